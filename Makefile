@@ -1,0 +1,52 @@
+# Everything a newcomer needs: each target sets up what it stands on.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
+
+.PHONY: run test demo lint format lock bench clean
+
+run: $(VENV)/.run-installed
+	@exec $(BIN)/python app.py serve
+
+demo: $(VENV)/.run-installed
+	@exec $(BIN)/python app.py demo
+
+test: $(VENV)/.test-installed
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test-installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test-installed
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.test-installed
+	$(BIN)/python bench/webhook.py
+
+# Renews the locks from pyproject.toml: one resolution for every Python and platform.
+LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade pyproject.toml
+lock: $(VENV)/.test-installed
+	$(LOCK) -o requirements/run.txt
+	$(LOCK) --group dev -o requirements/test.txt
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@echo "Setting up $(VENV) (the first time only) ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-installed: requirements/run.txt | $(BIN)/python
+	@$(PIP) -r requirements/run.txt
+	@touch $@
+
+$(VENV)/.test-installed: requirements/test.txt | $(BIN)/python
+	@$(PIP) -r requirements/test.txt
+	@touch $@ $(VENV)/.run-installed

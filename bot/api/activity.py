@@ -1,0 +1,143 @@
+"""The activity feed: a page at a time, or live as Server-Sent Events."""
+
+import asyncio
+from typing import Any
+
+from aiohttp import web
+
+from bot import jsontext, times
+from bot.api import models
+from bot.api.problems import Problem, not_found
+from bot.api.routing import Call, Operations, page_of, position_of
+from bot.domain import activity
+from bot.storage import activity as storage
+from bot.storage import experiments
+from bot.storage.database import Row, StorageUnavailable, Transaction
+
+operations = Operations("Activity")
+_BATCH = 200
+_HEARTBEAT = 15.0  # seconds; keeps proxies from closing a quiet stream
+_RECONNECT = 2_000  # milliseconds that a client waits before it comes back
+
+
+@operations.add(
+    "GET",
+    "/api/v1/experiments/{key}/activity",
+    role="viewer",
+    summary="List an experiment's activity",
+    query=models.ActivityQuery,
+    answers={200: models.Page[models.ActivityItem]},
+    problems=(404,),
+)
+async def feed(call: Call) -> Any:
+    """What happened, the newest first."""
+    query: models.ActivityQuery = call.query
+    before = position_of(query.cursor, 2)
+
+    def job(transaction: Transaction) -> Any:
+        if not experiments.exists(transaction, call.path("key")):
+            return None
+        rows = storage.of_experiment(
+            transaction,
+            call.path("key"),
+            query.type,
+            (before[0], before[1]) if before else None,
+            query.limit + 1,
+        )
+        return page_of(rows, query.limit, activity_item, lambda row: (row["position"], row["seq"]))
+
+    found = await call.services.database.read(job)
+    if found is None:
+        raise not_found("experiment")
+    return found
+
+
+@operations.add(
+    "GET",
+    "/api/v1/activity/stream",
+    role="viewer",
+    summary="Follow all activity live",
+    answers={200: "text/event-stream"},
+)
+async def stream(call: Call) -> web.StreamResponse:
+    """Server-Sent Events: `data` is an activity item as in the lists, `id` its id.
+
+    Send `Last-Event-ID` to get everything recorded after that item first; without it the stream
+    begins now. Comments keep the connection alive.
+    """
+    database = call.services.database
+    seq = _start(call.request)
+    if seq is None:
+        seq = await database.read(storage.last_seq)
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": "text/event-stream; charset=utf-8",
+            "Cache-Control": "no-store",
+            "X-Accel-Buffering": "no",
+        }
+    )
+    call.services.metrics.streams.inc()
+    call.services.open_streams.add(task := asyncio.current_task())
+    try:
+        await response.prepare(call.request)
+        await response.write(b"retry: %d\n: connected\n\n" % _RECONNECT)
+        while True:
+            # Asked for before reading: a commit in between is not missed.
+            committed = asyncio.ensure_future(database.wait_for_commit(_HEARTBEAT))
+            try:
+                seq = await _send_after(call, response, seq)
+                if not await committed:
+                    await response.write(b": still here\n\n")
+            finally:
+                committed.cancel()
+    except (ConnectionResetError, StorageUnavailable):
+        return response  # the client went, or comes back with Last-Event-ID
+    finally:
+        call.services.metrics.streams.dec()
+        call.services.open_streams.discard(task)
+
+
+async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int:
+    """Send every item recorded after `seq`; return the last one's place."""
+    while True:
+        rows = await call.services.database.read(
+            lambda transaction, seq=seq: storage.after(transaction, seq, _BATCH)  # type: ignore[misc]
+        )
+        if not rows:
+            return seq
+        await response.write(
+            b"".join(
+                b"id: %s\ndata: %s\n\n" % (item.id.encode(), jsontext.render(item))
+                for item in map(activity_item, rows)
+            )
+        )
+        seq = rows[-1]["seq"]
+        await asyncio.sleep(0)
+
+
+def _start(request: web.Request) -> int | None:
+    text = request.headers.get("Last-Event-ID", "")
+    if not text:
+        return None
+    seq = activity.seq_of_id(text.strip())
+    if seq is None:
+        raise Problem(
+            400, "invalid Last-Event-ID", "Send the id of an activity item, or leave it out."
+        )
+    return seq
+
+
+def activity_item(row: Row) -> models.ActivityItem:
+    """Return a row of the feed as the API shows it."""
+    return models.ActivityItem(
+        id=activity.id_of_seq(row["seq"]),
+        type=row["type"],
+        experiment_key=row["experiment_key"],
+        occurred_at=times.render(row["position"] // times.MILLISECOND * times.MILLISECOND),
+        recorded_at=times.render(row["recorded_at"]),
+        actor=row["actor"],
+        summary=row["summary"],
+        html_url=row["html_url"],
+        repository=row["repository"],
+        delivery_id=row["guid"],
+    )

@@ -1,0 +1,165 @@
+"""An integration's deliveries: what GitHub sent, what became of it, and running it again."""
+
+import zlib
+from typing import Any
+
+import msgspec
+
+from bot import deliveries, jsontext, times
+from bot.api import models
+from bot.api.problems import Problem, not_found
+from bot.api.routing import Call, Operations, log_change, page_of, position_of
+from bot.domain.integrations import web_host
+from bot.log import logger
+from bot.storage import deliveries as storage
+from bot.storage import integrations
+from bot.storage.database import Row, StorageUnavailable, Transaction
+
+operations = Operations("Deliveries")
+PATH = "/api/v1/integrations/{integration_id}/deliveries"
+
+
+@operations.add(
+    "GET",
+    PATH,
+    role="viewer",
+    summary="List an integration's deliveries",
+    query=models.DeliveryQuery,
+    answers={200: models.Page[models.Delivery]},
+    problems=(404,),
+)
+async def list_all(call: Call) -> Any:
+    """The latest received first."""
+    query: models.DeliveryQuery = call.query
+    before = position_of(query.cursor, 1)
+
+    def job(transaction: Transaction) -> Any:
+        integration = _integration(call, transaction)
+        if integration is None:
+            return None
+        rows = storage.listed(
+            transaction,
+            integration["seq"],
+            query.status,
+            query.event,
+            before[0] if before else None,
+            query.limit + 1,
+        )
+        return page_of(
+            rows,
+            query.limit,
+            lambda row: models.Delivery(**_delivery(row)),
+            lambda row: (row["seq"],),
+        )
+
+    found = await call.services.database.read(job)
+    if found is None:
+        raise not_found("integration")
+    return found
+
+
+@operations.add(
+    "GET",
+    f"{PATH}/{{delivery_id}}",
+    role="developer",
+    summary="Get a delivery with its headers and payload",
+    answers={200: models.DeliveryDetail},
+    problems=(404,),
+)
+async def get(call: Call) -> Any:
+    """Payloads hold e-mail addresses of authors, so this needs the role developer."""
+
+    def job(transaction: Transaction) -> models.DeliveryDetail | None:
+        row = _find(call, transaction)
+        return _detail(row) if row else None
+
+    found = await call.services.database.read(job)
+    if found is None:
+        raise not_found("delivery")
+    return found
+
+
+@operations.add(
+    "POST",
+    f"{PATH}/{{delivery_id}}/replay",
+    role="developer",
+    summary="Run a delivery's handlers again",
+    answers={200: models.Delivery},
+    problems=(404, 409),
+)
+async def replay(call: Call) -> Any:
+    """Changes nothing if they had succeeded. The answer tells how it went this time."""
+    database, dispatcher = call.services.database, call.services.dispatcher
+
+    def again(transaction: Transaction) -> bool:
+        row, integration = _find(call, transaction), _integration(call, transaction)
+        if row is None or integration is None:
+            return False
+        host = web_host(msgspec.json.decode(integration["config"])["api_url"])
+        deliveries.run_again(transaction, dispatcher, integration["id"], host, row)
+        return True
+
+    def failed(transaction: Transaction, failure: Exception) -> bool:
+        row, integration = _find(call, transaction), _integration(call, transaction)
+        if row is None or integration is None:
+            return False
+        deliveries.fail_again(transaction, integration["id"], row, failure)
+        return True
+
+    try:
+        found = await database.write(again)
+    except StorageUnavailable:
+        raise
+    except deliveries.PayloadGone:
+        raise Problem(
+            409,
+            "payload not kept",
+            "The payload of this delivery is not stored; use GitHub's Redeliver button.",
+        ) from None
+    except Exception as error:
+        logger.exception("a handler failed", delivery=call.path("delivery_id"))
+        failure = error
+        found = await database.write(lambda transaction: failed(transaction, failure))
+    if not found:
+        raise not_found("delivery")
+    log_change(call, "delivery replayed", delivery=call.path("delivery_id").lower())
+
+    def shown(transaction: Transaction) -> models.Delivery | None:
+        row = _find(call, transaction)
+        return models.Delivery(**_delivery(row)) if row else None
+
+    return await database.read(shown)
+
+
+def _integration(call: Call, transaction: Transaction) -> Row | None:
+    return integrations.find(transaction, call.path("integration_id").lower())
+
+
+def _find(call: Call, transaction: Transaction) -> Row | None:
+    integration = _integration(call, transaction)
+    if integration is None:
+        return None
+    return storage.find(transaction, integration["seq"], call.path("delivery_id").lower())
+
+
+def _delivery(row: Row) -> dict[str, Any]:
+    return {
+        "id": row["guid"],
+        "event": row["event"],
+        "action": row["action"],
+        "repository": row["repository"],
+        "status": row["status"],
+        "received_at": times.render(row["received_at"]),
+        "processed_at": times.render(row["processed_at"]),
+        "attempts": row["attempts"],
+        "error": row["error"],
+    }
+
+
+def _detail(row: Row) -> models.DeliveryDetail:
+    payload = row["payload"]
+    return models.DeliveryDetail(
+        **_delivery(row),
+        headers=msgspec.json.decode(row["headers"]),
+        payload=jsontext.parse(zlib.decompress(payload)) if payload is not None else None,
+    )

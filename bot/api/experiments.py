@@ -1,0 +1,186 @@
+"""Experiments: create, replace, change, delete, list."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.api import models
+from bot.api.problems import Problem, not_found
+from bot.api.routing import Call, Operations, log_change, page_of, position_of
+from bot.domain import experiments
+from bot.storage import experiments as storage
+from bot.storage import links
+from bot.storage.database import Row, Transaction
+
+operations = Operations("Experiments")
+PATH = "/api/v1/experiments"
+
+
+@operations.add(
+    "POST",
+    PATH,
+    role="developer",
+    summary="Create an experiment",
+    body=models.ExperimentCreate,
+    answers={201: models.Experiment},
+    problems=(409,),
+)
+async def create(call: Call) -> Any:
+    """Links that were waiting for its key belong to it at once. 409 if the key exists."""
+
+    def job(transaction: Transaction) -> models.Experiment | None:
+        row = experiments.create(transaction, msgspec.to_builtins(call.body), call.actor.name)
+        return _experiment(transaction, row) if row else None
+
+    created = await call.services.database.write(job)
+    if created is None:
+        raise Problem(
+            409,
+            "experiment exists",
+            f"There is an experiment {call.body.key} already; change it with PATCH or PUT.",
+        )
+    log_change(call, "experiment created", experiment=created.key)
+    return 201, created
+
+
+@operations.add(
+    "GET",
+    PATH,
+    role="viewer",
+    summary="List experiments",
+    query=models.ExperimentQuery,
+    answers={200: models.Page[models.Experiment]},
+)
+async def list_all(call: Call) -> Any:
+    """The newest first."""
+    query: models.ExperimentQuery = call.query
+    before = position_of(query.cursor, 1)
+
+    def job(transaction: Transaction) -> Any:
+        rows = storage.listed(
+            transaction, query.status, query.q, before[0] if before else None, query.limit + 1
+        )
+        return page_of(
+            rows,
+            query.limit,
+            lambda row: _experiment(transaction, row),
+            lambda row: (row["seq"],),
+        )
+
+    return await call.services.database.read(job)
+
+
+@operations.add(
+    "GET",
+    f"{PATH}/{{key}}",
+    role="viewer",
+    summary="Get an experiment",
+    answers={200: models.Experiment},
+    problems=(404,),
+)
+async def get(call: Call) -> Any:
+    """One experiment with counts of what is linked to it."""
+
+    def job(transaction: Transaction) -> models.Experiment | None:
+        row = storage.find(transaction, call.path("key"))
+        return _experiment(transaction, row) if row else None
+
+    found = await call.services.database.read(job)
+    if found is None:
+        raise not_found("experiment")
+    return found
+
+
+@operations.add(
+    "PUT",
+    f"{PATH}/{{key}}",
+    role="developer",
+    summary="Create or replace an experiment",
+    body=models.ExperimentReplace,
+    answers={200: models.Experiment, 201: models.Experiment},
+)
+async def put(call: Call) -> Any:
+    """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
+    key, values = call.path("key"), msgspec.to_builtins(call.body)
+
+    def job(transaction: Transaction) -> tuple[int, models.Experiment]:
+        row = experiments.create(transaction, {**values, "key": key}, call.actor.name)
+        status = 201
+        if row is None:
+            status, row = 200, experiments.change(transaction, key, values, call.actor.name)
+        assert row is not None
+        return status, _experiment(transaction, row)
+
+    status, experiment = await call.services.database.write(job)
+    log_change(call, "experiment created" if status == 201 else "experiment replaced", key=key)
+    return status, experiment
+
+
+@operations.add(
+    "PATCH",
+    f"{PATH}/{{key}}",
+    role="developer",
+    summary="Change an experiment",
+    body=models.ExperimentChange,
+    answers={200: models.Experiment},
+    problems=(404,),
+)
+async def patch(call: Call) -> Any:
+    """Changes what is sent. A change of status shows in the feed."""
+
+    def job(transaction: Transaction) -> models.Experiment | None:
+        row = experiments.change(
+            transaction, call.path("key"), msgspec.to_builtins(call.body), call.actor.name
+        )
+        return _experiment(transaction, row) if row else None
+
+    changed = await call.services.database.write(job)
+    if changed is None:
+        raise not_found("experiment")
+    log_change(call, "experiment changed", experiment=changed.key)
+    return changed
+
+
+@operations.add(
+    "DELETE",
+    f"{PATH}/{{key}}",
+    role="admin",
+    summary="Delete an experiment",
+    answers={204: None},
+    problems=(404,),
+)
+async def delete(call: Call) -> Any:
+    """Its links stay, as unresolved ones, and so does its feed."""
+    key = call.path("key")
+    if not await call.services.database.write(
+        lambda transaction: experiments.delete(transaction, key)
+    ):
+        raise not_found("experiment")
+    log_change(call, "experiment deleted", experiment=key)
+    return 204, None
+
+
+def _experiment(transaction: Transaction, row: Row) -> models.Experiment:
+    return models.Experiment(
+        key=row["key"],
+        name=row["name"],
+        status=row["status"],
+        hypothesis=row["hypothesis"],
+        description=row["description"],
+        owner=row["owner"],
+        url=row["url"],
+        tags=msgspec.json.decode(row["tags"]),
+        created_at=times.render(row["created_at"]),
+        updated_at=times.render(row["updated_at"]),
+        counts=_counts(links.count_by_kind(transaction, row["key"])),
+    )
+
+
+def _counts(by_kind: Mapping[str, int]) -> models.Counts:
+    return models.Counts(
+        pull_requests=by_kind.get("pull_request", 0),
+        issues=by_kind.get("issue", 0),
+        commits=by_kind.get("commit", 0),
+    )

@@ -1,0 +1,203 @@
+"""Integrations: create, list, read, change, delete."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.api import models
+from bot.api.problems import invalid, not_found
+from bot.api.routing import Call, Operations, log_change, page_of, position_of
+from bot.domain import integrations
+from bot.services import Services
+from bot.storage import deliveries, installations
+from bot.storage import integrations as storage
+from bot.storage.database import Row, Transaction
+
+operations = Operations("Integrations")
+PATH = "/api/v1/integrations"
+
+
+@operations.add(
+    "POST",
+    PATH,
+    role="admin",
+    summary="Create an integration",
+    body=models.IntegrationCreate,
+    answers={201: models.Integration},
+)
+async def create(call: Call) -> Any:
+    """Secrets are stored encrypted and never shown again. Put `webhook_url` into GitHub."""
+    services = call.services
+
+    def job(transaction: Transaction) -> models.Integration:
+        row = integrations.create(
+            transaction,
+            services.vault,
+            services.settings.github_api_urls,
+            msgspec.to_builtins(call.body),
+        )
+        return _shown(services, transaction, [row])[0]
+
+    created = await _written(call, job)
+    log_change(call, "integration created", integration=created.id)
+    return 201, created
+
+
+@operations.add(
+    "GET",
+    PATH,
+    role="developer",
+    summary="List integrations",
+    query=models.Paged,
+    answers={200: models.Page[models.Integration]},
+)
+async def list_all(call: Call) -> Any:
+    """The newest first."""
+    query: models.Paged = call.query
+    before = position_of(query.cursor, 1)
+
+    def job(transaction: Transaction) -> Any:
+        rows = storage.listed(transaction, before[0] if before else None, query.limit + 1)
+        shown = {
+            row["id"]: item
+            for row, item in zip(rows, _shown(call.services, transaction, rows), strict=True)
+        }
+        return page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: (row["seq"],))
+
+    return await call.services.database.read(job)
+
+
+@operations.add(
+    "GET",
+    f"{PATH}/{{integration_id}}",
+    role="developer",
+    summary="Get an integration",
+    answers={200: models.Integration},
+    problems=(404,),
+)
+async def get(call: Call) -> Any:
+    """Secrets are masked."""
+    integration_id = call.path("integration_id").lower()
+
+    def job(transaction: Transaction) -> models.Integration | None:
+        row = storage.find(transaction, integration_id)
+        return _shown(call.services, transaction, [row])[0] if row else None
+
+    found = await call.services.database.read(job)
+    if found is None:
+        raise not_found("integration")
+    return found
+
+
+async def change(call: Call) -> Any:
+    """Changes what is sent and keeps the rest.
+
+    A replaced webhook secret goes on verifying for `secret_grace_seconds`, a day unless given.
+    """
+    services, integration_id = call.services, call.path("integration_id").lower()
+
+    def job(transaction: Transaction) -> models.Integration | None:
+        row = integrations.change(
+            transaction,
+            services.vault,
+            services.settings.github_api_urls,
+            integration_id,
+            msgspec.to_builtins(call.body),
+        )
+        return _shown(services, transaction, [row])[0] if row else None
+
+    changed = await _written(call, job)
+    if changed is None:
+        raise not_found("integration")
+    services.forget_integration(integration_id)
+    log_change(call, "integration changed", integration=integration_id)
+    return changed
+
+
+for _method in ("PUT", "PATCH"):
+    operations.add(
+        _method,
+        f"{PATH}/{{integration_id}}",
+        role="admin",
+        summary="Change an integration",
+        body=models.IntegrationChange,
+        answers={200: models.Integration},
+        problems=(404,),
+    )(change)
+
+
+@operations.add(
+    "DELETE",
+    f"{PATH}/{{integration_id}}",
+    role="admin",
+    summary="Delete an integration",
+    answers={204: None},
+    problems=(404,),
+)
+async def delete(call: Call) -> Any:
+    """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
+    integration_id = call.path("integration_id").lower()
+    if not await call.services.database.write(
+        lambda transaction: storage.mark_deleted(transaction, integration_id, times.now())
+    ):
+        raise not_found("integration")
+    call.services.forget_integration(integration_id)
+    log_change(call, "integration deleted", integration=integration_id)
+    return 204, None
+
+
+async def _written(call: Call, job: Any) -> Any:
+    try:
+        return await call.services.database.write(job)
+    except integrations.Invalid as error:
+        raise invalid(error.errors) from None
+
+
+def _shown(
+    services: Services, transaction: Transaction, rows: Sequence[Row]
+) -> list[models.Integration]:
+    installed: dict[str, list[models.Installation]] = {row["id"]: [] for row in rows}
+    for row in installations.of_integrations(transaction, list(installed)):
+        installed[row["integration_id"]].append(
+            models.Installation(
+                installation_id=row["installation_id"],
+                account=row["account"],
+                repository_selection=row["repository_selection"],
+                repositories=row["repositories"],
+                suspended_at=times.render(row["suspended_at"]),
+            )
+        )
+    return [_integration(services, transaction, row, installed[row["id"]]) for row in rows]
+
+
+def _integration(
+    services: Services, transaction: Transaction, row: Row, installed: list[models.Installation]
+) -> models.Integration:
+    config = msgspec.json.decode(row["config"])
+    credential = "token" if config["auth"] == "token" else "private_key"
+    until = row["previous_secret_until"]
+    return models.Integration(
+        id=row["id"],
+        name=row["name"],
+        integration_type=row["integration_type"],
+        description=row["description"],
+        is_active=bool(row["is_active"]),
+        created_at=times.render(row["created_at"]),
+        updated_at=times.render(row["updated_at"]),
+        webhook_url=(f"{services.settings.public_url}{PATH}/{row['id']}/webhook/github"),
+        config=models.Config(
+            auth=config["auth"],
+            webhook_secret=integrations.MASK,
+            api_url=config["api_url"],
+            repositories=config.get("repositories"),
+            app_id=config.get("app_id", msgspec.UNSET),
+            installation_id=config.get("installation_id", msgspec.UNSET),
+            **{credential: integrations.MASK},
+        ),
+        previous_secret_until=times.render(until if until and until > times.now() else None),
+        last_delivery_at=times.render(deliveries.last_received(transaction, row["seq"])),
+        last_error=row["last_error"],
+        installations=installed,
+    )

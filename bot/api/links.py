@@ -1,0 +1,228 @@
+"""What is linked to experiments, what waits for one, and pull requests seen from their own side."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.api import models
+from bot.api.problems import not_found
+from bot.api.routing import Call, Operations, page_of, position_of
+from bot.storage import experiments, facts
+from bot.storage import links as storage
+from bot.storage.database import Row, Transaction
+
+operations = Operations("Links")
+EXPERIMENT = "/api/v1/experiments/{key}"
+
+
+@operations.add(
+    "GET",
+    f"{EXPERIMENT}/pull-requests",
+    role="viewer",
+    summary="List an experiment's pull requests",
+    query=models.PullRequestQuery,
+    answers={200: models.Page[models.LinkedPullRequest]},
+    problems=(404,),
+)
+async def pull_requests(call: Call) -> Any:
+    """The newest link first."""
+    return await _items(call, "pull_request", _linked_pull_request)
+
+
+@operations.add(
+    "GET",
+    f"{EXPERIMENT}/issues",
+    role="viewer",
+    summary="List an experiment's issues",
+    query=models.IssueQuery,
+    answers={200: models.Page[models.LinkedIssue]},
+    problems=(404,),
+)
+async def issues(call: Call) -> Any:
+    """The newest link first."""
+    return await _items(call, "issue", _linked_issue)
+
+
+@operations.add(
+    "GET",
+    f"{EXPERIMENT}/commits",
+    role="viewer",
+    summary="List an experiment's commits",
+    query=models.Paged,
+    answers={200: models.Page[models.LinkedCommit]},
+    problems=(404,),
+)
+async def commits(call: Call) -> Any:
+    """The latest pushed first."""
+    query: models.Paged = call.query
+    before = position_of(query.cursor, 2)
+
+    def job(transaction: Transaction) -> Any:
+        rows = storage.commits_of_experiment(
+            transaction, call.path("key"), _pair(before), query.limit + 1
+        )
+        return page_of(rows, query.limit, _linked_commit, _place)
+
+    return await _of_experiment(call, job)
+
+
+@operations.add(
+    "GET",
+    "/api/v1/links/unresolved",
+    role="viewer",
+    summary="List links whose experiment does not exist yet",
+    query=models.Paged,
+    answers={200: models.Page[models.UnresolvedLink]},
+)
+async def unresolved(call: Call) -> Any:
+    """The newest first. Creating the experiment resolves them."""
+    query: models.Paged = call.query
+    before = position_of(query.cursor, 1)
+
+    def job(transaction: Transaction) -> Any:
+        rows = storage.unresolved(transaction, before[0] if before else None, query.limit + 1)
+        return page_of(rows, query.limit, _unresolved, lambda row: (row["id"],))
+
+    return await call.services.database.read(job)
+
+
+@operations.add(
+    "GET",
+    "/api/v1/pull-requests/{owner}/{repo}/{number}",
+    role="viewer",
+    summary="Get a pull request and its experiments",
+    answers={200: models.PullRequestDetail},
+    problems=(404,),
+)
+async def pull_request(call: Call) -> Any:
+    """404 if the bot never saw it. Names ignore case, as GitHub's do."""
+    full_name = f"{call.path('owner')}/{call.path('repo')}"
+    number = int(call.path("number"))
+
+    def job(transaction: Transaction) -> models.PullRequestDetail | None:
+        row = facts.item_by_name(transaction, full_name, "pull_request", number)
+        if row is None:
+            return None
+        linked = storage.of_targets_with_experiments(transaction, "pull_request", row["id"])
+        return models.PullRequestDetail(
+            **_pull_request(row, row["integration_id"]),
+            experiments=[
+                models.LinkedExperiment(
+                    key=link["experiment_key"],
+                    name=link["name"],
+                    status=link["status"],
+                    linked_by=link["linked_by"],
+                )
+                for link in linked
+            ],
+        )
+
+    found = await call.services.database.read(job)
+    if found is None:
+        raise not_found("pull request that the bot has seen")
+    return found
+
+
+async def _of_experiment(call: Call, job: Callable[[Transaction], Any]) -> Any:
+    def checked(transaction: Transaction) -> Any:
+        if not experiments.exists(transaction, call.path("key")):
+            return None
+        return job(transaction)
+
+    found = await call.services.database.read(checked)
+    if found is None:
+        raise not_found("experiment")
+    return found
+
+
+async def _items(call: Call, kind: str, item: Callable[[Row], Any]) -> Any:
+    query = call.query
+    before = position_of(query.cursor, 2)
+
+    def job(transaction: Transaction) -> Any:
+        rows = storage.items_of_experiment(
+            transaction, call.path("key"), kind, query.state, _pair(before), query.limit + 1
+        )
+        return page_of(rows, query.limit, item, _place)
+
+    return await _of_experiment(call, job)
+
+
+def _pair(position: tuple[int, ...] | None) -> tuple[int, int] | None:
+    return (position[0], position[1]) if position else None
+
+
+def _place(row: Row) -> tuple[int, int]:
+    return (row["linked_at"], row["link_id"])
+
+
+def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:
+    return {
+        "repository": row["repository"],
+        "number": row["number"],
+        "title": row["title"],
+        "html_url": row["html_url"],
+        "state": row["state"],
+        "draft": bool(row["draft"]),
+        "author": row["author"],
+        "head_ref": row["head_ref"],
+        "head_sha": row["head_sha"],
+        "base_ref": row["base_ref"],
+        "created_at": times.render(row["created_at"]),
+        "merged_at": times.render(row["merged_at"]),
+        "closed_at": times.render(row["closed_at"]),
+        "integration_id": integration_id,
+    }
+
+
+def _linked_pull_request(row: Row) -> models.LinkedPullRequest:
+    return models.LinkedPullRequest(
+        **_pull_request(row, row["link_integration_id"]),
+        linked_by=row["linked_by"],
+        linked_at=times.render(row["linked_at"]),
+    )
+
+
+def _linked_issue(row: Row) -> models.LinkedIssue:
+    return models.LinkedIssue(
+        repository=row["repository"],
+        number=row["number"],
+        title=row["title"],
+        html_url=row["html_url"],
+        state=row["state"],
+        labels=msgspec.json.decode(row["labels"]),
+        linked_by=row["linked_by"],
+        linked_at=times.render(row["linked_at"]),
+        integration_id=row["link_integration_id"],
+    )
+
+
+def _linked_commit(row: Row) -> models.LinkedCommit:
+    return models.LinkedCommit(
+        repository=row["repository"],
+        sha=row["sha"],
+        message=row["message"],
+        author=row["author"],
+        html_url=row["html_url"],
+        ref=f"refs/heads/{row['ref']}",
+        committed_at=times.render(row["committed_at"]),
+        linked_by=row["linked_by"],
+        integration_id=row["integration_id"],
+    )
+
+
+def _unresolved(row: Row) -> models.UnresolvedLink:
+    return models.UnresolvedLink(
+        experiment_key=row["experiment_key"],
+        kind=row["kind"],
+        repository=row["repository"],
+        number=row["number"],
+        sha=row["sha"],
+        title=row["title"].split("\n", 1)[0],
+        html_url=row["html_url"],
+        linked_by=row["linked_by"],
+        linked_at=times.render(row["linked_at"]),
+        integration_id=row["integration_id"],
+    )

@@ -1,0 +1,245 @@
+"""The OpenAPI 3.1 description, made from the same declarations that route and validate.
+
+https://spec.openapis.org/oas/v3.1.0
+"""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from bot import __version__, webhook
+from bot.api import models
+from bot.api.problems import CONTENT_TYPE, ProblemDetails
+from bot.api.routing import PARAMETERS, Operation
+from bot.settings import Settings
+
+_REF = "#/components/schemas/{name}"
+_PROBLEMS = {
+    400: "The body is no JSON, or a header is malformed.",
+    401: "No token, or one that is not known.",
+    403: "The token's role is too low.",
+    404: "There is no such thing.",
+    408: "The body took too long.",
+    409: "It conflicts with what is there.",
+    413: "The body is too large.",
+    415: "The content type is not taken.",
+    422: "A field or parameter cannot be; `errors` says which.",
+    503: "The database cannot take this now; `Retry-After` says when to try again.",
+}
+_ABOUT = """Links GitHub pull requests, commits and issues to the experiments they belong to.
+
+Send an API token as `Authorization: Bearer <token>`. Roles: `viewer` reads, `developer` reads
+everything and writes experiments and links, `admin` does everything. Errors are
+`application/problem+json` (RFC 9457). Lists take `limit` and `cursor` and answer
+`{"items": [...], "next_cursor": ...}`. Unknown fields and parameters are refused.
+"""
+
+
+def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, Any]:
+    """Return the OpenAPI document of `operations` and of the addresses without a token."""
+    types: list[Any] = [ProblemDetails, models.WebhookAnswer, models.Health]
+    for operation in operations:
+        types += [one for one in operation.answers.values() if one is not None and one is not str]
+        types += [operation.body] if operation.body else []
+        types.append(operation.query)
+    types = [one for one in dict.fromkeys(types) if not isinstance(one, str)]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schema_of = dict(zip(types, schemas, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in operations:
+        described = _operation(operation, schema_of, components)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    paths[webhook.PATH] = {"post": _webhook(schema_of)}
+    paths.update(_service_paths(schema_of))
+    used = _used(components, paths)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Experiment Bot", "version": __version__, "description": _ABOUT},
+        "servers": [{"url": settings.public_url}],
+        "security": [{"token": []}],
+        "tags": [{"name": name} for name in dict.fromkeys(one.tag for one in operations)]
+        + [{"name": "Webhook"}, {"name": "Service"}],
+        "paths": paths,
+        "components": {
+            "schemas": {name: components[name] for name in sorted(used)},
+            "securitySchemes": {
+                "token": {"type": "http", "scheme": "bearer", "description": "An API token."}
+            },
+        },
+    }
+
+
+def _operation(
+    operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]
+) -> dict[str, Any]:
+    statuses = {401, 403, 422, 503, *operation.problems}
+    described: dict[str, Any] = {
+        "operationId": f"{operation.handler.__module__.rpartition('.')[2]}"
+        f"_{operation.handler.__name__}_{operation.method.lower()}",
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "description": f"{operation.description}\n\nRole: `{operation.role}`.".strip(),
+        "parameters": [
+            *_path_parameters(operation.path),
+            *_query_parameters(operation.query, schema_of, components),
+        ],
+        "responses": {},
+    }
+    if operation.body is not None:
+        statuses |= {400, 413, 415}
+        described["requestBody"] = {
+            "required": True,
+            "content": {"application/json": {"schema": schema_of[operation.body]}},
+        }
+    for status, answer in operation.answers.items():
+        described["responses"][str(status)] = _answer(answer, schema_of)
+    described["responses"] |= _problems(statuses, schema_of)
+    return described
+
+
+def _answer(answer: Any, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    if answer is None:
+        return {"description": "Done; there is nothing to say."}
+    if isinstance(answer, str):
+        return {"description": "A stream.", "content": {answer: {"schema": {"type": "string"}}}}
+    return {
+        "description": "Done.",
+        "content": {"application/json": {"schema": schema_of[answer]}},
+    }
+
+
+def _problems(statuses: set[int], schema_of: dict[Any, Any]) -> dict[str, Any]:
+    return {
+        str(status): {
+            "description": _PROBLEMS[status],
+            "content": {CONTENT_TYPE: {"schema": schema_of[ProblemDetails]}},
+        }
+        for status in sorted(statuses)
+    }
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "description": PARAMETERS[name][1],
+            "schema": {"type": "string", "pattern": f"^{PARAMETERS[name][0]}$"},
+        }
+        for name in re.findall(r"\{(\w+)\}", path)
+    ]
+
+
+def _query_parameters(
+    query: type[Struct], schema_of: dict[Any, Any], components: dict[str, Any]
+) -> list[dict[str, Any]]:
+    name = schema_of[query]["$ref"].rpartition("/")[2]
+    parameters = []
+    for parameter, schema in components[name]["properties"].items():
+        # A parameter that is left out is null to us; it cannot be sent as null.
+        choices = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+        (choice,) = choices
+        if "enum" in choice:
+            choice = {**choice, "enum": [one for one in choice["enum"] if one is not None]}
+        shown = {key: value for key, value in choice.items() if key != "default"}
+        if schema.get("default") is not None:
+            shown["default"] = schema["default"]
+        description = shown.pop("description", None)
+        parameters.append(
+            {"name": parameter, "in": "query", "required": False, "schema": shown}
+            | ({"description": description} if description else {})
+        )
+    return parameters
+
+
+def _webhook(schema_of: dict[Any, Any]) -> dict[str, Any]:
+    payload = {"type": "object", "description": "GitHub's payload."}
+    answer = {"application/json": {"schema": schema_of[models.WebhookAnswer]}}
+    headers = {
+        "X-Hub-Signature-256": (r"^sha256=[0-9a-f]{64}$", "HMAC-SHA256 of the raw body."),
+        "X-GitHub-Event": (r"^[a-z][a-z0-9_]{0,63}$", "The event's name."),
+        "X-GitHub-Delivery": (r"^[0-9a-fA-F-]{36}$", "The delivery's GUID."),
+    }
+    return {
+        "operationId": "webhook_receive_post",
+        "tags": ["Webhook"],
+        "summary": "Receive a delivery from GitHub",
+        "description": "The signature is the authentication; no token is needed. When "
+        "`processed` is true, the effects are committed.",
+        "security": [],
+        "parameters": [
+            *_path_parameters(webhook.PATH),
+            *(
+                {
+                    "name": name,
+                    "in": "header",
+                    "required": True,
+                    "description": description,
+                    "schema": {"type": "string", "pattern": pattern},
+                }
+                for name, (pattern, description) in headers.items()
+            ),
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {"schema": payload},
+                "application/x-www-form-urlencoded": {
+                    "schema": {
+                        "type": "object",
+                        "properties": {"payload": {"type": "string"}},
+                        "required": ["payload"],
+                    }
+                },
+            },
+        },
+        "responses": {
+            "200": {"description": "Processed, ignored or a duplicate.", "content": answer},
+            "202": {"description": "Stored; a handler failed and is retried.", "content": answer},
+        }
+        | _problems({400, 401, 403, 404, 408, 413, 415, 503}, schema_of),
+    }
+
+
+def _service_paths(schema_of: dict[Any, Any]) -> dict[str, Any]:
+    def path(name: str, summary: str, content_type: str, schema: Any, *problems: int) -> Any:
+        return {
+            "get": {
+                "operationId": f"service_{name}_get",
+                "tags": ["Service"],
+                "summary": summary,
+                "security": [],
+                "responses": {
+                    "200": {"description": "Done.", "content": {content_type: {"schema": schema}}}
+                }
+                | _problems(set(problems), schema_of),
+            }
+        }
+
+    text, health = {"type": "string"}, schema_of[models.Health]
+    return {
+        "/healthz": path("healthz", "Is the process alive?", "application/json", health),
+        "/readyz": path("readyz", "Can it do its work?", "application/json", health, 503),
+        "/metrics": path("metrics", "Metrics for Prometheus", "text/plain", text),
+        "/api/v1/openapi.json": path(
+            "openapi", "This description", "application/json", {"type": "object"}
+        ),
+        "/api/v1/docs": path("docs", "This description for people", "text/html", text),
+    }
+
+
+def _used(components: dict[str, Any], paths: dict[str, Any]) -> set[str]:
+    """Return the names of the schemas that `paths` lead to; those of queries are written out."""
+    used: set[str] = set()
+    waiting = [paths]
+    while waiting:
+        text = msgspec.json.encode(waiting.pop()).decode()
+        for name in re.findall(r'"\$ref":"#/components/schemas/([^"]+)"', text):
+            if name not in used:
+                used.add(name)
+                waiting.append(components[name])
+    return used

@@ -1,0 +1,261 @@
+"""Declares the API's operations: one declaration routes, validates and describes each of them."""
+
+import base64
+import binascii
+import functools
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from bot import jsontext, times
+from bot.api import models
+from bot.api.problems import Problem, invalid
+from bot.log import logger
+from bot.services import SERVICES, Actor, Services
+from bot.storage import tokens
+from bot.storage.database import StorageUnavailable
+from bot.storage.vault import hash_token
+
+S = TypeVar("S", bound=Struct)
+MAX_BODY = 1024 * 1024
+ROLES = ("viewer", "developer", "admin")  # each may do all that those before it may
+
+# Path parameters: the pattern that their values have, and what they are.
+PARAMETERS = {
+    "integration_id": (r"[0-9a-fA-F-]{36}", "An integration's id, a UUID."),
+    "delivery_id": (r"[0-9a-fA-F-]{36}", "A delivery's id, its X-GitHub-Delivery."),
+    "key": (r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "An experiment's key."),
+    "owner": (r"[A-Za-z0-9_.-]{1,100}", "The owner of a repository."),
+    "repo": (r"[A-Za-z0-9_.-]{1,100}", "The name of a repository."),
+    "number": (r"[1-9][0-9]{0,9}", "The number of a pull request."),
+}
+
+
+@dataclass(slots=True)
+class Call:
+    """A request that has been let in and validated."""
+
+    request: web.Request
+    services: Services
+    actor: Actor
+    query: Any
+    body: Any
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+
+Handler = Callable[[Call], Awaitable[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path. `answers` maps each status to its type, None for no body."""
+
+    method: str
+    path: str
+    role: str
+    summary: str
+    handler: Handler
+    tag: str
+    answers: dict[int, Any]
+    query: type[Struct]
+    body: type[Struct] | None
+    problems: Sequence[int]
+    description: str
+
+
+@dataclass
+class Operations:
+    """The operations of one resource."""
+
+    tag: str
+    listed: list[Operation] = field(default_factory=list)
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        *,
+        role: str,
+        summary: str,
+        answers: dict[int, Any],
+        query: type[Struct] = models.NoQuery,
+        body: type[Struct] | None = None,
+        problems: Sequence[int] = (),
+    ) -> Callable[[Handler], Handler]:
+        """Register the decorated function; it returns the answer's body, or (status, body)."""
+
+        def register(handler: Handler) -> Handler:
+            operation = Operation(
+                method,
+                path,
+                role,
+                summary,
+                handler,
+                self.tag,
+                answers,
+                query,
+                body,
+                problems,
+                " ".join((handler.__doc__ or "").split()),
+            )
+            self.listed.append(operation)
+            return handler
+
+        return register
+
+    def routes(self) -> list[web.RouteDef]:
+        return [
+            web.route(
+                operation.method,
+                _aiohttp_path(operation.path),
+                functools.partial(_serve, operation),
+            )
+            for operation in self.listed
+        ]
+
+
+def _aiohttp_path(path: str) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: f"{{{match[1]}:{PARAMETERS[match[1]][0]}}}", path)
+
+
+async def _serve(operation: Operation, request: web.Request) -> web.StreamResponse:
+    services = request.config_dict[SERVICES]
+    actor = await authenticate(services, request, operation.role)
+    query = parse_query(request, operation.query)
+    body = await _read_body(request, operation.body) if operation.body else None
+    answer = await operation.handler(Call(request, services, actor, query, body))
+    if isinstance(answer, web.StreamResponse):
+        return answer
+    status, content = answer if isinstance(answer, tuple) else (200, answer)
+    if content is None:
+        return web.Response(status=status)
+    return web.Response(
+        status=status, body=jsontext.render(content), content_type="application/json"
+    )
+
+
+# --- Who is asking
+
+
+async def authenticate(services: Services, request: web.Request, role: str) -> Actor:
+    """Return whose token the request carries; raises 401 or 403."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    actor = await _actor(services, token.strip()) if scheme.lower() == "bearer" else None
+    if actor is None:
+        raise Problem(
+            401,
+            "unauthorized",
+            "Send an API token as `Authorization: Bearer <token>`; "
+            "`python app.py token create NAME --role ROLE` makes one.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    if ROLES.index(actor.role) < ROLES.index(role):
+        raise Problem(403, "forbidden", f"This needs the role {role}; the token has {actor.role}.")
+    return actor
+
+
+async def _actor(services: Services, token: str) -> Actor | None:
+    hashed = hash_token(token)
+    if (known := services.actors.get(hashed)) is not None:
+        return known
+    row = await services.database.read(lambda transaction: tokens.by_hash(transaction, hashed))
+    if row is None:
+        return None
+    actor = services.actors[hashed] = Actor(row["id"], row["name"], row["role"])
+    now = times.now()
+    if row["last_used_at"] is None or now - row["last_used_at"] > 60 * times.SECOND:
+        try:
+            await services.database.write(
+                lambda transaction: tokens.used(transaction, actor.token_id, now)
+            )
+        except StorageUnavailable as error:  # reading goes on while nothing can be written
+            logger.warning("last use of a token not noted", token=actor.token_id, reason=str(error))
+    return actor
+
+
+# --- What is asked
+
+
+def parse_query(request: web.Request, shape: type[S]) -> S:
+    """Return the query string as `shape`; raises a 422 for an unknown or malformed parameter."""
+    values: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name in values:
+            raise invalid([(name, "is given twice")])
+        values[name] = value
+    return validate(values, shape, strict=False)
+
+
+def validate(value: Any, shape: type[S], *, strict: bool = True) -> S:
+    """Return `value` as `shape`; raises a 422 that names the field."""
+    try:
+        result = msgspec.convert(value, shape, strict=strict)
+    except msgspec.ValidationError as error:
+        message, _, path = str(error).partition(" - at `$")
+        name = path.rstrip("`").lstrip(".")
+        if match := re.search(r"(?:unknown|required) field `(.+?)`", message):
+            name = f"{name}.{match[1]}".lstrip(".")
+        raise invalid([(name, message)]) from None
+    return result
+
+
+async def _read_body(request: web.Request, shape: type[S]) -> S:
+    if request.content_type != "application/json":
+        raise Problem(415, "unsupported content type", "Send the body as application/json.")
+    try:
+        raw = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise Problem(413, "body too large", f"The limit is {MAX_BODY} bytes.") from None
+    try:
+        value = jsontext.parse(raw)
+    except jsontext.InvalidJSON as error:
+        raise Problem(400, "invalid JSON", f"The body cannot be read: {error}") from None
+    return validate(value, shape)
+
+
+# --- Parts of lists
+
+
+def cursor_of(position: Sequence[int]) -> str:
+    """Return the cursor that stands for a place in a list."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+
+
+def position_of(cursor: str | None, length: int) -> tuple[int, ...] | None:
+    """Return the place that a cursor stands for; raises a 422 if it is none of ours."""
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        position = msgspec.json.decode(text, type=list[int])
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        position = []
+    if len(position) != length or any(abs(number) >= 2**63 for number in position):
+        raise invalid([("cursor", "is not a next_cursor of this list")])
+    return tuple(position)
+
+
+def page_of(
+    rows: Sequence[Any],
+    limit: int,
+    item: Callable[[Any], Any],
+    position: Callable[[Any], Sequence[int]],
+) -> models.Page[Any]:
+    """Return a part of a list out of `limit + 1` rows, of which the last only tells of more."""
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return models.Page(
+        [item(row) for row in shown], cursor_of(position(shown[-1])) if more else None
+    )
+
+
+def log_change(call: Call, what: str, **fields: Any) -> None:
+    """Write the line that tells who changed what."""
+    logger.info(what, actor=call.actor.name, token=call.actor.token_id, **fields)

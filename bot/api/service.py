@@ -1,0 +1,77 @@
+"""The service itself: is it alive, is it ready, what does it measure, what does it offer."""
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from aiohttp import web
+
+from bot import jsontext, metrics
+from bot.services import SERVICES
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+def routes(description: dict[str, Any]) -> list[web.RouteDef]:
+    """Return the routes that need no token; `description` is the OpenAPI document."""
+    document = jsontext.render(description)
+    page, policy = _page(description)
+
+    async def openapi(request: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
+    async def docs(request: web.Request) -> web.Response:
+        return web.Response(
+            text=page, content_type="text/html", headers={"Content-Security-Policy": policy}
+        )
+
+    async def home(request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "/api/v1/docs"})
+
+    return [
+        web.get("/", home),
+        web.get("/healthz", _healthz),
+        web.get("/readyz", _readyz),
+        web.get("/metrics", _metrics),
+        web.get("/api/v1/openapi.json", openapi),
+        web.get("/api/v1/docs", docs),
+    ]
+
+
+async def _healthz(request: web.Request) -> web.Response:
+    return web.Response(body=b'{"status":"ok"}', content_type="application/json")
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    """Ready when the database answers; it was migrated before the service began to listen."""
+    services = request.config_dict[SERVICES]
+    await services.database.check()
+    return web.Response(body=b'{"status":"ok"}', content_type="application/json")
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    services = request.config_dict[SERVICES]
+    return web.Response(
+        body=services.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE}
+    )
+
+
+def _page(description: dict[str, Any]) -> tuple[str, str]:
+    """Return the human page of the description, and the policy that allows only its own style."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    style = (_TEMPLATES / "docs.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    page = environment.get_template("docs.html").render(api=description, style=style)
+    policy = (
+        f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; "
+        "form-action 'none'; frame-ancestors 'none'"
+    )
+    return page, policy

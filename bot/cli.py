@@ -1,0 +1,187 @@
+"""Subcommands: serve, worker, token, demo. Each opens what it needs and says what went wrong."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from bot import __version__, log, server, times, worker
+from bot.api.routing import ROLES
+from bot.services import Services
+from bot.settings import Settings, SettingsError
+from bot.storage import tokens
+from bot.storage.database import StorageRefused, StorageUnavailable, Transaction
+from bot.storage.vault import VaultError, hash_token, new_token
+
+T = TypeVar("T")
+
+
+class _DefaultsToServe(click.Group):
+    """`python app.py` without a subcommand serves."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version")):
+            args = ["serve", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_DefaultsToServe, context_settings={"help_option_names": ["--help"]})
+@click.version_option(__version__, prog_name="experiment-bot")
+def main() -> None:
+    """Experiment Bot links GitHub pull requests, commits and issues to experiments.
+
+    Without a command it serves. Settings come from the environment; README.md lists them.
+    """
+    os.umask(0o077)  # nothing this program writes is for others to read
+
+
+@main.command()
+@click.option("--worker/--no-worker", default=True, help="Also run the worker in this process.")
+def serve(worker: bool) -> None:
+    """Serve the API and the webhook, with the worker in the same process."""
+
+    async def work(services: Services) -> None:
+        await see_to_admin_token(services)
+        await server.serve(
+            services,
+            with_worker=worker,
+            on_start=lambda: click.echo(f"Experiment Bot is up: {services.settings.public_url}"),
+        )
+
+    _with_services(work)
+
+
+@main.command("worker")
+def run_worker() -> None:
+    """Run only the worker: failed deliveries are tried again, leftovers are cleared away."""
+    _with_services(worker.run_until_stopped)
+
+
+@main.group()
+def token() -> None:
+    """Create, list and revoke API tokens."""
+
+
+@token.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), required=True, help="What the token may do.")
+def create_token(name: str, role: str) -> None:
+    """Create an API token called NAME and print it, this once."""
+    if not name.strip() or len(name) > 100 or not name.isprintable():
+        raise click.BadParameter("wants 1 to 100 printable characters", param_hint="NAME")
+    secret = new_token()
+
+    def job(transaction: Transaction) -> None:
+        tokens.add(
+            transaction, str(uuid.uuid4()), name.strip(), role, hash_token(secret), times.now()
+        )
+
+    _with_services(lambda services: services.database.write(job))
+    click.echo(secret)
+
+
+@token.command("list")
+def list_tokens() -> None:
+    """List API tokens: id, role, name, created, last used, whether revoked."""
+    rows = _with_services(lambda services: services.database.read(tokens.listed))
+    click.echo(f"{'ID':36}  {'ROLE':9}  {'CREATED':20}  {'LAST USED':20}  NAME")
+    for row in rows:
+        created = (times.render(row["created_at"]) or "")[:19] + "Z"
+        used = (times.render(row["last_used_at"]) or "never")[:19]
+        name = row["name"] + (" (revoked)" if row["revoked_at"] is not None else "")
+        click.echo(f"{row['id']}  {row['role']:9}  {created:20}  {used:20}  {name}")
+
+
+@token.command("revoke")
+@click.argument("name_or_id")
+def revoke_token(name_or_id: str) -> None:
+    """Revoke the API token with this id, or every token of this name."""
+    count = _with_services(
+        lambda services: services.database.write(
+            lambda transaction: tokens.revoke(transaction, name_or_id, times.now())
+        )
+    )
+    if count == 0:
+        raise click.ClickException(f"no token in force has the id or name {name_or_id!r}")
+    click.echo(f"Revoked {count}. Running services notice within seconds.")
+
+
+@main.command()
+def demo() -> None:
+    """Play a week of deliveries on a throw-away database, and stay up to be looked at."""
+    from bot.demo import play  # noqa: PLC0415 - only this command needs it
+
+    with play.throw_away_settings(_settings()) as settings:
+
+        async def work(services: Services) -> None:
+            token = await see_to_admin_token(services)
+            await play.run(services, token)
+
+        _with_services(work, settings)
+
+
+def _settings() -> Settings:
+    try:
+        settings = Settings.from_environment()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    log.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+def _with_services(
+    work: Callable[[Services], Coroutine[Any, Any, T]], settings: Settings | None = None
+) -> T:
+    """Run `work` to its end; what an operator can mend is said in one line."""
+    settings = settings or _settings()
+
+    async def run() -> T:
+        services = await server.open_services(settings)
+        try:
+            return await work(services)
+        finally:
+            await services.database.close()
+
+    try:
+        return asyncio.run(run())
+    except (StorageRefused, StorageUnavailable, VaultError) as error:
+        raise click.ClickException(str(error)) from None
+    except OSError as error:
+        if error.errno is None or error.strerror is None:
+            raise
+        where = error.filename or f"{settings.host}:{settings.port}"
+        raise click.ClickException(f"{where}: {error.strerror}") from None
+
+
+async def see_to_admin_token(services: Services) -> str | None:
+    """Return the admin token if it is known: ADMIN_TOKEN, or on a first start a new one, printed.
+
+    Only its hash is stored, so on later starts nobody can say what it is.
+    """
+    given = services.settings.admin_token
+    secret = given or new_token()
+
+    def job(transaction: Transaction) -> bool:
+        known = tokens.bootstrap(transaction)
+        if known is not None and (given is None or known["hash"] == hash_token(secret)):
+            return False
+        tokens.remove_bootstrap(transaction)
+        tokens.add(
+            transaction,
+            str(uuid.uuid4()),
+            "admin",
+            "admin",
+            hash_token(secret),
+            times.now(),
+            is_bootstrap=True,
+        )
+        return True
+
+    is_new = await services.database.write(job)
+    if is_new and given is None:
+        click.echo(f"Admin token (shown only this once): {secret}")
+        return secret
+    return given

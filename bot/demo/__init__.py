@@ -1,0 +1,1 @@
+"""A week of deliveries to look at, and what builds deliveries like GitHub's."""

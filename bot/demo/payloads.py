@@ -1,0 +1,360 @@
+"""Builds deliveries shaped like GitHub's, for the demo, the tests and the benchmarks.
+
+The shapes follow https://docs.github.com/en/webhooks/webhook-events-and-payloads; times are
+RFC 3339 text as GitHub writes it.
+"""
+
+import hashlib
+import hmac
+import uuid
+from typing import Any
+
+import msgspec
+
+Payload = dict[str, Any]
+
+API = "https://api.github.com"
+WEB = "https://github.com"
+_USER_PAGES = (
+    "followers",
+    "following{/other_user}",
+    "gists{/gist_id}",
+    "starred{/owner}{/repo}",
+    "subscriptions",
+    "orgs",
+    "repos",
+    "events{/privacy}",
+    "received_events",
+)
+_REPOSITORY_PAGES = (
+    "archive_format",
+    "assignees",
+    "blobs",
+    "branches",
+    "collaborators",
+    "comments",
+    "commits",
+    "compare",
+    "contents",
+    "contributors",
+    "deployments",
+    "downloads",
+    "events",
+    "forks",
+    "git_commits",
+    "git_refs",
+    "git_tags",
+    "hooks",
+    "issue_comment",
+    "issue_events",
+    "issues",
+    "keys",
+    "labels",
+    "languages",
+    "merges",
+    "milestones",
+    "notifications",
+    "pulls",
+    "releases",
+    "stargazers",
+    "statuses",
+    "subscribers",
+    "subscription",
+    "tags",
+    "teams",
+    "trees",
+)
+
+
+def number_of(text: str) -> int:
+    """Return a stable number for a name, as GitHub has ids."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def sha_of(text: str) -> str:
+    """Return a stable commit SHA for a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def user(login: str) -> Payload:
+    page = f"{API}/users/{login}"
+    return {
+        "login": login,
+        "id": number_of(login),
+        "node_id": sha_of(login)[:20],
+        "avatar_url": f"https://avatars.githubusercontent.com/u/{number_of(login)}?v=4",
+        "url": page,
+        "html_url": f"{WEB}/{login}",
+        **{f"{name.partition('{')[0]}_url": f"{page}/{name}" for name in _USER_PAGES},
+        "type": "Bot" if login.endswith("[bot]") else "User",
+        "site_admin": False,
+    }
+
+
+def repository(
+    full_name: str, github_id: int | None = None, updated_at: str = "2026-01-05T08:00:00Z"
+) -> Payload:
+    owner, name = full_name.split("/")
+    page = f"{API}/repos/{full_name}"
+    return {
+        "id": github_id if github_id is not None else number_of(full_name),
+        "node_id": sha_of(full_name)[:20],
+        "name": name,
+        "full_name": full_name,
+        "private": False,
+        "owner": user(owner),
+        "html_url": f"{WEB}/{full_name}",
+        "description": None,
+        "fork": False,
+        "url": page,
+        **{f"{one}_url": f"{page}/{one}{{/id}}" for one in _REPOSITORY_PAGES},
+        "created_at": "2025-11-03T09:00:00Z",
+        "updated_at": updated_at,
+        "size": 5120,
+        "stargazers_count": 12,
+        "watchers_count": 12,
+        "language": "TypeScript",
+        "has_issues": True,
+        "has_projects": True,
+        "has_wiki": False,
+        "forks_count": 1,
+        "archived": False,
+        "disabled": False,
+        "open_issues_count": 4,
+        "license": None,
+        "visibility": "public",
+        "default_branch": "main",
+    }
+
+
+def pull_request(
+    action: str,
+    number: int,
+    at: str,
+    *,
+    repo: Payload,
+    title: str = "Try the new checkout",
+    body: str | None = None,
+    state: str = "open",
+    merged: bool = False,
+    draft: bool = False,
+    author: str = "mona",
+    sender: str | None = None,
+    branch: str = "feature",
+    base: str = "main",
+    sha: str | None = None,
+    head_repo: Payload | None = None,
+    created_at: str = "2026-03-02T10:00:00Z",
+    closed_at: str | None = None,
+) -> Payload:
+    """Return a `pull_request` delivery; `at` is the pull request's `updated_at`."""
+    full_name = repo["full_name"]
+    api_page = f"{API}/repos/{full_name}/pulls/{number}"
+    page = f"{WEB}/{full_name}/pull/{number}"
+    sha = sha or sha_of(f"{full_name}#{number}")
+    ended = closed_at or at if state == "closed" else None
+    return {
+        "action": action,
+        "number": number,
+        "pull_request": {
+            "url": api_page,
+            "id": number_of(page),
+            "node_id": sha_of(page)[:20],
+            "html_url": page,
+            "diff_url": f"{page}.diff",
+            "patch_url": f"{page}.patch",
+            "issue_url": f"{API}/repos/{full_name}/issues/{number}",
+            "number": number,
+            "state": state,
+            "locked": False,
+            "title": title,
+            "user": user(author),
+            "body": body,
+            "created_at": created_at,
+            "updated_at": at,
+            "closed_at": ended,
+            "merged_at": ended if merged else None,
+            "merge_commit_sha": None,
+            "assignee": None,
+            "assignees": [],
+            "requested_reviewers": [],
+            "requested_teams": [],
+            "labels": [],
+            "milestone": None,
+            "draft": draft,
+            "commits_url": f"{api_page}/commits",
+            "review_comments_url": f"{api_page}/comments",
+            "comments_url": f"{API}/repos/{full_name}/issues/{number}/comments",
+            "statuses_url": f"{API}/repos/{full_name}/statuses/{sha}",
+            "head": _branch(branch, sha, head_repo or repo),
+            "base": _branch(base, sha_of(base), repo),
+            "author_association": "MEMBER",
+            "auto_merge": None,
+            "merged": merged,
+            "mergeable": None,
+            "comments": 0,
+            "review_comments": 0,
+            "commits": 1,
+            "additions": 40,
+            "deletions": 2,
+            "changed_files": 3,
+        },
+        "repository": repo,
+        "sender": user(sender or author),
+    }
+
+
+def _branch(ref: str, sha: str, repo: Payload) -> Payload:
+    owner = repo["full_name"].split("/")[0]
+    return {
+        "label": f"{owner}:{ref}",
+        "ref": ref,
+        "sha": sha,
+        "user": user(owner),
+        "repo": repo,
+    }
+
+
+def issue(
+    action: str,
+    number: int,
+    at: str,
+    *,
+    repo: Payload,
+    title: str = "Something to track",
+    body: str | None = None,
+    state: str = "open",
+    labels: tuple[str, ...] = (),
+    author: str = "mona",
+    sender: str | None = None,
+    created_at: str = "2026-03-02T10:00:00Z",
+    **more: Any,
+) -> Payload:
+    """Return an `issues` delivery; `at` is the issue's `updated_at`, `more` its own fields."""
+    return {
+        "action": action,
+        "issue": issue_object(
+            number,
+            at,
+            repo=repo,
+            title=title,
+            body=body,
+            state=state,
+            labels=labels,
+            author=author,
+            created_at=created_at,
+        ),
+        "repository": repo,
+        "sender": user(sender or author),
+        **more,
+    }
+
+
+def issue_object(
+    number: int,
+    at: str,
+    *,
+    repo: Payload,
+    title: str,
+    body: str | None = None,
+    state: str = "open",
+    labels: tuple[str, ...] = (),
+    author: str = "mona",
+    created_at: str = "2026-03-02T10:00:00Z",
+) -> Payload:
+    full_name = repo["full_name"]
+    page = f"{WEB}/{full_name}/issues/{number}"
+    return {
+        "url": f"{API}/repos/{full_name}/issues/{number}",
+        "repository_url": f"{API}/repos/{full_name}",
+        "html_url": page,
+        "id": number_of(page),
+        "number": number,
+        "title": title,
+        "user": user(author),
+        "labels": [
+            {"id": number_of(name), "name": name, "color": "0e8a16", "default": False}
+            for name in labels
+        ],
+        "state": state,
+        "locked": False,
+        "assignees": [],
+        "milestone": None,
+        "comments": 0,
+        "created_at": created_at,
+        "updated_at": at,
+        "closed_at": at if state == "closed" else None,
+        "author_association": "MEMBER",
+        "body": body,
+        "state_reason": "completed" if state == "closed" else None,
+    }
+
+
+def push(
+    branch: str,
+    messages: list[str],
+    *,
+    repo: Payload,
+    pushed_at: int | None = None,
+    author: str = "mona",
+    at: str = "2026-03-02T10:00:00Z",
+) -> Payload:
+    """Return a `push` of one commit per message; `pushed_at` in seconds since the epoch."""
+    commits = [commit(message, repo=repo, author=author, at=at) for message in messages]
+    return {
+        "ref": f"refs/heads/{branch}",
+        "before": sha_of(f"before {branch}"),
+        "after": commits[-1]["id"] if commits else "0" * 40,
+        "repository": repo if pushed_at is None else {**repo, "pushed_at": pushed_at},
+        "pusher": {"name": author, "email": f"{author}@users.example"},
+        "sender": user(author),
+        "created": False,
+        "deleted": False,
+        "forced": False,
+        "base_ref": None,
+        "commits": commits,
+        "head_commit": commits[-1] if commits else None,
+    }
+
+
+def commit(message: str, *, repo: Payload, author: str, at: str) -> Payload:
+    sha = sha_of(f"{repo['full_name']} {message}")
+    person = {"name": author.title(), "email": f"{author}@users.example", "username": author}
+    return {
+        "id": sha,
+        "tree_id": sha_of(sha),
+        "distinct": True,
+        "message": message,
+        "timestamp": at,
+        "url": f"{WEB}/{repo['full_name']}/commit/{sha}",
+        "author": person,
+        "committer": person,
+        "added": [],
+        "removed": [],
+        "modified": ["src/checkout.ts"],
+    }
+
+
+def repository_event(action: str, repo: Payload, changes: Payload | None = None) -> Payload:
+    """Return a `repository` delivery."""
+    payload: Payload = {"action": action, "repository": repo, "sender": user("mona")}
+    if changes is not None:
+        payload["changes"] = changes
+    return payload
+
+
+def encode(payload: Payload) -> bytes:
+    """Return a payload as GitHub sends it: compact JSON in UTF-8."""
+    return msgspec.json.encode(payload)
+
+
+def headers(event: str, body: bytes, secret: str, guid: str | None = None) -> dict[str, str]:
+    """Return the headers of a delivery, signed."""
+    signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {
+        "Content-Type": "application/json",
+        "User-Agent": "GitHub-Hookshot/044aadd",
+        "X-GitHub-Event": event,
+        "X-GitHub-Delivery": guid or str(uuid.uuid4()),
+        "X-Hub-Signature-256": f"sha256={signature}",
+    }

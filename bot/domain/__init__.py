@@ -1,0 +1,1 @@
+"""The rules, once, whoever asks: what links to what, which state wins, what the feed says."""

@@ -1,0 +1,70 @@
+"""Experiments: created and changed through the API, and what that tells the feed."""
+
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.domain import activity
+from bot.storage import experiments as storage
+from bot.storage import links
+from bot.storage.database import Row, Transaction
+
+STATUSES = ("draft", "active", "paused", "completed", "archived")
+
+
+def create(transaction: Transaction, values: dict[str, Any], actor: str) -> Row | None:
+    """Create an experiment and resolve the links that waited for it; None if the key exists."""
+    now = times.now()
+    row = storage.add(transaction, {**_columns(values), "created_at": now, "updated_at": now})
+    if row is None:
+        return None
+    links.set_resolved(transaction, row["key"], resolved=True)
+    _tell(transaction, row, "experiment.created", f"Created experiment {row['name']}", actor)
+    return row
+
+
+def change(transaction: Transaction, key: str, values: dict[str, Any], actor: str) -> Row | None:
+    """Change what `values` names, keep the rest; None if there is no such experiment.
+
+    A change that changes nothing leaves `updated_at` and the feed alone.
+    """
+    old = storage.find(transaction, key)
+    if old is None:
+        return None
+    changed = {name: value for name, value in _columns(values).items() if old[name] != value}
+    if not changed:
+        return old
+    storage.change(transaction, key, {**changed, "updated_at": times.now()})
+    row = storage.find(transaction, key)
+    assert row is not None
+    if "status" in changed:
+        summary = f"Status of {row['name']}: {old['status']} → {row['status']}"
+        _tell(transaction, row, "experiment.status_changed", summary, actor)
+    return row
+
+
+def delete(transaction: Transaction, key: str) -> bool:
+    """Delete an experiment. Its links and feed stay: the links become unresolved."""
+    if not storage.remove(transaction, key):
+        return False
+    links.set_resolved(transaction, key, resolved=False)
+    return True
+
+
+def _columns(values: dict[str, Any]) -> dict[str, Any]:
+    if "tags" not in values:
+        return values
+    return {**values, "tags": msgspec.json.encode(values["tags"]).decode()}
+
+
+def _tell(transaction: Transaction, row: Row, type_: str, summary: str, actor: str) -> None:
+    news = activity.News(
+        type=type_,
+        experiment_key=row["key"],
+        occurred_at=row["updated_at"],
+        actor=actor,
+        summary=summary,
+        html_url=row["url"],
+    )
+    activity.record(transaction, [news])

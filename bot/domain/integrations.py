@@ -1,0 +1,263 @@
+"""Integrations: what lets deliveries in and calls out, with their secrets sealed in storage."""
+
+import fnmatch
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from bot import times
+from bot.storage import integrations as storage
+from bot.storage.database import Row, Transaction
+from bot.storage.vault import Vault
+
+MASK = "********"
+DEFAULT_GRACE = 86_400  # seconds
+_SECRETS = ("token", "private_key", "webhook_secret")
+_PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
+_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/(?:[A-Za-z0-9_.-]{1,100}|\*)")
+
+
+class Invalid(ValueError):
+    """What was sent cannot be: a list of (field, message)."""
+
+    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Integration:
+    """An integration with its secrets open. Kept in memory for seconds only."""
+
+    seq: int
+    id: str
+    is_active: bool
+    host: str
+    api_url: str
+    repositories: tuple[str, ...] | None
+    app_id: int | None
+    installation_id: int | None
+    webhook_secret: str = field(repr=False)
+    previous_secrets: tuple[tuple[str, int], ...] = field(repr=False)  # secret, valid until
+    token: str | None = field(repr=False)
+    private_key: str | None = field(repr=False)
+
+    def secrets_at(self, now: int) -> list[bytes]:
+        """Return the webhook secrets that verify a delivery at `now`, the current one first."""
+        previous = [secret for secret, until in self.previous_secrets if now < until]
+        return [secret.encode() for secret in (self.webhook_secret, *previous)]
+
+    def allows(self, repository: str) -> bool:
+        """Tell whether the allow-list lets a repository in; names ignore case, as GitHub's do."""
+        if self.repositories is None:
+            return True
+        name = repository.lower()
+        return any(fnmatch.fnmatchcase(name, pattern.lower()) for pattern in self.repositories)
+
+
+def load(row: Row, vault: Vault) -> Integration:
+    """Return a stored integration with its secrets open; raises VaultError."""
+    config = msgspec.json.decode(row["config"])
+    opened = vault.open(row["secrets"])
+    return Integration(
+        seq=row["seq"],
+        id=row["id"],
+        is_active=bool(row["is_active"]),
+        host=web_host(config["api_url"]),
+        api_url=config["api_url"],
+        repositories=tuple(config["repositories"]) if config.get("repositories") else None,
+        app_id=config.get("app_id"),
+        installation_id=config.get("installation_id"),
+        webhook_secret=opened["webhook_secret"],
+        previous_secrets=tuple(_previous_secrets(opened)),
+        token=opened.get("token"),
+        private_key=opened.get("private_key"),
+    )
+
+
+def web_host(api_url: str) -> str:
+    """Return the web host of the GitHub behind a REST base URL.
+
+    `api.github.com` serves `github.com`, `api.NAME.ghe.com` serves `NAME.ghe.com`, and
+    Enterprise Server serves its API below its own host.
+    """
+    netloc = urlsplit(api_url).netloc.lower()
+    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
+        return netloc.removeprefix("api.")
+    return netloc
+
+
+def create(
+    transaction: Transaction,
+    vault: Vault,
+    api_urls: Sequence[str],
+    values: Mapping[str, Any],
+) -> Row:
+    """Create an integration from validated values; raises Invalid."""
+    config, secrets = _merged({}, {}, values.get("config", {}), api_urls)
+    now = times.now()
+    integration_id = str(uuid.uuid4())
+    storage.add(
+        transaction,
+        {
+            "id": integration_id,
+            "name": values["name"],
+            "integration_type": values["integration_type"],
+            "description": values.get("description"),
+            "is_active": int(values.get("is_active", True)),
+            "config": msgspec.json.encode(config).decode(),
+            "secrets": vault.seal(secrets),
+            "previous_secret_until": None,
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    row = storage.find(transaction, integration_id)
+    assert row is not None
+    return row
+
+
+def change(
+    transaction: Transaction,
+    vault: Vault,
+    api_urls: Sequence[str],
+    integration_id: str,
+    values: Mapping[str, Any],
+) -> Row | None:
+    """Change what `values` names and keep the rest; None if there is none. Raises Invalid.
+
+    A webhook secret that is replaced verifies for `secret_grace_seconds` more. Given without a
+    new secret, that cuts the time of the earlier ones short.
+    """
+    row = storage.find(transaction, integration_id)
+    if row is None:
+        return None
+    old_secrets = vault.open(row["secrets"])
+    config, secrets = _merged(
+        msgspec.json.decode(row["config"]), old_secrets, values.get("config", {}), api_urls
+    )
+    now = times.now()
+    grace = values.get("secret_grace_seconds")
+    previous = dict(_previous_secrets(old_secrets))
+    if grace is not None:
+        cut = now + grace * times.SECOND
+        previous = {secret: min(until, cut) for secret, until in previous.items()}
+    if secrets["webhook_secret"] != old_secrets["webhook_secret"]:
+        seconds = DEFAULT_GRACE if grace is None else grace
+        previous[old_secrets["webhook_secret"]] = now + seconds * times.SECOND
+    previous.pop(secrets["webhook_secret"], None)
+    previous = {secret: until for secret, until in previous.items() if until > now}
+    for position, (secret, until) in enumerate(previous.items()):
+        secrets[f"{_PREVIOUS}{position}:{until}"] = secret
+    columns = {
+        name: values[name] for name in ("name", "integration_type", "description") if name in values
+    }
+    if "is_active" in values:
+        columns["is_active"] = int(values["is_active"])
+    storage.change(
+        transaction,
+        integration_id,
+        {
+            **columns,
+            "config": msgspec.json.encode(config).decode(),
+            "secrets": vault.seal(secrets),
+            "previous_secret_until": max(previous.values(), default=None),
+            "updated_at": now,
+        },
+    )
+    return storage.find(transaction, integration_id)
+
+
+def _previous_secrets(opened: Mapping[str, str]) -> list[tuple[str, int]]:
+    return [
+        (secret, int(name.rpartition(":")[2]))
+        for name, secret in opened.items()
+        if name.startswith(_PREVIOUS)
+    ]
+
+
+def _merged(
+    old_config: Mapping[str, Any],
+    old_secrets: Mapping[str, str],
+    sent: Mapping[str, Any],
+    api_urls: Sequence[str],
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return (config, secrets) after `sent`; the secrets without those that came before."""
+    errors = [
+        (f"config.{name}", "is the mask that stands for a stored secret; leave the field out")
+        for name in _SECRETS
+        if sent.get(name) == MASK
+    ]
+    config = {**old_config, **{name: sent[name] for name in sent if name not in _SECRETS}}
+    secrets = {name: old_secrets[name] for name in _SECRETS if name in old_secrets}
+    secrets.update({name: sent[name] for name in _SECRETS if name in sent})
+    app_fields = {"app_id", "private_key", "installation_id"}
+    if "token" in sent and app_fields & sent.keys():
+        errors.append(("config.token", "goes alone: send either token or app_id and private_key"))
+    elif "token" in sent:
+        secrets.pop("private_key", None)
+        config = {name: config[name] for name in config if name not in app_fields}
+    elif {"app_id", "private_key"} & sent.keys():
+        secrets.pop("token", None)
+    config["auth"] = "token" if "token" in secrets else "app"
+    config["api_url"] = (config.get("api_url") or api_urls[0]).rstrip("/")
+    errors.extend(_credential_errors(config, secrets))
+    if config["api_url"] not in api_urls:
+        errors.append(("config.api_url", f"must be one of GITHUB_API_URLS: {', '.join(api_urls)}"))
+    for position, pattern in enumerate(config.get("repositories") or ()):
+        if not _REPOSITORY.fullmatch(pattern):
+            errors.append((f"config.repositories[{position}]", "wants owner/name or owner/*"))
+    if config.get("repositories") == []:
+        errors.append(("config.repositories", "lists no repository; null allows all"))
+    if errors:
+        raise Invalid(errors)
+    return {name: value for name, value in config.items() if value is not None}, secrets
+
+
+def _credential_errors(
+    config: Mapping[str, Any], secrets: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    errors = []
+    if config["auth"] == "token":
+        if not re.fullmatch(r"[\x21-\x7e]+", secrets["token"]):
+            errors.append(("config.token", "wants printable ASCII characters without white space"))
+        if config.get("installation_id") is not None:
+            errors.append(("config.installation_id", "is only for app_id and private_key"))
+    else:
+        if config.get("app_id") is None:
+            errors.append(
+                ("config.app_id", "is missing: send token, or app_id and private_key")
+                if "private_key" in secrets
+                else ("config.token", "is missing: send token, or app_id and private_key")
+            )
+        if "private_key" not in secrets:
+            if config.get("app_id") is not None:
+                errors.append(("config.private_key", "is missing beside app_id"))
+        elif secrets["private_key"] != MASK and not _is_rsa_key(secrets["private_key"]):
+            errors.append(
+                ("config.private_key", "wants an RSA private key as PEM (PKCS#1 or PKCS#8)")
+            )
+    secret = secrets.get("webhook_secret")
+    if secret is None:
+        errors.append(("config.webhook_secret", "is missing"))
+    elif secret != MASK:
+        if secret != secret.strip():
+            errors.append(("config.webhook_secret", "has leading or trailing white space"))
+        elif len(secret) < 16:
+            errors.append(("config.webhook_secret", "wants 16 characters or more"))
+    return errors
+
+
+def _is_rsa_key(pem: str) -> bool:
+    try:
+        return isinstance(load_pem_private_key(pem.encode(), password=None), RSAPrivateKey)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False

@@ -1,0 +1,145 @@
+"""Links: which items and commits belong to which experiment, and why."""
+
+from collections.abc import Mapping, Sequence
+
+from bot.domain import activity
+from bot.domain.story import Item, Link, Snapshot
+from bot.storage import activity as feed
+from bot.storage import facts
+from bot.storage import links as storage
+from bot.storage.database import Row, Transaction
+
+_FOREVER = 2**62
+
+
+def of_item(transaction: Transaction, item: Item) -> dict[str, Link]:
+    """Return the links of an item by experiment key."""
+    return {
+        row["experiment_key"]: Link(
+            row["experiment_key"], row["linked_by"], row["linked_at"], row["integration_id"]
+        )
+        for row in storage.of_target(transaction, item.kind, item.id)
+    }
+
+
+def set_of_item(
+    transaction: Transaction,
+    item: Item,
+    now: Snapshot,
+    before: Mapping[str, Link],
+    after: Mapping[str, Link],
+) -> None:
+    """Bring an item's links from `before` to `after`; the commits of its branch follow.
+
+    `now` is the item's newest version, and what storage holds of it.
+    """
+    for key, link in after.items():
+        old = before.get(key)
+        if old is None:
+            storage.add(
+                transaction,
+                key,
+                item.kind,
+                item.id,
+                link.linked_by,
+                link.linked_at,
+                link.integration_id,
+            )
+        elif old != link:
+            storage.change(transaction, key, item.kind, item.id, link.linked_by, link.linked_at)
+    for key in before.keys() - after.keys():
+        storage.remove(transaction, key, item.kind, item.id)
+    if item.kind == "pull_request":
+        if new := after.keys() - before.keys():
+            _link_branch(transaction, item, now, sorted(new))
+        for key in before.keys() - after.keys():
+            for commit_id in storage.remove_via_item(transaction, key, item.id):
+                feed.remove_of_commit(transaction, key, commit_id)
+
+
+def link_commit(
+    transaction: Transaction, commit: Row, keys: Sequence[str], ref: str, pushed_at: int
+) -> None:
+    """Link a commit to the keys of its message and to the pull requests of the branch `ref`."""
+    for key in keys:
+        _link_commit(transaction, commit, key, "message", None)
+    repository_id = commit["repository_id"]
+    pulls = facts.pull_requests_of_branch(transaction, repository_id, ref)
+    for pull in pulls:
+        since, until = _window(transaction, repository_id, ref, pull, pulls)
+        if since < pushed_at <= until:
+            for link in storage.of_target(transaction, "pull_request", pull["id"]):
+                _link_commit(transaction, commit, link["experiment_key"], "branch", pull["id"])
+
+
+def _link_branch(transaction: Transaction, item: Item, now: Snapshot, keys: Sequence[str]) -> None:
+    """Link what was pushed to a pull request's branch before the link was known."""
+    if now.head_repository_id is None or now.head_ref is None:
+        return
+    branch = now.head_repository_id, now.head_ref
+    commits = facts.commits_of_branch(transaction, *branch)
+    if not commits:
+        return
+    pulls = facts.pull_requests_of_branch(transaction, *branch)
+    pull = next(one for one in pulls if one["id"] == item.id)
+    since, until = _window(transaction, *branch, pull, pulls)
+    for commit in commits:
+        if since < commit["pushed_at"] <= until:
+            for key in keys:
+                _link_commit(transaction, commit, key, "branch", item.id)
+
+
+def _window(
+    transaction: Transaction, repository_id: int, ref: str, pull: Row, others: Sequence[Row]
+) -> tuple[int, int]:
+    """Return the times (since, until] in which a push to its branch belongs to a pull request.
+
+    A branch may serve several pull requests in turn: the time begins where the one before ended,
+    so that commits pushed before the pull request was opened belong to it too. On the default
+    branch, where everything else goes by, it begins with the pull request itself.
+    """
+    until = pull["closed_at"] if pull["closed_at"] is not None else _FOREVER
+    if facts.default_branch(transaction, repository_id) == ref:
+        return pull["created_at"] - 1, until
+    ends = [
+        other["closed_at"]
+        for other in others
+        if other["id"] != pull["id"]
+        and other["closed_at"] is not None
+        and other["closed_at"] <= pull["created_at"]
+    ]
+    return max(ends, default=-_FOREVER), until
+
+
+def _link_commit(
+    transaction: Transaction,
+    commit: Row,
+    key: str,
+    linked_by: str,
+    via_item_id: int | None,
+) -> None:
+    added = storage.add(
+        transaction,
+        key,
+        "commit",
+        commit["id"],
+        linked_by,
+        commit["pushed_at"],
+        commit["integration_id"],
+        via_item_id,
+    )
+    if not added:
+        return
+    title = commit["message"].split("\n", 1)[0]
+    news = activity.News(
+        type="commit.pushed",
+        experiment_key=key,
+        occurred_at=commit["pushed_at"],
+        actor=commit["actor"],
+        summary=f"Pushed {commit['sha'][:7]}: {title or '(no message)'}",
+        html_url=commit["html_url"],
+        repository_id=commit["repository_id"],
+        commit_id=commit["id"],
+        guid=commit["guid"],
+    )
+    activity.record(transaction, [news])

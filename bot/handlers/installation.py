@@ -1,0 +1,61 @@
+"""`installation` and `installation_repositories`: where the App is installed, and what it may see.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
+"""
+
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.domain import installations
+from bot.handlers import payloads
+from bot.handlers.dispatch import Delivery
+
+router = Router()
+
+
+@router.register("installation")
+async def changed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.InstallationEvent)
+    row_id = _remember(delivery, payload.installation, payload.action or "")
+    if payload.repositories is not None:
+        installations.set_repositories(
+            delivery.transaction,
+            row_id,
+            [(one.id, one.full_name) for one in payload.repositories],
+            [],
+            _time(delivery, payload.installation),
+        )
+
+
+@router.register("installation_repositories")
+async def repositories_changed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.InstallationRepositoriesEvent)
+    row_id = _remember(delivery, payload.installation, payload.action or "")
+    installations.set_repositories(
+        delivery.transaction,
+        row_id,
+        [(one.id, one.full_name) for one in payload.repositories_added or ()],
+        [(one.id, one.full_name) for one in payload.repositories_removed or ()],
+        _time(delivery, payload.installation),
+    )
+
+
+def _remember(delivery: Delivery, installation: payloads.Installation, action: str) -> int:
+    return installations.observe(
+        delivery.transaction,
+        installations.Observed(
+            host=delivery.host,
+            installation_id=installation.id,
+            integration_id=delivery.integration_id,
+            account=installation.account.login if installation.account else None,
+            repository_selection=installation.repository_selection,
+            updated_at=_time(delivery, installation),
+            suspended_at=delivery.time(installation.suspended_at),
+        ),
+        is_deleted=action == "deleted",
+        is_suspended=action == "suspend" or installation.suspended_at is not None,
+    )
+
+
+def _time(delivery: Delivery, installation: payloads.Installation) -> int:
+    return delivery.time(installation.updated_at) or delivery.received_at

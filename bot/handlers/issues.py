@@ -1,0 +1,70 @@
+"""`issues`: every action carries the whole issue; a transfer takes the links along.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#issues
+"""
+
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.domain import items, keys
+from bot.domain.story import Snapshot
+from bot.handlers import payloads
+from bot.handlers.dispatch import Delivery
+
+router = Router()
+
+_STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
+
+
+@router.register("issues")
+async def observed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.IssuesEvent)
+    issue, changes = payload.issue, payload.changes or payloads.IssueChanges()
+    repository_id = delivery.repository_of(payload.repository, issue.html_url)
+    at = delivery.time(issue.updated_at) or delivery.received_at
+    actor = payload.sender.login if payload.sender else None
+    if payload.action == "deleted":
+        items.forget(
+            delivery.transaction, repository_id, "issue", issue.number, at, (delivery.guid, actor)
+        )
+        return
+    here = (repository_id, issue.number)
+    _observe(delivery, repository_id, issue, payload, actor)
+    if payload.action == "transferred" and changes.new_issue and changes.new_repository:
+        there = delivery.repository(changes.new_repository)
+        _observe(delivery, there, changes.new_issue, payload, actor)
+        items.move(delivery.transaction, here, (there, changes.new_issue.number), at)
+    if payload.action == "opened" and changes.old_issue and changes.old_repository:
+        there = delivery.repository(changes.old_repository)
+        items.move(delivery.transaction, (there, changes.old_issue.number), here, at)
+
+
+def _observe(
+    delivery: Delivery,
+    repository_id: int,
+    issue: payloads.Issue,
+    payload: payloads.IssuesEvent,
+    actor: str | None,
+) -> None:
+    action = payload.action or ""
+    named = dict.fromkeys(keys.keys_in_markdown(issue.body), "body")
+    titled = keys.key_in_title(issue.title or "")
+    if titled is not None:
+        named.setdefault(titled, "title")
+    snapshot = Snapshot(
+        guid=delivery.guid,
+        at=delivery.time(issue.updated_at) or delivery.received_at,
+        action=action,
+        integration_id=delivery.integration_id,
+        keys=named,
+        title=issue.title,
+        html_url=issue.html_url,
+        state=issue.state or _STATES.get(action),
+        author=issue.user.login if issue.user else None,
+        actor=actor,
+        labels=None if issue.labels is None else [label.name for label in issue.labels],
+        label=payload.label.name if payload.label else None,
+        created_at=delivery.time(issue.created_at),
+        closed_at=delivery.time(issue.closed_at),
+    )
+    items.observe(delivery.transaction, repository_id, "issue", issue.number, snapshot)

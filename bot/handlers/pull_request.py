@@ -1,0 +1,72 @@
+"""`pull_request`: every action carries the whole pull request, so every action is a version.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request
+"""
+
+import msgspec
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.domain import items, keys
+from bot.domain.story import Snapshot
+from bot.handlers import payloads
+from bot.handlers.dispatch import Delivery
+
+router = Router()
+
+_STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
+
+
+@router.register("pull_request")
+async def observed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.PullRequestEvent)
+    pull = payload.pull_request
+    number = payload.number or pull.number
+    if number is None:
+        raise payloads.InvalidPayload("Object missing required field `number`")
+    repository_id = delivery.repository_of(payload.repository, pull.html_url)
+    action = payload.action or ""
+    head = pull.head or payloads.Branch()
+    merged_at = delivery.time(pull.merged_at)
+    state = pull.state or _STATES.get(action)
+    if state == "closed" and (pull.merged or merged_at):
+        state = "merged"
+    snapshot = Snapshot(
+        guid=delivery.guid,
+        at=delivery.time(pull.updated_at) or delivery.received_at,
+        action=action,
+        integration_id=delivery.integration_id,
+        keys=dict.fromkeys(keys.keys_in_markdown(pull.body), "body"),
+        title=pull.title,
+        html_url=pull.html_url,
+        state=state,
+        draft=pull.draft,
+        author=pull.user.login if pull.user else None,
+        actor=payload.sender.login if payload.sender else None,
+        head_repository_id=_head_repository(delivery, head, payload.repository, repository_id),
+        head_ref=head.ref,
+        head_sha=head.sha,
+        base_ref=pull.base.ref if pull.base else None,
+        created_at=delivery.time(pull.created_at),
+        closed_at=delivery.time(pull.closed_at),
+        merged_at=merged_at,
+    )
+    items.observe(delivery.transaction, repository_id, "pull_request", number, snapshot)
+
+
+def _head_repository(
+    delivery: Delivery,
+    head: payloads.Branch,
+    base: payloads.Repository | None,
+    repository_id: int,
+) -> int | None:
+    """Return our id of the repository of the head; None for a fork that was deleted."""
+    if head.repo is None:
+        return None
+    if head.repo is msgspec.UNSET or isinstance(head.repo, msgspec.UnsetType):
+        return repository_id
+    if base is not None and (
+        head.repo.id == base.id if base.id is not None else head.repo.full_name == base.full_name
+    ):
+        return repository_id
+    return delivery.repository(head.repo)

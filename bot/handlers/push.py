@@ -1,0 +1,52 @@
+"""`push`: commits on a branch; tags and deleted branches link nothing.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
+"""
+
+import re
+
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.domain import commits, keys
+from bot.handlers import payloads
+from bot.handlers.dispatch import Delivery
+
+router = Router()
+
+BRANCH = "refs/heads/"
+_SHA = re.compile(r"[0-9a-zA-Z]{1,64}")
+
+
+@router.register("push")
+async def pushed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.PushEvent)
+    repository_id = delivery.repository(payload.repository)
+    if not payload.ref.startswith(BRANCH) or payload.deleted:
+        return
+    pushed_at = delivery.time(payload.repository.pushed_at) or delivery.received_at
+    actor = payload.sender.login if payload.sender else None
+    if actor is None and payload.pusher:
+        actor = commits.name_without_email(payload.pusher.name)
+    page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
+    for commit in payload.commits or ():
+        if not _SHA.fullmatch(commit.id):
+            raise payloads.InvalidPayload("Expected a commit's SHA - at `commits[...].id`")
+        author = commit.author or payloads.Author()
+        commits.observe(
+            delivery.transaction,
+            commits.Pushed(
+                repository_id=repository_id,
+                ref=payload.ref.removeprefix(BRANCH),
+                sha=commit.id,
+                message=commit.message,
+                author=author.username or author.name,
+                actor=actor,
+                html_url=commit.url or f"{page}/commit/{commit.id}",
+                committed_at=delivery.time(commit.timestamp) or pushed_at,
+                pushed_at=pushed_at,
+                integration_id=delivery.integration_id,
+                guid=delivery.guid,
+            ),
+            keys.keys_in_message(commit.message),
+        )

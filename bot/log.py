@@ -1,0 +1,53 @@
+"""Structured logs: one line per delivery, action and request; text for people, JSON for machines.
+
+Secrets never reach a line: what is logged is named field by field, never a body or a header.
+"""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+
+logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+class _ToStructlog(logging.Handler):
+    """Passes what libraries log on to structlog, so that every line has one form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        exc_info: Any = record.exc_info if record.exc_info and record.exc_info[0] else None
+        logger.log(record.levelno, record.getMessage(), logger=record.name, exc_info=exc_info)
+
+
+def configure(level: str, log_format: str | None, stream: TextIO | None = None) -> None:
+    """Set logging up for the process; `log_format` None means text on a terminal, else JSON."""
+    stream = stream or sys.stderr
+    as_text = log_format == "text" or (log_format is None and stream.isatty())
+    number = logging.getLevelNamesMapping()[level.upper()]
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), event_key="message")
+        if as_text
+        else structlog.processors.JSONRenderer(serializer=_to_json)
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.EventRenamer("message"),
+            *([] if as_text else [structlog.processors.format_exc_info]),
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [_ToStructlog()]
+    root.setLevel(max(number, logging.INFO))
+
+
+def _to_json(event: dict[str, Any], **_: Any) -> str:
+    return msgspec.json.encode(event, enc_hook=str).decode()

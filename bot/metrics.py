@@ -1,0 +1,56 @@
+"""What Prometheus may ask: counters and times, without names of people, repositories or secrets."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from bot import __version__
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The metrics of one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.deliveries = Counter(
+            "experiment_bot_deliveries",
+            "Webhook deliveries by event (other: one without a handler) and outcome.",
+            ["event", "outcome"],
+            registry=self.registry,
+        )
+        self.delivery_seconds = Histogram(
+            "experiment_bot_delivery_seconds",
+            "Time from a delivery's headers to its answer.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.requests = Counter(
+            "experiment_bot_requests",
+            "HTTP requests by method, route and status.",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.request_seconds = Histogram(
+            "experiment_bot_request_seconds",
+            "Time from a request's headers to the end of its answer, deliveries not included.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.streams = Gauge(
+            "experiment_bot_activity_streams",
+            "Live activity streams that are open.",
+            registry=self.registry,
+        )
+        info = Gauge(
+            "experiment_bot_info", "The running version.", ["version"], registry=self.registry
+        )
+        info.labels(__version__).set(1)
+
+    def render(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self.registry)

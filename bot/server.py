@@ -1,0 +1,210 @@
+"""Builds the aiohttp application (routes, middlewares) and runs it from start to stop."""
+
+import asyncio
+import re
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+from aiohttp import web
+from aiohttp.web_protocol import RequestHandler
+
+from bot import handlers, storage, webhook, worker
+from bot.api import activity, deliveries, experiments, integrations, links, openapi, service
+from bot.api.problems import Problem, unavailable
+from bot.api.routing import MAX_BODY
+from bot.log import logger
+from bot.services import SERVICES, Services
+from bot.settings import Settings
+from bot.storage.database import StorageUnavailable
+from bot.storage.vault import Vault
+
+RESOURCES = (experiments, links, activity, integrations, deliveries)
+SHUTDOWN_SECONDS = 8.0  # for requests in hand when the service is told to stop
+_IDLE_SECONDS = 75.0  # how long a connection may sit without (the rest of) a request's headers
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
+_DETAILS = {
+    404: "There is nothing at this address; GET /api/v1/docs lists what there is.",
+    405: "This address does not take this method; the Allow header lists those it takes.",
+}
+
+
+async def open_services(settings: Settings) -> Services:
+    """Open what a process needs: the vault and the database, migrated.
+
+    Raises StorageRefused or VaultError.
+    """
+    keys = await asyncio.to_thread(storage.secret_keys, settings)
+    database = storage.engine(settings)
+    await asyncio.to_thread(database.migrate)
+    await database.start()
+    return Services(settings, database, Vault(keys), handlers.dispatcher())
+
+
+def application(services: Services) -> web.Application:
+    """Return the web application."""
+    app = web.Application(middlewares=[_around], client_max_size=MAX_BODY)
+    app[SERVICES] = services
+    app.on_response_prepare.append(_add_headers)
+    app.on_shutdown.append(_end_streams)
+    app.router.add_post(webhook.PATH, webhook.receive, expect_handler=webhook.expect)
+    operations = [operation for one in RESOURCES for operation in one.operations.listed]
+    for resource in RESOURCES:
+        app.router.add_routes(resource.operations.routes())
+    app.router.add_routes(service.routes(openapi.describe(operations, services.settings)))
+    return app
+
+
+async def serve(services: Services, *, with_worker: bool, on_start: Callable[[], None]) -> None:
+    """Serve until SIGTERM or SIGINT; then stop accepting, finish what is in hand, and return.
+
+    `on_start` is called once connections are accepted. Raises OSError if the address is taken.
+    """
+    settings = services.settings
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = await listen(services, listening_socket(settings.host, settings.port))
+    retries = asyncio.create_task(worker.run(services)) if with_worker else None
+    logger.info("listening", host=settings.host, port=settings.port, worker=with_worker)
+    on_start()
+    await stop.wait()
+    logger.info("stopping")
+    await runner.cleanup()
+    if retries is not None:
+        await worker.stop(retries)
+
+
+async def listen(services: Services, sock: socket.socket) -> web.AppRunner:
+    """Accept connections on `sock`; `cleanup()` of what is returned ends it."""
+    runner = _Runner(
+        application(services),
+        access_log=None,
+        keepalive_timeout=_IDLE_SECONDS,
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        auto_decompress=False,
+    )
+    await runner.setup()
+    await web.SockSite(runner, sock, backlog=1024).start()
+    return runner
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Return a socket bound to an address; raises OSError. Port 0 takes a free one."""
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(address)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+@web.middleware
+async def _around(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Give the request an id, turn every exception into a problem, measure and log."""
+    started = time.perf_counter()
+    given = request.headers.get("X-Request-ID", "")
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    response: web.StreamResponse
+    try:
+        response = await handler(request)
+    except Problem as problem:
+        response = problem.response()
+    except web.HTTPException as error:
+        response = _problem_of(error).response()
+    except StorageUnavailable as error:
+        logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
+        response = unavailable().response()
+    except Exception:
+        logger.exception("request failed", request=request[REQUEST_ID], path=request.path)
+        response = Problem(
+            500,
+            "internal error",
+            "This is a fault of the service; its log has more under the X-Request-ID.",
+        ).response()
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "none"
+    if route != webhook.PATH:
+        _account(request, route, response.status, time.perf_counter() - started)
+    return response
+
+
+def _account(request: web.Request, route: str, status: int, seconds: float) -> None:
+    metrics = request.config_dict[SERVICES].metrics
+    metrics.requests.labels(request.method, route, str(status)).inc()
+    metrics.request_seconds.observe(seconds)
+    logger.info(
+        "request",
+        method=request.method,
+        path=request.path,
+        status=status,
+        ms=round(seconds * 1000, 2),
+        request=request[REQUEST_ID],
+    )
+
+
+def _problem_of(error: web.HTTPException) -> Problem:
+    detail = _DETAILS.get(error.status, "Check the request against GET /api/v1/docs.")
+    headers = {name: error.headers[name] for name in ("Allow", "Location") if name in error.headers}
+    return Problem(error.status, HTTPStatus(error.status).phrase.lower(), detail, headers=headers)
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers["X-Request-ID"] = request.get(REQUEST_ID, "")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+async def _end_streams(app: web.Application) -> None:
+    for task in list(app[SERVICES].open_streams):
+        task.cancel()
+
+
+class _Protocol(RequestHandler):
+    """Answers what is not even HTTP with a problem too, and without a traceback in the log."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        if status >= 500:
+            logger.error("connection failed", exc_info=exc)
+        else:
+            logger.info("request refused", status=status, remote=request.remote)
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer had begun")
+        detail = "The request is not HTTP/1.1 as this service reads it (line and header limits: "
+        problem = Problem(
+            status, "malformed request", f"{detail}{self.max_field_size} bytes each)."
+        )
+        response = problem.response()
+        response.force_close()
+        return response
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Protocol(self, loop=self._loop, **self._kwargs)
+
+
+class _Runner(web.AppRunner):
+    async def _make_server(self) -> web.Server:
+        server = await super()._make_server()
+        server.__class__ = _Server  # aiohttp offers no other way to name the protocol
+        return server

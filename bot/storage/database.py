@@ -1,0 +1,88 @@
+"""What the rest of the service knows of a database: transactions, and an engine to run them."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+Params = Mapping[str, Any]
+NO_PARAMS: Params = {}
+
+
+class StorageUnavailable(Exception):
+    """The database cannot take or give data now; nothing of the job was kept."""
+
+
+class StorageRefused(Exception):
+    """The database cannot be used at all: made by a newer version, or not a database."""
+
+
+class Transaction(Protocol):
+    """An open transaction. Parameters are named (`:name`); flags are 0 and 1, times BIGINT µs."""
+
+    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
+        """Run a query and return its rows."""
+
+    def one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        """Run a query and return its first row, None if there is none."""
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        """Run a statement and return how many rows it changed."""
+
+    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
+        """Run a statement once for each of `rows`."""
+
+
+Job = Callable[[Transaction], T]
+
+
+class Database(Protocol):
+    """A storage engine. Jobs are plain functions that run off the event loop, without network."""
+
+    def migrate(self) -> None:
+        """Bring the schema up to date; raises StorageRefused for a newer one. Blocking."""
+
+    async def start(self) -> None:
+        """Open connections; the schema must be up to date."""
+
+    async def write(self, job: Job[T]) -> T:
+        """Run `job` in a transaction and return its result once that is committed.
+
+        Jobs that wait together share one commit, each behind a savepoint of its own: one that
+        raises is undone alone and its exception raised here. Raises StorageUnavailable.
+        """
+
+    async def read(self, job: Job[T]) -> T:
+        """Run `job` in a read-only transaction. Raises StorageUnavailable."""
+
+    async def check(self) -> None:
+        """Return if the database answers and has this program's schema.
+
+        Raises StorageUnavailable.
+        """
+
+    async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
+        """Return True at the next commit, False after `timeout` seconds without one."""
+
+    async def close(self) -> None:
+        """Finish the jobs in hand and close every connection."""
+
+
+class CommitSignal:
+    """Wakes everyone who waits for the next commit. Lives on the event loop."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def announce(self) -> None:
+        self._event.set()
+        self._event = asyncio.Event()
+
+    async def wait(self, timeout: float) -> bool:  # noqa: ASYNC109
+        event = self._event
+        try:
+            async with asyncio.timeout(timeout):
+                return await event.wait()
+        except TimeoutError:
+            return False

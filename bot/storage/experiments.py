@@ -1,0 +1,81 @@
+"""Queries for experiments."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.storage.database import Row, Transaction
+
+_COLUMNS = (
+    "key",
+    "name",
+    "status",
+    "hypothesis",
+    "description",
+    "owner",
+    "url",
+    "tags",
+    "created_at",
+    "updated_at",
+)
+
+
+def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
+    """Add an experiment and return its row; None if the key exists."""
+    return transaction.one(
+        f"""INSERT INTO experiments ({", ".join(_COLUMNS)})
+            VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
+            ON CONFLICT DO NOTHING RETURNING *""",
+        values,
+    )
+
+
+def find(transaction: Transaction, key: str) -> Row | None:
+    """Return an experiment, locked until the transaction ends where others could write it."""
+    return transaction.one(
+        "SELECT * FROM experiments WHERE key = :key /* FOR UPDATE */", {"key": key}
+    )
+
+
+def exists(transaction: Transaction, key: str) -> bool:
+    return transaction.one("SELECT 1 FROM experiments WHERE key = :key", {"key": key}) is not None
+
+
+def change(transaction: Transaction, key: str, values: Mapping[str, Any]) -> None:
+    """Set the columns that `values` names."""
+    assert values.keys() <= set(_COLUMNS)
+    transaction.run(
+        f"UPDATE experiments SET {', '.join(f'{name} = :{name}' for name in values)} "
+        "WHERE key = :the_key",
+        {**values, "the_key": key},
+    )
+
+
+def remove(transaction: Transaction, key: str) -> bool:
+    return transaction.run("DELETE FROM experiments WHERE key = :key", {"key": key}) == 1
+
+
+def listed(
+    transaction: Transaction,
+    status: str | None,
+    text: str | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Return experiments, newest first; `before` is a seq, `text` a part of key, name, owner."""
+    conditions = []
+    if status is not None:
+        conditions.append("status = :status")
+    if text:
+        conditions.append(
+            "LOWER(key || ' ' || name || ' ' || COALESCE(owner, '')) LIKE :pattern ESCAPE '!'"
+        )
+    if before is not None:
+        conditions.append("seq < :before")
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    escaped = (text or "").lower()
+    for character in "!%_":
+        escaped = escaped.replace(character, f"!{character}")
+    return transaction.all(
+        f"SELECT * FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
+        {"status": status, "pattern": f"%{escaped}%", "before": before, "limit": limit},
+    )

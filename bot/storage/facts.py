@@ -1,0 +1,237 @@
+"""Queries for what is known of GitHub: repositories, pull requests and issues, commits."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.storage.database import Row, Transaction
+
+# The columns of an item that follow its newest version.
+ITEM_FACTS = (
+    "title",
+    "html_url",
+    "state",
+    "draft",
+    "author",
+    "head_repository_id",
+    "head_ref",
+    "head_sha",
+    "base_ref",
+    "labels",
+    "created_at",
+    "closed_at",
+    "merged_at",
+    "version_at",
+    "version_rank",
+)
+_ADD_ITEM = f"""INSERT INTO items (repository_id, kind, number, integration_id,
+        {", ".join(ITEM_FACTS)})
+    VALUES (:repository_id, :kind, :number, :integration_id,
+        {", ".join(f":{name}" for name in ITEM_FACTS)})
+    ON CONFLICT DO NOTHING RETURNING id"""
+_UPDATE_ITEM = f"""UPDATE items SET gone_at = NULL,
+        {", ".join(f"{name} = :{name}" for name in ITEM_FACTS)} WHERE id = :id"""
+
+
+def repository_by_github_id(transaction: Transaction, host: str, github_id: int) -> Row | None:
+    return transaction.one(
+        "SELECT * FROM repositories WHERE host = :host AND github_id = :github_id",
+        {"host": host, "github_id": github_id},
+    )
+
+
+def repositories_by_name(transaction: Transaction, host: str, full_name: str) -> Sequence[Row]:
+    """Return the repositories that were last seen under a name, the present holder first."""
+    return transaction.all(
+        """SELECT * FROM repositories WHERE host = :host AND name_key = :name_key
+            ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC""",
+        {"host": host, "name_key": full_name.lower()},
+    )
+
+
+def add_repository(
+    transaction: Transaction,
+    host: str,
+    github_id: int | None,
+    full_name: str,
+    named_at: int | None,
+    default_branch: str | None,
+) -> Row:
+    row = transaction.one(
+        """INSERT INTO repositories
+                (host, github_id, full_name, name_key, named_at, default_branch)
+            VALUES (:host, :github_id, :full_name, :name_key, :named_at, :default_branch)
+            ON CONFLICT (host, github_id) DO UPDATE SET host = excluded.host
+            RETURNING *""",
+        {
+            "host": host,
+            "github_id": github_id,
+            "full_name": full_name,
+            "name_key": full_name.lower(),
+            "named_at": named_at,
+            "default_branch": default_branch,
+        },
+    )
+    assert row is not None
+    return row
+
+
+def default_branch(transaction: Transaction, repository_id: int) -> str | None:
+    row = transaction.one(
+        "SELECT default_branch FROM repositories WHERE id = :id", {"id": repository_id}
+    )
+    return row["default_branch"] if row else None
+
+
+def set_default_branch(transaction: Transaction, repository_id: int, branch: str) -> None:
+    transaction.run(
+        "UPDATE repositories SET default_branch = :branch WHERE id = :id",
+        {"id": repository_id, "branch": branch},
+    )
+
+
+def name_repository(
+    transaction: Transaction, repository_id: int, full_name: str, named_at: int | None
+) -> None:
+    transaction.run(
+        """UPDATE repositories SET full_name = :full_name, name_key = :name_key,
+            named_at = :named_at WHERE id = :id""",
+        {
+            "id": repository_id,
+            "full_name": full_name,
+            "name_key": full_name.lower(),
+            "named_at": named_at,
+        },
+    )
+
+
+def identify_repository(transaction: Transaction, repository_id: int, github_id: int) -> None:
+    transaction.run(
+        "UPDATE repositories SET github_id = :github_id WHERE id = :id",
+        {"id": repository_id, "github_id": github_id},
+    )
+
+
+def set_repository_deleted(
+    transaction: Transaction, repository_id: int, deleted_at: int | None
+) -> None:
+    transaction.run(
+        "UPDATE repositories SET deleted_at = :deleted_at WHERE id = :id",
+        {"id": repository_id, "deleted_at": deleted_at},
+    )
+
+
+def find_item(transaction: Transaction, repository_id: int, kind: str, number: int) -> Row | None:
+    """Return an item, locked until the transaction ends where others could write it."""
+    return transaction.one(
+        """SELECT * FROM items WHERE repository_id = :repository_id AND kind = :kind
+            AND number = :number /* FOR UPDATE */""",
+        {"repository_id": repository_id, "kind": kind, "number": number},
+    )
+
+
+def item_by_name(transaction: Transaction, full_name: str, kind: str, number: int) -> Row | None:
+    """Return an item with its `repository` by the repository's present name, on any host."""
+    return transaction.one(
+        """SELECT items.*, repositories.full_name AS repository FROM items
+            JOIN repositories ON repositories.id = items.repository_id
+            WHERE repositories.name_key = :name_key AND items.kind = :kind
+                AND items.number = :number AND items.gone_at IS NULL
+            ORDER BY repositories.deleted_at IS NOT NULL,
+                COALESCE(repositories.named_at, 0) DESC, repositories.id DESC LIMIT 1""",
+        {"name_key": full_name.lower(), "kind": kind, "number": number},
+    )
+
+
+def open_items(transaction: Transaction, repository_id: int) -> Sequence[Row]:
+    return transaction.all(
+        """SELECT * FROM items WHERE repository_id = :repository_id AND state = 'open'
+            AND gone_at IS NULL /* FOR UPDATE */""",
+        {"repository_id": repository_id},
+    )
+
+
+def add_item(transaction: Transaction, values: Mapping[str, Any]) -> int | None:
+    """Add an item and return its id; None if another transaction was first."""
+    row = transaction.one(_ADD_ITEM, values)
+    return row["id"] if row else None
+
+
+def update_item(transaction: Transaction, item_id: int, values: Mapping[str, Any]) -> None:
+    transaction.run(_UPDATE_ITEM, {**values, "id": item_id})
+
+
+def set_item_gone(transaction: Transaction, item_id: int, gone_at: int) -> None:
+    transaction.run(
+        "UPDATE items SET gone_at = :gone_at WHERE id = :id",
+        {"id": item_id, "gone_at": gone_at},
+    )
+
+
+def add_version(
+    transaction: Transaction, item_id: int, guid: str, order: tuple[int, int], snapshot: str
+) -> bool:
+    """Keep a version; False if that delivery's version is there already."""
+    return (
+        transaction.run(
+            """INSERT INTO versions (item_id, guid, version_at, version_rank, snapshot)
+                VALUES (:item_id, :guid, :version_at, :version_rank, :snapshot)
+                ON CONFLICT DO NOTHING""",
+            {
+                "item_id": item_id,
+                "guid": guid,
+                "version_at": order[0],
+                "version_rank": order[1],
+                "snapshot": snapshot,
+            },
+        )
+        == 1
+    )
+
+
+def versions_of_item(transaction: Transaction, item_id: int) -> list[str]:
+    """Return an item's snapshots in their true order; those of one moment as they arrived."""
+    rows = transaction.all(
+        """SELECT snapshot FROM versions WHERE item_id = :item_id
+            ORDER BY version_at, version_rank, id""",
+        {"item_id": item_id},
+    )
+    return [row["snapshot"] for row in rows]
+
+
+def add_commit(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
+    """Add a commit and return its row; None if it is there already."""
+    return transaction.one(
+        """INSERT INTO commits (repository_id, sha, message, author, actor, html_url, ref,
+                committed_at, pushed_at, integration_id, guid)
+            VALUES (:repository_id, :sha, :message, :author, :actor, :html_url, :ref,
+                :committed_at, :pushed_at, :integration_id, :guid)
+            ON CONFLICT DO NOTHING RETURNING *""",
+        values,
+    )
+
+
+def find_commit(transaction: Transaction, repository_id: int, sha: str) -> Row | None:
+    return transaction.one(
+        "SELECT * FROM commits WHERE repository_id = :repository_id AND sha = :sha",
+        {"repository_id": repository_id, "sha": sha},
+    )
+
+
+def commits_of_branch(transaction: Transaction, repository_id: int, ref: str) -> Sequence[Row]:
+    """Return the commits that were first seen on a branch, oldest push first."""
+    return transaction.all(
+        """SELECT * FROM commits WHERE repository_id = :repository_id AND ref = :ref
+            ORDER BY pushed_at, id""",
+        {"repository_id": repository_id, "ref": ref},
+    )
+
+
+def pull_requests_of_branch(
+    transaction: Transaction, repository_id: int, ref: str
+) -> Sequence[Row]:
+    """Return the pull requests whose head is a branch, whatever their state, oldest first."""
+    return transaction.all(
+        """SELECT * FROM items WHERE head_repository_id = :repository_id AND head_ref = :ref
+            AND kind = 'pull_request' AND gone_at IS NULL ORDER BY created_at, id""",
+        {"repository_id": repository_id, "ref": ref},
+    )

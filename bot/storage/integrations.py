@@ -1,0 +1,82 @@
+"""Queries for integrations. Secrets come and go sealed (vault.py)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.storage.database import Row, Transaction
+
+_COLUMNS = (
+    "id",
+    "name",
+    "integration_type",
+    "description",
+    "is_active",
+    "config",
+    "secrets",
+    "previous_secret_until",
+    "created_at",
+    "updated_at",
+)
+
+
+def add(transaction: Transaction, values: Mapping[str, Any]) -> None:
+    transaction.run(
+        f"""INSERT INTO integrations ({", ".join(_COLUMNS)})
+            VALUES ({", ".join(f":{name}" for name in _COLUMNS)})""",
+        values,
+    )
+
+
+def find(transaction: Transaction, integration_id: str) -> Row | None:
+    """Return an integration, locked until the transaction ends where others could write it."""
+    return transaction.one(
+        "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL /* FOR UPDATE */",
+        {"id": integration_id},
+    )
+
+
+def listed(transaction: Transaction, before: int | None, limit: int) -> Sequence[Row]:
+    """Return integrations, newest first; `before` is a seq."""
+    return transaction.all(
+        f"""SELECT * FROM integrations WHERE deleted_at IS NULL
+                {"AND seq < :before" if before is not None else ""}
+            ORDER BY seq DESC LIMIT :limit""",
+        {"before": before, "limit": limit},
+    )
+
+
+def change(transaction: Transaction, integration_id: str, values: Mapping[str, Any]) -> None:
+    """Set the columns that `values` names."""
+    assert values.keys() <= set(_COLUMNS)
+    transaction.run(
+        f"UPDATE integrations SET {', '.join(f'{name} = :{name}' for name in values)} "
+        "WHERE id = :the_id",
+        {**values, "the_id": integration_id},
+    )
+
+
+def set_last_error(transaction: Transaction, integration_id: str, error: str | None) -> None:
+    transaction.run(
+        "UPDATE integrations SET last_error = :error WHERE id = :id",
+        {"id": integration_id, "error": error},
+    )
+
+
+def mark_deleted(transaction: Transaction, integration_id: str, at: int) -> bool:
+    """Take an integration out of service and wipe its secrets; its deliveries go later."""
+    return (
+        transaction.run(
+            """UPDATE integrations SET deleted_at = :at, secrets = '', config = '{}',
+                previous_secret_until = NULL WHERE id = :id AND deleted_at IS NULL""",
+            {"id": integration_id, "at": at},
+        )
+        == 1
+    )
+
+
+def deleted(transaction: Transaction) -> Sequence[Row]:
+    return transaction.all("SELECT seq, id FROM integrations WHERE deleted_at IS NOT NULL")
+
+
+def remove(transaction: Transaction, seq: int) -> None:
+    transaction.run("DELETE FROM integrations WHERE seq = :seq", {"seq": seq})

@@ -1,0 +1,79 @@
+"""The vault: secrets at rest. Nothing else in the service encrypts or hashes."""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+TOKEN_PREFIX = "xbot_"  # noqa: S105 - lets secret scanners know a token of ours
+
+
+class VaultError(Exception):
+    """A stored secret cannot be read with the keys at hand."""
+
+
+class Vault:
+    """Encrypts small mappings with the first of `keys` and decrypts with any of them."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def seal(self, secrets_by_name: dict[str, str]) -> str:
+        """Return the mapping encrypted, as ASCII text."""
+        return self._fernet.encrypt(msgspec.json.encode(secrets_by_name)).decode("ascii")
+
+    def open(self, sealed: str) -> dict[str, str]:
+        """Return the mapping that `seal` was given; raises VaultError if no key fits."""
+        try:
+            plain = self._fernet.decrypt(sealed.encode("ascii"))
+        except InvalidToken:
+            raise VaultError(
+                "a stored secret cannot be decrypted with SECRET_KEY: "
+                "add the key it was stored with to the list"
+            ) from None
+        return msgspec.json.decode(plain, type=dict[str, str])
+
+
+def load_or_create_key(data_dir: Path) -> str:
+    """Return the key of `DATA_DIR/secret.key`, made on first use (file mode 0600).
+
+    Two processes that start at once agree on one key: it is written aside and then linked into
+    place, which only one of them can do.
+    """
+    path = data_dir / "secret.key"
+    if not path.exists():
+        aside = data_dir / f".secret.key.{os.getpid()}.{secrets.token_hex(4)}"
+        descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(Fernet.generate_key() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            path.hardlink_to(aside)
+        except FileExistsError:
+            pass  # another process was first: its key is the key
+        finally:
+            aside.unlink()
+    key = path.read_text("ascii").strip()
+    try:
+        Fernet(key)
+    except ValueError:
+        raise VaultError(f"{path} holds no Fernet key; restore it from a backup") from None
+    return key
+
+
+def new_token() -> str:
+    """Return a new random API token (256 bits)."""
+    return TOKEN_PREFIX + secrets.token_urlsafe(32)
+
+
+def hash_token(token: str) -> str:
+    """Return what is stored of an API token: its SHA-256 in hexadecimal.
+
+    Tokens are 256 random bits, so a plain hash cannot be searched; no salt is needed.
+    """
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

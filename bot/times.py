@@ -1,0 +1,59 @@
+"""Times as the service keeps them: whole microseconds since the epoch, UTC."""
+
+import time
+from datetime import UTC, datetime
+from typing import overload
+
+MILLISECOND = 1_000
+SECOND = 1_000_000
+
+# The years that RFC 3339 can write; anything outside is nonsense, not a time.
+_EARLIEST = -62_135_596_800 * SECOND
+_LATEST = 253_402_300_799 * SECOND
+
+
+def now() -> int:
+    """Return the current time in microseconds, cut to the millisecond that the API shows."""
+    return time.time_ns() // 1_000_000 * MILLISECOND
+
+
+def parse(value: str | int | None) -> int | None:
+    """Return GitHub's time (RFC 3339 text, or seconds since the epoch) in microseconds.
+
+    GitHub writes most times as text, but `push` and `installation` hold some as numbers.
+    A text without an offset is read as UTC. Raises ValueError for anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, int):
+        moment = value * SECOND
+    else:
+        parsed = datetime.fromisoformat(value)
+        if parsed.tzinfo is None:
+            parsed = parsed.replace(tzinfo=UTC)
+        moment = round(parsed.timestamp() * 1_000) * MILLISECOND
+    if not _EARLIEST <= moment <= _LATEST:
+        raise ValueError("time out of range")
+    return moment
+
+
+@overload
+def render(moment: int) -> str: ...
+
+
+@overload
+def render(moment: None) -> None: ...
+
+
+@overload
+def render(moment: int | None) -> str | None: ...
+
+
+def render(moment: int | None) -> str | None:
+    """Return `moment` as RFC 3339 text in UTC with `Z`, milliseconds only where there are any."""
+    if moment is None:
+        return None
+    seconds, rest = divmod(moment, SECOND)
+    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    milliseconds = rest // MILLISECOND
+    return f"{text}.{milliseconds:03d}Z" if milliseconds else f"{text}Z"

@@ -1,0 +1,292 @@
+"""The door in: find the integration, refuse early, verify, parse, store and hand over.
+
+It knows nothing about experiments. Rules of GitHub's that it keeps:
+https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+"""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import time
+import urllib.parse
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from aiohttp import web
+from gidgethub.sansio import Event
+
+from bot import jsontext, times
+from bot.api.problems import Problem
+from bot.deliveries import Arrival, Outcome, keep_failed, take_in
+from bot.domain.integrations import Integration
+from bot.handlers.dispatch import Handler, repository_name
+from bot.handlers.payloads import InvalidPayload
+from bot.log import logger
+from bot.services import SERVICES, Services
+from bot.storage.database import StorageUnavailable
+
+PATH = "/api/v1/integrations/{integration_id}/webhook/github"
+MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
+BODY_SECONDS = 30.0  # GitHub itself gives up after ten
+_LARGE = 256 * 1024  # bytes from which a body is parsed off the event loop
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# What is kept of the headers: what GitHub says of the delivery, never what proxies add.
+_KEPT_HEADERS = (
+    "X-GitHub-Event",
+    "X-GitHub-Delivery",
+    "X-GitHub-Hook-ID",
+    "X-GitHub-Hook-Installation-Target-ID",
+    "X-GitHub-Hook-Installation-Target-Type",
+    "X-GitHub-Enterprise-Host",
+    "X-GitHub-Enterprise-Version",
+    "Content-Type",
+    "User-Agent",
+)
+
+
+@dataclass(slots=True)
+class _Body:
+    raw: bytes
+    macs: list["hmac.HMAC"]
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Answer one delivery."""
+    services = request.config_dict[SERVICES]
+    started = time.perf_counter()
+    line: dict[str, Any] = {"integration": request.match_info["integration_id"]}
+    try:
+        outcome = await _receive(request, services, line)
+        status, answer = outcome.status, outcome.answer
+        line["outcome"] = outcome.name
+        response = web.Response(status=status, body=jsontext.render(answer), content_type=_JSON)
+    except StorageUnavailable as error:
+        line.update(outcome="unavailable", reason=str(error))
+        response = _unavailable().response()
+    except Problem as problem:
+        line.update(outcome="refused", reason=problem.error)
+        response = problem.response()
+    seconds = time.perf_counter() - started
+    event = line.get("github_event", "")
+    known = event if line.get("handled") else "other"
+    services.metrics.deliveries.labels(known, line["outcome"]).inc()
+    services.metrics.delivery_seconds.observe(seconds)
+    line.pop("handled", None)
+    logger.info("delivery", status=response.status, ms=round(seconds * 1000, 2), **line)
+    return response
+
+
+async def _receive(request: web.Request, services: Services, line: dict[str, Any]) -> Outcome:
+    received_at = times.now()
+    integration_id = request.match_info["integration_id"].lower()
+    integration = (
+        await services.integration(integration_id) if _UUID.fullmatch(integration_id) else None
+    )
+    if integration is None:
+        raise Problem(404, "not found", "No integration has this id; check the payload URL.")
+    signature = _signature(request)
+    _check_headers_of_body(request)
+    body = await _read(request, integration.secrets_at(received_at))
+    if not _is_signed(body.macs, signature):
+        # Another process may have stored a new secret, or a new state, this very moment.
+        integration = await services.integration(integration_id, fresh=True)
+        if integration is None or not _is_signed(
+            _macs(integration.secrets_at(received_at), body.raw), signature
+        ):
+            raise Problem(
+                401,
+                "invalid signature",
+                "X-Hub-Signature-256 does not fit the body and the integration's webhook_secret; "
+                "check that the secret in GitHub's webhook settings is the same.",
+            )
+    if not integration.is_active:
+        raise Problem(403, "integration inactive", "Set is_active to true to take deliveries.")
+    event_name, guid = _identity(request)
+    line.update(delivery=guid, github_event=event_name)
+    is_form = request.content_type == _FORM
+    if len(body.raw) > _LARGE:
+        data, packed = await asyncio.to_thread(_open, body.raw, is_form)
+    else:
+        data, packed = _open(body.raw, is_form)
+    return await _deliver(
+        services,
+        integration,
+        Arrival(
+            integration_seq=integration.seq,
+            integration_id=integration.id,
+            host=integration.host,
+            event=Event(data, event=event_name, delivery_id=guid),
+            repository=repository_name(data),
+            received_at=received_at,
+            headers={
+                name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers
+            },
+            payload=packed,
+        ),
+        line,
+    )
+
+
+async def _deliver(
+    services: Services, integration: Integration, arrival: Arrival, line: dict[str, Any]
+) -> Outcome:
+    """Store a delivery and run its handlers in one transaction."""
+    handlers: Sequence[Handler] = ()
+    refused = arrival.repository is not None and not integration.allows(arrival.repository)
+    try:
+        found = services.dispatcher.handlers(arrival.event)
+        line.update(action=arrival.action, repository=arrival.repository, handled=bool(found))
+        handlers = () if refused else found
+        return await services.database.write(
+            lambda transaction: take_in(
+                transaction, services.dispatcher, handlers, arrival, refused=refused
+            )
+        )
+    except InvalidPayload as error:
+        raise Problem(400, "invalid payload", f"{error}") from None
+    except StorageUnavailable:
+        raise
+    except Exception as error:
+        logger.exception("a handler failed", delivery=arrival.guid)
+        failure = error
+        return await services.database.write(
+            lambda transaction: keep_failed(transaction, arrival, failure)
+        )
+
+
+def _signature(request: web.Request) -> str:
+    """Return a well-formed signature header; raises a 401 that says what is wrong with it."""
+    values = request.headers.getall("X-Hub-Signature-256", [])
+    if not any(values):
+        raise Problem(
+            401,
+            "missing signature",
+            "X-Hub-Signature-256 is missing; set a secret in GitHub's webhook settings.",
+            headers={"Connection": "close"} if request.content_length != 0 else None,
+        )
+    if len(values) > 1 or not _SIGNATURE.fullmatch(values[0]):
+        raise Problem(
+            401,
+            "invalid signature",
+            "X-Hub-Signature-256 wants sha256= and 64 hexadecimal digits.",
+        )
+    return values[0]
+
+
+def _check_headers_of_body(request: web.Request) -> None:
+    """Refuse what the headers alone show cannot pass."""
+    if request.content_length is not None and request.content_length > MAX_BODY:
+        _refuse_size()
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if request.content_type not in (_JSON, _FORM) or encoding.lower() != "identity":
+        raise Problem(
+            415,
+            "unsupported content type",
+            "Set the webhook's content type to application/json "
+            "(application/x-www-form-urlencoded is taken too), without Content-Encoding.",
+        )
+
+
+def _refuse_size() -> NoReturn:
+    raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
+
+
+async def _read(request: web.Request, secrets: Sequence[bytes]) -> _Body:
+    """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    content = request.content
+    if content.is_eof():  # a small body came with its headers
+        raw = await content.read()
+        if len(raw) > MAX_BODY:
+            _refuse_size()
+        return _Body(raw, _macs(secrets, raw))
+    macs = _macs(secrets, b"")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in content.iter_any():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    _refuse_size()
+                chunks.append(chunk)
+                for mac in macs:
+                    mac.update(chunk)
+    except TimeoutError:
+        raise Problem(
+            408,
+            "body too slow",
+            f"The whole body has to arrive within {BODY_SECONDS:.0f} seconds.",
+            headers={"Connection": "close"},
+        ) from None
+    except web.RequestPayloadError:
+        raise Problem(400, "broken body", "The body ended before its announced length.") from None
+    return _Body(b"".join(chunks), macs)
+
+
+def _macs(secrets: Sequence[bytes], raw: bytes) -> list["hmac.HMAC"]:
+    return [hmac.new(secret, raw, hashlib.sha256) for secret in secrets]
+
+
+def _is_signed(macs: Sequence["hmac.HMAC"], signature: str) -> bool:
+    """Compare in constant time with every secret in force, however early one fits."""
+    matches = [hmac.compare_digest(f"sha256={mac.hexdigest()}", signature) for mac in macs]
+    return any(matches)
+
+
+def _identity(request: web.Request) -> tuple[str, str]:
+    """Return the event's name and the delivery's guid; raises a 400 that says which is wrong."""
+    event = request.headers.get("X-GitHub-Event")
+    if event is None or not _EVENT.fullmatch(event):
+        raise Problem(400, "invalid event", "X-GitHub-Event is missing or not an event's name.")
+    guid = request.headers.get("X-GitHub-Delivery")
+    if guid is None or not _UUID.fullmatch(guid):
+        raise Problem(400, "invalid delivery id", "X-GitHub-Delivery is missing or not a GUID.")
+    return event, guid.lower()
+
+
+def _open(raw: bytes, is_form: bool) -> tuple[dict[str, Any], bytes]:
+    """Return what a body says, and its JSON text compressed for storage."""
+    text = _payload_field(raw) if is_form else raw
+    try:
+        data = jsontext.parse(text)
+    except jsontext.InvalidJSON as error:
+        raise Problem(400, "invalid JSON", f"The payload cannot be read: {error}") from None
+    if not isinstance(data, dict):
+        raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.")
+    return data, zlib.compress(text, 1)
+
+
+def _payload_field(raw: bytes) -> bytes:
+    try:
+        fields = urllib.parse.parse_qs(
+            raw.decode("ascii"), errors="strict", max_num_fields=16, keep_blank_values=True
+        )
+        (payload,) = fields["payload"]
+    except (ValueError, KeyError):
+        raise Problem(
+            400, "invalid form", "The form needs one field `payload` with the JSON in UTF-8."
+        ) from None
+    return payload.encode()
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        503,
+        "storage unavailable",
+        "The database cannot take the delivery now; nothing was stored. "
+        "Send it again with GitHub's Redeliver button.",
+        headers={"Retry-After": "30"},
+    )
+
+
+async def expect(request: web.Request) -> None:
+    """Send no `100 Continue` yet: `receive` does, once the headers can pass."""

@@ -1,0 +1,105 @@
+"""The worker: tries failed deliveries again, and clears away what deleted integrations left."""
+
+import asyncio
+import signal
+from typing import Any
+
+import msgspec
+
+from bot import deliveries, times
+from bot.domain.integrations import web_host
+from bot.log import logger
+from bot.services import Services
+from bot.storage import deliveries as storage
+from bot.storage import integrations
+from bot.storage.database import Row, StorageUnavailable, Transaction
+
+_PAUSE = 1.0  # seconds between looks for work
+_BATCH = 50
+
+
+async def run(services: Services) -> None:
+    """Work until cancelled."""
+    while True:
+        try:
+            await retry_due(services)
+            await clear_deleted(services)
+        except StorageUnavailable as error:
+            logger.warning("storage unavailable", reason=str(error))
+        await asyncio.sleep(_PAUSE)
+
+
+async def stop(task: "asyncio.Task[Any]") -> None:
+    """End a running worker; what it has in hand commits or is undone as a whole."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def retry_due(services: Services) -> None:
+    """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
+    now = times.now()
+    rows = await services.database.read(lambda transaction: storage.due(transaction, now, _BATCH))
+    for row in rows:
+        await _retry(services, row["integration_id"], row["guid"], now)
+
+
+async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
+    def due(transaction: Transaction) -> tuple[Row, Row] | None:
+        integration = integrations.find(transaction, integration_id)
+        if integration is None:
+            return None
+        row = storage.find(transaction, integration["seq"], guid)
+        # Another worker may have been first.
+        if row is None or row["next_attempt_at"] is None or row["next_attempt_at"] > now:
+            return None
+        return integration, row
+
+    def again(transaction: Transaction) -> bool:
+        found = due(transaction)
+        if found is None:
+            return False
+        integration, row = found
+        host = web_host(msgspec.json.decode(integration["config"])["api_url"])
+        deliveries.run_again(transaction, services.dispatcher, integration_id, host, row)
+        return True
+
+    def failed(transaction: Transaction, failure: Exception) -> None:
+        found = due(transaction)
+        if found is not None:
+            deliveries.fail_again(transaction, integration_id, found[1], failure)
+
+    try:
+        done = await services.database.write(again)
+    except StorageUnavailable:
+        raise
+    except Exception as error:
+        logger.exception("a handler failed again", delivery=guid, integration=integration_id)
+        failure = error
+        await services.database.write(lambda transaction: failed(transaction, failure))
+    else:
+        if done:
+            logger.info("delivery retried", delivery=guid, integration=integration_id)
+
+
+async def clear_deleted(services: Services) -> None:
+    """Remove some deliveries of deleted integrations, and at last the integration itself."""
+
+    def job(transaction: Transaction) -> None:
+        for row in integrations.deleted(transaction):
+            if storage.remove_some(transaction, row["seq"], _BATCH) == 0:
+                integrations.remove(transaction, row["seq"])
+
+    if await services.database.read(integrations.deleted):
+        await services.database.write(job)
+
+
+async def run_until_stopped(services: Services) -> None:
+    """Work in a process of its own until SIGTERM or SIGINT."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    task = asyncio.create_task(run(services))
+    logger.info("working")
+    await stopped.wait()
+    await stop(task)
