@@ -1,11 +1,12 @@
 """Builds the aiohttp application (routes, middlewares) and runs it from start to stop."""
 
 import asyncio
+import itertools
 import re
+import secrets
 import signal
 import socket
 import time
-import uuid
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -26,6 +27,7 @@ RESOURCES = (experiments, links, activity, integrations, deliveries)
 SHUTDOWN_SECONDS = 8.0  # for requests in hand when the service is told to stop
 _IDLE_SECONDS = 75.0  # how long a connection may sit without (the rest of) a request's headers
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
 REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 _DETAILS = {
     404: "There is nothing at this address; GET /api/v1/docs lists what there is.",
@@ -116,7 +118,7 @@ async def _around(
     """Give the request an id, turn every exception into a problem, measure and log."""
     started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else str(uuid.uuid4())
+    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else f"{_RUN}-{next(_numbers):x}"
     response: web.StreamResponse
     try:
         response = await handler(request)

@@ -38,7 +38,7 @@ class Services:
     vault: Vault
     dispatcher: Dispatcher
     metrics: Metrics = field(default_factory=Metrics)
-    open_streams: set["asyncio.Task[Any] | None"] = field(default_factory=set)
+    open_streams: set["asyncio.Task[Any]"] = field(default_factory=set)
     actors: "TTLCache[str, Actor]" = field(  # by the hash of the token
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )

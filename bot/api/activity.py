@@ -77,7 +77,9 @@ async def stream(call: Call) -> web.StreamResponse:
         }
     )
     call.services.metrics.streams.inc()
-    call.services.open_streams.add(task := asyncio.current_task())
+    task = asyncio.current_task()
+    assert task is not None
+    call.services.open_streams.add(task)
     try:
         await response.prepare(call.request)
         await response.write(b"retry: %d\n: connected\n\n" % _RECONNECT)

@@ -7,7 +7,7 @@ import msgspec
 
 from bot import times
 from bot.api import models
-from bot.api.problems import Problem, not_found
+from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change, page_of, position_of
 from bot.domain import experiments
 from bot.storage import experiments as storage
@@ -104,9 +104,11 @@ async def get(call: Call) -> Any:
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
     key, values = call.path("key"), msgspec.to_builtins(call.body)
+    if values.setdefault("key", key) != key:
+        raise invalid([("key", "is not the key in the address; a key cannot be changed")])
 
     def job(transaction: Transaction) -> tuple[int, models.Experiment]:
-        row = experiments.create(transaction, {**values, "key": key}, call.actor.name)
+        row = experiments.create(transaction, values, call.actor.name)
         status = 201
         if row is None:
             status, row = 200, experiments.change(transaction, key, values, call.actor.name)

@@ -242,9 +242,10 @@ class WebhookAnswer(Struct, omit_defaults=True):
 # --- Experiments
 
 
-class ExperimentReplace(Struct, forbid_unknown_fields=True):
-    """All of an experiment but its key."""
+class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
+    """All of an experiment; `key`, if given, is that of the address."""
 
+    key: Key | UnsetType = UNSET
     name: Name
     status: Status = "draft"
     hypothesis: LongText | None = None

@@ -38,7 +38,7 @@ Job = Callable[[Transaction], T]
 
 
 class Database(Protocol):
-    """A storage engine. Jobs are plain functions that run off the event loop, without network."""
+    """A storage engine. Jobs are plain functions: they use no network and wait for nothing."""
 
     def migrate(self) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking."""
@@ -46,11 +46,12 @@ class Database(Protocol):
     async def start(self) -> None:
         """Open connections; the schema must be up to date."""
 
-    async def write(self, job: Job[T]) -> T:
+    async def write(self, job: Job[T], *, heavy: bool = False) -> T:
         """Run `job` in a transaction and return its result once that is committed.
 
         Jobs that wait together share one commit, each behind a savepoint of its own: one that
-        raises is undone alone and its exception raised here. Raises StorageUnavailable.
+        raises is undone alone and its exception raised here. `heavy` says that the job may take
+        longer than a few milliseconds. Raises StorageUnavailable.
         """
 
     async def read(self, job: Job[T]) -> T:

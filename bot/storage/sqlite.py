@@ -1,11 +1,17 @@
-"""The SQLite engine: one writer thread with group commit, readers beside it."""
+"""The SQLite engine: one writer with group commit, readers beside it.
+
+Small jobs run on the event loop, where their few microseconds cost less than handing them to a
+thread and the interpreter's lock back and forth for every statement; large ones, waiting for
+another process and the commit with its fsync run on the writer's thread.
+"""
 
 import asyncio
 import contextvars
+import functools
 import os
-import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -29,6 +35,7 @@ from bot.storage.database import (
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 MAX_BATCH = 64  # jobs in one commit
 READERS = 4
+WRITER_CACHE = 24_000  # KiB; indexes in random order stay in memory longer
 _POLL = 0.5  # seconds between looks for commits of other processes
 
 
@@ -62,6 +69,7 @@ class _Task:
     job: Job[Any]
     future: asyncio.Future[Any]
     context: contextvars.Context
+    heavy: bool
     result: Any = None
     error: BaseException | None = None
 
@@ -71,7 +79,8 @@ class SqliteDatabase:
     """A SQLite file. See bot/storage/database.py for what each method promises."""
 
     path: Path
-    _tasks: "queue.SimpleQueue[_Task | None]" = field(default_factory=queue.SimpleQueue)
+    _waiting: list[_Task] = field(default_factory=list)
+    _flushing: "asyncio.Task[None] | None" = None
     _local: threading.local = field(default_factory=threading.local)
     _connections: list[sqlite3.Connection] = field(default_factory=list)
 
@@ -104,16 +113,20 @@ class SqliteDatabase:
         self._signal = CommitSignal()
         self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer_connection = self._connect()
-        self._writer = threading.Thread(target=self._write_forever, name="sqlite-writer")
-        self._writer.start()
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        self._connection = self._connect()
+        self._connection.execute("PRAGMA busy_timeout = 0")  # _begin waits where that is allowed
+        self._connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
+        self._connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
-    async def write(self, job: Job[T]) -> T:
+    async def write(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._tasks.put(_Task(job, future, contextvars.copy_context()))
+        self._waiting.append(_Task(job, future, contextvars.copy_context(), heavy))
+        if self._flushing is None:
+            self._flushing = self._loop.create_task(self._flush())
         return await future
 
     async def read(self, job: Job[T]) -> T:
@@ -132,10 +145,11 @@ class SqliteDatabase:
     async def close(self) -> None:
         self._closed = True
         self._watcher.cancel()
-        self._tasks.put(None)
-        await asyncio.to_thread(self._writer.join)
+        if self._flushing is not None:
+            await self._flushing
+        await asyncio.to_thread(self._writer.shutdown)
         await asyncio.to_thread(self._readers.shutdown)
-        for connection in [*self._connections, self._writer_connection]:
+        for connection in [*self._connections, self._connection]:
             connection.close()
         self._signal.announce()
 
@@ -154,7 +168,8 @@ class SqliteDatabase:
             connection.row_factory = sqlite3.Row
             sqlite_utils.Database(connection).enable_wal()
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
+            # Savepoints keep a journal of their own: in memory it costs no system calls.
+            connection.execute("PRAGMA temp_store = MEMORY")
         except OSError as error:
             raise StorageRefused(f"{self.path}: {error.strerror}") from None
         except sqlite3.DatabaseError as error:
@@ -176,29 +191,50 @@ class SqliteDatabase:
         except sqlite3.OperationalError as error:
             raise StorageUnavailable(str(error)) from error
 
-    def _write_forever(self) -> None:
-        stopping = False
-        while not stopping:
-            batch: list[_Task] = []
-            task = self._tasks.get()
-            while task is not None:
-                batch.append(task)
-                if len(batch) == MAX_BATCH or self._tasks.empty():
-                    break
-                task = self._tasks.get()
-            stopping = task is None
-            if batch:
-                try:
-                    self._commit(batch)
-                except sqlite3.Error as error:
-                    self._abandon(batch, error)
-                self._loop.call_soon_threadsafe(self._hand_back, batch)
+    async def _flush(self) -> None:
+        """Commit what waits, batch by batch: while one is synced to disk the next gathers."""
+        while self._waiting:
+            batch = self._waiting[:MAX_BATCH]
+            del self._waiting[:MAX_BATCH]
+            in_thread = functools.partial(self._loop.run_in_executor, self._writer)
+            try:
+                if any(task.heavy for task in batch) or not self._begin(patience=0):
+                    await in_thread(self._begin, BUSY_TIMEOUT)
+                    await in_thread(self._run, batch)
+                else:
+                    self._run(batch)
+                await in_thread(self._connection.execute, "COMMIT")
+            except (sqlite3.Error, StorageUnavailable) as error:
+                self._abandon(batch, error)
+            self._hand_back(batch)
+        self._flushing = None
 
-    def _commit(self, batch: list[_Task]) -> None:
-        """Run every job of `batch`, each behind a savepoint, and commit them together."""
-        connection = self._writer_connection
+    def _begin(self, patience: float) -> bool:
+        """Begin to write; False if another process writes and there is no patience to wait.
+
+        Raises StorageUnavailable when `patience`, in seconds, has run out.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return True
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF not in (
+                    sqlite3.SQLITE_BUSY,
+                    sqlite3.SQLITE_LOCKED,
+                ):
+                    raise
+                if patience == 0:
+                    return False
+                if time.monotonic() > deadline:
+                    raise StorageUnavailable("another process holds the database") from error
+            time.sleep(0.002)
+
+    def _run(self, batch: list[_Task]) -> None:
+        """Run every job of `batch` behind a savepoint of its own."""
+        connection = self._connection
         transaction = SqliteTransaction(connection)
-        connection.execute("BEGIN IMMEDIATE")
         for task in batch:
             connection.execute("SAVEPOINT job")
             try:
@@ -208,16 +244,15 @@ class SqliteDatabase:
                     raise  # SQLite gave the whole transaction up (a full disk, a broken file)
                 task.error = StorageUnavailable(str(error))
                 task.error.__cause__ = error
-            except BaseException as error:
+            except Exception as error:
                 task.error = error
             if task.error is not None:
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
-        connection.execute("COMMIT")
 
-    def _abandon(self, batch: list[_Task], error: sqlite3.Error) -> None:
-        if self._writer_connection.in_transaction:
-            self._writer_connection.execute("ROLLBACK")
+    def _abandon(self, batch: list[_Task], error: Exception) -> None:
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
         for task in batch:
             if task.error is None:
                 task.error = StorageUnavailable(str(error))
