@@ -1,19 +1,22 @@
-"""Subcommands: serve, worker, token, demo. Each opens what it needs and says what went wrong."""
+"""Subcommands: each opens what it needs, and says in a line what an operator can mend."""
 
 import asyncio
 import os
+import sys
 import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, log, server, times, worker
+from bot import __version__, log, server, storage, supervisor, times
+from bot import worker as bot_worker
 from bot.api.routing import ROLES
 from bot.services import Services
-from bot.settings import Settings, SettingsError
-from bot.storage import tokens
+from bot.settings import Settings, SettingsError, database_url
+from bot.storage import tokens, transfer
 from bot.storage.database import StorageRefused, StorageUnavailable, Transaction
+from bot.storage.transfer import TransferRefused
 from bot.storage.vault import VaultError, hash_token, new_token
 
 T = TypeVar("T")
@@ -40,24 +43,41 @@ def main() -> None:
 
 @main.command()
 @click.option("--worker/--no-worker", default=True, help="Also run the worker in this process.")
-def serve(worker: bool) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    help="How many processes share the port; those that die are started again.",
+)
+@click.option("--supervised", is_flag=True, hidden=True)
+def serve(worker: bool, processes: int, supervised: bool) -> None:
     """Serve the API and the webhook, with the worker in the same process."""
+    settings = _settings()
 
-    async def work(services: Services) -> None:
+    def say_up() -> None:
+        click.echo(f"Experiment Bot is up: {settings.public_url}")
+
+    async def alone(services: Services) -> None:
         await see_to_admin_token(services)
-        await server.serve(
-            services,
-            with_worker=worker,
-            on_start=lambda: click.echo(f"Experiment Bot is up: {services.settings.public_url}"),
-        )
+        await server.serve(services, with_worker=worker, on_start=say_up)
 
-    _with_services(work)
+    async def supervised_one(services: Services) -> None:
+        await server.serve(services, with_worker=worker, on_start=lambda: None, supervised=True)
+
+    if supervised:
+        _with_services(supervised_one, settings)
+    elif processes == 1:
+        _with_services(alone, settings)
+    else:
+        _with_services(see_to_admin_token, settings)
+        say_up()
+        _run(settings, supervisor.run(settings, processes, with_worker=worker))
 
 
 @main.command("worker")
 def run_worker() -> None:
     """Run only the worker: failed deliveries are tried again, leftovers are cleared away."""
-    _with_services(worker.run_until_stopped)
+    _with_services(bot_worker.run_until_stopped)
 
 
 @main.group()
@@ -109,6 +129,40 @@ def revoke_token(name_or_id: str) -> None:
     click.echo(f"Revoked {count}. Running services notice within seconds.")
 
 
+@main.command("migrate-database")
+@click.argument("source", metavar="FROM")
+@click.argument("target", metavar="TO")
+@click.option("--overwrite", is_flag=True, help="Empty a target that is not empty first.")
+def migrate_database(source: str, target: str, overwrite: bool) -> None:
+    """Copy an installation from one database to another, and verify the copy.
+
+    FROM and TO are addresses as in DATABASE_URL. Stop the service first. If the copy is
+    interrupted, run the same command again.
+    """
+    settings = _settings()
+    try:
+        engines = [storage.engine(database_url(url)) for url in (source, target)]
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+    async def run() -> dict[str, int]:
+        for engine in engines:
+            await asyncio.to_thread(engine.migrate)
+            await engine.start()
+        try:
+            total = sum((await transfer.counts(engines[0])).values())
+            with click.progressbar(length=total, label="Copying", file=sys.stderr) as bar:
+                return await transfer.copy(
+                    *engines, overwrite=overwrite, advance=lambda _, rows: bar.update(rows)
+                )
+        finally:
+            for engine in engines:
+                await engine.close()
+
+    for table, rows in _run(settings, run()).items():
+        click.echo(f"{table:26} {rows:>10,} rows, the same in both")
+
+
 @main.command()
 def demo() -> None:
     """Play a week of deliveries on a throw-away database, and stay up to be looked at."""
@@ -145,9 +199,13 @@ def _with_services(
         finally:
             await services.database.close()
 
+    return _run(settings, run())
+
+
+def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     try:
-        return asyncio.run(run())
-    except (StorageRefused, StorageUnavailable, VaultError) as error:
+        return asyncio.run(work)
+    except (StorageRefused, StorageUnavailable, TransferRefused, VaultError) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         if error.errno is None or error.strerror is None:

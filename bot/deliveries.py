@@ -18,7 +18,7 @@ from bot.storage import deliveries as storage
 from bot.storage import integrations
 from bot.storage.database import Row, Transaction
 
-MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about eight hours
+MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
 _LONGEST_WAIT = 7_200 * times.SECOND
 
@@ -124,7 +124,7 @@ def run_again(
 ) -> None:
     """Run the handlers of a stored delivery; raises what they raise, or PayloadGone.
 
-    The row must be locked. If the handlers had succeeded before, nothing changes.
+    If the handlers had succeeded before, nothing changes.
     """
     if row["payload"] is None:
         raise PayloadGone

@@ -1,6 +1,9 @@
 """What Prometheus may ask: counters and times, without names of people, repositories or secrets."""
 
+import os
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -15,8 +18,10 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        ProcessCollector(registry=self.registry)
-        PlatformCollector(registry=self.registry)
+        self._several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        if not self._several:
+            ProcessCollector(registry=self.registry)
+            PlatformCollector(registry=self.registry)
         self.deliveries = Counter(
             "experiment_bot_deliveries",
             "Webhook deliveries by event (other: one without a handler) and outcome.",
@@ -44,13 +49,22 @@ class Metrics:
         self.streams = Gauge(
             "experiment_bot_activity_streams",
             "Live activity streams that are open.",
+            multiprocess_mode="livesum",
             registry=self.registry,
         )
         info = Gauge(
-            "experiment_bot_info", "The running version.", ["version"], registry=self.registry
+            "experiment_bot_info",
+            "The running version.",
+            ["version"],
+            multiprocess_mode="livemax",
+            registry=self.registry,
         )
         info.labels(__version__).set(1)
 
     def render(self) -> bytes:
-        """Return all metrics in Prometheus's text format."""
-        return generate_latest(self.registry)
+        """Return all metrics in Prometheus's text format, those of all processes on one port."""
+        if not self._several:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)

@@ -6,6 +6,7 @@ import re
 import secrets
 import signal
 import socket
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -18,17 +19,16 @@ from bot.api import activity, deliveries, experiments, integrations, links, open
 from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
 from bot.log import logger
-from bot.services import SERVICES, Services
+from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
 from bot.storage.database import StorageUnavailable
 from bot.storage.vault import Vault
 
 RESOURCES = (experiments, links, activity, integrations, deliveries)
-SHUTDOWN_SECONDS = 8.0  # for requests in hand when the service is told to stop
+SHUTDOWN_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _IDLE_SECONDS = 75.0  # how long a connection may sit without (the rest of) a request's headers
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
-REQUEST_ID: web.RequestKey[str] = web.RequestKey("request_id", str)
 _DETAILS = {
     404: "There is nothing at this address; GET /api/v1/docs lists what there is.",
     405: "This address does not take this method; the Allow header lists those it takes.",
@@ -41,7 +41,7 @@ async def open_services(settings: Settings) -> Services:
     Raises StorageRefused or VaultError.
     """
     keys = await asyncio.to_thread(storage.secret_keys, settings)
-    database = storage.engine(settings)
+    database = storage.engine(settings.database_url)
     await asyncio.to_thread(database.migrate)
     await database.start()
     return Services(settings, database, Vault(keys), handlers.dispatcher())
@@ -61,17 +61,28 @@ def application(services: Services) -> web.Application:
     return app
 
 
-async def serve(services: Services, *, with_worker: bool, on_start: Callable[[], None]) -> None:
+async def serve(
+    services: Services,
+    *,
+    with_worker: bool,
+    on_start: Callable[[], None],
+    supervised: bool = False,
+) -> None:
     """Serve until SIGTERM or SIGINT; then stop accepting, finish what is in hand, and return.
 
-    `on_start` is called once connections are accepted. Raises OSError if the address is taken.
+    `on_start` is called once connections are accepted. A `supervised` process shares its port
+    with others, and stops too when its supervisor, at the other end of its standard input, is
+    gone. Raises OSError if the address is taken.
     """
     settings = services.settings
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = await listen(services, listening_socket(settings.host, settings.port))
+    if supervised:
+        loop.add_reader(sys.stdin.fileno(), stop.set)
+    sock = listening_socket(settings.host, settings.port, reuse_port=supervised)
+    runner = await listen(services, sock)
     retries = asyncio.create_task(worker.run(services)) if with_worker else None
     logger.info("listening", host=settings.host, port=settings.port, worker=with_worker)
     on_start()
@@ -96,14 +107,19 @@ async def listen(services: Services, sock: socket.socket) -> web.AppRunner:
     return runner
 
 
-def listening_socket(host: str, port: int) -> socket.socket:
-    """Return a socket bound to an address; raises OSError. Port 0 takes a free one."""
+def listening_socket(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
+    """Return a socket bound to an address; raises OSError. Port 0 takes a free one.
+
+    With `reuse_port` several processes may listen there, and the kernel spreads connections.
+    """
     family, kind, protocol, _, address = socket.getaddrinfo(
         host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )[0]
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind(address)
     except OSError:
         sock.close()
@@ -166,6 +182,7 @@ def _problem_of(error: web.HTTPException) -> Problem:
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     response.headers["X-Request-ID"] = request.get(REQUEST_ID, "")
     response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Server"] = "experiment-bot"
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -33,6 +33,8 @@ class Settings:
     admin_token: str | None = field(repr=False)
     public_url: str
     github_api_urls: tuple[str, ...]
+    payload_days: int
+    delivery_days: int
     log_level: str
     log_format: str | None  # None: text on a terminal, else json
 
@@ -53,11 +55,13 @@ class Settings:
             host=host,
             port=port,
             data_dir=data_dir,
-            database_url=_database_url(env.get("DATABASE_URL"), data_dir),
+            database_url=database_url(env.get("DATABASE_URL", f"sqlite:///{data_dir / 'bot.db'}")),
             secret_keys=_secret_keys(env.get("SECRET_KEY")),
             admin_token=_admin_token(env.get("ADMIN_TOKEN")),
             public_url=_web_url("PUBLIC_URL", env.get("PUBLIC_URL", f"http://{shown_host}:{port}")),
             github_api_urls=_api_urls(env.get("GITHUB_API_URLS", GITHUB_API_URL)),
+            payload_days=_days("PAYLOAD_DAYS", env.get("PAYLOAD_DAYS", "30")),
+            delivery_days=_days("DELIVERY_DAYS", env.get("DELIVERY_DAYS", "90")),
             log_level=_choice("LOG_LEVEL", env.get("LOG_LEVEL", "info"), _LEVELS),
             log_format=(
                 _choice("LOG_FORMAT", env["LOG_FORMAT"], ("text", "json"))
@@ -73,23 +77,30 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _days(name: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 36_500):
+        raise SettingsError(name, repr(text), "a number of days from 1 to 36500")
+    return int(text)
+
+
 def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:
     if text.lower() not in allowed:
         raise SettingsError(name, repr(text), f"one of {', '.join(allowed)}")
     return text.lower()
 
 
-def _database_url(text: str | None, data_dir: Path) -> str:
-    if text is None:
-        return f"sqlite:///{data_dir / 'bot.db'}"
+def database_url(text: str) -> str:
+    """Return the address of a database if there is an engine for it; raises SettingsError."""
     scheme, separator, rest = text.partition("://")
     if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
+        return text
+    if scheme in ("postgresql", "postgres") and separator and rest:
         return text
     # The address may hold a password, so it is never repeated.
     raise SettingsError(
         "DATABASE_URL",
         f"an address of {scheme!r}" if separator else "no address (hidden)",
-        "sqlite:///relative/path or sqlite:////absolute/path",
+        "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
     )
 
 

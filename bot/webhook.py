@@ -19,13 +19,14 @@ from gidgethub.sansio import Event
 from isal import isal_zlib
 
 from bot import jsontext, times
+from bot.api import problems
 from bot.api.problems import Problem
 from bot.deliveries import Arrival, Outcome, keep_failed, take_in
 from bot.domain.integrations import Integration
 from bot.handlers.dispatch import Handler, repository_name
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
-from bot.services import SERVICES, Services
+from bot.services import REQUEST_ID, SERVICES, Services
 from bot.storage.database import StorageUnavailable
 
 PATH = "/api/v1/integrations/{integration_id}/webhook/github"
@@ -60,7 +61,10 @@ async def receive(request: web.Request) -> web.Response:
     """Answer one delivery."""
     services = request.config_dict[SERVICES]
     started = time.perf_counter()
-    line: dict[str, Any] = {"integration": request.match_info["integration_id"]}
+    line: dict[str, Any] = {
+        "request": request[REQUEST_ID],
+        "integration": request.match_info["integration_id"],
+    }
     try:
         outcome = await _receive(request, services, line)
         status, answer = outcome.status, outcome.answer
@@ -126,7 +130,9 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
             repository=repository_name(data),
             received_at=received_at,
             headers={
-                name: request.headers[name] for name in _KEPT_HEADERS if name in request.headers
+                name: _clean(request.headers[name])
+                for name in _KEPT_HEADERS
+                if name in request.headers
             },
             payload=packed,
         ),
@@ -201,9 +207,8 @@ def _refuse_size() -> NoReturn:
 
 async def _read(request: web.Request, secrets: Sequence[bytes]) -> _Body:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
-    if request.headers.get("Expect", "").lower() == "100-continue":
-        assert request.transport is not None
-        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+    if "Expect" in request.headers:
+        await problems.expect(request)
     content = request.content
     if content.is_eof():  # a small body came with its headers
         raw = await content.read()
@@ -229,7 +234,7 @@ async def _read(request: web.Request, secrets: Sequence[bytes]) -> _Body:
             f"The whole body has to arrive within {BODY_SECONDS:.0f} seconds.",
             headers={"Connection": "close"},
         ) from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise Problem(400, "broken body", "The body ended before its announced length.") from None
     return _Body(b"".join(chunks), macs)
 
@@ -267,6 +272,11 @@ def _open(raw: bytes, is_form: bool) -> tuple[dict[str, Any], bytes]:
     return data, isal_zlib.compress(text, 0)
 
 
+def _clean(header: str) -> str:
+    """Return a header's value as text that can be stored; aiohttp passes odd bytes through."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _payload_field(raw: bytes) -> bytes:
     try:
         fields = urllib.parse.parse_qs(
@@ -290,5 +300,8 @@ def _unavailable() -> Problem:
     )
 
 
-async def expect(request: web.Request) -> None:
+async def expect(request: web.Request) -> web.Response | None:
     """Send no `100 Continue` yet: `receive` does, once the headers can pass."""
+    if request.headers["Expect"].lower() == "100-continue":
+        return None
+    return await problems.expect(request)

@@ -1,4 +1,7 @@
-"""The worker: tries failed deliveries again, and clears away what deleted integrations left."""
+"""The worker: tries failed deliveries again, and clears away what is no longer kept.
+
+Clearing goes in small steps between which deliveries get their turn.
+"""
 
 import asyncio
 import signal
@@ -15,18 +18,22 @@ from bot.storage import integrations
 from bot.storage.database import Row, StorageUnavailable, Transaction
 
 _PAUSE = 1.0  # seconds between looks for work
+_STEP_PAUSE = 0.05  # the same while there is something to clear away
 _BATCH = 50
+_STEP = 200  # deliveries cleared in one step
+_DAY = 86_400 * times.SECOND
 
 
 async def run(services: Services) -> None:
     """Work until cancelled."""
     while True:
+        busy = False
         try:
             await retry_due(services)
-            await clear_deleted(services)
+            busy = await clear_some(services)
         except StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_STEP_PAUSE if busy else _PAUSE)
 
 
 async def stop(task: "asyncio.Task[Any]") -> None:
@@ -81,16 +88,25 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
             logger.info("delivery retried", delivery=guid, integration=integration_id)
 
 
-async def clear_deleted(services: Services) -> None:
-    """Remove some deliveries of deleted integrations, and at last the integration itself."""
+async def clear_some(services: Services) -> bool:
+    """Take one step in clearing away; True if there is likely more to do.
 
-    def job(transaction: Transaction) -> None:
+    Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries
+    older than DELIVERY_DAYS. Facts, links and feed stay.
+    """
+    now, settings = times.now(), services.settings
+
+    def job(transaction: Transaction) -> bool:
+        cleared = storage.drop_payloads(transaction, now - settings.payload_days * _DAY, _STEP)
+        cleared += storage.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
         for row in integrations.deleted(transaction):
-            if storage.remove_some(transaction, row["seq"], _BATCH) == 0:
+            removed = storage.remove_some(transaction, row["seq"], _STEP)
+            if removed == 0:
                 integrations.remove(transaction, row["seq"])
+            cleared += removed
+        return cleared >= _STEP
 
-    if await services.database.read(integrations.deleted):
-        await services.database.write(job)
+    return await services.database.write(job)
 
 
 async def run_until_stopped(services: Services) -> None:

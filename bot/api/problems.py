@@ -62,6 +62,17 @@ class Problem(Exception):
         )
 
 
+async def expect(request: web.Request) -> web.Response | None:
+    """Answer an `Expect` header: go on for `100-continue`, refuse what nobody knows."""
+    if request.headers["Expect"].lower() == "100-continue":
+        assert request.transport is not None
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+    return Problem(
+        417, "expectation failed", "Of expectations only 100-continue is known; leave it out."
+    ).response()
+
+
 def not_found(what: str) -> Problem:
     return Problem(404, "not found", f"There is no {what} here; check the address.")
 

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from bot import jsontext, times
 from bot.api import models
-from bot.api.problems import Problem, invalid
+from bot.api.problems import Problem, expect, invalid
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
 from bot.storage import tokens
@@ -116,6 +116,7 @@ class Operations:
                 operation.method,
                 _aiohttp_path(operation.path),
                 functools.partial(_serve, operation),
+                expect_handler=expect,
             )
             for operation in self.listed
         ]
@@ -213,6 +214,8 @@ async def _read_body(request: web.Request, shape: type[S]) -> S:
         raw = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise Problem(413, "body too large", f"The limit is {MAX_BODY} bytes.") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Problem(400, "broken body", "The body ended before its announced length.") from None
     try:
         value = jsontext.parse(raw)
     except jsontext.InvalidJSON as error:

@@ -9,6 +9,7 @@ import jinja2
 from aiohttp import web
 
 from bot import jsontext, metrics
+from bot.api.problems import expect
 from bot.services import SERVICES
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -30,14 +31,15 @@ def routes(description: dict[str, Any]) -> list[web.RouteDef]:
     async def home(request: web.Request) -> web.Response:
         return web.Response(status=302, headers={"Location": "/api/v1/docs"})
 
-    return [
-        web.get("/", home),
-        web.get("/healthz", _healthz),
-        web.get("/readyz", _readyz),
-        web.get("/metrics", _metrics),
-        web.get("/api/v1/openapi.json", openapi),
-        web.get("/api/v1/docs", docs),
-    ]
+    pages = {
+        "/": home,
+        "/healthz": _healthz,
+        "/readyz": _readyz,
+        "/metrics": _metrics,
+        "/api/v1/openapi.json": openapi,
+        "/api/v1/docs": docs,
+    }
+    return [web.get(path, page, expect_handler=expect) for path, page in pages.items()]
 
 
 async def _healthz(request: web.Request) -> web.Response:

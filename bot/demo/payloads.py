@@ -228,6 +228,7 @@ def issue(
     author: str = "mona",
     sender: str | None = None,
     created_at: str = "2026-03-02T10:00:00Z",
+    closed_at: str | None = None,
     **more: Any,
 ) -> Payload:
     """Return an `issues` delivery; `at` is the issue's `updated_at`, `more` its own fields."""
@@ -243,6 +244,7 @@ def issue(
             labels=labels,
             author=author,
             created_at=created_at,
+            closed_at=closed_at,
         ),
         "repository": repo,
         "sender": user(sender or author),
@@ -261,6 +263,7 @@ def issue_object(
     labels: tuple[str, ...] = (),
     author: str = "mona",
     created_at: str = "2026-03-02T10:00:00Z",
+    closed_at: str | None = None,
 ) -> Payload:
     full_name = repo["full_name"]
     page = f"{WEB}/{full_name}/issues/{number}"
@@ -283,7 +286,7 @@ def issue_object(
         "comments": 0,
         "created_at": created_at,
         "updated_at": at,
-        "closed_at": at if state == "closed" else None,
+        "closed_at": closed_at or at if state == "closed" else None,
         "author_association": "MEMBER",
         "body": body,
         "state_reason": "completed" if state == "closed" else None,
@@ -298,18 +301,23 @@ def push(
     pushed_at: int | None = None,
     author: str = "mona",
     at: str = "2026-03-02T10:00:00Z",
+    ref: str | None = None,
+    deleted: bool = False,
 ) -> Payload:
-    """Return a `push` of one commit per message; `pushed_at` in seconds since the epoch."""
+    """Return a `push` of one commit per message; `pushed_at` in seconds since the epoch.
+
+    `ref` is for what is no branch, such as `refs/tags/v1`; `deleted` for a branch that went.
+    """
     commits = [commit(message, repo=repo, author=author, at=at) for message in messages]
     return {
-        "ref": f"refs/heads/{branch}",
+        "ref": ref or f"refs/heads/{branch}",
         "before": sha_of(f"before {branch}"),
         "after": commits[-1]["id"] if commits else "0" * 40,
         "repository": repo if pushed_at is None else {**repo, "pushed_at": pushed_at},
         "pusher": {"name": author, "email": f"{author}@users.example"},
         "sender": user(author),
         "created": False,
-        "deleted": False,
+        "deleted": deleted,
         "forced": False,
         "base_ref": None,
         "commits": commits,
@@ -341,6 +349,65 @@ def repository_event(action: str, repo: Payload, changes: Payload | None = None)
     if changes is not None:
         payload["changes"] = changes
     return payload
+
+
+def ping(hook_id: int, at: str, *, sender: str = "mona") -> Payload:
+    """Return the `ping` that GitHub sends when the webhook of an App is set up."""
+    return {
+        "zen": "Keep it logically awesome.",
+        "hook_id": hook_id,
+        "hook": {
+            "type": "App",
+            "id": hook_id,
+            "name": "web",
+            "active": True,
+            "events": ["issues", "pull_request", "push", "repository"],
+            "config": {"content_type": "json", "insecure_ssl": "0"},
+            "created_at": at,
+            "updated_at": at,
+        },
+        "sender": user(sender),
+    }
+
+
+def installation(
+    action: str,
+    installation_id: int,
+    at: str,
+    *,
+    repos: list[Payload],
+    account: str = "acme",
+    sender: str = "mona",
+) -> Payload:
+    """Return an `installation` delivery of an App."""
+    return {
+        "action": action,
+        "installation": {
+            "id": installation_id,
+            "account": user(account),
+            "repository_selection": "selected",
+            "access_tokens_url": f"{API}/app/installations/{installation_id}/access_tokens",
+            "repositories_url": f"{API}/installation/repositories",
+            "html_url": f"{WEB}/organizations/{account}/settings/installations/{installation_id}",
+            "target_id": number_of(account),
+            "target_type": "Organization",
+            "permissions": {"contents": "read", "issues": "read", "pull_requests": "read"},
+            "events": ["issues", "pull_request", "push", "repository"],
+            "created_at": at,
+            "updated_at": at,
+            "suspended_at": None,
+        },
+        "repositories": [
+            {name: repo[name] for name in ("id", "node_id", "name", "full_name", "private")}
+            for repo in repos
+        ],
+        "sender": user(sender),
+    }
+
+
+def star(at: str, *, repo: Payload, sender: str) -> Payload:
+    """Return a `star` delivery, one of the events that mean nothing to this service."""
+    return {"action": "created", "starred_at": at, "repository": repo, "sender": user(sender)}
 
 
 def encode(payload: Payload) -> bytes:

@@ -18,6 +18,9 @@ from bot.domain.story import (
 from bot.storage import facts
 from bot.storage.database import Row, Transaction
 
+# What decides which pushes belong to a pull request.
+_TIME_ON_BRANCH = ("head_repository_id", "head_ref", "created_at", "closed_at")
+
 
 def observe(
     transaction: Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
@@ -69,8 +72,11 @@ def observe(
         story = retell(item, by_hand, versions)
         activity.replace(transaction, item.id, [one.guid for one in versions], story.news)
     assert story.facts is not None
-    facts.update_item(transaction, item.id, _columns(story.facts))
+    columns = _columns(story.facts)
+    facts.update_item(transaction, item.id, columns)
     links.set_of_item(transaction, item, story.facts, before, story.links)
+    if kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
+        links.follow_branch(transaction, item, story.facts, sorted(story.links))
 
 
 def forget(

@@ -50,6 +50,8 @@ def keys_in_markdown(text: str | None) -> tuple[str, ...]:
         return ()
     text = _with_plain_newlines(text)
     keys = _keys_of_lines(text.split("\n"))
+    if not keys and "<!--" in text:  # a comment may stand on the very line of a key
+        keys = _keys_of_lines(_COMMENT.sub("", text).split("\n"))
     if keys and any(sign in text for sign in _NEEDS_PARSER):
         keys = _keys_of_lines(_lines_of_text(text))
     return keys

@@ -50,11 +50,10 @@ def set_of_item(
     for key in before.keys() - after.keys():
         storage.remove(transaction, key, item.kind, item.id)
     if item.kind == "pull_request":
-        if new := after.keys() - before.keys():
-            _link_branch(transaction, item, now, sorted(new))
         for key in before.keys() - after.keys():
-            for commit_id in storage.remove_via_item(transaction, key, item.id):
-                feed.remove_of_commit(transaction, key, commit_id)
+            _unlink_commits(transaction, key, storage.remove_via_item(transaction, key, item.id))
+        if new := after.keys() - before.keys():
+            follow_branch(transaction, item, now, sorted(new))
 
 
 def link_commit(
@@ -72,8 +71,11 @@ def link_commit(
                 _link_commit(transaction, commit, link["experiment_key"], "branch", pull["id"])
 
 
-def _link_branch(transaction: Transaction, item: Item, now: Snapshot, keys: Sequence[str]) -> None:
-    """Link what was pushed to a pull request's branch before the link was known."""
+def follow_branch(transaction: Transaction, item: Item, now: Snapshot, keys: Sequence[str]) -> None:
+    """Link to `keys` what was pushed to a pull request's branch in its time, and nothing else.
+
+    Called when a link is new, and when the pull request's time has changed.
+    """
     if now.head_repository_id is None or now.head_ref is None:
         return
     branch = now.head_repository_id, now.head_ref
@@ -84,9 +86,20 @@ def _link_branch(transaction: Transaction, item: Item, now: Snapshot, keys: Sequ
     pull = next(one for one in pulls if one["id"] == item.id)
     since, until = _window(transaction, *branch, pull, pulls)
     for commit in commits:
-        if since < commit["pushed_at"] <= until:
-            for key in keys:
+        for key in keys:
+            if since < commit["on_branch_at"] <= until:
                 _link_commit(transaction, commit, key, "branch", item.id)
+            elif storage.remove_via_item_of(transaction, key, item.id, commit["id"]):
+                _unlink_commits(transaction, key, [commit["id"]])
+
+
+def _unlink_commits(transaction: Transaction, key: str, commit_ids: Sequence[int]) -> None:
+    """Let the feed forget pushes whose link has gone, unless another pull request has them too."""
+    for commit_id in commit_ids:
+        feed.remove_of_commit(transaction, key, commit_id)
+        commit = facts.get_commit(transaction, commit_id)
+        for branch in facts.branches_of_commit(transaction, commit_id):
+            link_commit(transaction, commit, (), branch["ref"], branch["pushed_at"])
 
 
 def _window(

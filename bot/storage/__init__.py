@@ -4,13 +4,16 @@ from pathlib import Path
 
 from bot.settings import Settings
 from bot.storage.database import Database
+from bot.storage.postgres import PostgresDatabase
 from bot.storage.sqlite import SqliteDatabase
 from bot.storage.vault import load_or_create_key
 
 
-def engine(settings: Settings) -> Database:
-    """Return the engine that DATABASE_URL names, not yet opened."""
-    return SqliteDatabase(Path(settings.database_url.removeprefix("sqlite:///")))
+def engine(url: str) -> Database:
+    """Return the engine for a database's address (see DATABASE_URL), not yet opened."""
+    if url.startswith("sqlite:"):
+        return SqliteDatabase(Path(url.removeprefix("sqlite:///")))
+    return PostgresDatabase(url)
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:

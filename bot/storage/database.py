@@ -1,4 +1,8 @@
-"""What the rest of the service knows of a database: transactions, and an engine to run them."""
+"""What the rest of the service knows of a database: transactions, and an engine to run them.
+
+Every engine lets one write transaction run at a time, whichever process it is of. Jobs can
+therefore read and then write without locks of their own, and the order of ids is that of commits.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -33,6 +37,9 @@ class Transaction(Protocol):
     def run_many(self, sql: str, rows: Sequence[Params]) -> None:
         """Run a statement once for each of `rows`."""
 
+    def has_table(self, name: str) -> bool:
+        """Tell whether there is a table of this name."""
+
 
 Job = Callable[[Transaction], T]
 
@@ -56,6 +63,9 @@ class Database(Protocol):
 
     async def read(self, job: Job[T]) -> T:
         """Run `job` in a read-only transaction. Raises StorageUnavailable."""
+
+    async def continue_ids(self, tables: Mapping[str, Sequence[str]]) -> None:
+        """Let new rows get ids above those that were copied in; `tables` has their keys."""
 
     async def check(self) -> None:
         """Return if the database answers and has this program's schema.

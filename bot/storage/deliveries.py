@@ -26,10 +26,9 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> bool:
 
 
 def find(transaction: Transaction, integration_seq: int, guid: str) -> Row | None:
-    """Return a delivery, locked until the transaction ends where others could write it."""
     return transaction.one(
         """SELECT * FROM deliveries WHERE integration_seq = :integration_seq AND guid = :guid
-            /* FOR UPDATE */""",
+           """,
         {"integration_seq": integration_seq, "guid": guid},
     )
 
@@ -117,4 +116,32 @@ def remove_some(transaction: Transaction, integration_seq: int, limit: int) -> i
         """DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
             WHERE integration_seq = :integration_seq ORDER BY seq LIMIT :limit)""",
         {"integration_seq": integration_seq, "limit": limit},
+    )
+
+
+def drop_payloads(transaction: Transaction, before: int, limit: int) -> int:
+    """Drop the payloads of up to `limit` deliveries received before a time; return how many."""
+    return transaction.run(
+        """UPDATE deliveries SET payload = NULL WHERE seq IN (SELECT seq FROM deliveries
+            WHERE received_at < :before AND payload IS NOT NULL AND next_attempt_at IS NULL
+            ORDER BY received_at LIMIT :limit)""",
+        {"before": before, "limit": limit},
+    )
+
+
+def remove_old(transaction: Transaction, before: int, limit: int) -> int:
+    """Remove up to `limit` of the oldest deliveries, received before a time; return how many.
+
+    The last one of each integration stays: it tells when GitHub was last heard of.
+    """
+    return transaction.run(
+        """DELETE FROM deliveries WHERE seq IN (
+            SELECT seq FROM (SELECT seq, integration_seq, received_at, next_attempt_at
+                FROM deliveries ORDER BY seq LIMIT :window) AS oldest
+            WHERE received_at < :before AND next_attempt_at IS NULL AND EXISTS (
+                SELECT 1 FROM deliveries AS later
+                WHERE later.integration_seq = oldest.integration_seq
+                    AND later.seq > oldest.seq)
+            ORDER BY seq LIMIT :limit)""",
+        {"before": before, "limit": limit, "window": 10 * limit},
     )

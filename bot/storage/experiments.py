@@ -30,10 +30,7 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
 
 
 def find(transaction: Transaction, key: str) -> Row | None:
-    """Return an experiment, locked until the transaction ends where others could write it."""
-    return transaction.one(
-        "SELECT * FROM experiments WHERE key = :key /* FOR UPDATE */", {"key": key}
-    )
+    return transaction.one("SELECT * FROM experiments WHERE key = :key", {"key": key})
 
 
 def exists(transaction: Transaction, key: str) -> bool:

@@ -121,10 +121,9 @@ def set_repository_deleted(
 
 
 def find_item(transaction: Transaction, repository_id: int, kind: str, number: int) -> Row | None:
-    """Return an item, locked until the transaction ends where others could write it."""
     return transaction.one(
         """SELECT * FROM items WHERE repository_id = :repository_id AND kind = :kind
-            AND number = :number /* FOR UPDATE */""",
+            AND number = :number""",
         {"repository_id": repository_id, "kind": kind, "number": number},
     )
 
@@ -145,7 +144,7 @@ def item_by_name(transaction: Transaction, full_name: str, kind: str, number: in
 def open_items(transaction: Transaction, repository_id: int) -> Sequence[Row]:
     return transaction.all(
         """SELECT * FROM items WHERE repository_id = :repository_id AND state = 'open'
-            AND gone_at IS NULL /* FOR UPDATE */""",
+            AND gone_at IS NULL""",
         {"repository_id": repository_id},
     )
 
@@ -217,11 +216,42 @@ def find_commit(transaction: Transaction, repository_id: int, sha: str) -> Row |
     )
 
 
-def commits_of_branch(transaction: Transaction, repository_id: int, ref: str) -> Sequence[Row]:
-    """Return the commits that were first seen on a branch, oldest push first."""
+def get_commit(transaction: Transaction, commit_id: int) -> Row:
+    row = transaction.one("SELECT * FROM commits WHERE id = :id", {"id": commit_id})
+    assert row is not None
+    return row
+
+
+def add_to_branch(
+    transaction: Transaction, repository_id: int, ref: str, commit_id: int, pushed_at: int
+) -> None:
+    """Note that a commit was pushed to a branch; the first push of several counts."""
+    transaction.run(
+        """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at)
+            VALUES (:repository_id, :ref, :commit_id, :pushed_at) ON CONFLICT DO NOTHING""",
+        {
+            "repository_id": repository_id,
+            "ref": ref,
+            "commit_id": commit_id,
+            "pushed_at": pushed_at,
+        },
+    )
+
+
+def branches_of_commit(transaction: Transaction, commit_id: int) -> Sequence[Row]:
     return transaction.all(
-        """SELECT * FROM commits WHERE repository_id = :repository_id AND ref = :ref
-            ORDER BY pushed_at, id""",
+        "SELECT ref, pushed_at FROM branch_commits WHERE commit_id = :commit_id ORDER BY id",
+        {"commit_id": commit_id},
+    )
+
+
+def commits_of_branch(transaction: Transaction, repository_id: int, ref: str) -> Sequence[Row]:
+    """Return the commits of a branch, with the time of that push as `on_branch_at`."""
+    return transaction.all(
+        """SELECT commits.*, branch_commits.pushed_at AS on_branch_at FROM branch_commits
+            JOIN commits ON commits.id = branch_commits.commit_id
+            WHERE branch_commits.repository_id = :repository_id AND branch_commits.ref = :ref
+            ORDER BY branch_commits.id""",
         {"repository_id": repository_id, "ref": ref},
     )
 

@@ -28,9 +28,8 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> None:
 
 
 def find(transaction: Transaction, integration_id: str) -> Row | None:
-    """Return an integration, locked until the transaction ends where others could write it."""
     return transaction.one(
-        "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL /* FOR UPDATE */",
+        "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL",
         {"id": integration_id},
     )
 

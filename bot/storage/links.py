@@ -99,6 +99,20 @@ def remove_via_item(transaction: Transaction, experiment_key: str, item_id: int)
     return [row["target_id"] for row in rows]
 
 
+def remove_via_item_of(
+    transaction: Transaction, experiment_key: str, item_id: int, commit_id: int
+) -> bool:
+    """Remove one commit's link made through a pull request; False if there is none."""
+    return (
+        transaction.run(
+            """DELETE FROM links WHERE target_id = :commit_id AND kind = 'commit'
+                AND experiment_key = :experiment_key AND via_item_id = :item_id""",
+            {"item_id": item_id, "experiment_key": experiment_key, "commit_id": commit_id},
+        )
+        == 1
+    )
+
+
 def set_resolved(transaction: Transaction, experiment_key: str, *, resolved: bool) -> None:
     transaction.run(
         """UPDATE links SET resolved = :resolved

@@ -60,6 +60,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "CREATE INDEX deliveries_by_integration ON deliveries (integration_seq, seq)",
         "CREATE INDEX deliveries_by_status ON deliveries (integration_seq, status, seq)",
         "CREATE INDEX deliveries_by_event ON deliveries (integration_seq, event, seq)",
+        """CREATE INDEX deliveries_with_payload ON deliveries (received_at)
+            WHERE payload IS NOT NULL""",
         """CREATE INDEX deliveries_to_retry ON deliveries (next_attempt_at)
             WHERE next_attempt_at IS NOT NULL""",
         """CREATE TABLE experiments (
@@ -143,7 +145,16 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             guid TEXT,
             UNIQUE (repository_id, sha)
         )""",
-        "CREATE INDEX commits_by_branch ON commits (repository_id, ref, pushed_at)",
+        # Where and when a commit was pushed; `ref` and `pushed_at` of the commit are its first.
+        """CREATE TABLE branch_commits (
+            id {id},
+            repository_id BIGINT NOT NULL,
+            ref TEXT NOT NULL,
+            commit_id BIGINT NOT NULL,
+            pushed_at BIGINT NOT NULL,
+            UNIQUE (repository_id, ref, commit_id)
+        )""",
+        "CREATE INDEX branch_commits_by_commit ON branch_commits (commit_id)",
         # `target_id` is an item's or a commit's id. `via_item_id` is the pull request that a
         # commit is linked through. `resolved` tells whether the experiment exists.
         """CREATE TABLE links (

@@ -6,24 +6,19 @@ another process and the commit with its fsync run on the writer's thread.
 """
 
 import asyncio
-import contextvars
-import functools
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import sqlite_utils
 
 from bot.storage import schema
 from bot.storage.database import (
     NO_PARAMS,
-    CommitSignal,
     Job,
     Params,
     Row,
@@ -31,12 +26,13 @@ from bot.storage.database import (
     StorageUnavailable,
     T,
 )
+from bot.storage.group_commit import GroupCommit, Task
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
-MAX_BATCH = 64  # jobs in one commit
 READERS = 4
 WRITER_CACHE = 24_000  # KiB; indexes in random order stay in memory longer
 _POLL = 0.5  # seconds between looks for commits of other processes
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class SqliteTransaction:
@@ -61,28 +57,17 @@ class SqliteTransaction:
     def run_many(self, sql: str, rows: Sequence[Params]) -> None:
         self._connection.executemany(sql, rows)
 
-
-@dataclass(slots=True)
-class _Task:
-    """A job in the writer's queue, with the future that waits for it."""
-
-    job: Job[Any]
-    future: asyncio.Future[Any]
-    context: contextvars.Context
-    heavy: bool
-    result: Any = None
-    error: BaseException | None = None
+    def has_table(self, name: str) -> bool:
+        return sqlite_utils.Database(self._connection)[name].exists()
 
 
-@dataclass
 class SqliteDatabase:
     """A SQLite file. See bot/storage/database.py for what each method promises."""
 
-    path: Path
-    _waiting: list[_Task] = field(default_factory=list)
-    _flushing: "asyncio.Task[None] | None" = None
-    _local: threading.local = field(default_factory=threading.local)
-    _connections: list[sqlite3.Connection] = field(default_factory=list)
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._local = threading.local()
+        self._reading: list[sqlite3.Connection] = []
 
     def migrate(self) -> None:
         connection = self._connect()
@@ -101,38 +86,28 @@ class SqliteDatabase:
                 connection.execute(statement)
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
-            raise StorageRefused(f"{self.path} cannot be opened: {error}") from None
         except sqlite3.DatabaseError as error:
-            raise StorageRefused(f"{self.path} is not a SQLite database: {error}") from None
+            raise StorageRefused(f"{self.path} cannot be used: {error}") from None
         finally:
             connection.close()
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
-        self._signal = CommitSignal()
-        self._closed = False
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        self._connection = self._connect()
-        self._connection.execute("PRAGMA busy_timeout = 0")  # _begin waits where that is allowed
-        self._connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
-        self._connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
+        self._writer = _Writer(self._connect())
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(self, job: Job[T], *, heavy: bool = False) -> T:
-        if self._closed:
-            raise StorageUnavailable("the service is stopping")
-        future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(_Task(job, future, contextvars.copy_context(), heavy))
-        if self._flushing is None:
-            self._flushing = self._loop.create_task(self._flush())
-        return await future
+        return await self._writer.write(job, heavy=heavy)
 
     async def read(self, job: Job[T]) -> T:
-        if self._closed:
-            raise StorageUnavailable("the service is stopping")
-        return await self._loop.run_in_executor(self._readers, self._read, job)
+        try:
+            return await self._loop.run_in_executor(self._readers, self._read, job)
+        except RuntimeError as error:  # the executor's way to say that it is shut down
+            raise StorageUnavailable("the service is stopping") from error
+
+    async def continue_ids(self, tables: Mapping[str, Sequence[str]]) -> None:
+        """SQLite goes on above the highest id by itself."""
 
     async def check(self) -> None:
         row = await self.read(lambda transaction: transaction.one("PRAGMA user_version"))
@@ -140,18 +115,14 @@ class SqliteDatabase:
             raise StorageUnavailable("another version of the program has changed the schema")
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
-        return await self._signal.wait(timeout)
+        return await self._writer.signal.wait(timeout)
 
     async def close(self) -> None:
-        self._closed = True
         self._watcher.cancel()
-        if self._flushing is not None:
-            await self._flushing
-        await asyncio.to_thread(self._writer.shutdown)
+        await self._writer.close()
         await asyncio.to_thread(self._readers.shutdown)
-        for connection in [*self._connections, self._connection]:
+        for connection in self._reading:
             connection.close()
-        self._signal.announce()
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file, made with mode 0600 if it is new; -wal and -shm take that mode too."""
@@ -177,37 +148,65 @@ class SqliteDatabase:
         return connection
 
     def _read(self, job: Job[T]) -> T:
-        connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
-            connection = self._local.connection = self._connect()
-            connection.execute("PRAGMA query_only = ON")
-            self._connections.append(connection)
         try:
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._local.connection = self._connect()
+                connection.execute("PRAGMA query_only = ON")
+                self._reading.append(connection)
             connection.execute("BEGIN")
             try:
                 return job(SqliteTransaction(connection))
             finally:
                 connection.execute("ROLLBACK")
-        except sqlite3.OperationalError as error:
+        except (sqlite3.OperationalError, StorageRefused) as error:
             raise StorageUnavailable(str(error)) from error
 
-    async def _flush(self) -> None:
-        """Commit what waits, batch by batch: while one is synced to disk the next gathers."""
-        while self._waiting:
-            batch = self._waiting[:MAX_BATCH]
-            del self._waiting[:MAX_BATCH]
-            in_thread = functools.partial(self._loop.run_in_executor, self._writer)
-            try:
-                if any(task.heavy for task in batch) or not self._begin(patience=0):
-                    await in_thread(self._begin, BUSY_TIMEOUT)
-                    await in_thread(self._run, batch)
-                else:
-                    self._run(batch)
-                await in_thread(self._connection.execute, "COMMIT")
-            except (sqlite3.Error, StorageUnavailable) as error:
-                self._abandon(batch, error)
-            self._hand_back(batch)
-        self._flushing = None
+    async def _watch_other_processes(self) -> None:
+        """Announce commits that other processes make in the same file."""
+        connection = self._connect()
+        self._reading.append(connection)
+        seen = connection.execute("PRAGMA data_version").fetchone()[0]
+        while True:
+            await asyncio.sleep(_POLL)
+            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != seen:
+                seen = version
+                self._writer.signal.announce()
+
+
+class _Writer(GroupCommit):
+    """The one connection of this process that writes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        super().__init__()
+        self._connection = connection
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
+        connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
+        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
+        connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
+
+    async def commit(self, batch: list[Task]) -> None:
+        try:
+            if any(task.heavy for task in batch) or not self._begin(patience=0):
+                await self._in_thread(self._begin, BUSY_TIMEOUT)
+                await self._in_thread(self._run, batch)
+            else:
+                self._run(batch)
+            await self._in_thread(self._connection.execute, "COMMIT")
+        except sqlite3.Error as error:
+            raise StorageUnavailable(str(error)) from error
+        finally:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+
+    async def close(self) -> None:
+        await super().close()
+        await asyncio.to_thread(self._thread.shutdown)
+        self._connection.close()
+
+    async def _in_thread(self, function: Callable[..., object], *args: object) -> None:
+        await self._loop.run_in_executor(self._thread, function, *args)
 
     def _begin(self, patience: float) -> bool:
         """Begin to write; False if another process writes and there is no patience to wait.
@@ -220,10 +219,7 @@ class SqliteDatabase:
                 self._connection.execute("BEGIN IMMEDIATE")
                 return True
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in (
-                    sqlite3.SQLITE_BUSY,
-                    sqlite3.SQLITE_LOCKED,
-                ):
+                if error.sqlite_errorcode & 0xFF not in _BUSY:
                     raise
                 if patience == 0:
                     return False
@@ -231,7 +227,7 @@ class SqliteDatabase:
                     raise StorageUnavailable("another process holds the database") from error
             time.sleep(0.002)
 
-    def _run(self, batch: list[_Task]) -> None:
+    def _run(self, batch: list[Task]) -> None:
         """Run every job of `batch` behind a savepoint of its own."""
         connection = self._connection
         transaction = SqliteTransaction(connection)
@@ -249,32 +245,3 @@ class SqliteDatabase:
             if task.error is not None:
                 connection.execute("ROLLBACK TO job")
             connection.execute("RELEASE job")
-
-    def _abandon(self, batch: list[_Task], error: Exception) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
-        for task in batch:
-            if task.error is None:
-                task.error = StorageUnavailable(str(error))
-
-    def _hand_back(self, batch: list[_Task]) -> None:
-        for task in batch:
-            if task.future.done():  # its request was cancelled; the work stands all the same
-                continue
-            if task.error is not None:
-                task.future.set_exception(task.error)
-            else:
-                task.future.set_result(task.result)
-        self._signal.announce()
-
-    async def _watch_other_processes(self) -> None:
-        """Announce commits that other processes make in the same file."""
-        connection = self._connect()
-        self._connections.append(connection)
-        seen = connection.execute("PRAGMA data_version").fetchone()[0]
-        while True:
-            await asyncio.sleep(_POLL)
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
-            if version != seen:
-                seen = version
-                self._signal.announce()

@@ -1,0 +1,147 @@
+"""Copies a whole installation from one database to another, checks it, and can be resumed."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+from bot.storage.database import Database, Transaction
+
+# Every table with the columns of its primary key, in whose order it is copied.
+TABLES: Mapping[str, tuple[str, ...]] = {
+    "api_tokens": ("id",),
+    "integrations": ("seq",),
+    "deliveries": ("seq",),
+    "experiments": ("seq",),
+    "repositories": ("id",),
+    "items": ("id",),
+    "versions": ("id",),
+    "commits": ("id",),
+    "branch_commits": ("id",),
+    "links": ("id",),
+    "activity": ("seq",),
+    "installations": ("id",),
+    "installation_repositories": ("installation_row", "github_id"),
+}
+_STEP = 500
+_MARK = "transfer_in_progress"  # a table in the target while it is not complete
+
+
+class TransferRefused(Exception):
+    """The target cannot be copied to, or the copy is not the same as the source."""
+
+
+async def copy(
+    source: Database,
+    target: Database,
+    *,
+    overwrite: bool,
+    advance: Callable[[str, int], None],
+) -> dict[str, int]:
+    """Copy every row; return how many of each table.
+
+    Both must be started and migrated, and nothing else may write to them meanwhile. A target
+    with rows of its own is refused, unless `overwrite` empties it first; one that an interrupted
+    copy has left is completed. `advance(table, rows)` tells of progress. Raises TransferRefused.
+    """
+    await target.write(lambda transaction: _prepare(transaction, overwrite), heavy=True)
+    for table, key in TABLES.items():
+        last = await target.read(lambda transaction, t=table, k=key: _last_key(transaction, t, k))  # type: ignore[misc]
+        advance(table, await target.read(lambda transaction, t=table: count(transaction, t)))  # type: ignore[misc]
+        while rows := await source.read(
+            lambda transaction, t=table, k=key, after=last: _rows_after(transaction, t, k, after)  # type: ignore[misc]
+        ):
+            await target.write(
+                lambda transaction, t=table, some=rows: _insert(transaction, t, some),  # type: ignore[misc]
+                heavy=True,
+            )
+            last = tuple(rows[-1][name] for name in key)
+            advance(table, len(rows))
+    await target.continue_ids(TABLES)
+    counts = await _verify(source, target)
+    await target.write(lambda transaction: transaction.run(f"DROP TABLE {_MARK}"))
+    return counts
+
+
+async def counts(database: Database) -> dict[str, int]:
+    """Return the number of rows in each table."""
+    return await database.read(
+        lambda transaction: {table: count(transaction, table) for table in TABLES}
+    )
+
+
+def count(transaction: Transaction, table: str) -> int:
+    row = transaction.one(f"SELECT COUNT(*) AS count FROM {table}")
+    assert row is not None
+    return int(row["count"])
+
+
+def _prepare(transaction: Transaction, overwrite: bool) -> None:
+    """Mark the target as incomplete; raises TransferRefused if it holds something else."""
+    if overwrite:
+        for table in TABLES:
+            transaction.run(f"DELETE FROM {table}")
+    elif not transaction.has_table(_MARK) and any(count(transaction, table) for table in TABLES):
+        raise TransferRefused(
+            "the target is not empty; copy to an empty database, or empty it with --overwrite"
+        )
+    transaction.run(f"CREATE TABLE IF NOT EXISTS {_MARK} (note TEXT)")
+
+
+def _last_key(transaction: Transaction, table: str, key: tuple[str, ...]) -> tuple[Any, ...] | None:
+    columns = ", ".join(key)
+    descending = ", ".join(f"{name} DESC" for name in key)
+    row = transaction.one(f"SELECT {columns} FROM {table} ORDER BY {descending} LIMIT 1")
+    return None if row is None else tuple(row[name] for name in key)
+
+
+def _rows_after(
+    transaction: Transaction, table: str, key: tuple[str, ...], after: tuple[Any, ...] | None
+) -> list[dict[str, Any]]:
+    columns = ", ".join(key)
+    where = (
+        f"WHERE ({columns}) > ({', '.join(f':key{n}' for n in range(len(key)))})" if after else ""
+    )
+    rows = transaction.all(
+        f"SELECT * FROM {table} {where} ORDER BY {columns} LIMIT :limit",
+        {"limit": _STEP, **{f"key{n}": value for n, value in enumerate(after or ())}},
+    )
+    return [dict(row) for row in rows]
+
+
+def _insert(transaction: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
+    names = list(rows[0])
+    transaction.run_many(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})",
+        rows,
+    )
+
+
+async def _verify(source: Database, target: Database) -> dict[str, int]:
+    """Compare number and checksum of the rows of every table; raises TransferRefused."""
+    verified = {}
+    for table, key in TABLES.items():
+        (rows, checksum), copied = (
+            await _checksum(source, table, key),
+            await _checksum(target, table, key),
+        )
+        if (rows, checksum) != copied:
+            raise TransferRefused(
+                f"{table}: {rows} rows in the source, {copied[0]} in the target, "
+                "or their contents differ; stop whatever writes to either, and copy again"
+            )
+        verified[table] = rows
+    return verified
+
+
+async def _checksum(database: Database, table: str, key: tuple[str, ...]) -> tuple[int, str]:
+    digest, rows, last = hashlib.sha256(), 0, None
+    while page := await database.read(
+        lambda transaction, after=last: _rows_after(transaction, table, key, after)  # type: ignore[misc]
+    ):
+        for row in page:
+            digest.update(msgspec.json.encode(row, order="sorted"))
+        rows += len(page)
+        last = tuple(page[-1][name] for name in key)
+    return rows, digest.hexdigest()
