@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+import structlog
 from aiohttp import web
 from gidgethub.sansio import Event
 from isal import isal_zlib
@@ -112,7 +113,9 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
     if not integration.is_active:
         raise Problem(403, "integration inactive", "Set is_active to true to take deliveries.")
     event_name, guid = _identity(request)
-    line.update(delivery=guid, github_event=event_name)
+    # Whatever is logged on behalf of this delivery from here on carries its id.
+    structlog.contextvars.bind_contextvars(delivery=guid)
+    line["github_event"] = event_name
     is_form = request.content_type == _FORM
     line["bytes"] = len(body.raw)
     if len(body.raw) > _LARGE:
@@ -161,7 +164,7 @@ async def _deliver(
     except StorageUnavailable:
         raise
     except Exception as error:
-        logger.exception("a handler failed", delivery=arrival.guid)
+        logger.exception("a handler failed")
         failure = error
         return await services.database.write(
             lambda transaction: keep_failed(transaction, arrival, failure)

@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 import msgspec
+import structlog
 
 from bot import deliveries, times
 from bot.domain.integrations import web_host
@@ -47,7 +48,8 @@ async def retry_due(services: Services) -> None:
     now = times.now()
     rows = await services.database.read(lambda transaction: storage.due(transaction, now, _BATCH))
     for row in rows:
-        await _retry(services, row["integration_id"], row["guid"], now)
+        with structlog.contextvars.bound_contextvars(delivery=row["guid"]):
+            await _retry(services, row["integration_id"], row["guid"], now)
 
 
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
@@ -80,12 +82,12 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
     except StorageUnavailable:
         raise
     except Exception as error:
-        logger.exception("a handler failed again", delivery=guid, integration=integration_id)
+        logger.exception("a handler failed again", integration=integration_id)
         failure = error
         await services.database.write(lambda transaction: failed(transaction, failure))
     else:
         if done:
-            logger.info("delivery retried", delivery=guid, integration=integration_id)
+            logger.info("delivery retried", integration=integration_id)
 
 
 async def clear_some(services: Services) -> bool:

