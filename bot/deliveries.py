@@ -133,7 +133,8 @@ def run_again(
     handlers = dispatcher.handlers(event)
     delivery = Delivery(transaction, integration_id, host, row["guid"], row["received_at"])
     dispatcher.run(handlers, event, delivery)
-    _settle(transaction, row, "processed" if handlers else "ignored", None)
+    if row["status"] != "processed":
+        _settle(transaction, row, "processed" if handlers else "ignored", None)
 
 
 def fail_again(transaction: Transaction, integration_id: str, row: Row, failure: Exception) -> None:
@@ -171,7 +172,7 @@ def _settle(transaction: Transaction, row: Row, status: str, error: str | None) 
         row["seq"],
         status=status,
         processed_at=times.now() if status == "processed" else None,
-        attempts=row["attempts"] + (row["status"] != "processed"),
+        attempts=row["attempts"] + 1,
         next_attempt_at=None,
         error=error,
     )

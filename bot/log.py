@@ -27,7 +27,12 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
     as_text = log_format == "text" or (log_format is None and stream.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=stream.isatty(), event_key="message")
+        structlog.dev.ConsoleRenderer(
+            colors=stream.isatty(),
+            event_key="message",
+            # Not the default: that shows local variables, and there are secrets among them.
+            exception_formatter=structlog.dev.plain_traceback,
+        )
         if as_text
         else structlog.processors.JSONRenderer(serializer=_to_json)
     )

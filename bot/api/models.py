@@ -8,6 +8,8 @@ from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
 
 T = TypeVar("T")
+# Python alone lets `$` match before a last line feed; this is the end for every reader.
+END = r"$(?!\n)"
 
 
 def _text(limit: int, description: str, minimum: int = 0) -> Meta:
@@ -28,7 +30,7 @@ Time = Annotated[
 Key = Annotated[
     str,
     Meta(
-        pattern=f"^{KEY_PATTERN}$",
+        pattern=f"^{KEY_PATTERN}{END}",
         description="An experiment key: a letter or digit, then up to 127 of letters, digits, "
         "`.`, `_` and `-`. Case sensitive.",
     ),
@@ -40,7 +42,7 @@ WebAddress = Annotated[
     str,
     Meta(
         max_length=2_000,
-        pattern=r"^https?://[A-Za-z0-9.:_\[\]-]+(?:[/?#][!-~]*)?$",
+        pattern=r"^https?://[A-Za-z0-9.:_\[\]-]+(?:[/?#][!-~]*)?" + END,
         description="An http or https address.",
     ),
 ]
@@ -420,7 +422,7 @@ class Paged(Struct, forbid_unknown_fields=True):
         Annotated[
             str,
             Meta(
-                pattern=r"^[A-Za-z0-9_-]{1,200}$",
+                pattern=r"^[A-Za-z0-9_-]{1,200}" + END,
                 description="`next_cursor` of the part before.",
             ),
         ]
@@ -449,7 +451,7 @@ class ActivityQuery(Paged, forbid_unknown_fields=True):
 
 class DeliveryQuery(Paged, forbid_unknown_fields=True):
     status: DeliveryStatus | None = None
-    event: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")] | None = None
+    event: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}" + END)] | None = None
 
 
 class NoQuery(Struct, forbid_unknown_fields=True):

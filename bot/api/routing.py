@@ -186,23 +186,26 @@ async def _actor(services: Services, token: str) -> Actor | None:
 
 def parse_query(request: web.Request, shape: type[S]) -> S:
     """Return the query string as `shape`; raises a 422 for an unknown or malformed parameter."""
-    values: dict[str, str] = {}
+    values: dict[str, str | int] = {}
     for name, value in request.query.items():
         if name in values:
             raise invalid([(name, "is given twice")])
-        values[name] = value
-    return validate(values, shape, strict=False)
+        is_number = name == "limit" and value.isascii() and value.isdigit()
+        values[name] = int(value) if is_number and len(value) < 10 else value
+    return validate(values, shape)
 
 
-def validate(value: Any, shape: type[S], *, strict: bool = True) -> S:
+def validate(value: Any, shape: type[S]) -> S:
     """Return `value` as `shape`; raises a 422 that names the field."""
     try:
-        result = msgspec.convert(value, shape, strict=strict)
+        result = msgspec.convert(value, shape)
     except msgspec.ValidationError as error:
         message, _, path = str(error).partition(" - at `$")
         name = path.rstrip("`").lstrip(".")
         if match := re.search(r"(?:unknown|required) field `(.+?)`", message):
             name = f"{name}.{match[1]}".lstrip(".")
+        # What was sent is not repeated: it may be a secret in the wrong field.
+        message = message.partition("Invalid enum value")[0] or "Not one of the allowed values"
         raise invalid([(name, message)]) from None
     return result
 

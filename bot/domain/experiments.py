@@ -1,5 +1,6 @@
 """Experiments: created and changed through the API, and what that tells the feed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,7 +17,9 @@ STATUSES = ("draft", "active", "paused", "completed", "archived")
 def create(transaction: Transaction, values: dict[str, Any], actor: str) -> Row | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     now = times.now()
-    row = storage.add(transaction, {**_columns(values), "created_at": now, "updated_at": now})
+    columns = _columns(values)
+    columns["search"] = _search(columns)
+    row = storage.add(transaction, {**columns, "created_at": now, "updated_at": now})
     if row is None:
         return None
     links.set_resolved(transaction, row["key"], resolved=True)
@@ -35,6 +38,7 @@ def change(transaction: Transaction, key: str, values: dict[str, Any], actor: st
     changed = {name: value for name, value in _columns(values).items() if old[name] != value}
     if not changed:
         return old
+    changed["search"] = _search({**dict(old), **changed})
     storage.change(transaction, key, {**changed, "updated_at": times.now()})
     row = storage.find(transaction, key)
     assert row is not None
@@ -52,9 +56,13 @@ def delete(transaction: Transaction, key: str) -> bool:
     return True
 
 
+def _search(row: Mapping[str, Any]) -> str:
+    return storage.folded(row["key"], row["name"], row["owner"])
+
+
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
     if "tags" not in values:
-        return values
+        return dict(values)
     return {**values, "tags": msgspec.json.encode(values["tags"]).decode()}
 
 

@@ -79,18 +79,8 @@ def observe(
         links.follow_branch(transaction, item, story.facts, sorted(story.links))
 
 
-def forget(
-    transaction: Transaction,
-    repository_id: int,
-    kind: Kind,
-    number: int,
-    at: int,
-    told_by: tuple[str, str | None] | None = None,
-) -> None:
-    """An item is gone: its links go, and nothing older than `at` brings it back.
-
-    `told_by` (delivery, actor) puts that into the feed.
-    """
+def forget(transaction: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
+    """An item is gone: its last links go, and nothing older than `at` brings it back."""
     row = facts.find_item(transaction, repository_id, kind, number)
     if row is None or (row["gone_at"] is not None and row["gone_at"] >= at):
         return
@@ -98,22 +88,6 @@ def forget(
     before = links.of_item(transaction, item)
     links.set_of_item(transaction, item, _facts(row), before, {})
     facts.set_item_gone(transaction, item.id, max(at, row["version_at"]))
-    if told_by is not None:
-        guid, actor = told_by
-        news = [
-            activity.News(
-                type=f"{kind}.unlinked",
-                experiment_key=key,
-                occurred_at=at,
-                actor=actor,
-                summary=f"Deleted {kind.replace('_', ' ')} #{number}: {row['title']}",
-                repository_id=repository_id,
-                item_id=item.id,
-                guid=guid,
-            )
-            for key in before
-        ]
-        activity.record(transaction, news)
 
 
 def move(

@@ -5,9 +5,11 @@ The grammar is documented in docs/linking.md; GitHub renders bodies as GitHub Fl
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
 
 KEY_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 MAX_KEYS = 20
@@ -31,9 +33,13 @@ _TITLE = re.compile(rf"\s*track\s+experiment\s*:\s*({KEY_PATTERN})\s*", re.IGNOR
 # Without one of these, no line of a text can be code, a quote or a comment, and the key lines
 # need no Markdown parser to be believed.
 _NEEDS_PARSER = ("    ", "\t", "```", "~~~", "<", ">")
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_COMMENT_OR_REST = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _RAW_HTML = re.compile(r"\s*<(?:pre|code|script|style|textarea|blockquote)\b", re.IGNORECASE)
-_BLOCKS = MarkdownIt("commonmark").disable(["inline"])
+
+# Some texts of a few lines repeated take the parser minutes. This many tries of its rules are a
+# tenth of a second, and several times what a real body of GitHub's full length needs.
+_MAX_TRIES = 100_000
 
 
 def is_key(text: str) -> bool:
@@ -92,26 +98,61 @@ def _keys_of_values(values: str, *, opened: bool) -> Iterator[str]:
     """
     for value in values.rstrip().removesuffix("\\").split(","):
         bare = value.strip("*` \t\xa0")
-        key = bare.lstrip("_*`")
+        key = bare.lstrip("_*` \t\xa0")
         if opened or key != bare:
             key = key.rstrip("_*`")
         if is_key(key):
             yield key
 
 
-def _lines_of_text(text: str) -> Iterable[str]:
-    """Return the lines of Markdown `text` that are neither code nor quoted nor commented out."""
-    lines = text.split("\n")
-    hidden = [False] * len(lines)
-    for token in _BLOCKS.parse(text):
-        if token.map is None:
-            continue
-        start, end = token.map
-        if token.type in ("fence", "code_block", "blockquote_open") or (
-            token.type == "html_block" and _RAW_HTML.match(token.content)
-        ):
-            hidden[start:end] = [True] * (end - start)
-    # Code may show a comment without being one: it goes first, and what is left of the comments
-    # is cut out where it stands, in a paragraph or in a block of HTML.
-    kept = "\n".join("" if hide else line for line, hide in zip(lines, hidden, strict=True))
-    return _COMMENT.sub("", kept).split("\n")
+class _TooMuch(Exception):
+    """A text that keeps the parser busy for too long."""
+
+
+def _block_parser() -> MarkdownIt:
+    """Return a parser of blocks alone, which gives up a text after _MAX_TRIES of its rules."""
+    parser = MarkdownIt("commonmark").disable(["inline"])
+
+    def counted(rule: Callable[..., bool]) -> Callable[..., bool]:
+        def attempt(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+            state.env["tries"] += 1
+            if state.env["tries"] > _MAX_TRIES:
+                raise _TooMuch
+            return rule(state, start, end, silent)
+
+        return attempt
+
+    for rule in parser.block.ruler.__rules__:
+        rule.fn = counted(rule.fn)
+    return parser
+
+
+_BLOCKS = _block_parser()
+
+
+def _lines_of_text(text: str) -> Iterator[str]:
+    """Yield the lines of Markdown `text` that are neither code nor quoted nor commented out.
+
+    A text that is made to keep the parser busy has none.
+    """
+    try:
+        tokens = _BLOCKS.parse(text, {"tries": 0})
+    except (_TooMuch, RecursionError):
+        return
+    quotes = 0
+    before = None
+    for token in tokens:
+        if token.type == "blockquote_open":
+            quotes += 1
+        elif token.type == "blockquote_close":
+            quotes -= 1
+        elif quotes == 0 and token.type == "inline" and not _is_heading(before):
+            yield from _COMMENT.sub("", token.content).split("\n")
+        elif quotes == 0 and token.type == "html_block" and not _RAW_HTML.match(token.content):
+            yield from _COMMENT_OR_REST.sub("", token.content).split("\n")
+        before = token
+
+
+def _is_heading(token: Token | None) -> bool:
+    """Tell a `# heading`; a line that is underlined was a line of its own before."""
+    return token is not None and token.type == "heading_open" and token.markup.startswith("#")

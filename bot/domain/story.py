@@ -18,7 +18,7 @@ Kind = Literal["pull_request", "issue"]
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 
 # Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
-_RANKS = {"opened": 0, "closed": 2, "reopened": 2}
+_RANKS = {"opened": 0, "closed": 2, "reopened": 2, "deleted": 3}
 
 
 @dataclass(frozen=True, slots=True)

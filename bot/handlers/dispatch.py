@@ -35,7 +35,7 @@ class Delivery:
         try:
             return times.parse(value)
         except ValueError:
-            raise payloads.InvalidPayload(f"{value!r} is not a time") from None
+            raise payloads.InvalidPayload("Expected a time in RFC 3339") from None
 
     def repository(self, repository: payloads.Repository, *, is_rename: bool = False) -> int:
         """Return our id of a payload's repository."""

@@ -23,13 +23,10 @@ async def observed(event: Event, delivery: Delivery) -> None:
     repository_id = delivery.repository_of(payload.repository, issue.html_url)
     at = delivery.time(issue.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
-    if payload.action == "deleted":
-        items.forget(
-            delivery.transaction, repository_id, "issue", issue.number, at, (delivery.guid, actor)
-        )
-        return
     here = (repository_id, issue.number)
     _observe(delivery, repository_id, issue, payload, actor)
+    if payload.action == "deleted":
+        items.forget(delivery.transaction, repository_id, "issue", issue.number, at)
     if payload.action == "transferred" and changes.new_issue and changes.new_repository:
         there = delivery.repository(changes.new_repository)
         _observe(delivery, there, changes.new_issue, payload, actor)
@@ -47,9 +44,11 @@ def _observe(
     actor: str | None,
 ) -> None:
     action = payload.action or ""
-    named = dict.fromkeys(keys.keys_in_markdown(issue.body), "body")
+    # A deleted issue names nothing any more, whatever its last text was.
+    is_gone = action == "deleted"
+    named = {} if is_gone else dict.fromkeys(keys.keys_in_markdown(issue.body), "body")
     titled = keys.key_in_title(issue.title or "")
-    if titled is not None:
+    if titled is not None and not is_gone:
         named.setdefault(titled, "title")
     snapshot = Snapshot(
         guid=delivery.guid,

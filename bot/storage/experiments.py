@@ -14,9 +14,15 @@ _COLUMNS = (
     "owner",
     "url",
     "tags",
+    "search",
     "created_at",
     "updated_at",
 )
+
+
+def folded(*texts: str | None) -> str:
+    """Return texts in the form in which they are searched: case does not matter."""
+    return "\n".join(text.casefold() for text in texts if text)
 
 
 def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
@@ -63,13 +69,11 @@ def listed(
     if status is not None:
         conditions.append("status = :status")
     if text:
-        conditions.append(
-            "LOWER(key || ' ' || name || ' ' || COALESCE(owner, '')) LIKE :pattern ESCAPE '!'"
-        )
+        conditions.append("search LIKE :pattern ESCAPE '!'")
     if before is not None:
         conditions.append("seq < :before")
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    escaped = (text or "").lower()
+    escaped = folded(text or "")
     for character in "!%_":
         escaped = escaped.replace(character, f"!{character}")
     return transaction.all(

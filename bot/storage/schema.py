@@ -74,6 +74,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             owner TEXT,
             url TEXT,
             tags TEXT NOT NULL,
+            search TEXT NOT NULL,
             created_at BIGINT NOT NULL,
             updated_at BIGINT NOT NULL
         )""",
