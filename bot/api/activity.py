@@ -8,7 +8,7 @@ from aiohttp import web
 from bot import jsontext, times
 from bot.api import models
 from bot.api.problems import Problem, not_found
-from bot.api.routing import Call, Operations, page_of, position_of
+from bot.api.routing import Call, Operations
 from bot.domain import activity
 from bot.storage import activity as storage
 from bot.storage import experiments
@@ -32,7 +32,7 @@ _RECONNECT = 2_000  # milliseconds that a client waits before it comes back
 async def feed(call: Call) -> Any:
     """What happened, the newest first."""
     query: models.ActivityQuery = call.query
-    before = position_of(query.cursor, 2)
+    before = call.position(2)
 
     def job(transaction: Transaction) -> Any:
         if not experiments.exists(transaction, call.path("key")):
@@ -44,7 +44,7 @@ async def feed(call: Call) -> Any:
             (before[0], before[1]) if before else None,
             query.limit + 1,
         )
-        return page_of(rows, query.limit, activity_item, lambda row: (row["position"], row["seq"]))
+        return call.page(rows, activity_item, lambda row: (row["position"], row["seq"]))
 
     found = await call.services.database.read(job)
     if found is None:

@@ -9,7 +9,7 @@ import structlog
 from bot import deliveries, jsontext, times
 from bot.api import models
 from bot.api.problems import Problem, not_found
-from bot.api.routing import Call, Operations, log_change, page_of, position_of
+from bot.api.routing import Call, Operations, log_change
 from bot.domain.integrations import web_host
 from bot.log import logger
 from bot.storage import deliveries as storage
@@ -32,7 +32,7 @@ PATH = "/api/v1/integrations/{integration_id}/deliveries"
 async def list_all(call: Call) -> Any:
     """The latest received first."""
     query: models.DeliveryQuery = call.query
-    before = position_of(query.cursor, 1)
+    before = call.position(1)
 
     def job(transaction: Transaction) -> Any:
         integration = _integration(call, transaction)
@@ -46,9 +46,8 @@ async def list_all(call: Call) -> Any:
             before[0] if before else None,
             query.limit + 1,
         )
-        return page_of(
+        return call.page(
             rows,
-            query.limit,
             lambda row: models.Delivery(**_delivery(row)),
             lambda row: (row["seq"],),
         )

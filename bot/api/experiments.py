@@ -8,7 +8,7 @@ import msgspec
 from bot import times
 from bot.api import models
 from bot.api.problems import Problem, invalid, not_found
-from bot.api.routing import Call, Operations, log_change, page_of, position_of
+from bot.api.routing import Call, Operations, log_change
 from bot.domain import experiments
 from bot.storage import experiments as storage
 from bot.storage import links
@@ -56,15 +56,14 @@ async def create(call: Call) -> Any:
 async def list_all(call: Call) -> Any:
     """The newest first."""
     query: models.ExperimentQuery = call.query
-    before = position_of(query.cursor, 1)
+    before = call.position(1)
 
     def job(transaction: Transaction) -> Any:
         rows = storage.listed(
             transaction, query.status, query.q, before[0] if before else None, query.limit + 1
         )
-        return page_of(
+        return call.page(
             rows,
-            query.limit,
             lambda row: _experiment(transaction, row),
             lambda row: (row["seq"],),
         )

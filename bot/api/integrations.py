@@ -8,7 +8,7 @@ import msgspec
 from bot import times
 from bot.api import models
 from bot.api.problems import invalid, not_found
-from bot.api.routing import Call, Operations, log_change, page_of, position_of
+from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
 from bot.services import Services
 from bot.storage import deliveries, installations
@@ -56,7 +56,7 @@ async def create(call: Call) -> Any:
 async def list_all(call: Call) -> Any:
     """The newest first."""
     query: models.Paged = call.query
-    before = position_of(query.cursor, 1)
+    before = call.position(1)
 
     def job(transaction: Transaction) -> Any:
         rows = storage.listed(transaction, before[0] if before else None, query.limit + 1)
@@ -64,7 +64,7 @@ async def list_all(call: Call) -> Any:
             row["id"]: item
             for row, item in zip(rows, _shown(call.services, transaction, rows), strict=True)
         }
-        return page_of(rows, query.limit, lambda row: shown[row["id"]], lambda row: (row["seq"],))
+        return call.page(rows, lambda row: shown[row["id"]], lambda row: (row["seq"],))
 
     return await call.services.database.read(job)
 

@@ -8,7 +8,7 @@ import msgspec
 from bot import times
 from bot.api import models
 from bot.api.problems import not_found
-from bot.api.routing import Call, Operations, page_of, position_of
+from bot.api.routing import Call, Operations
 from bot.storage import experiments, facts
 from bot.storage import links as storage
 from bot.storage.database import Row, Transaction
@@ -55,15 +55,15 @@ async def issues(call: Call) -> Any:
     problems=(404,),
 )
 async def commits(call: Call) -> Any:
-    """The latest pushed first."""
+    """The newest link first."""
     query: models.Paged = call.query
-    before = position_of(query.cursor, 2)
+    before = call.position(1)
 
     def job(transaction: Transaction) -> Any:
         rows = storage.commits_of_experiment(
-            transaction, call.path("key"), _pair(before), query.limit + 1
+            transaction, call.path("key"), before[0] if before else None, query.limit + 1
         )
-        return page_of(rows, query.limit, _linked_commit, _place)
+        return call.page(rows, _linked_commit, _place)
 
     return await _of_experiment(call, job)
 
@@ -79,11 +79,11 @@ async def commits(call: Call) -> Any:
 async def unresolved(call: Call) -> Any:
     """The newest first. Creating the experiment resolves them."""
     query: models.Paged = call.query
-    before = position_of(query.cursor, 1)
+    before = call.position(1)
 
     def job(transaction: Transaction) -> Any:
         rows = storage.unresolved(transaction, before[0] if before else None, query.limit + 1)
-        return page_of(rows, query.limit, _unresolved, lambda row: (row["id"],))
+        return call.page(rows, _unresolved, lambda row: (row["id"],))
 
     return await call.services.database.read(job)
 
@@ -139,23 +139,24 @@ async def _of_experiment(call: Call, job: Callable[[Transaction], Any]) -> Any:
 
 async def _items(call: Call, kind: str, item: Callable[[Row], Any]) -> Any:
     query = call.query
-    before = position_of(query.cursor, 2)
+    before = call.position(1)
 
     def job(transaction: Transaction) -> Any:
         rows = storage.items_of_experiment(
-            transaction, call.path("key"), kind, query.state, _pair(before), query.limit + 1
+            transaction,
+            call.path("key"),
+            kind,
+            query.state,
+            before[0] if before else None,
+            query.limit + 1,
         )
-        return page_of(rows, query.limit, item, _place)
+        return call.page(rows, item, _place)
 
     return await _of_experiment(call, job)
 
 
-def _pair(position: tuple[int, ...] | None) -> tuple[int, int] | None:
-    return (position[0], position[1]) if position else None
-
-
-def _place(row: Row) -> tuple[int, int]:
-    return (row["linked_at"], row["link_id"])
+def _place(row: Row) -> tuple[int]:
+    return (row["link_id"],)
 
 
 def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:

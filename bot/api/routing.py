@@ -4,6 +4,7 @@ import base64
 import binascii
 import functools
 import re
+import zlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -43,11 +44,28 @@ class Call:
     request: web.Request
     services: Services
     actor: Actor
+    list_name: str
     query: Any
     body: Any
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
+
+    def position(self, length: int) -> tuple[int, ...] | None:
+        """Return the place in the list that the cursor stands for, None for its beginning."""
+        return position_of(self.query.cursor, length, self.list_name)
+
+    def page(
+        self,
+        rows: Sequence[Any],
+        item: Callable[[Any], Any],
+        position: Callable[[Any], Sequence[int]],
+    ) -> models.Page[Any]:
+        """Return a part of a list out of `limit + 1` rows; the last only tells of more."""
+        shown = rows[: self.query.limit]
+        more = len(rows) > self.query.limit
+        cursor = cursor_of(position(shown[-1]), self.list_name) if more else None
+        return models.Page([item(row) for row in shown], cursor)
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -131,7 +149,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     actor = await authenticate(services, request, operation.role)
     query = parse_query(request, operation.query)
     body = await _read_body(request, operation.body) if operation.body else None
-    answer = await operation.handler(Call(request, services, actor, query, body))
+    answer = await operation.handler(Call(request, services, actor, operation.path, query, body))
     if isinstance(answer, web.StreamResponse):
         return answer
     status, content = answer if isinstance(answer, tuple) else (200, answer)
@@ -229,37 +247,25 @@ async def _read_body(request: web.Request, shape: type[S]) -> S:
 # --- Parts of lists
 
 
-def cursor_of(position: Sequence[int]) -> str:
-    """Return the cursor that stands for a place in a list."""
-    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+def cursor_of(position: Sequence[int], list_name: str) -> str:
+    """Return the cursor that stands for a place in a list, named by its operation's path."""
+    tagged = [zlib.crc32(list_name.encode()), *position]
+    return base64.urlsafe_b64encode(msgspec.json.encode(tagged)).decode().rstrip("=")
 
 
-def position_of(cursor: str | None, length: int) -> tuple[int, ...] | None:
-    """Return the place that a cursor stands for; raises a 422 if it is none of ours."""
+def position_of(cursor: str | None, length: int, list_name: str) -> tuple[int, ...] | None:
+    """Return the place that a cursor stands for; raises a 422 if it is none of this list."""
     if cursor is None:
         return None
     try:
         text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        position = msgspec.json.decode(text, type=list[int])
+        tag, *position = msgspec.json.decode(text, type=list[int])
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        position = []
-    if len(position) != length or any(abs(number) >= 2**63 for number in position):
+        tag, position = 0, []
+    is_ours = tag == zlib.crc32(list_name.encode()) and len(position) == length
+    if not is_ours or any(abs(number) >= 2**63 for number in position):
         raise invalid([("cursor", "is not a next_cursor of this list")])
     return tuple(position)
-
-
-def page_of(
-    rows: Sequence[Any],
-    limit: int,
-    item: Callable[[Any], Any],
-    position: Callable[[Any], Sequence[int]],
-) -> models.Page[Any]:
-    """Return a part of a list out of `limit + 1` rows, of which the last only tells of more."""
-    shown = rows[:limit]
-    more = len(rows) > limit
-    return models.Page(
-        [item(row) for row in shown], cursor_of(position(shown[-1])) if more else None
-    )
 
 
 def log_change(call: Call, what: str, **fields: Any) -> None:

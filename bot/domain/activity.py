@@ -1,5 +1,6 @@
 """The activity feed: what happened to an experiment, in the order in which it happened."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -33,6 +34,7 @@ TYPES = {
 # An item's id is a UUID of version 8 (RFC 9562) that holds its place in the order of recording,
 # so the id alone tells a live stream where to go on.
 _ID = "ac717171-0000-8000-8000-"
+_ID_OF_SEQ = re.compile(rf"{_ID}([0-9a-f]{{12}})", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +116,5 @@ def id_of_seq(seq: int) -> str:
 
 def seq_of_id(text: str) -> int | None:
     """Return the order number in a public id, None if it is not one."""
-    head, tail = text[: len(_ID)], text[len(_ID) :]
-    if head.lower() != _ID or len(tail) != 12:
-        return None
-    try:
-        return int(tail, 16)
-    except ValueError:
-        return None
+    match = _ID_OF_SEQ.fullmatch(text)
+    return int(match[1], 16) if match else None

@@ -135,10 +135,13 @@ def items_of_experiment(
     experiment_key: str,
     kind: str,
     state: str | None,
-    before: tuple[int, int] | None,
+    before: int | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Return linked items, the newest link first; `before` is (linked_at, link id)."""
+    """Return linked items, the newest link first; `before` is a link id.
+
+    The order is that in which links were made here: a late delivery may still move `linked_at`.
+    """
     return transaction.all(
         f"""SELECT links.id AS link_id, links.linked_by, links.linked_at,
                 links.integration_id AS link_integration_id,
@@ -147,35 +150,33 @@ def items_of_experiment(
             JOIN repositories ON repositories.id = items.repository_id
             WHERE links.experiment_key = :experiment_key AND links.kind = :kind
                 {"AND items.state = :state" if state else ""}
-                {"AND (links.linked_at, links.id) < (:at, :id)" if before else ""}
-            ORDER BY links.linked_at DESC, links.id DESC LIMIT :limit""",
+                {"AND links.id < :before" if before is not None else ""}
+            ORDER BY links.id DESC LIMIT :limit""",
         {
             "experiment_key": experiment_key,
             "kind": kind,
             "state": state,
-            "at": before[0] if before else None,
-            "id": before[1] if before else None,
+            "before": before,
             "limit": limit,
         },
     )
 
 
 def commits_of_experiment(
-    transaction: Transaction, experiment_key: str, before: tuple[int, int] | None, limit: int
+    transaction: Transaction, experiment_key: str, before: int | None, limit: int
 ) -> Sequence[Row]:
-    """Return linked commits, the newest link first; `before` is (linked_at, link id)."""
+    """Return linked commits, the newest link first; `before` is a link id."""
     return transaction.all(
         f"""SELECT links.id AS link_id, links.linked_by, links.linked_at,
                 repositories.full_name AS repository, commits.*
             FROM links JOIN commits ON commits.id = links.target_id
             JOIN repositories ON repositories.id = commits.repository_id
             WHERE links.experiment_key = :experiment_key AND links.kind = 'commit'
-                {"AND (links.linked_at, links.id) < (:at, :id)" if before else ""}
-            ORDER BY links.linked_at DESC, links.id DESC LIMIT :limit""",
+                {"AND links.id < :before" if before is not None else ""}
+            ORDER BY links.id DESC LIMIT :limit""",
         {
             "experiment_key": experiment_key,
-            "at": before[0] if before else None,
-            "id": before[1] if before else None,
+            "before": before,
             "limit": limit,
         },
     )

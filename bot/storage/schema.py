@@ -170,7 +170,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             resolved SMALLINT NOT NULL,
             UNIQUE (target_id, kind, experiment_key)
         )""",
-        "CREATE INDEX links_by_experiment ON links (experiment_key, kind, linked_at, id)",
+        "CREATE INDEX links_by_experiment ON links (experiment_key, kind, id)",
         "CREATE INDEX links_via_item ON links (via_item_id) WHERE via_item_id IS NOT NULL",
         "CREATE INDEX links_unresolved ON links (id) WHERE resolved = 0",
         # `position` orders the feed: the time it happened in microseconds, whose last three
