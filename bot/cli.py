@@ -70,8 +70,7 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
         _with_services(alone, settings)
     else:
         _with_services(see_to_admin_token, settings)
-        say_up()
-        _run(settings, supervisor.run(settings, processes, with_worker=worker))
+        _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
 
 @main.command("worker")

@@ -135,10 +135,16 @@ def run_again(
     dispatcher.run(handlers, event, delivery)
     if row["status"] != "processed":
         _settle(transaction, row, "processed" if handlers else "ignored", None)
+        integrations.set_last_error(transaction, integration_id, None)
 
 
 def fail_again(transaction: Transaction, integration_id: str, row: Row, failure: Exception) -> None:
-    """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS."""
+    """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS.
+
+    A delivery that had taken effect before stays processed.
+    """
+    if row["status"] == "processed":
+        return
     _schedule(transaction, row, row["attempts"] + 1, describe(failure))
     integrations.set_last_error(transaction, integration_id, describe(failure))
 

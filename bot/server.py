@@ -195,6 +195,14 @@ class _Protocol(RequestHandler):
 
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Take the rest of a body also while closing; aiohttp would drop it."""
+        closing = self._close, self._force_close
+        if self._current_request is not None:
+            self._close = self._force_close = False
+        super().data_received(data)
+        self._close, self._force_close = self._close or closing[0], self._force_close or closing[1]
+
     def handle_error(
         self,
         request: web.BaseRequest,

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
@@ -20,13 +21,17 @@ _STEADY_SECONDS = 5.0  # a process that lived so long is started again at once
 _APP = Path(__file__).parents[1] / "app.py"
 
 
-async def run(settings: Settings, processes: int, *, with_worker: bool) -> None:
+async def run(
+    settings: Settings, processes: int, *, with_worker: bool, on_start: Callable[[], None]
+) -> None:
     """Keep `processes` of them serving until SIGTERM or SIGINT; raises OSError if they cannot.
 
     The first of them runs the worker as well.
     """
     # Bound, but not listening: holds the address against other programs and takes no connection.
+    server.listening_socket(settings.host, settings.port).close()  # another of us, too
     holder = server.listening_socket(settings.host, settings.port, reuse_port=True)
+    on_start()
     metrics = tempfile.mkdtemp(prefix="experiment-bot-metrics-")
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()

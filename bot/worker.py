@@ -34,6 +34,8 @@ async def run(services: Services) -> None:
             busy = await clear_some(services)
         except StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
+        except Exception:  # a fault in one round must not end all later ones
+            logger.exception("the worker failed")
         await asyncio.sleep(_STEP_PAUSE if busy else _PAUSE)
 
 

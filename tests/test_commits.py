@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from bot.demo import payloads
 from tests.running import Bot
 
+# For tables of what is decided before storage is asked.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 REPO = payloads.repository("acme/shop")
 _numbers = itertools.count(1)
 
@@ -106,6 +109,7 @@ async def test_the_contract_sample(bot: Bot) -> None:
     assert "jane@example.com" not in str(item)
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "message, keys",
     [
@@ -188,6 +192,7 @@ async def test_branches_belong_to_repositories(
     assert await commits(bot) == expected
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "change",
     [
@@ -227,22 +232,25 @@ async def test_commits_are_linked_when_the_body_names_the_key_at_last(bot: Bot) 
     assert await commits(bot) == {"One": "branch"}
 
 
-async def test_a_branch_may_serve_pull_requests_in_turn(bot: Bot) -> None:
+TURNS = [
+    pull("opened", 1),
+    push("feature", 2, "For a"),
+    pull("closed", 3, state="closed", merged=True),
+    push("feature", 4, "For b"),
+    pull("opened", 5, number=8, body="experiment_key: b", created_at=at(5)),
+]
+
+
+@pytest.mark.parametrize("order", ["01234", "43210", "40123", "01342", "13420", "14302"])
+async def test_a_branch_may_serve_pull_requests_in_turn(bot: Bot, order: str) -> None:
     """Each gets what was pushed since the one before it ended."""
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    await tell(
-        bot,
-        integration,
-        pull("opened", 1),
-        push("feature", 2, "For a"),
-        pull("closed", 3, state="closed", merged=True),
-        push("feature", 4, "For b"),
-        pull("opened", 5, number=8, body="experiment_key: b", created_at=at(5)),
-    )
+    await tell(bot, integration, *(TURNS[int(position)] for position in order))
     assert await commits(bot, "a") == {"For a": "branch"}
     assert await commits(bot, "b") == {"For b": "branch"}
+    assert await pushes_in_feed(bot, "b") == ["For b"]
 
 
 @pytest.mark.parametrize("merged", [True, False])
@@ -377,6 +385,7 @@ MESSAGES = [
 ]
 
 
+@on_one_engine
 @pytest.mark.parametrize("message", MESSAGES)
 async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> None:
     """No list, feed or page shows them; the words around them stay."""
@@ -392,6 +401,7 @@ async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> No
     assert "Experiment-Key: a" in shown
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "author, expected",
     [
@@ -431,6 +441,7 @@ async def test_a_large_push(bot: Bot) -> None:
     assert len(await pushes_in_feed(bot)) == 500
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "blob",
     ["x" * 60_000, "x@" * 1_500, "x@x." * 15_000, "<x" * 30_000, " " * 20_000, "- " * 30_000],
@@ -445,6 +456,7 @@ async def test_a_message_with_a_blob_is_read_quickly(bot: Bot, blob: str) -> Non
     assert time.monotonic() - started < 1.5
 
 
+@on_one_engine
 @pytest.mark.parametrize("sha", ["", "not a sha!", "a" * 65, None])
 async def test_a_malformed_commit_is_refused(bot: Bot, sha: Any) -> None:
     """A 400, and nothing of the push is kept."""

@@ -11,6 +11,9 @@ from bot.storage import tokens
 from bot.storage.vault import hash_token, new_token
 from tests.running import Bot
 
+# For tables of what is decided before storage is asked.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 PAGE = "/api/v1/experiments"
 FULL = {
     "key": "checkout-flow-v2",
@@ -177,7 +180,6 @@ REFUSED = [
     ({"name": None}, "name"),
     ({"name": ""}, "name"),
     ({"name": "x" * 201}, "name"),
-    ({"name": "a\u0000b"}, None),
     ({"status": "running"}, "status"),
     ({"status": None}, "status"),
     ({"url": "javascript:alert(1)"}, "url"),
@@ -186,8 +188,8 @@ REFUSED = [
     ({"url": "https://example.com/\n"}, "url"),
     ({"tags": None}, "tags"),
     ({"tags": "a"}, "tags"),
-    ({"tags": [""]}, "tags[0]"),
-    ({"tags": ["a", 1]}, "tags[1]"),
+    ({"tags": [""]}, "tags"),
+    ({"tags": ["a", 1]}, "tags"),
     ({"tags": ["x"] * 51}, "tags"),
     ({"owner": "x" * 201}, "owner"),
     ({"hypothesis": "x" * 20_001}, "hypothesis"),
@@ -197,30 +199,25 @@ REFUSED = [
 ]
 
 
+@on_one_engine
 @pytest.mark.parametrize("change, field", REFUSED)
-async def test_what_cannot_be_is_refused(bot: Bot, change: dict[str, Any], field: Any) -> None:
-    """A 422 that names the field; NUL is no JSON that can be kept, a 400. Nothing is stored."""
+async def test_what_cannot_be_is_refused(bot: Bot, change: dict[str, Any], field: str) -> None:
+    """A 422 that names the field, whatever the method; nothing is stored."""
     answer = await bot.post(PAGE, {**FULL, **change})
+    assert answer.status == 422
     assert answer.headers["Content-Type"].startswith("application/problem+json")
-    if field is None:
-        assert answer.status == 400
-    else:
-        assert answer.status == 422
-        assert [error["field"].split("[")[0] for error in answer.body["errors"]] in (
-            [field.split("[")[0]],
-            [field],
-        )
-        assert answer.body["errors"][0]["message"]
+    (error,) = answer.body["errors"]
+    assert error["field"].partition("[")[0] == field and error["message"]
     assert (await bot.get(PAGE)).items == []
     await bot.post(PAGE, FULL)
     if "key" not in change:
-        patched = await bot.patch(f"{PAGE}/{FULL['key']}", change)
-        assert patched.status == answer.status
         values = {name: value for name, value in {**FULL, **change}.items() if name != "key"}
-        assert (await bot.put(f"{PAGE}/{FULL['key']}", values)).status == answer.status
+        assert (await bot.patch(f"{PAGE}/{FULL['key']}", change)).status == 422
+        assert (await bot.put(f"{PAGE}/{FULL['key']}", values)).status == 422
     assert values_of((await bot.get(f"{PAGE}/{FULL['key']}")).body) == FULL
 
 
+@on_one_engine
 @pytest.mark.parametrize("missing", ["key", "name"])
 async def test_what_is_needed_is_named(bot: Bot, missing: str) -> None:
     """The errors name the field that is missing."""
@@ -228,6 +225,7 @@ async def test_what_is_needed_is_named(bot: Bot, missing: str) -> None:
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, missing)
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "data, content_type, status",
     [
@@ -235,6 +233,7 @@ async def test_what_is_needed_is_named(bot: Bot, missing: str) -> None:
         (b"{", "application/json", 400),
         (b"\xff", "application/json", 400),
         (b'{"key": "a", "key": "b", "name": "A"}', "application/json", 400),
+        (b'{"key": "a", "name": "A\\u0000"}', "application/json", 400),
         (b"[]", "application/json", 422),
         (b"null", "application/json", 422),
         (b'{"key": "a", "name": "A"}', "text/plain", 415),
@@ -248,6 +247,7 @@ async def test_bodies_that_are_none(bot: Bot, data: bytes, content_type: str, st
     assert (answer.status, answer.body["status"]) == (status, status)
 
 
+@on_one_engine
 @pytest.mark.parametrize("key", ["a" * 128, "A.b_c-1", "0"])
 async def test_keys_at_the_edge(bot: Bot, key: str) -> None:
     """What is a key in a body is one in an address."""
@@ -312,6 +312,7 @@ async def test_filters_of_the_list(bot: Bot, query: str, keys: list[str]) -> Non
     assert [item["key"] for item in (await bot.get(f"{PAGE}?{query}")).items] == keys
 
 
+@on_one_engine
 @pytest.mark.parametrize("query", ["status=running", "status=", "status=null", "q=" + "x" * 201])
 async def test_filters_that_cannot_be(bot: Bot, query: str) -> None:
     """A 422 that names the parameter, not a list that ignores it."""
@@ -336,6 +337,7 @@ CALLS = [
 ROLES = ("viewer", "developer", "admin")
 
 
+@on_one_engine
 @pytest.mark.parametrize("method, path, body, role", CALLS)
 async def test_roles(bot: Bot, method: str, path: str, body: Any, role: str) -> None:
     """A role too low is a 403, no token or a wrong one a 401, and neither changes anything."""

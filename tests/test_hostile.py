@@ -10,9 +10,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import structlog
 from hypothesis import HealthCheck, given
 from hypothesis import settings as thoroughness
@@ -24,8 +26,8 @@ from bot.settings import Settings
 from tests.running import ADMIN_TOKEN, SECRET, Answer, Bot, start
 from tests.test_webhook import assert_problem, pull_request, sign
 
-# What is refused never reaches a database; one engine shows that the rest goes on.
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+# One service on one engine lives through it all.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HANDLED = (
     "installation",
@@ -116,7 +118,18 @@ def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
     root.setLevel(level)
 
 
-@pytest.fixture
+def settings_in(folder: Path) -> Settings:
+    return Settings.from_environment({"DATA_DIR": str(folder), "ADMIN_TOKEN": ADMIN_TOKEN})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bot]:
+    running = await start(settings_in(tmp_path_factory.mktemp("hostile")))
+    yield running
+    await running.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def door(bot: Bot, log_lines: Callable[[], list[dict[str, Any]]]) -> AsyncIterator[Door]:
     """Whatever a test did to it, the next good delivery is processed, and no fault was logged."""
     door = Door(bot, await bot.integration())
@@ -373,9 +386,9 @@ async def test_body_half_closed(door: Door) -> None:
     assert rest == b"" or rest.startswith(b"HTTP/1.1 4")
 
 
-async def test_refused_upload_and_stopping(settings: Settings) -> None:
+async def test_refused_upload_and_stopping(tmp_path: Path) -> None:
     """Whoever announces a large body and keeps the connection does not keep the service up."""
-    bot = await start(settings)
+    bot = await start(settings_in(tmp_path / "data"))
     door = Door(bot, await bot.integration())
     async with door.connection() as connection:
         await connection.send(door.head(b"{}", Content_Length=str(LARGE)))

@@ -7,6 +7,9 @@ import pytest
 from bot.demo import payloads
 from tests.running import Bot
 
+# For tables of what is decided before storage is asked.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 REPO = payloads.repository("acme/shop")
 OTHER = payloads.repository("acme/warehouse")
 
@@ -86,6 +89,7 @@ async def test_the_contract_sample(bot: Bot) -> None:
     assert found["labels"] == ["experiment"]
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "values, linked_by",
     [
@@ -274,6 +278,7 @@ async def test_a_replayed_transfer_changes_nothing(bot: Bot) -> None:
     assert await feed(bot, "a") == told
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "change",
     [

@@ -10,6 +10,9 @@ from bot.demo import payloads
 from bot.settings import Settings
 from tests.running import ADMIN_TOKEN, Bot, start
 
+# For tables of what is decided before storage is asked.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 REPO = payloads.repository("acme/shop")
 PAGE = "/api/v1/pull-requests/acme/shop/7"
 OPENED_AT = "2026-03-02T10:00:00Z"
@@ -141,6 +144,7 @@ STATES = {
 }
 
 
+@on_one_engine
 @pytest.mark.parametrize("story, expected", STATES.values(), ids=STATES.keys())
 async def test_states(bot: Bot, story: Any, expected: Any) -> None:
     """State, draft and times after some deliveries."""
@@ -231,6 +235,7 @@ async def test_several_experiments_hear_of_everything(bot: Bot) -> None:
         assert counts == {"pull_requests": 1, "issues": 0, "commits": 0}
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "action, values, expected",
     [
@@ -271,6 +276,7 @@ async def test_a_pull_request_without_links_is_known(bot: Bot) -> None:
     assert await experiments_of(bot) == []
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "page, status",
     [
@@ -450,6 +456,7 @@ async def test_no_list_shows_an_address(bot: Bot) -> None:
         assert "secret.example" not in str(answer.body)
 
 
+@on_one_engine
 @pytest.mark.parametrize(
     "change",
     [

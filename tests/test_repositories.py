@@ -7,6 +7,9 @@ import pytest
 from bot.demo import payloads
 from tests.running import Bot
 
+# For tables of what is decided before storage is asked.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
 ID = 4711
 
 
@@ -189,6 +192,7 @@ async def test_a_replayed_rename_changes_nothing(bot: Bot, integration: str) -> 
         assert await places(bot) == [("acme/market", 1)]
 
 
+@on_one_engine
 @pytest.mark.parametrize("action", ["archived", "edited", "privatized", "created"])
 async def test_other_news_of_a_repository_is_not_needed(
     bot: Bot, integration: str, action: str

@@ -8,9 +8,11 @@ import sqlite3
 import urllib.parse
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -19,7 +21,7 @@ from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
-from bot.storage import sqlite
+from bot.storage import postgres, sqlite
 from tests.running import SECRET, Answer, Bot, start
 
 REPO = payloads.repository("acme/shop")
@@ -31,6 +33,9 @@ NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 NO_HANDLER = {"processed": False, "reason": "no handler"}
 
 Headers = dict[str, str]
+
+# What happens before anything is stored is tried on one engine alone.
+one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def assert_problem(answer: Answer, status: int, error: str | None = None) -> None:
@@ -85,6 +90,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 # --- Who may pass
 
 
+@one_engine
 @pytest.mark.parametrize(
     "name",
     ["0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f", "not-a-uuid", "1", "%00", "..%2f..", "é"],
@@ -98,6 +104,7 @@ SHA1 = "sha1=" + hmac.new(SECRET.encode(), b"{}", hashlib.sha1).hexdigest()
 RIGHT = sign(b"{}")
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("signature", "error"),
     [
@@ -131,6 +138,7 @@ async def test_bad_signature(bot: Bot, signature: Headers, error: str) -> None:
     assert await stored(bot, integration) == []
 
 
+@one_engine
 @pytest.mark.parametrize("other", [RIGHT, sign(b"{}", "another-secret-entirely")])
 @pytest.mark.parametrize("order", [1, -1])
 async def test_two_signatures(bot: Bot, other: str, order: int) -> None:
@@ -143,6 +151,7 @@ async def test_two_signatures(bot: Bot, other: str, order: int) -> None:
         assert (await response.json(content_type=None))["error"] == "invalid signature"
 
 
+@one_engine
 async def test_published_vector(bot: Bot) -> None:
     """GitHub's own example of a signature passes the check; then its body turns out no JSON."""
     secret = "It's a Secret to Everybody"
@@ -156,6 +165,7 @@ async def test_published_vector(bot: Bot) -> None:
     assert_problem(await bot.send(integration, b"Hello, World?", headers), 401, "invalid signature")
 
 
+@one_engine
 async def test_secret_beyond_ascii(bot: Bot) -> None:
     """A secret is UTF-8, as GitHub signs with it."""
     secret = "ein-Geheimnis-für-Ärzte-🔑"
@@ -189,6 +199,7 @@ async def test_inactive(bot: Bot) -> None:
     assert_problem(await bot.deliver(integration, "ping", {}), 403, "integration inactive")
 
 
+@one_engine
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_other_methods(bot: Bot, method: str) -> None:
     path = f"/api/v1/integrations/{await bot.integration()}/webhook/github"
@@ -200,6 +211,7 @@ async def test_other_methods(bot: Bot, method: str) -> None:
 # --- What may be sent
 
 
+@one_engine
 async def test_body_at_the_limit(bot: Bot) -> None:
     """25 MB pass to the last byte; one byte more is refused."""
     integration = await bot.integration()
@@ -214,6 +226,7 @@ async def test_body_at_the_limit(bot: Bot) -> None:
     assert len(await stored(bot, integration)) == 2
 
 
+@one_engine
 async def test_body_without_length_over_the_limit(bot: Bot) -> None:
     """A chunked body is refused once it has grown too large."""
     integration = await bot.integration()
@@ -233,6 +246,7 @@ async def test_body_without_length_over_the_limit(bot: Bot) -> None:
     assert await stored(bot, integration) == []
 
 
+@one_engine
 @pytest.mark.parametrize(
     "headers",
     [
@@ -253,6 +267,7 @@ async def test_content_type(bot: Bot, headers: Headers) -> None:
     assert await stored(bot, integration) == []
 
 
+@one_engine
 async def test_content_type_with_parameters(bot: Bot) -> None:
     integration = await bot.integration()
     answer = await bot.deliver(
@@ -278,6 +293,7 @@ async def test_form(bot: Bot) -> None:
     assert linked["title"] == "50 % + 1 & done = ünï"
 
 
+@one_engine
 @pytest.mark.parametrize(
     "body",
     [
@@ -300,6 +316,7 @@ async def test_bad_form(bot: Bot, body: bytes) -> None:
     assert await stored(bot, integration) == []
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("header", "value"),
     [
@@ -331,6 +348,7 @@ async def test_bad_identity(bot: Bot, header: str, value: str | None) -> None:
     assert await stored(bot, integration) == []
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -406,6 +424,7 @@ async def test_no_handler(bot: Bot, event: str, payload: payloads.Payload) -> No
     assert (delivery["status"], delivery["event"]) == ("ignored", event)
 
 
+@one_engine
 @pytest.mark.parametrize(
     ("allowed", "repository", "passes"),
     [
@@ -434,6 +453,7 @@ async def test_allow_list(
     assert await numbers(bot) == ([7] if passes else [])
 
 
+@one_engine
 async def test_allow_list_without_repository_field(bot: Bot) -> None:
     """Where a payload lacks `repository`, the address of its subject counts."""
     integration = await bot.integration(config={"repositories": ["acme/shop"]})
@@ -549,7 +569,11 @@ async def everything(bot: Bot) -> dict[str, list[tuple[Any, ...]]]:
     )
 
 
-@pytest.mark.parametrize("with_key", [False, True])
+@pytest.mark.parametrize(
+    ("engine", "with_key"),
+    [("sqlite", False), ("sqlite", True), ("postgresql", True)],
+    indirect=["engine"],
+)
 async def test_every_published_example_twice(
     bot: Bot, shared: Callable[[str], Path], with_key: bool
 ) -> None:
@@ -691,20 +715,34 @@ async def test_a_failure_spoils_nothing_else(bot: Bot, breakage: Breakage) -> No
     assert sorted(await numbers(bot)) == [9, 10, 11, 12, 14, 15]
 
 
+@contextmanager
+def locked(database_url: str) -> Iterator[None]:
+    """Keep everyone else from writing."""
+    if database_url.startswith("sqlite"):
+        blocker = sqlite3.connect(database_url.removeprefix("sqlite:///"), isolation_level=None)
+        blocker.execute("BEGIN EXCLUSIVE")
+        yield
+        blocker.close()
+    else:
+        with psycopg.connect(database_url) as connection:
+            connection.execute("LOCK TABLE schema_version IN ACCESS EXCLUSIVE MODE")
+            yield
+
+
 async def test_storage_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be stored is not acknowledged; the same delivery passes once it can be."""
     monkeypatch.setattr(sqlite, "BUSY_TIMEOUT", 0.1)
+    monkeypatch.setattr(postgres, "PATIENCE", 0.1)
+    monkeypatch.setitem(postgres._OPTIONS, "options", "-c lock_timeout=100ms")
     bot = await start(settings)
     try:
         integration = await bot.integration()
         await bot.experiment("checkout")
-        blocker = sqlite3.connect(settings.data_dir / "bot.db", isolation_level=None)
-        blocker.execute("BEGIN EXCLUSIVE")
-        answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
-        assert_problem(answer, 503, "storage unavailable")
-        assert int(answer.headers["Retry-After"]) > 0
-        blocker.execute("ROLLBACK")
-        blocker.close()
+        with locked(settings.database_url):
+            answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
+            assert_problem(answer, 503, "storage unavailable")
+            assert int(answer.headers["Retry-After"]) > 0
+            assert (await bot.get("/healthz")).status == 200
         assert await stored(bot, integration) == []
         answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
         assert (answer.status, answer.body) == (200, PROCESSED)

@@ -1,6 +1,5 @@
 """Experiments: create, replace, change, delete, list."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -11,7 +10,6 @@ from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import experiments
 from bot.storage import experiments as storage
-from bot.storage import links
 from bot.storage.database import Row, Transaction
 
 operations = Operations("Experiments")
@@ -32,7 +30,7 @@ async def create(call: Call) -> Any:
 
     def job(transaction: Transaction) -> models.Experiment | None:
         row = experiments.create(transaction, msgspec.to_builtins(call.body), call.actor.name)
-        return _experiment(transaction, row) if row else None
+        return _shown(transaction, row["key"]) if row else None
 
     created = await call.services.database.write(job)
     if created is None:
@@ -64,7 +62,7 @@ async def list_all(call: Call) -> Any:
         )
         return call.page(
             rows,
-            lambda row: _experiment(transaction, row),
+            _experiment,
             lambda row: (row["seq"],),
         )
 
@@ -83,8 +81,8 @@ async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
 
     def job(transaction: Transaction) -> models.Experiment | None:
-        row = storage.find(transaction, call.path("key"))
-        return _experiment(transaction, row) if row else None
+        row = storage.find_with_counts(transaction, call.path("key"))
+        return _experiment(row) if row else None
 
     found = await call.services.database.read(job)
     if found is None:
@@ -112,7 +110,7 @@ async def put(call: Call) -> Any:
         if row is None:
             status, row = 200, experiments.change(transaction, key, values, call.actor.name)
         assert row is not None
-        return status, _experiment(transaction, row)
+        return status, _shown(transaction, row["key"])
 
     status, experiment = await call.services.database.write(job)
     log_change(call, "experiment created" if status == 201 else "experiment replaced", key=key)
@@ -135,7 +133,7 @@ async def patch(call: Call) -> Any:
         row = experiments.change(
             transaction, call.path("key"), msgspec.to_builtins(call.body), call.actor.name
         )
-        return _experiment(transaction, row) if row else None
+        return _shown(transaction, row["key"]) if row else None
 
     changed = await call.services.database.write(job)
     if changed is None:
@@ -163,7 +161,13 @@ async def delete(call: Call) -> Any:
     return 204, None
 
 
-def _experiment(transaction: Transaction, row: Row) -> models.Experiment:
+def _shown(transaction: Transaction, key: str) -> models.Experiment:
+    row = storage.find_with_counts(transaction, key)
+    assert row is not None
+    return _experiment(row)
+
+
+def _experiment(row: Row) -> models.Experiment:
     return models.Experiment(
         key=row["key"],
         name=row["name"],
@@ -175,13 +179,9 @@ def _experiment(transaction: Transaction, row: Row) -> models.Experiment:
         tags=msgspec.json.decode(row["tags"]),
         created_at=times.render(row["created_at"]),
         updated_at=times.render(row["updated_at"]),
-        counts=_counts(links.count_by_kind(transaction, row["key"])),
-    )
-
-
-def _counts(by_kind: Mapping[str, int]) -> models.Counts:
-    return models.Counts(
-        pull_requests=by_kind.get("pull_request", 0),
-        issues=by_kind.get("issue", 0),
-        commits=by_kind.get("commit", 0),
+        counts=models.Counts(
+            pull_requests=row["pull_request_count"],
+            issues=row["issue_count"],
+            commits=row["commit_count"],
+        ),
     )

@@ -16,6 +16,7 @@ from bot.domain.story import (
     step,
 )
 from bot.storage import facts
+from bot.storage import links as link_storage
 from bot.storage.database import Row, Transaction
 
 # What decides which pushes belong to a pull request.
@@ -75,6 +76,8 @@ def observe(
     columns = _columns(story.facts)
     facts.update_item(transaction, item.id, columns)
     links.set_of_item(transaction, item, story.facts, before, story.links)
+    if before and row["state"] != columns["state"]:
+        link_storage.set_state(transaction, kind, item.id, columns["state"])
     if kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
         links.follow_branch(transaction, item, story.facts, sorted(story.links))
 

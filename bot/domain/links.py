@@ -44,6 +44,7 @@ def set_of_item(
                 link.linked_by,
                 link.linked_at,
                 link.integration_id,
+                state=now.state,
             )
         elif old != link:
             storage.change(transaction, key, item.kind, item.id, link.linked_by, link.linked_at)
@@ -139,7 +140,7 @@ def _link_commit(
         linked_by,
         commit["pushed_at"],
         commit["integration_id"],
-        via_item_id,
+        via_item_id=via_item_id,
     )
     if not added:
         return

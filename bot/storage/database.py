@@ -64,8 +64,14 @@ class Database(Protocol):
     async def read(self, job: Job[T]) -> T:
         """Run `job` in a read-only transaction. Raises StorageUnavailable."""
 
-    async def continue_ids(self, tables: Mapping[str, Sequence[str]]) -> None:
-        """Let new rows get ids above those that were copied in; `tables` has their keys."""
+    async def last_id(self, table: str) -> int:
+        """Return the last id given out in a table whose ids are never given out twice."""
+
+    async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
+        """Let new rows get ids above those that were copied in.
+
+        `tables` names the column of each table's id, `given` the `last_id` of some of them.
+        """
 
     async def check(self) -> None:
         """Return if the database answers and has this program's schema.

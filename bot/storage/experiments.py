@@ -25,6 +25,13 @@ def folded(*texts: str | None) -> str:
     return "\n".join(text.casefold() for text in texts if text)
 
 
+_COUNTS = ", ".join(
+    f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
+        AND links.kind = '{kind}') AS {kind}_count"""
+    for kind in ("pull_request", "issue", "commit")
+)
+
+
 def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
     """Add an experiment and return its row; None if the key exists."""
     return transaction.one(
@@ -37,6 +44,13 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
 
 def find(transaction: Transaction, key: str) -> Row | None:
     return transaction.one("SELECT * FROM experiments WHERE key = :key", {"key": key})
+
+
+def find_with_counts(transaction: Transaction, key: str) -> Row | None:
+    """Return an experiment and how many pull requests, issues and commits are linked to it."""
+    return transaction.one(
+        f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key", {"key": key}
+    )
 
 
 def exists(transaction: Transaction, key: str) -> bool:
@@ -64,7 +78,10 @@ def listed(
     before: int | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Return experiments, newest first; `before` is a seq, `text` a part of key, name, owner."""
+    """Return experiments with counts, newest first.
+
+    `before` is a seq, `text` a part of key, name or owner.
+    """
     conditions = []
     if status is not None:
         conditions.append("status = :status")
@@ -77,6 +94,6 @@ def listed(
     for character in "!%_":
         escaped = escaped.replace(character, f"!{character}")
     return transaction.all(
-        f"SELECT * FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
+        f"SELECT experiments.*, {_COUNTS} FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
         {"status": status, "pattern": f"%{escaped}%", "before": before, "limit": limit},
     )

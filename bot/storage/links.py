@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from bot.storage.database import Row, Transaction
 
-_ADD = """INSERT INTO links (experiment_key, kind, target_id, linked_by, linked_at, via_item_id,
-        integration_id, resolved)
-    VALUES (:experiment_key, :kind, :target_id, :linked_by, :linked_at, :via_item_id,
+_ADD = """INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
+        via_item_id, integration_id, resolved)
+    VALUES (:experiment_key, :kind, :target_id, :state, :linked_by, :linked_at, :via_item_id,
         :integration_id,
         CASE WHEN EXISTS (SELECT 1 FROM experiments WHERE key = :experiment_key)
             THEN 1 ELSE 0 END)
@@ -21,6 +21,8 @@ def add(
     linked_by: str,
     linked_at: int,
     integration_id: str,
+    *,
+    state: str | None = None,
     via_item_id: int | None = None,
 ) -> bool:
     """Add a link; False if it is there already."""
@@ -31,6 +33,7 @@ def add(
                 "experiment_key": experiment_key,
                 "kind": kind,
                 "target_id": target_id,
+                "state": state,
                 "linked_by": linked_by,
                 "linked_at": linked_at,
                 "via_item_id": via_item_id,
@@ -81,6 +84,15 @@ def change(
     )
 
 
+def set_state(transaction: Transaction, kind: str, target_id: int, state: str) -> None:
+    """Let the links of an item know its state, by which they are listed."""
+    transaction.run(
+        """UPDATE links SET state = :state
+            WHERE target_id = :target_id AND kind = :kind AND state <> :state""",
+        {"kind": kind, "target_id": target_id, "state": state},
+    )
+
+
 def remove(transaction: Transaction, experiment_key: str, kind: str, target_id: int) -> None:
     transaction.run(
         """DELETE FROM links WHERE target_id = :target_id AND kind = :kind
@@ -121,15 +133,6 @@ def set_resolved(transaction: Transaction, experiment_key: str, *, resolved: boo
     )
 
 
-def count_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, int]:
-    rows = transaction.all(
-        """SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :experiment_key
-            GROUP BY kind""",
-        {"experiment_key": experiment_key},
-    )
-    return {row["kind"]: row["count"] for row in rows}
-
-
 def items_of_experiment(
     transaction: Transaction,
     experiment_key: str,
@@ -149,9 +152,9 @@ def items_of_experiment(
             FROM links JOIN items ON items.id = links.target_id
             JOIN repositories ON repositories.id = items.repository_id
             WHERE links.experiment_key = :experiment_key AND links.kind = :kind
-                {"AND items.state = :state" if state else ""}
-                {"AND links.id < :before" if before is not None else ""}
-            ORDER BY links.id DESC LIMIT :limit""",
+                {"AND links.state = :state" if state else ""}
+                {"AND links.id + 0 < :before" if before is not None else ""}
+            ORDER BY links.id + 0 DESC LIMIT :limit""",
         {
             "experiment_key": experiment_key,
             "kind": kind,
@@ -172,8 +175,8 @@ def commits_of_experiment(
             FROM links JOIN commits ON commits.id = links.target_id
             JOIN repositories ON repositories.id = commits.repository_id
             WHERE links.experiment_key = :experiment_key AND links.kind = 'commit'
-                {"AND links.id < :before" if before is not None else ""}
-            ORDER BY links.id DESC LIMIT :limit""",
+                {"AND links.id + 0 < :before" if before is not None else ""}
+            ORDER BY links.id + 0 DESC LIMIT :limit""",
         {
             "experiment_key": experiment_key,
             "before": before,

@@ -97,6 +97,7 @@ class PostgresDatabase:
 
     def __init__(self, url: str) -> None:
         self._url = url
+        self._closed = False
 
     def migrate(self) -> None:
         try:
@@ -139,6 +140,7 @@ class PostgresDatabase:
             max_size=READERS,
             open=False,
             timeout=PATIENCE,
+            reconnect_timeout=PATIENCE,  # or it waits as long as the server was away once more
             configure=_read_only,
             connection_class=Connection,
             kwargs={**_OPTIONS, "row_factory": dict_row},
@@ -151,21 +153,32 @@ class PostgresDatabase:
         return await self._writer.write(job, heavy=heavy)
 
     async def read(self, job: Job[T]) -> T:
-        try:
-            return await self._loop.run_in_executor(self._threads, self._read, job)
-        except RuntimeError as error:  # the executor's way to say that it is shut down
-            raise StorageUnavailable("the service is stopping") from error
+        if self._closed:
+            raise StorageUnavailable("the service is stopping")
+        deadline = time.monotonic() + PATIENCE  # from now: it may have to wait for a thread
+        return await self._loop.run_in_executor(self._threads, self._read, job, deadline)
 
-    async def continue_ids(self, tables: Mapping[str, Sequence[str]]) -> None:
+    async def last_id(self, table: str) -> int:
+        def job(transaction: Transaction) -> int:
+            row = transaction.one(
+                "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq')) AS last",
+                {"table": table},
+            )
+            return (row["last"] if row else None) or 0
+
+        return await self.read(job)
+
+    async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
         def job(transaction: Transaction) -> None:
-            for table, key in tables.items():
-                names = {"table": table, "key": key[0]}
-                row = transaction.one("SELECT pg_get_serial_sequence(:table, :key) AS ids", names)
-                if row is not None and row["ids"] is not None:
-                    transaction.all(
-                        f"SELECT setval(:ids, GREATEST((SELECT MAX({key[0]}) FROM {table}), 1))",
-                        {"ids": row["ids"]},
-                    )
+            for table, column in tables.items():
+                names = {"table": table, "column": column}
+                ids = transaction.one("SELECT pg_get_serial_sequence(:table, :column) AS of", names)
+                top = transaction.one(f"SELECT MAX({column}) AS id FROM {table}")
+                if ids is None or ids["of"] is None or top is None:
+                    continue
+                last = max(top["id"] or 0, given.get(table, 0))
+                if last:
+                    transaction.all("SELECT setval(:ids, :last)", {"ids": ids["of"], "last": last})
 
         await self.write(job)
 
@@ -180,16 +193,19 @@ class PostgresDatabase:
         return await self._writer.signal.wait(timeout)
 
     async def close(self) -> None:
+        self._closed = True
         self._listener.cancel()
         await self._writer.close()
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._pool.close)
 
-    def _read(self, job: Job[T]) -> T:
+    def _read(self, job: Job[T], deadline: float) -> T:
         """Read in one snapshot; a connection that turns out to be dead costs a second try."""
         for last_try in (False, True):
             try:
-                with self._pool.connection() as connection:
+                if (left := deadline - time.monotonic()) <= 0:
+                    raise PoolTimeout("the server is away")
+                with self._pool.connection(timeout=left) as connection:
                     return job(PostgresTransaction(connection))
             except (*_Lost, PoolTimeout, *_Conflict) as error:
                 if last_try:
@@ -254,6 +270,9 @@ class _Writer(GroupCommit):
                     task.result = task.error = None
                 time.sleep(0.1)
                 continue
+            except Exception:  # such as a server that became read-only: begin anew next time
+                self._drop()
+                raise
             try:
                 connection.commit()
             except psycopg.Error as error:

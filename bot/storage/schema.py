@@ -59,6 +59,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         )""",
         "CREATE INDEX deliveries_by_integration ON deliveries (integration_seq, seq)",
         "CREATE INDEX deliveries_by_status ON deliveries (integration_seq, status, seq)",
+        """CREATE INDEX deliveries_by_status_and_event
+            ON deliveries (integration_seq, status, event, seq)""",
         "CREATE INDEX deliveries_by_event ON deliveries (integration_seq, event, seq)",
         """CREATE INDEX deliveries_with_payload ON deliveries (received_at)
             WHERE payload IS NOT NULL""",
@@ -92,7 +94,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             deleted_at BIGINT,
             UNIQUE (host, github_id)
         )""",
-        "CREATE INDEX repositories_by_name ON repositories (host, name_key)",
+        "CREATE INDEX repositories_by_name ON repositories (name_key, host)",
         # Pull requests and issues, each as its newest version says.
         """CREATE TABLE items (
             id {id},
@@ -156,13 +158,15 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             UNIQUE (repository_id, ref, commit_id)
         )""",
         "CREATE INDEX branch_commits_by_commit ON branch_commits (commit_id)",
-        # `target_id` is an item's or a commit's id. `via_item_id` is the pull request that a
-        # commit is linked through. `resolved` tells whether the experiment exists.
+        # `target_id` is an item's or a commit's id; `state` is the item's, null for commits.
+        # `via_item_id` is the pull request that a commit is linked through. `resolved` tells
+        # whether the experiment exists.
         """CREATE TABLE links (
             id {id},
             experiment_key TEXT NOT NULL,
             kind TEXT NOT NULL,
             target_id BIGINT NOT NULL,
+            state TEXT,
             linked_by TEXT NOT NULL,
             linked_at BIGINT NOT NULL,
             via_item_id BIGINT,
@@ -170,7 +174,10 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             resolved SMALLINT NOT NULL,
             UNIQUE (target_id, kind, experiment_key)
         )""",
-        "CREATE INDEX links_by_experiment ON links (experiment_key, kind, id)",
+        # An expression that is not the bare id keeps PostgreSQL from walking the primary key.
+        "CREATE INDEX links_by_experiment ON links (experiment_key, kind, (id + 0))",
+        """CREATE INDEX links_by_state ON links (experiment_key, kind, state, (id + 0))
+            WHERE state IS NOT NULL""",
         "CREATE INDEX links_via_item ON links (via_item_id) WHERE via_item_id IS NOT NULL",
         "CREATE INDEX links_unresolved ON links (id) WHERE resolved = 0",
         # `position` orders the feed: the time it happened in microseconds, whose last three

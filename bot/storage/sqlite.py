@@ -6,6 +6,7 @@ another process and the commit with its fsync run on the writer's thread.
 """
 
 import asyncio
+import contextlib
 import os
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import sqlite_utils
 
+from bot.log import logger
 from bot.storage import schema
 from bot.storage.database import (
     NO_PARAMS,
@@ -25,6 +27,7 @@ from bot.storage.database import (
     StorageRefused,
     StorageUnavailable,
     T,
+    Transaction,
 )
 from bot.storage.group_commit import GroupCommit, Task
 
@@ -68,15 +71,15 @@ class SqliteDatabase:
         self.path = path
         self._local = threading.local()
         self._reading: list[sqlite3.Connection] = []
+        self._closed = False
 
     def migrate(self) -> None:
+        self._refuse_foreign()
         connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             schema.check_version(found)
-            if found == 0 and sqlite_utils.Database(connection).table_names():
-                raise StorageRefused(f"{self.path} is a database of another program")
             for statement in schema.statements_after(
                 found,
                 id="INTEGER PRIMARY KEY",
@@ -101,13 +104,28 @@ class SqliteDatabase:
         return await self._writer.write(job, heavy=heavy)
 
     async def read(self, job: Job[T]) -> T:
-        try:
-            return await self._loop.run_in_executor(self._readers, self._read, job)
-        except RuntimeError as error:  # the executor's way to say that it is shut down
-            raise StorageUnavailable("the service is stopping") from error
+        if self._closed:
+            raise StorageUnavailable("the service is stopping")
+        return await self._loop.run_in_executor(self._readers, self._read, job)
 
-    async def continue_ids(self, tables: Mapping[str, Sequence[str]]) -> None:
-        """SQLite goes on above the highest id by itself."""
+    async def last_id(self, table: str) -> int:
+        row = await self.read(
+            lambda transaction: transaction.one(
+                "SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}
+            )
+        )
+        return row["seq"] if row else 0
+
+    async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
+        def job(transaction: Transaction) -> None:
+            for table, last in given.items():
+                values = {"table": table, "last": last}
+                transaction.run("DELETE FROM sqlite_sequence WHERE name = :table", values)
+                transaction.run(
+                    "INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)", values
+                )
+
+        await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
         row = await self.read(lambda transaction: transaction.one("PRAGMA user_version"))
@@ -118,17 +136,37 @@ class SqliteDatabase:
         return await self._writer.signal.wait(timeout)
 
     async def close(self) -> None:
+        self._closed = True
         self._watcher.cancel()
         await self._writer.close()
         await asyncio.to_thread(self._readers.shutdown)
         for connection in self._reading:
             connection.close()
 
-    def _connect(self) -> sqlite3.Connection:
-        """Open the file, made with mode 0600 if it is new; -wal and -shm take that mode too."""
+    def _refuse_foreign(self) -> None:
+        """Raise StorageRefused, without a change to the file, if it is another program's."""
+        connection = self._open()
+        try:
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            tables = set(sqlite_utils.Database(connection).table_names())
+        except sqlite3.DatabaseError as error:
+            raise StorageRefused(f"{self.path} cannot be used: {error}") from None
+        finally:
+            connection.close()
+        schema.check_version(version)
+        if version < 0 or (tables and (version == 0 or "api_tokens" not in tables)):
+            raise StorageRefused(f"{self.path} is a database of another program")
+
+    def _open(self) -> sqlite3.Connection:
+        """Open the file, made with mode 0600 if it is new; -wal and -shm take that mode too.
+
+        A file that is there is never opened in any other way: closing it again would drop the
+        locks that SQLite's connections of this process hold on it.
+        """
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600))
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection = sqlite3.connect(
                 self.path,
                 timeout=BUSY_TIMEOUT,
@@ -136,14 +174,23 @@ class SqliteDatabase:
                 check_same_thread=False,
                 cached_statements=256,
             )
-            connection.row_factory = sqlite3.Row
+        except OSError as error:
+            raise StorageRefused(f"{self.path}: {error.strerror}") from None
+        except sqlite3.DatabaseError as error:
+            raise StorageRefused(f"{self.path} cannot be opened: {error}") from None
+        connection.row_factory = sqlite3.Row
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file for work."""
+        connection = self._open()
+        try:
             sqlite_utils.Database(connection).enable_wal()
             connection.execute("PRAGMA synchronous = FULL")
             # Savepoints keep a journal of their own: in memory it costs no system calls.
             connection.execute("PRAGMA temp_store = MEMORY")
-        except OSError as error:
-            raise StorageRefused(f"{self.path}: {error.strerror}") from None
         except sqlite3.DatabaseError as error:
+            connection.close()
             raise StorageRefused(f"{self.path} cannot be opened: {error}") from None
         return connection
 
@@ -169,7 +216,11 @@ class SqliteDatabase:
         seen = connection.execute("PRAGMA data_version").fetchone()[0]
         while True:
             await asyncio.sleep(_POLL)
-            version = connection.execute("PRAGMA data_version").fetchone()[0]
+            try:
+                version = connection.execute("PRAGMA data_version").fetchone()[0]
+            except sqlite3.OperationalError as error:
+                logger.warning("not looking for commits", reason=str(error))
+                continue
             if version != seen:
                 seen = version
                 self._writer.signal.announce()

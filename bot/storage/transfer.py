@@ -24,6 +24,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "installations": ("id",),
     "installation_repositories": ("installation_row", "github_id"),
 }
+_NEVER_TWICE = ("activity",)  # ids that deleted rows had are not given out again
 _STEP = 500
 _MARK = "transfer_in_progress"  # a table in the target while it is not complete
 
@@ -45,7 +46,14 @@ async def copy(
     with rows of its own is refused, unless `overwrite` empties it first; one that an interrupted
     copy has left is completed. `advance(table, rows)` tells of progress. Raises TransferRefused.
     """
-    await target.write(lambda transaction: _prepare(transaction, overwrite), heavy=True)
+    if await source.read(lambda transaction: transaction.has_table(_MARK)):
+        raise TransferRefused("the source is itself a copy that was not completed")
+    await target.write(lambda transaction: _mark(transaction, overwrite))
+    if await source.read(lambda transaction: transaction.has_table(_MARK)):
+        await target.write(lambda transaction: transaction.run(f"DROP TABLE {_MARK}"))
+        raise TransferRefused("source and target are the same database")
+    if overwrite:
+        await target.write(_empty, heavy=True)
     for table, key in TABLES.items():
         last = await target.read(lambda transaction, t=table, k=key: _last_key(transaction, t, k))  # type: ignore[misc]
         advance(table, await target.read(lambda transaction, t=table: count(transaction, t)))  # type: ignore[misc]
@@ -58,7 +66,8 @@ async def copy(
             )
             last = tuple(rows[-1][name] for name in key)
             advance(table, len(rows))
-    await target.continue_ids(TABLES)
+    given = {table: await source.last_id(table) for table in _NEVER_TWICE}
+    await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
     counts = await _verify(source, target)
     await target.write(lambda transaction: transaction.run(f"DROP TABLE {_MARK}"))
     return counts
@@ -77,16 +86,20 @@ def count(transaction: Transaction, table: str) -> int:
     return int(row["count"])
 
 
-def _prepare(transaction: Transaction, overwrite: bool) -> None:
+def _mark(transaction: Transaction, overwrite: bool) -> None:
     """Mark the target as incomplete; raises TransferRefused if it holds something else."""
-    if overwrite:
-        for table in TABLES:
-            transaction.run(f"DELETE FROM {table}")
-    elif not transaction.has_table(_MARK) and any(count(transaction, table) for table in TABLES):
+    if not (overwrite or transaction.has_table(_MARK)) and any(
+        count(transaction, table) for table in TABLES
+    ):
         raise TransferRefused(
             "the target is not empty; copy to an empty database, or empty it with --overwrite"
         )
     transaction.run(f"CREATE TABLE IF NOT EXISTS {_MARK} (note TEXT)")
+
+
+def _empty(transaction: Transaction) -> None:
+    for table in TABLES:
+        transaction.run(f"DELETE FROM {table}")
 
 
 def _last_key(transaction: Transaction, table: str, key: tuple[str, ...]) -> tuple[Any, ...] | None:

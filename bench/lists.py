@@ -1,0 +1,200 @@
+"""How long each list of the API takes for its first and its thousandth page.
+
+Starts the service on a database that `bench/fill.py` has made, asks over HTTP for pages of 50,
+and prints the median of several answers. Lists with fewer pages give their last one. Ends with
+an error if one takes more than 50 ms.
+
+    .venv/bin/python bench/lists.py sqlite:////tmp/filled.db
+"""
+
+import asyncio
+import http.client
+import json
+import statistics
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import click
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from bench.fill import BIG, INTEGRATION, QUIET_INTEGRATION, SMALL  # noqa: E402
+from bench.webhook import TOKEN, free_port, start, stop  # noqa: E402
+from bot import storage  # noqa: E402
+from bot.api.routing import cursor_of  # noqa: E402
+from bot.storage.database import Database, Transaction  # noqa: E402
+
+LIMIT = 50
+PAGE = 1_000
+MILLISECONDS = 50.0
+
+
+@dataclass(frozen=True)
+class List:
+    """A list of the API: its address, and where its rows are, by which its pages go."""
+
+    path: str
+    query: dict[str, str]
+    table: str
+    place: tuple[str, ...]
+    where: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    def cursor(self, transaction: Transaction) -> tuple[int, str | None]:
+        """Return the number of the thousandth or the last page, and the cursor that leads to it."""
+        row = transaction.one(f"SELECT COUNT(*) AS count FROM {self.table} WHERE {self.where}")
+        assert row is not None
+        page = max(1, min(PAGE, -(-row["count"] // LIMIT)))
+        if page == 1:
+            return 1, None
+        row = transaction.one(
+            f"""SELECT {", ".join(self.place)} FROM {self.table} WHERE {self.where}
+                ORDER BY {", ".join(f"{column} DESC" for column in self.place)}
+                LIMIT 1 OFFSET {LIMIT * (page - 1) - 1}"""
+        )
+        assert row is not None
+        return page, cursor_of(tuple(row.values() if isinstance(row, dict) else row))
+
+
+def lists() -> list[List]:
+    """Return every list, plain and with each of its filters, of much and of little."""
+    found = [
+        List("/experiments", query, "experiments", ("seq",), where)
+        for query, where in (
+            ({}, "TRUE"),
+            ({"status": "active"}, "status = 'active'"),
+            ({"status": "archived"}, "status = 'archived'"),  # few, and the oldest
+            ({"q": "number"}, "TRUE"),
+            ({"q": "number 12"}, "name LIKE '%number 12%'"),
+            ({"q": "no such thing"}, "FALSE"),
+            ({"status": "archived", "q": "number 3"}, "seq <= 40 AND name LIKE '%number 3%'"),
+        )
+    ]
+    for key in (BIG, SMALL):
+        path, of = f"/experiments/{key}", f"experiment_key = '{key}'"
+        linked = "links JOIN items ON items.id = links.target_id"
+        for kind, states in (
+            ("pull_request", ("", "open", "merged", "closed")),
+            ("issue", ("", "open", "closed")),
+        ):
+            for state in states:
+                found.append(
+                    List(
+                        f"{path}/{kind.replace('_', '-')}s",
+                        {"state": state} if state else {},
+                        linked if state else "links",
+                        ("links.id",),
+                        f"{of} AND links.kind = '{kind}'"
+                        + (f" AND items.state = '{state}'" if state else ""),
+                    )
+                )
+        found.append(List(f"{path}/commits", {}, "links", ("id",), f"{of} AND kind = 'commit'"))
+        for type in ("", "commit.pushed", "issue.labeled", "command.refused"):
+            found.append(
+                List(
+                    f"{path}/activity",
+                    {"type": type} if type else {},
+                    "activity",
+                    ("position", "seq"),
+                    of + (f" AND type = '{type}'" if type else ""),
+                )
+            )
+    found.append(List("/links/unresolved", {}, "links", ("id",), "resolved = 0"))
+    for integration, seq in ((INTEGRATION, 1), (QUIET_INTEGRATION, 2)):
+        for query in (
+            {},
+            {"status": "processed"},
+            {"status": "ignored"},
+            {"status": "failed"},  # few, and the oldest
+            {"status": "retrying"},  # none
+            {"event": "push"},
+            {"event": "repository"},  # few, and the oldest
+            {"status": "processed", "event": "push"},
+            {"status": "failed", "event": "push"},
+            {"status": "ignored", "event": "push"},  # many of each, none of both
+            {"status": "processed", "event": "repository"},
+        ):
+            where = [f"integration_seq = {seq}", *(f"{k} = '{v}'" for k, v in query.items())]
+            found.append(
+                List(
+                    f"/integrations/{integration}/deliveries",
+                    query,
+                    "deliveries",
+                    ("seq",),
+                    " AND ".join(where),
+                )
+            )
+    found.append(List("/integrations", {}, "integrations", ("seq",), "TRUE"))
+    return found
+
+
+async def cursors(url: str, all_lists: list[List]) -> list[tuple[int, str | None]]:
+    database: Database = storage.engine(url)
+    await database.start()
+    try:
+        return [await database.read(one.cursor) for one in all_lists]
+    finally:
+        await database.close()
+
+
+def measure(
+    connection: http.client.HTTPConnection, one: List, cursor: str | None, repeat: int
+) -> tuple[float, int]:
+    """Return the median time of a page in ms, and how many items it has."""
+    query = {**one.query, "limit": str(LIMIT), **({"cursor": cursor} if cursor else {})}
+    seconds, items = [], 0
+    for _ in range(repeat):
+        started = time.perf_counter()
+        connection.request(
+            "GET",
+            f"/api/v1{one.path}?{urlencode(query)}",
+            headers={"Authorization": f"Bearer {TOKEN}"},
+        )
+        response = connection.getresponse()
+        body: Any = response.read()
+        seconds.append(time.perf_counter() - started)
+        if response.status != 200:
+            raise SystemExit(f"{one.name}: {response.status} {body[:300]!r}")
+        items = len(json.loads(body)["items"])
+    return statistics.median(seconds) * 1000, items
+
+
+@click.command()
+@click.argument("url")
+@click.option("--repeat", default=7, show_default=True, help="Requests for each page.")
+def main(url: str, repeat: int) -> None:
+    """Measure the lists of the database at URL, which bench/fill.py has made."""
+    all_lists = lists()
+    places = asyncio.run(cursors(url, all_lists))
+    slow = 0
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        process = start(port, folder, url)
+        try:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+            print(f"{'first':>9} {'page':>6} {'takes':>9}   milliseconds, {LIMIT} items a page")
+            for one, (page, cursor) in zip(all_lists, places, strict=True):
+                first, items = measure(connection, one, None, repeat)
+                last = measure(connection, one, cursor, repeat)[0] if cursor else first
+                is_slow = max(first, last) > MILLISECONDS
+                slow += is_slow
+                later = f"{page:6} {last:9.1f}" if cursor else f"{'':6} {'':9}"
+                note = "" if items == LIMIT else f"  ({items} items)"
+                print(f"{first:9.1f} {later} {'!' if is_slow else ' '} {one.name}{note}")
+        finally:
+            stop(process)
+    if slow:
+        raise SystemExit(f"{slow} lists take more than {MILLISECONDS:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()

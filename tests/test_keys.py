@@ -1,0 +1,360 @@
+"""Which keys a body, a commit message and a title name."""
+
+import time
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from bot.domain import keys
+from bot.domain.keys import is_key, key_in_title, keys_in_markdown, keys_in_message
+
+LONGEST = "k" * 128
+TEMPLATE = """\
+## What is this about?
+
+<!-- Name the experiment that this belongs to, for example:
+
+experiment_key: example-one
+
+Leave the line out if there is none. -->
+
+## Experiment
+
+%s
+
+## How to try it
+
+```yaml
+experiment_key: example-two
+```
+
+> experiment_key: example-three
+
+<details>
+<summary>Checklist</summary>
+
+- [x] Tests
+- [ ] The line experiment_key: example-four is filled in
+
+</details>
+"""
+
+PLAIN = {
+    "alone": ("experiment_key: a", ["a"]),
+    "hyphen": ("experiment-key: a", ["a"]),
+    "space": ("experiment key: a", ["a"]),
+    "capitals": ("Experiment-Key: a", ["a"]),
+    "shouting": ("EXPERIMENT_KEY: A", ["A"]),
+    "mixed case": ("eXperiMent_kEy: a", ["a"]),
+    "no space after the colon": ("experiment_key:a", ["a"]),
+    "spaces around the colon": ("experiment_key  :   a  ", ["a"]),
+    "two spaces in the name": ("experiment  key: a", []),
+    "no separator": ("experimentkey: a", []),
+    "plural": ("experiment_keys: a", []),
+    "two words before": ("my experiment_key: a", []),
+    "words after": ("experiment_key: a is the one", []),
+    "no colon": ("experiment_key a", []),
+    "another colon": ("experiment_key\uff1a a", []),
+    "equals sign": ("experiment_key = a", []),
+    "nothing after": ("experiment_key:", []),
+    "the key on the next line": ("experiment_key:\na", []),
+    "in the middle of a body": ("Hello\n\nexperiment_key: a\n\nBye", ["a"]),
+    "right below other text": ("Hello\nexperiment_key: a\nBye", ["a"]),
+    "indented a little": ("   experiment_key: a", ["a"]),
+    "windows line ends": ("Hello\r\nexperiment_key: a\r\nexperiment_key: b\r\n", ["a", "b"]),
+    "old line ends": ("Hello\rexperiment_key: a\rBye", ["a"]),
+    "hard line break": ("experiment_key: a  \nexperiment_key: b\\\nBye", ["a", "b"]),
+    "several in a line": ("experiment_key: a, b,c , d", ["a", "b", "c", "d"]),
+    "several lines": ("experiment_key: a\nexperiment_key: b", ["a", "b"]),
+    "the same again": ("experiment_key: b, a\nexperiment_key: a, b", ["b", "a"]),
+    "commas too many": ("experiment_key: ,a,,b,", ["a", "b"]),
+    "a semicolon is no comma": ("experiment_key: a; b", []),
+    "one of them is none": ("experiment_key: a, b c, d", ["a", "d"]),
+    "capitals of a key count": ("experiment_key: A, a", ["A", "a"]),
+    "dots, hyphens, underscores": ("experiment_key: a.b-c_d", ["a.b-c_d"]),
+    "underscores at the end": ("experiment_key: a_b_, c__", ["a_b_", "c__"]),
+    "a digit first": ("experiment_key: 2024-checkout", ["2024-checkout"]),
+    "a hyphen first": ("experiment_key: -a", []),
+    "a dot first": ("experiment_key: .a", []),
+    "a slash": ("experiment_key: a/b", []),
+    "quotation marks": ("experiment_key: \"a\", 'b'", []),
+    "no ASCII": ("experiment_key: ä, ключ, 键, a", ["a"]),
+    "a full-width digit": ("experiment_key: \uff11", []),
+    "of 128 characters": (f"experiment_key: {LONGEST}", [LONGEST]),
+    "of 129 characters": (f"experiment_key: {LONGEST}k", []),
+    "twenty-one": (
+        "experiment_key: " + ", ".join(f"k{number}" for number in range(21)),
+        [f"k{number}" for number in range(20)],
+    ),
+    "twenty-five lines": (
+        "\n".join(f"experiment_key: k{number}" for number in range(25)),
+        [f"k{number}" for number in range(20)],
+    ),
+    "text from right to left": ("שבת\n\nexperiment_key: a\n\nשבת", ["a"]),
+    "a key from right to left": ("experiment_key: ניסוי", []),
+    "a direction mark in a key": ("experiment_key: a\u200fb, \u202ec", []),
+    "a no-break space": ("experiment\u00a0key:\u00a0a", ["a"]),
+    "a zero-width space in the name": ("experiment\u200b_key: a", []),
+    "emoji around": ("🎉🎉\nexperiment_key: a\n🎉", ["a"]),
+    "a heading": ("# experiment_key: a", []),
+    "a table": ("| experiment_key: a |", []),
+    "a link": ("[experiment_key: a](https://example.com)", []),
+}
+DECORATED = {
+    "a hyphen": ("- experiment_key: a", ["a"]),
+    "an asterisk": ("* experiment_key: a", ["a"]),
+    "a plus": ("+ experiment_key: a", ["a"]),
+    "a number": ("1. experiment_key: a\n2) experiment_key: b", ["a", "b"]),
+    "a list in a list": ("- one\n  - experiment_key: a", ["a"]),
+    "a list on a line": ("- - experiment_key: a", ["a"]),
+    "a hyphen without a space": ("-experiment_key: a", []),
+    "a task": ("- [ ] experiment_key: a", ["a"]),
+    "a task that is done": ("- [x] experiment_key: a\n- [X] experiment_key: b", ["a", "b"]),
+    "a bold name": ("**experiment_key**: a", ["a"]),
+    "a bold name with its colon": ("**Experiment key:** a", ["a"]),
+    "a bold line": ("**experiment_key: a**", ["a"]),
+    "a bold key": ("experiment_key: **a**, __b__", ["a", "b"]),
+    "bold by underscores": ("__experiment_key__: a", ["a"]),
+    "a bold line by underscores": ("__experiment_key: a__", ["a"]),
+    "a bold name with its colon, by underscores": ("__Experiment key:__ a", ["a"]),
+    "italics": ("_experiment_key:_ *a*", ["a"]),
+    "bold and italics": ("***experiment_key***: ***a***", ["a"]),
+    "a name in backticks": ("`experiment_key`: a", ["a"]),
+    "a line in backticks": ("`experiment_key: a`", ["a"]),
+    "a key in backticks": ("experiment_key: `a`, `b`", ["a", "b"]),
+    "a line in two backticks": ("``experiment_key: a``", ["a"]),
+    "an underscore escaped": ("experiment\\_key: a", ["a"]),
+    "everything": ("1. - [x] **`Experiment-Key`:** `a`, **b**", ["a", "b"]),
+}
+HIDDEN = {
+    "a fence": ("```\nexperiment_key: a\n```", []),
+    "a fence with a language": ("```yaml\nexperiment_key: a\n```", []),
+    "a fence of tildes": ("~~~\nexperiment_key: a\n~~~", []),
+    "a longer fence": ("````\n```\nexperiment_key: a\n```\n````\nexperiment_key: b", ["b"]),
+    "a fence never closed": ("```\nexperiment_key: a", []),
+    "a fence closed by another": ("```\n~~~\nexperiment_key: a", []),
+    "after a fence": ("```\ncode\n```\nexperiment_key: a", ["a"]),
+    "before a fence": ("experiment_key: a\n```\ncode", ["a"]),
+    "a fence in a list": ("- one\n\n  ```\n  experiment_key: a\n  ```\n\n  two", []),
+    "a fence in a list in a list": ("- one\n  - two\n    ```\n    experiment_key: a\n    ```", []),
+    "a fence that ends with its list": (
+        "- ```\n  experiment_key: a\n\nexperiment_key: b",
+        ["b"],
+    ),
+    "a fence in a quote": ("> ```\n> experiment_key: a\n\nexperiment_key: b", ["b"]),
+    "a fence of a right-to-left text": ("שבת\n```\nexperiment_key: a\n```", []),
+    "a fence with windows line ends": ("```\r\nexperiment_key: a\r\n```\r\n", []),
+    "an indented fence": ("   ```\n   experiment_key: a\n   ```", []),
+    "two backticks are no fence": ("``\nexperiment_key: a\n``", ["a"]),
+    "indented code": ("Hello\n\n    experiment_key: a", []),
+    "code indented by a tab": ("Hello\n\n\texperiment_key: a", []),
+    "indented code at the start": ("    experiment_key: a", []),
+    "indented code in a list": ("- one\n\n      experiment_key: a", []),
+    "an indented line of a paragraph": ("Hello\n    experiment_key: a", ["a"]),
+    "an indented paragraph of a list": ("1. one\n\n   experiment_key: a", ["a"]),
+    "a quote": ("> experiment_key: a", []),
+    "a quote without a space": (">experiment_key: a", []),
+    "a quote in a quote": ("> > experiment_key: a", []),
+    "a quote in a list": ("- > experiment_key: a", []),
+    "a list in a quote": ("> - experiment_key: a", []),
+    "a quote's lazy line": ("> Hello\nexperiment_key: a", []),
+    "after a quote": ("> Hello\n\nexperiment_key: a", ["a"]),
+    "before a quote": ("experiment_key: a\n> Hello", ["a"]),
+    "a greater-than sign": ("5 > 4\n\nexperiment_key: a", ["a"]),
+    "an alert": ("> [!NOTE]\n> experiment_key: a", []),
+    "a comment": ("<!-- experiment_key: a -->", []),
+    "a comment of several lines": ("<!--\nexperiment_key: a\n-->\nexperiment_key: b", ["b"]),
+    "a comment with empty lines": ("<!--\n\nexperiment_key: a\n\n-->", []),
+    "a comment never closed": ("<!--\n\nexperiment_key: a", []),
+    "a comment below text": ("Hello\n<!--\nexperiment_key: a\n-->\nBye", []),
+    "a comment in a list": ("- one\n  <!--\n  experiment_key: a\n  -->", []),
+    "a comment in a sentence": ("Hello <!-- experiment_key: a --> you", []),
+    "a comment after the key": ("experiment_key: a <!-- the new one -->", ["a"]),
+    "a comment instead of a key": ("experiment_key: <!-- put it here -->", []),
+    "a comment beside a key": ("experiment_key: <!-- one of yours --> a", ["a"]),
+    "a comment from the key's line on": ("experiment_key: a <!--\nexperiment_key: b\n-->", ["a"]),
+    "two comments": ("<!-- one -->\nexperiment_key: a\n<!-- two -->", ["a"]),
+    "a fence in a comment": ("<!--\n```\nexperiment_key: a\n```\n-->\nexperiment_key: b", ["b"]),
+    "a comment in a fence": ("```\n<!--\n```\nexperiment_key: a", ["a"]),
+    "a comment's sign in backticks": ("Strip `<!--` from it\n\nexperiment_key: a", ["a"]),
+    "the end of a comment alone": ("-->\nexperiment_key: a", ["a"]),
+    "details": ("<details>\n\nexperiment_key: a\n\n</details>", ["a"]),
+    "details with a fence": ("<details>\n\n```\nexperiment_key: a\n```\n\n</details>", []),
+    "pre": ("<pre>\nexperiment_key: a\n</pre>", []),
+    "pre with an empty line": ("<pre>\n\nexperiment_key: a\n\n</pre>\n\nexperiment_key: b", ["b"]),
+    "capital pre": ("<PRE>\nexperiment_key: a\n</PRE>", []),
+    "an HTML quote": ("<blockquote>\nexperiment_key: a\n</blockquote>", []),
+    "another element": ("<p>\nexperiment_key: a\n</p>", ["a"]),
+    "an autolink": ("<https://example.com>\n\nexperiment_key: a", ["a"]),
+    "a template, filled in": (TEMPLATE % "experiment_key: a, b", ["a", "b"]),
+    "a template, as it was": (TEMPLATE % "experiment_key:", []),
+    "a template, commented out": (TEMPLATE % "<!-- experiment_key: a -->", []),
+    "a long body": ("x" * 65_000 + "\n\nexperiment_key: a", ["a"]),
+    "a body of lines": ("- [ ] one\n" * 6_500 + "\nexperiment_key: a", ["a"]),
+    "a body of emoji": ("🎉" * 65_500 + "\n\nexperiment_key: a", ["a"]),
+}
+BODIES = PLAIN | DECORATED | HIDDEN
+
+
+@pytest.mark.parametrize("body, expected", BODIES.values(), ids=BODIES.keys())
+def test_keys_of_bodies(body: str, expected: list[str]) -> None:
+    """The key lines of a body that GitHub shows as text."""
+    assert list(keys_in_markdown(body)) == expected
+
+
+@pytest.mark.parametrize("body", [None, "", "\n", " ", "\u0000", "\ufeff", "```", ">", "<!--", "-"])
+def test_bodies_without_text(body: str | None) -> None:
+    """There is not always a body, and not always something in it."""
+    assert keys_in_markdown(body) == ()
+
+
+UNITS = [
+    "> ",
+    ">",
+    "- ",
+    "  - x\n",
+    "<!--",
+    "<",
+    "`",
+    "[a]: ",
+    "> - ",
+    "===\na.\n> ",
+    "\t",
+    "* <\n",
+]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=map(repr, UNITS))
+def test_no_body_takes_long(unit: str) -> None:
+    """Whatever somebody writes into a body must not keep other deliveries waiting."""
+    filler = unit * (32_768 // len(unit))
+    started = time.monotonic()
+    keys_in_markdown(f"experiment_key: a\n\n{filler}")
+    keys_in_message(f"experiment_key: a\n\n{filler}")
+    assert time.monotonic() - started < 1
+
+
+MESSAGES = {
+    "a trailer": ("Subject\n\nBody\n\nExperiment-Key: a", ["a"]),
+    "two trailers": ("Subject\n\nExperiment-Key: a\nExperiment-Key: b", ["a", "b"]),
+    "among trailers": ("Subject\n\nFixes: #1\nexperiment-key: a\nSigned-off-by: M", ["a"]),
+    "the subject itself": ("experiment_key: a", ["a"]),
+    "several keys": ("Subject\n\nExperiment-Key: a, b", ["a", "b"]),
+    "windows line ends": ("Subject\r\n\r\nExperiment-Key: a\r\n", ["a"]),
+    "a list": ("Subject\n\n- experiment key: `a`", ["a"]),
+    "indented": ("Subject\n\n    experiment_key: a\n\texperiment_key: b", []),
+    "in a sentence": ("Set experiment_key: a", []),
+    "plain text knows no quote of HTML": ("Subject <!--\n\nExperiment-Key: a", ["a"]),
+    "plain text knows no fence": ("Subject\n\n```\nExperiment-Key: a", ["a"]),
+    "nothing": ("", []),
+}
+
+
+@pytest.mark.parametrize("message, expected", MESSAGES.values(), ids=MESSAGES.keys())
+def test_keys_of_messages(message: str, expected: list[str]) -> None:
+    """Commit messages are no Markdown."""
+    assert list(keys_in_message(message)) == expected
+
+
+@pytest.mark.parametrize(
+    "title, expected",
+    [
+        ("Track experiment: a", "a"),
+        ("track experiment: a", "a"),
+        ("TRACK EXPERIMENT: A", "A"),
+        ("Track  experiment :a", "a"),
+        (" Track experiment: checkout-flow-v2 ", "checkout-flow-v2"),
+        (f"Track experiment: {LONGEST}", LONGEST),
+        (f"Track experiment: {LONGEST}k", None),
+        ("Track experiment: a, b", None),
+        ("Track experiment: a!", None),
+        ("Track experiment:", None),
+        ("Track experiments: a", None),
+        ("Re: Track experiment: a", None),
+        ("experiment_key: a", None),
+        ("", None),
+    ],
+)
+def test_keys_of_titles(title: str, expected: str | None) -> None:
+    """`Track experiment: KEY`, and nothing else beside it."""
+    assert key_in_title(title) == expected
+
+
+# Texts that look like bodies more often than random ones do.
+PIECES = st.sampled_from(
+    [
+        "experiment_key: a",
+        "Experiment-Key: b, c",
+        "**experiment key:** `d`",
+        "\n",
+        "\n\n",
+        "\r\n",
+        "\r",
+        "```",
+        "~~~",
+        "    ",
+        "\t",
+        " ",
+        "- ",
+        "1. ",
+        "> ",
+        "<!--",
+        "-->",
+        "<pre>",
+        "</pre>",
+        "<details>",
+        "text",
+        "\\",
+        "\u0000",
+        "\u2028",
+        "`",
+        "[x]: y",
+        "---",
+        "=",
+    ]
+)
+BODY = st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=200)
+
+
+@settings(max_examples=500, deadline=None)
+@given(BODY)
+@example("\n" * 3)
+@example("```\n\n")
+@example("- \n\n    ")
+def test_any_body_is_read(body: str) -> None:
+    """No text raises; what is found are distinct keys, never too many, and stand in the text."""
+    for found in (keys_in_markdown(body), keys_in_message(body)):
+        assert len(set(found)) == len(found) <= keys.MAX_KEYS
+        assert all(is_key(key) and key in body for key in found)
+    key_in_title(body)
+
+
+@settings(max_examples=500, deadline=None)
+@given(BODY)
+@example("experiment_key: a\n\n   experiment_key: b")
+def test_the_quick_way_agrees_with_the_parser(body: str) -> None:
+    """A text without any sign of code, quotes or HTML has the keys that the parser would leave."""
+    text = keys._with_plain_newlines(body)
+    for sign in keys._NEEDS_PARSER:
+        text = text.replace(sign, "")
+    assume(not any(sign in text for sign in keys._NEEDS_PARSER))
+    assert keys_in_markdown(text) == keys._keys_of_lines(keys._lines_of_text(text))
+
+
+LINES = st.lists(st.sampled_from(["text", "", "experiment_key: inside", "- one", "> two", "    x"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    before=st.lists(st.sampled_from(["text", "", "# heading", "- one", "experiment_key: outside"])),
+    inside=LINES,
+    fence=st.sampled_from(["```", "~~~", "`````", "~~~~"]),
+    after=st.lists(st.sampled_from(["text", "", "experiment_key: outside"])),
+)
+def test_a_fence_hides_whatever_is_inside(
+    before: list[str], inside: list[str], fence: str, after: list[str]
+) -> None:
+    """And nothing of what is outside."""
+    body = "\n".join([*before, "", fence, *inside, fence, *after])
+    assert keys_in_markdown(body) == (("outside",) if "outside" in str(before + after) else ())

@@ -1,0 +1,284 @@
+"""`migrate-database`: a running installation moves to the other engine and nothing is lost."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from bot import storage
+from bot.demo import payloads
+from bot.settings import Settings
+from bot.storage import transfer
+from bot.storage.database import Database, Transaction
+from tests.conftest import address_of
+from tests.processes import app, environment
+from tests.running import ADMIN_TOKEN, Bot, start
+
+REPO = payloads.repository("acme/shop")
+AT = "2026-03-02T10:00:00Z"
+SECRETS = ("first-webhook-secret", "second-webhook-secret")
+DELIVERIES = 600  # more than one step of the copy
+
+
+@dataclass
+class Move:
+    """From where to where, with one folder of keys."""
+
+    source: str
+    target: str
+    folder: Path
+
+    async def run(self, *options: str) -> tuple[int, str, str]:
+        env = environment(self.folder)
+        return await app("migrate-database", self.source, self.target, *options, env=env)
+
+    @asynccontextmanager
+    async def service(self, url: str) -> AsyncIterator[Bot]:
+        settings = Settings.from_environment(
+            {"DATA_DIR": str(self.folder), "DATABASE_URL": url, "ADMIN_TOKEN": ADMIN_TOKEN}
+        )
+        bot = await start(settings)
+        try:
+            yield bot
+        finally:
+            await bot.close()
+
+    @asynccontextmanager
+    async def engines(self) -> AsyncIterator[tuple[Database, Database]]:
+        both = storage.engine(self.source), storage.engine(self.target)
+        for one in both:
+            one.migrate()
+            await one.start()
+        try:
+            yield both
+        finally:
+            for one in both:
+                await one.close()
+
+
+@pytest.fixture(params=["to postgresql", "to sqlite"])
+def move(request: pytest.FixtureRequest, postgres: str, tmp_path: Path) -> Any:
+    """Two empty databases of different engines."""
+    name = f"test_{uuid.uuid4().hex}"
+    urls = [f"sqlite:///{tmp_path / 'bot.db'}", address_of(postgres, name)]
+    if request.param == "to sqlite":
+        urls.reverse()
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield Move(*urls, tmp_path / "data")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def fill(bot: Bot, deliveries: int) -> list[str]:
+    """Let an installation have something of everything; return its integrations."""
+    made = [
+        await bot.integration(name=f"Tests {secret}", config={"webhook_secret": secret})
+        for secret in SECRETS
+    ]
+    await bot.experiment("checkout", tags=["a", "b"], hypothesis="It sells more \N{ROCKET}")
+    events: list[tuple[str, dict[str, Any]]] = [
+        (
+            "pull_request",
+            payloads.pull_request("opened", 1, AT, repo=REPO, body="experiment_key: checkout"),
+        ),
+        ("issues", payloads.issue("opened", 2, AT, repo=REPO, title="Track experiment: checkout")),
+        ("issues", payloads.issue("opened", 3, AT, repo=REPO, body="experiment_key: later")),
+        ("push", payloads.push("feature", ["Try \N{ROCKET}\n\n\tmore"], repo=REPO)),
+        ("star", payloads.star(AT, repo=REPO, sender="mona")),
+        ("installation", payloads.installation("created", 100, AT, repos=[REPO])),
+    ]
+    for event, payload in events:
+        sent = await bot.deliver(made[0], event, payload, secret=SECRETS[0])
+        assert sent.status == 200, sent.body
+    await asyncio.gather(
+        *(
+            bot.deliver(
+                made[1],
+                "pull_request",
+                payloads.pull_request("opened", number, AT, repo=REPO, body="experiment_key: many"),
+                secret=SECRETS[1],
+            )
+            for number in range(10, 10 + deliveries)
+        )
+    )
+    return made
+
+
+async def everything(bot: Bot, integrations: list[str]) -> dict[str, Any]:
+    """Return what the API tells of an installation."""
+    lists = [
+        "/experiments",
+        "/experiments/checkout/pull-requests",
+        "/experiments/checkout/commits",
+        "/experiments/checkout/issues",
+        "/experiments/checkout/activity",
+        "/links/unresolved",
+        "/integrations",
+        *(f"/integrations/{one}/deliveries" for one in integrations),
+    ]
+    found: dict[str, Any] = {path: await bot.walk(f"/api/v1{path}", 200) for path in lists}
+    for one in found["/integrations"]:
+        one.pop("webhook_url")  # the test's services listen on ports of their own
+    for one in integrations:
+        for delivery in found[f"/integrations/{one}/deliveries"][:10]:
+            path = f"/integrations/{one}/deliveries/{delivery['id']}"
+            answer = await bot.get(f"/api/v1{path}")
+            assert answer.body["payload"]["sender"]["login"] == "mona"
+            found[path] = answer.body
+    path = "/pull-requests/acme/shop/1"
+    found[path] = (await bot.get(f"/api/v1{path}")).body
+    return found
+
+
+async def test_an_installation_moves_with_everything_and_goes_on(move: Move) -> None:
+    async with move.service(move.source) as bot:
+        integrations = await fill(bot, DELIVERIES)
+        before = await everything(bot, integrations)
+    code, out, errors = await move.run()
+    assert code == 0, errors
+    assert f"deliveries                        {DELIVERIES + 6} rows, the same in both" in out
+    assert "Copying" in errors  # the progress bar
+
+    async with move.service(move.target) as bot:
+        assert await everything(bot, integrations) == before
+        for integration, secret in zip(integrations, SECRETS, strict=True):
+            again = payloads.pull_request("opened", 1, AT, repo=REPO)
+            guid = before[f"/integrations/{integration}/deliveries"][-1]["id"]
+            known = await bot.deliver(integration, "pull_request", again, guid=guid, secret=secret)
+            assert known.body == {"processed": True, "duplicate": True}
+            new = payloads.pull_request(
+                "opened", 5000, AT, repo=REPO, body="experiment_key: checkout"
+            )
+            assert (await bot.deliver(integration, "pull_request", new, secret=secret)).body == {
+                "processed": True
+            }
+        await bot.experiment("later")
+        assert len((await bot.get("/api/v1/experiments/later/issues")).items) == 1
+        newest = (await bot.get("/api/v1/experiments/checkout/pull-requests")).items[0]
+        assert newest["number"] == 5000
+        assert (await bot.get(f"/api/v1/integrations/{await bot.integration()}")).status == 200
+
+
+async def test_a_target_that_is_not_empty_is_refused_unless_told(move: Move) -> None:
+    async with move.service(move.target) as bot:
+        await bot.experiment("other")
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+        experiments = await bot.walk("/api/v1/experiments")
+    code, _, errors = await move.run()
+    assert code == 1
+    assert errors.splitlines()[-1].startswith("Error: the target is not empty")
+    assert "Traceback" not in errors
+    async with move.service(move.target) as bot:
+        assert [one["key"] for one in await bot.walk("/api/v1/experiments")] == ["other"]
+
+    code, _, errors = await move.run("--overwrite")
+    assert code == 0, errors
+    async with move.service(move.target) as bot:
+        assert await bot.walk("/api/v1/experiments") == experiments
+    # It is complete now, so it is not empty for whoever comes again.
+    assert (await move.run())[0] == 1
+
+
+class Interrupted(Exception):
+    """What a test raises in the middle."""
+
+
+def stop_in(table: str) -> Callable[[str, int], None]:
+    """Return an `advance` that raises once a step of `table` is copied."""
+
+    def advance(of: str, rows: int) -> None:
+        if of == table and rows:
+            raise Interrupted
+
+    return advance
+
+
+@pytest.mark.parametrize("table", ["integrations", "deliveries", "items", "links", "activity"])
+async def test_an_interrupted_copy_is_resumed(move: Move, table: str) -> None:
+    async with move.service(move.source) as bot:
+        integrations = await fill(bot, DELIVERIES)
+        before = await everything(bot, integrations)
+    async with move.engines() as (source, target):
+        with pytest.raises(Interrupted):
+            await transfer.copy(source, target, overwrite=False, advance=stop_in(table))
+    code, _, errors = await move.run()
+    assert code == 0, errors
+    async with move.service(move.target) as bot:
+        assert await everything(bot, integrations) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE deliveries SET event = 'other' WHERE seq = (SELECT MIN(seq) FROM deliveries)",
+        "UPDATE integrations SET description = '' WHERE description IS NULL",
+        "DELETE FROM links WHERE id = (SELECT MIN(id) FROM links)",
+    ],
+)
+async def test_a_copy_that_differs_is_found(move: Move, change: str) -> None:
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+    async with move.engines() as (source, target):
+        with pytest.raises(Interrupted):
+            await transfer.copy(source, target, overwrite=False, advance=stop_in("activity"))
+
+        def job(transaction: Transaction) -> None:
+            assert transaction.run(change) >= 1
+
+        await target.write(job)
+    code, out, errors = await move.run()
+    assert code == 1
+    assert out == ""
+    table = change.removeprefix("DELETE FROM ").removeprefix("UPDATE ").partition(" ")[0]
+    assert errors.splitlines()[-1].startswith(f"Error: {table}: ")
+    code, _, errors = await move.run("--overwrite")
+    assert code == 0, errors
+
+
+async def test_ids_of_the_feed_are_not_given_out_again(move: Move) -> None:
+    """A live stream resumes by id, so what was unlinked before the move must leave a gap."""
+    async with move.service(move.source) as bot:
+        await bot.experiment("checkout")
+        await bot.experiment("last")
+
+        def job(transaction: Transaction) -> int:
+            row = transaction.one("SELECT MAX(seq) AS seq FROM activity")
+            assert row is not None
+            transaction.run("DELETE FROM activity WHERE seq = :seq", {"seq": row["seq"]})
+            return int(row["seq"])
+
+        last = await bot.services.database.write(job)
+    assert (await move.run())[0] == 0
+    async with move.service(move.target) as bot:
+        await bot.experiment("new")
+        (item,) = (await bot.get("/api/v1/experiments/new/activity")).items
+        assert int(item["id"].rsplit("-", 1)[1], 16) > last
+
+
+@pytest.mark.parametrize("urls", [("mysql://a/b", "sqlite:///x"), ("sqlite:///x", "nonsense")])
+async def test_an_address_that_is_none_is_said_in_one_line(
+    urls: tuple[str, str], tmp_path: Path
+) -> None:
+    code, out, errors = await app("migrate-database", *urls, env=environment(tmp_path))
+    assert (code, out) == (1, "")
+    assert errors.startswith("Error: DATABASE_URL")
+    assert errors.count("\n") == 1
+
+
+async def test_a_source_that_is_the_target_is_refused(tmp_path: Path) -> None:
+    move = Move(*[f"sqlite:///{tmp_path / 'bot.db'}"] * 2, tmp_path / "data")
+    async with move.service(move.source) as bot:
+        await bot.experiment("precious")
+    for options in ((), ("--overwrite",)):
+        code, _, errors = await move.run(*options)
+        assert code == 1
+        assert errors.splitlines()[-1].startswith("Error: ")
+    async with move.service(move.source) as bot:
+        assert [one["key"] for one in await bot.walk("/api/v1/experiments")] == ["precious"]

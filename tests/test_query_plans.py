@@ -1,0 +1,336 @@
+"""Every list has its index: no query of the API reads or sorts a whole table, on either engine."""
+
+import json
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import pytest
+
+from bot import times
+from bot.storage import activity, deliveries, experiments, facts, integrations, links, tokens
+from bot.storage.database import NO_PARAMS, Params, Row, Transaction
+from bot.storage.transfer import TABLES
+from tests.running import Bot
+
+ROWS = 20_000
+NOW = times.parse("2026-03-02T10:00:00Z") or 0
+# Tables so small in any installation that reading them whole costs nothing.
+LARGE = TABLES.keys() - {"integrations", "api_tokens"}
+FEW = 500  # what belongs to one key may be sorted
+
+
+class Explained:
+    """A transaction that runs no query but keeps its plan."""
+
+    def __init__(self, inner: Transaction, engine: str) -> None:
+        self._inner, self._engine = inner, engine
+        self.plans: list[tuple[str, str]] = []
+
+    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
+        if self._engine == "sqlite":
+            rows = self._inner.all(f"EXPLAIN QUERY PLAN {sql}", params)
+            self.plans.append((sql, "\n".join(row["detail"] for row in rows)))
+            return []
+        row = self._inner.one(f"EXPLAIN (FORMAT JSON) {sql}", params)
+        assert row is not None
+        plan = row["QUERY PLAN"]
+        self.plans.append((sql, json.dumps(plan)))
+        return []
+
+    def one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        self.all(sql, params)
+        return None
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        self.all(sql, params)
+        return 0
+
+
+def troubles(sql: str, plan: str, engine: str) -> Iterator[str]:
+    """Yield what of a plan grows with the table."""
+    if engine == "sqlite":
+        for line in plan.splitlines():
+            scan = re.match(r"SCAN (\w+)\b(?! USING (?:COVERING )?INDEX)", line)
+            if scan and scan[1] in LARGE and not _is_walk(sql, scan[1]):
+                yield line
+            if line.startswith("USE TEMP B-TREE"):
+                yield line
+        return
+    nodes = [json.loads(plan)[0]["Plan"]]
+    while nodes:
+        node = nodes.pop()
+        nodes += node.get("Plans", [])
+        kind = node["Node Type"]
+        if kind == "Seq Scan" and node["Relation Name"] in LARGE:
+            yield f"Seq Scan on {node['Relation Name']}"
+        if "Sort" in kind and node["Plan Rows"] > FEW:
+            yield f"{kind} of {node['Plan Rows']} rows by {node['Sort Key']}"
+
+
+def _is_walk(sql: str, table: str) -> bool:
+    """Tell whether a table is read in the order of its primary key until a LIMIT ends it."""
+    return re.search(rf"FROM {table}\s+ORDER BY seq( DESC)? LIMIT", sql) is not None
+
+
+@pytest.fixture
+async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
+    """Tells the troubles of what a storage function asks, in a database with rows."""
+    await bot.services.database.write(_fill, heavy=True)
+    await bot.services.database.write(_analyze)
+
+    async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
+        def job(transaction: Transaction) -> list[str]:
+            explained = Explained(transaction, engine)
+            query(explained, *args, **options)
+            assert explained.plans
+            return [
+                trouble for sql, plan in explained.plans for trouble in troubles(sql, plan, engine)
+            ]
+
+        found: list[str] = await bot.services.database.write(job)
+        return found
+
+    return ask
+
+
+def _fill(transaction: Transaction) -> None:
+    """Store rows enough that an index is worth its while, spread as in life."""
+    rng = random.Random(1)
+
+    def add(table: str, rows: Sequence[dict[str, Any]]) -> None:
+        names = list(rows[0])
+        columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
+        transaction.run_many(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)
+
+    def at(n: int) -> int:
+        return NOW + n * times.SECOND
+
+    add(
+        "integrations",
+        [
+            {
+                "id": f"integration {n}",
+                "name": "Tests",
+                "integration_type": "GITHUB",
+                "is_active": 1,
+                "config": "{}",
+                "secrets": "",
+                "created_at": NOW,
+                "updated_at": NOW,
+            }
+            for n in range(20)
+        ],
+    )
+    add(
+        "deliveries",
+        [
+            {
+                "integration_seq": n % 20 + 1,
+                "guid": f"guid {n}",
+                "event": rng.choice(("push", "pull_request", "pull_request", "issues")),
+                "status": "processed" if n % 50 else "failed",
+                "received_at": at(n),
+                "attempts": 1,
+                "next_attempt_at": at(n) if n % 500 == 1 else None,
+                "headers": "{}" * 100,
+                "payload": b"x" * 300 if n > ROWS / 2 else None,
+            }
+            for n in range(ROWS)
+        ],
+    )
+    statuses = ("draft", "active", "paused", "completed", "archived")
+    add(
+        "experiments",
+        [
+            {
+                "key": f"key-{n}",
+                "name": f"Experiment {n}",
+                "status": statuses[n % 5],
+                "tags": "[]",
+                "search": f"key-{n} experiment {n}",
+                "created_at": at(n),
+                "updated_at": at(n),
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "repositories",
+        [
+            {
+                "host": "github.com",
+                "github_id": n,
+                "full_name": f"acme/repo-{n}",
+                "name_key": f"acme/repo-{n}",
+            }
+            for n in range(1, ROWS + 1)
+        ],
+    )
+    add(
+        "items",
+        [
+            {
+                "repository_id": n + 1,
+                "kind": ("pull_request", "issue")[n % 2],
+                "number": n,
+                "title": "T",
+                "html_url": f"https://github.com/{n}",
+                "state": ("open", "closed", "merged")[n % 3],
+                "draft": 0,
+                "head_repository_id": n + 1,
+                "head_ref": f"branch-{n}",
+                "labels": "[]",
+                "created_at": at(n),
+                "version_at": at(n),
+                "version_rank": 0,
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "commits",
+        [
+            {
+                "repository_id": n + 1,
+                "sha": f"{n:040x}",
+                "message": "M",
+                "html_url": f"https://github.com/{n}",
+                "ref": "main",
+                "committed_at": at(n),
+                "pushed_at": at(n),
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "links",
+        [
+            {
+                "experiment_key": f"key-{(n + n // ROWS) % 20}",
+                "kind": ("pull_request", "issue", "commit")[n % 3],
+                "target_id": n % ROWS + 1,
+                "linked_by": "body",
+                "linked_at": at(n),
+                "resolved": 0 if n % 40 == 0 else 1,
+            }
+            for n in range(3 * ROWS)
+        ],
+    )
+    kinds = ("pull_request.opened", "pull_request.linked", "commit.pushed", "issue.closed")
+    add(
+        "activity",
+        [
+            {
+                "type": rng.choice(kinds),
+                "experiment_key": f"key-{n % 20}",
+                "position": at(n),
+                "recorded_at": at(n),
+                "summary": "S",
+                "repository_id": n % ROWS + 1,
+            }
+            for n in range(3 * ROWS)
+        ],
+    )
+    add(
+        "versions",
+        [
+            {
+                "item_id": n + 1,
+                "guid": f"guid {n}",
+                "version_at": at(n),
+                "version_rank": 0,
+                "snapshot": "{}",
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "branch_commits",
+        [
+            {"repository_id": n + 1, "ref": "main", "commit_id": n + 1, "pushed_at": at(n)}
+            for n in range(ROWS)
+        ],
+    )
+
+
+def _analyze(transaction: Transaction) -> None:
+    transaction.run("ANALYZE")
+
+
+SOME = NOW + ROWS // 2 * times.SECOND
+PLACE = (SOME, ROWS // 2)
+LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+    *(
+        (links.items_of_experiment, ("key-1", kind, state, before, 51))
+        for kind in ("pull_request", "issue")
+        for state in (None, "open")
+        for before in (None, ROWS)
+    ),
+    *((links.commits_of_experiment, ("key-1", before, 51)) for before in (None, ROWS)),
+    *((links.unresolved, (before, 51)) for before in (None, ROWS)),
+    *(
+        (activity.of_experiment, ("key-1", kind, before, 51))
+        for kind in (None, "commit.pushed")
+        for before in (None, PLACE)
+    ),
+    (activity.after, (ROWS, 200)),
+    (activity.last_seq, ()),
+    *(
+        (deliveries.listed, (3, status, event, before, 51))
+        for status in (None, "failed")
+        for event in (None, "push")
+        for before in (None, ROWS // 2)
+    ),
+    *(
+        (experiments.listed, (status, None, before, 51))
+        for status in (None, "active")
+        for before in (None, ROWS // 2)
+    ),
+    *((integrations.listed, (before, 51)) for before in (None, 10)),
+]
+OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+    (facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
+    (facts.find_item, (7, "pull_request", 6)),
+    (facts.open_items, (7,)),
+    (facts.versions_of_item, (7,)),
+    (facts.repositories_by_name, ("github.com", "acme/repo-7")),
+    (facts.repository_by_github_id, ("github.com", 7)),
+    (facts.pull_requests_of_branch, (7, "branch-6")),
+    (facts.commits_of_branch, (7, "main")),
+    (facts.branches_of_commit, (7,)),
+    (facts.find_commit, (7, "a" * 40)),
+    (links.of_target, ("pull_request", 7)),
+    (links.of_targets_with_experiments, ("pull_request", 7)),
+    (experiments.find_with_counts, ("key-1",)),
+    (links.remove_via_item, ("key-1", 7)),
+    (activity.of_item, (7,)),
+    (activity.remove_of_commit, ("key-1", 7)),
+    (experiments.find, ("key-1",)),
+    (integrations.find, ("integration 3",)),
+    (tokens.by_hash, ("a" * 64,)),
+    (deliveries.find, (3, "guid 2")),
+    (deliveries.last_received, (3,)),
+    (deliveries.due, (NOW, 50)),
+    (deliveries.remove_some, (3, 200)),
+    (deliveries.drop_payloads, (NOW, 200)),
+    (deliveries.remove_old, (NOW, 200)),
+]
+
+
+async def test_no_list_reads_or_sorts_a_whole_table(plans_of: Callable[..., Any]) -> None:
+    found = {}
+    for query, args in LISTS:
+        if trouble := await plans_of(query, *args):
+            found[f"{query.__module__}.{query.__name__}{args}"] = trouble
+    assert found == {}
+
+
+async def test_no_other_query_reads_a_whole_table(plans_of: Callable[..., Any]) -> None:
+    found = {}
+    for query, args in OTHERS:
+        # What one thing has (its links, its versions) is few, and may be sorted.
+        if trouble := [one for one in await plans_of(query, *args) if "scan" in one.lower()]:
+            found[f"{query.__module__}.{query.__name__}{args}"] = trouble
+    assert found == {}
