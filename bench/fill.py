@@ -157,7 +157,7 @@ class Filling:
             ),
             Table(
                 "links",
-                "id, experiment_key, kind, target_id, linked_by, linked_at, integration_id, "
+                "id, experiment_key, kind, target_id, state, linked_by, linked_at, integration_id, "
                 "resolved",
                 PULL_REQUESTS + ISSUES + COMMITS + UNRESOLVED,
                 self.links,
@@ -221,9 +221,7 @@ class Filling:
         for number in range(PULL_REQUESTS):
             repository = self.repository_of(self.experiment_of(number, PULL_REQUESTS))
             at = self.at(number, PULL_REQUESTS)
-            state = ("merged", "merged", "open")[number % 3]
-            if number < RARE * 2:
-                state = "closed"
+            state = self.state_of("pull_request", number)
             ended = None if state == "open" else at + 3_600 * times.SECOND
             yield (
                 number + 1,
@@ -309,6 +307,11 @@ class Filling:
                 self.guid(DELIVERIES - 1 - number),
             )
 
+    def state_of(self, kind: str, number: int) -> str | None:
+        if kind == "pull_request":
+            return "closed" if number < RARE * 2 else ("merged", "merged", "open")[number % 3]
+        return "open" if kind == "issue" else None
+
     def branch_commits(self) -> Rows:
         for number in range(COMMITS):
             repository = self.repository_of(self.experiment_of(number, COMMITS))
@@ -325,11 +328,12 @@ class Filling:
             by = "message" if kind == "commit" else "body"
             for number in range(count):
                 key, at = self.experiment_of(number, count), self.at(number, count)
-                yield next(ids), key, kind, first + number, by, at, INTEGRATION, 1
+                state = self.state_of(kind, number)
+                yield next(ids), key, kind, first + number, state, by, at, INTEGRATION, 1
         for number in range(UNRESOLVED):
             at = self.at(number, UNRESOLVED)
             key = f"typo-{number % 1000}"
-            yield next(ids), key, "commit", number + 1, "message", at, INTEGRATION, 0
+            yield next(ids), key, "commit", number + 1, None, "message", at, INTEGRATION, 0
 
     def feed(self) -> Rows:
         for number in range(FEED):

@@ -49,6 +49,14 @@ class List:
     def name(self) -> str:
         return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
 
+    @property
+    def route(self) -> str:
+        """The path of the operation, by which its cursors are known."""
+        parts = self.path.split("/")
+        if len(parts) == 4:
+            parts[2] = {"experiments": "{key}", "integrations": "{integration_id}"}[parts[1]]
+        return "/api/v1" + "/".join(parts)
+
     def cursor(self, transaction: Transaction) -> tuple[int, str | None]:
         """Return the number of the thousandth or the last page, and the cursor that leads to it."""
         row = transaction.one(f"SELECT COUNT(*) AS count FROM {self.table} WHERE {self.where}")
@@ -62,7 +70,7 @@ class List:
                 LIMIT 1 OFFSET {LIMIT * (page - 1) - 1}"""
         )
         assert row is not None
-        return page, cursor_of(tuple(row.values() if isinstance(row, dict) else row))
+        return page, cursor_of(tuple(row.values() if isinstance(row, dict) else row), self.route)
 
 
 def lists() -> list[List]:

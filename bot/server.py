@@ -21,7 +21,8 @@ from bot.api.routing import MAX_BODY
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
-from bot.storage.database import StorageUnavailable
+from bot.storage import integrations as integrations_storage
+from bot.storage.database import StorageUnavailable, Transaction
 from bot.storage.vault import Vault
 
 RESOURCES = (experiments, links, activity, integrations, deliveries)
@@ -72,9 +73,10 @@ async def serve(
 
     `on_start` is called once connections are accepted. A `supervised` process shares its port
     with others, and stops too when its supervisor, at the other end of its standard input, is
-    gone. Raises OSError if the address is taken.
+    gone. Raises OSError if the address is taken, VaultError if SECRET_KEY does not fit.
     """
     settings = services.settings
+    await _check_secrets(services)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -91,6 +93,16 @@ async def serve(
     await runner.cleanup()
     if retries is not None:
         await worker.stop(retries)
+
+
+async def _check_secrets(services: Services) -> None:
+    """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
+
+    def job(transaction: Transaction) -> None:
+        for sealed in integrations_storage.all_secrets(transaction):
+            services.vault.open(sealed)
+
+    await services.database.read(job)
 
 
 async def listen(services: Services, sock: socket.socket) -> web.AppRunner:

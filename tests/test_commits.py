@@ -177,8 +177,9 @@ FORK = payloads.repository("octo/shop")
         (FORK, FORK, {"Mine": "branch"}),
         (REPO, FORK, {}),
         (FORK, REPO, {}),
+        (REPO, None, {}),
     ],
-    ids=["own branch", "fork's branch", "own branch, fork's head", "fork's branch, own head"],
+    ids=["own", "fork's", "own, fork's head", "fork's, own head", "own, deleted fork's head"],
 )
 @pytest.mark.parametrize("push_first", [False, True])
 async def test_branches_belong_to_repositories(
@@ -187,7 +188,9 @@ async def test_branches_belong_to_repositories(
     """Branches of the same name in a repository and in its fork are two branches."""
     integration = await bot.integration()
     await bot.experiment("a")
-    story = [pull("opened", 1, head_repo=head), push("feature", 2, "Mine", repo=pushed_to)]
+    opened = pull("opened", 1, head_repo=head or FORK)
+    opened["pull_request"]["head"]["repo"] = head
+    story = [opened, push("feature", 2, "Mine", repo=pushed_to)]
     await tell(bot, integration, *(story[::-1] if push_first else story))
     assert await commits(bot) == expected
 
@@ -506,6 +509,27 @@ async def test_commits_are_the_same_in_any_order(bot: Bot, order: list[int]) -> 
         "a": [("Before", "branch"), ("For b", "branch"), ("Open", "branch"), ("Own", "message")],
         "b": [("Before", "branch"), ("For b", "branch"), ("Open", "branch"), ("Own", "branch")],
     }
+
+
+async def test_replays_change_nothing(bot: Bot) -> None:
+    """Running the handlers of any delivery again links and tells of nothing twice."""
+    integration = await bot.integration()
+    for key in ("a", "b"):
+        await bot.experiment(key)
+    await tell(bot, integration, *(deliver(REPO) for deliver in STORY))
+
+    async def known() -> list[Any]:
+        pages = ("commits", "activity", "pull-requests")
+        return [
+            await bot.walk(f"/api/v1/experiments/{key}/{page}") for key in "ab" for page in pages
+        ]
+
+    before = await known()
+    page = f"/api/v1/integrations/{integration}/deliveries"
+    for delivery in (await bot.get(page)).items:
+        answer = await bot.post(f"{page}/{delivery['id']}/replay")
+        assert (answer.status, answer.body["status"]) == (200, "processed")
+        assert await known() == before
 
 
 async def test_pushes_side_by_side(bot: Bot) -> None:

@@ -58,6 +58,13 @@ async def feed(call: Call) -> Any:
     role="viewer",
     summary="Follow all activity live",
     answers={200: "text/event-stream"},
+    problems=(400,),
+    headers={
+        "Last-Event-ID": (
+            activity.ID_PATTERN,
+            "The id of an activity item, after which the stream begins.",
+        )
+    },
 )
 async def stream(call: Call) -> web.StreamResponse:
     """Server-Sent Events: `data` is an activity item as in the lists, `id` its id.

@@ -76,6 +76,8 @@ def _operation(
     operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
     statuses = {401, 403, 422, 503, *operation.problems}
+    if "{" in operation.path:
+        statuses.add(404)
     described: dict[str, Any] = {
         "operationId": f"{operation.handler.__module__.rpartition('.')[2]}"
         f"_{operation.handler.__name__}_{operation.method.lower()}",
@@ -85,6 +87,16 @@ def _operation(
         "parameters": [
             *_path_parameters(operation.path),
             *_query_parameters(operation.query, schema_of, components),
+            *(
+                {
+                    "name": name,
+                    "in": "header",
+                    "required": False,
+                    "description": description,
+                    "schema": {"type": "string", "pattern": pattern},
+                }
+                for name, (pattern, description) in operation.headers.items()
+            ),
         ],
         "responses": {},
     }

@@ -5,8 +5,9 @@ import binascii
 import functools
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import msgspec
@@ -73,7 +74,9 @@ Handler = Callable[[Call], Awaitable[Any]]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One method of one path. `answers` maps each status to its type, None for no body."""
+    """One method of one path. `answers` maps each status to its type, None for no body;
+    `headers` has the pattern
+    and the meaning of those that are read."""
 
     method: str
     path: str
@@ -85,6 +88,7 @@ class Operation:
     query: type[Struct]
     body: type[Struct] | None
     problems: Sequence[int]
+    headers: Mapping[str, tuple[str, str]]
     description: str
 
 
@@ -106,6 +110,7 @@ class Operations:
         query: type[Struct] = models.NoQuery,
         body: type[Struct] | None = None,
         problems: Sequence[int] = (),
+        headers: Mapping[str, tuple[str, str]] = MappingProxyType({}),
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function; it returns the answer's body, or (status, body)."""
 
@@ -121,6 +126,7 @@ class Operations:
                 query,
                 body,
                 problems,
+                headers,
                 " ".join((handler.__doc__ or "").split()),
             )
             self.listed.append(operation)

@@ -47,8 +47,11 @@ def observe(
             story = Story()
             step(story, item, snapshot)
             assert story.facts is not None
-            links.set_of_item(transaction, item, story.facts, {}, story.links)
+            now = story.facts
+            links.set_of_item(transaction, item, now, {}, story.links)
             activity.record(transaction, story.news)
+            if now.closed_at is not None:  # where it ended, the next one on its branch begins
+                links.follow_branch(transaction, now.head_repository_id, now.head_ref)
             return
         row = facts.find_item(transaction, repository_id, kind, number)
         assert row is not None
@@ -79,7 +82,8 @@ def observe(
     if before and row["state"] != columns["state"]:
         link_storage.set_state(transaction, kind, item.id, columns["state"])
     if kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
-        links.follow_branch(transaction, item, story.facts, sorted(story.links))
+        for state in (row, columns):
+            links.follow_branch(transaction, state["head_repository_id"], state["head_ref"])
 
 
 def forget(transaction: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:

@@ -54,7 +54,7 @@ def set_of_item(
         for key in before.keys() - after.keys():
             _unlink_commits(transaction, key, storage.remove_via_item(transaction, key, item.id))
         if new := after.keys() - before.keys():
-            follow_branch(transaction, item, now, sorted(new))
+            follow_branch(transaction, now.head_repository_id, now.head_ref, (item.id, sorted(new)))
 
 
 def link_commit(
@@ -68,30 +68,46 @@ def link_commit(
     for pull in pulls:
         since, until = _window(transaction, repository_id, ref, pull, pulls)
         if since < pushed_at <= until:
-            for link in storage.of_target(transaction, "pull_request", pull["id"]):
-                _link_commit(transaction, commit, link["experiment_key"], "branch", pull["id"])
+            for key in _keys_of(transaction, pull["id"]):
+                _link_commit(transaction, commit, key, "branch", pull["id"])
 
 
-def follow_branch(transaction: Transaction, item: Item, now: Snapshot, keys: Sequence[str]) -> None:
-    """Link to `keys` what was pushed to a pull request's branch in its time, and nothing else.
+def follow_branch(
+    transaction: Transaction,
+    repository_id: int | None,
+    ref: str | None,
+    only: tuple[int, Sequence[str]] | None = None,
+) -> None:
+    """Link what was pushed to a branch to its pull requests, each in its time, and nothing else.
 
-    Called when a link is new, and when the pull request's time has changed.
+    Called when a pull request's time has changed, which moves that of the next one on the same
+    branch too; and, with `only` (item, keys), when links of one pull request are new.
     """
-    if now.head_repository_id is None or now.head_ref is None:
+    if repository_id is None or ref is None:
         return
-    branch = now.head_repository_id, now.head_ref
-    commits = facts.commits_of_branch(transaction, *branch)
+    commits = facts.commits_of_branch(transaction, repository_id, ref)
     if not commits:
         return
-    pulls = facts.pull_requests_of_branch(transaction, *branch)
-    pull = next(one for one in pulls if one["id"] == item.id)
-    since, until = _window(transaction, *branch, pull, pulls)
-    for commit in commits:
-        for key in keys:
-            if since < commit["on_branch_at"] <= until:
-                _link_commit(transaction, commit, key, "branch", item.id)
-            elif storage.remove_via_item_of(transaction, key, item.id, commit["id"]):
-                _unlink_commits(transaction, key, [commit["id"]])
+    pulls = facts.pull_requests_of_branch(transaction, repository_id, ref)
+    outside: list[tuple[str, int]] = []
+    for pull in pulls:
+        if only is not None and pull["id"] != only[0]:
+            continue
+        keys = only[1] if only is not None else _keys_of(transaction, pull["id"])
+        since, until = _window(transaction, repository_id, ref, pull, pulls)
+        for commit in commits:
+            for key in keys:
+                if since < commit["on_branch_at"] <= until:
+                    _link_commit(transaction, commit, key, "branch", pull["id"])
+                elif storage.remove_via_item_of(transaction, key, pull["id"], commit["id"]):
+                    outside.append((key, commit["id"]))
+    for key, commit_id in outside:
+        _unlink_commits(transaction, key, [commit_id])
+
+
+def _keys_of(transaction: Transaction, item_id: int) -> list[str]:
+    links = storage.of_target(transaction, "pull_request", item_id)
+    return [link["experiment_key"] for link in links]
 
 
 def _unlink_commits(transaction: Transaction, key: str, commit_ids: Sequence[int]) -> None:

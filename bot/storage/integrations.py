@@ -34,6 +34,12 @@ def find(transaction: Transaction, integration_id: str) -> Row | None:
     )
 
 
+def all_secrets(transaction: Transaction) -> list[str]:
+    """Return the sealed secrets of every integration."""
+    rows = transaction.all("SELECT secrets FROM integrations WHERE deleted_at IS NULL")
+    return [row["secrets"] for row in rows]
+
+
 def listed(transaction: Transaction, before: int | None, limit: int) -> Sequence[Row]:
     """Return integrations, newest first; `before` is a seq."""
     return transaction.all(

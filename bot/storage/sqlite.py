@@ -147,6 +147,7 @@ class SqliteDatabase:
         """Raise StorageRefused, without a change to the file, if it is another program's."""
         connection = self._open()
         try:
+            connection.execute("BEGIN")  # one moment for both, while others may be migrating
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             tables = set(sqlite_utils.Database(connection).table_names())
         except sqlite3.DatabaseError as error:
