@@ -125,10 +125,10 @@ async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int
 
 
 def _start(request: web.Request) -> int | None:
-    text = request.headers.get("Last-Event-ID", "")
-    if not text:
+    text = request.headers.get("Last-Event-ID")
+    if text is None:
         return None
-    seq = activity.seq_of_id(text.strip())
+    seq = activity.seq_of_id(text)
     if seq is None:
         raise Problem(
             400, "invalid Last-Event-ID", "Send the id of an activity item, or leave it out."

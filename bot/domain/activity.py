@@ -35,7 +35,7 @@ TYPES = {
 # so the id alone tells a live stream where to go on.
 _ID = "ac717171-0000-8000-8000-"
 ID_PATTERN = f"^{_ID}[0-9a-f]{{12}}$"
-_ID_OF_SEQ = re.compile(rf"{_ID}([0-9a-f]{{12}})", re.IGNORECASE | re.ASCII)
+_ID_OF_SEQ = re.compile(rf"{_ID}([0-9a-f]{{12}})")
 
 
 @dataclass(frozen=True, slots=True)
