@@ -41,7 +41,7 @@ def main() -> None:
     os.umask(0o077)  # nothing this program writes is for others to read
 
 
-@main.command()
+@main.command(short_help="Serve the API and the webhook.")
 @click.option("--worker/--no-worker", default=True, help="Also run the worker in this process.")
 @click.option(
     "--processes",
@@ -73,7 +73,7 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
         _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
 
-@main.command("worker")
+@main.command("worker", short_help="Run only the worker.")
 def run_worker() -> None:
     """Run only the worker: failed deliveries are tried again, leftovers are cleared away."""
     _with_services(bot_worker.run_until_stopped)
@@ -128,7 +128,7 @@ def revoke_token(name_or_id: str) -> None:
     click.echo(f"Revoked {count}. Running services notice within seconds.")
 
 
-@main.command("migrate-database")
+@main.command("migrate-database", short_help="Copy an installation to another database.")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
 @click.option("--overwrite", is_flag=True, help="Empty a target that is not empty first.")
@@ -162,7 +162,7 @@ def migrate_database(source: str, target: str, overwrite: bool) -> None:
         click.echo(f"{table:26} {rows:>10,} rows, the same in both")
 
 
-@main.command()
+@main.command(short_help="Play a week of deliveries, to look at.")
 def demo() -> None:
     """Play a week of deliveries on a throw-away database, and stay up to be looked at."""
     from bot.demo import play  # noqa: PLC0415 - only this command needs it
