@@ -57,8 +57,12 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
     def say_up() -> None:
         click.echo(f"Experiment Bot is up: {settings.public_url}")
 
-    async def alone(services: Services) -> None:
+    async def prepare(services: Services) -> None:
+        await server.check_secrets(services)
         await see_to_admin_token(services)
+
+    async def alone(services: Services) -> None:
+        await prepare(services)
         await server.serve(services, with_worker=worker, on_start=say_up)
 
     async def supervised_one(services: Services) -> None:
@@ -69,7 +73,7 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
     elif processes == 1:
         _with_services(alone, settings)
     else:
-        _with_services(see_to_admin_token, settings)
+        _with_services(prepare, settings)
         _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
 

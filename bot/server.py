@@ -73,10 +73,9 @@ async def serve(
 
     `on_start` is called once connections are accepted. A `supervised` process shares its port
     with others, and stops too when its supervisor, at the other end of its standard input, is
-    gone. Raises OSError if the address is taken, VaultError if SECRET_KEY does not fit.
+    gone. Raises OSError if the address is taken.
     """
     settings = services.settings
-    await _check_secrets(services)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,7 +94,7 @@ async def serve(
         await worker.stop(retries)
 
 
-async def _check_secrets(services: Services) -> None:
+async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
 
     def job(transaction: Transaction) -> None:

@@ -15,8 +15,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography.fernet import Fernet
 
 from bot.cli import main
+from bot.storage.vault import Vault
 from tests.processes import ROOT, free_port
 from tests.running import ADMIN_TOKEN
 
@@ -316,3 +318,18 @@ def test_newer_database(shell: Shell) -> None:
         connection.execute("PRAGMA user_version = 999")
     connection.close()
     assert "newer" in shell.fails("serve")
+
+
+@pytest.mark.parametrize("arguments", [["serve"], ["serve", "--processes", "2"]])
+def test_a_key_that_does_not_fit(shell: Shell, arguments: list[str]) -> None:
+    """Said at the start, in one line, and not at the first delivery."""
+    shell.says("token", "list")
+    sealed = Vault([Fernet.generate_key().decode()]).seal({"webhook_secret": "of the tests"})
+    with sqlite3.connect(Path(shell.environment["DATA_DIR"]) / "bot.db") as connection:
+        connection.execute(
+            """INSERT INTO integrations (id, name, integration_type, is_active, config, secrets,
+                created_at, updated_at) VALUES ('x', 'x', 'GITHUB', 1, '{}', ?, 0, 0)""",
+            [sealed],
+        )
+    connection.close()
+    assert "SECRET_KEY" in shell.fails(*arguments)
