@@ -4,7 +4,7 @@ It holds a million deliveries, 100,000 pull requests, as many issues, 200,000 co
 feed items and 10,000 experiments, of which a few are very big. Rows go in straight, past the
 rules of the service, in large batches.
 
-    .venv/bin/python bench/fill.py sqlite:////tmp/filled.db
+    .venv/bin/python bench/fill.py sqlite:///filled/bot.db
     .venv/bin/python bench/fill.py postgresql://user:password@host/name
 
 The database must be empty. Its integration has the id, secret and key below, which

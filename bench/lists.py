@@ -4,7 +4,7 @@ Starts the service on a database that `bench/fill.py` has made, asks over HTTP f
 and prints the median of several answers. Lists with fewer pages give their last one. Ends with
 an error if one takes more than 50 ms.
 
-    .venv/bin/python bench/lists.py sqlite:////tmp/filled.db
+    .venv/bin/python bench/lists.py sqlite:///filled/bot.db
 """
 
 import asyncio

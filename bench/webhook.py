@@ -12,7 +12,7 @@ checks that every delivery was linked.
 core. With `--filled` a service on a copy of that database, which `bench/fill.py` has made, takes
 turns with one on an empty database of the same engine, and the ratio of their costs is printed:
 
-    .venv/bin/python bench/webhook.py --filled sqlite:////tmp/filled.db
+    .venv/bin/python bench/webhook.py --filled sqlite:///filled/bot.db
 """
 
 import asyncio
