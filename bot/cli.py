@@ -200,7 +200,7 @@ def _with_services(
         try:
             return await work(services)
         finally:
-            await services.database.close()
+            await services.close()
 
     return _run(settings, run())
 

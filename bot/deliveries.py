@@ -95,8 +95,8 @@ def take_in(
             return outcome
         _settle(transaction, row, "processed", None)
         storage.set_payload(transaction, row["seq"], arrival.payload)
-    delivery = Delivery(
-        transaction, arrival.integration_id, arrival.host, arrival.guid, arrival.received_at
+    delivery = Delivery.of(
+        transaction, arrival.integration_id, arrival.host, arrival.event, arrival.received_at
     )
     dispatcher.run(handlers, arrival.event, delivery)
     return outcome
@@ -131,7 +131,7 @@ def run_again(
     data = jsontext.parse(zlib.decompress(row["payload"]))
     event = Event(data, event=row["event"], delivery_id=row["guid"])
     handlers = dispatcher.handlers(event)
-    delivery = Delivery(transaction, integration_id, host, row["guid"], row["received_at"])
+    delivery = Delivery.of(transaction, integration_id, host, event, row["received_at"])
     dispatcher.run(handlers, event, delivery)
     if row["status"] != "processed":
         _settle(transaction, row, "processed" if handlers else "ignored", None)

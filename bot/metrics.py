@@ -46,6 +46,38 @@ class Metrics:
             buckets=_SECONDS,
             registry=self.registry,
         )
+        self.github_calls = Counter(
+            "experiment_bot_github_calls",
+            "Calls to GitHub by method and outcome: the status, or failed where none came.",
+            ["method", "outcome"],
+            registry=self.registry,
+        )
+        self.github_call_seconds = Histogram(
+            "experiment_bot_github_call_seconds",
+            "Time from a call to GitHub to the end of its answer.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.rate_limit_remaining = Gauge(
+            "experiment_bot_github_rate_limit_remaining",
+            "What GitHub said last of a credential's rate limit: calls left until its reset.",
+            ["credential", "resource"],
+            multiprocess_mode="mostrecent",
+            registry=self.registry,
+        )
+        self.content_remaining = Gauge(
+            "experiment_bot_github_content_remaining",
+            "Content-creating calls that a credential may make in the present minute or hour.",
+            ["credential", "window"],
+            multiprocess_mode="mostrecent",
+            registry=self.registry,
+        )
+        self.actions = Counter(
+            "experiment_bot_actions",
+            "Attempts to carry out what the bot owes GitHub, by kind and outcome.",
+            ["kind", "outcome"],
+            registry=self.registry,
+        )
         self.streams = Gauge(
             "experiment_bot_activity_streams",
             "Live activity streams that are open.",

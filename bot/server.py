@@ -15,17 +15,29 @@ from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from bot import handlers, storage, webhook, worker
-from bot.api import activity, deliveries, experiments, integrations, links, openapi, service
+from bot.api import (
+    actions,
+    activity,
+    deliveries,
+    experiments,
+    integrations,
+    linking,
+    links,
+    openapi,
+    service,
+)
 from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
+from bot.github import GitHub
 from bot.log import logger
+from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
 from bot.storage import integrations as integrations_storage
 from bot.storage.database import StorageUnavailable, Transaction
 from bot.storage.vault import Vault
 
-RESOURCES = (experiments, links, activity, integrations, deliveries)
+RESOURCES = (experiments, links, linking, activity, integrations, deliveries, actions)
 SHUTDOWN_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _IDLE_SECONDS = 75.0  # how long a connection may sit without (the rest of) a request's headers
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -45,7 +57,10 @@ async def open_services(settings: Settings) -> Services:
     database = storage.engine(settings.database_url)
     await asyncio.to_thread(database.migrate)
     await database.start()
-    return Services(settings, database, Vault(keys), handlers.dispatcher())
+    metrics = Metrics()
+    return Services(
+        settings, database, Vault(keys), handlers.dispatcher(), metrics, GitHub(metrics)
+    )
 
 
 def application(services: Services) -> web.Application:
@@ -84,14 +99,14 @@ async def serve(
         loop.add_reader(sys.stdin.fileno(), stop.set)
     sock = listening_socket(settings.host, settings.port, reuse_port=supervised)
     runner = await listen(services, sock)
-    retries = asyncio.create_task(worker.run(services)) if with_worker else None
+    working = worker.Worker(services) if with_worker else None
     logger.info("listening", host=settings.host, port=settings.port, worker=with_worker)
     on_start()
     await stop.wait()
     logger.info("stopping")
     await runner.cleanup()
-    if retries is not None:
-        await worker.stop(retries)
+    if working is not None:
+        await working.stop()
 
 
 async def check_secrets(services: Services) -> None:

@@ -9,6 +9,7 @@ from cachetools import TTLCache
 
 from bot.domain import integrations
 from bot.domain.integrations import Integration
+from bot.github import GitHub
 from bot.handlers.dispatch import Dispatcher
 from bot.metrics import Metrics
 from bot.settings import Settings
@@ -37,7 +38,8 @@ class Services:
     database: Database
     vault: Vault
     dispatcher: Dispatcher
-    metrics: Metrics = field(default_factory=Metrics)
+    metrics: Metrics
+    github: GitHub
     open_streams: set["asyncio.Task[Any]"] = field(default_factory=set)
     actors: "TTLCache[str, Actor]" = field(  # by the hash of the token
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
@@ -45,6 +47,11 @@ class Services:
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
+
+    async def close(self) -> None:
+        """Close what is open to GitHub and to the database."""
+        await self.github.close()
+        await self.database.close()
 
     async def integration(self, integration_id: str, *, fresh: bool = False) -> Integration | None:
         """Return an integration with its secrets open, from memory unless `fresh` is asked for."""

@@ -1,11 +1,10 @@
-"""The worker: tries failed deliveries again, and clears away what is no longer kept.
+"""The worker: runs the outbox, tries failed deliveries again, clears away what is not kept.
 
 Clearing goes in small steps between which deliveries get their turn.
 """
 
 import asyncio
 import signal
-from typing import Any
 
 import msgspec
 import structlog
@@ -13,15 +12,17 @@ import structlog
 from bot import deliveries, times
 from bot.domain.integrations import web_host
 from bot.log import logger
+from bot.outbox.runner import Outbox
 from bot.services import Services
+from bot.storage import actions, integrations
 from bot.storage import deliveries as storage
-from bot.storage import integrations
 from bot.storage.database import Row, StorageUnavailable, Transaction
 
 _PAUSE = 1.0  # seconds between looks for work
 _STEP_PAUSE = 0.05  # the same while there is something to clear away
 _BATCH = 50
 _STEP = 200  # deliveries cleared in one step
+_STOP_SECONDS = 3.0  # for calls to GitHub in hand when the worker is told to stop
 _DAY = 86_400 * times.SECOND
 
 
@@ -39,10 +40,19 @@ async def run(services: Services) -> None:
         await asyncio.sleep(_STEP_PAUSE if busy else _PAUSE)
 
 
-async def stop(task: "asyncio.Task[Any]") -> None:
-    """End a running worker; what it has in hand commits or is undone as a whole."""
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+class Worker:
+    """The worker of a process: it works from when it is made until it is stopped."""
+
+    def __init__(self, services: Services) -> None:
+        self._outbox = Outbox(services)
+        self._tasks = [asyncio.create_task(run(services)), asyncio.create_task(self._outbox.run())]
+
+    async def stop(self) -> None:
+        """End it: calls in hand may end, what is being stored commits or is undone as a whole."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._outbox.stop(_STOP_SECONDS)
 
 
 async def retry_due(services: Services) -> None:
@@ -95,14 +105,15 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
 async def clear_some(services: Services) -> bool:
     """Take one step in clearing away; True if there is likely more to do.
 
-    Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries
-    older than DELIVERY_DAYS. Facts, links and feed stay.
+    Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
+    finished actions older than DELIVERY_DAYS. Facts, links and feed stay.
     """
     now, settings = times.now(), services.settings
 
     def job(transaction: Transaction) -> bool:
         cleared = storage.drop_payloads(transaction, now - settings.payload_days * _DAY, _STEP)
         cleared += storage.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
+        cleared += actions.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
         for row in integrations.deleted(transaction):
             removed = storage.remove_some(transaction, row["seq"], _STEP)
             if removed == 0:
@@ -119,7 +130,7 @@ async def run_until_stopped(services: Services) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    task = asyncio.create_task(run(services))
+    working = Worker(services)
     logger.info("working")
     await stopped.wait()
-    await stop(task)
+    await working.stop()

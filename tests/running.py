@@ -132,7 +132,7 @@ class Bot:
     async def close(self) -> None:
         await self.session.close()
         await self.runner.cleanup()
-        await self.services.database.close()
+        await self.services.close()
 
 
 async def start(settings: Settings) -> Bot:

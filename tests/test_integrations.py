@@ -88,6 +88,9 @@ async def test_create_with_token(bot: Bot) -> None:
         "webhook_secret": MASK,
         "api_url": "https://api.github.com",
         "repositories": None,
+        "comments": "on",
+        "label": "experiment",
+        "check": "on",
     }
     assert (await bot.get(f"{PATH}/{body['id']}")).body == body
     assert (await bot.get(PATH)).body == {"items": [body], "next_cursor": None}
@@ -113,6 +116,9 @@ async def test_create_with_app(
         **shown,
         "api_url": "https://api.github.com",
         "repositories": None,
+        "comments": "on",
+        "label": "experiment",
+        "check": "on",
     }
     assert (await bot.get(f"{PATH}/{answer.body['id']}")).body == answer.body
 

@@ -148,5 +148,10 @@ def activity_item(row: Row) -> models.ActivityItem:
         summary=row["summary"],
         html_url=row["html_url"],
         repository=row["repository"],
-        delivery_id=row["guid"],
+        delivery_id=_delivery_id(row["guid"]),
     )
+
+
+def _delivery_id(guid: str | None) -> str | None:
+    """Return the delivery that told of something; none did if it came through ourselves."""
+    return None if guid is None or ":" in guid else guid

@@ -140,7 +140,7 @@ async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
     integration_id = call.path("integration_id").lower()
     if not await call.services.database.write(
-        lambda transaction: storage.mark_deleted(transaction, integration_id, times.now())
+        lambda transaction: integrations.delete(transaction, integration_id)
     ):
         raise not_found("integration")
     call.services.forget_integration(integration_id)
@@ -177,6 +177,7 @@ def _integration(
 ) -> models.Integration:
     config = msgspec.json.decode(row["config"])
     credential = "token" if config["auth"] == "token" else "private_key"
+    shown: dict[str, Any] = {**integrations.noise(config), credential: integrations.MASK}
     until = row["previous_secret_until"]
     return models.Integration(
         id=row["id"],
@@ -194,7 +195,7 @@ def _integration(
             repositories=config.get("repositories"),
             app_id=config.get("app_id", msgspec.UNSET),
             installation_id=config.get("installation_id", msgspec.UNSET),
-            **{credential: integrations.MASK},
+            **shown,
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
         last_delivery_at=times.render(deliveries.last_received(transaction, row["seq"])),

@@ -28,7 +28,7 @@ EXPERIMENT = "/api/v1/experiments/{key}"
 )
 async def pull_requests(call: Call) -> Any:
     """The newest link first."""
-    return await _items(call, "pull_request", _linked_pull_request)
+    return await _items(call, "pull_request", linked_pull_request)
 
 
 @operations.add(
@@ -178,7 +178,8 @@ def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:
     }
 
 
-def _linked_pull_request(row: Row) -> models.LinkedPullRequest:
+def linked_pull_request(row: Row) -> models.LinkedPullRequest:
+    """Return a linked pull request's row as the API shows it."""
     return models.LinkedPullRequest(
         **_pull_request(row, row["link_integration_id"]),
         linked_by=row["linked_by"],

@@ -48,6 +48,8 @@ WebAddress = Annotated[
 ]
 Status = Literal["draft", "active", "paused", "completed", "archived"]
 DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
+ActionKind = Literal["status_comment", "check", "label", "tracking_issue"]
+ActionStatus = Literal["pending", "running", "done", "failed"]
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
 Role = Literal["admin", "developer", "viewer"]
 if TYPE_CHECKING:
@@ -118,6 +120,38 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
         | UnsetType
         | None
     ) = UNSET
+    comments: (
+        Annotated[
+            Literal["on", "off", "once"],
+            Meta(
+                description="The status comment on linked pull requests: kept up to date, none, "
+                "or written once and left as it is. `on` unless given."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    label: (
+        Annotated[
+            str,
+            _text(
+                50,
+                "The label of linked pull requests; `experiment` unless given, null for none.",
+                minimum=1,
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    check: (
+        Annotated[
+            Literal["on", "off", "required"],
+            Meta(
+                description="The check on linked pull requests; with `required` also on others, "
+                "which fail it. `on` unless given."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class ConfigCreate(ConfigChange, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -173,6 +207,9 @@ class Config(Struct, omit_defaults=True):
     webhook_secret: str
     api_url: str
     repositories: list[str] | None
+    comments: Literal["on", "off", "once"]
+    label: str | None
+    check: Literal["on", "off", "required"]
     token: str | UnsetType = UNSET
     app_id: int | UnsetType = UNSET
     private_key: str | UnsetType = UNSET
@@ -331,6 +368,61 @@ class LinkedPullRequest(PullRequest):
     linked_at: Time
 
 
+RepositoryName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}" + END,
+        description="`owner/name` on GitHub.",
+    ),
+]
+
+
+class LinkPullRequest(Struct, forbid_unknown_fields=True):
+    """A pull request to link."""
+
+    integration_id: Annotated[Id, Meta(max_length=36)]
+    repository: RepositoryName
+    number: Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class IssueCreate(Struct, forbid_unknown_fields=True):
+    """A tracking issue to create."""
+
+    integration_id: Annotated[Id, Meta(max_length=36)]
+    repository: RepositoryName
+    title: Annotated[str, _text(256, "Its title.", minimum=1)]
+    body: Annotated[str, _text(60_000, "Its text, as Markdown.")] | None = None
+    labels: Annotated[
+        list[Annotated[str, _text(50, "A label; one that is missing is created.", minimum=1)]],
+        Meta(max_length=20),
+    ] = []
+    assignees: Annotated[
+        list[
+            Annotated[
+                str,
+                Meta(pattern=r"^[A-Za-z0-9_\[\]-]{1,100}" + END, description="A login on GitHub."),
+            ]
+        ],
+        Meta(max_length=10),
+    ] = []
+
+
+class CreatedIssue(Struct):
+    """A tracking issue that exists."""
+
+    action_id: Id
+    repository: str
+    number: int
+    html_url: str
+
+
+class PromisedIssue(Struct):
+    """A tracking issue that GitHub has not answered for yet; the action tells how it goes."""
+
+    action_id: Id
+    status: Literal["pending", "running"]
+
+
 class LinkedExperiment(Struct):
     """An experiment that a pull request names; `name` and `status` are null until it exists."""
 
@@ -407,6 +499,23 @@ class ActivityItem(Struct):
 # --- The service itself
 
 
+class Action(Struct):
+    """Something that the bot owes GitHub. `result` depends on its kind."""
+
+    id: Id
+    kind: ActionKind
+    integration_id: Id
+    repository: str | None
+    number: int | None
+    status: ActionStatus
+    attempts: int
+    next_attempt_at: Time | None
+    last_error: str | None
+    created_at: Time
+    finished_at: Time | None
+    result: dict[str, Any] | None
+
+
 class Health(Struct):
     """Whether the service can do its work."""
 
@@ -456,3 +565,8 @@ class DeliveryQuery(Paged, forbid_unknown_fields=True):
 
 class NoQuery(Struct, forbid_unknown_fields=True):
     """No parameter is taken."""
+
+
+class ActionQuery(Paged, forbid_unknown_fields=True):
+    status: ActionStatus | None = None
+    kind: ActionKind | None = None

@@ -27,7 +27,9 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The content type is not taken.",
     422: "A field or parameter cannot be; `errors` says which.",
-    503: "The database cannot take this now; `Retry-After` says when to try again.",
+    502: "GitHub refused it, or answered what nobody can read.",
+    503: "The database cannot take this now, or GitHub cannot be reached; `Retry-After` says when "
+    "to try again.",
 }
 _ABOUT = """Links GitHub pull requests, commits and issues to the experiments they belong to.
 
@@ -108,6 +110,8 @@ def _operation(
         }
     for status, answer in operation.answers.items():
         described["responses"][str(status)] = _answer(answer, schema_of)
+    if operation.headers:
+        statuses |= {400}
     described["responses"] |= _problems(statuses, schema_of)
     return described
 

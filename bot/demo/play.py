@@ -417,6 +417,10 @@ async def _create_integration(api: _Api, webhook_secret: str) -> str:
         "private_key": pem.decode(),
         "installation_id": _INSTALLATION,
         "webhook_secret": webhook_secret,
+        # These repositories are made up, so the bot has nothing to say in them.
+        "comments": "off",
+        "label": None,
+        "check": "off",
     }
     body = {
         "name": "Acme on GitHub",

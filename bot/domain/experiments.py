@@ -6,11 +6,12 @@ from typing import Any
 import msgspec
 
 from bot import times
-from bot.domain import activity
+from bot.domain import actions, activity
 from bot.storage import experiments as storage
 from bot.storage import links
 from bot.storage.database import Row, Transaction
 
+_SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
 
 
@@ -24,6 +25,7 @@ def create(transaction: Transaction, values: dict[str, Any], actor: str) -> Row 
         return None
     links.set_resolved(transaction, row["key"], resolved=True)
     _tell(transaction, row, "experiment.created", f"Created experiment {row['name']}", actor)
+    actions.refresh_experiment(transaction, row["key"])
     return row
 
 
@@ -45,6 +47,8 @@ def change(transaction: Transaction, key: str, values: dict[str, Any], actor: st
     if "status" in changed:
         summary = f"Status of {row['name']}: {old['status']} → {row['status']}"
         _tell(transaction, row, "experiment.status_changed", summary, actor)
+    if changed.keys() & _SHOWN:
+        actions.refresh_experiment(transaction, key)
     return row
 
 
@@ -53,6 +57,7 @@ def delete(transaction: Transaction, key: str) -> bool:
     if not storage.remove(transaction, key):
         return False
     links.set_resolved(transaction, key, resolved=False)
+    actions.refresh_experiment(transaction, key)
     return True
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from bot.storage import installations as storage
-from bot.storage.database import Transaction
+from bot.storage.database import Row, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +54,29 @@ def set_repositories(
             for github_id, full_name in repositories
         ],
     )
+
+
+def observe_repository(
+    transaction: Transaction, integration_id: str, repository_id: int, installation_id: int
+) -> None:
+    """A delivery about a repository came through an installation, which can act there."""
+    if storage.of_repository(transaction, integration_id, repository_id) != installation_id:
+        storage.set_of_repository(transaction, integration_id, repository_id, installation_id)
+
+
+def serving(transaction: Transaction, integration_id: str, repository: Row) -> int | None:
+    """Return the installation that serves a repository, as far as deliveries told."""
+    known = storage.of_repository(transaction, integration_id, repository["id"])
+    if known is not None:
+        return known
+    owner = repository["full_name"].partition("/")[0]
+    of_owner = storage.of_account(transaction, integration_id, owner)
+    return int(of_owner[0]["installation_id"]) if of_owner else None
+
+
+def cannot_act(transaction: Transaction, integration_id: str, installation_id: int) -> str | None:
+    """Return why an installation must not be called: `suspended` or `removed`; None if it may."""
+    row = storage.find(transaction, integration_id, installation_id)
+    if row is None:
+        return None
+    return "removed" if row["deleted_at"] else "suspended" if row["suspended_at"] else None

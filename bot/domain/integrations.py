@@ -1,6 +1,7 @@
 """Integrations: what lets deliveries in and calls out, with their secrets sealed in storage."""
 
 import fnmatch
+import hashlib
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -14,12 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import times
+from bot.domain import actions
 from bot.storage import integrations as storage
 from bot.storage.database import Row, Transaction
 from bot.storage.vault import Vault
 
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
+NOISE = {"comments": "on", "label": "experiment", "check": "on"}
 _SECRETS = ("token", "private_key", "webhook_secret")
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/(?:[A-Za-z0-9_.-]{1,100}|\*)")
@@ -45,6 +48,9 @@ class Integration:
     repositories: tuple[str, ...] | None
     app_id: int | None
     installation_id: int | None
+    comments: str
+    label: str | None
+    check: str
     webhook_secret: str = field(repr=False)
     previous_secrets: tuple[tuple[str, int], ...] = field(repr=False)  # secret, valid until
     token: str | None = field(repr=False)
@@ -76,11 +82,17 @@ def load(row: Row, vault: Vault) -> Integration:
         repositories=tuple(config["repositories"]) if config.get("repositories") else None,
         app_id=config.get("app_id"),
         installation_id=config.get("installation_id"),
+        **noise(config),
         webhook_secret=opened["webhook_secret"],
         previous_secrets=tuple(_previous_secrets(opened)),
         token=opened.get("token"),
         private_key=opened.get("private_key"),
     )
+
+
+def noise(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how much of itself the bot shows on pull requests; what is not set has its default."""
+    return {name: config.get(name, default) for name, default in NOISE.items()}
 
 
 def web_host(api_url: str) -> str:
@@ -114,6 +126,7 @@ def create(
             "description": values.get("description"),
             "is_active": int(values.get("is_active", True)),
             "config": msgspec.json.encode(config).decode(),
+            "credential": _credential(config, secrets),
             "secrets": vault.seal(secrets),
             "previous_secret_until": None,
             "created_at": now,
@@ -168,12 +181,32 @@ def change(
         {
             **columns,
             "config": msgspec.json.encode(config).decode(),
+            "credential": _credential(config, secrets),
             "secrets": vault.seal(secrets),
             "previous_secret_until": max(previous.values(), default=None),
             "updated_at": now,
         },
     )
-    return storage.find(transaction, integration_id)
+    changed = storage.find(transaction, integration_id)
+    assert changed is not None
+    actions.integration_changed(transaction, changed)
+    return changed
+
+
+def delete(transaction: Transaction, integration_id: str) -> bool:
+    """Take an integration out of service; False if there is none. What it owed is given up."""
+    if not storage.mark_deleted(transaction, integration_id, times.now()):
+        return False
+    actions.integration_deleted(transaction, integration_id)
+    return True
+
+
+def _credential(config: Mapping[str, Any], secrets: Mapping[str, str]) -> str:
+    """Return what all integrations of one token or App have in common; no secret."""
+    if config["auth"] == "token":
+        digest = hashlib.sha256(f"{config['api_url']} {secrets['token']}".encode()).hexdigest()
+        return f"token:{digest[:32]}"
+    return f"app:{web_host(config['api_url'])}:{config['app_id']}"
 
 
 def _previous_secrets(opened: Mapping[str, str]) -> list[tuple[str, int]]:
@@ -217,9 +250,13 @@ def _merged(
             errors.append((f"config.repositories[{position}]", "wants owner/name or owner/*"))
     if config.get("repositories") == []:
         errors.append(("config.repositories", "lists no repository; null allows all"))
+    label = config.get("label")
+    if label is not None and (label != label.strip() or not label.isprintable()):
+        errors.append(("config.label", "wants printable text without white space around it"))
     if errors:
         raise Invalid(errors)
-    return {name: value for name, value in config.items() if value is not None}, secrets
+    kept = {name: value for name, value in config.items() if value is not None or name == "label"}
+    return kept, secrets
 
 
 def _credential_errors(

@@ -1,14 +1,16 @@
 """Takes in what deliveries say of pull requests and issues; state, links and feed follow."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
-from bot.domain import activity, links
+from bot.domain import actions, activity, links
 from bot.domain.story import (
-    BY_HAND,
+    Decision,
     Item,
     Kind,
+    Link,
     Snapshot,
     Story,
     carried_forward,
@@ -20,12 +22,13 @@ from bot.storage import links as link_storage
 from bot.storage.database import Row, Transaction
 
 # What decides which pushes belong to a pull request.
+BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _TIME_ON_BRANCH = ("head_repository_id", "head_ref", "created_at", "closed_at")
 
 
 def observe(
     transaction: Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
-) -> None:
+) -> Item:
     """Take in one version of an item.
 
     A delivery that was taken in before, through whichever integration, changes nothing; neither
@@ -52,38 +55,127 @@ def observe(
             activity.record(transaction, story.news)
             if now.closed_at is not None:  # where it ended, the next one on its branch begins
                 links.follow_branch(transaction, now.head_repository_id, now.head_ref)
-            return
+            _owe(transaction, item, None, now, {}, story.links)
+            return item
         row = facts.find_item(transaction, repository_id, kind, number)
         assert row is not None
 
     item = Item(row["id"], repository_id, kind, number)
     if row["gone_at"] is not None and snapshot.at <= row["gone_at"]:
-        return
+        return item
     if not _add_version(transaction, item, snapshot):
-        return
+        return item
     before = links.of_item(transaction, item)
-    by_hand = {key: link for key, link in before.items() if link.linked_by in BY_HAND}
-    if snapshot.order >= (row["version_at"], row["version_rank"]):
-        named = {key: link for key, link in before.items() if link.linked_by not in BY_HAND}
-        story = Story(_facts(row), named, by_hand)
+    if snapshot.order >= (row["version_at"], row["version_rank"]) and not row["decided"]:
+        story = Story(_facts(row), dict(before))
         step(story, item, snapshot)
         activity.record(transaction, story.news)
     else:
-        versions = [
-            msgspec.json.decode(text, type=Snapshot)
-            for text in facts.versions_of_item(transaction, item.id)
-        ]
-        story = retell(item, by_hand, versions)
-        activity.replace(transaction, item.id, [one.guid for one in versions], story.news)
-    assert story.facts is not None
-    columns = _columns(story.facts)
+        story = _retold(transaction, item)
+    _settle(transaction, item, row, before, story, snapshot.integration_id)
+    return item
+
+
+def decide(transaction: Transaction, item: Item, decision: Decision) -> None:
+    """Link or unlink an item by hand. One that was taken in before changes nothing."""
+    row = facts.get_item(transaction, item.id)
+    added = facts.add_decision(
+        transaction,
+        {
+            "item_id": item.id,
+            "guid": decision.guid,
+            "verb": decision.verb,
+            "experiment_key": decision.key,
+            "made_by": decision.made_by,
+            "actor": decision.actor,
+            "integration_id": decision.integration_id,
+            "made_at": decision.made_at,
+            "version_at": row["version_at"],
+            "version_rank": row["version_rank"],
+        },
+    )
+    if not added:
+        return
+    facts.set_item_decided(transaction, item.id)
+    before = links.of_item(transaction, item)
+    story = _retold(transaction, item)
+    _settle(transaction, item, row, before, story, decision.integration_id)
+
+
+def _retold(transaction: Transaction, item: Item) -> Story:
+    """Return the whole story of an item, and bring the feed in line with it."""
+    versions = [
+        msgspec.json.decode(text, type=Snapshot)
+        for text in facts.versions_of_item(transaction, item.id)
+    ]
+    decisions = [
+        Decision(
+            guid=row["guid"],
+            verb=row["verb"],
+            key=row["experiment_key"],
+            made_by=row["made_by"],
+            actor=row["actor"],
+            integration_id=row["integration_id"],
+            made_at=row["made_at"],
+            after=(row["version_at"], row["version_rank"]),
+        )
+        for row in facts.decisions_of_item(transaction, item.id)
+    ]
+    story = retell(item, decisions, versions)
+    told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
+    activity.replace(transaction, item.id, told_by, story.news)
+    return story
+
+
+def _settle(
+    transaction: Transaction,
+    item: Item,
+    row: Row,
+    before: Mapping[str, Link],
+    story: Story,
+    integration_id: str,
+) -> None:
+    """Keep what an item's story amounts to; `row` and `before` are what was kept until now."""
+    now = story.facts
+    assert now is not None
+    columns = _columns(now)
     facts.update_item(transaction, item.id, columns)
-    links.set_of_item(transaction, item, story.facts, before, story.links)
+    links.set_of_item(transaction, item, now, before, story.links)
     if before and row["state"] != columns["state"]:
-        link_storage.set_state(transaction, kind, item.id, columns["state"])
-    if kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
+        link_storage.set_state(transaction, item.kind, item.id, columns["state"])
+    if item.kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
         for state in (row, columns):
             links.follow_branch(transaction, state["head_repository_id"], state["head_ref"])
+    now = msgspec.structs.replace(now, integration_id=integration_id)
+    _owe(transaction, item, row, now, before, story.links)
+
+
+def _owe(
+    transaction: Transaction,
+    item: Item,
+    row: Row | None,
+    now: Snapshot,
+    before: Mapping[str, Link],
+    after: Mapping[str, Link],
+) -> None:
+    """Owe GitHub what a pull request's change calls for; `row` is what it was before, if it was."""
+    if item.kind != "pull_request":
+        return
+    has_new_head = row is None or row["head_sha"] != now.head_sha
+    is_reopened = row is not None and row["state"] != "open" and now.state == "open"
+    if before.keys() != after.keys():
+        kinds: tuple[str, ...] = (actions.CHECK, actions.COMMENT, actions.LABEL)
+    elif after and is_reopened:
+        kinds = (actions.CHECK, actions.COMMENT)
+    elif now.state == "open" and (has_new_head or is_reopened):
+        is_checked = after or (row is not None and actions.is_checked(transaction, item.id))
+        is_wanted = is_checked or actions.requires_check(transaction, now.integration_id)
+        kinds = (actions.CHECK,) if is_wanted else ()
+    else:
+        return
+    if kinds:
+        kept = facts.get_item(transaction, item.id)
+        actions.owe_posts(transaction, kept, kinds, now.integration_id)
 
 
 def forget(transaction: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
@@ -114,9 +206,22 @@ def move(
         return
     source = Item(row["id"], old[0], "issue", old[1])
     item = Item(target["id"], new[0], "issue", new[1])
-    brought = links.of_item(transaction, source)
     before = links.of_item(transaction, item)
-    links.set_of_item(transaction, item, _facts(target), before, {**before, **brought})
+    brought = links.of_item(transaction, source)
+    named = {key: link for key, link in brought.items() if link.linked_by not in BY_HAND}
+    links.set_of_item(transaction, item, _facts(target), before, {**before, **named})
+    for key, link in brought.items():
+        if link.linked_by in BY_HAND:
+            decision = Decision(
+                guid=f"moved:{source.id}:{item.id}:{key}",
+                verb="link",
+                key=key,
+                made_by=link.linked_by,
+                actor=None,
+                integration_id=link.integration_id,
+                made_at=link.linked_at,
+            )
+            decide(transaction, item, decision)
     forget(transaction, old[0], "issue", old[1], at)
 
 

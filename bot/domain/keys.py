@@ -78,6 +78,15 @@ def key_in_title(title: str) -> str | None:
     return match[1] if match else None
 
 
+def keys_of_issue(body: str | None, title: str | None) -> dict[str, str]:
+    """Return the keys that an issue names, each with what names it: `body` or `title`."""
+    named = dict.fromkeys(keys_in_markdown(body), "body")
+    titled = key_in_title(title or "")
+    if titled is not None:
+        named.setdefault(titled, "title")
+    return named
+
+
 def _with_plain_newlines(text: str) -> str:
     return text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
 

@@ -3,10 +3,11 @@
 GitHub delivers late, twice and out of order. Every delivery that tells something of an item is
 one version of it. A version newer than all others is one `step` on from what is known; one that
 arrives late is sorted among its neighbours and the whole story is told again (`retell`), so that
-any order of arrival ends in the same facts, links and feed.
+any order of arrival ends in the same facts, links and feed. What somebody decided by hand, through
+the API or a command, has its place in the story after the version that was the newest then.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,7 +16,6 @@ import msgspec
 from bot.domain.activity import News
 
 Kind = Literal["pull_request", "issue"]
-BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 
 # Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
 _RANKS = {"opened": 0, "closed": 2, "reopened": 2, "deleted": 3}
@@ -39,6 +39,20 @@ class Link:
     linked_by: str
     linked_at: int
     integration_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """A link made (`link`) or cut (`unlink`) by hand. `after` is the order of a version."""
+
+    guid: str
+    verb: str
+    key: str
+    made_by: str  # api, command
+    actor: str | None
+    integration_id: str
+    made_at: int
+    after: tuple[int, int] = (0, 0)
 
 
 class Snapshot(msgspec.Struct, omit_defaults=True, frozen=True):
@@ -93,12 +107,14 @@ _CARRIED = (
 class Story:
     """What is known after some versions: the facts, the links and what the feed has to say.
 
-    `named` are the links that follow the text, `by_hand` those that do not.
+    `named` are the links that follow the text, `by_hand` those that do not; `cut` are keys that
+    were unlinked by hand though the text names them, until it once does not.
     """
 
     facts: Snapshot | None = None
     named: dict[str, Link] = field(default_factory=dict)
-    by_hand: Mapping[str, Link] = field(default_factory=dict)
+    by_hand: dict[str, Link] = field(default_factory=dict)
+    cut: set[str] = field(default_factory=set)
     news: list[News] = field(default_factory=list)
 
     @property
@@ -106,36 +122,41 @@ class Story:
         """All links by key; one made by hand goes before one that the text names."""
         return {**self.named, **self.by_hand}
 
-
-def step(story: Story, item: Item, snapshot: Snapshot) -> None:
-    """Take `story` one version on, in place; `snapshot` is not older than what it holds."""
-    before, now = story.facts, carried_forward(story.facts, snapshot)
-    subject = f"{_NOUNS[item.kind]} #{item.number}: {now.title or '(no title)'}"
-    by_hand = {key for key, link in story.by_hand.items() if link.linked_at <= now.at}
-
-    def tell(verb: str, key: str, summary: str, time: int) -> None:
-        story.news.append(
+    def tell(
+        self, item: Item, verb: str, key: str, summary: str, told: "Snapshot | Decision", time: int
+    ) -> None:
+        """Add to the feed what a version or decision has brought about for a key."""
+        assert self.facts is not None
+        self.news.append(
             News(
                 type=f"{item.kind}.{verb}",
                 experiment_key=key,
                 occurred_at=time,
-                actor=now.actor,
+                actor=told.actor,
                 summary=summary,
-                html_url=now.html_url,
+                html_url=self.facts.html_url,
                 repository_id=item.repository_id,
                 item_id=item.id,
-                guid=now.guid,
+                guid=told.guid,
             )
         )
 
-    for key in [key for key in story.named if key not in now.keys]:
+
+def step(story: Story, item: Item, snapshot: Snapshot) -> None:
+    """Take `story` one version on, in place; `snapshot` is not older than what it holds."""
+    before = story.facts
+    now = story.facts = carried_forward(before, snapshot)
+    subject = _subject(item, now)
+    story.cut &= now.keys.keys()
+    named = {key: source for key, source in now.keys.items() if key not in story.cut}
+    for key in [key for key in story.named if key not in named]:
         del story.named[key]
-        if key not in by_hand:
-            tell("unlinked", key, f"Unlinked {subject}", now.at)
-    for key, source in now.keys.items():
+        if key not in story.by_hand:
+            story.tell(item, "unlinked", key, f"Unlinked {subject}", now, now.at)
+    for key, source in named.items():
         old = story.named.get(key)
-        if old is None and key not in by_hand:
-            tell("linked", key, f"Linked {subject}", now.at)
+        if old is None and key not in story.by_hand:
+            story.tell(item, "linked", key, f"Linked {subject}", now, now.at)
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
         story.named[key] = Link(key, source, since, seen_by)
@@ -143,17 +164,46 @@ def step(story: Story, item: Item, snapshot: Snapshot) -> None:
         before, now
     )
     for verb, summary, time in changes:
-        for key in sorted({*story.named, *by_hand}):
-            tell(verb, key, summary.format(subject), time)
-    story.facts = now
+        for key in sorted(story.links):
+            story.tell(item, verb, key, summary.format(subject), now, time)
 
 
-def retell(item: Item, by_hand: Mapping[str, Link], versions: Sequence[Snapshot]) -> Story:
+def decide(story: Story, item: Item, decision: Decision) -> None:
+    """Take `story` one decision on, in place; it has at least one version."""
+    assert story.facts is not None
+    key, subject = decision.key, _subject(item, story.facts)
+    was_linked = key in story.links
+    if decision.verb == "link":
+        story.cut.discard(key)
+        story.by_hand.setdefault(
+            key, Link(key, decision.made_by, decision.made_at, decision.integration_id)
+        )
+        if not was_linked:
+            story.tell(item, "linked", key, f"Linked {subject}", decision, decision.made_at)
+        return
+    story.named.pop(key, None)
+    story.by_hand.pop(key, None)
+    if key in story.facts.keys:
+        story.cut.add(key)
+    if was_linked:
+        story.tell(item, "unlinked", key, f"Unlinked {subject}", decision, decision.made_at)
+
+
+def retell(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> Story:
     """Tell an item's story from its beginning, `versions` in their true order."""
-    story = Story(by_hand=by_hand)
+    story = Story()
+    coming = sorted(decisions, key=lambda decision: decision.after)
     for version in versions:
+        while coming and story.facts is not None and coming[0].after < version.order:
+            decide(story, item, coming.pop(0))
         step(story, item, version)
+    for decision in coming:
+        decide(story, item, decision)
     return story
+
+
+def _subject(item: Item, facts: Snapshot) -> str:
+    return f"{_NOUNS[item.kind]} #{item.number}: {facts.title or '(no title)'}"
 
 
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}

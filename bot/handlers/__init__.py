@@ -5,10 +5,11 @@ stores the delivery. It uses no network, no clock and no globals: run twice, it 
 the second time. It is `async` because that is gidgethub's form; it never waits for anything.
 """
 
-from bot.handlers import installation, issues, ping, pull_request, push, repository
+from bot.handlers import check, installation, issues, ping, pull_request, push, repository
 from bot.handlers.dispatch import Dispatcher
 
 ROUTERS = (
+    check.router,
     installation.router,
     issues.router,
     ping.router,

@@ -9,7 +9,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import times
-from bot.domain import repositories
+from bot.domain import installations, repositories
 from bot.handlers import payloads
 from bot.storage.database import Transaction
 
@@ -29,6 +29,29 @@ class Delivery:
     host: str
     guid: str
     received_at: int
+    installation_id: int | None
+
+    @classmethod
+    def of(
+        cls,
+        transaction: Transaction,
+        integration_id: str,
+        host: str,
+        event: Event,
+        received_at: int,
+    ) -> "Delivery":
+        """Return what the handlers of `event` are given."""
+        installation = event.data.get("installation")
+        identifier = installation.get("id") if isinstance(installation, dict) else None
+        is_id = type(identifier) is int and 0 < identifier < 2**63
+        return cls(
+            transaction,
+            integration_id,
+            host,
+            event.delivery_id,
+            received_at,
+            identifier if is_id else None,
+        )
 
     def time(self, value: str | int | None) -> int | None:
         """Return a time of the payload; raises InvalidPayload if it is none."""
@@ -39,7 +62,7 @@ class Delivery:
 
     def repository(self, repository: payloads.Repository, *, is_rename: bool = False) -> int:
         """Return our id of a payload's repository."""
-        return repositories.resolve(
+        repository_id = repositories.resolve(
             self.transaction,
             self.host,
             repository.full_name,
@@ -48,6 +71,11 @@ class Delivery:
             repository.default_branch,
             is_rename=is_rename,
         )
+        if self.installation_id is not None:
+            installations.observe_repository(
+                self.transaction, self.integration_id, repository_id, self.installation_id
+            )
+        return repository_id
 
     def repository_of(self, repository: payloads.Repository | None, html_url: str | None) -> int:
         """Return our id of the repository, taken from a page's address where none is given."""

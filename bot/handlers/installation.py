@@ -6,7 +6,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot.domain import installations
+from bot.domain import actions, installations
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
 
@@ -41,6 +41,8 @@ async def repositories_changed(event: Event, delivery: Delivery) -> None:
 
 
 def _remember(delivery: Delivery, installation: payloads.Installation, action: str) -> int:
+    if action in ("unsuspend", "created", "new_permissions_accepted"):
+        actions.resume(delivery.transaction, delivery.integration_id, installation.id)
     return installations.observe(
         delivery.transaction,
         installations.Observed(

@@ -6,7 +6,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#issues
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot.domain import items, keys
+from bot.domain import items, keys, tracking
 from bot.domain.story import Snapshot
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
@@ -24,6 +24,8 @@ async def observed(event: Event, delivery: Delivery) -> None:
     at = delivery.time(issue.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
     here = (repository_id, issue.number)
+    if action_id := tracking.action_of(issue.body):
+        _recognise(delivery, repository_id, issue, action_id)
     _observe(delivery, repository_id, issue, payload, actor)
     if payload.action == "deleted":
         items.forget(delivery.transaction, repository_id, "issue", issue.number, at)
@@ -36,6 +38,24 @@ async def observed(event: Event, delivery: Delivery) -> None:
         items.move(delivery.transaction, (there, changes.old_issue.number), here, at)
 
 
+def _recognise(
+    delivery: Delivery, repository_id: int, issue: payloads.Issue, action_id: str
+) -> None:
+    """An issue that the bot itself creates may be delivered before GitHub answers the bot."""
+    created_at = delivery.time(issue.created_at) or delivery.received_at
+    created = tracking.Created(
+        number=issue.number,
+        html_url=issue.html_url or "",
+        title=issue.title or "",
+        state=issue.state or "open",
+        labels=[label.name for label in issue.labels or ()],
+        author=issue.user.login if issue.user else None,
+        created_at=created_at,
+        updated_at=delivery.time(issue.updated_at) or created_at,
+    )
+    tracking.created(delivery.transaction, action_id, repository_id, created)
+
+
 def _observe(
     delivery: Delivery,
     repository_id: int,
@@ -46,10 +66,7 @@ def _observe(
     action = payload.action or ""
     # A deleted issue names nothing any more, whatever its last text was.
     is_gone = action == "deleted"
-    named = {} if is_gone else dict.fromkeys(keys.keys_in_markdown(issue.body), "body")
-    titled = keys.key_in_title(issue.title or "")
-    if titled is not None and not is_gone:
-        named.setdefault(titled, "title")
+    named = {} if is_gone else keys.keys_of_issue(issue.body, issue.title)
     snapshot = Snapshot(
         guid=delivery.guid,
         at=delivery.time(issue.updated_at) or delivery.received_at,

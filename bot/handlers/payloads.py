@@ -131,6 +131,23 @@ class RepositoryEvent(Struct):
     sender: User | None = None
 
 
+class Checked(Struct):
+    """A check run or check suite."""
+
+    head_sha: Short
+    name: str | None = None
+
+
+class CheckRunEvent(Struct):
+    check_run: Checked
+    repository: Repository
+
+
+class CheckSuiteEvent(Struct):
+    check_suite: Checked
+    repository: Repository
+
+
 class Account(Struct):
     login: Short | None = None
 

@@ -8,7 +8,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import items, keys
-from bot.domain.story import Snapshot
+from bot.domain.story import Item, Snapshot
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
 
@@ -19,7 +19,11 @@ _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
 @router.register("pull_request")
 async def observed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.PullRequestEvent)
+    take_in(delivery, payloads.read(event.data, payloads.PullRequestEvent))
+
+
+def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
+    """Take in what a payload says of its pull request; raises InvalidPayload."""
     pull = payload.pull_request
     number = payload.number or pull.number
     if number is None:
@@ -51,7 +55,7 @@ async def observed(event: Event, delivery: Delivery) -> None:
         closed_at=delivery.time(pull.closed_at),
         merged_at=merged_at,
     )
-    items.observe(delivery.transaction, repository_id, "pull_request", number, snapshot)
+    return items.observe(delivery.transaction, repository_id, "pull_request", number, snapshot)
 
 
 def _head_repository(

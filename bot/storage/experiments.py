@@ -97,3 +97,8 @@ def listed(
         f"SELECT experiments.*, {_COUNTS} FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
         {"status": status, "pattern": f"%{escaped}%", "before": before, "limit": limit},
     )
+
+
+def keys(transaction: Transaction) -> list[str]:
+    """Return every experiment's key."""
+    return [row["key"] for row in transaction.all("SELECT key FROM experiments ORDER BY key")]

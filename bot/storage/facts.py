@@ -75,6 +75,12 @@ def add_repository(
     return row
 
 
+def get_repository(transaction: Transaction, repository_id: int) -> Row:
+    row = transaction.one("SELECT * FROM repositories WHERE id = :id", {"id": repository_id})
+    assert row is not None
+    return row
+
+
 def default_branch(transaction: Transaction, repository_id: int) -> str | None:
     row = transaction.one(
         "SELECT default_branch FROM repositories WHERE id = :id", {"id": repository_id}
@@ -146,6 +152,57 @@ def open_items(transaction: Transaction, repository_id: int) -> Sequence[Row]:
         """SELECT * FROM items WHERE repository_id = :repository_id AND state = 'open'
             AND gone_at IS NULL""",
         {"repository_id": repository_id},
+    )
+
+
+def get_item(transaction: Transaction, item_id: int) -> Row:
+    row = transaction.one("SELECT * FROM items WHERE id = :id", {"id": item_id})
+    assert row is not None
+    return row
+
+
+def open_pull_requests_of_experiment(transaction: Transaction, key: str) -> Sequence[Row]:
+    return transaction.all(
+        """SELECT items.* FROM links JOIN items ON items.id = links.target_id
+            WHERE links.experiment_key = :key AND links.kind = 'pull_request'
+                AND links.state = 'open' AND items.gone_at IS NULL ORDER BY items.id""",
+        {"key": key},
+    )
+
+
+def open_pull_requests_of_head(
+    transaction: Transaction, repository_id: int, sha: str
+) -> Sequence[Row]:
+    """Return the open pull requests of a repository whose head is a commit."""
+    return transaction.all(
+        """SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
+            AND head_sha = :sha AND state = 'open' AND gone_at IS NULL ORDER BY id""",
+        {"repository_id": repository_id, "sha": sha},
+    )
+
+
+def set_item_decided(transaction: Transaction, item_id: int) -> None:
+    transaction.run("UPDATE items SET decided = 1 WHERE id = :id", {"id": item_id})
+
+
+def add_decision(transaction: Transaction, values: Mapping[str, Any]) -> bool:
+    """Keep a link or an unlinking by hand; False if it is there already."""
+    return (
+        transaction.run(
+            """INSERT INTO decisions (item_id, guid, verb, experiment_key, made_by, actor,
+                    integration_id, made_at, version_at, version_rank)
+                VALUES (:item_id, :guid, :verb, :experiment_key, :made_by, :actor,
+                    :integration_id, :made_at, :version_at, :version_rank)
+                ON CONFLICT DO NOTHING""",
+            values,
+        )
+        == 1
+    )
+
+
+def decisions_of_item(transaction: Transaction, item_id: int) -> Sequence[Row]:
+    return transaction.all(
+        "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY id", {"item_id": item_id}
     )
 
 

@@ -47,6 +47,49 @@ def put_repositories(transaction: Transaction, rows: Sequence[Mapping[str, Any]]
     )
 
 
+def find(transaction: Transaction, integration_id: str, installation_id: int) -> Row | None:
+    return transaction.one(
+        """SELECT * FROM installations WHERE integration_id = :integration_id
+            AND installation_id = :installation_id""",
+        {"integration_id": integration_id, "installation_id": installation_id},
+    )
+
+
+def of_repository(transaction: Transaction, integration_id: str, repository_id: int) -> int | None:
+    """Return the installation that a repository's deliveries came with last."""
+    row = transaction.one(
+        """SELECT installation_id FROM repository_installations
+            WHERE integration_id = :integration_id AND repository_id = :repository_id""",
+        {"integration_id": integration_id, "repository_id": repository_id},
+    )
+    return row["installation_id"] if row else None
+
+
+def set_of_repository(
+    transaction: Transaction, integration_id: str, repository_id: int, installation_id: int
+) -> None:
+    transaction.run(
+        """INSERT INTO repository_installations (integration_id, repository_id, installation_id)
+            VALUES (:integration_id, :repository_id, :installation_id)
+            ON CONFLICT (integration_id, repository_id)
+                DO UPDATE SET installation_id = excluded.installation_id""",
+        {
+            "integration_id": integration_id,
+            "repository_id": repository_id,
+            "installation_id": installation_id,
+        },
+    )
+
+
+def of_account(transaction: Transaction, integration_id: str, account: str) -> Sequence[Row]:
+    """Return the installations of an integration on an account, the newest first."""
+    return transaction.all(
+        """SELECT * FROM installations WHERE integration_id = :integration_id
+            AND LOWER(account) = :account AND deleted_at IS NULL ORDER BY id DESC""",
+        {"integration_id": integration_id, "account": account.lower()},
+    )
+
+
 def of_integrations(transaction: Transaction, integration_ids: Sequence[str]) -> Sequence[Row]:
     """Return the installations of some integrations, with a count of their repositories."""
     if not integration_ids:

@@ -12,6 +12,7 @@ _COLUMNS = (
     "description",
     "is_active",
     "config",
+    "credential",
     "secrets",
     "previous_secret_until",
     "created_at",
@@ -64,6 +65,15 @@ def set_last_error(transaction: Transaction, integration_id: str, error: str | N
     transaction.run(
         "UPDATE integrations SET last_error = :error WHERE id = :id",
         {"id": integration_id, "error": error},
+    )
+
+
+def clear_last_error(transaction: Transaction, integration_id: str, prefix: str) -> None:
+    """Forget the last error if it begins with `prefix`: what it tells of works again."""
+    transaction.run(
+        """UPDATE integrations SET last_error = NULL
+            WHERE id = :id AND SUBSTR(last_error, 1, :length) = :prefix""",
+        {"id": integration_id, "length": len(prefix), "prefix": prefix},
     )
 
 

@@ -165,6 +165,22 @@ def items_of_experiment(
     )
 
 
+def item_of_experiment(
+    transaction: Transaction, experiment_key: str, kind: str, item_id: int
+) -> Row | None:
+    """Return one linked item as `items_of_experiment` does."""
+    return transaction.one(
+        """SELECT links.id AS link_id, links.linked_by, links.linked_at,
+                links.integration_id AS link_integration_id,
+                repositories.full_name AS repository, items.*
+            FROM links JOIN items ON items.id = links.target_id
+            JOIN repositories ON repositories.id = items.repository_id
+            WHERE links.target_id = :item_id AND links.kind = :kind
+                AND links.experiment_key = :experiment_key""",
+        {"experiment_key": experiment_key, "kind": kind, "item_id": item_id},
+    )
+
+
 def commits_of_experiment(
     transaction: Transaction, experiment_key: str, before: int | None, limit: int
 ) -> Sequence[Row]:

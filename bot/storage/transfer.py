@@ -23,6 +23,11 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "activity": ("seq",),
     "installations": ("id",),
     "installation_repositories": ("installation_row", "github_id"),
+    "repository_installations": ("integration_id", "repository_id"),
+    "decisions": ("id",),
+    "actions": ("seq",),
+    "queues": ("queue",),
+    "posts": ("item_id",),
 }
 _NEVER_TWICE = ("activity",)  # ids that deleted rows had are not given out again
 _STEP = 500

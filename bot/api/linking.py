@@ -1,0 +1,328 @@
+"""Links made from the platform's side: pull requests by hand, and tracking issues."""
+
+import asyncio
+import uuid
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.api import models
+from bot.api.links import EXPERIMENT, linked_pull_request
+from bot.api.problems import Problem, invalid, not_found
+from bot.api.routing import Call, Operations, log_change
+from bot.domain import actions, installations, items, repositories
+from bot.domain.integrations import Integration
+from bot.domain.story import Decision, Item
+from bot.github import CallFailed, Client, Refused
+from bot.handlers import payloads, pull_request
+from bot.handlers.dispatch import Delivery
+from bot.storage import actions as action_storage
+from bot.storage import experiments, facts, integrations, links
+from bot.storage.database import Row, Transaction
+
+operations = Operations("Links")
+ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue
+_IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
+
+
+@operations.add(
+    "POST",
+    f"{EXPERIMENT}/pull-requests",
+    role="developer",
+    summary="Link a pull request",
+    body=models.LinkPullRequest,
+    answers={201: models.LinkedPullRequest},
+    problems=(404, 502, 503),
+)
+async def link(call: Call) -> Any:
+    """Asks GitHub for the pull request, links it, and brings its status comment up to date.
+
+    The link stays whatever the description says, until it is deleted.
+    """
+    body: models.LinkPullRequest = call.body
+    key = call.path("key")
+    integration = await _integration(call, body.integration_id, body.repository)
+    fetched = await _fetch(call, integration, body.repository, body.number)
+
+    def job(transaction: Transaction) -> models.LinkedPullRequest | None:
+        if not experiments.exists(transaction, key):
+            return None
+        if fetched is not None:
+            item = _take_in(transaction, integration, body, fetched)
+        else:
+            item = _known(transaction, integration, body)
+        _decide(call, transaction, item, "link", key, integration.id)
+        row = links.item_of_experiment(transaction, key, "pull_request", item.id)
+        assert row is not None
+        return linked_pull_request(row)
+
+    linked = await call.services.database.write(job)
+    if linked is None:
+        raise not_found("experiment")
+    log_change(call, "linked", experiment=key, repository=linked.repository, number=linked.number)
+    return 201, linked
+
+
+@operations.add(
+    "DELETE",
+    f"{EXPERIMENT}/pull-requests/{{owner}}/{{repo}}/{{number}}",
+    role="developer",
+    summary="Unlink a pull request",
+    answers={204: None},
+    problems=(404,),
+)
+async def unlink(call: Call) -> Any:
+    """A key that still stands in the description stays unlinked until its line goes and comes
+    back."""
+    key, number = call.path("key"), int(call.path("number"))
+    full_name = f"{call.path('owner')}/{call.path('repo')}"
+
+    def job(transaction: Transaction) -> bool:
+        row = facts.item_by_name(transaction, full_name, "pull_request", number)
+        if (
+            row is None
+            or links.item_of_experiment(transaction, key, "pull_request", row["id"]) is None
+        ):
+            return False
+        item = Item(row["id"], row["repository_id"], "pull_request", number)
+        _decide(call, transaction, item, "unlink", key, row["integration_id"])
+        return True
+
+    if not await call.services.database.write(job):
+        raise not_found("link between this experiment and this pull request")
+    log_change(call, "unlinked", experiment=key, repository=full_name, number=number)
+    return 204, None
+
+
+@operations.add(
+    "POST",
+    f"{EXPERIMENT}/issues",
+    role="developer",
+    summary="Create a tracking issue",
+    body=models.IssueCreate,
+    answers={201: models.CreatedIssue, 202: models.PromisedIssue},
+    problems=(404, 502),
+    headers={
+        "Idempotency-Key": (
+            _IDEMPOTENCY_KEY,
+            "Sent again with the same body, the same issue is meant.",
+        )
+    },
+)
+async def create_issue(call: Call) -> Any:
+    """201 once GitHub has created it; 202 if it takes longer: the bot goes on until it exists.
+
+    It is linked to the experiment and never created twice. Labels that the repository lacks are
+    created.
+    """
+    body: models.IssueCreate = call.body
+    key = call.path("key")
+    idempotency_key = _idempotency_key(call)
+    integration = await _integration(call, body.integration_id, body.repository)
+    request = {
+        "title": body.title,
+        "body": body.body,
+        "labels": list(dict.fromkeys(body.labels)),
+        "assignees": list(dict.fromkeys(body.assignees)),
+        "experiment_keys": [key],
+        "made_by": "api",
+        "actor": call.actor.name,
+    }
+
+    def job(transaction: Transaction) -> str | None:
+        if not experiments.exists(transaction, key):
+            return None
+        repository_id = repositories.resolve(transaction, integration.host, body.repository)
+        if idempotency_key is not None:
+            earlier = action_storage.by_idempotency_key(transaction, idempotency_key)
+            if earlier is not None:
+                _same_request(earlier, request, integration.id, repository_id)
+                return str(earlier["id"])
+        row = integrations.find(transaction, integration.id)
+        if row is None:
+            raise invalid([("integration_id", "is no integration's id")])
+        return actions.owe_issue(transaction, row, repository_id, request, idempotency_key)
+
+    action_id = await call.services.database.write(job)
+    if action_id is None:
+        raise not_found("experiment")
+    log_change(call, "issue ordered", experiment=key, action=action_id)
+    return await _outcome(call, action_id)
+
+
+def _idempotency_key(call: Call) -> str | None:
+    key = call.request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable() and " " not in key):
+        raise Problem(
+            400,
+            "invalid Idempotency-Key",
+            "Send 1 to 255 printable ASCII characters without spaces, such as a UUID.",
+        )
+    return key
+
+
+def _same_request(
+    earlier: Row, request: dict[str, Any], integration_id: str, repository_id: int
+) -> None:
+    was = msgspec.json.decode(earlier["request"])
+    same = {name: value for name, value in was.items() if name != "actor"} == {
+        name: value for name, value in request.items() if name != "actor"
+    }
+    if not same or (earlier["integration_id"], earlier["repository_id"]) != (
+        integration_id,
+        repository_id,
+    ):
+        raise Problem(
+            422,
+            "idempotency key reused",
+            "This Idempotency-Key came with another request before; send a new one.",
+        )
+
+
+async def _outcome(call: Call, action_id: str) -> tuple[int, Any]:
+    """Wait for an action's end; return the answer."""
+    database = call.services.database
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ANSWER_SECONDS
+    while True:
+        committed = asyncio.ensure_future(database.wait_for_commit(0.5))
+        try:
+            row = await database.read(
+                lambda transaction: action_storage.find(transaction, action_id)
+            )
+            if row is not None and row["status"] == "done":
+                result = msgspec.json.decode(row["result"])
+                return 201, models.CreatedIssue(
+                    action_id=action_id,
+                    repository=row["repository"],
+                    number=result["number"],
+                    html_url=result["html_url"],
+                )
+            if row is None or row["status"] == "failed":
+                reason = row["last_error"] if row else "the action is gone"
+                raise Problem(
+                    502,
+                    "refused by GitHub",
+                    f"{reason}. Once that is mended, POST /api/v1/actions/{action_id}/retry.",
+                )
+            if loop.time() >= deadline:
+                return 202, models.PromisedIssue(action_id=action_id, status=row["status"])
+            await committed
+        finally:
+            committed.cancel()
+
+
+async def _integration(call: Call, integration_id: str, repository: str) -> Integration:
+    """Return the integration that is to act; raises a 422 if it cannot."""
+    found = await call.services.integration(integration_id.lower(), fresh=True)
+    if found is None:
+        raise invalid([("integration_id", "is no integration's id")])
+    if not found.is_active:
+        raise invalid([("integration_id", "is that of an integration that is not active")])
+    if not found.allows(repository):
+        raise invalid([("repository", "is not among the integration's repositories")])
+    return found
+
+
+async def _fetch(call: Call, integration: Integration, repository: str, number: int) -> Any | None:
+    """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
+
+    def job(transaction: Transaction) -> tuple[int | None, bool]:
+        rows = facts.repositories_by_name(transaction, integration.host, repository)
+        if not rows:
+            return None, False
+        known = facts.find_item(transaction, rows[0]["id"], "pull_request", number)
+        is_known = known is not None and known["gone_at"] is None
+        return installations.serving(transaction, integration.id, rows[0]), is_known
+
+    installation_id, is_known = await call.services.database.read(job)
+    try:
+        client = await _client(call, integration, repository, installation_id)
+        return await client.getitem(
+            "/repos/{+repository}/pulls/{number}",
+            {"repository": repository, "number": str(number)},
+        )
+    except Refused as error:
+        if error.status == 404:
+            raise invalid(
+                [("number", "is no pull request there that the integration's credential reaches")]
+            ) from None
+        raise Problem(502, "refused by GitHub", f"{error}.") from None
+    except CallFailed as error:
+        if is_known:
+            return None
+        raise Problem(
+            503, "GitHub unavailable", f"{error}. Try again.", headers={"Retry-After": "30"}
+        ) from None
+
+
+async def _client(
+    call: Call, integration: Integration, repository: str, installation_id: int | None
+) -> Client:
+    github = call.services.github
+    if integration.token is None and installation_id is None:
+        installation_id = integration.installation_id
+    if integration.token is None and installation_id is None:
+        installation_id = await github.installation_of(integration, repository)
+    return github.client(integration, installation_id)
+
+
+def _take_in(
+    transaction: Transaction,
+    integration: Integration,
+    body: models.LinkPullRequest,
+    fetched: Any,
+) -> Item:
+    """Take a fetched pull request in as if a delivery had brought it."""
+    base = fetched.get("base") if isinstance(fetched, dict) else None
+    data = {
+        "action": "",
+        "number": body.number,
+        "pull_request": fetched,
+        "repository": (base.get("repo") if isinstance(base, dict) else None)
+        or {"full_name": body.repository},
+    }
+    delivery = Delivery(
+        transaction=transaction,
+        integration_id=integration.id,
+        host=integration.host,
+        guid=f"api:{uuid.uuid4()}",
+        received_at=times.now(),
+        installation_id=None,
+    )
+    try:
+        return pull_request.take_in(delivery, payloads.read(data, payloads.PullRequestEvent))
+    except payloads.InvalidPayload:
+        raise Problem(
+            502, "unreadable answer", "GitHub's answer does not describe a pull request."
+        ) from None
+
+
+def _known(
+    transaction: Transaction, integration: Integration, body: models.LinkPullRequest
+) -> Item:
+    repository = facts.repositories_by_name(transaction, integration.host, body.repository)[0]
+    row = facts.find_item(transaction, repository["id"], "pull_request", body.number)
+    assert row is not None
+    return Item(row["id"], repository["id"], "pull_request", body.number)
+
+
+def _decide(
+    call: Call, transaction: Transaction, item: Item, verb: str, key: str, integration_id: str
+) -> None:
+    linked = links.item_of_experiment(transaction, key, "pull_request", item.id)
+    if verb == "link" and linked is not None and linked["linked_by"] in items.BY_HAND:
+        return
+    decision = Decision(
+        guid=f"api:{uuid.uuid4()}",
+        verb=verb,
+        key=key,
+        made_by="api",
+        actor=call.actor.name,
+        integration_id=integration_id,
+        made_at=times.now(),
+    )
+    items.decide(transaction, item, decision)

@@ -1,0 +1,267 @@
+"""What the bot owes GitHub: which action follows from what, and when it is tried again.
+
+Actions commit together with what they follow from. Those that describe a state (the status
+comment, the check, the label) say nothing but which pull request they are about: what to write is
+computed when they run, so one that is pending stands for all that follow until then.
+"""
+
+import random
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.domain import installations
+from bot.storage import actions as storage
+from bot.storage import facts, integrations
+from bot.storage.database import Row, Transaction
+
+COMMENT, CHECK, LABEL, ISSUE = "status_comment", "check", "label", "tracking_issue"
+CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
+KINDS = (COMMENT, CHECK, LABEL, ISSUE)
+_PRIORITIES = {ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2}
+_SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
+GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
+_FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
+
+
+def owe_posts(
+    transaction: Transaction,
+    item: Mapping[str, Any],
+    kinds: Iterable[str],
+    integration_id: str,
+    *,
+    again: bool = False,
+) -> None:
+    """Bring what the bot shows on a pull request up to date, once for each of `kinds`.
+
+    `integration_id` acts if the one that posted before, or saw the pull request first, cannot.
+    `again` writes even what seems to be there already.
+    """
+    kinds = tuple(kinds)
+    integration = _acting(transaction, item, integration_id) if kinds else None
+    if integration is None:
+        return
+    repository = facts.get_repository(transaction, item["repository_id"])
+    config = msgspec.json.decode(integration["config"])
+    for kind in kinds:
+        if config.get(_SETTINGS[kind], "on") in ("off", None):
+            continue
+        collapse = f"{kind}:{item['id']}"
+        if again and (pending := storage.pending_like(transaction, collapse)):
+            storage.change(transaction, pending["id"], request='{"again":true}')
+            continue
+        _add(
+            transaction,
+            kind,
+            integration,
+            repository,
+            lane=_lane(repository["id"], item["number"]),
+            request={"again": True} if again else {},
+            collapse=collapse,
+            item_id=item["id"],
+            number=item["number"],
+        )
+
+
+def owe_issue(
+    transaction: Transaction,
+    integration: Row,
+    repository_id: int,
+    request: Mapping[str, Any],
+    idempotency_key: str | None = None,
+) -> str:
+    """Create an issue in a repository; return the action's id, which the issue will carry."""
+    repository = facts.get_repository(transaction, repository_id)
+    action_id = str(uuid.uuid4())
+    return _add(
+        transaction,
+        ISSUE,
+        integration,
+        repository,
+        lane=action_id,
+        request=request,
+        idempotency_key=idempotency_key,
+        action_id=action_id,
+    )
+
+
+def requires_check(transaction: Transaction, integration_id: str) -> bool:
+    """Tell whether an integration wants a check on every pull request."""
+    integration = integrations.find(transaction, integration_id)
+    return integration is not None and '"check":"required"' in integration["config"]
+
+
+def is_checked(transaction: Transaction, item_id: int) -> bool:
+    """Tell whether the bot has ever set a check on a pull request."""
+    post = storage.post(transaction, item_id)
+    return post is not None and post["check_sha"] is not None
+
+
+def refresh_experiment(transaction: Transaction, key: str) -> None:
+    """Bring the posts on all open pull requests of an experiment up to date."""
+    for item in facts.open_pull_requests_of_experiment(transaction, key):
+        owe_posts(transaction, item, (COMMENT, CHECK), item["integration_id"])
+
+
+def retry(transaction: Transaction, action: Row) -> bool:
+    """Try a failed action again now, or a pending one sooner.
+
+    False if another that is pending does the same.
+    """
+    now = times.now()
+    if action["status"] == "failed" and superseding(transaction, action) is not None:
+        return False
+    storage.change(
+        transaction,
+        action["id"],
+        status="pending",
+        next_attempt_at=now,
+        give_up_at=now + GIVE_UP_AFTER,
+        finished_at=None,
+    )
+    storage.wake(transaction, action["queue"], now)
+    return True
+
+
+def backoff(attempts: int) -> int:
+    """Return how long to wait after so many attempts, in microseconds, spread at random."""
+    return jittered(min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT))
+
+
+def jittered(wait: int) -> int:
+    """Return a wait spread at random, so that what failed together is not tried together."""
+    return round(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
+
+
+def integration_changed(transaction: Transaction, integration: Row) -> None:
+    """A credential or a setting was changed: what waits for it is tried with the new one.
+
+    That goes for actions that GitHub refused in the last three days because of the old
+    credential as well.
+    """
+    now = times.now()
+    for action in storage.failed_of(transaction, integration["id"], now - GIVE_UP_AFTER):
+        if '"status":401' in (action["result"] or ""):
+            retry(transaction, action)
+    for action in storage.open_of_integration(transaction, integration["id"]):
+        repository = facts.get_repository(transaction, action["repository_id"])
+        queue, installation_id = _queue(transaction, integration, repository)
+        if action["status"] == "pending":
+            storage.change(
+                transaction,
+                action["id"],
+                queue=queue,
+                installation_id=installation_id,
+                next_attempt_at=now,
+            )
+        storage.wake(transaction, queue, now)
+
+
+def integration_deleted(transaction: Transaction, integration_id: str) -> None:
+    """What a deleted integration still owed will not be done."""
+    now = times.now()
+    for action in storage.open_of_integration(transaction, integration_id):
+        storage.change(
+            transaction,
+            action["id"],
+            status="failed",
+            last_error="the integration was deleted",
+            next_attempt_at=None,
+            finished_at=now,
+        )
+        wake_lane(transaction, action["lane"], now)
+
+
+def resume(transaction: Transaction, integration_id: str, installation_id: int) -> None:
+    """An installation may be called again: what waits for it is tried now."""
+    now = times.now()
+    for action in storage.open_of_integration(transaction, integration_id):
+        if action["installation_id"] == installation_id and action["status"] == "pending":
+            storage.change(transaction, action["id"], next_attempt_at=now)
+            storage.wake(transaction, action["queue"], now)
+
+
+def wake_lane(transaction: Transaction, lane: str, now: int) -> None:
+    """What waited in other queues for an action of a lane may have its turn now."""
+    for queue in storage.queues_of_lane(transaction, lane):
+        storage.wake(transaction, queue, now)
+
+
+def _acting(transaction: Transaction, item: Mapping[str, Any], integration_id: str) -> Row | None:
+    """Return the integration that posted on a pull request, saw it first, or sees it now."""
+    post = storage.post(transaction, item["id"])
+    candidates = (post["integration_id"] if post else None, item["integration_id"], integration_id)
+    for candidate in dict.fromkeys(candidates):
+        found = integrations.find(transaction, candidate) if candidate else None
+        if found is not None and found["is_active"]:
+            return found
+    return None
+
+
+def _add(
+    transaction: Transaction,
+    kind: str,
+    integration: Row,
+    repository: Row,
+    *,
+    lane: str,
+    request: Mapping[str, Any],
+    collapse: str | None = None,
+    item_id: int | None = None,
+    number: int | None = None,
+    idempotency_key: str | None = None,
+    action_id: str | None = None,
+) -> str:
+    now = times.now()
+    queue, installation_id = _queue(transaction, integration, repository)
+    action_id = action_id or str(uuid.uuid4())
+    added = storage.add(
+        transaction,
+        {
+            "id": action_id,
+            "kind": kind,
+            "queue": queue,
+            "lane": lane,
+            "collapse": collapse,
+            "priority": _PRIORITIES[kind],
+            "integration_id": integration["id"],
+            "installation_id": installation_id,
+            "repository_id": repository["id"],
+            "item_id": item_id,
+            "number": number,
+            "request": msgspec.json.encode(request).decode(),
+            "idempotency_key": idempotency_key,
+            "status": "pending",
+            "attempts": 0,
+            "next_attempt_at": now,
+            "give_up_at": now + GIVE_UP_AFTER,
+            "created_at": now,
+        },
+    )
+    if added:
+        storage.wake(transaction, queue, now)
+    return action_id
+
+
+def _queue(transaction: Transaction, integration: Row, repository: Row) -> tuple[str, int | None]:
+    """Return the queue of an integration's actions in a repository, and the installation."""
+    config = msgspec.json.decode(integration["config"])
+    if config["auth"] == "token":
+        return integration["credential"], None
+    installation_id = installations.serving(transaction, integration["id"], repository)
+    if installation_id is None:
+        installation_id = config.get("installation_id")
+    return f"{integration['credential']}:{installation_id or '?'}", installation_id
+
+
+def _lane(repository_id: int, number: int) -> str:
+    return f"{repository_id}#{number}"
+
+
+def superseding(transaction: Transaction, action: Row) -> Row | None:
+    """Return the pending action that has come to stand for `action` while that was running."""
+    collapse: str | None = action["collapse"]
+    return storage.pending_like(transaction, collapse) if collapse is not None else None

@@ -1,0 +1,37 @@
+"""What people wrote, put into Markdown that the bot posts: nobody is mentioned, no markup works.
+
+Inside a code span GitHub looks for no mention, no reference, no address, no HTML and no
+emphasis (https://github.github.com/gfm/#code-spans), so that is where all of it goes.
+"""
+
+import re
+
+SIGNS = {
+    "draft": "📝",
+    "active": "🟢",
+    "paused": "⏸️",
+    "completed": "🏁",
+    "archived": "📦",
+}
+_LONGEST = 120  # characters shown of a name
+
+
+def code(text: str) -> str:
+    """Return `text` as a code span that is also safe in a table's cell."""
+    shown = "".join(character if character.isprintable() else " " for character in text)
+    shown = " ".join(shown.split()) or "(empty)"
+    if len(shown) > _LONGEST:
+        shown = f"{shown[: _LONGEST - 1]}…"
+    # A table ends its cells at a pipe even inside code; a backslash before one would undo that.
+    shown = re.sub(r"\\+(?=\|)", "", shown).replace("|", "\\|")
+    shown = shown.rstrip("\\") if shown.endswith("\\") else shown
+    shown = shown.replace("@", "@\u200b")  # copied out of the code it mentions nobody either
+    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def link(text: str, address: str) -> str:
+    """Return a link to one of our own addresses that shows `text`."""
+    return f"[{code(text)}]({address})"

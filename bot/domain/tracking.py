@@ -1,0 +1,129 @@
+"""Tracking issues: what they say, and how one that was created is recognised and linked, once."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from bot import times
+from bot.domain import activity, items, keys
+from bot.domain.story import Decision, Snapshot
+from bot.storage import actions as storage
+from bot.storage.database import Transaction
+
+_MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """What GitHub says of an issue that was created. Times in microseconds."""
+
+    number: int
+    html_url: str
+    title: str
+    state: str
+    labels: list[str]
+    author: str | None
+    created_at: int
+    updated_at: int
+
+    @classmethod
+    def of(cls, issue: Any) -> "Created":
+        """Return what an answer of GitHub's says; raises KeyError, TypeError or ValueError."""
+        created_at = times.parse(issue["created_at"])
+        updated_at = times.parse(issue.get("updated_at") or issue["created_at"])
+        if created_at is None or updated_at is None:
+            raise ValueError("no time")
+        user = issue.get("user")
+        return cls(
+            number=int(issue["number"]),
+            html_url=str(issue["html_url"]),
+            title=str(issue["title"]),
+            state=str(issue.get("state") or "open"),
+            labels=[
+                str(label["name"] if isinstance(label, dict) else label)
+                for label in issue.get("labels") or ()
+            ],
+            author=user.get("login") if isinstance(user, dict) else None,
+            created_at=created_at,
+            updated_at=updated_at,
+        )
+
+    @property
+    def result(self) -> dict[str, Any]:
+        return {"number": self.number, "html_url": self.html_url}
+
+
+def marker(action_id: str) -> str:
+    """Return what tells the issue of an action, invisible to those who read it."""
+    return f"<!-- experiment-bot:issue {action_id} -->"
+
+
+def action_of(body: str | None) -> str | None:
+    """Return the action that the marker in a body names, None if there is no marker."""
+    match = _MARKER.search(body or "")
+    return match[1] if match else None
+
+
+def body_of(request: Mapping[str, Any], action_id: str) -> str:
+    """Return the body of an issue: what was asked for, and the marker."""
+    text = request.get("body") or ""
+    return f"{text}\n\n{marker(action_id)}".strip()
+
+
+def created(transaction: Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
+    """The issue of an action exists: keep it, link it, tell the feed. False if that was known."""
+    action = storage.unfinished_of_marker(transaction, action_id)
+    if action is None or action["repository_id"] != repository_id:
+        return False
+    request = msgspec.json.decode(action["request"])
+    snapshot = Snapshot(
+        guid=f"action:{action_id}",
+        at=issue.updated_at,
+        action="",
+        integration_id=action["integration_id"],
+        keys=keys.keys_of_issue(request.get("body"), issue.title),
+        title=issue.title,
+        html_url=issue.html_url,
+        state=issue.state,
+        author=issue.author,
+        actor=issue.author,
+        labels=issue.labels,
+        created_at=issue.created_at,
+    )
+    item = items.observe(transaction, repository_id, "issue", issue.number, snapshot)
+    for key in request["experiment_keys"]:
+        decision = Decision(
+            guid=f"action:{action_id}:{key}",
+            verb="link",
+            key=key,
+            made_by=request["made_by"],
+            actor=request["actor"],
+            integration_id=action["integration_id"],
+            made_at=times.now(),
+        )
+        items.decide(transaction, item, decision)
+        news = activity.News(
+            type="issue.created",
+            experiment_key=key,
+            occurred_at=issue.created_at,
+            actor=request["actor"],
+            summary=f"Created tracking issue #{issue.number}: {issue.title}",
+            html_url=issue.html_url,
+            repository_id=repository_id,
+            item_id=item.id,
+        )
+        activity.record(transaction, [news])
+    storage.change(
+        transaction,
+        action_id,
+        number=issue.number,
+        status="done",
+        result=msgspec.json.encode(issue.result).decode(),
+        last_error=None,
+        next_attempt_at=None,
+        finished_at=times.now(),
+    )
+    return True

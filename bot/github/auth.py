@@ -1,0 +1,110 @@
+"""Who we are to GitHub: a token as it is, an App by JWT, or an installation of it.
+
+https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+import jwt
+
+from bot import times
+from bot.github import limits
+from bot.github.failures import Refused, Temporary
+
+_BACK = 60  # seconds that a JWT is issued in the past, for clocks that differ
+_LIFE = 540  # seconds from there; GitHub's limit is 600
+_JWT_MARGIN = 60  # seconds before its end from which a JWT is not used any more
+_MARGIN = 300 * times.SECOND  # the same for an installation token
+_DRIFT = 5.0  # seconds by which clocks may differ without notice
+
+
+class Auth(Protocol):
+    """Gives the bearer token of a call."""
+
+    async def token(self) -> str | None:
+        """Return the token, None to go without; raises CallFailed if there is none to be had."""
+
+    def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
+        """GitHub answered 401 to `token`: tell whether another one may do."""
+
+
+class FixedToken:
+    """A personal access token, an installation token that somebody pasted, or None for nobody."""
+
+    def __init__(self, token: str | None) -> None:
+        self._token = token
+
+    async def token(self) -> str | None:
+        return self._token
+
+    def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
+        return False
+
+
+class AppToken:
+    """Signs JWTs as an App. Follows GitHub's clock where ours is wrong."""
+
+    def __init__(self, app_id: int, private_key: str) -> None:
+        self._app_id, self._private_key = app_id, private_key
+        self._drift = 0.0  # seconds that GitHub's clock is ahead of ours
+        self._signed: tuple[str, float] | None = None
+
+    async def token(self) -> str:
+        now = times.now() / times.SECOND + self._drift
+        if self._signed is None or now >= self._signed[1] - _JWT_MARGIN:
+            issued = int(now) - _BACK
+            claims = {"iat": issued, "exp": issued + _LIFE, "iss": str(self._app_id)}
+            signed = jwt.encode(claims, self._private_key, algorithm="RS256")
+            self._signed = signed, issued + _LIFE
+        return self._signed[0]
+
+    def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
+        github_now = limits.date_of(headers)
+        if github_now is None:
+            return False
+        drift = github_now - times.now() / times.SECOND
+        if abs(drift - self._drift) <= _DRIFT:
+            return False
+        self._drift, self._signed = drift, None
+        return True
+
+
+class InstallationToken:
+    """Has tokens of an installation minted, one at a time, and keeps each until shortly before
+    it expires. They are opaque."""
+
+    def __init__(self, mint: Callable[[], Awaitable[Any]]) -> None:
+        self._mint = mint
+        self._minting = asyncio.Lock()
+        self._minted: tuple[str, int] | None = None
+
+    async def token(self) -> str:
+        async with self._minting:
+            if self._minted is None or times.now() >= self._minted[1] - _MARGIN:
+                answer = await self._mint()
+                try:
+                    self._minted = answer["token"], times.parse(answer["expires_at"]) or 0
+                except (KeyError, TypeError, ValueError):
+                    raise Temporary("GitHub's answer holds no installation token") from None
+            return self._minted[0]
+
+    def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
+        if self._minted is not None and self._minted[0] == token:
+            self._minted = None
+        return True
+
+
+def explain_mint(error: Refused, installation_id: int) -> Refused:
+    """Return why there is no token of an installation, with what to do about it."""
+    what = f"installation {installation_id}"
+    if error.status == 404:
+        return Refused(f"{what} does not exist (any more): install the App again", error.status)
+    if error.status == 403:
+        return Refused(f"{what} gives no token: {error}; unsuspend it in GitHub", error.status)
+    if error.status == 401:
+        return Refused(
+            f"GitHub does not know the App: {error}; check app_id and private_key", error.status
+        )
+    return error

@@ -1,0 +1,36 @@
+"""`check_run`, `check_suite`: somebody pressed a button to have the check set again.
+
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_run
+"""
+
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.domain import actions
+from bot.handlers import payloads
+from bot.handlers.dispatch import Delivery
+from bot.storage import facts
+
+router = Router()
+
+
+@router.register("check_run", action="rerequested")
+@router.register("check_run", action="requested_action")
+async def pressed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.CheckRunEvent)
+    if payload.check_run.name in (None, actions.CHECK_NAME):
+        _check_again(delivery, payload.repository, payload.check_run.head_sha)
+
+
+@router.register("check_suite", action="rerequested")
+async def all_pressed(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.CheckSuiteEvent)
+    _check_again(delivery, payload.repository, payload.check_suite.head_sha)
+
+
+def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) -> None:
+    repository_id = delivery.repository(repository)
+    for item in facts.open_pull_requests_of_head(delivery.transaction, repository_id, sha):
+        actions.owe_posts(
+            delivery.transaction, item, (actions.CHECK,), delivery.integration_id, again=True
+        )

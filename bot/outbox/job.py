@@ -1,0 +1,52 @@
+"""What an action is given to run with."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bot.domain.integrations import Integration
+from bot.github import Client
+from bot.services import Services
+from bot.storage.database import Job as DatabaseJob
+
+T = TypeVar("T")
+Runner = Callable[["Job"], Awaitable[dict[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One attempt at an action. `run` returns what became of it, or raises CallFailed."""
+
+    services: Services
+    integration: Integration
+    client: Client
+    id: str
+    repository: str
+    repository_id: int
+    item_id: int | None
+    number: int | None
+    request: dict[str, Any]
+    attempt: int  # from 1
+
+    @property
+    def may_be_done(self) -> bool:
+        """Tell whether an earlier attempt may have taken effect without our knowing."""
+        return self.attempt > 1
+
+    async def read(self, job: DatabaseJob[T]) -> T:
+        return await self.services.database.read(job)
+
+    async def write(self, job: DatabaseJob[T]) -> T:
+        return await self.services.database.write(job)
+
+    async def is_own(self, user: Any) -> bool:
+        """Tell whether a `user` of GitHub's is who this integration writes as.
+
+        Where GitHub does not say who that is (a pasted installation token), any bot may be.
+        """
+        login = await self.services.github.login(self.integration)
+        if not isinstance(user, dict):
+            return False
+        if login is None:
+            return user.get("type") == "Bot"
+        return str(user.get("login", "")).lower() == login.lower()

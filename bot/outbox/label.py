@@ -1,0 +1,85 @@
+"""`label`: the integration's label, on a pull request while it is linked to an experiment.
+
+Put on when the first link comes and taken off when the last one goes; a person who changes it in
+between is not fought over. https://docs.github.com/en/rest/issues/labels
+"""
+
+from typing import Any
+
+from bot.domain.actions import LABEL as KIND
+from bot.github import Client, Refused
+from bot.outbox.job import Job
+from bot.storage import actions as storage
+from bot.storage import facts, links
+from bot.storage.database import Transaction
+
+COLOR = "5319e7"
+DESCRIPTION = "Part of an experiment"
+
+__all__ = ["KIND", "run"]
+
+
+async def run(job: Job) -> dict[str, Any]:
+    item_id = job.item_id
+    assert item_id is not None
+
+    def state(transaction: Transaction) -> tuple[bool, str | None]:
+        item = facts.get_item(transaction, item_id)
+        linked = bool(links.of_target(transaction, "pull_request", item_id))
+        post = storage.post(transaction, item_id)
+        present = post["label"] if post else None
+        return linked and item["gone_at"] is None, present
+
+    is_linked, present = await job.read(state)
+    wanted = job.integration.label if is_linked else None
+    if wanted == present:
+        return {"label": wanted, "changed": False}
+    if present is not None:
+        await _take_off(job, present)
+    if wanted is not None:
+        await see_to_label(job.client, job.repository, wanted)
+        await job.client.post(
+            "/repos/{+repository}/issues/{number}/labels",
+            {"repository": job.repository, "number": str(job.number)},
+            data={"labels": [wanted]},
+        )
+    await job.write(lambda transaction: _remember(transaction, item_id, wanted))
+    return {"label": wanted, "changed": True}
+
+
+def _remember(transaction: Transaction, item_id: int, label: str | None) -> None:
+    storage.see_to_post(transaction, item_id)
+    storage.change_post(transaction, item_id, label=label)
+
+
+async def _take_off(job: Job, label: str) -> None:
+    try:
+        await job.client.delete(
+            "/repos/{+repository}/issues/{number}/labels/{label}",
+            {"repository": job.repository, "number": str(job.number), "label": label},
+        )
+    except Refused as error:
+        if error.status not in (404, 410):  # somebody took it off before
+            raise
+
+
+async def see_to_label(client: Client, repository: str, name: str) -> None:
+    """Create a label of a repository if it is missing."""
+    try:
+        await client.getitem(
+            "/repos/{+repository}/labels/{name}", {"repository": repository, "name": name}
+        )
+    except Refused as error:
+        if error.status != 404:
+            raise
+    else:
+        return
+    try:
+        await client.post(
+            "/repos/{+repository}/labels",
+            {"repository": repository},
+            data={"name": name, "color": COLOR, "description": DESCRIPTION},
+        )
+    except Refused as error:
+        if error.status != 422:  # another one was first
+            raise

@@ -1,0 +1,399 @@
+"""Works the queues of actions off: leased to one process at a time, in order, politely.
+
+A queue belongs to one credential (a token, or an installation of an App), so leasing it is what
+keeps writes one at a time. Whoever holds it begins an action by marking it `running` with one more
+attempt, which is durable before GitHub is called: an action that is found with attempts may have
+been done. A process that dies lets its lease run out, and another one goes on.
+"""
+
+import asyncio
+import functools
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import structlog
+
+from bot import times
+from bot.domain import actions, installations
+from bot.domain.integrations import Integration
+from bot.github import CallFailed, Client, Limited, Refused, Temporary
+from bot.github.client import CALL_SECONDS
+from bot.github.limits import MANY_WAITING, Pace, creates_content
+from bot.log import logger
+from bot.outbox import RUNNERS
+from bot.outbox.job import Job
+from bot.services import Services
+from bot.storage import actions as storage
+from bot.storage import integrations
+from bot.storage.database import Row, StorageUnavailable, Transaction
+
+LEASE = 20 * times.SECOND
+# A write begins only while this much of the lease is left: its call ends within it.
+_NEEDED = round((CALL_SECONDS + 2) * times.SECOND)
+_AT_ONCE = 16  # queues that one process works off side by side
+_LONGEST_NAP = 2.0  # seconds that an action waits for its turn within itself
+_LONGEST_SLEEP = 5.0  # seconds between looks, for what another process may have left
+_SHORTEST_SLEEP = 0.02
+_FIRST_PAUSE, _LONGEST_PAUSE = 2 * times.SECOND, 300 * times.SECOND
+_BARE_LIMIT = 60.0  # seconds, where GitHub does not say how long a limit lasts
+_LONGEST_LIMIT = 3600 * times.SECOND
+_PARKED = 600 * times.SECOND  # between looks at an integration that must not be called
+
+
+class _LeaseLost(Exception):
+    """Another process has taken the queue."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A queue that this process holds. Times in microseconds."""
+
+    name: str
+    leased_until: int
+    failures: int
+    pace: Pace
+    not_before: int = 0
+
+
+class Outbox:
+    """Runs actions until told to stop."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._owner = str(uuid.uuid4())
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._stopping = False
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            sleep = _LONGEST_SLEEP
+            # From before the look, so that no commit goes unnoticed between look and wait.
+            commit = asyncio.create_task(self._services.database.wait_for_commit(sleep))
+            await asyncio.sleep(0)
+            try:
+                sleep = await self._look()
+            except StorageUnavailable as error:
+                logger.warning("storage unavailable", reason=str(error))
+            except Exception:  # a fault in one round must not end all later ones
+                logger.exception("the outbox failed")
+            await asyncio.wait({commit}, timeout=sleep)
+            commit.cancel()
+            await asyncio.sleep(_SHORTEST_SLEEP)
+
+    async def work_off(self) -> None:
+        """Carry out everything that is due now, and return."""
+        while True:
+            await self._look()
+            if not self._tasks:
+                return
+            await asyncio.gather(*self._tasks.values())
+
+    async def stop(self, seconds: float) -> None:
+        """Let actions in hand come to their end for some seconds, then give their queues back."""
+        self._stopping = True
+        if self._tasks:
+            await asyncio.wait(self._tasks.values(), timeout=seconds)
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _look(self) -> float:
+        """Take on the queues that are due; return after how many seconds to look again."""
+        now = times.now()
+
+        def due(transaction: Transaction) -> tuple[list[str], int | None]:
+            return storage.due_queues(transaction, now, _AT_ONCE), storage.next_due(transaction)
+
+        queues, next_due = await self._services.database.read(due)
+        for queue in queues:
+            if queue not in self._tasks and len(self._tasks) < _AT_ONCE and not self._stopping:
+                task = self._tasks[queue] = asyncio.create_task(self._serve(queue))
+                task.add_done_callback(functools.partial(self._forget, queue))
+        if next_due is None:
+            return _LONGEST_SLEEP
+        seconds = (next_due - times.now()) / times.SECOND
+        return min(max(seconds, 0.05), _LONGEST_SLEEP)
+
+    def _forget(self, queue: str, task: "asyncio.Task[None]") -> None:
+        self._tasks.pop(queue, None)
+
+    async def _serve(self, queue: str) -> None:
+        """Work off one queue as long as something in it is due."""
+        held = None
+        try:
+            held = await self._services.database.write(lambda tx: self._claim(tx, queue))
+            while held is not None and not self._stopping:
+                action = await self._services.database.write(
+                    lambda tx, held=held: self._begin(tx, held)  # type: ignore[misc]
+                )
+                if action is None:
+                    return
+                with structlog.contextvars.bound_contextvars(action=action["id"]):
+                    await self._carry_out(held, action)
+        except _LeaseLost:
+            logger.warning("lease lost", queue=queue)
+        except StorageUnavailable as error:
+            logger.warning("storage unavailable", reason=str(error))
+        except Exception:
+            logger.exception("the outbox failed", queue=queue)
+        finally:
+            if held is not None:
+                await self._give_back(held)
+
+    def _claim(self, transaction: Transaction, queue: str) -> _Held | None:
+        now = times.now()
+        row = storage.claim(transaction, queue, self._owner, now, now + LEASE)
+        if row is None:
+            return None
+        # What is still running here was left by a process that died.
+        for action in storage.running_in(transaction, queue):
+            _put_back(transaction, action, now, action["last_error"])
+        writes = msgspec.json.decode(row["writes"], type=list[tuple[float, bool]])
+        return _Held(queue, now + LEASE, row["failures"], Pace(writes))
+
+    def _begin(self, transaction: Transaction, held: _Held) -> Row | None:
+        """Mark the next action as running; None if nothing is due or the queue has to wait."""
+        now = times.now()
+        if now < held.not_before:
+            return None
+        if not storage.renew(transaction, held.name, self._owner, now + LEASE):
+            raise _LeaseLost
+        held.leased_until = now + LEASE
+        action = storage.head(transaction, held.name, now)
+        if action is None:
+            return None
+        waiting = storage.waiting(transaction, held.name, now, MANY_WAITING + 1)
+        held.pace.many_waiting = waiting > MANY_WAITING
+        storage.change(transaction, action["id"], status="running", attempts=action["attempts"] + 1)
+        return action
+
+    async def _give_back(self, held: _Held) -> None:
+        """Release a queue, with the pause that it needs and the time of its next action."""
+
+        def job(transaction: Transaction) -> None:
+            if not storage.renew(transaction, held.name, self._owner, held.leased_until):
+                return
+            for action in storage.running_in(transaction, held.name):
+                _put_back(transaction, action, times.now(), action["last_error"])
+            storage.change_queue(
+                transaction,
+                held.name,
+                self._owner,
+                not_before=held.not_before,
+                due_at=storage.earliest(transaction, held.name),
+                failures=held.failures,
+                writes=_writes(held.pace),
+            )
+            storage.release(transaction, held.name, self._owner)
+
+        try:
+            await asyncio.shield(self._services.database.write(job))
+        except StorageUnavailable as error:  # the lease runs out by itself
+            logger.warning("queue not given back", queue=held.name, reason=str(error))
+
+    async def _carry_out(self, held: _Held, action: Row) -> None:
+        """Run one action and keep what became of it."""
+        attempt = action["attempts"] + 1
+        result: dict[str, Any] = {}
+        failure: CallFailed | None = None
+        try:
+            job = await self._job(held, action, attempt)
+            if job is None:
+                return
+            result = await RUNNERS[action["kind"]](job)
+            held.failures = 0
+        except CallFailed as error:
+            failure = error
+        except (_LeaseLost, StorageUnavailable):
+            raise
+        except Exception as error:
+            logger.exception("an action failed", kind=action["kind"])
+            failure = Temporary(f"the bot failed: {type(error).__name__}")
+        await self._services.database.write(
+            lambda tx: self._finish(tx, held, action, attempt, result, failure)
+        )
+        outcome = "done" if failure is None else type(failure).__name__.lower()
+        self._services.metrics.actions.labels(action["kind"], outcome).inc()
+        logger.info(
+            "action",
+            kind=action["kind"],
+            outcome=outcome,
+            attempt=attempt,
+            repository=action["repository"],
+            number=action["number"],
+            integration=action["integration_id"],
+            reason=str(failure) if failure else None,
+        )
+
+    async def _job(self, held: _Held, action: Row, attempt: int) -> Job | None:
+        """Return what the action runs with; None if it has to wait. Raises CallFailed."""
+        integration = await self._services.integration(action["integration_id"], fresh=True)
+        if integration is None:
+            raise Refused("the integration was deleted", 404)
+        if not integration.allows(action["repository"]):
+            raise Refused("the integration does not allow this repository", 403)
+        wait = await self._reason_to_wait(integration, action["installation_id"])
+        if wait is not None:
+            await self._services.database.write(lambda tx: self._park(tx, held, action, wait))
+            return None
+        client = await self._client(integration, action)
+        client.before_write = lambda method, path: self._before_write(held, client, method, path)
+        return Job(
+            services=self._services,
+            integration=integration,
+            client=client,
+            id=action["id"],
+            repository=action["repository"],
+            repository_id=action["repository_id"],
+            item_id=action["item_id"],
+            number=action["number"],
+            request=msgspec.json.decode(action["request"]),
+            attempt=attempt,
+        )
+
+    async def _reason_to_wait(
+        self, integration: Integration, installation_id: int | None
+    ) -> str | None:
+        if not integration.is_active:
+            return "the integration is not active"
+        if installation_id is None:
+            return None
+        state = await self._services.database.read(
+            lambda tx: installations.cannot_act(tx, integration.id, installation_id)
+        )
+        if state == "removed":
+            raise Refused("the App is no longer installed there: install it again", 404)
+        return f"installation {installation_id} is suspended" if state else None
+
+    async def _client(self, integration: Integration, action: Row) -> Client:
+        """Return who acts. An installation that no delivery has told of is asked for."""
+        github = self._services.github
+        installation_id = action["installation_id"]
+        if integration.token is None and installation_id is None:
+            installation_id = await github.installation_of(integration, action["repository"])
+            await self._services.database.write(
+                lambda tx: installations.observe_repository(
+                    tx, integration.id, action["repository_id"], installation_id
+                )
+            )
+        return github.client(integration, installation_id)
+
+    async def _before_write(self, held: _Held, client: Client, method: str, path: str) -> None:
+        """Wait for the turn of a write, and make sure that the queue is still ours."""
+        content = creates_content(method, path)
+        wait = held.pace.wait(times.now() / times.SECOND, content=content)
+        if wait > _LONGEST_NAP:
+            raise Limited("GitHub's limit on content is used up for now", wait)
+        if wait > 0:
+            await asyncio.sleep(wait)
+        now = times.now()
+        if held.leased_until - now < _NEEDED:
+            until = now + LEASE
+            if not await self._services.database.write(
+                lambda tx: storage.renew(tx, held.name, self._owner, until)
+            ):
+                raise _LeaseLost
+            held.leased_until = until
+        held.pace.wrote(times.now() / times.SECOND, content=content)
+        left = held.pace.left(now / times.SECOND)
+        for window, count in zip(("minute", "hour"), left, strict=True):
+            self._services.metrics.content_remaining.labels(client.label, window).set(count)
+
+    def _finish(
+        self,
+        transaction: Transaction,
+        held: _Held,
+        action: Row,
+        attempt: int,
+        result: dict[str, Any],
+        failure: CallFailed | None,
+    ) -> None:
+        now = times.now()
+        writes = _writes(held.pace)
+        if not storage.change_queue(transaction, held.name, self._owner, writes=writes):
+            raise _LeaseLost
+        current = storage.find(transaction, action["id"])
+        if current is None or current["status"] != "running":
+            pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
+        elif failure is None:
+            _settle(transaction, action, "done", None, result)
+            integrations.clear_last_error(transaction, action["integration_id"], _where(action))
+        elif isinstance(failure, Refused):
+            _settle(transaction, action, "failed", str(failure), {"status": failure.status})
+            _tell(transaction, action, str(failure))
+        elif isinstance(failure, Limited):
+            held.failures += 1
+            seconds = failure.seconds
+            if seconds is None:
+                seconds = _BARE_LIMIT * 2 ** min(held.failures - 1, 6)
+            held.not_before = now + min(round(seconds * times.SECOND), _LONGEST_LIMIT)
+            # Nothing took effect, so it does not count.
+            storage.change(transaction, action["id"], attempts=action["attempts"])
+            _put_back(transaction, action, held.not_before, str(failure))
+        elif now >= current["give_up_at"]:
+            message = f"given up after three days: {failure}"
+            _settle(transaction, action, "failed", message, {})
+            _tell(transaction, action, message)
+        else:
+            held.failures += 1
+            pause = min(_FIRST_PAUSE * 2 ** min(held.failures - 1, 20), _LONGEST_PAUSE)
+            held.not_before = now + actions.jittered(pause)
+            _put_back(transaction, action, now + actions.backoff(attempt), str(failure))
+        actions.wake_lane(transaction, action["lane"], now)
+
+    def _park(self, transaction: Transaction, held: _Held, action: Row, reason: str) -> None:
+        """Let an action wait for something that people do, without an attempt."""
+        now = times.now()
+        storage.change(transaction, action["id"], attempts=action["attempts"])
+        if now >= action["give_up_at"]:
+            _settle(transaction, action, "failed", f"given up after three days: {reason}", {})
+            _tell(transaction, action, reason)
+        else:
+            _put_back(transaction, action, now + _PARKED, reason)
+
+
+def _put_back(transaction: Transaction, action: Row, at: int, error: str | None) -> None:
+    """Let an action be tried at a time, unless another has come to stand for it meanwhile."""
+    newer = actions.superseding(transaction, action)
+    if newer is None:
+        storage.change(
+            transaction, action["id"], status="pending", next_attempt_at=at, last_error=error
+        )
+        return
+    # The newer one is told that something may have been done already.
+    attempts = newer["attempts"] + max(action["attempts"], 1)
+    next_attempt_at = max(newer["next_attempt_at"], at)
+    storage.change(transaction, newer["id"], attempts=attempts, next_attempt_at=next_attempt_at)
+    _settle(transaction, action, "done", error, {"superseded_by": newer["id"]})
+
+
+def _settle(
+    transaction: Transaction, action: Row, status: str, error: str | None, result: dict[str, Any]
+) -> None:
+    storage.change(
+        transaction,
+        action["id"],
+        status=status,
+        last_error=error,
+        result=msgspec.json.encode(result).decode() if result else None,
+        next_attempt_at=None,
+        finished_at=times.now(),
+    )
+
+
+def _where(action: Row) -> str:
+    return f"{action['kind']} in {action['repository']}"
+
+
+def _tell(transaction: Transaction, action: Row, message: str) -> None:
+    number = f"#{action['number']}" if action["number"] else ""
+    integrations.set_last_error(
+        transaction, action["integration_id"], f"{_where(action)}{number}: {message}"
+    )
+
+
+def _writes(pace: Pace) -> str:
+    return msgspec.json.encode(pace.writes).decode()

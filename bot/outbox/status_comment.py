@@ -1,0 +1,132 @@
+"""`status_comment`: one comment per pull request, edited in place as its experiments change.
+
+A comment that somebody deleted is made again only when there is something new to say.
+https://docs.github.com/en/rest/issues/comments
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from bot.domain import suggestions, texts
+from bot.domain.actions import COMMENT as KIND
+from bot.github import Refused
+from bot.outbox.job import Job
+from bot.storage import actions as storage
+from bot.storage import experiments, facts, links
+from bot.storage.database import Row, Transaction
+
+__all__ = ["KIND", "run"]
+
+_COMMENT = "/repos/{+repository}/issues/comments/{comment}"
+_COMMENTS = "/repos/{+repository}/issues/{number}/comments"
+
+
+async def run(job: Job) -> dict[str, Any]:
+    item_id = job.item_id
+    assert item_id is not None
+
+    def state(transaction: Transaction) -> tuple[Row, str | None]:
+        item = facts.get_item(transaction, item_id)
+        linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
+        if not linked and post["comment_id"] is None and not job.may_be_done:
+            return item, None  # quiet where nothing is linked
+        return item, text_of(transaction, job.services.settings.public_url, linked)
+
+    post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
+    item, text = await job.read(state)
+    if text is None or item["gone_at"] is not None or job.integration.comments == "off":
+        return {"changed": False}
+    comment_id = post["comment_id"]
+    if comment_id is None and job.may_be_done:
+        comment_id = await _find(job, post["marker"])
+    body = f"{text}\n\n{_marker(post['marker'])}\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    if post["comment_id"] is not None and (
+        digest == post["comment_digest"] or job.integration.comments == "once"
+    ):
+        return {"comment_id": comment_id, "changed": False}
+    answer = await _edit(job, comment_id, body) if comment_id is not None else None
+    if answer is None:
+        answer = await job.client.post(
+            _COMMENTS,
+            {"repository": job.repository, "number": str(job.number)},
+            data={"body": body},
+        )
+    comment_id = int(answer["id"])
+    await job.write(
+        lambda transaction: storage.change_post(
+            transaction,
+            item_id,
+            integration_id=job.integration.id,
+            comment_id=comment_id,
+            comment_digest=digest,
+        )
+    )
+    return {"comment_id": comment_id, "html_url": answer.get("html_url"), "changed": True}
+
+
+def _marker(marker: str) -> str:
+    return f"<!-- experiment-bot:status {marker} -->"
+
+
+async def _edit(job: Job, comment_id: int, body: str) -> Any:
+    """Return the comment as edited, None if it is gone."""
+    try:
+        return await job.client.patch(
+            _COMMENT,
+            {"repository": job.repository, "comment": str(comment_id)},
+            data={"body": body},
+        )
+    except Refused as error:
+        if error.status not in (404, 410):
+            raise
+        return None
+
+
+async def _find(job: Job, marker: str) -> int | None:
+    """Return the comment that an earlier attempt has made, the oldest if there are several."""
+    variables = {"repository": job.repository, "number": str(job.number)}
+    async for comment in job.client.getiter(f"{_COMMENTS}?per_page=100", variables):
+        body = comment.get("body") or ""
+        if _marker(marker) in body and await job.is_own(comment.get("user")):
+            return int(comment["id"])
+    return None
+
+
+def text_of(transaction: Transaction, public_url: str, linked: Sequence[Row]) -> str:
+    """Return the comment's Markdown for a pull request with these links."""
+    known = [link for link in linked if link["status"] is not None]
+    unknown = [link["experiment_key"] for link in linked if link["status"] is None]
+    parts = [] if linked else ["This pull request is no longer linked to an experiment."]
+    if known:
+        rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
+        for link in known:
+            found = experiments.find(transaction, link["experiment_key"])
+            assert found is not None
+            address = texts.link(found["name"], f"{public_url}/experiments/{found['key']}")
+            owner = texts.code(found["owner"]) if found["owner"] else ""
+            status = f"{texts.SIGNS[found['status']]} {found['status']}"
+            rows.append(f"| {address} | {texts.code(found['key'])} | {status} | {owner} |")
+        parts.append("\n".join(rows))
+    lines = []
+    for key in unknown:
+        close = suggestions.close_keys(transaction, key)
+        hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
+        lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
+    if lines:
+        parts.append("\n".join(lines))
+    parts.append(_HOW)
+    return "\n\n".join(parts)
+
+
+_HOW = """<details><summary>How to link</summary>
+
+A pull request belongs to an experiment if a line of its description says so; take the line out \
+again to unlink it:
+
+```
+experiment_key: checkout-flow-v2
+```
+
+</details>"""

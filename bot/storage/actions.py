@@ -1,0 +1,290 @@
+"""Queries for the outbox: what the bot owes GitHub, and the queues in which it is worked off."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bot.storage.database import Row, Transaction
+
+_COLUMNS = (
+    "id",
+    "kind",
+    "queue",
+    "lane",
+    "collapse",
+    "priority",
+    "integration_id",
+    "installation_id",
+    "repository_id",
+    "item_id",
+    "number",
+    "request",
+    "idempotency_key",
+    "status",
+    "attempts",
+    "next_attempt_at",
+    "give_up_at",
+    "created_at",
+)
+_ADD = f"""INSERT INTO actions ({", ".join(_COLUMNS)})
+    VALUES ({", ".join(f":{name}" for name in _COLUMNS)}) ON CONFLICT DO NOTHING"""
+_OPEN = "('pending', 'running')"
+_LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
+    LEFT JOIN repositories ON repositories.id = actions.repository_id"""
+
+
+def add(transaction: Transaction, values: Mapping[str, Any]) -> bool:
+    """Add an action; False if one that is pending already does the same."""
+    return transaction.run(_ADD, values) == 1
+
+
+def find(transaction: Transaction, action_id: str) -> Row | None:
+    """Return an action with the present name of its `repository`."""
+    return transaction.one(f"{_LISTED} WHERE actions.id = :id", {"id": action_id})
+
+
+def by_idempotency_key(transaction: Transaction, key: str) -> Row | None:
+    return transaction.one(f"{_LISTED} WHERE actions.idempotency_key = :key", {"key": key})
+
+
+def pending_like(transaction: Transaction, collapse: str) -> Row | None:
+    """Return the action that is pending for a `collapse` key."""
+    return transaction.one(
+        "SELECT * FROM actions WHERE collapse = :collapse AND status = 'pending'",
+        {"collapse": collapse},
+    )
+
+
+def listed(
+    transaction: Transaction,
+    status: str | None,
+    kind: str | None,
+    before: int | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Return actions, newest first; `before` is a seq."""
+    conditions = ["1 = 1"]
+    if status is not None:
+        conditions.append("actions.status = :status")
+    if kind is not None:
+        conditions.append("actions.kind = :kind")
+    if before is not None:
+        conditions.append("actions.seq < :before")
+    return transaction.all(
+        f"{_LISTED} WHERE {' AND '.join(conditions)} ORDER BY actions.seq DESC LIMIT :limit",
+        {"status": status, "kind": kind, "before": before, "limit": limit},
+    )
+
+
+def change(transaction: Transaction, action_id: str, **values: Any) -> None:
+    """Set the columns that `values` names."""
+    transaction.run(
+        f"UPDATE actions SET {', '.join(f'{name} = :{name}' for name in values)} "
+        "WHERE id = :the_id",
+        {**values, "the_id": action_id},
+    )
+
+
+def failed_of(transaction: Transaction, integration_id: str, since: int) -> Sequence[Row]:
+    """Return the actions of an integration that failed at or after a time."""
+    return transaction.all(
+        """SELECT * FROM actions WHERE status = 'failed' AND finished_at >= :since
+            AND integration_id = :integration_id ORDER BY seq""",
+        {"integration_id": integration_id, "since": since},
+    )
+
+
+def open_of_integration(transaction: Transaction, integration_id: str) -> Sequence[Row]:
+    return transaction.all(
+        f"""SELECT * FROM actions WHERE integration_id = :integration_id AND status IN {_OPEN}
+            ORDER BY seq""",
+        {"integration_id": integration_id},
+    )
+
+
+def unfinished_of_marker(transaction: Transaction, action_id: str) -> Row | None:
+    """Return an action that has been attempted and is not finished."""
+    return transaction.one(
+        f"SELECT * FROM actions WHERE id = :id AND attempts > 0 AND status IN {_OPEN}",
+        {"id": action_id},
+    )
+
+
+def count_open(transaction: Transaction) -> Sequence[Row]:
+    """Return how many actions of each kind are pending or running."""
+    return transaction.all(
+        f"""SELECT kind, status, COUNT(*) AS count FROM actions WHERE status IN {_OPEN}
+            GROUP BY kind, status"""
+    )
+
+
+def remove_old(transaction: Transaction, before: int, limit: int) -> int:
+    """Remove up to `limit` actions that were finished before a time; return how many."""
+    return transaction.run(
+        """DELETE FROM actions WHERE seq IN (SELECT seq FROM actions
+            WHERE finished_at < :before AND finished_at IS NOT NULL
+            ORDER BY finished_at LIMIT :limit)""",
+        {"before": before, "limit": limit},
+    )
+
+
+# --- Queues
+
+
+def wake(transaction: Transaction, queue: str, at: int) -> None:
+    """See to it that a queue is looked at by `at`."""
+    transaction.run(
+        """INSERT INTO queues (queue, due_at) VALUES (:queue, :at)
+            ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
+            WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at""",
+        {"queue": queue, "at": at},
+    )
+
+
+def find_queue(transaction: Transaction, queue: str) -> Row | None:
+    return transaction.one("SELECT * FROM queues WHERE queue = :queue", {"queue": queue})
+
+
+def due_queues(transaction: Transaction, now: int, limit: int) -> list[str]:
+    """Return the queues that have something due and are nobody's, the longest waiting first."""
+    rows = transaction.all(
+        """SELECT queue FROM queues WHERE due_at IS NOT NULL AND due_at <= :now
+            AND not_before <= :now AND leased_until <= :now ORDER BY due_at LIMIT :limit""",
+        {"now": now, "limit": limit},
+    )
+    return [row["queue"] for row in rows]
+
+
+def next_due(transaction: Transaction) -> int | None:
+    """Return when the next queue is due, whoever holds it."""
+    row = transaction.one(
+        """SELECT MIN(CASE WHEN due_at > not_before THEN
+                CASE WHEN due_at > leased_until THEN due_at ELSE leased_until END
+            ELSE CASE WHEN not_before > leased_until THEN not_before ELSE leased_until END END)
+            AS at FROM queues WHERE due_at IS NOT NULL"""
+    )
+    return row["at"] if row else None
+
+
+def claim(transaction: Transaction, queue: str, owner: str, now: int, until: int) -> Row | None:
+    """Lease a queue; None if another holds it. What a dead holder had in hand is pending again."""
+    row = transaction.one(
+        """UPDATE queues SET owner = :owner, leased_until = :until
+            WHERE queue = :queue AND leased_until <= :now RETURNING *""",
+        {"queue": queue, "owner": owner, "now": now, "until": until},
+    )
+    return row
+
+
+def running_in(transaction: Transaction, queue: str) -> Sequence[Row]:
+    return transaction.all(
+        "SELECT * FROM actions WHERE queue = :queue AND status = 'running' ORDER BY seq",
+        {"queue": queue},
+    )
+
+
+def renew(transaction: Transaction, queue: str, owner: str, until: int) -> bool:
+    """Prolong a lease; False if it is another's by now."""
+    return (
+        transaction.run(
+            "UPDATE queues SET leased_until = :until WHERE queue = :queue AND owner = :owner",
+            {"queue": queue, "owner": owner, "until": until},
+        )
+        == 1
+    )
+
+
+def release(transaction: Transaction, queue: str, owner: str) -> bool:
+    """End a lease; False if it is another's by now."""
+    return (
+        transaction.run(
+            """UPDATE queues SET owner = NULL, leased_until = 0
+                WHERE queue = :queue AND owner = :owner""",
+            {"queue": queue, "owner": owner},
+        )
+        == 1
+    )
+
+
+def change_queue(transaction: Transaction, queue: str, owner: str, **values: Any) -> bool:
+    """Set the columns that `values` names; False if the queue is another's by now."""
+    return (
+        transaction.run(
+            f"""UPDATE queues SET {", ".join(f"{name} = :{name}" for name in values)}
+                WHERE queue = :the_queue AND owner = :the_owner""",
+            {**values, "the_queue": queue, "the_owner": owner},
+        )
+        == 1
+    )
+
+
+def head(transaction: Transaction, queue: str, now: int) -> Row | None:
+    """Return the next action of a queue: due, the first of its lane, the most urgent."""
+    return transaction.one(
+        f"""{_LISTED} WHERE actions.queue = :queue AND actions.status = 'pending'
+                AND actions.next_attempt_at <= :now
+                AND NOT EXISTS (SELECT 1 FROM actions AS earlier
+                    WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
+                        AND earlier.status IN {_OPEN})
+            ORDER BY actions.priority, actions.seq LIMIT 1""",
+        {"queue": queue, "now": now},
+    )
+
+
+def waiting(transaction: Transaction, queue: str, now: int, limit: int) -> int:
+    """Return how many actions of a queue are due, counted up to `limit`."""
+    rows = transaction.all(
+        """SELECT 1 FROM actions WHERE queue = :queue AND status IN ('pending', 'running')
+            AND next_attempt_at <= :now LIMIT :limit""",
+        {"queue": queue, "now": now, "limit": limit},
+    )
+    return len(rows)
+
+
+def earliest(transaction: Transaction, queue: str) -> int | None:
+    """Return when the next pending action of a queue that is the first of its lane is due."""
+    row = transaction.one(
+        f"""SELECT MIN(next_attempt_at) AS at FROM actions
+            WHERE queue = :queue AND status = 'pending'
+                AND NOT EXISTS (SELECT 1 FROM actions AS earlier
+                    WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
+                        AND earlier.status IN {_OPEN})""",
+        {"queue": queue},
+    )
+    return row["at"] if row else None
+
+
+def queues_of_lane(transaction: Transaction, lane: str) -> list[str]:
+    """Return the queues that have something open in a lane."""
+    rows = transaction.all(
+        f"SELECT DISTINCT queue FROM actions WHERE lane = :lane AND status IN {_OPEN}",
+        {"lane": lane},
+    )
+    return [row["queue"] for row in rows]
+
+
+# --- What the bot has put on a pull request
+
+
+def post(transaction: Transaction, item_id: int) -> Row | None:
+    return transaction.one("SELECT * FROM posts WHERE item_id = :item_id", {"item_id": item_id})
+
+
+def see_to_post(transaction: Transaction, item_id: int) -> Row:
+    """Return what is kept of the bot's posts on an item, with a marker that nobody can guess."""
+    transaction.run(
+        "INSERT INTO posts (item_id, marker) VALUES (:item_id, :marker) ON CONFLICT DO NOTHING",
+        {"item_id": item_id, "marker": str(uuid.uuid4())},
+    )
+    row = post(transaction, item_id)
+    assert row is not None
+    return row
+
+
+def change_post(transaction: Transaction, item_id: int, **values: Any) -> None:
+    """Set the columns that `values` names."""
+    transaction.run(
+        f"UPDATE posts SET {', '.join(f'{name} = :{name}' for name in values)} "
+        "WHERE item_id = :the_id",
+        {**values, "the_id": item_id},
+    )
