@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, log, server, storage, supervisor, times
+from bot import __version__, doctor, log, server, storage, supervisor, times
 from bot import worker as bot_worker
 from bot.api.routing import ROLES
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
-from bot.storage import tokens, transfer
-from bot.storage.database import StorageRefused, StorageUnavailable, Transaction
+from bot.storage import integrations, tokens, transfer
+from bot.storage.database import Row, StorageRefused, StorageUnavailable, Transaction
 from bot.storage.transfer import TransferRefused
 from bot.storage.vault import VaultError, hash_token, new_token
 
@@ -164,6 +164,62 @@ def migrate_database(source: str, target: str, overwrite: bool) -> None:
 
     for table, rows in _run(settings, run()).items():
         click.echo(f"{table:26} {rows:>10,} rows, the same in both")
+
+
+@main.command("doctor", short_help="Check whether integrations can do their work.")
+@click.argument("integration", required=False)
+def run_doctor(integration: str | None) -> None:
+    """Check whether INTEGRATION (an id or a name), or every one, can do its work.
+
+    Asks GitHub who the credential is, what it may do and where the webhook points, and looks at
+    recent deliveries and actions. Changes nothing. The exit code is 1 if there is a problem.
+    """
+    settings = _settings()
+    if settings.log_level == "info":  # a line per call would hide what is found
+        log.configure("warning", settings.log_format)
+
+    async def examine(services: Services) -> list[doctor.Status]:
+        statuses: list[doctor.Status] = []
+        for row in await services.database.read(lambda tx: _chosen_integrations(tx, integration)):
+            findings = await doctor.check(services, row["id"]) or []
+            _show_findings(row, findings)
+            statuses += [finding.status for finding in findings]
+        return statuses
+
+    statuses = _with_services(examine, settings)
+    problems, warnings = statuses.count("problem"), statuses.count("warning")
+    click.echo(f"Problems: {problems}. Warnings: {warnings}.")
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+def _chosen_integrations(transaction: Transaction, name_or_id: str | None) -> list[Row]:
+    """Return the integrations to look at, oldest first; raises ClickException if there is none."""
+    rows: list[Row] = []
+    while page := integrations.listed(transaction, rows[-1]["seq"] if rows else None, 200):
+        rows += page
+    if not rows:
+        raise click.ClickException(
+            "there is no integration yet; create one with POST /api/v1/integrations"
+        )
+    if name_or_id is not None:
+        rows = [row for row in rows if name_or_id.lower() == row["id"] or name_or_id == row["name"]]
+    if not rows:
+        raise click.ClickException(f"no integration has the id or name {name_or_id!r}")
+    return rows[::-1]
+
+
+def _show_findings(row: Row, findings: list[doctor.Finding]) -> None:
+    """Print what was found of an integration: a line each, and its remedy below."""
+    name = "".join(one if one.isprintable() else "?" for one in row["name"])
+    click.echo(click.style(f"{name} ({row['id']})", bold=True))
+    marks = {"ok": ("ok", "green"), "warning": ("warn", "yellow"), "problem": ("PROBLEM", "red")}
+    for finding in findings:
+        mark, color = marks[finding.status]
+        click.echo(f"  {click.style(f'{mark:7}', fg=color)}  {finding.check}: {finding.message}")
+        if finding.remedy is not None:
+            click.echo(f"{'':11}{finding.remedy}")
+    click.echo()
 
 
 @main.command(short_help="Play a week of deliveries, to look at.")

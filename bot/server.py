@@ -14,10 +14,11 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import handlers, storage, webhook, worker
+from bot import handlers, setup, storage, webhook, worker
 from bot.api import (
     actions,
     activity,
+    checks,
     deliveries,
     experiments,
     integrations,
@@ -37,7 +38,7 @@ from bot.storage import integrations as integrations_storage
 from bot.storage.database import StorageUnavailable, Transaction
 from bot.storage.vault import Vault
 
-RESOURCES = (experiments, links, linking, activity, integrations, deliveries, actions)
+RESOURCES = (experiments, links, linking, activity, integrations, checks, deliveries, actions)
 SHUTDOWN_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _IDLE_SECONDS = 75.0  # how long a connection may sit without (the rest of) a request's headers
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -74,6 +75,7 @@ def application(services: Services) -> web.Application:
     for resource in RESOURCES:
         app.router.add_routes(resource.operations.routes())
     app.router.add_routes(service.routes(openapi.describe(operations, services.settings)))
+    app.add_subapp("/setup", setup.application(services))
     return app
 
 

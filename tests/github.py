@@ -17,6 +17,7 @@ import base64
 import contextlib
 import functools
 import hashlib
+import itertools
 import json
 import math
 import re
@@ -62,7 +63,7 @@ _CONTENT = (
 _LEVELS = {"none": 0, "read": 1, "write": 2, "admin": 3}
 _STEP = 0.02  # seconds between looks at a connection that is held
 _NO_INTEGRATION = "Resource not accessible by integration"
-_NO_TOKEN = "Resource not accessible by personal access token"  # noqa: S105
+_NO_TOKEN = "Resource not accessible by personal access token"
 _NO_JWT = "A JSON web token could not be decoded"
 _SUSPENDED = "This installation has been suspended"
 
@@ -450,7 +451,8 @@ def _check_combined(value: Any, schema: Json, where: str) -> list[str]:
     for how in ("oneOf", "anyOf"):
         tried = [check_schema(value, one, where, False) for one in schema.get(how, [])]
         if tried and all(tried):
-            problems.append(f"{where}: fits none of {how} ({'; '.join(sum(tried, []))[:200]})")
+            why = "; ".join(itertools.chain(*tried))[:200]
+            problems.append(f"{where}: fits none of {how} ({why})")
     return problems
 
 

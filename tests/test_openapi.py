@@ -5,6 +5,7 @@ import html
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import openapi_spec_validator
 import pytest
 
 from bot.demo import payloads
-from tests.running import ADMIN_TOKEN, Bot
+from bot.settings import Settings
+from tests.github import GitHub
+from tests.running import ADMIN_TOKEN, Bot, start
 
 # The description is the same on both engines; PostgreSQL is the one that takes less nonsense.
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
@@ -160,9 +163,19 @@ def without_what_no_schema_can_say(document: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_schemathesis_finds_nothing(
-    bot: Bot, document: dict[str, Any], tmp_path: Path
+    settings: Settings, document: dict[str, Any], tmp_path: Path
 ) -> None:
     """Every operation with generated requests, good and bad, against all of the default checks."""
+    github = await GitHub.start()
+    bot = await start(replace(settings, github_api_urls=(github.url,)))
+    try:
+        await _generate_requests(bot, document, tmp_path)
+    finally:
+        await bot.close()
+        await github.close()
+
+
+async def _generate_requests(bot: Bot, document: dict[str, Any], tmp_path: Path) -> None:
     integration = await bot.integration()
     delivery = "6dfb3c4e-6f4e-4c68-a1de-6a26e2dbb3f2"
     await bot.experiment("known")

@@ -112,11 +112,15 @@ def create(
     vault: Vault,
     api_urls: Sequence[str],
     values: Mapping[str, Any],
+    integration_id: str | None = None,
 ) -> Row:
-    """Create an integration from validated values; raises Invalid."""
+    """Create an integration from validated values, with a new id unless one is given.
+
+    Raises Invalid.
+    """
     config, secrets = _merged({}, {}, values.get("config", {}), api_urls)
     now = times.now()
-    integration_id = str(uuid.uuid4())
+    integration_id = integration_id or str(uuid.uuid4())
     storage.add(
         transaction,
         {

@@ -8,7 +8,6 @@ been done. A process that dies lets its lease run out, and another one goes on.
 
 import asyncio
 import functools
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,7 @@ from bot.github import CallFailed, Client, Limited, Refused, Temporary
 from bot.github.client import CALL_SECONDS
 from bot.github.limits import MANY_WAITING, Pace, creates_content
 from bot.log import logger
-from bot.outbox import RUNNERS
+from bot.outbox import RUNNERS, owner
 from bot.outbox.job import Job
 from bot.services import Services
 from bot.storage import actions as storage
@@ -37,6 +36,7 @@ _LONGEST_NAP = 2.0  # seconds that an action waits for its turn within itself
 _LONGEST_SLEEP = 5.0  # seconds between looks, for what another process may have left
 _SHORTEST_SLEEP = 0.02
 _FIRST_PAUSE, _LONGEST_PAUSE = 2 * times.SECOND, 300 * times.SECOND
+_OUTAGE = 3  # failures in a row
 _BARE_LIMIT = 60.0  # seconds, where GitHub does not say how long a limit lasts
 _LONGEST_LIMIT = 3600 * times.SECOND
 _PARKED = 600 * times.SECOND  # between looks at an integration that must not be called
@@ -62,18 +62,22 @@ class Outbox:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._owner = str(uuid.uuid4())
+        self._owner = owner.name()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
 
     async def run(self) -> None:
         """Work until cancelled."""
+        is_new = True
         while True:
             sleep = _LONGEST_SLEEP
             # From before the look, so that no commit goes unnoticed between look and wait.
             commit = asyncio.create_task(self._services.database.wait_for_commit(sleep))
             await asyncio.sleep(0)
             try:
+                if is_new:
+                    await self._services.database.write(self._inherit)
+                    is_new = False
                 sleep = await self._look()
             except StorageUnavailable as error:
                 logger.warning("storage unavailable", reason=str(error))
@@ -143,6 +147,19 @@ class Outbox:
             if held is not None:
                 await self._give_back(held)
 
+    def _inherit(self, transaction: Transaction) -> None:
+        """Free the queues of processes that have died on this machine: it was perhaps our own.
+
+        What they had in hand is tried again when no call of theirs can be under way any more.
+        """
+        now = times.now()
+        for queue in storage.leased_queues(transaction, now):
+            if owner.is_dead(queue["owner"]):
+                for action in storage.running_in(transaction, queue["queue"]):
+                    _put_back(transaction, action, now + _NEEDED, action["last_error"])
+                storage.release(transaction, queue["queue"], queue["owner"])
+                storage.wake(transaction, queue["queue"], now)
+
     def _claim(self, transaction: Transaction, queue: str) -> _Held | None:
         now = times.now()
         row = storage.claim(transaction, queue, self._owner, now, now + LEASE)
@@ -204,7 +221,6 @@ class Outbox:
             if job is None:
                 return
             result = await RUNNERS[action["kind"]](job)
-            held.failures = 0
         except CallFailed as error:
             failure = error
         except (_LeaseLost, StorageUnavailable):
@@ -320,6 +336,9 @@ class Outbox:
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
             _settle(transaction, action, "done", None, result)
+            if held.failures >= _OUTAGE:  # GitHub is back: what failed meanwhile waits no longer
+                storage.hasten(transaction, held.name, now)
+            held.failures = 0
             integrations.clear_last_error(transaction, action["integration_id"], _where(action))
         elif isinstance(failure, Refused):
             _settle(transaction, action, "failed", str(failure), {"status": failure.status})

@@ -166,6 +166,21 @@ def next_due(transaction: Transaction) -> int | None:
     return row["at"] if row else None
 
 
+def leased_queues(transaction: Transaction, now: int) -> Sequence[Row]:
+    return transaction.all(
+        "SELECT * FROM queues WHERE leased_until > :now AND owner IS NOT NULL", {"now": now}
+    )
+
+
+def hasten(transaction: Transaction, queue: str, now: int) -> None:
+    """Make everything that is pending in a queue due now."""
+    transaction.run(
+        """UPDATE actions SET next_attempt_at = :now
+            WHERE queue = :queue AND status = 'pending' AND next_attempt_at > :now""",
+        {"queue": queue, "now": now},
+    )
+
+
 def claim(transaction: Transaction, queue: str, owner: str, now: int, until: int) -> Row | None:
     """Lease a queue; None if another holds it. What a dead holder had in hand is pending again."""
     row = transaction.one(
@@ -226,7 +241,7 @@ def head(transaction: Transaction, queue: str, now: int) -> Row | None:
                 AND NOT EXISTS (SELECT 1 FROM actions AS earlier
                     WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
                         AND earlier.status IN {_OPEN})
-            ORDER BY actions.priority, actions.seq LIMIT 1""",
+            ORDER BY actions.priority, actions.next_attempt_at, actions.seq LIMIT 1""",
         {"queue": queue, "now": now},
     )
 

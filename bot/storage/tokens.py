@@ -36,6 +36,13 @@ def by_hash(transaction: Transaction, hashed: str) -> Row | None:
     )
 
 
+def find(transaction: Transaction, token_id: str) -> Row | None:
+    """Return a token that is in force, by its id."""
+    return transaction.one(
+        "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL", {"id": token_id}
+    )
+
+
 def bootstrap(transaction: Transaction) -> Row | None:
     """Return the admin token of the first start, even if it was revoked."""
     return transaction.one("SELECT * FROM api_tokens WHERE is_bootstrap = 1")

@@ -1,5 +1,6 @@
 """The vault: secrets at rest. Nothing else in the service encrypts or hashes."""
 
+import base64
 import hashlib
 import os
 import secrets
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 TOKEN_PREFIX = "xbot_"  # noqa: S105 - lets secret scanners know a token of ours
 
@@ -21,6 +24,11 @@ class Vault:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._first = base64.urlsafe_b64decode(keys[0])
+
+    def derive(self, purpose: str) -> bytes:
+        """Return 32 bytes from the first key that serve one purpose and tell nothing of it."""
+        return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._first)
 
     def seal(self, secrets_by_name: dict[str, str]) -> str:
         """Return the mapping encrypted, as ASCII text."""

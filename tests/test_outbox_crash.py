@@ -1,0 +1,87 @@
+"""The process dies while it acts on GitHub: everything is there in the end, and once."""
+
+import asyncio
+import os
+import random
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests import outbound
+from tests.outbound import REPOSITORY, TOKEN
+from tests.processes import Process
+from tests.running import SECRET, eventually
+
+CRASHES = int(os.environ.get("CRASHES", "20"))
+PULLS, ISSUES = 8, 8
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+async def test_everything_is_done_once_however_often_it_is_killed(
+    engine: str, tmp_path: Path
+) -> None:
+    github = await outbound.github_for("token")
+    pulls = [
+        github.open_pull(REPOSITORY, title="T", body="experiment_key: key").number
+        for _ in range(PULLS)
+    ]
+    chance = random.Random(7)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        bot = Process(tmp_path / "data", session, GITHUB_API_URLS=github.url)
+        await bot.start()
+        try:
+            config = {"token": TOKEN, "webhook_secret": SECRET}
+            integration = await bot.integration(config=config)
+            await bot.experiment("key", status="draft")
+            for number in pulls:
+                payload = {
+                    "action": "opened",
+                    "number": number,
+                    "pull_request": github.pull_payload(REPOSITORY, number),
+                    "repository": github.repository_payload(REPOSITORY),
+                }
+                answer = await bot.deliver(integration, "pull_request", payload)
+                assert answer.status == 200
+            orders = [
+                asyncio.create_task(_order(bot, integration, position))
+                for position in range(ISSUES)
+            ]
+            await eventually(lambda: _ordered(bot))
+            for _ in range(CRASHES):
+                await asyncio.sleep(chance.uniform(0, 0.6))
+                await bot.kill()
+                await bot.start()
+            await asyncio.gather(*orders, return_exceptions=True)
+            await bot.patch("/api/v1/experiments/key", {"status": "active"})
+            await eventually(lambda: _all_done(bot), 120)
+            for number in pulls:
+                comments = github.comments(REPOSITORY, number)
+                assert len(comments) == 1, comments
+                assert "active" in comments[0]["body"]
+            titles = [one["title"] for one in github.issues(REPOSITORY)]
+            assert sorted(titles) == [f"Issue {position}" for position in range(ISSUES)]
+            linked = await bot.walk("/api/v1/experiments/key/issues")
+            assert len(linked) == ISSUES
+        finally:
+            await bot.kill()
+            await github.close()
+    assert github.violations == []
+
+
+async def _order(bot: Process, integration: str, position: int) -> None:
+    await bot.post(
+        "/api/v1/experiments/key/issues",
+        {"integration_id": integration, "repository": REPOSITORY, "title": f"Issue {position}"},
+        headers={"Idempotency-Key": f"issue-{position}"},
+    )
+
+
+async def _ordered(bot: Process) -> bool:
+    return len((await bot.get("/api/v1/actions?kind=tracking_issue")).items) == ISSUES
+
+
+async def _all_done(bot: Process) -> bool:
+    actions = await bot.walk("/api/v1/actions", limit=200)
+    assert not [one for one in actions if one["status"] == "failed"], actions
+    return all(one["status"] == "done" for one in actions)
