@@ -33,6 +33,7 @@ def routes(description: dict[str, Any]) -> list[web.RouteDef]:
 
     pages = {
         "/": home,
+        "/experiments/{key}": home,  # where the bot's comments lead to
         "/healthz": _healthz,
         "/readyz": _readyz,
         "/metrics": _metrics,
