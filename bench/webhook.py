@@ -166,6 +166,7 @@ def start(port: int, folder: str, database: str, processes: int = 1) -> subproce
         cwd=ROOT,
         env={
             **os.environ,
+            "GITHUB_API_URLS": "http://127.0.0.1:9",  # nobody is there
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "DATA_DIR": folder,

@@ -36,6 +36,7 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
         "ADMIN_TOKEN": ADMIN_TOKEN,
         "LOG_LEVEL": "warning",
         "LOG_FORMAT": "json",
+        "GITHUB_API_URLS": "http://127.0.0.1:9",  # nobody is there: no test calls GitHub
         **more,
     }
 

@@ -332,7 +332,7 @@ async def test_switching_credentials(bot: Bot, pem: str) -> None:
     assert answer.status == 200, answer.body
     assert answer.body["config"].keys() == {
         *("auth", "app_id", "private_key", "installation_id"),
-        *("webhook_secret", "api_url", "repositories"),
+        *("webhook_secret", "api_url", "repositories", "comments", "label", "check"),
     }
     assert answer.body["config"]["auth"] == "app"
     opened = await open_integration(bot, integration)

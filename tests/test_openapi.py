@@ -52,6 +52,7 @@ def test_every_route_is_described(bot: Bot, document: dict[str, Any]) -> None:
         (route.method, route.resource.canonical)
         for route in bot.runner.app.router.routes()
         if route.method != "HEAD" and route.resource is not None
+        if not route.resource.canonical.startswith("/setup")  # pages for people
     }
     assert routes - NOT_DESCRIBED == set(operations(document))
 
@@ -167,6 +168,7 @@ async def test_schemathesis_finds_nothing(
 ) -> None:
     """Every operation with generated requests, good and bad, against all of the default checks."""
     github = await GitHub.start()
+    github.add_token("ghp_of_the_tests", "experiment-bot")
     bot = await start(replace(settings, github_api_urls=(github.url,)))
     try:
         await _generate_requests(bot, document, tmp_path)

@@ -586,3 +586,78 @@ async def test_metrics(scene: Scene) -> None:
     assert "experiment_bot_github_rate_limit_remaining{" in text
     assert "experiment_bot_github_content_remaining{" in text
     assert 'experiment_bot_actions_total{kind="status_comment",outcome="done"} 1.0' in text
+
+
+@sqlite_only
+@token_only
+async def test_two_integrations_make_one_comment(scene: Scene) -> None:
+    config = {**outbound.credentials("token"), "token": "ghp_another"}
+    scene.github.add_token("ghp_another", "another")
+    second = await scene.bot.integration(config=config)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.bot.deliver(second, "pull_request", scene.payload("opened", number))
+    await scene.work()
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await scene.work()
+    (comment,) = scene.github.comments(REPOSITORY, number)
+    assert comment["user"]["login"] == outbound.LOGIN and "active" in comment["body"]
+    # The one that posted is gone: the other goes on with a comment of its own.
+    await scene.bot.delete(f"/api/v1/integrations/{scene.integration}")
+    scene.github.edit_pull(REPOSITORY, number, body=f"{LINE}, another-key")
+    await scene.bot.deliver(second, "pull_request", scene.payload("edited", number))
+    await scene.work()
+    assert [one["user"]["login"] for one in scene.github.comments(REPOSITORY, number)] == [
+        outbound.LOGIN,
+        "another",
+    ]
+
+
+@sqlite_only
+async def test_a_new_credential_makes_up_for_refusals(scene: Scene) -> None:
+    scene.github.fail(Fault("status", status=401, times=None))
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    assert {one["status"] for one in await scene.actions()} == {"failed"}
+    scene.github.heal()
+    config = outbound.credentials(scene.credential)
+    path = f"/api/v1/integrations/{scene.integration}"
+    assert (await scene.bot.patch(path, {"config": config})).status == 200
+    await scene.work()
+    assert len(scene.comments(number)) == 1
+
+
+@sqlite_only
+async def test_only_the_api_url_is_called(scene: Scene) -> None:
+    from tests.github import GitHub
+
+    elsewhere = await GitHub.start()
+    scene.github.fail(
+        Fault("redirect_away", template=COMMENTS, headers={"Location": f"{elsewhere.url}/x"})
+    )
+    await scene.bot.experiment(KEY)
+    await scene.open(LINE)
+    await scene.work()
+    assert elsewhere.requests == []
+    await elsewhere.close()
+
+
+@sqlite_only
+@token_only
+async def test_an_inactive_integration_and_other_repositories_are_not_called(scene: Scene) -> None:
+    path = f"/api/v1/integrations/{scene.integration}"
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.bot.patch(path, {"is_active": False})
+    await scene.work()
+    assert scene.github.requests == []
+    await scene.bot.patch(path, {"is_active": True, "config": {"repositories": ["acme/other"]}})
+    await scene.work()
+    assert scene.github.requests == []
+    assert "does not allow" in str(await scene.actions("?status=failed"))
+    answer = await scene.issue(KEY)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "repository")
+    body = {"integration_id": scene.integration, "repository": REPOSITORY, "number": number}
+    answer = await scene.bot.post(f"/api/v1/experiments/{KEY}/pull-requests", body)
+    assert answer.status == 422

@@ -6,6 +6,7 @@ asks, but never to another address than the integration's `api_url`.
 
 import asyncio
 import hashlib
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -30,6 +31,7 @@ _TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=5.0)
 _MAX_ANSWER = 16 * 1024 * 1024
 _MAX_HOPS = 3
 _REDIRECTS = (301, 302, 307, 308)
+_CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
 _REMEDIES = {
     401: "the credential is not valid (any more): store a new one in the integration",
     403: "the credential may not do this: give it the permission",
@@ -150,7 +152,7 @@ class Client(GitHubAPI):
             logger.info(
                 "call",
                 method=method,
-                path=urlsplit(url).path,
+                path=_CODE.sub("/app-manifests/…/", urlsplit(url).path),
                 outcome=outcome,
                 ms=round(seconds * 1000, 2),
                 credential=self.label,

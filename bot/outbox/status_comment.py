@@ -71,17 +71,18 @@ def _marker(marker: str) -> str:
 
 
 async def _edit(job: Job, comment_id: int, body: str) -> Any:
-    """Return the comment as edited, None if it is gone."""
+    """Return the comment as edited, None if it is gone or was written under another credential."""
+    variables = {"repository": job.repository, "comment": str(comment_id)}
     try:
-        return await job.client.patch(
-            _COMMENT,
-            {"repository": job.repository, "comment": str(comment_id)},
-            data={"body": body},
-        )
+        return await job.client.patch(_COMMENT, variables, data={"body": body})
     except Refused as error:
-        if error.status not in (404, 410):
-            raise
-        return None
+        if error.status in (404, 410):
+            return None
+        if error.status == 403:
+            comment = await job.client.getitem(_COMMENT, variables)
+            if not await job.is_own(comment.get("user")):
+                return None
+        raise
 
 
 async def _find(job: Job, marker: str) -> int | None:

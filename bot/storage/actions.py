@@ -110,14 +110,6 @@ def unfinished_of_marker(transaction: Transaction, action_id: str) -> Row | None
     )
 
 
-def count_open(transaction: Transaction) -> Sequence[Row]:
-    """Return how many actions of each kind are pending or running."""
-    return transaction.all(
-        f"""SELECT kind, status, COUNT(*) AS count FROM actions WHERE status IN {_OPEN}
-            GROUP BY kind, status"""
-    )
-
-
 def remove_old(transaction: Transaction, before: int, limit: int) -> int:
     """Remove up to `limit` actions that were finished before a time; return how many."""
     return transaction.run(
@@ -139,10 +131,6 @@ def wake(transaction: Transaction, queue: str, at: int) -> None:
             WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at""",
         {"queue": queue, "at": at},
     )
-
-
-def find_queue(transaction: Transaction, queue: str) -> Row | None:
-    return transaction.one("SELECT * FROM queues WHERE queue = :queue", {"queue": queue})
 
 
 def due_queues(transaction: Transaction, now: int, limit: int) -> list[str]:
