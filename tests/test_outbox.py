@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+import yaml
 
 from bot import times
 from bot.settings import Settings
@@ -661,3 +663,22 @@ async def test_an_inactive_integration_and_other_repositories_are_not_called(sce
     body = {"integration_id": scene.integration, "repository": REPOSITORY, "number": number}
     answer = await scene.bot.post(f"/api/v1/experiments/{KEY}/pull-requests", body)
     assert answer.status == 422
+
+
+@sqlite_only
+@app_only
+async def test_every_permission_asked_for_is_used(scene: Scene) -> None:
+    """Write permissions by a call; read permissions by the events that come with them."""
+    asked = yaml.safe_load((Path(__file__).parents[1] / "app.yml").read_text("utf-8"))
+    await scene.bot.experiment(KEY)
+    await scene.open(LINE)
+    ordering = asyncio.create_task(scene.issue(KEY, labels=["growth"]))
+    await eventually(lambda: scene.actions("?kind=tracking_issue"))
+    await scene.work()
+    assert (await ordering).status == 201
+    wanted = {(name, level) for name, level in asked["default_permissions"].items()}
+    assert {one for one in wanted if one[1] == "write"} <= scene.github.permissions_used
+    assert asked["default_permissions"] == outbound.PERMISSIONS
+    events_of = {"contents": "push", "metadata": "repository"}
+    read = {name for name, level in wanted if level == "read"}
+    assert read == events_of.keys() and set(events_of.values()) <= set(asked["default_events"])

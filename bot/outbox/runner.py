@@ -331,15 +331,16 @@ class Outbox:
         writes = _writes(held.pace)
         if not storage.change_queue(transaction, held.name, self._owner, writes=writes):
             raise _LeaseLost
+        if failure is None:
+            if held.failures >= _OUTAGE:  # GitHub is back: what failed meanwhile waits no longer
+                storage.hasten(transaction, held.name, now)
+            held.failures = 0
+            integrations.clear_last_error(transaction, action["integration_id"], _where(action))
         current = storage.find(transaction, action["id"])
         if current is None or current["status"] != "running":
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
             _settle(transaction, action, "done", None, result)
-            if held.failures >= _OUTAGE:  # GitHub is back: what failed meanwhile waits no longer
-                storage.hasten(transaction, held.name, now)
-            held.failures = 0
-            integrations.clear_last_error(transaction, action["integration_id"], _where(action))
         elif isinstance(failure, Refused):
             _settle(transaction, action, "failed", str(failure), {"status": failure.status})
             _tell(transaction, action, str(failure))

@@ -1,0 +1,65 @@
+"""The App's manifest: `app.yml`, completed with the addresses of this service.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
+"""
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import yaml
+
+from bot.domain.integrations import web_host
+
+MAX_NAME = 34  # GitHub takes no longer name of an App
+FILE = Path(__file__).parents[2] / "app.yml"
+
+
+def read() -> dict[str, Any]:
+    """Return `app.yml` as it stands."""
+    manifest: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
+    return manifest
+
+
+def complete(
+    template: dict[str, Any], public_url: str, integration_id: str, name: str
+) -> dict[str, Any]:
+    """Return the manifest of an App whose deliveries go to an integration that is yet to be."""
+    webhook = f"{public_url}/api/v1/integrations/{integration_id}/webhook/github"
+    return {
+        **template,
+        "name": name,
+        "url": public_url,
+        "hook_attributes": {"url": webhook, "active": True},
+        "redirect_url": f"{public_url}/setup/callback",
+        "public": False,
+    }
+
+
+def web_origin(api_url: str) -> str:
+    """Return the origin of the web pages of the GitHub behind a REST base URL."""
+    return f"{urlsplit(api_url).scheme}://{web_host(api_url)}"
+
+
+def settings_url(api_url: str, organization: str) -> str:
+    """Return where the Apps of an organisation are listed; without one, the person's own."""
+    owner = f"organizations/{organization}/" if organization else ""
+    return f"{web_origin(api_url)}/{owner}settings/apps"
+
+
+def registration_url(api_url: str, organization: str, state: str) -> str:
+    """Return where the manifest is to be posted."""
+    return f"{settings_url(api_url, organization)}/new?{urlencode({'state': state})}"
+
+
+def is_local(public_url: str) -> bool:
+    """Tell whether an address means this very machine, so that nobody else can reach it."""
+    host = urlsplit(public_url).hostname or ""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified

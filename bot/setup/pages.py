@@ -1,0 +1,512 @@
+"""The pages of `/setup`: sign in, post the manifest to GitHub, take its answer, go and install.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import json
+import math
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import parse_qs, urlsplit
+
+import jinja2
+import msgspec
+from aiohttp import web
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
+from cachetools import TTLCache
+from msgspec import Meta, Struct
+
+from bot import times
+from bot.api.problems import expect
+from bot.api.routing import authenticate
+from bot.domain import integrations
+from bot.github.failures import CallFailed, Limited, Refused
+from bot.log import logger
+from bot.services import Actor, Services
+from bot.setup import manifest
+from bot.storage import integrations as storage
+from bot.storage import tokens
+from bot.storage.database import Row, StorageUnavailable, Transaction
+from bot.storage.vault import Vault, VaultError, hash_token
+
+SESSION_SECONDS = 8 * 3600
+STATE_SECONDS = 3600  # GitHub's codes hold as long
+ATTEMPTS = 10  # to sign in, per remote and minute
+COOKIE = "experiment_bot_setup"
+_PURPOSE = "register an App"  # tells a state from all else that the vault seals
+_ORGANIZATION = re.compile(r"[A-Za-z0-9-]{1,39}")
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
+_TEMPLATES = Path(__file__).parent / "templates"
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_START = [("Start again", "/setup")]
+
+
+class State(Struct):
+    """What goes to GitHub and comes back sealed: which registration this is, and whose."""
+
+    purpose: str
+    integration_id: str
+    api_url: str
+    organization: str
+    token_id: str
+    actor: str
+    until: str  # as microseconds
+
+
+class Registered(Struct):
+    """What GitHub answers for a code, as far as it is used."""
+
+    id: Annotated[int, Meta(ge=1, le=2**53)]
+    pem: Annotated[str, Meta(min_length=1)]
+    webhook_secret: Annotated[str, Meta(min_length=1)]
+    name: str = ""
+    html_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which App is to be registered, and where."""
+
+    api_url: str
+    organization: str
+    name: str
+    errors: tuple[str, ...]
+
+
+def application(services: Services) -> web.Application:
+    """Return the sub-application. Only it knows sessions: no other path looks at a cookie."""
+    setup = Setup(services)
+    app = web.Application(middlewares=[setup.without_storage])
+    app.router.add_get("", setup.form, expect_handler=expect)
+    app.router.add_post("/sign-in", setup.sign_in, expect_handler=expect)
+    app.router.add_post("/sign-out", setup.sign_out, expect_handler=expect)
+    app.router.add_get("/callback", setup.callback, expect_handler=expect)
+    return app
+
+
+class Setup:
+    """The handlers of `/setup`, and what they keep from one request to the next."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._cookies = EncryptedCookieStorage(
+            services.vault.derive("session cookies of /setup"),
+            cookie_name=COOKIE,
+            path="/setup",
+            max_age=SESSION_SECONDS,
+            httponly=True,
+            samesite="Lax",
+            secure=urlsplit(services.settings.public_url).scheme == "https",
+        )
+        self._exchange = asyncio.Lock()  # a page that is loaded twice must not lose the first code
+        self._template = manifest.read()
+        self._attempts: TTLCache[str, list[float]] = TTLCache(maxsize=4096, ttl=60)
+        self._environment = jinja2.Environment(
+            loader=jinja2.FileSystemLoader(_TEMPLATES),
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._style = (_TEMPLATES / "setup.css").read_text("utf-8")
+        digest = hashlib.sha256(self._style.encode()).digest()
+        self._style_digest = base64.b64encode(digest).decode()
+
+    # --- Pages
+
+    async def form(self, request: web.Request) -> web.StreamResponse:
+        """Show the form that posts the manifest to GitHub."""
+        csrf = None
+        if "Authorization" in request.headers:
+            actor: Actor | None = await authenticate(self._services, request, "admin")
+        else:
+            actor, csrf = await self._signed_in(request)
+        if actor is None:
+            return self._page("sign_in.html", 401, error=None)
+        settings = self._services.settings
+        choice = self._choice(request.query)
+        origin = manifest.web_origin(choice.api_url)
+        integration_id = str(uuid.uuid4())
+        completed = manifest.complete(
+            self._template, settings.public_url, integration_id, choice.name
+        )
+        state = State(
+            _PURPOSE,
+            integration_id,
+            choice.api_url,
+            choice.organization,
+            actor.token_id,
+            actor.name,
+            str(times.now() + STATE_SECONDS * times.SECOND),
+        )
+        return self._page(
+            "setup.html",
+            422 if choice.errors else 200,
+            form_action="'self'" if choice.errors else f"'self' {origin}",
+            is_local=manifest.is_local(settings.public_url),
+            public_url=settings.public_url,
+            errors=choice.errors,
+            origin=origin,
+            organization=choice.organization,
+            api_url=choice.api_url,
+            api_urls=settings.github_api_urls,
+            name=choice.name,
+            manifest=completed,
+            manifest_text=json.dumps(completed),
+            action=manifest.registration_url(
+                choice.api_url, choice.organization, _seal(self._services.vault, state)
+            ),
+            csrf=csrf,
+            actor=actor.name,
+        )
+
+    async def sign_in(self, request: web.Request) -> web.StreamResponse:
+        """Begin a session for a good admin token."""
+        wait = self._wait(request.remote or "")
+        if wait:
+            error = f"Too many attempts to sign in; try again in {wait} seconds."
+            return self._page("sign_in.html", 429, {"Retry-After": str(wait)}, error=error)
+        token = (await _fields(request)).get("token", "").strip()
+        hashed = hash_token(token)
+        row = await self._services.database.read(
+            lambda transaction: tokens.by_hash(transaction, hashed)
+        )
+        if row is None:
+            logger.info("sign-in refused", remote=request.remote)
+            error = "This token is not valid: it was mistyped, or revoked."
+            return self._page("sign_in.html", 401, error=error)
+        if row["role"] != "admin":
+            logger.info("sign-in refused", remote=request.remote, token=row["id"])
+            error = f"This needs a token with the role admin; this one has {row['role']}."
+            return self._page("sign_in.html", 403, error=error)
+        session = await self._cookies.new_session()
+        session["token"] = row["id"]
+        session["csrf"] = secrets.token_urlsafe(24)
+        try:
+            await self._services.database.write(
+                lambda transaction: tokens.used(transaction, row["id"], times.now())
+            )
+        except StorageUnavailable as error:
+            logger.warning("last use of a token not noted", token=row["id"], reason=str(error))
+        logger.info("signed in", actor=row["name"], token=row["id"], remote=request.remote)
+        return self._to("/setup")
+
+    async def sign_out(self, request: web.Request) -> web.StreamResponse:
+        """End the session."""
+        actor, csrf = await self._signed_in(request)
+        if actor is not None:
+            given = (await _fields(request)).get("csrf", "")
+            if not hmac.compare_digest(given.encode(), (csrf or "").encode()):
+                return self._message(
+                    403,
+                    "This form is not from here",
+                    "The request did not come from a page of this session, so nothing was done.",
+                    links=[("Back to the set-up", "/setup")],
+                )
+        (await get_session(request)).invalidate()
+        return self._to("/setup")
+
+    async def callback(self, request: web.Request) -> web.StreamResponse:
+        """Take GitHub's answer: exchange the code, store the integration, go on to install.
+
+        The state is the authentication here, so no session is asked for: it is sealed with the
+        service's own key, and only an admin can have been given one.
+        """
+        services = self._services
+        state = _open(services.vault, request.query.get("state", ""))
+        code = request.query.get("code", "")
+        if (
+            state is None
+            or int(state.until) < times.now()
+            or state.api_url not in services.settings.github_api_urls
+            or not _CODE.fullmatch(code)
+        ):
+            return self._message(
+                400,
+                "This registration cannot be completed",
+                "The address is not one that GitHub sends people to from here, or more than an "
+                "hour has passed since the registration began. Nothing was stored.",
+                "If the App was registered on GitHub already, delete it there, then start again.",
+                links=_START,
+            )
+
+        def look(transaction: Transaction) -> tuple[Row | None, bool]:
+            token = tokens.find(transaction, state.token_id)
+            return token, _is_used(transaction, state.integration_id)
+
+        token, is_used = await services.database.read(look)
+        if token is None or token["role"] != "admin":
+            return self._message(
+                400,
+                "This registration cannot be completed",
+                "The API token with which it began was revoked. Nothing was stored.",
+                links=_START,
+            )
+        if is_used:
+            return self._used(state)
+        try:
+            answer = await services.github.anonymous(state.api_url).post(
+                "/app-manifests/{code}/conversions", {"code": code}, data=b""
+            )
+        except CallFailed as failure:
+            return self._call_failed(failure)
+        return await self._store(state, answer)
+
+    # --- The steps of the callback
+
+    async def _store(self, state: State, answer: Any) -> web.StreamResponse:
+        services = self._services
+        apps = ("The Apps on GitHub", manifest.settings_url(state.api_url, state.organization))
+        try:
+            app = msgspec.convert(answer, Registered)
+        except msgspec.ValidationError as error:
+            logger.warning("registration incomplete", reason=str(error))
+            return self._message(
+                502,
+                "GitHub's answer is incomplete",
+                "GitHub registered the App, but its answer lacks the id, the private key or the "
+                "webhook secret. Nothing was stored here.",
+                "Delete the App on GitHub, then start again.",
+                links=[apps, *_START],
+            )
+        name = app.name.strip()
+        values = {
+            "name": name if 0 < len(name) <= 100 and name.isprintable() else f"App {app.id}",
+            "integration_type": "GITHUB",
+            "config": {
+                "app_id": app.id,
+                "private_key": app.pem,
+                "webhook_secret": app.webhook_secret,
+                "api_url": state.api_url,
+            },
+        }
+
+        def job(transaction: Transaction) -> bool:
+            if _is_used(transaction, state.integration_id):
+                return False
+            integrations.create(
+                transaction,
+                services.vault,
+                services.settings.github_api_urls,
+                values,
+                state.integration_id,
+            )
+            return True
+
+        try:
+            is_new = await services.database.write(job)
+        except (integrations.Invalid, StorageUnavailable) as error:
+            logger.warning("registration not stored", reason=str(error), app=app.id)
+            is_invalid = isinstance(error, integrations.Invalid)
+            why = f"{error}" if is_invalid else "the database does not answer"
+            return self._message(
+                502 if is_invalid else 503,
+                "The App could not be stored",
+                f"GitHub registered the App, but it could not be stored here: {why}.",
+                "GitHub gives the credentials out only once: delete the App there, then start "
+                "again.",
+                links=[apps, *_START],
+            )
+        if not is_new:
+            return self._used(state)
+        services.forget_integration(state.integration_id)
+        logger.info(
+            "integration created",
+            actor=state.actor,
+            token=state.token_id,
+            integration=state.integration_id,
+        )
+        origin = manifest.web_origin(state.api_url)
+        if not _is_below(app.html_url, origin):
+            return self._message(
+                200,
+                "The App is registered",
+                f"It is stored as the integration {state.integration_id}. GitHub's answer does "
+                "not lead to a page of its own, so install the App by hand: open it in the list "
+                'of Apps and choose "Install App".',
+                links=[apps],
+            )
+        return self._to(f"{app.html_url.rstrip('/')}/installations/new")
+
+    def _used(self, state: State) -> web.Response:
+        return self._message(
+            200,
+            "This App is set up already",
+            f"It is stored as the integration {state.integration_id}; there is nothing left to do "
+            'here. To install it on repositories, open it on GitHub and choose "Install App".',
+            links=[
+                ("The Apps on GitHub", manifest.settings_url(state.api_url, state.organization)),
+                ("Set up another App", "/setup"),
+            ],
+        )
+
+    def _call_failed(self, failure: CallFailed) -> web.Response:
+        logger.warning("code not exchanged", reason=str(failure))
+        if isinstance(failure, Refused):
+            why = (
+                "GitHub does not know the code: it holds for an hour, and only once."
+                if failure.status == 404
+                else f"GitHub refused: {failure}."
+            )
+            return self._message(
+                502,
+                "GitHub did not hand out the App's credentials",
+                f"{why} Nothing was stored here.",
+                "If the App is in the list on GitHub, delete it there, then start again.",
+                links=_START,
+            )
+        seconds = failure.seconds if isinstance(failure, Limited) else None
+        return self._message(
+            503,
+            "GitHub could not be asked",
+            f"{failure}. Nothing was stored here.",
+            "Load this page again in a while. If GitHub does not know the code then, delete the "
+            "App there and start again.",
+            links=_START,
+            headers={"Retry-After": str(math.ceil(max(1.0, seconds or 30.0)))},
+        )
+
+    # --- Who is asking, and for what
+
+    async def _signed_in(self, request: web.Request) -> tuple[Actor | None, str | None]:
+        """Return whose session this is, if the token is still in force and admin, and its CSRF."""
+        session = await get_session(request)
+        token_id, csrf = session.get("token"), session.get("csrf")
+        if not isinstance(token_id, str) or not isinstance(csrf, str):
+            return None, None
+        row = await self._services.database.read(
+            lambda transaction: tokens.find(transaction, token_id)
+        )
+        if row is None or row["role"] != "admin":
+            return None, None
+        return Actor(row["id"], row["name"], row["role"]), csrf
+
+    def _wait(self, remote: str) -> int:
+        """Count an attempt to sign in; return how many seconds to wait, 0 if it may go on."""
+        now = time.monotonic()
+        recent = [at for at in self._attempts.get(remote, []) if at > now - 60]
+        if len(recent) >= ATTEMPTS:
+            return max(1, math.ceil(recent[0] + 60 - now))
+        self._attempts[remote] = [*recent, now]
+        return 0
+
+    def _choice(self, query: Mapping[str, str]) -> Choice:
+        """Return what the query asks for; what is wrong in it gives way to what is usual."""
+        allowed = self._services.settings.github_api_urls
+        errors = []
+        api_url = query.get("api_url", "").strip().rstrip("/") or allowed[0]
+        if api_url not in allowed:
+            errors.append(f"This GitHub is not one of GITHUB_API_URLS: {', '.join(allowed)}.")
+            api_url = allowed[0]
+        organization = query.get("organization", "").strip()
+        if organization and not _ORGANIZATION.fullmatch(organization):
+            errors.append(
+                "An organisation is named by its login: letters, digits and hyphens, up to 39."
+            )
+            organization = ""
+        name = query.get("name", "").strip() or str(self._template["name"])
+        if len(name) > manifest.MAX_NAME or not name.isprintable():
+            errors.append(f"The App's name wants up to {manifest.MAX_NAME} printable characters.")
+            name = str(self._template["name"])
+        return Choice(api_url, organization, name, tuple(errors))
+
+    # --- Answers
+
+    @web.middleware
+    async def without_storage(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
+        """Tell a person, too, when the database cannot be asked."""
+        try:
+            return await handler(request)
+        except StorageUnavailable as error:
+            logger.warning("storage unavailable", reason=str(error))
+            return self._message(
+                503,
+                "The database does not answer",
+                "Nothing was stored. Load this page again shortly.",
+                headers={"Retry-After": "5"},
+            )
+
+    def _message(
+        self,
+        status: int,
+        heading: str,
+        *paragraphs: str,
+        links: Sequence[tuple[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+    ) -> web.Response:
+        return self._page(
+            "message.html", status, headers, heading=heading, paragraphs=paragraphs, links=links
+        )
+
+    def _page(
+        self,
+        template: str,
+        status: int,
+        headers: Mapping[str, str] | None = None,
+        *,
+        form_action: str = "'self'",
+        **values: Any,
+    ) -> web.Response:
+        text = self._environment.get_template(template).render(style=self._style, **values)
+        policy = (
+            f"default-src 'none'; style-src 'sha256-{self._style_digest}'; base-uri 'none'; "
+            f"form-action {form_action}; frame-ancestors 'none'"
+        )
+        return web.Response(
+            status=status,
+            text=text,
+            content_type="text/html",
+            headers={"Content-Security-Policy": policy, **_PRIVATE, **(headers or {})},
+        )
+
+    def _to(self, address: str) -> web.Response:
+        return web.Response(status=303, headers={"Location": address, **_PRIVATE})
+
+
+_PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+async def _fields(request: web.Request) -> dict[str, str]:
+    """Return the fields of a posted form; what is no form has none."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        return {}
+    try:
+        raw = await request.read()
+        fields = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=20)
+    except (web.RequestPayloadError, ConnectionError, ValueError):
+        return {}
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _seal(vault: Vault, state: State) -> str:
+    return vault.seal(msgspec.to_builtins(state))
+
+
+def _open(vault: Vault, sealed: str) -> State | None:
+    """Return the state that was sealed; None if it is not one of ours."""
+    try:
+        state = msgspec.convert(vault.open(sealed), State)
+    except (VaultError, ValueError, msgspec.MsgspecError):
+        return None
+    return state if state.purpose == _PURPOSE else None
+
+
+def _is_used(transaction: Transaction, integration_id: str) -> bool:
+    """Tell whether a registration is complete, even if what came of it is deleted by now."""
+    return storage.find(transaction, integration_id) is not None or any(
+        row["id"] == integration_id for row in storage.deleted(transaction)
+    )
+
+
+def _is_below(address: str, origin: str) -> bool:
+    return address.startswith(f"{origin}/") and not re.search(r"[\s\x00-\x1f\\?#]", address)
