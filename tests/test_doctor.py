@@ -424,6 +424,18 @@ OF_TOKENS: dict[str, Trouble] = {
         fails(Fault("status", HOOKS, times=None, status=200, body={"hooks": [1]})),
         *("webhook", "problem", "not what it should be", "later"),
     ),
+    "a time that cannot be": (
+        fails(
+            Fault(
+                "status",
+                "GET /rate_limit",
+                times=None,
+                status=200,
+                body={"resources": {"core": {"limit": 5000, "remaining": 0, "reset": 10**20}}},
+            )
+        ),
+        *("rate_limit", "problem", "not what it should be", "later"),
+    ),
     "not well": (
         fails(Fault("status", HOOKS, times=None, status=502)),
         *("webhook", "problem", "GitHub answered 502", "later"),

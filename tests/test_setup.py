@@ -1,5 +1,6 @@
 """Setting the GitHub App up: sign in, post the manifest, take GitHub's answer, go and install."""
 
+import asyncio
 import base64
 import dataclasses
 import hashlib
@@ -22,9 +23,10 @@ from bot import log, times
 from bot.demo import payloads
 from bot.settings import Settings
 from bot.setup import manifest
+from bot.storage import integrations as integration_storage
 from bot.storage import tokens
 from bot.storage.vault import VaultError, hash_token, new_token
-from tests.github import CONVERT, Fault, GitHub
+from tests.github import CONVERT, Fault, GitHub, rsa_key
 from tests.running import ADMIN_TOKEN, Answer, Bot, start
 
 # What does not touch the database in a way of its own is tried on one engine alone.
@@ -140,7 +142,7 @@ def id_in(completed: dict[str, Any]) -> str:
 @one_engine
 async def test_without_a_token_the_page_asks_for_one(bot: Bot) -> None:
     answer = await page(bot)
-    assert answer.status == 401
+    assert answer.status == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
     assert 'type="password"' in answer.body and '<label for="token">' in answer.body
     assert "manifest" not in answer.body
 
@@ -218,12 +220,14 @@ async def test_signing_out_wants_the_sessions_own_form(bot: Bot) -> None:
     assert csrf
     assert (await post(bot, "/setup/sign-out", cookie)).status == 403
     assert (await post(bot, "/setup/sign-out", cookie, csrf="é")).status == 403
+    # A page elsewhere, whose form comes without the cookie, cannot end the session either.
+    assert "Set-Cookie" not in (await post(bot, "/setup/sign-out")).headers
     answer = await post(bot, "/setup/sign-out", cookie, csrf=csrf[1])
     assert answer.status == 303 and "Max-Age=0" in answer.headers["Set-Cookie"]
 
 
 @one_engine
-@pytest.mark.parametrize("cookie", ["nonsense", "gAAAAA", '"é"'])
+@pytest.mark.parametrize("cookie", ["nonsense", "gAAAAA", '"é"', "\udcff"])
 async def test_a_forged_cookie_is_no_session(bot: Bot, cookie: str) -> None:
     assert (await page(bot, cookie=f"experiment_bot_setup={cookie}")).status == 401
 
@@ -237,6 +241,7 @@ async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
     template = yaml.safe_load(manifest.FILE.read_text())
     assert completed == {
         **template,
+        "name": "experiment-bot-bot-example",
         "url": PUBLIC_URL,
         "hook_attributes": {
             "url": f"{PUBLIC_URL}/api/v1/integrations/{id_in(completed)}/webhook/github",
@@ -247,6 +252,21 @@ async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
     }
     _, again, _ = await begun(bot, "?name=Our%20%3Cbot%3E")
     assert again["name"] == "Our <bot>" and id_in(again) != id_in(completed)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "name"),
+    [
+        ("http://localhost:8000", "experiment-bot"),
+        ("https://203.0.113.9:8443", "experiment-bot-203-0-113-9"),
+        ("https://bot.engineering.example.com/x", "experiment-bot-bot-engineering-exa"),
+        ("https://engineering-bots.example", "experiment-bot-engineering-bots-ex"),
+        ("https://engineering-robots.example", "experiment-bot-engineering-robots"),
+    ],
+)
+def test_an_app_has_a_name_of_its_own(public_url: str, name: str) -> None:
+    assert manifest.default_name(manifest.read(), public_url) == name
+    assert len(name) <= manifest.MAX_NAME
 
 
 @one_engine
@@ -265,8 +285,15 @@ async def test_the_form_goes_to_the_chosen_github(settings: Settings) -> None:
         shown = await page(bot, f"/setup?{query}&organization=acme-2", token=ADMIN_TOKEN)
         assert form_of(shown)[0] == f"{web}/organizations/acme-2/settings/apps/new"
         assert f"form-action 'self' {web};" in shown.headers["Content-Security-Policy"]
+        assert f'<option value="{api_url}" selected>{web}</option>' in shown.body
     assert (await begun(bot))[0] == "https://github.com/settings/apps/new"
     await bot.close()
+
+
+@one_engine
+async def test_a_single_github_needs_no_choice(bot: Bot) -> None:
+    shown = await page(bot, token=ADMIN_TOKEN)
+    assert "<select" not in shown.body and 'id="organization"' in shown.body
 
 
 @one_engine
@@ -357,7 +384,8 @@ async def test_an_app_is_stored_under_the_id_in_its_webhook_url(
     assert "authorization" not in {name.lower() for name in call.headers}
     logged = log_stream.getvalue()
     assert "integration created" in logged
-    for secret in (ADMIN_TOKEN, "a-secret-that-github-made", app.key.splitlines()[1], state):
+    key_line = app.key.splitlines()[1]
+    for secret in (ADMIN_TOKEN, CODE, "a-secret-that-github-made", key_line, state):
         assert secret not in logged
 
 
@@ -370,10 +398,60 @@ async def test_a_registration_is_completed_once(bot: Bot, github: GitHub) -> Non
         answer = await called_back(bot, state, "another-code")
         assert answer.status == 200 and id_in(completed) in answer.body
         assert f"{github.web_url}/organizations/acme/settings/apps" in answer.body
+        assert f'href="{github.web_url}/apps/experiment-bot/installations/new"' in answer.body
     assert len(github.calls(CONVERT)) == 1 and len(await stored(bot)) == 1
     assert (await bot.delete(f"{INTEGRATIONS}/{id_in(completed)}")).status == 204
-    assert (await called_back(bot, state, "another-code")).status == 200
+    answer = await called_back(bot, state, "another-code")
+    assert answer.status == 400 and "deleted" in answer.body
     assert len(github.calls(CONVERT)) == 1 and not await stored(bot)
+
+
+async def test_a_page_that_is_loaded_twice_at_once_spends_one_code(
+    bot: Bot, github: GitHub
+) -> None:
+    github.add_manifest_code(CODE)
+    _, _, state = await begun(bot)
+    answers = await asyncio.gather(*(called_back(bot, state) for _ in range(3)))
+    assert sorted(one.status for one in answers) == [200, 200, 303]
+    assert len(github.calls(CONVERT)) == 1 and len(await stored(bot)) == 1
+
+
+@one_engine
+async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
+    bot: Bot, github: GitHub
+) -> None:
+    names = {"client_id", "client_secret", "slug", "html_url"}
+
+    async def kept(identifier: str) -> set[str]:
+        row = await bot.services.database.read(
+            lambda transaction: integration_storage.find(transaction, identifier)
+        )
+        assert row is not None and "client_secret" not in row["config"]
+        config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"])
+        return names & (config.keys() | opened.keys())
+
+    app_config = {"webhook_secret": "0123456789abcdef", "private_key": rsa_key()}
+    for change, remain in (
+        ({"webhook_secret": "another-secret-of-this-one"}, names),
+        ({"private_key": rsa_key()}, names),
+        ({"app_id": 77, **app_config}, set[str]()),
+        ({"token": "ghp_of_somebody"}, set[str]()),
+    ):
+        code = uuid.uuid4().hex
+        github.add_manifest_code(code, name="Our bot", client_secret="a-clients-secret")
+        _, completed, state = await begun(bot)
+        assert (await called_back(bot, state, code)).status == 303
+        identifier = id_in(completed)
+        assert await kept(identifier) == names
+        shown = await bot.get(f"{INTEGRATIONS}/{identifier}")
+        assert not names & shown.body["config"].keys() and "a-clients" not in str(shown.body)
+        changed = await bot.patch(f"{INTEGRATIONS}/{identifier}", {"config": change})
+        assert changed.status == 200, changed.body
+        assert await kept(identifier) == remain
+    refused = await bot.patch(
+        f"{INTEGRATIONS}/{identifier}", {"config": {"client_secret": "a-new-one"}}
+    )
+    assert refused.status == 422
 
 
 @one_engine
@@ -457,8 +535,30 @@ async def test_an_incomplete_answer_is_explained(
 
 
 @one_engine
+async def test_an_api_behind_a_proxy_leads_on_to_github_com(settings: Settings) -> None:
+    github = await GitHub.start()
+    bot = await start(
+        dataclasses.replace(settings, github_api_urls=(github.url,), public_url=PUBLIC_URL)
+    )
+    github.add_manifest_code(CODE)
+    _, _, state = await begun(bot)
+    answer = await called_back(bot, state)
+    expected = "https://github.com/apps/experiment-bot/installations/new"
+    assert (answer.status, answer.headers["Location"]) == (303, expected)
+    await bot.close()
+    await github.close()
+
+
+@one_engine
 @pytest.mark.parametrize(
-    "address", ["https://evil.example/apps/bot", "javascript:alert(1)", "", None]
+    "address",
+    [
+        "https://evil.example/apps/bot",
+        "https://github.com.evil.example/apps/bot",
+        "javascript:alert(1)",
+        "",
+        None,
+    ],
 )
 async def test_nobody_is_sent_elsewhere(bot: Bot, github: GitHub, address: str | None) -> None:
     github.add_manifest_code(CODE, html_url=address or "")

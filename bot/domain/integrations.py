@@ -23,7 +23,9 @@ from bot.storage.vault import Vault
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
 NOISE = {"comments": "on", "label": "experiment", "check": "on"}
-_SECRETS = ("token", "private_key", "webhook_secret")
+_SECRETS = ("token", "private_key", "webhook_secret", "client_secret")
+# What `/setup` keeps of an App that it registered; the API neither takes nor shows it.
+_REGISTERED = ("client_id", "client_secret", "slug", "html_url")
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/(?:[A-Za-z0-9_.-]{1,100}|\*)")
 
@@ -246,6 +248,11 @@ def _merged(
         secrets.pop("token", None)
     config["auth"] = "token" if "token" in secrets else "app"
     config["api_url"] = (config.get("api_url") or api_urls[0]).rstrip("/")
+    is_other = any(config.get(name) != old_config.get(name) for name in ("app_id", "api_url"))
+    for name in _REGISTERED:
+        if is_other and name not in sent:  # it is of another App, or of none any more
+            config.pop(name, None)
+            secrets.pop(name, None)
     errors.extend(_credential_errors(config, secrets))
     if config["api_url"] not in api_urls:
         errors.append(("config.api_url", f"must be one of GITHUB_API_URLS: {', '.join(api_urls)}"))

@@ -72,13 +72,16 @@ class Client(GitHubAPI):
 
     async def _make_request(self, *arguments: Any, **options: Any) -> Any:
         try:
-            return await super()._make_request(*arguments, **options)
+            answer = await super()._make_request(*arguments, **options)
         except gidgethub.HTTPException as error:
             raise self._failure(error) from None
         except CallFailed:
             raise
         except (ValueError, KeyError, TypeError, AttributeError, LookupError):
             raise Temporary("GitHub's answer cannot be read") from None
+        if isinstance(answer[0], str):  # a page, perhaps of a proxy
+            raise Temporary("GitHub's answer is not JSON")
+        return answer
 
     def _failure(self, error: gidgethub.HTTPException) -> CallFailed:
         status, message = int(error.status_code), str(error)[:300]
@@ -221,7 +224,9 @@ class GitHub:
                 else:
                     app = await self.app(integration).getitem("/app")
                     self._logins[key] = f"{app['slug']}[bot]"
-            except Refused:
+            except Refused as error:
+                if error.status != 403 or integration.token is None:
+                    raise
                 self._logins[key] = None
             except (KeyError, TypeError):
                 raise Temporary("GitHub's answer does not say who we are") from None

@@ -4,6 +4,7 @@ https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-fro
 """
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -35,6 +36,13 @@ def complete(
         "redirect_url": f"{public_url}/setup/callback",
         "public": False,
     }
+
+
+def default_name(template: dict[str, Any], public_url: str) -> str:
+    """Return a name for the App that is likely to be free: no two Apps of one GitHub share one."""
+    name = str(template["name"]).lower().replace(" ", "-")
+    host = "" if is_local(public_url) else urlsplit(public_url).hostname or ""
+    return re.sub(r"[^a-z0-9]+", "-", f"{name}-{host}")[:MAX_NAME].strip("-")
 
 
 def web_origin(api_url: str) -> str:

@@ -70,7 +70,10 @@ class Registered(Struct):
     pem: Annotated[str, Meta(min_length=1)]
     webhook_secret: Annotated[str, Meta(min_length=1)]
     name: str = ""
+    slug: str | None = None
     html_url: str = ""
+    client_id: str | None = None
+    client_secret: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +111,7 @@ class Setup:
             samesite="Lax",
             secure=urlsplit(services.settings.public_url).scheme == "https",
         )
-        self._exchange = asyncio.Lock()  # a page that is loaded twice must not lose the first code
+        self._exchanging = asyncio.Lock()  # a page loaded twice waits for what became of it
         self._template = manifest.read()
         self._attempts: TTLCache[str, list[float]] = TTLCache(maxsize=4096, ttl=60)
         self._environment = jinja2.Environment(
@@ -132,7 +135,7 @@ class Setup:
         else:
             actor, csrf = await self._signed_in(request)
         if actor is None:
-            return self._page("sign_in.html", 401, error=None)
+            return self._page("sign_in.html", 401, _BEARER, error=None)
         settings = self._services.settings
         choice = self._choice(request.query)
         origin = manifest.web_origin(choice.api_url)
@@ -159,7 +162,7 @@ class Setup:
             origin=origin,
             organization=choice.organization,
             api_url=choice.api_url,
-            api_urls=settings.github_api_urls,
+            githubs={url: manifest.web_origin(url) for url in settings.github_api_urls},
             name=choice.name,
             manifest=completed,
             manifest_text=json.dumps(completed),
@@ -184,7 +187,7 @@ class Setup:
         if row is None:
             logger.info("sign-in refused", remote=request.remote)
             error = "This token is not valid: it was mistyped, or revoked."
-            return self._page("sign_in.html", 401, error=error)
+            return self._page("sign_in.html", 401, _BEARER, error=error)
         if row["role"] != "admin":
             logger.info("sign-in refused", remote=request.remote, token=row["id"])
             error = f"This needs a token with the role admin; this one has {row['role']}."
@@ -199,22 +202,26 @@ class Setup:
         except StorageUnavailable as error:
             logger.warning("last use of a token not noted", token=row["id"], reason=str(error))
         logger.info("signed in", actor=row["name"], token=row["id"], remote=request.remote)
-        return self._to("/setup")
+        response = self._to("/setup")
+        await self._cookies.save_session(request, response, session)
+        return response
 
     async def sign_out(self, request: web.Request) -> web.StreamResponse:
         """End the session."""
+        response = self._to("/setup")
         actor, csrf = await self._signed_in(request)
-        if actor is not None:
-            given = (await _fields(request)).get("csrf", "")
-            if not hmac.compare_digest(given.encode(), (csrf or "").encode()):
-                return self._message(
-                    403,
-                    "This form is not from here",
-                    "The request did not come from a page of this session, so nothing was done.",
-                    links=[("Back to the set-up", "/setup")],
-                )
-        (await get_session(request)).invalidate()
-        return self._to("/setup")
+        if actor is None:
+            return response
+        given = (await _fields(request)).get("csrf", "")
+        if not hmac.compare_digest(given.encode(), (csrf or "").encode()):
+            return self._message(
+                403,
+                "This form is not from here",
+                "The request did not come from a page of this session, so nothing was done.",
+                links=[("Back to the set-up", "/setup")],
+            )
+        await self._cookies.save_session(request, response, await self._cookies.new_session())
+        return response
 
     async def callback(self, request: web.Request) -> web.StreamResponse:
         """Take GitHub's answer: exchange the code, store the integration, go on to install.
@@ -222,47 +229,55 @@ class Setup:
         The state is the authentication here, so no session is asked for: it is sealed with the
         service's own key, and only an admin can have been given one.
         """
-        services = self._services
-        state = _open(services.vault, request.query.get("state", ""))
+        state = _open(self._services.vault, request.query.get("state", ""))
         code = request.query.get("code", "")
-        if (
-            state is None
-            or int(state.until) < times.now()
-            or state.api_url not in services.settings.github_api_urls
-            or not _CODE.fullmatch(code)
-        ):
-            return self._message(
-                400,
-                "This registration cannot be completed",
-                "The address is not one that GitHub sends people to from here, or more than an "
-                "hour has passed since the registration began. Nothing was stored.",
-                "If the App was registered on GitHub already, delete it there, then start again.",
-                links=_START,
-            )
-
-        def look(transaction: Transaction) -> tuple[Row | None, bool]:
-            token = tokens.find(transaction, state.token_id)
-            return token, _is_used(transaction, state.integration_id)
-
-        token, is_used = await services.database.read(look)
-        if token is None or token["role"] != "admin":
-            return self._message(
-                400,
-                "This registration cannot be completed",
-                "The API token with which it began was revoked. Nothing was stored.",
-                links=_START,
-            )
-        if is_used:
-            return self._used(state)
-        try:
-            answer = await services.github.anonymous(state.api_url).post(
-                "/app-manifests/{code}/conversions", {"code": code}, data=b""
-            )
-        except CallFailed as failure:
-            return self._call_failed(failure)
-        return await self._store(state, answer)
+        if state is None or not _CODE.fullmatch(code):
+            return self._cannot_be("The address is not one that GitHub sends people to from here.")
+        async with self._exchanging:
+            if (known := await self._known(state)) is not None:
+                return known
+            try:
+                answer = await self._services.github.anonymous(state.api_url).post(
+                    "/app-manifests/{code}/conversions", {"code": code}, data=b""
+                )
+            except CallFailed as failure:
+                # Another process may have been first.
+                return await self._known(state) or self._call_failed(failure)
+            return await self._store(state, answer)
 
     # --- The steps of the callback
+
+    async def _known(self, state: State) -> web.Response | None:
+        """Return the page for a registration that is complete or cannot be; None if it can."""
+
+        def look(transaction: Transaction) -> tuple[Row | None, bool, Row | None]:
+            return (
+                storage.find(transaction, state.integration_id),
+                _is_used(transaction, state.integration_id),
+                tokens.find(transaction, state.token_id),
+            )
+
+        row, is_used, token = await self._services.database.read(look)
+        if row is not None:
+            return self._complete(state, msgspec.json.decode(row["config"]).get("html_url"))
+        if is_used:
+            return self._cannot_be("It was completed, and its integration has been deleted since.")
+        if int(state.until) < times.now():
+            return self._cannot_be("More than an hour has passed since it began.")
+        if state.api_url not in self._services.settings.github_api_urls:
+            return self._cannot_be("Its GitHub is not among GITHUB_API_URLS any more.")
+        if token is None or token["role"] != "admin":
+            return self._cannot_be("The API token with which it began was revoked.")
+        return None
+
+    def _cannot_be(self, why: str) -> web.Response:
+        return self._message(
+            400,
+            "This registration cannot be completed",
+            f"{why} Nothing was stored.",
+            "If the App is in the list on GitHub, delete it there, then start again.",
+            links=_START,
+        )
 
     async def _store(self, state: State, answer: Any) -> web.StreamResponse:
         services = self._services
@@ -279,17 +294,7 @@ class Setup:
                 "Delete the App on GitHub, then start again.",
                 links=[apps, *_START],
             )
-        name = app.name.strip()
-        values = {
-            "name": name if 0 < len(name) <= 100 and name.isprintable() else f"App {app.id}",
-            "integration_type": "GITHUB",
-            "config": {
-                "app_id": app.id,
-                "private_key": app.pem,
-                "webhook_secret": app.webhook_secret,
-                "api_url": state.api_url,
-            },
-        }
+        html_url = _page_of(app.html_url, state.api_url)
 
         def job(transaction: Transaction) -> bool:
             if _is_used(transaction, state.integration_id):
@@ -298,7 +303,7 @@ class Setup:
                 transaction,
                 services.vault,
                 services.settings.github_api_urls,
-                values,
+                _values(app, state.api_url, html_url),
                 state.integration_id,
             )
             return True
@@ -318,7 +323,7 @@ class Setup:
                 links=[apps, *_START],
             )
         if not is_new:
-            return self._used(state)
+            return self._complete(state, html_url)
         services.forget_integration(state.integration_id)
         logger.info(
             "integration created",
@@ -326,28 +331,22 @@ class Setup:
             token=state.token_id,
             integration=state.integration_id,
         )
-        origin = manifest.web_origin(state.api_url)
-        if not _is_below(app.html_url, origin):
-            return self._message(
-                200,
-                "The App is registered",
-                f"It is stored as the integration {state.integration_id}. GitHub's answer does "
-                "not lead to a page of its own, so install the App by hand: open it in the list "
-                'of Apps and choose "Install App".',
-                links=[apps],
-            )
-        return self._to(f"{app.html_url.rstrip('/')}/installations/new")
+        if html_url is None:
+            return self._complete(state, None)
+        return self._to(f"{html_url}/installations/new")
 
-    def _used(self, state: State) -> web.Response:
+    def _complete(self, state: State, html_url: str | None) -> web.Response:
+        settings_url = manifest.settings_url(state.api_url, state.organization)
+        links = [("The Apps on GitHub", settings_url), ("Set up another App", "/setup")]
+        how = 'by hand: open it in the list of Apps on GitHub and choose "Install App"'
+        if html_url is not None:
+            links.insert(0, ("Install the App", f"{html_url}/installations/new"))
+            how = "on the repositories that the bot is to serve"
         return self._message(
             200,
-            "This App is set up already",
-            f"It is stored as the integration {state.integration_id}; there is nothing left to do "
-            'here. To install it on repositories, open it on GitHub and choose "Install App".',
-            links=[
-                ("The Apps on GitHub", manifest.settings_url(state.api_url, state.organization)),
-                ("Set up another App", "/setup"),
-            ],
+            "The App is set up",
+            f"It is stored as the integration {state.integration_id}. Install it {how}.",
+            links=links,
         )
 
     def _call_failed(self, failure: CallFailed) -> web.Response:
@@ -380,7 +379,7 @@ class Setup:
 
     async def _signed_in(self, request: web.Request) -> tuple[Actor | None, str | None]:
         """Return whose session this is, if the token is still in force and admin, and its CSRF."""
-        session = await get_session(request)
+        session = await self._cookies.load_session(request)
         token_id, csrf = session.get("token"), session.get("csrf")
         if not isinstance(token_id, str) or not isinstance(csrf, str):
             return None, None
@@ -414,10 +413,11 @@ class Setup:
                 "An organisation is named by its login: letters, digits and hyphens, up to 39."
             )
             organization = ""
-        name = query.get("name", "").strip() or str(self._template["name"])
+        usual = manifest.default_name(self._template, self._services.settings.public_url)
+        name = query.get("name", "").strip() or usual
         if len(name) > manifest.MAX_NAME or not name.isprintable():
             errors.append(f"The App's name wants up to {manifest.MAX_NAME} printable characters.")
-            name = str(self._template["name"])
+            name = usual
         return Choice(api_url, organization, name, tuple(errors))
 
     # --- Answers
@@ -473,6 +473,7 @@ class Setup:
         return web.Response(status=303, headers={"Location": address, **_PRIVATE})
 
 
+_BEARER = {"WWW-Authenticate": "Bearer"}
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
@@ -508,5 +509,30 @@ def _is_used(transaction: Transaction, integration_id: str) -> bool:
     )
 
 
-def _is_below(address: str, origin: str) -> bool:
-    return address.startswith(f"{origin}/") and not re.search(r"[\s\x00-\x1f\\?#]", address)
+def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, Any]:
+    """Return the integration that a registered App becomes."""
+    name = app.name.strip()
+    config = {
+        "app_id": app.id,
+        "private_key": app.pem,
+        "webhook_secret": app.webhook_secret,
+        "api_url": api_url,
+        "client_id": app.client_id,
+        "slug": app.slug,
+        "html_url": html_url,
+    }
+    if app.client_secret:
+        config["client_secret"] = app.client_secret
+    return {
+        "name": name if 0 < len(name) <= 100 and name.isprintable() else f"App {app.id}",
+        "integration_type": "GITHUB",
+        "config": config,
+    }
+
+
+def _page_of(html_url: str, api_url: str) -> str | None:
+    """Return the address of an App's page; None if it leads anywhere but to GitHub."""
+    # An API behind a proxy of one's own still has its pages on github.com.
+    origins = (manifest.web_origin(api_url), "https://github.com")
+    is_ours = html_url.startswith(tuple(f"{origin}/" for origin in origins))
+    return html_url.rstrip("/") if is_ours and not re.search(r"[^!-~]|[\\?#]", html_url) else None

@@ -1,0 +1,58 @@
+"""Checks: whether GitHub reaches an integration, and whether it may do its work there."""
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from bot import doctor, times
+from bot.api.integrations import PATH
+from bot.api.models import Id, Time
+from bot.api.problems import not_found
+from bot.api.routing import Call, Operations
+
+operations = Operations("Integrations")
+
+
+class CheckFinding(Struct):
+    """What one step of a check found."""
+
+    check: Annotated[str, Meta(description="The step, such as `credential` or `webhook`.")]
+    status: doctor.Status
+    message: Annotated[str, Meta(description="What was found.")]
+    remedy: Annotated[str | None, Meta(description="What to do about it; null where all is well.")]
+
+
+class IntegrationCheck(Struct):
+    """How an integration does, step by step."""
+
+    integration_id: Id
+    checked_at: Time
+    ok: Annotated[bool, Meta(description="No finding is a problem; there may be warnings.")]
+    findings: list[CheckFinding]
+
+
+@operations.add(
+    "POST",
+    f"{PATH}/{{integration_id}}/check",
+    role="developer",
+    summary="Check an integration",
+    answers={200: IntegrationCheck},
+    problems=(404,),
+)
+async def run(call: Call) -> Any:
+    """Asks GitHub who the credential is, what it may do, and where the webhook points.
+
+    Looks at recent deliveries and actions as well. Only reads, and each warning and problem has
+    its remedy. May take a while.
+    """
+    integration_id = call.path("integration_id").lower()
+    checked_at = times.now()
+    findings = await doctor.check(call.services, integration_id)
+    if findings is None:
+        raise not_found("integration")
+    return IntegrationCheck(
+        integration_id=integration_id,
+        checked_at=times.render(checked_at),
+        ok=all(one.status != "problem" for one in findings),
+        findings=[CheckFinding(one.check, one.status, one.message, one.remedy) for one in findings],
+    )
