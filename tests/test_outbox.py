@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from bot import times
+from bot.github.limits import Pace
 from bot.settings import Settings
 from tests import outbound
 from tests.github import Fault, primary_limit, secondary_limit, secondary_limit_bare
@@ -682,3 +683,60 @@ async def test_every_permission_asked_for_is_used(scene: Scene) -> None:
     events_of = {"contents": "push", "metadata": "repository"}
     read = {name for name, level in wanted if level == "read"}
     assert read == events_of.keys() and set(events_of.values()) <= set(asked["default_events"])
+
+
+@sqlite_only
+@token_only
+async def test_news_while_an_attempt_fails(scene: Scene) -> None:
+    """What fails while something newer waits gives way to it, and the newer one looks first."""
+    scene.github.fail(Fault("timeout_after", template=COMMENTS, seconds=0.5))
+    await scene.bot.experiment(KEY, status="draft")
+    number = await scene.open(LINE)
+    working = asyncio.create_task(scene.work())
+    await eventually(lambda: running_comment(scene))
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await working
+    await scene.pass_time(60, 20)
+    (comment,) = scene.comments(number)
+    assert "active" in comment
+    newer, older = await scene.actions("?kind=status_comment")
+    assert older["result"] == {"superseded_by": newer["id"]}
+
+
+async def running_comment(scene: Scene) -> bool:
+    return bool(await scene.actions("?kind=status_comment&status=running"))
+
+
+@sqlite_only
+@token_only
+async def test_the_issues_delivery_alone_is_enough(scene: Scene) -> None:
+    """GitHub's answer is lost and GitHub is down from then on, but the delivery came."""
+    await scene.bot.experiment(KEY)
+
+    async def deliver(event: str, payload: dict[str, object]) -> None:
+        await scene.bot.deliver(scene.integration, event, payload)
+        scene.github.down = True
+
+    scene.github.subscribe(deliver)
+    scene.github.deliver_before_answer = True
+    scene.github.fail(Fault("drop_after", template=ISSUES))
+    ordering = asyncio.create_task(scene.issue(KEY))
+    await eventually(scene.actions)
+    await scene.work()
+    answer = await ordering
+    assert answer.status == 201, answer.body
+    assert len(await scene.bot.walk(f"/api/v1/experiments/{KEY}/issues")) == 1
+
+
+@pytest.mark.parametrize(("limit", "span"), [(80, 60.0), (500, 3600.0)])
+def test_content_creating_calls_stay_within_githubs_numbers(limit: int, span: float) -> None:
+    now = 1_000_000.0
+    for made, content, waits in (
+        (limit, True, True),
+        (limit - 1, True, False),
+        (limit, False, False),
+    ):
+        pace = Pace([(now - span / 2, content)] * made)
+        assert (pace.wait(now, content=True) > 1.0) is waits
+        assert pace.wait(now, content=False) <= 1.0
+        assert pace.wait(now + span, content=True) == 0.0
