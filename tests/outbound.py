@@ -1,5 +1,6 @@
 """A bot that acts on the stand-in GitHub, under either kind of credential."""
 
+import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
@@ -35,6 +36,11 @@ class Clock:
 
     def __call__(self) -> float:
         return time.time() + self.ahead
+
+    async def nap(self, seconds: float) -> None:
+        """Sleep, by putting the clock forward."""
+        self.ahead += seconds
+        await asyncio.sleep(0)
 
     def microseconds(self) -> int:
         return round(self() * 1000) * times.MILLISECOND
