@@ -148,6 +148,8 @@ class Outbox:
             logger.warning("storage unavailable", reason=str(error))
         except Exception:
             logger.exception("the outbox failed", queue=queue)
+            if held is not None:  # not at once again
+                held.not_before = times.now() + _FIRST_PAUSE
         finally:
             if held is not None:
                 await self._give_back(held)
