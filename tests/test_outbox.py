@@ -430,6 +430,9 @@ async def test_linking_by_hand(scene: Scene) -> None:
     number = await scene.open("Nothing said", tell=False)
     body = {"integration_id": scene.integration, "repository": REPOSITORY, "number": number}
     path = f"/api/v1/experiments/{KEY}/pull-requests"
+    unknown = await scene.bot.post("/api/v1/experiments/unknown/pull-requests", body)
+    assert unknown.status == 404
+    assert (await scene.bot.post(path, {**body, "number": 999})).status == 422
     answer = await scene.bot.post(path, body)
     assert answer.status == 201, answer.body
     assert answer.body["linked_by"] == "api" and answer.body["title"] == "One page checkout"

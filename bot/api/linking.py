@@ -42,6 +42,8 @@ async def link(call: Call) -> Any:
     """
     body: models.LinkPullRequest = call.body
     key = call.path("key")
+    if not await call.services.database.read(lambda tx: experiments.exists(tx, key)):
+        raise not_found("experiment")
     integration = await _integration(call, body.integration_id, body.repository)
     fetched = await _fetch(call, integration, body.repository, body.number)
 
