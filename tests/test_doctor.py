@@ -418,7 +418,7 @@ OF_TOKENS: dict[str, Trouble] = {
     ),
     "garbage": (
         fails(Fault("garbage", "GET /user", times=None)),
-        *("credential", "problem", "not what it should be", "config.api_url"),
+        *("credential", "problem", "not JSON", "config.api_url"),
     ),
     "an answer of another shape": (
         fails(Fault("status", HOOKS, times=None, status=200, body={"hooks": [1]})),
