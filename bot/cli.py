@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, doctor, log, server, storage, supervisor, times
+from bot import __version__, commands, doctor, log, server, storage, supervisor, times
 from bot import worker as bot_worker
 from bot.api.routing import ROLES
 from bot.services import Services
@@ -130,6 +130,15 @@ def revoke_token(name_or_id: str) -> None:
     if count == 0:
         raise click.ClickException(f"no token in force has the id or name {name_or_id!r}")
     click.echo(f"Revoked {count}. Running services notice within seconds.")
+
+
+@main.command("commands", short_help="Print the documentation of /experiment commands.")
+def print_commands() -> None:
+    """Print what can be written in comments, in Markdown, with the commands of EXTENSIONS."""
+    try:
+        click.echo(commands.document(commands.load(_settings().extensions)))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command("migrate-database", short_help="Copy an installation to another database.")
@@ -264,7 +273,13 @@ def _with_services(
 def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
-    except (StorageRefused, StorageUnavailable, TransferRefused, VaultError) as error:
+    except (
+        SettingsError,
+        StorageRefused,
+        StorageUnavailable,
+        TransferRefused,
+        VaultError,
+    ) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
         if error.errno is None or error.strerror is None:

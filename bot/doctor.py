@@ -29,7 +29,7 @@ Status = Literal["ok", "warning", "problem"]
 T = TypeVar("T")
 
 # GitHub sends check_run and check_suite unasked to every App that may write checks.
-EVENTS = ("push", "pull_request", "issues", "repository")
+EVENTS = ("push", "pull_request", "issues", "issue_comment", "repository")
 _LEVELS = ("none", "read", "write", "admin")
 _GITHUB_SECONDS = 90.0  # for all that GitHub is asked
 _REPOSITORIES = 20  # of the allow-list, looked at one by one

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import handlers, setup, storage, webhook, worker
+from bot import commands, handlers, setup, storage, webhook, worker
 from bot.api import (
     actions,
     activity,
@@ -27,6 +27,7 @@ from bot.api import (
     openapi,
     service,
 )
+from bot.api import commands as api_commands
 from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
 from bot.github import GitHub
@@ -38,7 +39,17 @@ from bot.storage import integrations as integrations_storage
 from bot.storage.database import StorageUnavailable, Transaction
 from bot.storage.vault import Vault
 
-RESOURCES = (experiments, links, linking, activity, integrations, checks, deliveries, actions)
+RESOURCES = (
+    experiments,
+    links,
+    linking,
+    activity,
+    integrations,
+    checks,
+    deliveries,
+    actions,
+    api_commands,
+)
 SHUTDOWN_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _IDLE_SECONDS = 75.0  # how long a connection may sit without (the rest of) a request's headers
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -50,17 +61,19 @@ _DETAILS = {
 
 
 async def open_services(settings: Settings) -> Services:
-    """Open what a process needs: the vault and the database, migrated.
+    """Open what a process needs: the vault and the database, migrated; handlers and commands.
 
-    Raises StorageRefused or VaultError.
+    Raises SettingsError, StorageRefused or VaultError.
     """
+    dispatcher = handlers.dispatcher(settings.extensions)
+    all_commands = commands.load(settings.extensions)
     keys = await asyncio.to_thread(storage.secret_keys, settings)
     database = storage.engine(settings.database_url)
     await asyncio.to_thread(database.migrate)
     await database.start()
     metrics = Metrics()
     return Services(
-        settings, database, Vault(keys), handlers.dispatcher(), metrics, GitHub(metrics)
+        settings, database, Vault(keys), dispatcher, all_commands, metrics, GitHub(metrics)
     )
 
 

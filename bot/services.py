@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from cachetools import TTLCache
 
+from bot.commands import Commands
 from bot.domain import integrations
 from bot.domain.integrations import Integration
 from bot.github import GitHub
@@ -38,6 +39,7 @@ class Services:
     database: Database
     vault: Vault
     dispatcher: Dispatcher
+    commands: Commands
     metrics: Metrics
     github: GitHub
     open_streams: set["asyncio.Task[Any]"] = field(default_factory=set)

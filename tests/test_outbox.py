@@ -1,7 +1,6 @@
 """What the bot does in GitHub: seen from a delivery to the pull request as GitHub shows it."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,35 +8,15 @@ import yaml
 
 from bot import times
 from bot.github.limits import Pace
-from bot.outbox import runner
-from bot.settings import Settings
 from tests import outbound
 from tests.github import Fault, primary_limit, secondary_limit, secondary_limit_bare
-from tests.outbound import CREDENTIALS, INSTALLATION, REPOSITORY, Scene
+from tests.outbound import INSTALLATION, REPOSITORY, Scene
 from tests.running import eventually
 
 KEY = "checkout-flow-v2"
 LINE = f"experiment_key: {KEY}"
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 ISSUES = "POST /repos/{owner}/{repo}/issues"
-
-
-@pytest.fixture(params=CREDENTIALS)
-def credential(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
-@pytest.fixture
-async def scene(
-    settings: Settings, credential: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    """A bot on GitHub whose clock is in the test's hand."""
-    opened = await outbound.scene(settings, credential)
-    monkeypatch.setattr(times, "now", opened.clock.microseconds)
-    monkeypatch.setattr(runner, "nap", opened.clock.nap)
-    yield opened
-    await outbound.close(opened)
 
 
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)

@@ -4,11 +4,13 @@ import asyncio
 import os
 import random
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
 from tests import outbound
+from tests.github import GitHub
 from tests.outbound import REPOSITORY, TOKEN
 from tests.processes import Process
 from tests.running import SECRET, eventually
@@ -43,6 +45,7 @@ async def test_everything_is_done_once_however_often_it_is_killed(
                 }
                 answer = await bot.deliver(integration, "pull_request", payload)
                 assert answer.status == 200
+            comments = [await _command(bot, github, integration, number) for number in pulls]
             orders = [
                 asyncio.create_task(_order(bot, integration, position))
                 for position in range(ISSUES)
@@ -56,17 +59,37 @@ async def test_everything_is_done_once_however_often_it_is_killed(
             await bot.patch("/api/v1/experiments/key", {"status": "active"})
             await eventually(lambda: _all_done(bot), 120)
             for number in pulls:
-                comments = github.comments(REPOSITORY, number)
-                assert len(comments) == 1, comments
-                assert "active" in comments[0]["body"]
+                ours = [one for one in github.comments(REPOSITORY, number) if _is_ours(one)]
+                assert len(ours) == 2, ours
+                status, reply = sorted(ours, key=lambda one: "bot:reply" in one["body"])
+                assert "active" in status["body"] and "`nope`" in reply["body"]
             titles = [one["title"] for one in github.issues(REPOSITORY)]
-            assert sorted(titles) == [f"Issue {position}" for position in range(ISSUES)]
+            wanted = [f"Issue {position}" for position in range(ISSUES)]
+            assert sorted(titles) == sorted([*wanted, *(f"By {number}" for number in pulls)])
             linked = await bot.walk("/api/v1/experiments/key/issues")
-            assert len(linked) == ISSUES
+            assert len(linked) == ISSUES + PULLS
+            for comment in comments:
+                assert github.reactions(REPOSITORY, comment) == ["eyes", "confused"]
         finally:
             await bot.kill()
             await github.close()
     assert github.violations == []
+
+
+def _is_ours(comment: dict[str, Any]) -> bool:
+    return "<!-- experiment-bot:" in comment["body"]
+
+
+async def _command(bot: Process, github: GitHub, integration: str, number: int) -> int:
+    """Let somebody write a command that creates an issue, and one that is wrong."""
+    text = f'/experiment issue "By {number}"\n/experiment link nope'
+    author = f"dev-{number}"  # each has only so many commands a minute
+    github.repository(REPOSITORY).collaborators[author] = "write"
+    payload = outbound.comment_payload(github, number, text, author)
+    answer = await bot.deliver(integration, "issue_comment", payload)
+    assert answer.body == {"processed": True}
+    identifier: int = payload["comment"]["id"]
+    return identifier
 
 
 async def _order(bot: Process, integration: str, position: int) -> None:

@@ -149,6 +149,12 @@ async def delete(call: Call) -> Any:
 
 
 async def _written(call: Call, job: Any) -> Any:
+    named = call.body.config.commands if call.body.config is not msgspec.UNSET else None
+    if isinstance(named, dict) and not all(name in call.services.commands for name in named):
+        names = ", ".join(one.name for one in call.services.commands)
+        raise invalid(
+            [("config.commands", f"names a command that there is not; there are {names}")]
+        )
     try:
         return await call.services.database.write(job)
     except integrations.Invalid as error:
@@ -193,6 +199,7 @@ def _integration(
             webhook_secret=integrations.MASK,
             api_url=config["api_url"],
             repositories=config.get("repositories"),
+            commands=config.get("commands", {}),
             app_id=config.get("app_id", msgspec.UNSET),
             installation_id=config.get("installation_id", msgspec.UNSET),
             **shown,

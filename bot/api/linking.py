@@ -16,7 +16,6 @@ from bot.domain.integrations import Integration
 from bot.domain.story import Decision, Item
 from bot.github import CallFailed, Client, Refused
 from bot.handlers import payloads, pull_request
-from bot.handlers.dispatch import Delivery
 from bot.storage import actions as action_storage
 from bot.storage import experiments, facts, integrations, links
 from bot.storage.database import Row, Transaction
@@ -278,25 +277,10 @@ def _take_in(
     body: models.LinkPullRequest,
     fetched: Any,
 ) -> Item:
-    """Take a fetched pull request in as if a delivery had brought it."""
-    base = fetched.get("base") if isinstance(fetched, dict) else None
-    data = {
-        "action": "",
-        "number": body.number,
-        "pull_request": fetched,
-        "repository": (base.get("repo") if isinstance(base, dict) else None)
-        or {"full_name": body.repository},
-    }
-    delivery = Delivery(
-        transaction=transaction,
-        integration_id=integration.id,
-        host=integration.host,
-        guid=f"api:{uuid.uuid4()}",
-        received_at=times.now(),
-        installation_id=None,
-    )
     try:
-        return pull_request.take_in(delivery, payloads.read(data, payloads.PullRequestEvent))
+        return pull_request.take_in_fetched(
+            transaction, integration, body.repository, body.number, fetched
+        )
     except payloads.InvalidPayload:
         raise Problem(
             502, "unreadable answer", "GitHub's answer does not describe a pull request."

@@ -48,7 +48,8 @@ WebAddress = Annotated[
 ]
 Status = Literal["draft", "active", "paused", "completed", "archived"]
 DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
-ActionKind = Literal["status_comment", "check", "label", "tracking_issue"]
+ActionKind = Literal["status_comment", "check", "label", "tracking_issue", "commands"]
+CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
 Role = Literal["admin", "developer", "viewer"]
@@ -152,6 +153,19 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
         ]
         | UnsetType
     ) = UNSET
+    commands: (
+        Annotated[
+            dict[str, Literal["read", "triage", "write", "maintain", "admin"]],
+            Meta(
+                max_length=100,
+                description="The permission on the repository that a command needs, by its name, "
+                "where that is not the command's own. `read` means `write` on public "
+                "repositories. null for none.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
 
 
 class ConfigCreate(ConfigChange, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
@@ -210,6 +224,7 @@ class Config(Struct, omit_defaults=True):
     comments: Literal["on", "off", "once"]
     label: str | None
     check: Literal["on", "off", "required"]
+    commands: dict[str, str]
     token: str | UnsetType = UNSET
     app_id: int | UnsetType = UNSET
     private_key: str | UnsetType = UNSET
@@ -516,6 +531,34 @@ class Action(Struct):
     result: dict[str, Any] | None
 
 
+class Command(Struct):
+    """A command that somebody wrote in a comment, and what became of it."""
+
+    id: Id
+    command: Annotated[str, Meta(description="Its name; empty where none was given.")]
+    text: Annotated[str, Meta(description="The line as it was written.")]
+    actor: str
+    repository: str | None
+    kind: Literal["pull_request", "issue"]
+    number: int
+    html_url: Annotated[str | None, Meta(description="The comment.")]
+    integration_id: Id
+    status: CommandStatus
+    allowed: Annotated[
+        bool | None,
+        Meta(description="Whether the author may; null if that was not asked (yet)."),
+    ]
+    permission: Annotated[
+        str | None, Meta(description="What GitHub said that the author may do there.")
+    ]
+    result: Annotated[
+        str | None, Meta(description="Why it was refused, or what it has brought about.")
+    ]
+    action_id: Id | None
+    created_at: Time
+    finished_at: Time | None
+
+
 class Health(Struct):
     """Whether the service can do its work."""
 
@@ -570,3 +613,7 @@ class NoQuery(Struct, forbid_unknown_fields=True):
 class ActionQuery(Paged, forbid_unknown_fields=True):
     status: ActionStatus | None = None
     kind: ActionKind | None = None
+
+
+class CommandQuery(Paged, forbid_unknown_fields=True):
+    status: CommandStatus | None = None

@@ -19,9 +19,10 @@ from bot.storage import facts, integrations
 from bot.storage.database import Row, Transaction
 
 COMMENT, CHECK, LABEL, ISSUE = "status_comment", "check", "label", "tracking_issue"
+COMMANDS = "commands"
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
-KINDS = (COMMENT, CHECK, LABEL, ISSUE)
-_PRIORITIES = {ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2}
+KINDS = (COMMENT, CHECK, LABEL, ISSUE, COMMANDS)
+_PRIORITIES = {COMMANDS: 0, ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2}
 _SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
 GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
@@ -85,6 +86,26 @@ def owe_issue(
         request=request,
         idempotency_key=idempotency_key,
         action_id=action_id,
+    )
+
+
+def owe_commands(
+    transaction: Transaction,
+    integration: Row,
+    repository_id: int,
+    number: int,
+    comment_row: int,
+) -> None:
+    """Carry out what is left of the commands in a comment, and answer it in the end."""
+    _add(
+        transaction,
+        COMMANDS,
+        integration,
+        facts.get_repository(transaction, repository_id),
+        lane=_lane(repository_id, number),
+        request={"comment_row": comment_row},
+        collapse=f"{COMMANDS}:{comment_row}",
+        number=number,
     )
 
 

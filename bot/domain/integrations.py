@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import times
-from bot.domain import actions
+from bot.domain import actions, commands
 from bot.storage import integrations as storage
 from bot.storage.database import Row, Transaction
 from bot.storage.vault import Vault
@@ -53,6 +53,7 @@ class Integration:
     comments: str
     label: str | None
     check: str
+    commands: Mapping[str, str]  # the permission that each needs, where it is not its own
     webhook_secret: str = field(repr=False)
     previous_secrets: tuple[tuple[str, int], ...] = field(repr=False)  # secret, valid until
     token: str | None = field(repr=False)
@@ -85,6 +86,7 @@ def load(row: Row, vault: Vault) -> Integration:
         app_id=config.get("app_id"),
         installation_id=config.get("installation_id"),
         **noise(config),
+        commands=config.get("commands", {}),
         webhook_secret=opened["webhook_secret"],
         previous_secrets=tuple(_previous_secrets(opened)),
         token=opened.get("token"),
@@ -204,6 +206,7 @@ def delete(transaction: Transaction, integration_id: str) -> bool:
     if not storage.mark_deleted(transaction, integration_id, times.now()):
         return False
     actions.integration_deleted(transaction, integration_id)
+    commands.integration_deleted(transaction, integration_id)
     return True
 
 

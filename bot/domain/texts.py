@@ -35,3 +35,9 @@ def code(text: str) -> str:
 def link(text: str, address: str) -> str:
     """Return a link to one of our own addresses that shows `text`."""
     return f"[{code(text)}]({address})"
+
+
+def harmless(text: str) -> str:
+    """Return Markdown in which no line reads as a command to a bot, and nobody is mentioned."""
+    text = re.sub(r"@(?=[A-Za-z0-9])", "@\u200b", text)
+    return re.sub(r"(?m)^(\W*?)/(?=\w)", "\\1\u200b/", text)

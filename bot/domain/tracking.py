@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from bot import times
-from bot.domain import activity, items, keys
+from bot.domain import activity, commands, items, keys
 from bot.domain.story import Decision, Snapshot
 from bot.storage import actions as storage
 from bot.storage.database import Transaction
@@ -126,4 +126,5 @@ def created(transaction: Transaction, action_id: str, repository_id: int, issue:
         next_attempt_at=None,
         finished_at=times.now(),
     )
+    commands.action_ended(transaction, action["request"], None, f"created #{issue.number}")
     return True

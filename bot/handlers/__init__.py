@@ -5,20 +5,21 @@ stores the delivery. It uses no network, no clock and no globals: run twice, it 
 the second time. It is `async` because that is gidgethub's form; it never waits for anything.
 """
 
-from bot.handlers import check, installation, issues, ping, pull_request, push, repository
+from collections.abc import Sequence
+
+from gidgethub.routing import Router
+
+from bot import extensions
 from bot.handlers.dispatch import Dispatcher
 
-ROUTERS = (
-    check.router,
-    installation.router,
-    issues.router,
-    ping.router,
-    pull_request.router,
-    push.router,
-    repository.router,
-)
 
+def dispatcher(extension_names: Sequence[str] = ()) -> Dispatcher:
+    """Return the dispatcher of every handler of the service and of extensions.
 
-def dispatcher() -> Dispatcher:
-    """Return the dispatcher of every handler of the service."""
-    return Dispatcher(ROUTERS)
+    A handler is found by the router of its module. Raises SettingsError.
+    """
+    modules = [
+        *extensions.modules_of("bot.handlers"),
+        *extensions.extension_modules(extension_names),
+    ]
+    return Dispatcher(extensions.instances(modules, Router))

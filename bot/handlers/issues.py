@@ -63,7 +63,19 @@ def _observe(
     payload: payloads.IssuesEvent,
     actor: str | None,
 ) -> None:
-    action = payload.action or ""
+    label = payload.label.name if payload.label else None
+    take_in(delivery, repository_id, issue, payload.action or "", actor, label)
+
+
+def take_in(
+    delivery: Delivery,
+    repository_id: int,
+    issue: payloads.Issue,
+    action: str,
+    actor: str | None,
+    label: str | None = None,
+) -> None:
+    """Take in what a payload says of its issue."""
     # A deleted issue names nothing any more, whatever its last text was.
     is_gone = action == "deleted"
     named = {} if is_gone else keys.keys_of_issue(issue.body, issue.title)
@@ -78,8 +90,8 @@ def _observe(
         state=issue.state or _STATES.get(action),
         author=issue.user.login if issue.user else None,
         actor=actor,
-        labels=None if issue.labels is None else [label.name for label in issue.labels],
-        label=payload.label.name if payload.label else None,
+        labels=None if issue.labels is None else [one.name for one in issue.labels],
+        label=label,
         created_at=delivery.time(issue.created_at),
         closed_at=delivery.time(issue.closed_at),
     )

@@ -75,6 +75,7 @@ class Issue(Struct):
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
+    pull_request: Any = None  # of a comment: set if it is on a pull request
 
 
 class PullRequestEvent(Struct):
@@ -99,6 +100,20 @@ class IssuesEvent(Struct):
     action: Short | None = None
     label: Label | None = None
     changes: IssueChanges | None = None
+    repository: Repository | None = None
+    sender: User | None = None
+
+
+class Comment(Struct):
+    id: Id
+    body: str | None = None
+    html_url: str | None = None
+    user: User | None = None
+
+
+class IssueCommentEvent(Struct):
+    comment: Comment
+    issue: Issue
     repository: Repository | None = None
     sender: User | None = None
 

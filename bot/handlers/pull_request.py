@@ -3,14 +3,20 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request
 """
 
+import uuid
+from typing import Any
+
 import msgspec
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
+from bot import times
 from bot.domain import items, keys
+from bot.domain.integrations import Integration
 from bot.domain.story import Item, Snapshot
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
+from bot.storage.database import Transaction
 
 router = Router()
 
@@ -74,3 +80,29 @@ def _head_repository(
     ):
         return repository_id
     return delivery.repository(head.repo)
+
+
+def take_in_fetched(
+    transaction: Transaction, integration: Integration, repository: str, number: int, fetched: Any
+) -> Item:
+    """Take in a pull request that GitHub was asked for, as if a delivery had brought it.
+
+    Raises InvalidPayload.
+    """
+    base = fetched.get("base") if isinstance(fetched, dict) else None
+    data = {
+        "action": "",
+        "number": number,
+        "pull_request": fetched,
+        "repository": (base.get("repo") if isinstance(base, dict) else None)
+        or {"full_name": repository},
+    }
+    delivery = Delivery(
+        transaction=transaction,
+        integration_id=integration.id,
+        host=integration.host,
+        guid=f"fetched:{uuid.uuid4()}",
+        received_at=times.now(),
+        installation_id=None,
+    )
+    return take_in(delivery, payloads.read(data, payloads.PullRequestEvent))

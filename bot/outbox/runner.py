@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from bot import times
-from bot.domain import actions, installations
+from bot.domain import actions, commands, installations
 from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, Limited, Refused, Temporary
 from bot.github.client import CALL_SECONDS
@@ -259,6 +259,8 @@ class Outbox:
         if not integration.allows(action["repository"]):
             raise Refused("the integration does not allow this repository", 403)
         wait = await self._reason_to_wait(integration, action["installation_id"])
+        if wait is not None and action["kind"] == actions.COMMANDS:
+            raise Refused(wait, 403)  # nobody expects it to run days later
         if wait is not None:
             await self._services.database.write(lambda tx: self._park(tx, held, action, wait))
             return None
@@ -409,6 +411,10 @@ def _settle(
         next_attempt_at=None,
         finished_at=times.now(),
     )
+    if status == "failed" and action["kind"] == actions.COMMANDS:
+        commands.comment_failed(transaction, action["request"], error or "")
+    elif status == "failed":
+        commands.action_ended(transaction, action["request"], error, "")
 
 
 def _where(action: Row) -> str:

@@ -28,6 +28,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "actions": ("seq",),
     "queues": ("queue",),
     "posts": ("item_id",),
+    "command_comments": ("id",),
+    "commands": ("seq",),
 }
 _NEVER_TWICE = ("activity",)  # ids that deleted rows had are not given out again
 _STEP = 500

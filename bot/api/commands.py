@@ -1,0 +1,55 @@
+"""Commands in comments: who wrote what where, whether they might, and what became of it."""
+
+from typing import Any
+
+from bot import times
+from bot.api import models
+from bot.api.routing import Call, Operations
+from bot.domain import commands
+from bot.storage import commands as storage
+from bot.storage.database import Row, Transaction
+
+operations = Operations("Commands")
+
+
+@operations.add(
+    "GET",
+    "/api/v1/commands",
+    role="viewer",
+    summary="List commands written in comments",
+    query=models.CommandQuery,
+    answers={200: models.Page[models.Command]},
+)
+async def list_all(call: Call) -> Any:
+    """The newest first. They are kept for good."""
+    query: models.CommandQuery = call.query
+    before = call.position(1)
+
+    def job(transaction: Transaction) -> Any:
+        rows = storage.listed(
+            transaction, query.status, before[0] if before else None, query.limit + 1
+        )
+        return call.page(rows, shown, lambda row: (row["seq"],))
+
+    return await call.services.database.read(job)
+
+
+def shown(row: Row) -> models.Command:
+    return models.Command(
+        id=row["id"],
+        command=row["name"],
+        text=commands.invocation_of(row).line,
+        actor=row["author"],
+        repository=row["repository"],
+        kind=row["kind"],
+        number=row["number"],
+        html_url=row["html_url"],
+        integration_id=row["integration_id"],
+        status=row["status"],
+        allowed=None if row["allowed"] is None else bool(row["allowed"]),
+        permission=row["permission"],
+        result=row["result"],
+        action_id=row["action_id"],
+        created_at=times.render(row["created_at"]),
+        finished_at=times.render(row["finished_at"]),
+    )

@@ -1,0 +1,52 @@
+"""`/experiment issue`: a tracking issue in this repository."""
+
+import re
+
+from bot.commands.registry import Refusal, Run, command
+from bot.domain import texts
+
+_LOGIN = re.compile(r"[A-Za-z0-9_\[\]-]{1,100}")
+
+
+@command(
+    'issue "TITLE" [key=KEY] [label=NAME]… [assignee=LOGIN]…',
+    examples=[
+        'issue "Roll out the one page checkout"',
+        'issue "Clean up the flag" key=checkout-flow-v2 label="tech debt" assignee=jane',
+    ],
+)
+def issue(run: Run) -> None:
+    """Creates a tracking issue in this repository.
+
+    It is linked to the experiment `key=` names, else to those that are linked here. Labels that
+    the repository lacks are created.
+    """
+    given = run.options("key", "label", "assignee")
+    title = _title(run.invocation.words)
+    keys = run.keys(given["key"]) if given["key"] else run.keys(run.linked_experiments())
+    if not keys:
+        raise Refusal(f"No experiment is linked here; name one with {texts.code('key=KEY')}.")
+    labels = list(dict.fromkeys(given["label"]))
+    for label in labels:
+        if len(label) > 50 or not label.isprintable():
+            raise Refusal("A label has 50 characters at most.")
+    assignees = list(dict.fromkeys(login.lstrip("@") for login in given["assignee"]))
+    for login in assignees:
+        if not _LOGIN.fullmatch(login):
+            raise Refusal(f"{texts.code(login)} is no login.")
+    named = ", ".join(texts.code(key) for key in keys)
+    by = texts.code(run.actor)
+    body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {run.html_url()}"
+    run.order_issue(title, body, labels, assignees, keys)
+
+
+def _title(words: tuple[str, ...]) -> str:
+    title = " ".join(words).strip()
+    right = texts.code(f'/experiment issue "{title or "TITLE"}"')
+    if not title:
+        raise Refusal(f"It wants a title: {right}.")
+    if len(words) > 1:
+        raise Refusal(f"A title of several words stands in quotation marks: {right}.")
+    if len(title) > 256:
+        raise Refusal("A title has 256 characters at most.")
+    return title

@@ -1,0 +1,220 @@
+"""What a command is, what it is given to run with, and the list of all there are."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from bot import extensions, times
+from bot.commands.parser import Invocation
+from bot.domain import actions, experiments, items, keys, suggestions, texts
+from bot.domain.story import Decision, Item
+from bot.settings import SettingsError
+from bot.storage import experiments as experiment_storage
+from bot.storage import facts, integrations
+from bot.storage import links as link_storage
+from bot.storage.database import Row, Transaction
+
+# What GitHub grants on a repository, from least to most.
+# https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
+LEVELS = ("none", "read", "triage", "write", "maintain", "admin")
+
+
+class Refusal(Exception):
+    """A command is not carried out. The message says why and what would be right, in Markdown."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One command on its way: who wrote it, where, and the transaction in which it takes effect.
+
+    `issue` is set by a command whose end is that of an action. `about` are the keys in whose feed
+    the run is told of.
+    """
+
+    transaction: Transaction
+    commands: "Commands"
+    id: str
+    invocation: Invocation
+    item: Item
+    repository: str
+    actor: str
+    integration_id: str
+    comment_url: str | None
+    public_url: str
+    needs: Callable[["Command"], str]
+    about: list[str] = field(default_factory=list)
+    action_id: str | None = None
+
+    def options(self, *names: str) -> dict[str, list[str]]:
+        """Return the values given for each of `names`; refuses any other option."""
+        values: dict[str, list[str]] = {name: [] for name in names}
+        for name, value in self.invocation.options:
+            if name not in values:
+                close = suggestions.closest(name, list(names))
+                hint = f" Did you mean {texts.code(close[0] + '=')}?" if close else ""
+                raise Refusal(f"It has no option {texts.code(name + '=')}.{hint}")
+            if not value:
+                raise Refusal(f"{texts.code(name + '=')} has no value.")
+            values[name].append(value)
+        return values
+
+    def keys(self, words: Sequence[str] | None = None) -> list[str]:
+        """Return the experiments that the command names; refuses others than there are."""
+        named = list(dict.fromkeys(self.invocation.words if words is None else words))
+        if len(named) > keys.MAX_KEYS:
+            raise Refusal(f"It takes at most {keys.MAX_KEYS} keys.")
+        unknown = [
+            key
+            for key in named
+            if not (keys.is_key(key) and experiment_storage.exists(self.transaction, key))
+        ]
+        if unknown:
+            raise Refusal(" ".join(self._unknown(key) for key in unknown))
+        self.about = named
+        return named
+
+    def one_key(self) -> str:
+        """Return the one experiment that the command names."""
+        self.options()
+        if len(self.invocation.words) != 1:
+            raise Refusal("It wants the key of one experiment.")
+        return self.keys()[0]
+
+    def linked(self) -> list[str]:
+        """Return the keys that the pull request or issue is linked to, with experiment or not."""
+        rows = link_storage.of_target(self.transaction, self.item.kind, self.item.id)
+        return [row["experiment_key"] for row in rows]
+
+    def linked_experiments(self) -> list[str]:
+        """Return the keys of `linked` whose experiment exists."""
+        return [key for key in self.linked() if experiment_storage.exists(self.transaction, key)]
+
+    def experiment(self, key: str) -> Row:
+        """Return an experiment with its counts."""
+        row = experiment_storage.find_with_counts(self.transaction, key)
+        assert row is not None
+        return row
+
+    def decide(self, verb: str, key: str) -> None:
+        """`link` or `unlink` the pull request or issue and an experiment, by hand."""
+        decision = Decision(
+            guid=f"command:{self.id}:{key}",
+            verb=verb,
+            key=key,
+            made_by="command",
+            actor=self.actor,
+            integration_id=self.integration_id,
+            made_at=times.now(),
+        )
+        items.decide(self.transaction, self.item, decision)
+
+    def set_status(self, status: str) -> None:
+        """Give the one experiment that the command names another status."""
+        experiments.change(self.transaction, self.one_key(), {"status": status}, self.actor)
+
+    def order_issue(
+        self, title: str, body: str, labels: list[str], assignees: list[str], keys: list[str]
+    ) -> None:
+        """Have a tracking issue created in this repository, once; the run ends with it."""
+        integration = integrations.find(self.transaction, self.integration_id)
+        assert integration is not None
+        request = {
+            "title": title,
+            "body": body,
+            "labels": labels,
+            "assignees": assignees,
+            "experiment_keys": keys,
+            "made_by": "command",
+            "actor": self.actor,
+            "command_id": self.id,
+        }
+        self.action_id = actions.owe_issue(
+            self.transaction, integration, self.item.repository_id, request
+        )
+
+    def html_url(self) -> str:
+        """Return the address of the comment, else that of the pull request or issue."""
+        return self.comment_url or facts.get_item(self.transaction, self.item.id)["html_url"]
+
+    def _unknown(self, key: str) -> str:
+        close = suggestions.close_keys(self.transaction, key)
+        hint = f" Closest: {texts.code(close[0])}." if close else ""
+        return f"There is no experiment {texts.code(key)}.{hint}"
+
+
+Function = Callable[[Run], str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command. `usage` is what is written behind `/experiment`, its name first.
+
+    `permission` is the level on the repository that it needs. `read` means `write` where the
+    repository is public, since there everybody may read.
+    """
+
+    name: str
+    usage: str
+    summary: str
+    details: str
+    examples: tuple[str, ...]
+    permission: str
+    function: Function
+
+
+def command(
+    usage: str, *, permission: str = "write", examples: Sequence[str] = ()
+) -> Callable[[Function], Command]:
+    """Make a function a command. The first line of its docstring is what `help` says of it.
+
+    `usage` and `examples` are written without `/experiment`.
+    """
+    if permission not in LEVELS[1:]:
+        raise ValueError(f"permission is one of {', '.join(LEVELS[1:])}")
+
+    def register(function: Function) -> Command:
+        summary, _, details = (function.__doc__ or "").strip().partition("\n")
+        details = "\n".join(line.strip() for line in details.strip().splitlines())
+        name = usage.partition(" ")[0]
+        return Command(name, usage, summary, details, tuple(examples), permission, function)
+
+    return register
+
+
+class Commands:
+    """All commands by name, those of the bot and those of extensions."""
+
+    def __init__(self, found: Sequence[Command]) -> None:
+        self._by_name: dict[str, Command] = {}
+        for one in found:
+            if one.name in self._by_name:
+                raise SettingsError(
+                    "EXTENSIONS", f"two commands named {one.name!r}", "a name for each"
+                )
+            self._by_name[one.name] = one
+
+    def __iter__(self) -> Iterator[Command]:
+        return iter(self._by_name.values())
+
+    def find(self, name: str) -> Command:
+        """Return a command; refuses a name that none has. No name at all is `help`."""
+        found = self._by_name.get(name or "help")
+        if found is None:
+            close = suggestions.closest(name, list(self._by_name), cutoff=60)
+            hint = f" Did you mean {texts.code(close[0])}?" if close else ""
+            raise Refusal(
+                f"There is no command {texts.code(name)}.{hint} "
+                f"{texts.code('/experiment help')} lists them."
+            )
+        return found
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_name
+
+
+def load(extension_names: Sequence[str]) -> Commands:
+    """Return the commands of this package and of extensions; raises SettingsError."""
+    modules = [
+        *extensions.modules_of("bot.commands"),
+        *extensions.extension_modules(extension_names),
+    ]
+    return Commands(extensions.instances(modules, Command))

@@ -1,0 +1,32 @@
+"""`/experiment status`: how experiments stand."""
+
+from bot.commands.registry import Refusal, Run, command
+from bot.domain import texts
+
+
+@command("status [KEY…]", permission="read", examples=["status", "status checkout-flow-v2"])
+def status(run: Run) -> str:
+    """Replies with each experiment's name, status, owner, pull requests and issues.
+
+    Without a key, of the experiments that are linked here.
+    """
+    run.options()
+    keys = run.keys() or run.keys(run.linked_experiments())
+    if not keys:
+        raise Refusal("No experiment is linked here; name one by its key.")
+    lines = [
+        "| Experiment | Key | Status | Owner | Pull requests | Issues |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for key in keys:
+        row = run.experiment(key)
+        cells = (
+            texts.link(row["name"], f"{run.public_url}/experiments/{key}"),
+            texts.code(key),
+            f"{texts.SIGNS[row['status']]} {row['status']}",
+            texts.code(row["owner"]) if row["owner"] else "",
+            str(row["pull_request_count"]),
+            str(row["issue_count"]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)

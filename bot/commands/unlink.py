@@ -1,0 +1,32 @@
+"""`/experiment unlink`: make this pull request or issue belong to experiments no longer."""
+
+from bot.commands.registry import Refusal, Run, command
+from bot.domain import suggestions, texts
+
+
+@command("unlink KEY…", examples=["unlink checkout-flow-v2"])
+def unlink(run: Run) -> None:
+    """Unlinks this pull request or issue from experiments.
+
+    A key that still stands in the description stays unlinked until its line goes and comes back.
+    """
+    run.options()
+    keys = list(dict.fromkeys(run.invocation.words))
+    if not keys:
+        raise Refusal("It wants the key of an experiment.")
+    linked = run.linked()
+    for key in keys:
+        if key not in linked:
+            raise Refusal(f"{texts.code(key)} is not linked here.{_hint(key, linked)}")
+    run.about = keys
+    for key in keys:
+        run.decide("unlink", key)
+
+
+def _hint(key: str, linked: list[str]) -> str:
+    if not linked:
+        return " Nothing is."
+    close = suggestions.closest(key, linked)
+    if close:
+        return f" Did you mean {texts.code(close[0])}?"
+    return f" Linked: {', '.join(texts.code(one) for one in linked)}."

@@ -1,0 +1,236 @@
+"""Commands in comments: taken in once, carried out once, answered once, and told of.
+
+A comment's commands run one after the other. Each takes effect in the transaction that also
+marks it finished, so it takes effect once however often the attempt is interrupted.
+"""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from bot import times
+from bot.commands.parser import MAX_COMMANDS, Invocation
+from bot.domain import actions, activity
+from bot.domain.story import Item, Kind
+from bot.storage import commands as storage
+from bot.storage import experiments, facts, integrations
+from bot.storage import links as link_storage
+from bot.storage.database import Row, Transaction
+
+MAX_A_MINUTE = 20  # commands of one person in one repository
+_MINUTE = 60 * times.SECOND
+_QUIET = 600 * times.SECOND  # for which somebody who wrote too many is ignored
+_TOO_MANY_AT_ONCE = f"Of the commands in one comment the first {MAX_COMMANDS} run."
+_TOO_MANY = (
+    f"More than {MAX_A_MINUTE} commands a minute: this one and what comes in the next "
+    f"{_QUIET // _MINUTE} minutes is not carried out."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment on a pull request or issue. `created_at` in microseconds."""
+
+    repository_id: int
+    kind: Kind
+    number: int
+    id: int
+    html_url: str | None
+    author: str
+    integration_id: str
+    created_at: int
+
+
+def take_in(
+    transaction: Transaction,
+    comment: Comment,
+    invocations: Sequence[Invocation],
+    refusal: str | None = None,
+) -> None:
+    """Take in a comment that holds commands, and owe what they bring about.
+
+    One that is known, through whichever integration, changes nothing. With `refusal` nothing of
+    it runs and nobody is answered.
+    """
+    repository_id, author, now = comment.repository_id, comment.author, comment.created_at
+    if storage.is_throttled(transaction, repository_id, author, now - _QUIET):
+        return
+    left = MAX_A_MINUTE - storage.written_since(transaction, repository_id, author, now - _MINUTE)
+    row_id = storage.add_comment(
+        transaction,
+        {
+            "repository_id": repository_id,
+            "kind": comment.kind,
+            "number": comment.number,
+            "comment_id": comment.id,
+            "html_url": comment.html_url,
+            "author": author,
+            "integration_id": comment.integration_id,
+            "created_at": now,
+            "throttled": int(min(len(invocations), MAX_COMMANDS) > left),
+            "silent": int(refusal is not None),
+        },
+    )
+    if row_id is None:
+        return
+    for position, invocation in enumerate(invocations):
+        reason = refusal
+        if position >= left:
+            reason = _TOO_MANY
+        elif position >= MAX_COMMANDS:
+            reason = _TOO_MANY_AT_ONCE
+        command_id = str(uuid.uuid4())
+        values = {
+            "id": command_id,
+            "comment_row": row_id,
+            "repository_id": repository_id,
+            "author": author,
+            "name": invocation.name,
+            "invocation": msgspec.json.encode(invocation).decode(),
+            "status": "pending",
+            "created_at": now,
+        }
+        storage.add(transaction, values)
+        if reason is not None:
+            row = storage.find(transaction, command_id)
+            assert row is not None
+            refuse(transaction, row, reason, allowed=False)
+        if position >= left:
+            break
+    if refusal is None:
+        _go_on(transaction, row_id)
+
+
+def invocation_of(row: Row) -> Invocation:
+    """Return what the parser read of a command."""
+    return msgspec.json.decode(row["invocation"], type=Invocation)
+
+
+def executed(
+    transaction: Transaction,
+    row: Row,
+    permission: str,
+    about: Sequence[str],
+    *,
+    reply: str | None,
+    action_id: str | None,
+) -> None:
+    """A command has taken effect, or waits for the action that is its effect."""
+    is_waiting = action_id is not None
+    storage.change(
+        transaction,
+        row["id"],
+        status="waiting" if is_waiting else "done",
+        allowed=1,
+        permission=permission,
+        reply=reply,
+        action_id=action_id,
+        finished_at=None if is_waiting else times.now(),
+    )
+    if not is_waiting:
+        _tell(transaction, row, "command.executed", about)
+
+
+def refuse(
+    transaction: Transaction,
+    row: Row,
+    reason: str,
+    *,
+    allowed: bool | None,
+    permission: str | None = None,
+    status: str = "refused",
+) -> None:
+    """A command is not carried out, or has `failed`; `reason` says why, in Markdown."""
+    storage.change(
+        transaction,
+        row["id"],
+        status=status,
+        allowed=None if allowed is None else int(allowed),
+        permission=permission,
+        reply=reason,
+        result=reason,
+        finished_at=times.now(),
+    )
+    _tell(transaction, row, "command.refused", ())
+
+
+def action_ended(transaction: Transaction, request: str, error: str | None, result: str) -> None:
+    """The action that a command waited for is done, or has failed with `error`.
+
+    `request` is the action's; one that no command ordered is passed over.
+    """
+    asked = msgspec.json.decode(request)
+    row = storage.find(transaction, asked.get("command_id", ""))
+    if row is None or row["status"] not in ("waiting", "failed"):
+        return
+    if error is not None and row["status"] == "waiting":
+        refuse(transaction, row, f"GitHub refused: {error}", allowed=True, status="failed")
+    if error is None:
+        storage.change(
+            transaction, row["id"], status="done", result=result, finished_at=times.now()
+        )
+        _tell(transaction, row, "command.executed", asked["experiment_keys"])
+    if row["status"] == "waiting":
+        _go_on(transaction, row["comment_row"])
+
+
+def comment_failed(transaction: Transaction, request: str, error: str) -> None:
+    """A comment's action has failed: what it had not come to yet will not run."""
+    for row in storage.of_comment(transaction, msgspec.json.decode(request)["comment_row"]):
+        if row["status"] == "pending":
+            refuse(transaction, row, error, allowed=False)
+
+
+def integration_deleted(transaction: Transaction, integration_id: str) -> None:
+    """What a deleted integration had not come to yet will not run."""
+    for row in storage.unfinished_of_integration(transaction, integration_id):
+        refuse(transaction, row, "The integration was deleted.", allowed=False)
+
+
+def _go_on(transaction: Transaction, comment_row: int) -> None:
+    comment = storage.comment(transaction, comment_row)
+    integration = integrations.find(transaction, comment["integration_id"])
+    if integration is not None:
+        actions.owe_commands(
+            transaction, integration, comment["repository_id"], comment["number"], comment_row
+        )
+
+
+def _tell(transaction: Transaction, row: Row, type_: str, about: Sequence[str]) -> None:
+    """Put a run into the feed of the experiments that it is about, else of those linked here."""
+    comment = storage.comment(transaction, row["comment_row"])
+    item = facts.find_item(
+        transaction, comment["repository_id"], comment["kind"], comment["number"]
+    )
+    keys = list(about) or _named(transaction, invocation_of(row)) or _linked(transaction, item)
+    verb = "Ran" if type_ == "command.executed" else "Refused"
+    news = [
+        activity.News(
+            type=type_,
+            experiment_key=key,
+            occurred_at=times.now(),
+            actor=comment["author"],
+            summary=f"{verb} {invocation_of(row).line} in #{comment['number']}",
+            html_url=comment["html_url"],
+            repository_id=comment["repository_id"],
+            item_id=item["id"] if item else None,
+            guid=f"command:{row['id']}",
+        )
+        for key in keys
+    ]
+    activity.record(transaction, news)
+
+
+def _named(transaction: Transaction, invocation: Invocation) -> list[str]:
+    words = [*invocation.words, *(value for name, value in invocation.options if name == "key")]
+    return [key for key in dict.fromkeys(words) if experiments.exists(transaction, key)]
+
+
+def _linked(transaction: Transaction, item: Row | None) -> list[str]:
+    if item is None:
+        return []
+    target = Item(item["id"], item["repository_id"], item["kind"], item["number"])
+    rows = link_storage.of_target(transaction, target.kind, target.id)
+    return [row["experiment_key"] for row in rows]

@@ -1,0 +1,73 @@
+"""`issue_comment.created`: a new comment on a pull request or issue may hold commands.
+
+Edited and deleted comments run nothing, and have no handler.
+https://docs.github.com/en/webhooks/webhook-events-and-payloads#issue_comment
+"""
+
+import re
+
+from gidgethub.routing import Router
+from gidgethub.sansio import Event
+
+from bot.commands import parser
+from bot.domain import commands, installations
+from bot.handlers import issues, payloads
+from bot.handlers.dispatch import Delivery
+
+router = Router()
+
+_OURS = "<!-- experiment-bot:"
+_ADDRESS = re.compile(r"https?://[!-;=?-~]{1,500}")
+_CANNOT_ACT = {
+    "suspended": "The installation of the App is suspended.",
+    "removed": "The App is no longer installed here.",
+}
+
+
+@router.register("issue_comment", action="created")
+async def created(event: Event, delivery: Delivery) -> None:
+    payload = payloads.read(event.data, payloads.IssueCommentEvent)
+    comment, issue = payload.comment, payload.issue
+    author = _author(payload)
+    if author is None or _OURS in (comment.body or ""):
+        return
+    invocations = parser.parse(comment.body)
+    if not invocations:
+        return
+    repository_id = delivery.repository_of(payload.repository, issue.html_url)
+    is_pull_request = issue.pull_request is not None
+    if not is_pull_request:
+        issues.take_in(delivery, repository_id, issue, "", author)
+    address = comment.html_url or ""
+    commands.take_in(
+        delivery.transaction,
+        commands.Comment(
+            repository_id=repository_id,
+            kind="pull_request" if is_pull_request else "issue",
+            number=issue.number,
+            id=comment.id,
+            html_url=address if _ADDRESS.fullmatch(address) else None,
+            author=author,
+            integration_id=delivery.integration_id,
+            created_at=delivery.received_at,
+        ),
+        invocations,
+        _reason_not_to(delivery),
+    )
+
+
+def _author(payload: payloads.IssueCommentEvent) -> str | None:
+    """Return who wrote the comment; None if that is a bot, or nobody any more."""
+    user, sender = payload.comment.user, payload.sender or payloads.User()
+    if user is None or user.login is None or user.login.endswith("[bot]"):
+        return None
+    return None if "Bot" in (user.type, sender.type) else user.login
+
+
+def _reason_not_to(delivery: Delivery) -> str | None:
+    if delivery.installation_id is None:
+        return None
+    state = installations.cannot_act(
+        delivery.transaction, delivery.integration_id, delivery.installation_id
+    )
+    return _CANNOT_ACT[state] if state else None

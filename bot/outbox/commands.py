@@ -1,0 +1,279 @@
+"""`commands`: carries out the commands of a comment, and shows how it went.
+
+👀 when they are taken; then, one after the other, each in a transaction that also marks it
+finished; then 🚀, or 😕 if one was refused or failed, and at most one reply. Whether the author
+may is asked of GitHub now; while it cannot be asked, the command waits. Reactions are the same
+however often they are set, and the reply carries a marker.
+https://docs.github.com/en/rest/reactions/reactions#create-reaction-for-an-issue-comment
+https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.commands import Command, Refusal, Run
+from bot.commands.registry import LEVELS
+from bot.domain import commands, texts
+from bot.domain.actions import COMMANDS as KIND
+from bot.domain.story import Item
+from bot.github import Refused
+from bot.handlers import payloads, pull_request
+from bot.outbox.job import Job
+from bot.storage import commands as storage
+from bot.storage import facts, integrations
+from bot.storage.database import Row, Transaction
+
+__all__ = ["KIND", "run"]
+
+_COMMENT = "/repos/{+repository}/issues/comments/{comment}"
+_COMMENTS = "/repos/{+repository}/issues/{number}/comments"
+_LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
+_OWN = "Comments by the account that the bot itself uses run nothing."
+_MAY_NOT_ASK = (
+    "GitHub does not tell the bot which permission you have here; its administrators see why."
+)
+
+
+@dataclass(slots=True)
+class _Author:
+    """Who wrote the comment, and what GitHub says that they may do, asked once per attempt."""
+
+    login: str
+    permission: str | None = None
+    is_public: bool | None = None
+
+
+async def run(job: Job) -> dict[str, Any]:
+    row_id = job.request["comment_row"]
+    comment = await job.read(lambda tx: storage.comment(tx, row_id))
+    if comment["silent"]:
+        return {"silent": True}
+    if not comment["seen"]:
+        if await job.is_own({"login": comment["author"]}):
+            await job.write(lambda tx: _silence(tx, comment))
+            return {"silent": True}
+        await _react(job, comment, "eyes")
+        await job.write(lambda tx: storage.change_comment(tx, row_id, seen=1))
+    author = _Author(comment["author"])
+    for row in await job.read(lambda tx: storage.of_comment(tx, row_id)):
+        if row["status"] == "waiting":
+            return {"waits_for": row["action_id"]}
+        if row["status"] == "pending" and await _carry_out(job, comment, row, author):
+            return {"waits": True}
+    return await _answer(job, comment)
+
+
+def _silence(transaction: Transaction, comment: Row) -> None:
+    storage.change_comment(transaction, comment["id"], seen=1, silent=1)
+    for row in storage.of_comment(transaction, comment["id"]):
+        if row["status"] == "pending":
+            commands.refuse(transaction, row, _OWN, allowed=False)
+
+
+async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
+    """Carry out one command or refuse it; True if it waits for an action of its own."""
+    permission: str | None = None
+    allowed: bool | None = None
+    try:
+        command = job.services.commands.find(row["name"])
+        permission, allowed = await _permission(job, author, _needed(job, command))
+        if not allowed:
+            raise Refusal(_not_allowed(author.login, permission, command, _needed(job, command)))
+        item = await _item(job, comment)
+        return await job.write(
+            lambda tx: _execute(tx, job, comment, row, command, item, permission or "")
+        )
+    except Refusal as refusal:
+        reason = str(refusal)
+    await job.write(
+        lambda tx: commands.refuse(tx, row, reason, allowed=allowed, permission=permission)
+    )
+    return False
+
+
+def _execute(
+    transaction: Transaction,
+    job: Job,
+    comment: Row,
+    row: Row,
+    command: Command,
+    item: Item,
+    permission: str,
+) -> bool:
+    now = storage.find(transaction, row["id"])
+    if now is None or now["status"] != "pending":
+        return False  # settled meanwhile
+    invocation = commands.invocation_of(row)
+    if invocation.problem is not None:
+        raise Refusal(f"It cannot be read: {invocation.problem}.")
+    the_run = Run(
+        transaction=transaction,
+        commands=job.services.commands,
+        id=row["id"],
+        invocation=invocation,
+        item=item,
+        repository=job.repository,
+        actor=comment["author"],
+        integration_id=job.integration.id,
+        comment_url=comment["html_url"],
+        public_url=job.services.settings.public_url,
+        needs=lambda one: _needed(job, one),
+    )
+    try:
+        reply = command.function(the_run)
+    except Refusal as refusal:
+        right = texts.code(f"/experiment {command.usage}")
+        raise Refusal(f"{refusal} Usage: {right}") from None
+    commands.executed(
+        transaction,
+        row,
+        permission,
+        the_run.about,
+        reply=reply,
+        action_id=the_run.action_id,
+    )
+    return the_run.action_id is not None
+
+
+# --- Who may
+
+
+def _needed(job: Job, command: Command) -> str:
+    return job.integration.commands.get(command.name, command.permission)
+
+
+async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool]:
+    """Return what the author may do in the repository, and whether that is enough.
+
+    Raises Refusal if GitHub does not let the bot ask, CallFailed if it does not answer.
+    """
+    try:
+        if author.permission is None:
+            author.permission = await _ask_permission(job, author.login)
+        level = LEVELS.index(author.permission)
+        if needed == "read" and level < LEVELS.index("write"):
+            if author.is_public is None:
+                author.is_public = await _ask_whether_public(job)
+            if author.is_public:
+                return author.permission, False
+    except Refused as error:
+        message = f"{_asking(job)}: {error}"
+        await job.write(lambda tx: integrations.set_last_error(tx, job.integration.id, message))
+        raise Refusal(_MAY_NOT_ASK) from None
+    await job.write(lambda tx: integrations.clear_last_error(tx, job.integration.id, _asking(job)))
+    return author.permission, level >= LEVELS.index(needed)
+
+
+def _asking(job: Job) -> str:
+    return f"asking who may use commands in {job.repository}"
+
+
+async def _ask_permission(job: Job, login: str) -> str:
+    path = "/repos/{+repository}/collaborators/{login}/permission"
+    try:
+        found = await job.client.getitem(path, {"repository": job.repository, "login": login})
+    except Refused as error:
+        if error.status == 404:
+            return "none"
+        raise
+    # `permission` knows no triage and maintain, `role_name` may be one of the organisation's own.
+    for name in ("role_name", "permission"):
+        if found.get(name) in LEVELS:
+            return str(found[name])
+    return "none"
+
+
+async def _ask_whether_public(job: Job) -> bool:
+    found = await job.client.getitem("/repos/{+repository}", {"repository": job.repository})
+    return found.get("private") is not True
+
+
+def _not_allowed(login: str, permission: str, command: Command, needed: str) -> str:
+    has = f"{texts.code(permission)} permission" if permission != "none" else "no permission"
+    wants = (
+        "`read`, on a public repository like this `write`" if needed == "read" else f"`{needed}`"
+    )
+    called = texts.code(f"/experiment {command.name}")
+    return f"{texts.code(login)} has {has} on this repository; {called} needs {wants}."
+
+
+# --- Where
+
+
+async def _item(job: Job, comment: Row) -> Item:
+    """Return the pull request or issue; one that the bot never saw is fetched."""
+    key = (comment["repository_id"], comment["kind"], comment["number"])
+    row = await job.read(lambda tx: facts.find_item(tx, *key))
+    if row is not None:
+        return Item(row["id"], *key)
+    fetched = await job.client.getitem(
+        "/repos/{+repository}/pulls/{number}",
+        {"repository": job.repository, "number": str(job.number)},
+    )
+    try:
+        return await job.write(
+            lambda tx: pull_request.take_in_fetched(
+                tx, job.integration, job.repository, comment["number"], fetched
+            )
+        )
+    except payloads.InvalidPayload:
+        raise Refusal("GitHub's answer does not describe this pull request.") from None
+
+
+# --- What is shown
+
+
+async def _react(job: Job, comment: Row, content: str) -> None:
+    await job.client.post(
+        f"{_COMMENT}/reactions",
+        {"repository": job.repository, "comment": str(comment["comment_id"])},
+        data={"content": content},
+    )
+
+
+async def _answer(job: Job, comment: Row) -> dict[str, Any]:
+    """Show how it went: a reaction, and a reply if there is something to say."""
+    rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
+    went_well = all(row["status"] == "done" for row in rows)
+    text = _reply(rows)
+    await _react(job, comment, "rocket" if went_well else "confused")
+    if text is None or comment["reply_id"] is not None:
+        return {"reply_id": comment["reply_id"]}
+    marker = f"<!-- experiment-bot:reply {job.id} -->"
+    reply_id = await _find(job, marker) if job.may_be_done else None
+    if reply_id is None:
+        answer = await job.client.post(
+            _COMMENTS,
+            {"repository": job.repository, "number": str(job.number)},
+            data={"body": f"{text}\n\n{marker}\n"},
+        )
+        reply_id = int(answer["id"])
+    await job.write(lambda tx: storage.change_comment(tx, comment["id"], reply_id=reply_id))
+    return {"reply_id": reply_id}
+
+
+async def _find(job: Job, marker: str) -> int | None:
+    """Return the reply that an earlier attempt has made."""
+    variables = {"repository": job.repository, "number": str(job.number)}
+    async for comment in job.client.getiter(f"{_COMMENTS}?per_page=100", variables):
+        if marker in (comment.get("body") or "") and await job.is_own(comment.get("user")):
+            return int(comment["id"])
+    return None
+
+
+def _reply(rows: Sequence[Row]) -> str | None:
+    """Return what is to be said of the commands of a comment, None if nothing is."""
+    parts = []
+    for row in rows:
+        if row["reply"] is None:
+            continue
+        line = texts.code(commands.invocation_of(row).line)
+        if row["status"] != "done":
+            parts.append(f"😕 {line}: {row['reply']}")
+        else:
+            parts.append(row["reply"] if len(rows) == 1 else f"{line}:\n\n{row['reply']}")
+    text = texts.harmless("\n\n".join(parts))
+    if len(text) > _LONGEST_REPLY:
+        text = text[: text.rfind("\n", 0, _LONGEST_REPLY)] + "\n\n…"
+    return text or None
