@@ -202,7 +202,7 @@ async def test_help_lists_every_command_and_who_may(scene: Scene) -> None:
         assert scene.reactions(comment) == ["eyes", "rocket"]
     for reply in scene.replies(number):
         for name in ("link", "unlink", "status", "issue", "start", "pause", "complete", "help"):
-            assert f"/experiment {name}" in reply
+            assert f"`/experiment {name}" in reply  # as it can be copied
         assert re.search(r"complete KEY` \|.*\| `maintain` \|", reply)
         assert re.search(r"unlink KEY…` \|.*\| `write` \|", reply)
         assert not [line for line in reply.splitlines() if line.lstrip().startswith("/")]

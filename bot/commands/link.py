@@ -1,6 +1,6 @@
 """`/experiment link`: make this pull request or issue belong to experiments."""
 
-from bot.commands.registry import Refusal, Run, command
+from bot.commands.registry import Misuse, Run, command
 
 
 @command("link KEY…", examples=["link checkout-flow-v2", "link checkout-flow-v2 price-test"])
@@ -12,6 +12,6 @@ def link(run: Run) -> None:
     run.options()
     keys = run.keys()
     if not keys:
-        raise Refusal("It wants the key of an experiment.")
+        raise Misuse("It wants the key of an experiment.")
     for key in keys:
         run.decide("link", key)

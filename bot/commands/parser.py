@@ -21,8 +21,8 @@ from markdown_it.token import Token
 from bot.domain.keys import MAX_TEXT
 
 MAX_COMMANDS = 10
-# Work that one text may cause, in tries of the parser's rules or what takes as long, about a
-# microsecond. Some texts would take minutes; real ones of GitHub's full length need half of this.
+# Work that one text may cause, in tries of the parser's rules or what takes as long, half a
+# microsecond. Some texts would take minutes; most real ones of GitHub's full length need less.
 MAX_WORK = 50_000
 
 _MARKS = "\u200e\u200f\u061c"  # invisible, they tell in which direction text runs
@@ -50,8 +50,9 @@ _MARKUP = re.compile(
         |span|strike|strong|sub|sup|tt|u|var)(?![\w-])""",
     re.IGNORECASE | re.VERBOSE,
 )
+# What the search for the end of a link's address may walk along; often there is none
 _ADDRESS = re.compile(r"<[^<>\n]*|\S*")
-_SCANNED = " \t-=*_+#`~|:>"  # rules walk along these, one character at a time
+_WALKED = " \t-=*_+#`~|:>"  # rules walk along these, one character at a time
 _BEFORE_HTML = " \t>-+*0123456789.)"
 
 
@@ -168,20 +169,15 @@ class _Markdown(MarkdownIt):
 
     def __init__(self) -> None:
         super().__init__()
-        self.work = 0
         self.inline = _Inlines()
         self.configure("commonmark", {"strikethrough_single_tilde": True})
         self.enable(["table", "strikethrough"])
-        self.helpers = SimpleNamespace(
-            parseLinkLabel=helpers.parseLinkLabel,
-            parseLinkDestination=self._destination,
-            parseLinkTitle=self._title,
-        )
-        for block_rule in self.block.ruler.__rules__:
-            block_rule.fn = self._counted(block_rule.name, block_rule.fn)
-        for rule in self.inline.ruler.__rules__:
-            if rule.name in _SPANNING:
-                rule.fn = _spanning(_SPANNING[rule.name])
+        self.helpers = SimpleNamespace(**vars(helpers))
+        self.helpers.parseLinkDestination = self._destination
+        for rule in self.block.ruler.__rules__:
+            rule.fn = self._counted(rule.name, rule.fn)
+        self.work = 0
+        self.env: dict[str, Any] = {"spend": self.spend}
 
     def spend(self, work: int) -> None:
         """Count `work`, and give up if it is too much."""
@@ -193,15 +189,15 @@ class _Markdown(MarkdownIt):
         """Return the tokens of a text's blocks, whose paragraphs are not read yet."""
         text = "\n".join(lines)
         self.spend(len(lines) + len(text) // 32)
-        state = _Blocks(text, self, {"costs": [*map(_cost, lines), 1]}, [])
+        self.env["costs"] = [*map(_cost, lines), 1]
+        state = _Blocks(text, self, self.env, [])
         self.block.tokenize(state, 0, state.lineMax)
-        self.references = state.env.get("references", {})
         return state.tokens
 
     def inlines(self, text: str) -> list[Token]:
         """Return the tokens of a paragraph's text."""
         self.spend(len(text) // 8)
-        state = _Inline(text, self, {"references": self.references}, [])
+        state = _Inline(text, self, self.env, [])
         self.inline.tokenize(state)
         for rule in self.inline.ruler2.getRules(""):
             rule(state)
@@ -221,10 +217,10 @@ class _Markdown(MarkdownIt):
 
     def _counted(self, name: str, rule: Callable[..., bool]) -> Callable[..., bool]:
         def attempt(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-            self.spend(state.env["costs"][start])
+            self.spend(self.env["costs"][start])
             first = state.bMarks[start] + state.tShift[start]
             if name == "blockquote" and not silent and state.src.startswith(">", first):
-                # It walks along all of its lines, before it is known which those are.
+                # It walks along all of its lines, in each of the quotes within one another.
                 self.spend(next(filter(state.isEmpty, range(start, end)), end) - start)
             return rule(state, start, end, silent)
 
@@ -235,18 +231,12 @@ class _Markdown(MarkdownIt):
         self.spend((match.end() - start) // 8 if match else 0)
         return helpers.parseLinkDestination(text, start, end)
 
-    def _title(self, text: str, start: int, end: int, before: Any = None) -> Any:
-        if before is None and text[start : start + 1] in ("'", '"'):
-            closing = text.find(text[start], start + 1, end)
-            self.spend(((closing if closing >= 0 else end) - start) // 8)
-        return helpers.parseLinkTitle(text, start, end, before)
-
 
 def _cost(line: str) -> int:
     """Return what a try of a block's rule on `line` costs."""
     if len(line) < 16:
         return 1
-    walked = len(line) if line.lstrip(_BEFORE_HTML)[:1] == "<" else sum(map(line.count, _SCANNED))
+    walked = len(line) if line.lstrip(_BEFORE_HTML)[:1] == "<" else sum(map(line.count, _WALKED))
     return 1 + walked // 8
 
 
@@ -255,7 +245,7 @@ class _Blocks(StateBlock):
 
     def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
         """Add a token."""
-        _spend(self.md, 2)
+        self.env["spend"](2)
         return super().push(ttype, tag, nesting)
 
 
@@ -266,9 +256,9 @@ class _Inline(StateInline):
 
     def push(self, ttype: str, tag: str, nesting: Literal[-1, 0, 1]) -> Token:
         """Add a token."""
-        _spend(self.md, 2)
+        self.env["spend"](2)
         token = super().push(ttype, tag, nesting)
-        if token.tag == "br":
+        if tag == "br":
             self.number += self.src.count("\n", self.position, self.pos)
             self.position = self.pos
             token.meta = {"line": self.number + 1}
@@ -280,51 +270,49 @@ class _Inlines(ParserInline):
 
     def __init__(self) -> None:
         super().__init__()
-        # Those that mean something to the rules that are on
+        # The characters that mean something to the rules that are on
         self.terminator_re = re.compile(r"[\n\\`*_~\[\]!<&]")
         self.ruler.at("text", _text)
+        self.ruler.at("backticks", _ending_its_line(rules_inline.backtick))
+        self.ruler.at("link", _ending_its_line(rules_inline.link))
+        self.ruler.at("image", _ending_its_line(_image))
+        self.ruler.at("html_inline", _ending_its_line(_html))
 
     def skipToken(self, state: StateInline) -> None:
-        """Walk over what is in brackets, once for each of them."""
+        """Walk over what is in brackets, again for each of them."""
         start = state.pos
         super().skipToken(state)
-        _spend(state.md, 1 + (state.pos - start) // 32)
-
-
-def _spend(markdown: MarkdownIt, work: int) -> None:
-    assert isinstance(markdown, _Markdown)
-    markdown.spend(work)
+        state.env["spend"](1 + (state.pos - start) // 32)
 
 
 def _text(state: StateInline, silent: bool) -> bool:
-    _spend(state.md, 3)  # this rule is the first that is tried, so it stands for all of them
+    state.env["spend"](3)  # this rule is tried first wherever any is, so it stands for all of them
     return rules_inline.text(state, silent)
 
 
 def _html(state: StateInline, silent: bool) -> bool:
-    start, text = state.pos, state.src
+    start = state.pos
     found = rules_inline.html_inline(state, silent)
-    if not found and text.startswith("<!--", start):
+    if not found and state.src.startswith("<!--", start):
         found = True  # a comment that is never closed hides the rest of its paragraph
         state.pos = state.posMax
         if not silent:
-            state.push("html_inline", "", 0).content = text[start:]
-    elif text[start] == "<":
-        end = state.pos if found else len(text)
-        _spend(state.md, (end - start) // 32 if text[start + 1 : start + 2].isalpha() else 0)
+            state.push("html_inline", "", 0).content = state.src[start : state.pos]
     return found
 
 
 def _image(state: StateInline, silent: bool) -> bool:
-    """Pass over an image; GitHub shows none of its text."""
+    """Pass over an image: of its text GitHub shows nothing."""
     found = rules_inline.image(state, True)
     if found and not silent:
         state.push("image", "img", 0)
     return found
 
 
-def _spanning(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInline, bool], bool]:
-    """Return `rule`, ending a command where the rule has gone on to the next line."""
+def _ending_its_line(
+    rule: Callable[[StateInline, bool], bool],
+) -> Callable[[StateInline, bool], bool]:
+    """Return `rule`, which also ends a command whose line it leaves for the next one."""
 
     def attempt(state: StateInline, silent: bool) -> bool:
         start = state.pos
@@ -337,11 +325,3 @@ def _spanning(rule: Callable[[StateInline, bool], bool]) -> Callable[[StateInlin
         return found
 
     return attempt
-
-
-_SPANNING = {
-    "backticks": rules_inline.backtick,
-    "link": rules_inline.link,
-    "image": _image,
-    "html_inline": _html,
-}

@@ -22,6 +22,10 @@ class Refusal(Exception):
     """A command is not carried out. The message says why and what would be right, in Markdown."""
 
 
+class Misuse(Refusal):
+    """A command was not written as it has to be; how to write it is added to the message."""
+
+
 @dataclass(slots=True)
 class Run:
     """One command on its way: who wrote it, where, and the transaction in which it takes effect.
@@ -51,9 +55,9 @@ class Run:
             if name not in values:
                 close = suggestions.closest(name, list(names))
                 hint = f" Did you mean {texts.code(close[0] + '=')}?" if close else ""
-                raise Refusal(f"It has no option {texts.code(name + '=')}.{hint}")
+                raise Misuse(f"It has no option {texts.code(name + '=')}.{hint}")
             if not value:
-                raise Refusal(f"{texts.code(name + '=')} has no value.")
+                raise Misuse(f"{texts.code(name + '=')} has no value.")
             values[name].append(value)
         return values
 
@@ -76,7 +80,7 @@ class Run:
         """Return the one experiment that the command names."""
         self.options()
         if len(self.invocation.words) != 1:
-            raise Refusal("It wants the key of one experiment.")
+            raise Misuse("It wants the key of one experiment.")
         return self.keys()[0]
 
     def linked(self) -> list[str]:

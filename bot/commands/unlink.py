@@ -1,6 +1,6 @@
 """`/experiment unlink`: make this pull request or issue belong to experiments no longer."""
 
-from bot.commands.registry import Refusal, Run, command
+from bot.commands.registry import Misuse, Refusal, Run, command
 from bot.domain import suggestions, texts
 
 
@@ -13,7 +13,7 @@ def unlink(run: Run) -> None:
     run.options()
     keys = list(dict.fromkeys(run.invocation.words))
     if not keys:
-        raise Refusal("It wants the key of an experiment.")
+        raise Misuse("It wants the key of an experiment.")
     linked = run.linked()
     for key in keys:
         if key not in linked:

@@ -26,6 +26,7 @@ NOISE = {"comments": "on", "label": "experiment", "check": "on"}
 _SECRETS = ("token", "private_key", "webhook_secret", "client_secret")
 # What `/setup` keeps of an App that it registered; the API neither takes nor shows it.
 _REGISTERED = ("client_id", "client_secret", "slug", "html_url")
+_SECRET_NOTED = 60 * times.SECOND
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
 _REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/(?:[A-Za-z0-9_.-]{1,100}|\*)")
 
@@ -54,6 +55,7 @@ class Integration:
     label: str | None
     check: str
     commands: Mapping[str, str]  # the permission that each needs, where it is not its own
+    updated_at: int
     webhook_secret: str = field(repr=False)
     previous_secrets: tuple[tuple[str, int], ...] = field(repr=False)  # secret, valid until
     token: str | None = field(repr=False)
@@ -87,11 +89,30 @@ def load(row: Row, vault: Vault) -> Integration:
         installation_id=config.get("installation_id"),
         **noise(config),
         commands=config.get("commands", {}),
+        updated_at=row["updated_at"],
         webhook_secret=opened["webhook_secret"],
         previous_secrets=tuple(_previous_secrets(opened)),
         token=opened.get("token"),
         private_key=opened.get("private_key"),
     )
+
+
+def note_secret(
+    transaction: Transaction, integration: Integration, position: int, now: int
+) -> None:
+    """Keep, to the minute, which of several secrets in force GitHub signs with.
+
+    `position` is that in `secrets_at`. With one secret there is nothing to tell, nor to write.
+    """
+    if integration.previous_secrets:
+        storage.secret_used(
+            transaction,
+            integration.id,
+            integration.updated_at,
+            now,
+            now - _SECRET_NOTED,
+            previous=position > 0,
+        )
 
 
 def noise(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -171,7 +192,8 @@ def change(
     if grace is not None:
         cut = now + grace * times.SECOND
         previous = {secret: min(until, cut) for secret, until in previous.items()}
-    if secrets["webhook_secret"] != old_secrets["webhook_secret"]:
+    is_rotated = secrets["webhook_secret"] != old_secrets["webhook_secret"]
+    if is_rotated:
         seconds = DEFAULT_GRACE if grace is None else grace
         previous[old_secrets["webhook_secret"]] = now + seconds * times.SECOND
     previous.pop(secrets["webhook_secret"], None)
@@ -195,6 +217,8 @@ def change(
             "updated_at": now,
         },
     )
+    if is_rotated:
+        storage.forget_secret_use(transaction, integration_id)
     changed = storage.find(transaction, integration_id)
     assert changed is not None
     actions.integration_changed(transaction, changed)

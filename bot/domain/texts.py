@@ -40,4 +40,4 @@ def link(text: str, address: str) -> str:
 def harmless(text: str) -> str:
     """Return Markdown in which no line reads as a command to a bot, and nobody is mentioned."""
     text = re.sub(r"@(?=[A-Za-z0-9])", "@\u200b", text)
-    return re.sub(r"(?m)^(\W*?)/(?=\w)", "\\1\u200b/", text)
+    return re.sub(r"(?m)^([\s>*+-]*)/(?=\w)", "\\1\u200b/", text)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.commands import Command, Refusal, Run
+from bot.commands import Command, Misuse, Refusal, Run
 from bot.commands.registry import LEVELS
 from bot.domain import commands, texts
 from bot.domain.actions import COMMANDS as KIND
@@ -122,9 +122,9 @@ def _execute(
     )
     try:
         reply = command.function(the_run)
-    except Refusal as refusal:
+    except Misuse as misuse:
         right = texts.code(f"/experiment {command.usage}")
-        raise Refusal(f"{refusal} Usage: {right}") from None
+        raise Refusal(f"{misuse} Usage: {right}") from None
     commands.executed(
         transaction,
         row,
