@@ -37,7 +37,7 @@ from bot.demo import payloads  # noqa: E402
 from bot.domain.activity import TYPES  # noqa: E402
 from bot.domain.story import Snapshot  # noqa: E402
 from bot.settings import Settings  # noqa: E402
-from bot.storage import experiments  # noqa: E402
+from bot.storage import experiments, schema  # noqa: E402
 from bot.storage.transfer import TABLES  # noqa: E402
 from bot.storage.vault import Vault  # noqa: E402
 
@@ -64,6 +64,14 @@ RARE = 40  # rows of a kind that a filter has to find among all the others
 
 BATCH = 5_000
 SPAN = 80 * 86_400 * times.SECOND  # the time in which it all happened: nothing is due to go
+
+# What follows from the rows is worked out as it is for those of an older version.
+FOLLOWING = [
+    statement
+    for migration in schema.MIGRATIONS[3:]
+    for statement in migration
+    if statement.startswith("UPDATE")
+]
 
 Rows = Iterator[tuple[Any, ...]]
 
@@ -420,6 +428,8 @@ def fill_sqlite(url: str, tables: list[Table], advance: Callable[[int], None]) -
             )
             advance(len(batch))
         connection.execute("COMMIT")
+    for statement in FOLLOWING:
+        connection.execute(statement)
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.close()
 
@@ -439,6 +449,8 @@ def fill_postgres(url: str, tables: list[Table], advance: Callable[[int], None])
                 [table.name, TABLES[table.name][0], table.count],
             )
             connection.commit()
+        for statement in FOLLOWING:
+            connection.execute(statement)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")  # as the server does by itself in time
 

@@ -93,6 +93,24 @@ class Metrics:
         )
         info.labels(__version__).set(1)
 
+    def calls_left(self, integration_id: str) -> dict[tuple[str, str], int]:
+        """Return what GitHub said last of an integration's limits, by who calls and resource.
+
+        Only what processes on this port were told: elsewhere they have metrics of their own.
+        """
+        found = self.rate_limit_remaining.collect()
+        if self._several:
+            together = CollectorRegistry()
+            MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+            name = "experiment_bot_github_rate_limit_remaining"
+            found = [one for one in together.collect() if one.name == name]
+        left: dict[tuple[str, str], int] = {}
+        for sample in (sample for metric in found for sample in metric.samples):
+            integration, _, role = sample.labels["credential"].partition(" ")
+            if integration == integration_id:
+                left[role, sample.labels["resource"]] = int(sample.value)
+        return left
+
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format, those of all processes on one port."""
         if not self._several:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import commands, handlers, setup, storage, webhook, worker
+from bot import commands, dashboard, handlers, setup, storage, webhook, worker
 from bot.api import (
     actions,
     activity,
@@ -30,6 +30,7 @@ from bot.api import (
 from bot.api import commands as api_commands
 from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
+from bot.dashboard import errors
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -88,6 +89,7 @@ def application(services: Services) -> web.Application:
     for resource in RESOURCES:
         app.router.add_routes(resource.operations.routes())
     app.router.add_routes(service.routes(openapi.describe(operations, services.settings)))
+    app.router.add_routes(dashboard.application_routes())
     app.add_subapp("/setup", setup.application(services))
     return app
 
@@ -180,24 +182,31 @@ async def _around(
     try:
         response = await handler(request)
     except Problem as problem:
-        response = problem.response()
+        response = await _answer(request, problem)
     except web.HTTPException as error:
-        response = _problem_of(error).response()
+        response = await _answer(request, _problem_of(error))
     except StorageUnavailable as error:
         logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
-        response = unavailable().response()
+        response = await _answer(request, unavailable())
     except Exception:
         logger.exception("request failed", request=request[REQUEST_ID], path=request.path)
-        response = Problem(
-            500,
-            "internal error",
-            "This is a fault of the service; its log has more under the X-Request-ID.",
-        ).response()
+        fault = "This is a fault of the service; its log has more under the X-Request-ID."
+        response = await _answer(request, Problem(500, "internal error", fault))
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
     if route != webhook.PATH:
         _account(request, route, response.status, time.perf_counter() - started)
     return response
+
+
+async def _answer(request: web.Request, problem: Problem) -> web.Response:
+    """Return a problem as whoever asks can read it: a page for a browser, else JSON."""
+    if errors.wanted(request):
+        try:
+            return await errors.generic(request, problem)
+        except Exception:  # a fault in what all pages share must not hide the first one
+            logger.exception("no page for the problem", request=request[REQUEST_ID])
+    return problem.response()
 
 
 def _account(request: web.Request, route: str, status: int, seconds: float) -> None:

@@ -23,12 +23,12 @@ from bot import jsontext, times
 from bot.api import problems
 from bot.api.problems import Problem
 from bot.deliveries import Arrival, Outcome, keep_failed, take_in
-from bot.domain.integrations import Integration
+from bot.domain.integrations import Integration, note_secret
 from bot.handlers.dispatch import Handler, repository_name
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
-from bot.storage.database import StorageUnavailable
+from bot.storage.database import StorageUnavailable, Transaction
 
 PATH = "/api/v1/integrations/{integration_id}/webhook/github"
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
@@ -98,12 +98,14 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
     signature = _signature(request)
     _check_headers_of_body(request)
     body = await _read(request, integration.secrets_at(received_at))
-    if not _is_signed(body.macs, signature):
+    signed_by = _signed_by(body.macs, signature)
+    if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
         integration = await services.integration(integration_id, fresh=True)
-        if integration is None or not _is_signed(
-            _macs(integration.secrets_at(received_at), body.raw), signature
-        ):
+        if integration is not None:
+            macs = _macs(integration.secrets_at(received_at), body.raw)
+            signed_by = _signed_by(macs, signature)
+        if integration is None or signed_by is None:
             raise Problem(
                 401,
                 "invalid signature",
@@ -139,12 +141,17 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
             },
             payload=packed,
         ),
+        signed_by,
         line,
     )
 
 
 async def _deliver(
-    services: Services, integration: Integration, arrival: Arrival, line: dict[str, Any]
+    services: Services,
+    integration: Integration,
+    arrival: Arrival,
+    signed_by: int,
+    line: dict[str, Any],
 ) -> Outcome:
     """Store a delivery and run its handlers in one transaction."""
     handlers: Sequence[Handler] = ()
@@ -153,12 +160,12 @@ async def _deliver(
         found = services.dispatcher.handlers(arrival.event)
         line.update(action=arrival.action, repository=arrival.repository, handled=bool(found))
         handlers = () if refused else found
-        return await services.database.write(
-            lambda transaction: take_in(
-                transaction, services.dispatcher, handlers, arrival, refused=refused
-            ),
-            heavy=line["bytes"] > _LARGE,
-        )
+
+        def job(transaction: Transaction) -> Outcome:
+            note_secret(transaction, integration, signed_by, arrival.received_at)
+            return take_in(transaction, services.dispatcher, handlers, arrival, refused=refused)
+
+        return await services.database.write(job, heavy=line["bytes"] > _LARGE)
     except InvalidPayload as error:
         raise Problem(400, "invalid payload", f"{error}") from None
     except StorageUnavailable:
@@ -246,10 +253,13 @@ def _macs(secrets: Sequence[bytes], raw: bytes) -> list["hmac.HMAC"]:
     return [hmac.new(secret, raw, hashlib.sha256) for secret in secrets]
 
 
-def _is_signed(macs: Sequence["hmac.HMAC"], signature: str) -> bool:
-    """Compare in constant time with every secret in force, however early one fits."""
+def _signed_by(macs: Sequence["hmac.HMAC"], signature: str) -> int | None:
+    """Compare in constant time with every secret in force, however early one fits.
+
+    Return the position of the one that does, None if there is none.
+    """
     matches = [hmac.compare_digest(f"sha256={mac.hexdigest()}", signature) for mac in macs]
-    return any(matches)
+    return matches.index(True) if any(matches) else None
 
 
 def _identity(request: web.Request) -> tuple[str, str]:

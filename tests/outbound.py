@@ -116,6 +116,10 @@ class Scene:
         """Return what the bot wrote below a pull request or issue, its status comment aside."""
         return [one for one in self.comments(number) if "<!-- experiment-bot:reply" in one]
 
+    def work_on(self) -> "asyncio.Task[None]":
+        """Let the outbox work until the task is cancelled."""
+        return asyncio.create_task(self.outbox.run())
+
     async def work(self) -> None:
         """Let the outbox do everything that is due."""
         await self.outbox.work_off()

@@ -87,6 +87,7 @@ async def test_create_with_token(bot: Bot) -> None:
         "token": MASK,
         "webhook_secret": MASK,
         "api_url": "https://api.github.com",
+        "commands": {},
         "repositories": None,
         "comments": "on",
         "label": "experiment",
@@ -115,6 +116,7 @@ async def test_create_with_app(
     assert answer.body["config"] == {
         **shown,
         "api_url": "https://api.github.com",
+        "commands": {},
         "repositories": None,
         "comments": "on",
         "label": "experiment",
@@ -332,7 +334,7 @@ async def test_switching_credentials(bot: Bot, pem: str) -> None:
     assert answer.status == 200, answer.body
     assert answer.body["config"].keys() == {
         *("auth", "app_id", "private_key", "installation_id"),
-        *("webhook_secret", "api_url", "repositories", "comments", "label", "check"),
+        *("webhook_secret", "api_url", "repositories", "commands", "comments", "label", "check"),
     }
     assert answer.body["config"]["auth"] == "app"
     opened = await open_integration(bot, integration)

@@ -9,7 +9,16 @@ from typing import Any
 import pytest
 
 from bot import times
-from bot.storage import activity, deliveries, experiments, facts, integrations, links, tokens
+from bot.storage import (
+    actions,
+    activity,
+    deliveries,
+    experiments,
+    facts,
+    integrations,
+    links,
+    tokens,
+)
 from bot.storage.database import NO_PARAMS, Params, Row, Transaction
 from bot.storage.transfer import TABLES
 from tests.running import Bot
@@ -46,6 +55,10 @@ class Explained:
     def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         self.all(sql, params)
         return 0
+
+    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
+        for params in rows[:1]:
+            self.all(sql, params)
 
 
 def troubles(sql: str, plan: str, engine: str) -> Iterator[str]:
@@ -148,6 +161,7 @@ def _fill(transaction: Transaction) -> None:
                 "key": f"key-{n}",
                 "name": f"Experiment {n}",
                 "status": statuses[n % 5],
+                "owner": f"team-{n % 100}",
                 "tags": "[]",
                 "search": f"key-{n} experiment {n}",
                 "created_at": at(n),
@@ -247,6 +261,27 @@ def _fill(transaction: Transaction) -> None:
         ],
     )
     add(
+        "actions",
+        [
+            {
+                "id": f"action {n}",
+                "kind": ("check", "label", "status_comment")[n % 3],
+                "queue": f"queue {n % 20}",
+                "lane": f"lane {n}",
+                "priority": 1,
+                "integration_id": f"integration {n % 20}",
+                "repository_id": n + 1,
+                "request": "{}",
+                "status": "done" if n % 40 else ("pending", "failed")[n // 40 % 2],
+                "attempts": 1,
+                "give_up_at": at(n),
+                "created_at": at(n),
+                "finished_at": at(n),
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
         "branch_commits",
         [
             {"repository_id": n + 1, "ref": "main", "commit_id": n + 1, "pushed_at": at(n)}
@@ -289,6 +324,15 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for before in (None, ROWS // 2)
     ),
     *((integrations.listed, (before, 51)) for before in (None, 10)),
+    *(
+        (actions.listed, (status, kind, before, 51))
+        for status in ("failed", actions.OWED)
+        for kind in (None, "check")
+        for before in (None, ROWS // 2)
+    ),
+    (deliveries.failures, (3, SOME, 100)),
+    (deliveries.failing, (3, ROWS // 2, 101)),
+    (activity.of_delivery, ("guid 2", 200)),
 ]
 OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
@@ -304,6 +348,12 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (links.of_target, ("pull_request", 7)),
     (links.of_targets_with_experiments, ("pull_request", 7)),
     (experiments.find_with_counts, ("key-1",)),
+    *((experiments.page, (None, None, None, sort, 500, 50)) for sort in experiments.SORTS),
+    *((experiments.page, (None, "team-1", None, sort, 0, 50)) for sort in experiments.SORTS),
+    (activity.weeks_of, (["key-1", "key-2"], [NOW, SOME, SOME + 1], 500)),
+    (links.counts_by_state, ("key-1",)),
+    (links.counts_by_kind, ("key-1",)),
+    (links.pull_request_times, ("key-1", 50)),
     (links.remove_via_item, ("key-1", 7)),
     (activity.of_item, (7,)),
     (activity.remove_of_commit, ("key-1", 7)),
@@ -313,6 +363,8 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (deliveries.find, (3, "guid 2")),
     (deliveries.last_received, (3,)),
     (deliveries.due, (NOW, 50)),
+    (deliveries.events_of, (3, 50)),
+    (actions.owed_by, ("integration 3",)),
     (deliveries.remove_some, (3, 200)),
     (deliveries.drop_payloads, (NOW, 200)),
     (deliveries.remove_old, (NOW, 200)),

@@ -70,7 +70,11 @@ async def retry(call: Call) -> Any:
 
     409 if it is running or done, or if a newer one that is pending does the same.
     """
-    action_id = call.path("action_id").lower()
+    return await try_again(call, call.path("action_id").lower())
+
+
+async def try_again(call: Call, action_id: str) -> models.Action:
+    """Try one action again now; raises Problem."""
 
     def job(transaction: Transaction) -> Row | None:
         action = storage.find(transaction, action_id)

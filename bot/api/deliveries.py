@@ -70,7 +70,7 @@ async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
 
     def job(transaction: Transaction) -> models.DeliveryDetail | None:
-        row = _find(call, transaction)
+        row = _find(call, transaction, call.path("delivery_id").lower())
         return _detail(row) if row else None
 
     found = await call.services.database.read(job)
@@ -89,11 +89,16 @@ async def get(call: Call) -> Any:
 )
 async def replay(call: Call) -> Any:
     """Changes nothing if they had succeeded. The answer tells how it went this time."""
+    return await run_again(call, call.path("delivery_id").lower())
+
+
+async def run_again(call: Call, guid: str) -> models.Delivery:
+    """Replay one delivery of the call's integration; raises Problem."""
     database, dispatcher = call.services.database, call.services.dispatcher
-    structlog.contextvars.bind_contextvars(delivery=call.path("delivery_id").lower())
+    structlog.contextvars.bind_contextvars(delivery=guid)
 
     def again(transaction: Transaction) -> bool:
-        row, integration = _find(call, transaction), _integration(call, transaction)
+        row, integration = _find(call, transaction, guid), _integration(call, transaction)
         if row is None or integration is None:
             return False
         host = web_host(msgspec.json.decode(integration["config"])["api_url"])
@@ -101,7 +106,7 @@ async def replay(call: Call) -> Any:
         return True
 
     def failed(transaction: Transaction, failure: Exception) -> bool:
-        row, integration = _find(call, transaction), _integration(call, transaction)
+        row, integration = _find(call, transaction, guid), _integration(call, transaction)
         if row is None or integration is None:
             return False
         deliveries.fail_again(transaction, integration["id"], row, failure)
@@ -126,21 +131,24 @@ async def replay(call: Call) -> Any:
     log_change(call, "delivery replayed")
 
     def shown(transaction: Transaction) -> models.Delivery | None:
-        row = _find(call, transaction)
+        row = _find(call, transaction, guid)
         return models.Delivery(**_delivery(row)) if row else None
 
-    return await database.read(shown)
+    answer = await database.read(shown)
+    if answer is None:
+        raise not_found("delivery")
+    return answer
 
 
 def _integration(call: Call, transaction: Transaction) -> Row | None:
     return integrations.find(transaction, call.path("integration_id").lower())
 
 
-def _find(call: Call, transaction: Transaction) -> Row | None:
+def _find(call: Call, transaction: Transaction, guid: str) -> Row | None:
     integration = _integration(call, transaction)
     if integration is None:
         return None
-    return storage.find(transaction, integration["seq"], call.path("delivery_id").lower())
+    return storage.find(transaction, integration["seq"], guid)
 
 
 def _delivery(row: Row) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import uuid
 from typing import Any
 
 import msgspec
+from aiohttp import web
 
 from bot import times
 from bot.api import models
@@ -23,6 +24,8 @@ from bot.storage.database import Row, Transaction
 operations = Operations("Links")
 ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue
 _IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
+# What a form of ours says in place of the header.
+IDEMPOTENCY_KEY: web.RequestKey[str] = web.RequestKey("idempotency_key", str)
 
 
 @operations.add(
@@ -153,7 +156,7 @@ async def create_issue(call: Call) -> Any:
 
 
 def _idempotency_key(call: Call) -> str | None:
-    key = call.request.headers.get("Idempotency-Key")
+    key = call.request.headers.get("Idempotency-Key", call.request.get(IDEMPOTENCY_KEY))
     if key is None:
         return None
     if not (1 <= len(key) <= 255 and key.isascii() and key.isprintable() and " " not in key):

@@ -28,12 +28,7 @@ def routes(description: dict[str, Any]) -> list[web.RouteDef]:
             text=page, content_type="text/html", headers={"Content-Security-Policy": policy}
         )
 
-    async def home(request: web.Request) -> web.Response:
-        return web.Response(status=302, headers={"Location": "/api/v1/docs"})
-
     pages = {
-        "/": home,
-        "/experiments/{key}": home,  # where the bot's comments lead to
         "/healthz": _healthz,
         "/readyz": _readyz,
         "/metrics": _metrics,

@@ -328,8 +328,8 @@ def _stop_if_failed(playing: "asyncio.Task[None]") -> None:
 async def _play(services: Services, token: str) -> None:
     settings = services.settings
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        api = _Api(session, _local_url(settings), token)
-        answers = await _play_week(api)
+        api = Api(session, _local_url(settings), token)
+        answers = await play_week(api)
         summary = await _summary(api, answers, settings.public_url)
     log.configure(settings.log_level, settings.log_format)
     click.echo(summary)
@@ -341,7 +341,7 @@ def _local_url(settings: Settings) -> str:
 
 
 @dataclass(frozen=True)
-class _Api:
+class Api:
     """The service as a client sees it."""
 
     session: aiohttp.ClientSession
@@ -377,7 +377,7 @@ def _unexpected(what: str, status: int, text: str) -> click.ClickException:
     return click.ClickException(f"the week was cut short: {what} was answered {status}: {text}")
 
 
-async def _play_week(api: _Api) -> Counter[str]:
+async def play_week(api: Api) -> Counter[str]:
     """Send the whole week and return how many deliveries got which answer.
 
     Meanwhile the clock of this process shows the moment that is played, so that experiments and
@@ -405,7 +405,7 @@ def _microseconds(moment: datetime) -> int:
     return round(moment.timestamp()) * times.SECOND
 
 
-async def _create_integration(api: _Api, webhook_secret: str) -> str:
+async def _create_integration(api: Api, webhook_secret: str) -> str:
     key = await asyncio.to_thread(rsa.generate_private_key, 65_537, 2048)
     pem = key.private_bytes(
         serialization.Encoding.PEM,
@@ -432,7 +432,7 @@ async def _create_integration(api: _Api, webhook_secret: str) -> str:
     return str(created["id"])
 
 
-async def _summary(api: _Api, answers: Counter[str], public_url: str) -> str:
+async def _summary(api: Api, answers: Counter[str], public_url: str) -> str:
     """Return what the week left behind, and where to look at it."""
     experiments = (await api.ask("GET", "/api/v1/experiments?limit=200"))["items"]
     unresolved = (await api.ask("GET", "/api/v1/links/unresolved?limit=200"))["items"]
@@ -458,7 +458,7 @@ async def _summary(api: _Api, answers: Counter[str], public_url: str) -> str:
     key = experiments[-1]["key"] if experiments else "KEY"
     lines += [
         "",
-        f"Dashboard  {public_url}",
+        f"Dashboard  {public_url}   (sign in with {api.token})",
         f"API        {public_url}/api/v1/docs",
         "",
         f"What happened to {key}:",

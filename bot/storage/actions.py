@@ -29,6 +29,7 @@ _COLUMNS = (
 _ADD = f"""INSERT INTO actions ({", ".join(_COLUMNS)})
     VALUES ({", ".join(f":{name}" for name in _COLUMNS)}) ON CONFLICT DO NOTHING"""
 _OPEN = "('pending', 'running')"
+OWED = "owed"  # stands for every status but done
 _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
     LEFT JOIN repositories ON repositories.id = actions.repository_id"""
 
@@ -64,7 +65,9 @@ def listed(
 ) -> Sequence[Row]:
     """Return actions, newest first; `before` is a seq."""
     conditions = ["1 = 1"]
-    if status is not None:
+    if status == OWED:
+        conditions.append("actions.status <> 'done'")
+    elif status is not None:
         conditions.append("actions.status = :status")
     if kind is not None:
         conditions.append("actions.kind = :kind")
@@ -92,6 +95,16 @@ def failed_of(transaction: Transaction, integration_id: str, since: int) -> Sequ
             AND integration_id = :integration_id ORDER BY seq""",
         {"integration_id": integration_id, "since": since},
     )
+
+
+def owed_by(transaction: Transaction, integration_id: str) -> dict[str, int]:
+    """Return how many actions of an integration there are of each status but done."""
+    rows = transaction.all(
+        """SELECT status, COUNT(*) AS number FROM actions
+            WHERE integration_id = :integration_id AND status <> 'done' GROUP BY status""",
+        {"integration_id": integration_id},
+    )
+    return {row["status"]: row["number"] for row in rows}
 
 
 def open_of_integration(transaction: Transaction, integration_id: str) -> Sequence[Row]:

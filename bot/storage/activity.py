@@ -14,7 +14,31 @@ _SELECT = """SELECT activity.*, repositories.full_name AS repository FROM activi
 
 
 def add(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add items; experiments and repositories know when they were last heard of."""
     transaction.run_many(_ADD, rows)
+    transaction.run_many(
+        """UPDATE experiments SET last_activity = :position
+            WHERE key = :key AND last_activity < :position""",
+        _newest(rows),
+    )
+    heard: dict[int, int] = {}
+    for row in rows:
+        if (repository := row["repository_id"]) is not None:
+            heard[repository] = max(heard.get(repository, 0), row["position"])
+    transaction.run_many(
+        """UPDATE repositories SET last_activity = :position
+            WHERE id = :id AND last_activity < :position""",
+        [{"id": repository, "position": position} for repository, position in heard.items()],
+    )
+
+
+def _newest(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return each experiment among some items with the position of its newest."""
+    newest: dict[str, int] = {}
+    for row in rows:
+        key = row["experiment_key"]
+        newest[key] = max(newest.get(key, row["position"]), row["position"])
+    return [{"key": key, "position": position} for key, position in newest.items()]
 
 
 def of_item(transaction: Transaction, item_id: int) -> Sequence[Row]:
@@ -24,13 +48,31 @@ def of_item(transaction: Transaction, item_id: int) -> Sequence[Row]:
 
 
 def remove(transaction: Transaction, seqs: Sequence[int]) -> None:
-    transaction.run_many("DELETE FROM activity WHERE seq = :seq", [{"seq": seq} for seq in seqs])
+    removed: list[Row] = []
+    for seq in seqs:
+        removed += transaction.all(
+            "DELETE FROM activity WHERE seq = :seq RETURNING experiment_key, position",
+            {"seq": seq},
+        )
+    _look_back(transaction, removed)
 
 
 def remove_of_commit(transaction: Transaction, experiment_key: str, commit_id: int) -> None:
-    transaction.run(
-        "DELETE FROM activity WHERE commit_id = :commit_id AND experiment_key = :experiment_key",
+    removed = transaction.all(
+        """DELETE FROM activity WHERE commit_id = :commit_id AND experiment_key = :experiment_key
+            RETURNING experiment_key, position""",
         {"commit_id": commit_id, "experiment_key": experiment_key},
+    )
+    _look_back(transaction, removed)
+
+
+def _look_back(transaction: Transaction, removed: Sequence[Row]) -> None:
+    """Let experiments whose newest item may have been removed find what is the newest now."""
+    transaction.run_many(
+        """UPDATE experiments SET last_activity = COALESCE((SELECT MAX(position) FROM activity
+                WHERE activity.experiment_key = experiments.key), 0)
+            WHERE key = :key AND last_activity <= :position""",
+        _newest(removed),
     )
 
 
@@ -65,6 +107,42 @@ def after(transaction: Transaction, seq: int, limit: int) -> Sequence[Row]:
     )
 
 
+def of_delivery(transaction: Transaction, guid: str, limit: int) -> Sequence[Row]:
+    """Return what a delivery has brought into feeds, in the order it was recorded."""
+    return transaction.all(
+        f"{_SELECT} WHERE activity.guid = :guid ORDER BY activity.seq LIMIT :limit",
+        {"guid": guid, "limit": limit},
+    )
+
+
 def last_seq(transaction: Transaction) -> int:
     row = transaction.one("SELECT MAX(seq) AS seq FROM activity")
     return (row["seq"] if row else None) or 0
+
+
+def weeks_of(
+    transaction: Transaction, keys: Sequence[str], starts: Sequence[int], limit: int
+) -> dict[str, list[int]]:
+    """Return how many items some feeds have in each of some weeks, `limit` at most.
+
+    `starts` are the positions at which the weeks begin, the last one that at which they end.
+    """
+    found = {key: [0] * (len(starts) - 1) for key in keys}
+    if not found:
+        return found
+    names = {f"key{number}": key for number, key in enumerate(found)}
+    bounds = {f"start{number}": start for number, start in enumerate(starts)}
+    columns = ", ".join(
+        f"""(SELECT COUNT(*) FROM (SELECT 1 FROM activity
+            WHERE activity.experiment_key = experiments.key
+                AND activity.position >= :start{number} AND activity.position < :start{number + 1}
+            LIMIT :limit) AS counted) AS week{number}"""
+        for number in range(len(starts) - 1)
+    )
+    for row in transaction.all(
+        f"""SELECT key, {columns} FROM experiments
+            WHERE key IN ({", ".join(f":{name}" for name in names)})""",
+        {**names, **bounds, "limit": limit},
+    ):
+        found[row["key"]] = [row[f"week{number}"] for number in range(len(starts) - 1)]
+    return found

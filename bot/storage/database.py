@@ -80,7 +80,7 @@ class Database(Protocol):
         """
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
-        """Return True at the next commit, False after `timeout` seconds without one."""
+        """Return True at the next commit of a change, False after `timeout` seconds without."""
 
     async def close(self) -> None:
         """Finish the jobs in hand and close every connection."""

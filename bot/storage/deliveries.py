@@ -110,6 +110,54 @@ def last_received(transaction: Transaction, integration_seq: int) -> int | None:
     return row["received_at"] if row else None
 
 
+def failures(
+    transaction: Transaction, integration_seq: int, since: int, limit: int
+) -> dict[str, int]:
+    """Return how many deliveries since a time have not taken effect, by status, up to `limit`."""
+    return {
+        status: sum(
+            row["received_at"] >= since
+            for row in listed(transaction, integration_seq, status, None, None, limit)
+        )
+        for status in ("failed", "retrying")
+    }
+
+
+def failing(transaction: Transaction, integration_seq: int, after: int, limit: int) -> list[Row]:
+    """Return the deliveries that have not taken effect, oldest first, after a seq."""
+    rows = [
+        row
+        for status in ("failed", "retrying")
+        for row in transaction.all(
+            """SELECT seq, guid FROM deliveries WHERE integration_seq = :integration_seq
+                AND status = :status AND seq > :after AND payload IS NOT NULL
+                ORDER BY seq LIMIT :limit""",
+            {
+                "integration_seq": integration_seq,
+                "status": status,
+                "after": after,
+                "limit": limit,
+            },
+        )
+    ]
+    return sorted(rows, key=lambda row: int(row["seq"]))[:limit]
+
+
+def events_of(transaction: Transaction, integration_seq: int, limit: int) -> list[str]:
+    """Return the names of the events of an integration's deliveries, in order."""
+    found: list[str] = []
+    while len(found) < limit:  # one step into the index for each name, however many deliveries
+        row = transaction.one(
+            """SELECT event FROM deliveries WHERE integration_seq = :integration_seq
+                AND event > :last ORDER BY event LIMIT 1""",
+            {"integration_seq": integration_seq, "last": found[-1] if found else ""},
+        )
+        if row is None:
+            break
+        found.append(row["event"])
+    return found
+
+
 def remove_some(transaction: Transaction, integration_seq: int, limit: int) -> int:
     """Remove up to `limit` deliveries of an integration; return how many went."""
     return transaction.run(
@@ -145,3 +193,22 @@ def remove_old(transaction: Transaction, before: int, limit: int) -> int:
             ORDER BY seq LIMIT :limit)""",
         {"before": before, "limit": limit, "window": 10 * limit},
     )
+
+
+def any_received(transaction: Transaction) -> bool:
+    """Tell whether GitHub has been heard of through an integration that there is."""
+    found = transaction.one(
+        """SELECT 1 FROM integrations WHERE deleted_at IS NULL AND EXISTS (SELECT 1 FROM deliveries
+            WHERE deliveries.integration_seq = integrations.seq) LIMIT 1"""
+    )
+    return found is not None
+
+
+def last_received_at_all(transaction: Transaction) -> int | None:
+    """Return when GitHub was last heard of through an integration that there is."""
+    row = transaction.one(
+        """SELECT MAX((SELECT received_at FROM deliveries
+                WHERE deliveries.integration_seq = integrations.seq ORDER BY seq DESC LIMIT 1)
+            ) AS received_at FROM integrations WHERE deleted_at IS NULL"""
+    )
+    return row["received_at"] if row else None

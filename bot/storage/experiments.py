@@ -33,10 +33,14 @@ _COUNTS = ", ".join(
 
 
 def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
-    """Add an experiment and return its row; None if the key exists."""
+    """Add an experiment and return its row; None if the key exists.
+
+    Its feed may have begun before it: what names its key was told already.
+    """
     return transaction.one(
-        f"""INSERT INTO experiments ({", ".join(_COLUMNS)})
-            VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
+        f"""INSERT INTO experiments ({", ".join(_COLUMNS)}, last_activity)
+            VALUES ({", ".join(f":{name}" for name in _COLUMNS)},
+                COALESCE((SELECT MAX(position) FROM activity WHERE experiment_key = :key), 0))
             ON CONFLICT DO NOTHING RETURNING *""",
         values,
     )
@@ -82,23 +86,107 @@ def listed(
 
     `before` is a seq, `text` a part of key, name or owner.
     """
-    conditions = []
-    if status is not None:
-        conditions.append("status = :status")
-    if text:
-        conditions.append("search LIKE :pattern ESCAPE '!'")
-    if before is not None:
-        conditions.append("seq < :before")
-    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
-    escaped = folded(text or "")
-    for character in "!%_":
-        escaped = escaped.replace(character, f"!{character}")
+    where = _where(
+        "status = :status" if status is not None else None,
+        "search LIKE :pattern ESCAPE '!'" if text else None,
+        "seq < :before" if before is not None else None,
+    )
     return transaction.all(
         f"SELECT experiments.*, {_COUNTS} FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
-        {"status": status, "pattern": f"%{escaped}%", "before": before, "limit": limit},
+        {"status": status, "pattern": _pattern(text), "before": before, "limit": limit},
     )
+
+
+def _where(*conditions: str | None) -> str:
+    given = [condition for condition in conditions if condition]
+    return f"WHERE {' AND '.join(given)}" if given else ""
+
+
+def _pattern(text: str | None) -> str:
+    escaped = folded(text)
+    for character in "!%_":
+        escaped = escaped.replace(character, f"!{character}")
+    return f"%{escaped}%"
+
+
+SORTS = {
+    "newest": "seq DESC",
+    "name": "LOWER(name), seq",
+    "activity": "last_activity DESC, seq DESC",
+}
+
+
+def page(
+    transaction: Transaction,
+    status: str | None,
+    owner: str | None,
+    text: str | None,
+    sort: str,
+    offset: int,
+    limit: int,
+) -> Sequence[Row]:
+    """Return experiments in the order of `sort`, one of SORTS, with their pull requests counted.
+
+    Only those of the page are read whole and counted for.
+    """
+    where = _where(
+        "status = :status" if status else None,
+        "owner = :owner" if owner else None,
+        "search LIKE :pattern ESCAPE '!'" if text else None,
+    )
+    counts = ", ".join(
+        f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
+            AND links.kind = 'pull_request' AND links.state = '{state}') AS {state}"""
+        for state in ("open", "merged")
+    )
+    return transaction.all(
+        f"""SELECT experiments.*, {counts} FROM experiments WHERE seq IN (
+                SELECT seq FROM experiments {where}
+                ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset)
+            ORDER BY {SORTS[sort]}""",
+        {
+            "status": status,
+            "owner": owner,
+            "pattern": _pattern(text),
+            "limit": limit,
+            "offset": offset,
+        },
+    )
+
+
+def counts_by_status(
+    transaction: Transaction, owner: str | None, text: str | None
+) -> dict[str, int]:
+    """Return how many experiments of an owner and with a text there are in each status."""
+    where = _where(
+        "owner = :owner" if owner else None, "search LIKE :pattern ESCAPE '!'" if text else None
+    )
+    rows = transaction.all(
+        f"SELECT status, COUNT(*) AS count FROM experiments {where} GROUP BY status",
+        {"owner": owner, "pattern": _pattern(text)},
+    )
+    return {row["status"]: row["count"] for row in rows}
+
+
+def owners(transaction: Transaction, limit: int) -> list[str]:
+    """Return the owners in their order, `limit` at most."""
+    rows = transaction.all(
+        """SELECT owner FROM experiments WHERE owner IS NOT NULL AND owner <> ''
+            GROUP BY owner ORDER BY owner LIMIT :limit""",
+        {"limit": limit},
+    )
+    return [row["owner"] for row in rows]
 
 
 def keys(transaction: Transaction) -> list[str]:
     """Return every experiment's key."""
     return [row["key"] for row in transaction.all("SELECT key FROM experiments ORDER BY key")]
+
+
+def any_at_all(transaction: Transaction) -> bool:
+    return transaction.one("SELECT 1 FROM experiments LIMIT 1") is not None
+
+
+def any_is(transaction: Transaction) -> bool:
+    """Tell whether there is any experiment."""
+    return transaction.one("SELECT 1 FROM experiments LIMIT 1") is not None

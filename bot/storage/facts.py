@@ -254,6 +254,11 @@ def versions_of_item(transaction: Transaction, item_id: int) -> list[str]:
     return [row["snapshot"] for row in rows]
 
 
+def last_version(transaction: Transaction) -> int:
+    row = transaction.one("SELECT MAX(id) AS id FROM versions")
+    return (row["id"] if row else None) or 0
+
+
 def add_commit(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
     """Add a commit and return its row; None if it is there already."""
     return transaction.one(
@@ -321,4 +326,56 @@ def pull_requests_of_branch(
         """SELECT * FROM items WHERE head_repository_id = :repository_id AND head_ref = :ref
             AND kind = 'pull_request' AND gone_at IS NULL ORDER BY created_at, id""",
         {"repository_id": repository_id, "ref": ref},
+    )
+
+
+_COUNTED = 1000  # a list of repositories counts no further
+_IN_REPOSITORY = ", ".join(
+    f"""(SELECT COUNT(*) FROM (SELECT DISTINCT target_id FROM links
+            WHERE links.repository_id = repositories.id AND links.kind = '{kind}'
+                AND links.state = '{state}' LIMIT {_COUNTED}) AS some) AS {state}_{kind}s"""
+    for kind, state in (
+        ("pull_request", "open"),
+        ("pull_request", "merged"),
+        ("issue", "open"),
+        ("issue", "closed"),
+    )
+)
+
+
+def repositories_heard_of(
+    transaction: Transaction, text: str, before: tuple[int, int] | None, limit: int
+) -> Sequence[Row]:
+    """Return repositories in which something is linked, the last one heard of first.
+
+    Each has how many `open_pull_requests`, `merged_pull_requests`, `open_issues` and
+    `closed_issues` are linked, a thousand at most. `before` is (last_activity, id), `text` a part
+    of the name.
+    """
+    escaped = text.lower()
+    for character in "!%_":
+        escaped = escaped.replace(character, f"!{character}")
+    return transaction.all(
+        f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories WHERE last_activity > 0
+                {"AND name_key LIKE :pattern ESCAPE '!'" if text else ""}
+                {"AND (last_activity, id) < (:last_activity, :id)" if before else ""}
+            ORDER BY last_activity DESC, id DESC LIMIT :limit""",
+        {
+            "pattern": f"%{escaped}%",
+            "last_activity": before[0] if before else None,
+            "id": before[1] if before else None,
+            "limit": limit,
+        },
+    )
+
+
+def repository_heard_of(
+    transaction: Transaction, full_name: str, host: str | None = None
+) -> Row | None:
+    """Return a repository, with counts as in the list, by its present name; on any host if None."""
+    return transaction.one(
+        f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories
+            WHERE name_key = :name_key {"AND host = :host" if host else ""}
+            ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC LIMIT 1""",
+        {"name_key": full_name.lower(), "host": host},
     )

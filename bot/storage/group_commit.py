@@ -35,8 +35,10 @@ class GroupCommit(ABC):
         self.signal = CommitSignal()
 
     @abstractmethod
-    async def commit(self, batch: list[Task]) -> None:
+    async def commit(self, batch: list[Task]) -> bool:
         """Run the jobs in order, each behind a savepoint, and commit them.
+
+        Returns whether a row was changed: who waits for commits is not woken for nothing.
 
         Sets each task's `result`, or `error` for a job that raised and was undone alone. Raises
         StorageUnavailable if nothing was kept, or if it cannot be known what was.
@@ -66,8 +68,9 @@ class GroupCommit(ABC):
                 await self._gather()
                 batch = self._waiting[:MAX_BATCH]
                 del self._waiting[:MAX_BATCH]
+                changed = True
                 try:
-                    await self.commit(batch)
+                    changed = await self.commit(batch)
                 except StorageUnavailable as error:
                     for task in batch:
                         task.error = task.error or error
@@ -76,6 +79,8 @@ class GroupCommit(ABC):
                         task.error = task.error or StorageUnavailable(f"{type(error).__name__}")
                         task.error.__cause__ = task.error.__cause__ or error
                 self._hand_back(batch)
+                if changed:
+                    self.signal.announce()
         finally:
             self._flushing = None
 
@@ -95,4 +100,3 @@ class GroupCommit(ABC):
                 task.future.set_exception(task.error)
             else:
                 task.future.set_result(task.result)
-        self.signal.announce()

@@ -77,6 +77,37 @@ def clear_last_error(transaction: Transaction, integration_id: str, prefix: str)
     )
 
 
+def secret_used(
+    transaction: Transaction,
+    integration_id: str,
+    updated_at: int,
+    at: int,
+    before: int,
+    *,
+    previous: bool,
+) -> None:
+    """Note that a delivery was signed with the webhook secret, or with a `previous` one.
+
+    Not if that was noted at or after `before`, or if the integration was changed after
+    `updated_at`.
+    """
+    column = "previous_secret_used_at" if previous else "secret_used_at"
+    transaction.run(
+        f"""UPDATE integrations SET {column} = :at WHERE id = :id AND updated_at = :updated_at
+            AND ({column} IS NULL OR {column} < :before)""",
+        {"id": integration_id, "updated_at": updated_at, "at": at, "before": before},
+    )
+
+
+def forget_secret_use(transaction: Transaction, integration_id: str) -> None:
+    """Forget when deliveries came that webhook secrets have signed: there is a new one."""
+    transaction.run(
+        """UPDATE integrations SET secret_used_at = NULL, previous_secret_used_at = NULL
+            WHERE id = :id""",
+        {"id": integration_id},
+    )
+
+
 def mark_deleted(transaction: Transaction, integration_id: str, at: int) -> bool:
     """Take an integration out of service and wipe its secrets; its deliveries go later."""
     return (

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from bot.storage.database import Row, Transaction
 
 _ADD = """INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
-        via_item_id, integration_id, resolved)
+        via_item_id, integration_id, repository_id, resolved)
     VALUES (:experiment_key, :kind, :target_id, :state, :linked_by, :linked_at, :via_item_id,
         :integration_id,
+        CASE WHEN :kind = 'commit' THEN (SELECT repository_id FROM commits WHERE id = :target_id)
+            ELSE (SELECT repository_id FROM items WHERE id = :target_id) END,
         CASE WHEN EXISTS (SELECT 1 FROM experiments WHERE key = :experiment_key)
             THEN 1 ELSE 0 END)
     ON CONFLICT DO NOTHING"""
@@ -215,4 +217,190 @@ def unresolved(transaction: Transaction, before: int | None, limit: int) -> Sequ
             WHERE links.resolved = 0 {"AND links.id < :before" if before else ""}
             ORDER BY links.id DESC LIMIT :limit""",
         {"before": before, "limit": limit},
+    )
+
+
+def experiments_of_repository(
+    transaction: Transaction, repository_id: int, after: str | None, limit: int
+) -> Sequence[Row]:
+    """Return the keys linked in a repository, in their order; `after` is a key.
+
+    Each with `name`, `status` and `last_activity`, null while there is no such experiment. The
+    keys are stepped through one by one: most of them have many links.
+    """
+    beyond = "AND experiment_key > :after" if after is not None else ""
+    return transaction.all(
+        f"""WITH RECURSIVE keys(key) AS (
+                SELECT MIN(experiment_key) FROM links WHERE repository_id = :id {beyond}
+                UNION ALL
+                SELECT (SELECT MIN(experiment_key) FROM links
+                        WHERE repository_id = :id AND experiment_key > keys.key)
+                    FROM keys WHERE keys.key IS NOT NULL)
+            SELECT found.key, experiments.name, experiments.status, experiments.last_activity
+            FROM (SELECT key FROM keys WHERE key IS NOT NULL LIMIT :limit) AS found
+            LEFT JOIN experiments ON experiments.key = found.key""",
+        {"id": repository_id, "after": after, "limit": limit},
+    )
+
+
+def counts_in_repository(
+    transaction: Transaction, repository_id: int, keys: Sequence[str]
+) -> Sequence[Row]:
+    """Return how many links of each kind and state some experiments have in a repository."""
+    if not keys:
+        return []
+    names = {f"key{position}": key for position, key in enumerate(keys)}
+    return transaction.all(
+        f"""SELECT experiment_key, kind, state, COUNT(*) AS count FROM links
+            WHERE repository_id = :id
+                AND experiment_key IN ({", ".join(f":{name}" for name in names)})
+            GROUP BY experiment_key, kind, state""",
+        {"id": repository_id, **names},
+    )
+
+
+def items_of_repository(
+    transaction: Transaction,
+    repository_id: int,
+    kind: str,
+    before: tuple[str, int] | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Return a repository's linked items: open before merged before closed, in each the newest.
+
+    `before` is (state, id).
+    """
+    return transaction.all(
+        f"""SELECT items.* FROM (SELECT DISTINCT state, target_id FROM links
+                WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
+                {"AND (state, target_id) < (:state, :target_id)" if before else ""}
+                ORDER BY state DESC, target_id DESC LIMIT :limit) AS found
+            JOIN items ON items.id = found.target_id
+            ORDER BY found.state DESC, found.target_id DESC""",
+        {
+            "id": repository_id,
+            "kind": kind,
+            "state": before[0] if before else None,
+            "target_id": before[1] if before else None,
+            "limit": limit,
+        },
+    )
+
+
+def keys_of_targets(
+    transaction: Transaction, kind: str, target_ids: Sequence[int]
+) -> dict[int, list[str]]:
+    """Return the keys that each of some targets is linked to."""
+    found: dict[int, list[str]] = {target_id: [] for target_id in target_ids}
+    if not found:
+        return found
+    names = {f"id{position}": one for position, one in enumerate(found)}
+    rows = transaction.all(
+        f"""SELECT target_id, experiment_key FROM links WHERE kind = :kind
+                AND target_id IN ({", ".join(f":{name}" for name in names)}) ORDER BY id""",
+        {"kind": kind, **names},
+    )
+    for row in rows:
+        found[row["target_id"]].append(row["experiment_key"])
+    return found
+
+
+def unresolved_keys(
+    transaction: Transaction, text: str, after: str | None, limit: int
+) -> Sequence[Row]:
+    """Return the keys that no experiment has, in their order, with how many links wait for each.
+
+    `after` is a key, `text` a part of one. `first_at` is when the first of the links was made.
+    """
+    escaped = text.lower()
+    for character in "!%_":
+        escaped = escaped.replace(character, f"!{character}")
+    counts = ", ".join(
+        f"SUM(CASE WHEN kind = '{kind}' THEN 1 ELSE 0 END) AS {kind}s"
+        for kind in ("pull_request", "issue", "commit")
+    )
+    return transaction.all(
+        f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
+            WHERE resolved = 0
+                {"AND LOWER(experiment_key) LIKE :pattern ESCAPE '!'" if text else ""}
+                {"AND experiment_key > :after" if after is not None else ""}
+            GROUP BY experiment_key ORDER BY experiment_key LIMIT :limit""",
+        {"pattern": f"%{escaped}%", "after": after, "limit": limit},
+    )
+
+
+def some_of_key(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
+    """Return some links of a key as `unresolved` does, pull requests first."""
+    return transaction.all(
+        """SELECT links.kind, repositories.full_name AS repository, items.number,
+                COALESCE(items.title, commits.message) AS title, commits.sha,
+                COALESCE(items.html_url, commits.html_url) AS html_url
+            FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
+                ORDER BY kind DESC, (id + 0) DESC LIMIT :limit) AS links
+            LEFT JOIN items ON links.kind <> 'commit' AND items.id = links.target_id
+            LEFT JOIN commits ON links.kind = 'commit' AND commits.id = links.target_id
+            JOIN repositories ON repositories.id = links.repository_id
+            ORDER BY links.kind DESC, links.id DESC""",
+        {"experiment_key": experiment_key, "limit": limit},
+    )
+
+
+def any_unresolved(transaction: Transaction) -> bool:
+    """Tell whether a link waits for its experiment."""
+    return transaction.one("SELECT 1 FROM links WHERE resolved = 0 LIMIT 1") is not None
+
+
+def any_pull_request(transaction: Transaction) -> bool:
+    """Tell whether an experiment has a pull request."""
+    found = transaction.one(
+        """SELECT 1 FROM experiments WHERE EXISTS (SELECT 1 FROM links
+            WHERE links.experiment_key = experiments.key AND links.kind = 'pull_request') LIMIT 1"""
+    )
+    return found is not None
+
+
+def counts_by_state(transaction: Transaction, experiment_key: str) -> dict[str, dict[str, int]]:
+    """Return how many pull requests and issues of each state an experiment has."""
+    found: dict[str, dict[str, int]] = {"pull_request": {}, "issue": {}}
+    for row in transaction.all(
+        """SELECT kind, state, COUNT(*) AS count FROM links
+            WHERE experiment_key = :key AND kind IN ('pull_request', 'issue')
+                AND state IS NOT NULL
+            GROUP BY kind, state""",
+        {"key": experiment_key},
+    ):
+        found[row["kind"]][row["state"]] = row["count"]
+    return found
+
+
+def counts_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, int]:
+    """Return how many links of each kind name a key."""
+    found = {"pull_request": 0, "issue": 0, "commit": 0}
+    for row in transaction.all(
+        """SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :key GROUP BY kind""",
+        {"key": experiment_key},
+    ):
+        found[row["kind"]] = row["count"]
+    return found
+
+
+def pull_request_times(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
+    """Return when each of the pull requests linked last was opened, and when merged."""
+    return transaction.all(
+        """SELECT items.created_at, items.merged_at FROM links
+            JOIN items ON items.id = links.target_id
+            WHERE links.experiment_key = :key AND links.kind = 'pull_request'
+            ORDER BY links.id + 0 DESC LIMIT :limit""",
+        {"key": experiment_key, "limit": limit},
+    )
+
+
+def of_versions_after(transaction: Transaction, version_id: int, limit: int) -> Sequence[Row]:
+    """Return the keys of what some deliveries have told of, from the first after a version."""
+    return transaction.all(
+        """SELECT DISTINCT links.experiment_key
+            FROM (SELECT item_id FROM versions WHERE id > :id ORDER BY id LIMIT :limit) AS told
+            JOIN items ON items.id = told.item_id
+            JOIN links ON links.target_id = items.id AND links.kind = items.kind""",
+        {"id": version_id, "limit": limit},
     )

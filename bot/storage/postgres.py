@@ -67,10 +67,11 @@ def _translated(sql: str) -> str:
 class PostgresTransaction:
     """A transaction on one PostgreSQL connection."""
 
-    __slots__ = ("_cursor",)
+    __slots__ = ("_cursor", "changed")
 
     def __init__(self, connection: Connection) -> None:
         self._cursor = connection.cursor()
+        self.changed = False  # whether a statement may have changed a row
 
     def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
         return self._execute(sql, params).fetchall()
@@ -83,13 +84,20 @@ class PostgresTransaction:
 
     def run_many(self, sql: str, rows: Sequence[Params]) -> None:
         self._cursor.executemany(_translated(sql), rows)
+        self._note()
 
     def has_table(self, name: str) -> bool:
         row = self.one("SELECT to_regclass(:name) AS found", {"name": name})
         return row is not None and row["found"] is not None
 
     def _execute(self, sql: str, params: Params) -> "psycopg.Cursor[DictRow]":
-        return self._cursor.execute(_translated(sql), params)
+        self._cursor.execute(_translated(sql), params)
+        self._note()
+        return self._cursor
+
+    def _note(self) -> None:
+        is_reading = (self._cursor.statusmessage or "").startswith("SELECT")
+        self.changed = self.changed or (self._cursor.rowcount > 0 and not is_reading)
 
 
 class PostgresDatabase:
@@ -239,8 +247,8 @@ class _Writer(GroupCommit):
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
 
-    async def commit(self, batch: list[Task]) -> None:
-        await self._loop.run_in_executor(self._thread, self._commit, batch)
+    async def commit(self, batch: list[Task]) -> bool:
+        return await self._loop.run_in_executor(self._thread, self._commit, batch)
 
     async def close(self) -> None:
         await super().close()
@@ -248,7 +256,7 @@ class _Writer(GroupCommit):
         if self._connection is not None:
             self._connection.close()
 
-    def _commit(self, batch: list[Task]) -> None:
+    def _commit(self, batch: list[Task]) -> bool:
         """Run `batch`, again from its beginning while the server is away or takes sides.
 
         Jobs only ever change the database, so one that was rolled back can be run again. When
@@ -260,8 +268,9 @@ class _Writer(GroupCommit):
             try:
                 connection = self._open()
                 connection.execute("SELECT version FROM schema_version FOR UPDATE")
-                self._run(connection, batch)
-                connection.execute(f"NOTIFY {_CHANNEL}")
+                changed = self._run(connection, batch)
+                if changed:
+                    connection.execute(f"NOTIFY {_CHANNEL}")
             except (*_Lost, *_Conflict) as error:
                 self._drop()
                 if time.monotonic() > deadline:
@@ -278,10 +287,10 @@ class _Writer(GroupCommit):
             except psycopg.Error as error:
                 self._drop()
                 raise StorageUnavailable(_one_line(error)) from error
-            return
+            return changed
 
-    def _run(self, connection: Connection, batch: list[Task]) -> None:
-        """Run every job of `batch` behind a savepoint of its own."""
+    def _run(self, connection: Connection, batch: list[Task]) -> bool:
+        """Run every job of `batch` behind a savepoint of its own; tell if a row was changed."""
         transaction = PostgresTransaction(connection)
         for task in batch:
             connection.execute("SAVEPOINT job")
@@ -293,6 +302,7 @@ class _Writer(GroupCommit):
                 task.error = error
                 connection.execute("ROLLBACK TO SAVEPOINT job")
             connection.execute("RELEASE SAVEPOINT job")
+        return transaction.changed
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:

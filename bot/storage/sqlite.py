@@ -186,7 +186,7 @@ class SqliteDatabase:
         """Open the file for work."""
         connection = self._open()
         try:
-            sqlite_utils.Database(connection).enable_wal()
+            _enable_wal(connection)
             connection.execute("PRAGMA synchronous = FULL")
             # Savepoints keep a journal of their own: in memory it costs no system calls.
             connection.execute("PRAGMA temp_store = MEMORY")
@@ -227,6 +227,24 @@ class SqliteDatabase:
                 self._writer.signal.announce()
 
 
+def _enable_wal(connection: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log, once: another process may be doing just that.
+
+    Two that switch at the same moment would wait for each other, so SQLite refuses one of them at
+    once, whatever the busy timeout is.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT
+    while True:
+        try:
+            sqlite_utils.Database(connection).enable_wal()
+            return
+        except sqlite3.OperationalError as error:
+            is_busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+            if not is_busy or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
 class _Writer(GroupCommit):
     """The one connection of this process that writes."""
 
@@ -238,7 +256,8 @@ class _Writer(GroupCommit):
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
-    async def commit(self, batch: list[Task]) -> None:
+    async def commit(self, batch: list[Task]) -> bool:
+        before = self._connection.total_changes
         try:
             if any(task.heavy for task in batch) or not self._begin(patience=0):
                 await self._in_thread(self._begin, BUSY_TIMEOUT)
@@ -251,6 +270,7 @@ class _Writer(GroupCommit):
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
+        return self._connection.total_changes != before
 
     async def close(self) -> None:
         await super().close()

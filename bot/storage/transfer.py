@@ -30,6 +30,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "posts": ("item_id",),
     "command_comments": ("id",),
     "commands": ("seq",),
+    "sessions": ("id",),
 }
 _NEVER_TWICE = ("activity",)  # ids that deleted rows had are not given out again
 _STEP = 500

@@ -1,0 +1,214 @@
+"""An integration's deliveries: what GitHub sent, what became of it, and running it again."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from aiohttp import web
+
+from bot import times
+from bot.api import deliveries as api
+from bot.api import integrations as integrations_api
+from bot.api import models
+from bot.api.problems import Problem, not_found
+from bot.api.routing import Call
+from bot.dashboard import concealing
+from bot.dashboard.page import Pages, Visit, address
+from bot.storage import activity, integrations
+from bot.storage import deliveries as storage
+from bot.storage.database import Row, Transaction
+
+pages = Pages()
+AT_ONCE = 100  # deliveries that one press of the button replays
+_MOST_EVENTS = 60
+_MOST_ITEMS = 200
+_PATH = "/integrations/{integration_id}/deliveries"
+
+
+@pages.get(_PATH, role="developer")
+async def listing(visit: Visit) -> web.StreamResponse:
+    """The latest received first, as GitHub lists its recent deliveries."""
+    return await _listing(visit)
+
+
+@pages.post(f"{_PATH}/replay", role="developer")
+async def replay_failed(visit: Visit) -> web.StreamResponse:
+    """Run those that have not taken effect again, one after the other, the oldest first."""
+    integration_id = visit.path("integration_id").lower()
+    after = visit.form.get("after", "")
+    rows = await visit.services.database.read(
+        lambda transaction: _failing(
+            transaction, integration_id, int(after) if after.isdecimal() and len(after) < 16 else 0
+        )
+    )
+    went, failed = 0, 0
+    for row in rows[:AT_ONCE]:
+        answer = await visit.call(_replaying(row["guid"]))
+        went += answer.status in ("processed", "ignored")
+        failed += answer.status not in ("processed", "ignored")
+    more = str(rows[AT_ONCE - 1]["seq"]) if len(rows) > AT_ONCE else ""
+    return visit.to(
+        f"/integrations/{integration_id}/deliveries",
+        _told(went, failed, is_all=not more),
+        **({"after": more} if more else {}),
+    )
+
+
+@pages.get(f"{_PATH}/{{delivery_id}}", role="developer")
+async def detail(visit: Visit) -> web.StreamResponse:
+    """One delivery: what was sent, what it changed, why it failed."""
+    return await _detail(visit)
+
+
+@pages.post(f"{_PATH}/{{delivery_id}}/replay", role="developer")
+async def replay(visit: Visit) -> web.StreamResponse:
+    """Run the handlers of one delivery again."""
+    try:
+        answer = await visit.call(api.replay)
+    except Problem as problem:
+        if problem.status != 409:
+            raise
+        return await _detail(visit, problem)
+    said = {
+        "processed": "Replayed. It has taken effect; had it before, nothing changed.",
+        "ignored": "Replayed. No handler wants this event, so nothing changed.",
+    }
+    return visit.to(
+        f"/integrations/{visit.path('integration_id').lower()}/deliveries/{answer.id}",
+        said.get(answer.status, "Replayed, and it failed again; the reason is below."),
+    )
+
+
+async def _listing(visit: Visit) -> web.Response:
+    asked = {
+        name: value
+        for name in ("status", "event", "cursor")
+        if (value := visit.request.query.get(name, ""))
+    }
+    integration = await visit.call(integrations_api.get)
+    page = await visit.call(api.list_all, query=asked, shape=models.DeliveryQuery)
+
+    def job(transaction: Transaction) -> tuple[list[str], bool]:
+        row = integrations.find(transaction, integration.id)
+        if row is None:
+            raise not_found("integration")
+        failing = storage.failing(transaction, row["seq"], 0, 1)
+        return storage.events_of(transaction, row["seq"], _MOST_EVENTS), bool(failing)
+
+    events, is_failing = await visit.services.database.read(job)
+    here = f"/integrations/{integration.id}/deliveries"
+    filters = {name: asked.get(name, "") for name in ("status", "event")}
+    if filters["event"] and filters["event"] not in events:
+        events = sorted([*events, filters["event"]])
+    after = visit.request.query.get("after", "")
+    return visit.render(
+        "deliveries.html",
+        integration=integration,
+        deliveries=[_Listed.of(one) for one in page.items],
+        statuses=[(name, name.capitalize()) for name in get_args(models.DeliveryStatus)],
+        events=[(name, name) for name in events],
+        filters=filters,
+        is_filtered=any(filters.values()),
+        is_failing=is_failing,
+        after=after if after.isdecimal() else "",
+        at_once=AT_ONCE,
+        more=address(here, **filters, cursor=page.next_cursor) if page.next_cursor else None,
+        is_first="cursor" not in asked,
+    )
+
+
+async def _detail(visit: Visit, problem: Problem | None = None) -> web.Response:
+    integration = await visit.call(integrations_api.get)
+    delivery = await visit.call(api.get)
+    items = await visit.services.database.read(
+        lambda transaction: activity.of_delivery(transaction, delivery.id, _MOST_ITEMS)
+    )
+    payload = delivery.payload
+    parts = await asyncio.to_thread(concealing.parts, payload) if payload is not None else None
+    return visit.render(
+        "delivery.html",
+        status=problem.status if problem else 200,
+        problem=problem.body if problem else None,
+        integration=integration,
+        delivery=_Listed.of(delivery),
+        sent_headers=[
+            (name, concealing.named(name, text)) for name, text in delivery.headers.items()
+        ],
+        parts=parts,
+        items=items,
+        days=visit.services.settings.delivery_days,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A delivery as a page shows it."""
+
+    id: str
+    what: str
+    event: str
+    repository: str | None
+    status: str
+    received_at: str
+    processed_at: str | None
+    took: str | None
+    attempts: int
+    error: str | None
+
+    @classmethod
+    def of(cls, one: Any) -> "_Listed":
+        what = f"{one.event}.{one.action}" if one.action else one.event
+        return cls(
+            id=one.id,
+            what=concealing.text(what),
+            event=one.event,
+            repository=concealing.text(one.repository) if one.repository else None,
+            status=one.status,
+            received_at=one.received_at,
+            processed_at=one.processed_at,
+            took=_duration(one.received_at, one.processed_at),
+            attempts=one.attempts,
+            error=concealing.text(one.error) if one.error else None,
+        )
+
+
+def _duration(since: str, until: str | None) -> str | None:
+    """Return how long it took until a delivery had taken effect, for people."""
+    start, end = times.parse(since), times.parse(until) if until else None
+    if start is None or end is None:
+        return None
+    seconds = max(0, end - start) / times.SECOND
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms" if seconds >= 0.001 else "under 1 ms"
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.1f} s"
+
+
+def _failing(transaction: Transaction, integration_id: str, after: int) -> Sequence[Row]:
+    integration = integrations.find(transaction, integration_id)
+    if integration is None:
+        raise not_found("integration")
+    return storage.failing(transaction, integration["seq"], after, AT_ONCE + 1)
+
+
+def _replaying(guid: str) -> Any:
+    """Return the operation that replays a delivery other than that of the page's address."""
+
+    async def run(call: Call) -> models.Delivery:
+        return await api.run_again(call, guid)
+
+    return run
+
+
+def _told(went: int, failed: int, *, is_all: bool) -> str:
+    count = went + failed
+    if not count:
+        return (
+            "No delivery is left to replay: none failed, or their payloads are not kept any more."
+        )
+    said = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: {went} went well"
+    said += f", {failed} failed again." if failed else "."
+    return said if is_all else f"{said} There are more; replay the next ones below."

@@ -1,0 +1,55 @@
+"""Problems as pages for people."""
+
+from contextlib import suppress
+
+from aiohttp import web
+
+from bot.api.problems import Problem
+from bot.dashboard import rendering, sessions
+from bot.services import REQUEST_ID, SERVICES
+from bot.storage.database import StorageUnavailable
+
+# Instead of what the API says to programs
+_DETAILS = {
+    404: "There is no page at this address. It may have been mistyped, or what was here is gone.",
+    405: "This address only takes a form. Go back to the page that the form is on.",
+    500: "This is a fault of the service. Its log has more under the number below.",
+}
+
+
+def wanted(request: web.Request) -> bool:
+    """Tell whether an error is for somebody in front of a browser.
+
+    A browser that opens an address names text/html among what it accepts; programs name JSON, or
+    take anything (`*/*`). Below /api/ the answer is application/problem+json whoever asks, as
+    the API promises.
+    """
+    accepted = request.headers.get("Accept", "").lower()
+    return "text/html" in accepted and not request.path.startswith("/api/")
+
+
+async def page_of(request: web.Request, problem: Problem) -> web.Response:
+    """Return the page of a problem, with the way to the others for who is signed in."""
+    session = None
+    with suppress(StorageUnavailable):  # then the page is for everybody
+        session = await sessions.of_request(request.config_dict[SERVICES], request, note=False)
+    return rendering.page(
+        request,
+        "problem.html",
+        status=problem.status,
+        headers=problem.headers,
+        session=session,
+        problem=problem.body,
+        number=request[REQUEST_ID] if problem.status >= 500 else None,
+    )
+
+
+async def generic(request: web.Request, problem: Problem) -> web.Response:
+    """Return the page of a problem that no page of ours has raised: in words for people."""
+    found = Problem(
+        problem.status,
+        problem.error,
+        _DETAILS.get(problem.status, problem.body.detail),
+        headers=problem.headers,
+    )
+    return await page_of(request, found)

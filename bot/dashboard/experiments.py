@@ -1,0 +1,251 @@
+"""The list of experiments, and the forms that create, edit and delete one."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from bot import times
+from bot.api import experiments, models
+from bot.api.problems import FieldError, Problem, ProblemDetails
+from bot.dashboard import charts
+from bot.dashboard.page import Pages, Visit, address
+from bot.domain.experiments import STATUSES
+from bot.storage import activity
+from bot.storage import experiments as storage
+from bot.storage.database import Row, Transaction
+
+pages = Pages()
+PER_PAGE = 50
+OWNERS = 500  # as many can be chosen from; the others are found by the text
+WEEKS = 12
+_SORT = "activity"
+_MOST = 500  # items of a week that a small line tells apart
+_FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags")
+_HELP = {
+    "key": "Begin with a letter or digit, then letters, digits, '.', '_' and '-'; 128 at most.",
+    "name": "Give it a name of 1 to 200 characters.",
+    "status": "Choose one of the statuses.",
+    "owner": "Use 200 characters at most.",
+    "url": "Give a whole address that begins with http:// or https://.",
+    "tags": "Use at most 50 tags, each of 1 to 100 characters.",
+    "hypothesis": "Use 20,000 characters at most.",
+    "description": "Use 20,000 characters at most.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of the list is asked for: all of it stands in the address."""
+
+    status: str | None
+    owner: str | None
+    q: str | None
+    sort: str
+    page: int
+
+    @classmethod
+    def of(cls, query: Mapping[str, str]) -> "Wanted":
+        """Return what an address asks for; what makes no sense is as if it were not there."""
+        status, sort, page = query.get("status"), query.get("sort", ""), query.get("page", "")
+        text, owner = (query.get(name, "").replace("\0", "").strip() for name in ("q", "owner"))
+        return cls(
+            status if status in STATUSES else None,
+            owner[:200] or None,
+            text[:200] or None,
+            sort if sort in storage.SORTS else _SORT,
+            int(page) if re.fullmatch(r"[1-9][0-9]{0,5}", page) else 1,
+        )
+
+    @property
+    def is_filtered(self) -> bool:
+        return any((self.status, self.owner, self.q))
+
+    def path(self, **other: Any) -> str:
+        """Return the address of this list, or of one that differs in what is named."""
+        values = {
+            "status": self.status,
+            "owner": self.owner,
+            "q": self.q,
+            "sort": self.sort,
+            "page": self.page if not other else 1,
+            **other,
+        }
+        return address(
+            "/experiments",
+            **{
+                name: value
+                for name, value in values.items()
+                if (name, value) not in (("sort", _SORT), ("page", 1))
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A part of the list. `lines` are the small lines of the experiments in `rows`."""
+
+    rows: Sequence[Row]
+    lines: Mapping[str, Sequence[int]]
+    counts: Mapping[str, int]  # by status
+    owners: Sequence[str]
+    page: int
+    pages: int
+    total: int
+    are_any: bool
+
+
+@pages.get("/experiments")
+async def experiments_page(visit: Visit) -> web.StreamResponse:
+    wanted = Wanted.of(visit.request.query)
+    now = times.now()
+    listed = await visit.services.database.read(lambda tx: _listed(tx, wanted, now))
+    return visit.render(
+        "experiments.html",
+        wanted=wanted,
+        listed=listed,
+        statuses=STATUSES,
+        numbers=list(_numbers(listed.page, listed.pages)),
+        line=charts.line,
+        first=(listed.page - 1) * PER_PAGE + 1,
+    )
+
+
+@pages.get("/new-experiment", role="developer")
+async def new(visit: Visit) -> web.StreamResponse:
+    """Not below /experiments, where it would be the page of an experiment with the key `new`."""
+    return _form(visit, {"key": visit.request.query.get("key", ""), "status": "draft"})
+
+
+@pages.post("/new-experiment", role="developer")
+async def create(visit: Visit) -> web.StreamResponse:
+    form = plain_text(visit.form)
+    body = {"key": form.get("key", ""), **_values(form)}
+    try:
+        created = await visit.call(
+            experiments.create, body=body, body_shape=models.ExperimentCreate
+        )
+    except Problem as problem:
+        if problem.status == 409:
+            exists = Problem(422, "experiment exists", "Take another key, or edit that one.")
+            exists.body.errors = [FieldError("key", f"{form['key']} exists already.")]
+            problem = exists
+        return _form(visit, form, problem)
+    notice = f"Created. Pull requests join by the line experiment_key: {created.key}"
+    return visit.to(f"/experiments/{created.key}", notice)
+
+
+@pages.get("/experiments/{key}/edit", role="developer")
+async def edit(visit: Visit) -> web.StreamResponse:
+    found = await visit.call(experiments.get)
+    return _form(visit, _as_form(found), key=found.key)
+
+
+@pages.post("/experiments/{key}/edit", role="developer")
+async def change(visit: Visit) -> web.StreamResponse:
+    """Change what differs from what the form was filled with."""
+    form = plain_text(visit.form)
+    found = await visit.call(experiments.get)
+    values, before = _values(form), _as_form(found)
+    body = {name: values[name] for name in values if form.get(name, "") != before[name]}
+    try:
+        await visit.call(experiments.patch, body=body, body_shape=models.ExperimentChange)
+    except Problem as problem:
+        return _form(visit, form, problem, key=found.key)
+    return visit.to(f"/experiments/{found.key}", "Saved.")
+
+
+@pages.post("/experiments/{key}/delete", role="admin")
+async def delete(visit: Visit) -> web.StreamResponse:
+    await visit.call(experiments.delete)
+    key = visit.path("key")
+    return visit.to("/experiments", f"Deleted {key}. What names it waits for an experiment again.")
+
+
+def plain_text(form: Mapping[str, str]) -> dict[str, str]:
+    """Return a form with line feeds alone, where browsers send them with carriage returns."""
+    return {name: value.replace("\r\n", "\n") for name, value in form.items()}
+
+
+def explained(problem: Problem, help: Mapping[str, str]) -> ProblemDetails:
+    """Return a problem whose messages are for people: `help` by field, for what a schema says."""
+    errors = {}
+    for error in problem.body.errors:
+        field = re.split(r"[.\[]", error.field)[0]
+        is_schema = error.message.startswith(("Expected", "Object", "Not one"))
+        message = help.get(field, error.message) if is_schema else error.message
+        errors[field] = message[:1].upper() + message[1:]
+    body = problem.body
+    if errors:
+        detail = "Nothing was changed; see what is marked below."
+        body = ProblemDetails(body.type, body.title, body.status, body.error, detail)
+        body.errors = [FieldError(field, message) for field, message in errors.items()]
+    return body
+
+
+def listed_words(text: str) -> list[str]:
+    """Return what a field lists, separated by commas or lines."""
+    return list(dict.fromkeys(word for one in re.split(r"[,\n]", text) if (word := one.strip())))
+
+
+def _listed(transaction: Transaction, wanted: Wanted, now: int) -> Listed:
+    counts = storage.counts_by_status(transaction, wanted.owner, wanted.q)
+    total = counts.get(wanted.status, 0) if wanted.status else sum(counts.values())
+    count = max(1, -(-total // PER_PAGE))
+    page = min(wanted.page, count)
+    rows = storage.page(
+        transaction,
+        wanted.status,
+        wanted.owner,
+        wanted.q,
+        wanted.sort,
+        (page - 1) * PER_PAGE,
+        PER_PAGE,
+    )
+    starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
+    lines = activity.weeks_of(transaction, [row["key"] for row in rows], starts, _MOST)
+    are_any = bool(rows) or storage.any_is(transaction)
+    owners = storage.owners(transaction, OWNERS)
+    return Listed(rows, lines, counts, owners, page, count, total, are_any)
+
+
+def _numbers(page: int, count: int) -> Iterator[int | None]:
+    """Yield the numbers of pages to link to, None for a gap."""
+    last = 0
+    for number in range(1, count + 1):
+        if number in (1, count) or abs(number - page) <= 2:
+            if number - last > 1:
+                yield None
+            yield number
+            last = number
+
+
+def _values(form: Mapping[str, str]) -> dict[str, Any]:
+    """Return a form as the API takes it: what is empty is null."""
+    values: dict[str, Any] = {name: form[name] or None for name in _FIELDS if name in form}
+    if "name" in values:
+        values["name"] = form["name"]
+    if "tags" in values:
+        values["tags"] = listed_words(form["tags"])
+    return values
+
+
+def _as_form(found: models.Experiment) -> dict[str, str]:
+    texts = {name: str(getattr(found, name) or "") for name in _FIELDS}
+    texts["tags"] = ", ".join(found.tags)
+    return {name: text.strip() for name, text in plain_text(texts).items()}
+
+
+def _form(
+    visit: Visit, values: Mapping[str, str], problem: Problem | None = None, key: str | None = None
+) -> web.Response:
+    return visit.render(
+        "experiment_form.html",
+        status=problem.status if problem else 200,
+        values={"key": "", **dict.fromkeys(_FIELDS, ""), **values},
+        problem=explained(problem, _HELP) if problem else None,
+        key=key,
+        statuses=[(one, one) for one in STATUSES],
+    )

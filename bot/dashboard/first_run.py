@@ -1,0 +1,90 @@
+"""`/start`: what is to be set up, step by step; each is done when the bot sees that it is."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from bot.dashboard.page import Pages, Visit
+from bot.domain.integrations import web_host
+from bot.setup import manifest
+from bot.storage import deliveries, experiments, integrations, links
+from bot.storage.database import Row, Transaction
+
+pages = Pages()
+# The events to tick, as GitHub's page of a webhook calls them, and what each is for.
+EVENTS = (
+    ("Issue comments", "commands such as /experiment status"),
+    ("Issues", "issues link by a key line or by their title"),
+    ("Pull requests", "pull requests link by the key line in their text"),
+    ("Pushes", "commits link by their message or their branch"),
+    ("Repositories", "renames and transfers keep the links"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How far the set-up has come."""
+
+    integration: Row | None  # the one whose webhook is to be looked after: the newest
+    delivery_at: int | None  # when GitHub was last heard of through any of them
+    experiment: Row | None  # the newest
+    pull_request: bool
+    unresolved: bool
+
+    @property
+    def done(self) -> dict[str, bool]:
+        """Return the steps in their order, with which of them are done."""
+        return {
+            "sign-in": True,
+            "integration": self.integration is not None,
+            "webhook": self.delivery_at is not None,
+            "experiment": self.experiment is not None,
+            "pull-request": self.pull_request,
+        }
+
+
+@pages.get("/start")
+async def start(visit: Visit) -> web.StreamResponse:
+    """Show every step; the first that is not done is the present one."""
+    standing = await visit.services.database.read(_standing)
+    done = standing.done
+    settings = visit.services.settings
+    return visit.render(
+        "start.html",
+        done=done,
+        present=next((name for name, is_done in done.items() if not is_done), None),
+        standing=standing,
+        hook=_hook(settings.public_url, standing.integration) if standing.integration else None,
+        events=EVENTS,
+        public_url=settings.public_url,
+        is_local=manifest.is_local(settings.public_url),
+    )
+
+
+def _standing(transaction: Transaction) -> Standing:
+    newest = integrations.listed(transaction, None, 1)
+    found = experiments.listed(transaction, None, None, None, 1)
+    return Standing(
+        integration=newest[0] if newest else None,
+        delivery_at=deliveries.last_received_at_all(transaction),
+        experiment=found[0] if found else None,
+        pull_request=links.any_pull_request(transaction),
+        unresolved=links.any_unresolved(transaction),
+    )
+
+
+def _hook(public_url: str, row: Row) -> dict[str, Any]:
+    """Return what of an integration has to be put into GitHub, and where."""
+    config = msgspec.json.decode(row["config"])
+    origin = f"https://{web_host(config['api_url'])}"
+    named = [one for one in config.get("repositories") or () if not one.endswith("/*")]
+    return {
+        "id": row["id"],
+        "name": row["name"],
+        "url": f"{public_url}/api/v1/integrations/{row['id']}/webhook/github",
+        "is_app": config["auth"] != "token",
+        "app": config.get("html_url"),
+        "pages": [(one, f"{origin}/{one}/settings/hooks/new") for one in named[:5]],
+    }

@@ -1,0 +1,181 @@
+"""`/outbox`: what the bot owes GitHub, what keeps it, and trying again."""
+
+import re
+from typing import Any, get_args
+
+import msgspec
+from aiohttp import web
+
+from bot.api import actions as api
+from bot.api import models
+from bot.api.problems import Problem
+from bot.api.routing import Call, cursor_of, position_of, validate
+from bot.dashboard import concealing
+from bot.dashboard.page import Pages, Visit, address
+from bot.storage import actions as storage
+from bot.storage import facts, integrations, links
+from bot.storage.database import Row, Transaction
+
+pages = Pages()
+AT_ONCE = 200  # actions that one press of the button looks at
+_ON_PAGE = 50
+_LIST = "outbox"
+KINDS = {
+    "status_comment": "Status comment",
+    "check": "Check",
+    "label": "Label",
+    "tracking_issue": "Tracking issue",
+    "commands": "Answer to commands",
+}
+_STATUSES = {
+    storage.OWED: "Not done yet",
+    **{name: name.capitalize() for name in get_args(models.ActionStatus)},
+    "all": "All",
+}
+# How a refusal by GitHub ends in what to do about it (bot/github).
+_REMEDY = re.compile(r"(.*) \(((?:the credential |it does not exist|it is gone).*)\)", re.S)
+
+
+@pages.get("/outbox")
+async def outbox(visit: Visit) -> web.StreamResponse:
+    """The newest first; what is done only if it is asked for."""
+    return await _page(visit)
+
+
+@pages.post("/outbox/retry", role="developer")
+async def retry_failed(visit: Visit) -> web.StreamResponse:
+    """Try everything that failed again, the newest first."""
+    rows = await visit.services.database.read(
+        lambda transaction: storage.listed(transaction, "failed", None, None, AT_ONCE + 1)
+    )
+    tried, superseded = 0, 0
+    for row in rows[:AT_ONCE]:
+        try:
+            await visit.call(_trying(row["id"]))
+            tried += 1
+        except Problem as problem:
+            if problem.status not in (404, 409):
+                raise
+            superseded += 1
+    said = f"{tried} {'action is' if tried == 1 else 'actions are'} tried again."
+    if superseded:
+        said += f" {superseded} had been replaced by newer ones."
+    if len(rows) > AT_ONCE:
+        said += " There are more: do it once more when these are through."
+    return visit.to("/outbox", said if rows else "Nothing has failed.")
+
+
+@pages.post("/outbox/{action_id}/retry", role="developer")
+async def retry(visit: Visit) -> web.StreamResponse:
+    """Try one action again now."""
+    try:
+        action = await visit.call(api.retry)
+    except Problem as problem:
+        if problem.status != 409:
+            raise
+        return await _page(visit, problem)
+    return visit.to("/outbox", f"{KINDS[action.kind]}: it is tried again now.")
+
+
+def _trying(action_id: str) -> Any:
+    """Return the operation that tries an action other than that of the page's address."""
+
+    async def run(call: Call) -> models.Action:
+        return await api.try_again(call, action_id)
+
+    return run
+
+
+async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
+    asked = {
+        name: value
+        for name in ("status", "kind", "cursor")
+        if (value := visit.request.query.get(name, ""))
+    }
+    status, kind = asked.get("status", storage.OWED), asked.get("kind")
+    checked = {} if status in (storage.OWED, "all") else {"status": status}
+    validate({**checked, **({"kind": kind} if kind else {})}, models.ActionQuery)
+    before = position_of(asked.get("cursor"), 1, _LIST)
+
+    def job(transaction: Transaction) -> tuple[list[dict[str, Any]], int | None, bool]:
+        rows = storage.listed(
+            transaction,
+            None if status == "all" else status,
+            kind,
+            before[0] if before else None,
+            _ON_PAGE + 1,
+        )
+        failed = storage.listed(transaction, "failed", None, None, 1)
+        last = rows[_ON_PAGE - 1]["seq"] if len(rows) > _ON_PAGE else None
+        known: dict[str, Row | None] = {}
+        shown = [_shown(transaction, row, known) for row in rows[:_ON_PAGE]]
+        return shown, last, bool(failed)
+
+    shown, last, any_failed = await visit.services.database.read(job)
+    more = {**asked, "cursor": cursor_of((last,), _LIST)} if last is not None else None
+    return visit.render(
+        "outbox.html",
+        status=problem.status if problem else 200,
+        problem=problem.body if problem else None,
+        actions=shown,
+        chosen=status,
+        kind=kind or "",
+        statuses=list(_STATUSES.items()),
+        kinds=list(KINDS.items()),
+        any_failed=any_failed,
+        is_filtered=bool(kind) or status != storage.OWED,
+        is_first=before is None,
+        more=address("/outbox", **more) if more else None,
+    )
+
+
+def _shown(transaction: Transaction, row: Row, known: dict[str, Row | None]) -> dict[str, Any]:
+    """Return an action with what it is about."""
+    integration_id = row["integration_id"]
+    if integration_id not in known:
+        known[integration_id] = integrations.find(transaction, integration_id)
+    integration = known[integration_id]
+    request = msgspec.json.decode(row["request"])
+    result = msgspec.json.decode(row["result"]) if row["result"] else {}
+    reason, remedy = _reason(row["last_error"])
+    if row["item_id"]:
+        item = facts.get_item(transaction, row["item_id"])
+        title, url = item["title"], item["html_url"]
+        linked = links.of_target(transaction, item["kind"], row["item_id"])
+        keys = [link["experiment_key"] for link in linked]
+    else:
+        title, keys = request.get("title"), request.get("experiment_keys") or []
+        url = result.get("html_url") or _address(transaction, row)
+    return {
+        "id": row["id"],
+        "kind": KINDS[row["kind"]],
+        "status": row["status"],
+        "attempts": row["attempts"],
+        "created_at": row["created_at"],
+        "next_attempt_at": row["next_attempt_at"],
+        "finished_at": row["finished_at"],
+        "reason": reason,
+        "remedy": remedy,
+        "title": title,
+        "where": f"{row['repository']}#{row['number']}" if row["number"] else row["repository"],
+        "url": url,
+        "keys": keys,
+        "integration_id": integration_id,
+        "integration": integration["name"] if integration else None,
+    }
+
+
+def _address(transaction: Transaction, row: Row) -> str | None:
+    """Return where on GitHub an action is about that names no item of ours."""
+    repository = facts.get_repository(transaction, row["repository_id"])
+    address = f"https://{repository['host']}/{repository['full_name']}"
+    return f"{address}/issues/{row['number']}" if row["number"] else address
+
+
+def _reason(error: str | None) -> tuple[str | None, str | None]:
+    """Return why an action is not done, and what to do about it if GitHub refused."""
+    if error is None:
+        return None, None
+    error = concealing.text(error)
+    found = _REMEDY.fullmatch(error)
+    return (found[1], found[2]) if found else (error, None)

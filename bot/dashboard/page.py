@@ -1,0 +1,251 @@
+"""Declares pages and forms: who may see them, what a handler is given, how an answer is made."""
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from bot import extensions
+from bot.api import models
+from bot.api.problems import Problem, expect, unavailable
+from bot.api.routing import PARAMETERS, ROLES, Call, parse_query, validate
+from bot.dashboard import errors, rendering, sessions
+from bot.dashboard.sessions import Session
+from bot.log import logger
+from bot.services import SERVICES, Actor, Services
+from bot.storage.database import StorageUnavailable
+
+MAX_FORM = 256 * 1024
+_MAX_FIELDS = 200
+_Operation = Callable[[Call], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request of somebody who is signed in, and the means to answer it."""
+
+    request: web.Request
+    services: Services
+    session: Session
+    form: dict[str, str] = field(default_factory=dict)  # of a POST; white space trimmed
+
+    @property
+    def actor(self) -> Actor:
+        return self.session.actor
+
+    def may(self, role: str) -> bool:
+        """Tell whether the visitor may do what needs a role."""
+        return ROLES.index(self.actor.role) >= ROLES.index(role)
+
+    def path(self, name: str) -> str:
+        return self.request.match_info[name]
+
+    async def call(
+        self,
+        operation: _Operation,
+        *,
+        query: Mapping[str, Any] | None = None,
+        shape: type[Struct] = models.NoQuery,
+        body: Mapping[str, Any] | None = None,
+        body_shape: type[Struct] | None = None,
+    ) -> Any:
+        """Run an operation of the API as the visitor; return what it answers, without status.
+
+        Path parameters are those of the page. Raises Problem as the API would answer it.
+        """
+        call = Call(
+            self.request,
+            self.services,
+            self.actor,
+            f"page {self.request.path}",
+            validate(dict(query or {}), shape),
+            validate(dict(body or {}), body_shape) if body_shape is not None else None,
+        )
+        answer = await operation(call)
+        return answer[1] if isinstance(answer, tuple) else answer
+
+    def query(self, shape: type[Struct]) -> dict[str, Any]:
+        """Return the query string, validated; raises the problem that names what is wrong."""
+        parsed = parse_query(self.request, shape)
+        return {
+            name: value
+            for name, value in msgspec.structs.asdict(parsed).items()
+            if value is not None
+        }
+
+    def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
+        """Return a page."""
+        return rendering.page(self.request, template, status=status, session=self.session, **values)
+
+    def to(self, path: str, notice: str | None = None, **query: str) -> web.Response:
+        """Send the visitor on after a form, with a notice that the next page shows once."""
+        if notice is not None:
+            query["notice"] = sessions.sign_notice(self.services.vault, notice)
+        return redirect(self.services, path, query)
+
+
+Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    method: str
+    path: str
+    role: str | None  # None: no sign-in is needed
+    handler: Handler
+
+
+@dataclass
+class Pages:
+    """The pages of one subject. Path parameters are those of the API."""
+
+    declared: list[_Declared] = field(default_factory=list)
+
+    def get(self, path: str, *, role: str = "viewer") -> Callable[[Handler], Handler]:
+        return self._add("GET", path, role)
+
+    def post(self, path: str, *, role: str) -> Callable[[Handler], Handler]:
+        """Register what a form does: it has been proved to come from a page of the session."""
+        return self._add("POST", path, role)
+
+    def _add(self, method: str, path: str, role: str) -> Callable[[Handler], Handler]:
+        def register(handler: Handler) -> Handler:
+            self.declared.append(_Declared(method, path, role, handler))
+            return handler
+
+        return register
+
+
+@dataclass
+class OpenPages:
+    """Pages for those who are not signed in: plain handlers of requests."""
+
+    declared: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = field(
+        default_factory=list
+    )
+
+    def add(self, method: str, path: str) -> Callable[[Any], Any]:
+        def register(handler: Any) -> Any:
+            self.declared.append((method, path, handler))
+            return handler
+
+        return register
+
+
+def application_routes() -> list[web.RouteDef]:
+    """Return the routes of every module of this package, and of the static files."""
+    modules = extensions.modules_of("bot.dashboard")
+    routes = [web.get("/static/{digest}/{name}", rendering.static, expect_handler=expect)]
+    for pages in extensions.instances(modules, Pages):
+        for one in pages.declared:
+            routes.append(
+                web.route(one.method, _pattern(one.path), _serving(one), expect_handler=expect)
+            )
+    for open_pages in extensions.instances(modules, OpenPages):
+        for method, path, handler in open_pages.declared:
+            routes.append(web.route(method, path, _explaining(handler), expect_handler=expect))
+    return routes
+
+
+def redirect(services: Services, path: str, query: Mapping[str, str] | None = None) -> web.Response:
+    """Send a browser to a page of ours."""
+    address = rendering.root(services) + path + (f"?{urlencode(query)}" if query else "")
+    return web.Response(status=303, headers={"Location": address, "Cache-Control": "no-store"})
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a posted form, trimmed; raises Problem for what is none."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise Problem(415, "unsupported content type", "This address takes the page's own form.")
+    try:
+        raw = await request.read()
+        if len(raw) > MAX_FORM:
+            raise Problem(413, "form too large", f"A form holds {MAX_FORM} bytes at most.")
+        fields = parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
+    except (web.RequestPayloadError, ConnectionError, ValueError):
+        raise Problem(400, "broken form", "The form cannot be read; send it again.") from None
+    return {name: values[-1].strip() for name, values in fields.items()}
+
+
+def _pattern(path: str) -> str:
+    for name, (pattern, _) in PARAMETERS.items():
+        path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
+    return path
+
+
+def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def serve(request: web.Request) -> web.StreamResponse:
+        services = request.config_dict[SERVICES]
+        by_itself = "X-Live" in request.headers or one.path == "/live"
+        session = await sessions.of_request(services, request, note=not by_itself)
+        if session is None:
+            if one.method == "GET":
+                back = request.path_qs if request.path != "/" else ""
+                return redirect(services, "/sign-in", {"next": back} if back else None)
+            raise Problem(401, "signed out", "The session has ended; sign in again.")
+        assert one.role is not None
+        if ROLES.index(session.actor.role) < ROLES.index(one.role):
+            raise Problem(
+                403, "forbidden", f"This needs the role {one.role}; you have {session.actor.role}."
+            )
+        visit = Visit(request, services, session)
+        if one.method == "POST":
+            visit.form = await read_form(request)
+            given = visit.form.pop("csrf", "")
+            if not hmac.compare_digest(given.encode(), session.csrf.encode()):
+                raise Problem(
+                    403,
+                    "not from here",
+                    "The form did not come from a page of this session, so nothing was done. Go "
+                    "back, load the page again and repeat.",
+                )
+        return await one.handler(visit)
+
+    return _explaining(serve)
+
+
+def _explaining(
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Let problems be pages for people."""
+
+    async def explained(request: web.Request) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except Problem as problem:
+            found = problem
+        except StorageUnavailable as error:
+            logger.warning("storage unavailable", reason=str(error))
+            found = unavailable()
+        return await errors.page_of(request, found)
+
+    return explained
+
+
+def address(path: str, **query: str | int | None) -> str:
+    """Return a path with a query string of what is given."""
+    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
+    return quote(path) + (f"?{urlencode(given)}" if given else "")
+
+
+def is_local_path(text: str) -> bool:
+    """Tell whether an address to go back to leads to a page of ours."""
+    parts = urlsplit(text)
+    return (
+        text.startswith("/")
+        and not text.startswith(("//", "/\\"))
+        and not (parts.scheme or parts.netloc)
+        and text.isprintable()
+        and "\\" not in text
+    )
+
+
+def pretty(value: Any) -> str:
+    """Return JSON for people to read."""
+    return json.dumps(value, indent=2, ensure_ascii=False)

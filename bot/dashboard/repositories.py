@@ -1,0 +1,191 @@
+"""Which experiments live in which repository, and the keys that no experiment has."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from aiohttp import web
+
+from bot.api.problems import invalid, not_found
+from bot.api.routing import cursor_of, position_of
+from bot.dashboard.page import Pages, Visit, address
+from bot.domain import suggestions
+from bot.domain.keys import is_key
+from bot.storage import facts, links
+from bot.storage.database import Row, Transaction
+
+pages = Pages()
+GITHUB = "github.com"
+_ON_PAGE = 25  # repositories, and keys without an experiment: each takes a few queries
+_IN_LIST = 50  # experiments, pull requests or issues of a repository
+_IN_SECTION = 10  # of each while all three are shown
+_NAMED = 5  # experiments named for each repository, those last heard of
+_COUNTED = 100  # experiments counted for each repository
+_EXAMPLES = 3  # links shown for each key
+_STATES = ("closed", "merged", "open")
+_KINDS = {"pull-requests": "pull_request", "issues": "issue"}
+_SECTIONS = ("experiments", *_KINDS)
+
+
+@pages.get("/repositories")
+async def repositories(visit: Visit) -> web.StreamResponse:
+    """All of them, the one last heard of first."""
+    text, name = visit.request.query.get("q", "").strip(), "repositories"
+    before = position_of(visit.request.query.get("cursor"), 2, name)
+
+    def job(transaction: Transaction) -> tuple[list[dict[str, Any]], Row | None]:
+        place = (before[0], before[1]) if before else None
+        rows = facts.repositories_heard_of(transaction, text, place, _ON_PAGE + 1)
+        shown = [_with_experiments(transaction, row) for row in rows[:_ON_PAGE]]
+        return shown, rows[_ON_PAGE - 1] if len(rows) > _ON_PAGE else None
+
+    shown, last = await visit.services.database.read(job)
+    more = cursor_of((last["last_activity"], last["id"]), name) if last else None
+    return visit.render(
+        "repositories.html",
+        repositories=shown,
+        q=text,
+        more=address("/repositories", q=text, cursor=more) if more else None,
+        is_first=before is None,
+    )
+
+
+@pages.get("/repositories/{owner}/{repo}")
+async def repository(visit: Visit) -> web.StreamResponse:
+    """What is linked in one repository: some of everything, or with `show` all of a kind."""
+    full_name = f"{visit.path('owner')}/{visit.path('repo')}"
+    host, show = visit.request.query.get("host"), visit.request.query.get("show")
+    if show is not None and show not in _SECTIONS:
+        raise invalid([("show", f"is one of {', '.join(_SECTIONS)}")])
+    place = visit.request.query.get("cursor")
+    after, before = _place(show, place)
+
+    def job(transaction: Transaction) -> dict[str, Any] | None:
+        row = facts.repository_heard_of(transaction, full_name, host)
+        if row is None:
+            return None
+        found: dict[str, Any] = {"repository": row}
+        limit = _IN_SECTION if show is None else _IN_LIST
+        if show in (None, "experiments"):
+            found["experiments"] = _experiments(transaction, row["id"], after, limit)
+        for section, kind in _KINDS.items():
+            if show in (None, section):
+                found[kind] = _items(transaction, row["id"], kind, before, limit)
+        return found
+
+    found = await visit.services.database.read(job)
+    if found is None:
+        raise not_found("repository that the bot has heard of")
+    row = found.pop("repository")
+    sections = [
+        {
+            "name": section,
+            "rows": rows,
+            "more": address(
+                f"/repositories/{row['full_name']}",
+                host=host,
+                show=section,
+                cursor=more if show else None,
+            )
+            if more
+            else None,
+        }
+        for section, (rows, more) in zip(
+            _SECTIONS if show is None else (show,), found.values(), strict=True
+        )
+    ]
+    return visit.render(
+        "repository.html", repository=row, sections=sections, show=show, is_first=place is None
+    )
+
+
+@pages.get("/unresolved")
+async def unresolved(visit: Visit) -> web.StreamResponse:
+    """The keys that links name but no experiment has."""
+    text, after = visit.request.query.get("q", "").strip(), visit.request.query.get("after")
+    if after is not None and not is_key(after):
+        raise invalid([("after", "is not a key")])
+
+    def job(transaction: Transaction) -> tuple[list[dict[str, Any]], str | None]:
+        rows = links.unresolved_keys(transaction, text, after, _ON_PAGE + 1)
+        keys = [row["experiment_key"] for row in rows[:_ON_PAGE]]
+        near = suggestions.close_to_each(transaction, keys)
+        shown = [
+            {
+                **row,
+                "examples": links.some_of_key(transaction, row["experiment_key"], _EXAMPLES),
+                "near": near.get(row["experiment_key"]),
+                "links": row["pull_requests"] + row["issues"] + row["commits"],
+            }
+            for row in map(dict, rows[:_ON_PAGE])
+        ]
+        return shown, keys[-1] if len(rows) > _ON_PAGE else None
+
+    shown, last = await visit.services.database.read(job)
+    return visit.render(
+        "unresolved.html",
+        keys=shown,
+        q=text,
+        more=address("/unresolved", q=text, after=last) if last else None,
+        is_first=after is None,
+    )
+
+
+def _with_experiments(transaction: Transaction, row: Row) -> dict[str, Any]:
+    """Return a repository with some of its experiments, and how many more there are."""
+    found = links.experiments_of_repository(transaction, row["id"], None, _COUNTED + 1)
+    named = sorted(found, key=lambda one: one["last_activity"] or 0, reverse=True)[:_NAMED]
+    return {
+        **row,
+        "experiments": named,
+        "others": min(len(found), _COUNTED) - len(named),
+        "uncounted": len(found) > _COUNTED,
+    }
+
+
+def _experiments(
+    transaction: Transaction, repository_id: int, after: str | None, limit: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Return a repository's experiments with what they have there, and the place of the rest."""
+    rows = links.experiments_of_repository(transaction, repository_id, after, limit + 1)
+    shown: dict[str, dict[str, Any]] = {
+        row["key"]: {**row, "open": 0, "merged": 0, "issues": 0, "commits": 0}
+        for row in rows[:limit]
+    }
+    for count in links.counts_in_repository(transaction, repository_id, list(shown)):
+        name = count["state"] if count["kind"] == "pull_request" else f"{count['kind']}s"
+        if name in shown[count["experiment_key"]]:
+            shown[count["experiment_key"]][name] += count["count"]
+    return list(shown.values()), rows[limit - 1]["key"] if len(rows) > limit else None
+
+
+def _items(
+    transaction: Transaction,
+    repository_id: int,
+    kind: str,
+    before: tuple[str, int] | None,
+    limit: int,
+) -> tuple[list[Mapping[str, Any]], str | None]:
+    """Return a repository's pull requests or issues with their keys, and the place of the rest."""
+    rows = links.items_of_repository(transaction, repository_id, kind, before, limit + 1)
+    keys = links.keys_of_targets(transaction, kind, [row["id"] for row in rows[:limit]])
+    shown: Sequence[Mapping[str, Any]] = [{**row, "keys": keys[row["id"]]} for row in rows[:limit]]
+    more = None
+    if len(rows) > limit:
+        last = rows[limit - 1]
+        more = cursor_of((_STATES.index(last["state"]), last["id"]), "items")
+    return list(shown), more
+
+
+def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str, int] | None]:
+    """Return where a section goes on: after a key, or before a state and an id."""
+    if cursor is None or show is None:
+        return None, None
+    if show == "experiments":
+        if not is_key(cursor):
+            raise invalid([("cursor", "is not a key")])
+        return cursor, None
+    position = position_of(cursor, 2, "items")
+    assert position is not None
+    if position[0] not in range(len(_STATES)):
+        raise invalid([("cursor", "is not a place in this list")])
+    return None, (_STATES[position[0]], position[1])

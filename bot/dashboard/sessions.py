@@ -1,0 +1,160 @@
+"""Sessions: a sealed cookie that names a row, so that a session can be ended from here.
+
+The cookie is encrypted and signed by aiohttp-session; the row holds only the hash of what is in
+it. A session that a token began ends with the token, and has its role as it is now.
+"""
+
+import secrets
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from aiohttp import web
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
+
+from bot import times
+from bot.log import logger
+from bot.services import Actor, Services
+from bot.storage import sessions as storage
+from bot.storage import tokens
+from bot.storage.database import Row, StorageUnavailable, Transaction
+from bot.storage.vault import Vault, VaultError, hash_token
+
+COOKIE = "experiment_bot_session"
+IDLE_SECONDS = 8 * 3600
+ABSOLUTE_SECONDS = 7 * 86_400
+_NOTED = 60 * times.SECOND  # how exactly the last use is known
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session in force. `subject` is whose it is, in all their browsers."""
+
+    id: str  # the hash that storage knows
+    subject: str
+    actor: Actor
+    csrf: str
+
+
+def cookies(services: Services) -> EncryptedCookieStorage:
+    """Return what reads and writes the cookie."""
+    parts = urlsplit(services.settings.public_url)
+    return EncryptedCookieStorage(
+        services.vault.derive("session cookies"),
+        cookie_name=COOKIE,
+        path=parts.path.rstrip("/") or "/",
+        max_age=ABSOLUTE_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=parts.scheme == "https",
+    )
+
+
+async def begin(
+    services: Services,
+    request: web.Request,
+    response: web.StreamResponse,
+    *,
+    subject: str,
+    name: str,
+    role: str,
+    token_id: str | None,
+) -> None:
+    """Begin a session and put its cookie on an answer."""
+    now = times.now()
+    secret = secrets.token_urlsafe(32)
+
+    def job(transaction: Transaction) -> None:
+        storage.remove_ended(
+            transaction, now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
+        )
+        storage.add(
+            transaction,
+            {
+                "id": hash_token(secret),
+                "subject": subject,
+                "name": name,
+                "role": role,
+                "token_id": token_id,
+                "created_at": now,
+                "seen_at": now,
+            },
+        )
+        if token_id is not None:
+            tokens.used(transaction, token_id, now)
+
+    await services.database.write(job)
+    store = cookies(services)
+    session = await store.new_session()
+    session["secret"] = secret
+    session["csrf"] = secrets.token_urlsafe(24)
+    await store.save_session(request, response, session)
+    logger.info("signed in", actor=name, role=role, token=token_id, remote=request.remote)
+
+
+async def of_request(
+    services: Services, request: web.Request, *, note: bool = True
+) -> Session | None:
+    """Return the session of a request; None if there is none in force.
+
+    `note` says that this is a use of it, as a page that refreshes itself is not.
+    """
+    if COOKIE not in request.cookies:
+        return None
+    kept = await cookies(services).load_session(request)
+    secret, csrf = kept.get("secret"), kept.get("csrf")
+    if not isinstance(secret, str) or not isinstance(csrf, str):
+        return None
+    session_id, now = hash_token(secret), times.now()
+
+    def find(transaction: Transaction) -> tuple[Row | None, Row | None]:
+        row = storage.find(transaction, session_id)
+        token_id = row["token_id"] if row else None
+        return row, tokens.find(transaction, token_id) if token_id else None
+
+    row, token = await services.database.read(find)
+    if row is None or (row["token_id"] is not None and token is None):
+        return None
+    if (
+        now - row["seen_at"] > IDLE_SECONDS * times.SECOND
+        or now - row["created_at"] > ABSOLUTE_SECONDS * times.SECOND
+    ):
+        return None
+    if note and now - row["seen_at"] > _NOTED:
+        try:
+            await services.database.write(lambda tx: storage.seen(tx, session_id, now))
+        except StorageUnavailable as error:  # reading goes on while nothing can be written
+            logger.warning("last use of a session not noted", reason=str(error))
+    role = token["role"] if token else row["role"]
+    actor = Actor(row["token_id"] or row["subject"], row["name"], role)
+    return Session(session_id, row["subject"], actor, csrf)
+
+
+async def end(
+    services: Services, session: Session, response: web.StreamResponse, *, everywhere: bool
+) -> None:
+    """End a session, or all of its subject."""
+
+    def job(transaction: Transaction) -> None:
+        if everywhere:
+            storage.remove_of_subject(transaction, session.subject)
+        else:
+            storage.remove(transaction, session.id)
+
+    await services.database.write(job)
+    response.del_cookie(COOKIE, path=urlsplit(services.settings.public_url).path or "/")
+    logger.info("signed out", actor=session.actor.name, everywhere=everywhere)
+
+
+def sign_notice(vault: Vault, text: str) -> str:
+    """Return a notice as it goes through an address: nobody else can put words on our pages."""
+    return vault.seal({"notice": text[:500], "at": str(times.now())})
+
+
+def open_notice(vault: Vault, sealed: str | None) -> str | None:
+    """Return a notice of the last minute; None for anything else."""
+    try:
+        opened = vault.open(sealed or "")
+        fresh = times.now() - int(opened["at"]) < 60 * times.SECOND
+        return opened["notice"] if fresh else None
+    except (VaultError, ValueError, KeyError):
+        return None
