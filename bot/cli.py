@@ -93,7 +93,7 @@ def token() -> None:
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the token may do.")
 def create_token(name: str, role: str) -> None:
     """Create an API token called NAME and print it, this once."""
-    if not name.strip() or len(name) > 100 or not name.isprintable():
+    if not tokens.is_name(name):
         raise click.BadParameter("wants 1 to 100 printable characters", param_hint="NAME")
     secret = new_token()
 

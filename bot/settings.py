@@ -35,6 +35,7 @@ class Settings:
     delivery_days: int
     log_level: str
     extensions: tuple[str, ...]  # names of modules
+    sign_in_organizations: tuple[str, ...]  # logins
     log_format: str | None  # None: text on a terminal, else json
 
     @classmethod
@@ -62,6 +63,7 @@ class Settings:
             payload_days=_days("PAYLOAD_DAYS", env.get("PAYLOAD_DAYS", "30")),
             delivery_days=_days("DELIVERY_DAYS", env.get("DELIVERY_DAYS", "90")),
             extensions=_extensions(env.get("EXTENSIONS", "")),
+            sign_in_organizations=_organizations(env.get("SIGN_IN_ORGANIZATIONS", "")),
             log_level=_choice("LOG_LEVEL", env.get("LOG_LEVEL", "info"), _LEVELS),
             log_format=(
                 _choice("LOG_FORMAT", env["LOG_FORMAT"], ("text", "json"))
@@ -93,6 +95,18 @@ def _extensions(text: str) -> tuple[str, ...]:
         if not re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", name, re.ASCII):
             raise SettingsError(
                 "EXTENSIONS", _shortened(name), "module names such as my_company.bot, by commas"
+            )
+    return names
+
+
+def _organizations(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9-]{1,39}", name):
+            raise SettingsError(
+                "SIGN_IN_ORGANIZATIONS",
+                _shortened(name),
+                "logins of organisations on GitHub, by commas",
             )
     return names
 

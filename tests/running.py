@@ -135,11 +135,11 @@ class Bot:
         await self.services.close()
 
 
-async def start(settings: Settings) -> Bot:
-    """Start a service on a free port of 127.0.0.1."""
+async def start(settings: Settings, port: int = 0) -> Bot:
+    """Start a service on a port of 127.0.0.1, a free one unless given."""
     services = await server.open_services(settings)
     await cli.see_to_admin_token(services)
-    sock = server.listening_socket("127.0.0.1", 0)
+    sock = server.listening_socket("127.0.0.1", port)
     port = sock.getsockname()[1]
     runner = await server.listen(services, sock)
     session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))

@@ -378,7 +378,7 @@ OF_TOKENS: dict[str, Trouble] = {
     "no secret": (config_is(secret=None), "webhook", "warning", "no secret", "webhook_secret"),
     "too few events": (
         hook_is(events=["push", "issues"]),
-        *("webhook", "problem", "not send: pull_request, issue_comment, repository", "Select these events"),
+        *("webhook", "problem", "not send: pull_request, issue_comment", "Select these events"),
     ),
     "other secret": (
         answered(401, "Invalid HTTP Response: 401"),

@@ -32,6 +32,7 @@ PARAMETERS = {
     "integration_id": (r"[0-9a-fA-F-]{36}", "An integration's id, a UUID."),
     "delivery_id": (r"[0-9a-fA-F-]{36}", "A delivery's id, its X-GitHub-Delivery."),
     "action_id": (r"[0-9a-fA-F-]{36}", "An action's id, a UUID."),
+    "token_id": (r"[0-9a-f-]{36}", "An API token's id, a UUID."),
     "key": (r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "An experiment's key."),
     "owner": (r"[A-Za-z0-9_.-]{1,100}", "The owner of a repository."),
     "repo": (r"[A-Za-z0-9_.-]{1,100}", "The name of a repository."),

@@ -23,7 +23,7 @@ from bot.domain.keys import MAX_TEXT
 MAX_COMMANDS = 10
 # Work that one text may cause, in tries of the parser's rules or what takes as long, half a
 # microsecond. Some texts would take minutes; most real ones of GitHub's full length need less.
-MAX_WORK = 50_000
+MAX_WORK = 45_000
 
 _MARKS = "\u200e\u200f\u061c"  # invisible, they tell in which direction text runs
 _LINE_END = re.compile(r"\r\n?|\n")

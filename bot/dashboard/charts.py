@@ -131,7 +131,7 @@ def _drawn(periods: Sequence[Period], marks: Sequence[Mark], unit: str) -> Marku
         range=(0, top),
         xrange=(0, len(periods)),
         y_labels=list(range(0, top + 1, step)),
-        x_labels=list(range(0, len(periods), every)),
+        x_labels=[number + 0.5 for number in range(0, len(periods), every)],
         x_value_formatter=lambda place: _short(periods[int(place)], unit),
         value_formatter=lambda value: f"{value:g}",
         formatter=lambda value: "",

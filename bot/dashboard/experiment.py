@@ -101,7 +101,7 @@ async def set_status(visit: Visit) -> web.StreamResponse:
     try:
         changed = await visit.call(experiments.patch, body=body, body_shape=models.ExperimentChange)
     except Problem as problem:
-        return await _page(visit, "status", problem)
+        return await _page(visit, "change", problem)
     return visit.to(_path(visit), f"The status is {changed.status} now.")
 
 
@@ -139,7 +139,7 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
     try:
         made = await visit.call(linking.create_issue, body=body, body_shape=models.IssueCreate)
     except Problem as problem:
-        return await _page(visit, "issue", problem)
+        return await _page(visit, "track", problem)
     if isinstance(made, models.CreatedIssue):
         notice = f"Created the issue {made.repository}#{made.number}: {made.html_url}"
     else:
@@ -172,7 +172,7 @@ def _path(visit: Visit) -> str:
 async def _page(
     visit: Visit, form: str | None = None, problem: Problem | None = None
 ) -> web.Response:
-    """Return the page; `form` is what was sent and could not be done, with the `problem`."""
+    """Return the page; `form` is the id of the one that could not be done, for the `problem`."""
     key = visit.path("key")
     linked = await visit.services.database.read(lambda tx: _linked(tx, key))
     if linked is None:
@@ -205,7 +205,7 @@ async def _page(
         form=form,
         typed=plain_text(visit.form) if form else {},
         problem=_said(problem) if problem else None,
-        failed_in_github=problem is not None and problem.status == 502,
+        failed_in_outbox=form == "track" and problem is not None and problem.status == 502,
         once=_once(visit, problem),
     )
 
@@ -319,7 +319,7 @@ async def _link(visit: Visit, url: str) -> models.LinkedPullRequest:
                 continue
             if problem.status == 422:
                 raise _wrong(
-                    f"{repository}#{number} is no pull request that an integration reaches."
+                    f"No integration reaches a pull request {repository}#{number}."
                 ) from None
             raise
         return linked

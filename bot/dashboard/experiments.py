@@ -130,7 +130,9 @@ async def create(visit: Visit) -> web.StreamResponse:
     except Problem as problem:
         if problem.status == 409:
             exists = Problem(422, "experiment exists", "Take another key, or edit that one.")
-            exists.body.errors = [FieldError("key", f"{form['key']} exists already.")]
+            exists.body.errors = [
+                FieldError("key", f"There is an experiment {body['key']} already.")
+            ]
             problem = exists
         return _form(visit, form, problem)
     notice = f"Created. Pull requests join by the line experiment_key: {created.key}"

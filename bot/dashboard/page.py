@@ -149,7 +149,9 @@ def application_routes() -> list[web.RouteDef]:
             )
     for open_pages in extensions.instances(modules, OpenPages):
         for method, path, handler in open_pages.declared:
-            routes.append(web.route(method, path, _explaining(handler), expect_handler=expect))
+            routes.append(
+                web.route(method, _pattern(path), _explaining(handler), expect_handler=expect)
+            )
     return routes
 
 
@@ -185,6 +187,8 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
         by_itself = "X-Live" in request.headers or one.path == "/live"
         session = await sessions.of_request(services, request, note=not by_itself)
         if session is None:
+            if one.path == "/live":  # what is no stream ends it, and this without a complaint
+                return web.Response(status=204, headers={"Cache-Control": "no-store"})
             if one.method == "GET":
                 back = request.path_qs if request.path != "/" else ""
                 return redirect(services, "/sign-in", {"next": back} if back else None)

@@ -144,18 +144,12 @@ def _with_experiments(transaction: Transaction, row: Row) -> dict[str, Any]:
 
 def _experiments(
     transaction: Transaction, repository_id: int, after: str | None, limit: int
-) -> tuple[list[dict[str, Any]], str | None]:
+) -> tuple[Sequence[Row], str | None]:
     """Return a repository's experiments with what they have there, and the place of the rest."""
-    rows = links.experiments_of_repository(transaction, repository_id, after, limit + 1)
-    shown: dict[str, dict[str, Any]] = {
-        row["key"]: {**row, "open": 0, "merged": 0, "issues": 0, "commits": 0}
-        for row in rows[:limit]
-    }
-    for count in links.counts_in_repository(transaction, repository_id, list(shown)):
-        name = count["state"] if count["kind"] == "pull_request" else f"{count['kind']}s"
-        if name in shown[count["experiment_key"]]:
-            shown[count["experiment_key"]][name] += count["count"]
-    return list(shown.values()), rows[limit - 1]["key"] if len(rows) > limit else None
+    rows = links.experiments_of_repository(
+        transaction, repository_id, after, limit + 1, counted=True
+    )
+    return rows[:limit], rows[limit - 1]["key"] if len(rows) > limit else None
 
 
 def _items(

@@ -1,13 +1,9 @@
-"""Sign-in with an API token, and sign-out."""
-
-import math
-import time
+"""The page to sign in, sign-in with an API token, and sign-out."""
 
 from aiohttp import web
-from cachetools import TTLCache
 
 from bot.api.problems import Problem
-from bot.dashboard import rendering, sessions
+from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, is_local_path, read_form, redirect
 from bot.log import logger
 from bot.services import SERVICES
@@ -15,8 +11,6 @@ from bot.storage import tokens
 from bot.storage.vault import hash_token
 
 pages, open_pages = Pages(), OpenPages()
-ATTEMPTS = 10  # per remote and minute
-_attempts: TTLCache[str, list[float]] = TTLCache(maxsize=4096, ttl=60)
 
 
 @open_pages.add("GET", "/sign-in")
@@ -24,22 +18,22 @@ async def form(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     if await sessions.of_request(services, request) is not None:
         return redirect(services, _next(request.query.get("next", "")))
-    return _page(request)
+    return await _page(request)
 
 
 @open_pages.add("POST", "/sign-in")
 async def sign_in(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     fields = await read_form(request)
-    wait = _wait(request.remote or "")
+    wait = sessions.attempt(request.remote or "")
     if wait:
         error = f"Too many attempts to sign in; try again in {wait} seconds."
-        return _page(request, 429, error, {"Retry-After": str(wait)})
+        return await _page(request, 429, error, {"Retry-After": str(wait)})
     hashed = hash_token(fields.get("token", ""))
     row = await services.database.read(lambda tx: tokens.by_hash(tx, hashed))
     if row is None:
         logger.info("sign-in refused", remote=request.remote)
-        return _page(request, 401, "This token is not valid: it was mistyped, or revoked.")
+        return await _page(request, 401, "This token is not valid: it was mistyped, or revoked.")
     response = redirect(services, _next(fields.get("next", "")))
     await sessions.begin(
         services,
@@ -61,7 +55,7 @@ async def sign_out(visit: Visit) -> web.StreamResponse:
     return response
 
 
-def _page(
+async def _page(
     request: web.Request,
     status: int = 200,
     error: str | None = None,
@@ -71,19 +65,15 @@ def _page(
     if back and not is_local_path(back):
         raise Problem(400, "not a page of ours", "The address to go back to leads elsewhere.")
     return rendering.page(
-        request, "sign_in.html", status=status, headers=headers, error=error, next=back
+        request,
+        "sign_in.html",
+        status=status,
+        headers=headers,
+        error=error,
+        next=back,
+        apps=await github_sign_in.apps(request.config_dict[SERVICES]),
     )
 
 
 def _next(path: str) -> str:
     return path if is_local_path(path) else "/"
-
-
-def _wait(remote: str) -> int:
-    """Count an attempt to sign in; return how many seconds to wait, 0 if it may go on."""
-    now = time.monotonic()
-    recent = [at for at in _attempts.get(remote, []) if at > now - 60]
-    if len(recent) >= ATTEMPTS:
-        return max(1, math.ceil(recent[0] + 60 - now))
-    _attempts[remote] = [*recent, now]
-    return 0

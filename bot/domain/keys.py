@@ -33,7 +33,6 @@ _TITLE = re.compile(rf"\s*track\s+experiment\s*:\s*({KEY_PATTERN})\s*", re.IGNOR
 # Without one of these, no line of a text can be code, a quote or a comment, and the key lines
 # need no Markdown parser to be believed.
 _NEEDS_PARSER = ("    ", "\t", "```", "~~~", "<", ">")
-_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _COMMENT_OR_REST = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _RAW_HTML = re.compile(r"\s*<(?:pre|code|script|style|textarea|blockquote)\b", re.IGNORECASE)
 
@@ -57,7 +56,7 @@ def keys_in_markdown(text: str | None) -> tuple[str, ...]:
     text = _with_plain_newlines(text)
     keys = _keys_of_lines(text.split("\n"))
     if not keys and "<!--" in text:  # a comment may stand on the very line of a key
-        keys = _keys_of_lines(_COMMENT.sub("", text).split("\n"))
+        keys = _keys_of_lines(_without_comments(text).split("\n"))
     if keys and any(sign in text for sign in _NEEDS_PARSER):
         keys = _keys_of_lines(_lines_of_text(text))
     return keys
@@ -89,6 +88,18 @@ def keys_of_issue(body: str | None, title: str | None) -> dict[str, str]:
 
 def _with_plain_newlines(text: str) -> str:
     return text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _without_comments(text: str) -> str:
+    """Return `text` without its HTML comments, in one pass; one that never ends stays."""
+    parts, position = [], 0
+    while (start := text.find("<!--", position)) >= 0:
+        end = text.find("-->", start + 4)
+        if end < 0:
+            break
+        parts.append(text[position:start])
+        position = end + 3
+    return "".join(parts) + text[position:]
 
 
 def _keys_of_lines(lines: Iterable[str]) -> tuple[str, ...]:
@@ -156,7 +167,7 @@ def _lines_of_text(text: str) -> Iterator[str]:
         elif token.type == "blockquote_close":
             quotes -= 1
         elif quotes == 0 and token.type == "inline" and not _is_heading(before):
-            yield from _COMMENT.sub("", token.content).split("\n")
+            yield from _without_comments(token.content).split("\n")
         elif quotes == 0 and token.type == "html_block" and not _RAW_HTML.match(token.content):
             yield from _COMMENT_OR_REST.sub("", token.content).split("\n")
         before = token

@@ -240,6 +240,43 @@ class GitHub:
         """Return a client without a credential, for the exchange of a manifest's code."""
         return Client(self._session, api_url, FixedToken(None), self._metrics, "none")
 
+    def user(self, api_url: str, token: str) -> Client:
+        """Return a client that acts as a person, for as long as they sign in. It is not kept."""
+        return Client(self._session, api_url, FixedToken(token), self._metrics, "somebody")
+
+    async def user_token(self, web_origin: str, fields: Mapping[str, str]) -> str:
+        """Exchange the code of a person who signs in for their token; raises CallFailed.
+
+        `web_origin` is that of the pages of a GitHub in GITHUB_API_URLS, which is where this is
+        asked. https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-user-access-token-for-a-github-app
+        """
+        started, outcome = time.perf_counter(), "failed"
+        try:
+            async with self._session().post(
+                f"{web_origin}/login/oauth/access_token",
+                json=dict(fields),
+                headers={"Accept": "application/json"},
+                allow_redirects=False,
+            ) as response:
+                outcome = str(response.status)
+                if response.status >= 500:
+                    raise Temporary(f"GitHub answered {response.status}")
+                answer = await response.json(content_type=None)
+        except TimeoutError:
+            raise Temporary(f"GitHub did not answer within {CALL_SECONDS:.0f} seconds") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Temporary(f"GitHub cannot be reached ({type(error).__name__})") from None
+        except ValueError:
+            raise Temporary("GitHub's answer is not JSON") from None
+        finally:
+            self._metrics.github_calls.labels("POST", outcome).inc()
+            self._metrics.github_call_seconds.observe(time.perf_counter() - started)
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token:
+            reason = answer.get("error") if isinstance(answer, dict) else None
+            raise Refused(str(reason or "GitHub gave no token")[:100], 401)
+        return token
+
     def _made(
         self,
         integration: Integration,

@@ -34,6 +34,7 @@ def complete(
         "url": public_url,
         "hook_attributes": {"url": webhook, "active": True},
         "redirect_url": f"{public_url}/setup/callback",
+        "callback_urls": [f"{public_url}/sign-in/github/callback"],
         "public": False,
     }
 

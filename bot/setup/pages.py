@@ -1,52 +1,41 @@
-"""The pages of `/setup`: sign in, post the manifest to GitHub, take its answer, go and install.
+"""The pages of `/setup`: post the manifest to GitHub, take its answer, go on to install.
 
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
 
 import asyncio
-import base64
-import hashlib
-import hmac
 import json
 import math
 import re
-import secrets
-import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qs, urlsplit
 
-import jinja2
 import msgspec
 from aiohttp import web
-from aiohttp_session.cookie_storage import EncryptedCookieStorage
-from cachetools import TTLCache
 from msgspec import Meta, Struct
 
 from bot import times
 from bot.api.problems import expect
 from bot.api.routing import authenticate
+from bot.dashboard import rendering, sessions
+from bot.dashboard.page import redirect
+from bot.dashboard.sessions import Session
 from bot.domain import integrations
 from bot.github.failures import CallFailed, Limited, Refused
 from bot.log import logger
-from bot.services import Actor, Services
+from bot.services import Services
 from bot.setup import manifest
 from bot.storage import integrations as storage
 from bot.storage import tokens
 from bot.storage.database import Row, StorageUnavailable, Transaction
-from bot.storage.vault import Vault, VaultError, hash_token
+from bot.storage.vault import Vault, VaultError
 
-SESSION_SECONDS = 8 * 3600
 STATE_SECONDS = 3600  # GitHub's codes hold as long
-ATTEMPTS = 10  # to sign in, per remote and minute
-COOKIE = "experiment_bot_setup"
 _PURPOSE = "register an App"  # tells a state from all else that the vault seals
 _ORGANIZATION = re.compile(r"[A-Za-z0-9-]{1,39}")
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
-_TEMPLATES = Path(__file__).parent / "templates"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _START = [("Start again", "/setup")]
 
@@ -87,12 +76,10 @@ class Choice:
 
 
 def application(services: Services) -> web.Application:
-    """Return the sub-application. Only it knows sessions: no other path looks at a cookie."""
+    """Return the sub-application."""
     setup = Setup(services)
     app = web.Application(middlewares=[setup.without_storage])
     app.router.add_get("", setup.form, expect_handler=expect)
-    app.router.add_post("/sign-in", setup.sign_in, expect_handler=expect)
-    app.router.add_post("/sign-out", setup.sign_out, expect_handler=expect)
     app.router.add_get("/callback", setup.callback, expect_handler=expect)
     return app
 
@@ -102,40 +89,30 @@ class Setup:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._cookies = EncryptedCookieStorage(
-            services.vault.derive("session cookies of /setup"),
-            cookie_name=COOKIE,
-            path="/setup",
-            max_age=SESSION_SECONDS,
-            httponly=True,
-            samesite="Lax",
-            secure=urlsplit(services.settings.public_url).scheme == "https",
-        )
         self._exchanging = asyncio.Lock()  # a page loaded twice waits for what became of it
         self._template = manifest.read()
-        self._attempts: TTLCache[str, list[float]] = TTLCache(maxsize=4096, ttl=60)
-        self._environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_TEMPLATES),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._style = (_TEMPLATES / "setup.css").read_text("utf-8")
-        digest = hashlib.sha256(self._style.encode()).digest()
-        self._style_digest = base64.b64encode(digest).decode()
 
     # --- Pages
 
     async def form(self, request: web.Request) -> web.StreamResponse:
         """Show the form that posts the manifest to GitHub."""
-        csrf = None
+        session = None
         if "Authorization" in request.headers:
-            actor: Actor | None = await authenticate(self._services, request, "admin")
+            actor = await authenticate(self._services, request, "admin")
         else:
-            actor, csrf = await self._signed_in(request)
-        if actor is None:
-            return self._page("sign_in.html", 401, _BEARER, error=None)
+            session = await sessions.of_request(self._services, request)
+            if session is None:
+                return redirect(self._services, "/sign-in", {"next": request.path_qs})
+            actor = session.actor
+            if actor.role != "admin":
+                return self._message(
+                    request,
+                    403,
+                    "This needs the role admin",
+                    f"You are signed in as {actor.name}, {actor.role}. Ask whoever set the bot up, "
+                    "or sign in with an admin token.",
+                    session=session,
+                )
         settings = self._services.settings
         choice = self._choice(request.query)
         origin = manifest.web_origin(choice.api_url)
@@ -153,9 +130,10 @@ class Setup:
             str(times.now() + STATE_SECONDS * times.SECOND),
         )
         return self._page(
+            request,
             "setup.html",
             422 if choice.errors else 200,
-            form_action="'self'" if choice.errors else f"'self' {origin}",
+            form_action="" if choice.errors else origin,
             is_local=manifest.is_local(settings.public_url),
             public_url=settings.public_url,
             errors=choice.errors,
@@ -169,59 +147,8 @@ class Setup:
             action=manifest.registration_url(
                 choice.api_url, choice.organization, _seal(self._services.vault, state)
             ),
-            csrf=csrf,
-            actor=actor.name,
+            session=session,
         )
-
-    async def sign_in(self, request: web.Request) -> web.StreamResponse:
-        """Begin a session for a good admin token."""
-        wait = self._wait(request.remote or "")
-        if wait:
-            error = f"Too many attempts to sign in; try again in {wait} seconds."
-            return self._page("sign_in.html", 429, {"Retry-After": str(wait)}, error=error)
-        token = (await _fields(request)).get("token", "").strip()
-        hashed = hash_token(token)
-        row = await self._services.database.read(
-            lambda transaction: tokens.by_hash(transaction, hashed)
-        )
-        if row is None:
-            logger.info("sign-in refused", remote=request.remote)
-            error = "This token is not valid: it was mistyped, or revoked."
-            return self._page("sign_in.html", 401, _BEARER, error=error)
-        if row["role"] != "admin":
-            logger.info("sign-in refused", remote=request.remote, token=row["id"])
-            error = f"This needs a token with the role admin; this one has {row['role']}."
-            return self._page("sign_in.html", 403, error=error)
-        session = await self._cookies.new_session()
-        session["token"] = row["id"]
-        session["csrf"] = secrets.token_urlsafe(24)
-        try:
-            await self._services.database.write(
-                lambda transaction: tokens.used(transaction, row["id"], times.now())
-            )
-        except StorageUnavailable as error:
-            logger.warning("last use of a token not noted", token=row["id"], reason=str(error))
-        logger.info("signed in", actor=row["name"], token=row["id"], remote=request.remote)
-        response = self._to("/setup")
-        await self._cookies.save_session(request, response, session)
-        return response
-
-    async def sign_out(self, request: web.Request) -> web.StreamResponse:
-        """End the session."""
-        response = self._to("/setup")
-        actor, csrf = await self._signed_in(request)
-        if actor is None:
-            return response
-        given = (await _fields(request)).get("csrf", "")
-        if not hmac.compare_digest(given.encode(), (csrf or "").encode()):
-            return self._message(
-                403,
-                "This form is not from here",
-                "The request did not come from a page of this session, so nothing was done.",
-                links=[("Back to the set-up", "/setup")],
-            )
-        await self._cookies.save_session(request, response, await self._cookies.new_session())
-        return response
 
     async def callback(self, request: web.Request) -> web.StreamResponse:
         """Take GitHub's answer: exchange the code, store the integration, go on to install.
@@ -232,9 +159,11 @@ class Setup:
         state = _open(self._services.vault, request.query.get("state", ""))
         code = request.query.get("code", "")
         if state is None or not _CODE.fullmatch(code):
-            return self._cannot_be("The address is not one that GitHub sends people to from here.")
+            return self._cannot_be(
+                request, "The address is not one that GitHub sends people to from here."
+            )
         async with self._exchanging:
-            if (known := await self._known(state)) is not None:
+            if (known := await self._known(request, state)) is not None:
                 return known
             try:
                 answer = await self._services.github.anonymous(state.api_url).post(
@@ -242,12 +171,12 @@ class Setup:
                 )
             except CallFailed as failure:
                 # Another process may have been first.
-                return await self._known(state) or self._call_failed(failure)
-            return await self._store(state, answer)
+                return await self._known(request, state) or self._call_failed(request, failure)
+            return await self._store(request, state, answer)
 
     # --- The steps of the callback
 
-    async def _known(self, state: State) -> web.Response | None:
+    async def _known(self, request: web.Request, state: State) -> web.Response | None:
         """Return the page for a registration that is complete or cannot be; None if it can."""
 
         def look(transaction: Transaction) -> tuple[Row | None, bool, Row | None]:
@@ -259,19 +188,24 @@ class Setup:
 
         row, is_used, token = await self._services.database.read(look)
         if row is not None:
-            return self._complete(state, msgspec.json.decode(row["config"]).get("html_url"))
+            return self._complete(
+                request, state, msgspec.json.decode(row["config"]).get("html_url")
+            )
         if is_used:
-            return self._cannot_be("It was completed, and its integration has been deleted since.")
+            return self._cannot_be(
+                request, "It was completed, and its integration has been deleted since."
+            )
         if int(state.until) < times.now():
-            return self._cannot_be("More than an hour has passed since it began.")
+            return self._cannot_be(request, "More than an hour has passed since it began.")
         if state.api_url not in self._services.settings.github_api_urls:
-            return self._cannot_be("Its GitHub is not among GITHUB_API_URLS any more.")
+            return self._cannot_be(request, "Its GitHub is not among GITHUB_API_URLS any more.")
         if token is None or token["role"] != "admin":
-            return self._cannot_be("The API token with which it began was revoked.")
+            return self._cannot_be(request, "The API token with which it began was revoked.")
         return None
 
-    def _cannot_be(self, why: str) -> web.Response:
+    def _cannot_be(self, request: web.Request, why: str) -> web.Response:
         return self._message(
+            request,
             400,
             "This registration cannot be completed",
             f"{why} Nothing was stored.",
@@ -279,7 +213,7 @@ class Setup:
             links=_START,
         )
 
-    async def _store(self, state: State, answer: Any) -> web.StreamResponse:
+    async def _store(self, request: web.Request, state: State, answer: Any) -> web.StreamResponse:
         services = self._services
         apps = ("The Apps on GitHub", manifest.settings_url(state.api_url, state.organization))
         try:
@@ -287,6 +221,7 @@ class Setup:
         except msgspec.ValidationError as error:
             logger.warning("registration incomplete", reason=str(error))
             return self._message(
+                request,
                 502,
                 "GitHub's answer is incomplete",
                 "GitHub registered the App, but its answer lacks the id, the private key or the "
@@ -315,6 +250,7 @@ class Setup:
             is_invalid = isinstance(error, integrations.Invalid)
             why = f"{error}" if is_invalid else "the database does not answer"
             return self._message(
+                request,
                 502 if is_invalid else 503,
                 "The App could not be stored",
                 f"GitHub registered the App, but it could not be stored here: {why}.",
@@ -323,7 +259,7 @@ class Setup:
                 links=[apps, *_START],
             )
         if not is_new:
-            return self._complete(state, html_url)
+            return self._complete(request, state, html_url)
         services.forget_integration(state.integration_id)
         logger.info(
             "integration created",
@@ -332,24 +268,29 @@ class Setup:
             integration=state.integration_id,
         )
         if html_url is None:
-            return self._complete(state, None)
+            return self._complete(request, state, None)
         return self._to(f"{html_url}/installations/new")
 
-    def _complete(self, state: State, html_url: str | None) -> web.Response:
+    def _complete(self, request: web.Request, state: State, html_url: str | None) -> web.Response:
         settings_url = manifest.settings_url(state.api_url, state.organization)
-        links = [("The Apps on GitHub", settings_url), ("Set up another App", "/setup")]
+        links = [
+            ("The integration", f"/integrations/{state.integration_id}"),
+            ("The Apps on GitHub", settings_url),
+            ("Set up another App", "/setup"),
+        ]
         how = 'by hand: open it in the list of Apps on GitHub and choose "Install App"'
         if html_url is not None:
             links.insert(0, ("Install the App", f"{html_url}/installations/new"))
             how = "on the repositories that the bot is to serve"
         return self._message(
+            request,
             200,
             "The App is set up",
             f"It is stored as the integration {state.integration_id}. Install it {how}.",
             links=links,
         )
 
-    def _call_failed(self, failure: CallFailed) -> web.Response:
+    def _call_failed(self, request: web.Request, failure: CallFailed) -> web.Response:
         logger.warning("code not exchanged", reason=str(failure))
         if isinstance(failure, Refused):
             why = (
@@ -358,6 +299,7 @@ class Setup:
                 else f"GitHub refused: {failure}."
             )
             return self._message(
+                request,
                 502,
                 "GitHub did not hand out the App's credentials",
                 f"{why} Nothing was stored here.",
@@ -366,6 +308,7 @@ class Setup:
             )
         seconds = failure.seconds if isinstance(failure, Limited) else None
         return self._message(
+            request,
             503,
             "GitHub could not be asked",
             f"{failure}. Nothing was stored here.",
@@ -376,28 +319,6 @@ class Setup:
         )
 
     # --- Who is asking, and for what
-
-    async def _signed_in(self, request: web.Request) -> tuple[Actor | None, str | None]:
-        """Return whose session this is, if the token is still in force and admin, and its CSRF."""
-        session = await self._cookies.load_session(request)
-        token_id, csrf = session.get("token"), session.get("csrf")
-        if not isinstance(token_id, str) or not isinstance(csrf, str):
-            return None, None
-        row = await self._services.database.read(
-            lambda transaction: tokens.find(transaction, token_id)
-        )
-        if row is None or row["role"] != "admin":
-            return None, None
-        return Actor(row["id"], row["name"], row["role"]), csrf
-
-    def _wait(self, remote: str) -> int:
-        """Count an attempt to sign in; return how many seconds to wait, 0 if it may go on."""
-        now = time.monotonic()
-        recent = [at for at in self._attempts.get(remote, []) if at > now - 60]
-        if len(recent) >= ATTEMPTS:
-            return max(1, math.ceil(recent[0] + 60 - now))
-        self._attempts[remote] = [*recent, now]
-        return 0
 
     def _choice(self, query: Mapping[str, str]) -> Choice:
         """Return what the query asks for; what is wrong in it gives way to what is usual."""
@@ -430,6 +351,7 @@ class Setup:
         except StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
             return self._message(
+                request,
                 503,
                 "The database does not answer",
                 "Nothing was stored. Load this page again shortly.",
@@ -438,55 +360,40 @@ class Setup:
 
     def _message(
         self,
+        request: web.Request,
         status: int,
         heading: str,
         *paragraphs: str,
         links: Sequence[tuple[str, str]] = (),
         headers: Mapping[str, str] | None = None,
+        session: Session | None = None,
     ) -> web.Response:
         return self._page(
-            "message.html", status, headers, heading=heading, paragraphs=paragraphs, links=links
+            request,
+            "setup_message.html",
+            status,
+            headers,
+            heading=heading,
+            paragraphs=paragraphs,
+            links=links,
+            session=session,
         )
 
     def _page(
         self,
+        request: web.Request,
         template: str,
         status: int,
         headers: Mapping[str, str] | None = None,
-        *,
-        form_action: str = "'self'",
         **values: Any,
     ) -> web.Response:
-        text = self._environment.get_template(template).render(style=self._style, **values)
-        policy = (
-            f"default-src 'none'; style-src 'sha256-{self._style_digest}'; base-uri 'none'; "
-            f"form-action {form_action}; frame-ancestors 'none'"
-        )
-        return web.Response(
-            status=status,
-            text=text,
-            content_type="text/html",
-            headers={"Content-Security-Policy": policy, **_PRIVATE, **(headers or {})},
-        )
+        return rendering.page(request, template, status=status, headers=headers, **values)
 
     def _to(self, address: str) -> web.Response:
         return web.Response(status=303, headers={"Location": address, **_PRIVATE})
 
 
-_BEARER = {"WWW-Authenticate": "Bearer"}
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
-
-
-async def _fields(request: web.Request) -> dict[str, str]:
-    """Return the fields of a posted form; what is no form has none."""
-    if request.content_type != "application/x-www-form-urlencoded":
-        return {}
-    try:
-        raw = await request.read()
-        fields = parse_qs(raw.decode("utf-8", "replace"), max_num_fields=20)
-    except (web.RequestPayloadError, ConnectionError, ValueError):
-        return {}
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _seal(vault: Vault, state: State) -> str:

@@ -220,13 +220,33 @@ def unresolved(transaction: Transaction, before: int | None, limit: int) -> Sequ
     )
 
 
+_COUNTED = 1000  # of one experiment in one repository; a list counts no further
+_COUNTS_HERE = ", ".join(
+    f"""(SELECT COUNT(*) FROM (SELECT 1 FROM links WHERE links.repository_id = :id
+            AND links.experiment_key = found.key AND links.kind = '{kind}' {state}
+            LIMIT {_COUNTED}) AS linked) AS {name}"""
+    for name, kind, state in (
+        ("open_pull_requests", "pull_request", "AND links.state = 'open'"),
+        ("merged_pull_requests", "pull_request", "AND links.state = 'merged'"),
+        ("issues", "issue", ""),
+        ("commits", "commit", ""),
+    )
+)
+
+
 def experiments_of_repository(
-    transaction: Transaction, repository_id: int, after: str | None, limit: int
+    transaction: Transaction,
+    repository_id: int,
+    after: str | None,
+    limit: int,
+    *,
+    counted: bool = False,
 ) -> Sequence[Row]:
     """Return the keys linked in a repository, in their order; `after` is a key.
 
-    Each with `name`, `status` and `last_activity`, null while there is no such experiment. The
-    keys are stepped through one by one: most of them have many links.
+    Each with `name`, `status` and `last_activity`, null while there is no such experiment, and
+    if wanted with how much of each kind is linked there, a thousand at most. The keys are
+    stepped through one by one: some have very many links.
     """
     beyond = "AND experiment_key > :after" if after is not None else ""
     return transaction.all(
@@ -237,25 +257,10 @@ def experiments_of_repository(
                         WHERE repository_id = :id AND experiment_key > keys.key)
                     FROM keys WHERE keys.key IS NOT NULL)
             SELECT found.key, experiments.name, experiments.status, experiments.last_activity
+                {"," + _COUNTS_HERE if counted else ""}
             FROM (SELECT key FROM keys WHERE key IS NOT NULL LIMIT :limit) AS found
-            LEFT JOIN experiments ON experiments.key = found.key""",
+            LEFT JOIN experiments ON experiments.key = found.key ORDER BY found.key""",
         {"id": repository_id, "after": after, "limit": limit},
-    )
-
-
-def counts_in_repository(
-    transaction: Transaction, repository_id: int, keys: Sequence[str]
-) -> Sequence[Row]:
-    """Return how many links of each kind and state some experiments have in a repository."""
-    if not keys:
-        return []
-    names = {f"key{position}": key for position, key in enumerate(keys)}
-    return transaction.all(
-        f"""SELECT experiment_key, kind, state, COUNT(*) AS count FROM links
-            WHERE repository_id = :id
-                AND experiment_key IN ({", ".join(f":{name}" for name in names)})
-            GROUP BY experiment_key, kind, state""",
-        {"id": repository_id, **names},
     )
 
 

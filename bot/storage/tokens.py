@@ -5,6 +5,11 @@ from collections.abc import Sequence
 from bot.storage.database import Row, Transaction
 
 
+def is_name(text: str) -> bool:
+    """Tell whether a token may have this name."""
+    return bool(text.strip()) and len(text) <= 100 and text.isprintable()
+
+
 def add(
     transaction: Transaction,
     token_id: str,

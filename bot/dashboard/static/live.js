@@ -98,17 +98,21 @@ function replace(old, fresh) {
     const details = document.getElementById(id);
     if (details) details.open = open;
   }
-  if (focused) (name && find(name) || focusable(old)).focus({ preventScroll: true });
+  if (focused) takeFocus(old, name && find(name));
   if (news && newest(old) !== before) news.textContent = newest(old);
 }
 
+// What is read out of a list: its first entry, without how long ago that was.
 function newest(list) {
   return list.querySelector("li p")?.textContent.trim() ?? "";
 }
 
-function focusable(region) {
-  if (!region.hasAttribute("tabindex")) region.tabIndex = -1;
-  return region;
+// Who goes on with the keyboard goes on from here, also if the element is gone or folded away.
+function takeFocus(region, element) {
+  element?.focus({ preventScroll: true });
+  if (element && document.activeElement === element) return;
+  region.tabIndex = -1;
+  region.focus({ preventScroll: true });
 }
 
 // Bring the regions of a page in; tell whether one had to wait.

@@ -1,0 +1,267 @@
+"""Sign-in with GitHub: the web flow of an App that was set up here, with `state` and PKCE.
+
+Who may enter: members of SIGN_IN_ORGANIZATIONS, and those who may do more on a repository where
+the App is installed than everybody may. The person's token is used while they sign in and kept
+nowhere. https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-user-access-token-for-a-github-app
+"""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+from aiohttp import web
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
+
+from bot.api.problems import Problem, not_found
+from bot.api.routing import ROLES
+from bot.dashboard import rendering, sessions
+from bot.dashboard.page import OpenPages, is_local_path, redirect
+from bot.github import CallFailed, Client, Refused
+from bot.log import logger
+from bot.services import SERVICES, Services
+from bot.setup import manifest
+from bot.storage import integrations as storage
+from bot.storage.database import Transaction
+
+open_pages = OpenPages()
+_COOKIE = "experiment_bot_state"
+_STATE_SECONDS = 600  # as long as GitHub's code is good
+_SECONDS = 20.0  # for all that GitHub is asked
+_MAX_INSTALLATIONS, _MAX_REPOSITORIES = 20, 500
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """An App with which people can sign in."""
+
+    integration_id: str
+    name: str
+    api_url: str
+    client_id: str
+
+    @property
+    def origin(self) -> str:
+        return manifest.web_origin(self.api_url)
+
+
+async def apps(services: Services) -> list[App]:
+    """Return the Apps that were set up here and are active, the oldest first, one per client."""
+
+    def job(transaction: Transaction) -> list[App]:
+        found: dict[tuple[str, str], App] = {}
+        for row in reversed(storage.listed(transaction, None, 1000)):
+            config = msgspec.json.decode(row["config"])
+            if row["is_active"] and config.get("client_id"):
+                app = App(row["id"], row["name"], config["api_url"], config["client_id"])
+                found.setdefault((app.api_url, app.client_id), app)
+        return list(found.values())
+
+    return await services.database.read(job)
+
+
+@open_pages.add("GET", "/sign-in/github/{integration_id}")
+async def begin(request: web.Request) -> web.StreamResponse:
+    """Send somebody to GitHub; a cookie remembers that it was this browser."""
+    services = request.config_dict[SERVICES]
+    app = await _app(services, request.match_info["integration_id"])
+    state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
+    challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
+    query = {
+        "client_id": app.client_id,
+        "redirect_uri": _callback_url(services),
+        "state": state,
+        "code_challenge": challenge.decode().rstrip("="),
+        "code_challenge_method": "S256",
+    }
+    response = web.Response(
+        status=303,
+        headers={
+            "Location": f"{app.origin}/login/oauth/authorize?{urlencode(query)}",
+            "Cache-Control": "no-store",
+            "Referrer-Policy": "no-referrer",
+        },
+    )
+    cookies = _cookies(services)
+    kept = await cookies.new_session()
+    kept["state"], kept["verifier"] = state, verifier
+    kept["app"], kept["next"] = app.integration_id, request.query.get("next", "")
+    await cookies.save_session(request, response, kept)
+    return response
+
+
+@open_pages.add("GET", "/sign-in/github/callback")
+async def callback(request: web.Request) -> web.StreamResponse:
+    """Take GitHub's answer: ask who it is and what they may, and let them in or say why not."""
+    services = request.config_dict[SERVICES]
+    kept = await _cookies(services).load_session(request)
+    try:
+        if wait := sessions.attempt(request.remote or ""):
+            raise Problem(429, "too many attempts", f"Try again in {wait} seconds.")
+        _check_state(request.query, kept)
+        app = await _app(services, str(kept["app"]))
+        async with asyncio.timeout(_SECONDS):
+            login, role = await _ask(services, app, request.query["code"], kept["verifier"])
+    except TimeoutError:
+        return _refused(
+            request, Problem(503, "GitHub unavailable", "It takes too long. Try again.")
+        )
+    except CallFailed as error:
+        logger.info("sign-in refused", remote=request.remote, reason=str(error))
+        return _refused(request, _problem_of(error))
+    except Problem as problem:
+        logger.info("sign-in refused", remote=request.remote, reason=problem.error)
+        return _refused(request, problem)
+    path = str(kept.get("next", ""))
+    response = redirect(services, path if is_local_path(path) else "/")
+    response.del_cookie(_COOKIE, path=_path(services))
+    await sessions.begin(
+        services,
+        request,
+        response,
+        subject=f"github:{urlsplit(app.origin).netloc}:{login.lower()}",
+        name=login,
+        role=role,
+        token_id=None,
+    )
+    return response
+
+
+def _check_state(query: Mapping[str, str], kept: Any) -> None:
+    """Raise Problem unless GitHub answers what this browser has asked."""
+    state = kept.get("state")
+    if not isinstance(state, str) or not hmac.compare_digest(
+        state.encode(), query.get("state", "").encode()
+    ):
+        raise Problem(
+            400,
+            "not begun here",
+            "This sign-in did not begin in this browser, or more than ten minutes ago.",
+        )
+    if query.get("error") == "access_denied":
+        raise Problem(403, "cancelled", "You did not let GitHub say who you are.")
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", query.get("code", "")):
+        raise Problem(400, "no code", "GitHub did not send the code that it should.")
+
+
+async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[str, str]:
+    """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
+    row = await services.database.read(lambda tx: storage.find(tx, app.integration_id))
+    secret = services.vault.open(row["secrets"]).get("client_secret") if row else None
+    token = await services.github.user_token(
+        app.origin,
+        {
+            "client_id": app.client_id,
+            "client_secret": secret or "",
+            "code": code,
+            "redirect_uri": _callback_url(services),
+            "code_verifier": verifier,
+        },
+    )
+    client = services.github.user(app.api_url, token)
+    login = (await client.getitem("/user")).get("login")
+    if not isinstance(login, str):
+        raise Problem(502, "unreadable answer", "GitHub did not say who you are.")
+    organizations = services.settings.sign_in_organizations
+    roles = [await _role_in_organization(client, one) for one in organizations]
+    if "admin" not in roles:
+        roles.append(await _role_by_repositories(client))
+    granted = [role for role in roles if role is not None]
+    if not granted:
+        raise Problem(
+            403,
+            "not let in",
+            f"{login} is in none of the organisations that may enter, and has no part in a "
+            "repository where the App is installed. Whoever runs the bot can change that, or "
+            "give you a token.",
+        )
+    return login, max(granted, key=ROLES.index)
+
+
+async def _role_in_organization(client: Client, organization: str) -> str | None:
+    """Owners are admins, members may read; what more they may their repositories tell."""
+    path = "/user/memberships/orgs/{organization}"
+    try:
+        found = await client.getitem(path, {"organization": organization})
+    except Refused as error:
+        if error.status in (403, 404):
+            return None
+        raise
+    if found.get("state") != "active":
+        return None
+    return "admin" if found.get("role") == "admin" else "viewer"
+
+
+async def _role_by_repositories(client: Client) -> str | None:
+    """Return what somebody's best permission on a repository with the App installed is worth.
+
+    Who may push is a developer. Who may read is let in where not everybody may.
+    """
+    best: str | None = None
+    installations = repositories = 0
+    of_person = "/user/installations?per_page=100"
+    async for installation in client.getiter(of_person, iterable_key="installations"):
+        installations += 1
+        if installations > _MAX_INSTALLATIONS:
+            break
+        path = f"/user/installations/{int(installation['id'])}/repositories?per_page=100"
+        async for repository in client.getiter(path, iterable_key="repositories"):
+            repositories += 1
+            if repositories > _MAX_REPOSITORIES:
+                return best
+            may = repository.get("permissions") or {}
+            if any(may.get(name) for name in ("admin", "maintain", "push")):
+                return "developer"
+            if may.get("triage") or (may.get("pull") and repository.get("private") is True):
+                best = "viewer"
+    return best
+
+
+async def _app(services: Services, integration_id: str) -> App:
+    for app in await apps(services):
+        if app.integration_id == integration_id.lower():
+            return app
+    raise not_found("App to sign in with")
+
+
+def _problem_of(error: CallFailed) -> Problem:
+    if isinstance(error, Refused):
+        return Problem(
+            502,
+            "refused by GitHub",
+            f"{error}. A code holds for ten minutes, and once; begin again.",
+        )
+    return Problem(503, "GitHub unavailable", f"{error}. Begin again in a while.")
+
+
+def _refused(request: web.Request, problem: Problem) -> web.Response:
+    return rendering.page(
+        request, "sign_in_refused.html", status=problem.status, problem=problem.body
+    )
+
+
+def _callback_url(services: Services) -> str:
+    return f"{services.settings.public_url}/sign-in/github/callback"
+
+
+def _path(services: Services) -> str:
+    return f"{rendering.root(services)}/sign-in"
+
+
+def _cookies(services: Services) -> EncryptedCookieStorage:
+    return EncryptedCookieStorage(
+        services.vault.derive("state of a sign-in"),
+        cookie_name=_COOKIE,
+        path=_path(services),
+        max_age=_STATE_SECONDS,
+        httponly=True,
+        samesite="Lax",
+        secure=urlsplit(services.settings.public_url).scheme == "https",
+    )

@@ -1,0 +1,84 @@
+"""`/tokens`: API tokens. A new one is shown once, in the answer to the form that made it."""
+
+import uuid
+
+from aiohttp import web
+
+from bot import times
+from bot.api.problems import invalid, not_found
+from bot.api.routing import ROLES
+from bot.dashboard.page import Pages, Visit
+from bot.log import logger
+from bot.storage import sessions, tokens
+from bot.storage.database import Transaction
+from bot.storage.vault import hash_token, new_token
+
+pages = Pages()
+
+
+@pages.get("/tokens", role="admin")
+async def show(visit: Visit) -> web.StreamResponse:
+    return await _shown(visit)
+
+
+@pages.post("/tokens", role="admin")
+async def create(visit: Visit) -> web.StreamResponse:
+    name, role = visit.form.get("name", ""), visit.form.get("role", "")
+    errors = []
+    if not tokens.is_name(name):
+        errors.append(("name", "wants 1 to 100 printable characters"))
+    if role not in ROLES:
+        errors.append(("role", f"is one of {', '.join(ROLES)}"))
+    if errors:
+        return await _shown(visit, problem=invalid(errors).body, name=name, role=role)
+    secret, token_id = new_token(), str(uuid.uuid4())
+    await visit.services.database.write(
+        lambda tx: tokens.add(tx, token_id, name, role, hash_token(secret), times.now())
+    )
+    logger.info("token created", actor=visit.actor.name, token=token_id, role=role)
+    return await _shown(visit, secret=secret, secret_name=name)
+
+
+@pages.post("/tokens/{token_id}/revoke", role="admin")
+async def revoke(visit: Visit) -> web.StreamResponse:
+    """Revoke one token; the sessions that it began end with it."""
+    token_id = visit.path("token_id")
+
+    def job(transaction: Transaction) -> str | None:
+        row = tokens.find(transaction, token_id)
+        if row is None:
+            return None
+        tokens.revoke(transaction, token_id, times.now())
+        sessions.remove_of_subject(transaction, f"token:{token_id}")
+        return str(row["name"])
+
+    name = await visit.services.database.write(job)
+    if name is None:
+        raise not_found("token in force")
+    logger.info("token revoked", actor=visit.actor.name, token=token_id)
+    if visit.session.subject == f"token:{token_id}":
+        return visit.to("/sign-in")
+    return visit.to("/tokens", f"{name} is revoked. Running services notice within seconds.")
+
+
+async def _shown(
+    visit: Visit,
+    *,
+    problem: object = None,
+    name: str = "",
+    role: str = "developer",
+    secret: str | None = None,
+    secret_name: str = "",
+) -> web.StreamResponse:
+    rows = await visit.services.database.read(tokens.listed)
+    return visit.render(
+        "tokens.html",
+        status=200 if problem is None else 422,
+        tokens=sorted(rows, key=lambda row: (row["revoked_at"] is not None, -row["created_at"])),
+        own=visit.session.subject.removeprefix("token:"),
+        problem=problem,
+        name=name,
+        role=role,
+        secret=secret,
+        secret_name=secret_name,
+    )
