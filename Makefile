@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test demo lint format lock bench clean
+.PHONY: run test demo lint format lock bench screenshots clean
 
 run: $(VENV)/.run-installed
 	@exec $(BIN)/python app.py serve
@@ -23,6 +23,9 @@ lint: $(VENV)/.test-installed
 format: $(VENV)/.test-installed
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.test-installed
+	@SCREENSHOTS=1 $(BIN)/python -m pytest tests/test_browser.py -k is_shown
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python bench/webhook.py

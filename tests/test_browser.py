@@ -23,7 +23,7 @@ from tests.running import ADMIN_TOKEN, SECRET, Bot
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 KEY = "checkout-flow-v2"
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 320, "height": 640}
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 AXE = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
@@ -413,19 +413,20 @@ async def test_every_page_is_shown(browser: Browser, bot: Bot, tmp_path: Path) -
     for name, path in pages.items():
         await visitor.go(path)
         await shoot(visitor, folder, name)
-    await visitor.page.set_viewport_size(NARROW)
-    for name in ("experiments", "experiment"):
-        await visitor.go(pages[name])
-        await shoot(visitor, folder, f"{name}-narrow")
-    assert len(list(folder.glob("*.png"))) == 2 * (len(pages) + 3)
+    for kind, size in (("top", WIDE), ("phone", PHONE)):
+        await visitor.page.set_viewport_size(size)
+        for name in ("experiments", "experiment"):
+            await visitor.go(pages[name])
+            await shoot(visitor, folder, f"{name}-{kind}", whole=False)
+    assert len(list(folder.glob("*.png"))) == 2 * (len(pages) + 5)
 
 
-async def shoot(visitor: Visitor, folder: Path, name: str) -> None:
+async def shoot(visitor: Visitor, folder: Path, name: str, *, whole: bool = True) -> None:
     """Keep what the visitor sees, light and dark, in few colours so that the files stay small."""
     for theme in ("light", "dark"):
         await visitor.page.emulate_media(color_scheme=theme)
         path = folder / f"{name}-{theme}.png"
-        await visitor.page.screenshot(path=path, full_page="narrow" not in name)
+        await visitor.page.screenshot(path=path, full_page=whole)
         with Image.open(path) as image:
             few = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
         few.save(path, optimize=True)

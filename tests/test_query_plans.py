@@ -178,6 +178,7 @@ def _fill(transaction: Transaction) -> None:
                 "github_id": n,
                 "full_name": f"acme/repo-{n}",
                 "name_key": f"acme/repo-{n}",
+                "last_activity": at(n),
             }
             for n in range(1, ROWS + 1)
         ],
@@ -228,6 +229,8 @@ def _fill(transaction: Transaction) -> None:
                 "linked_by": "body",
                 "linked_at": at(n),
                 "resolved": 0 if n % 40 == 0 else 1,
+                "repository_id": n % ROWS + 1,
+                "state": (None if n % 3 == 2 else "open"),
             }
             for n in range(3 * ROWS)
         ],
@@ -294,6 +297,10 @@ def _analyze(transaction: Transaction) -> None:
     transaction.run("ANALYZE")
 
 
+def counted_experiments(transaction: Transaction, *args: Any) -> Sequence[Row]:
+    return links.experiments_of_repository(transaction, *args, counted=True)
+
+
 SOME = NOW + ROWS // 2 * times.SECOND
 PLACE = (SOME, ROWS // 2)
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
@@ -335,6 +342,17 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (activity.of_delivery, ("guid 2", 200)),
 ]
 OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+    (facts.repository_heard_of, ("acme/repo-7",)),
+    (facts.last_version, ()),
+    (counted_experiments, (7, None, 51)),
+    (counted_experiments, (7, "key-1", 51)),
+    *(
+        (links.items_of_repository, (7, "pull_request", before, 51))
+        for before in (None, ("merged", 7))
+    ),
+    (links.keys_of_targets, ("pull_request", (7, 8, 9))),
+    (links.some_of_key, ("key-1", 3)),
+    (links.of_versions_after, (ROWS - 10, 200)),
     (facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
     (facts.find_item, (7, "pull_request", 6)),
     (facts.open_items, (7,)),

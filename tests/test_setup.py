@@ -200,6 +200,16 @@ async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
     assert again["name"] == "Our <bot>" and id_in(again) != id_in(completed)
 
 
+@one_engine
+async def test_who_is_a_member_is_only_asked_where_members_may_sign_in(settings: Settings) -> None:
+    bot = await start(dataclasses.replace(settings, sign_in_organizations=("acme",)))
+    _, completed, _ = await begun(bot)
+    template = yaml.safe_load(manifest.FILE.read_text())
+    permissions = {**template["default_permissions"], "members": "read"}
+    assert completed["default_permissions"] == permissions
+    await bot.close()
+
+
 @pytest.mark.parametrize(
     ("public_url", "name"),
     [

@@ -12,6 +12,7 @@ from urllib.parse import urlencode, urlsplit
 import yaml
 
 from bot.domain.integrations import web_host
+from bot.settings import Settings
 
 MAX_NAME = 34  # GitHub takes no longer name of an App
 FILE = Path(__file__).parents[2] / "app.yml"
@@ -24,9 +25,16 @@ def read() -> dict[str, Any]:
 
 
 def complete(
-    template: dict[str, Any], public_url: str, integration_id: str, name: str
+    template: dict[str, Any], settings: Settings, integration_id: str, name: str
 ) -> dict[str, Any]:
-    """Return the manifest of an App whose deliveries go to an integration that is yet to be."""
+    """Return the manifest of an App whose deliveries go to an integration that is yet to be.
+
+    Only where members of organisations may sign in does it ask who they are.
+    """
+    public_url = settings.public_url
+    permissions = dict(template["default_permissions"])
+    if settings.sign_in_organizations:
+        permissions["members"] = "read"
     webhook = f"{public_url}/api/v1/integrations/{integration_id}/webhook/github"
     return {
         **template,
@@ -35,6 +43,7 @@ def complete(
         "hook_attributes": {"url": webhook, "active": True},
         "redirect_url": f"{public_url}/setup/callback",
         "callback_urls": [f"{public_url}/sign-in/github/callback"],
+        "default_permissions": permissions,
         "public": False,
     }
 

@@ -117,9 +117,7 @@ class Setup:
         choice = self._choice(request.query)
         origin = manifest.web_origin(choice.api_url)
         integration_id = str(uuid.uuid4())
-        completed = manifest.complete(
-            self._template, settings.public_url, integration_id, choice.name
-        )
+        completed = manifest.complete(self._template, settings, integration_id, choice.name)
         state = State(
             _PURPOSE,
             integration_id,
