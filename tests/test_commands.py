@@ -556,6 +556,21 @@ async def test_a_comment_deleted_before_its_turn_runs_nothing(scene: Scene) -> N
 
 @sqlite_only
 @token_only
+async def test_a_comment_deleted_while_it_runs_gets_no_answer(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    comment = await scene.say(number, f"/experiment link {KEY}\n/experiment help", work=False)
+    scene.github.fail(Fault("status", PERMISSION, status=500))
+    await scene.work()
+    scene.github.delete_comment(comment)
+    await scene.pass_time(60, 20)
+    assert await linked(scene) == [(number, "command")]
+    assert scene.replies(number) == []
+    assert {one["status"] for one in await scene.actions("?kind=commands")} == {"done"}
+
+
+@sqlite_only
+@token_only
 async def test_more_than_twenty_a_minute_are_refused_once(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open("")

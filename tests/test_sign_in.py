@@ -74,6 +74,18 @@ async def test_attempts_are_limited(bot: Bot) -> None:
     assert response.status == 429 and int(response.headers["Retry-After"]) <= 60
 
 
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+async def test_another_site_signs_nobody_in(bot: Bot, site: str) -> None:
+    """Not even with a good token: it would be somebody else's."""
+    async with bot.session.post(
+        f"{bot.url}/sign-in",
+        data={"token": ADMIN_TOKEN},
+        headers={"Sec-Fetch-Site": site},
+        allow_redirects=False,
+    ) as response:
+        assert response.status == 403 and sessions.COOKIE not in response.cookies
+
+
 @pytest.mark.parametrize(
     ("back", "leads"),
     [

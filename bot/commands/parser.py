@@ -7,7 +7,6 @@ of a link or not at all is no command, and the arguments are what GitHub shows o
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -18,9 +17,9 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
 
+from bot.domain.commands import MAX_COMMANDS, Invocation
 from bot.domain.keys import MAX_TEXT
 
-MAX_COMMANDS = 10
 # Work that one text may cause, in tries of the parser's rules or what takes as long, half a
 # microsecond. Some texts would take minutes; most real ones of GitHub's full length need less.
 MAX_WORK = 45_000
@@ -54,17 +53,6 @@ _MARKUP = re.compile(
 _ADDRESS = re.compile(r"<[^<>\n]*|\S*")
 _WALKED = " \t-=*_+#`~|:>"  # rules walk along these, one character at a time
 _BEFORE_HTML = " \t>-+*0123456789.)"
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One command as somebody wrote it."""
-
-    line: str  # as written, without white space around it, cut to 500 characters
-    name: str  # the first word, in lower case, or ""
-    words: tuple[str, ...]  # the positional arguments, freed of quotation marks
-    options: tuple[tuple[str, str], ...]  # of NAME=VALUE, in order, names in lower case
-    problem: str | None  # why it cannot be understood, if so
 
 
 def parse(body: str | None) -> list[Invocation]:

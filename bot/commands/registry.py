@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot import extensions, times
-from bot.commands.parser import Invocation
 from bot.domain import actions, experiments, items, keys, suggestions, texts
+from bot.domain.commands import Invocation
 from bot.domain.story import Decision, Item
 from bot.settings import SettingsError
 from bot.storage import experiments as experiment_storage

@@ -24,6 +24,8 @@ async def form(request: web.Request) -> web.StreamResponse:
 @open_pages.add("POST", "/sign-in")
 async def sign_in(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
+        raise Problem(403, "not from here", "The form is another site's, so nobody is signed in.")
     fields = await read_form(request)
     wait = sessions.attempt(request.remote or "")
     if wait:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import msgspec
 
 from bot import times
-from bot.commands.parser import MAX_COMMANDS, Invocation
 from bot.domain import actions, activity
 from bot.domain.story import Item, Kind
 from bot.storage import commands as storage
@@ -19,6 +18,7 @@ from bot.storage import experiments, facts, integrations
 from bot.storage import links as link_storage
 from bot.storage.database import Row, Transaction
 
+MAX_COMMANDS = 10  # of one comment
 MAX_A_MINUTE = 20  # commands of one person in one repository
 _MINUTE = 60 * times.SECOND
 _QUIET = 600 * times.SECOND  # for which somebody who wrote too many is ignored
@@ -27,6 +27,17 @@ _TOO_MANY = (
     f"More than {MAX_A_MINUTE} commands a minute: this one and what comes in the next "
     f"{_QUIET // _MINUTE} minutes is not carried out."
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One command as somebody wrote it."""
+
+    line: str  # as written, without white space around it, cut to 500 characters
+    name: str  # the first word, in lower case, or ""
+    words: tuple[str, ...]  # the positional arguments, freed of quotation marks
+    options: tuple[tuple[str, str], ...]  # of NAME=VALUE, in order, names in lower case
+    problem: str | None  # why it cannot be understood, if so
 
 
 @dataclass(frozen=True, slots=True)

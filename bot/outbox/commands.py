@@ -50,7 +50,7 @@ async def run(job: Job) -> dict[str, Any]:
     if comment["silent"]:
         return {"silent": True}
     if not comment["seen"]:
-        if await job.is_own({"login": comment["author"]}):
+        if await _is_ours(job, comment):
             await job.write(lambda tx: _silence(tx, comment))
             return {"silent": True}
         await _react(job, comment, "eyes")
@@ -62,6 +62,14 @@ async def run(job: Job) -> dict[str, Any]:
         if row["status"] == "pending" and await _carry_out(job, comment, row, author):
             return {"waits": True}
     return await _answer(job, comment)
+
+
+async def _is_ours(job: Job, comment: Row) -> bool:
+    """Tell whether the bot's own account wrote the comment, as far as GitHub says who that is."""
+    try:
+        return await job.is_own({"login": comment["author"]})
+    except Refused:
+        return False  # what the bot writes is told by its markers too
 
 
 def _silence(transaction: Transaction, comment: Row) -> None:
@@ -237,10 +245,15 @@ async def _answer(job: Job, comment: Row) -> dict[str, Any]:
     rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
     went_well = all(row["status"] == "done" for row in rows)
     text = _reply(rows)
-    await _react(job, comment, "rocket" if went_well else "confused")
+    try:
+        await _react(job, comment, "rocket" if went_well else "confused")
+    except Refused as error:
+        if error.status in (404, 410):  # deleted meanwhile: nobody waits for an answer
+            return {"reply_id": None}
+        raise
     if text is None or comment["reply_id"] is not None:
         return {"reply_id": comment["reply_id"]}
-    marker = f"<!-- experiment-bot:reply {job.id} -->"
+    marker = f"<!-- experiment-bot:reply {comment['comment_id']} -->"
     reply_id = await _find(job, marker) if job.may_be_done else None
     if reply_id is None:
         answer = await job.client.post(
