@@ -257,11 +257,11 @@ async def test_the_forms_of_an_integration(browser: Browser, bot: Bot) -> None:
     await page.get_by_role("button", name="Run the doctor").click()
     await expect(page.locator("main")).to_contain_text("problem")
     await visitor.go(f"/integrations/{integration}")
+    assert visitor.console == []
     await page.get_by_text("Delete this integration", exact=True).click()
     await page.get_by_role("button", name="Delete").click()
     await expect(page).to_have_url(re.compile("/integrations"))
     assert (await bot.get(f"/api/v1/integrations/{integration}")).status == 404
-    assert visitor.console == []
 
 
 # --- Live

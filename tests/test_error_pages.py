@@ -6,11 +6,10 @@ from typing import Any
 import pytest
 
 from bot.api.problems import CONTENT_TYPE
-from bot.dashboard import home
-from bot.storage import deliveries
+from bot.dashboard import home, rendering
 from bot.storage.database import StorageUnavailable
 from tests.browsing import Browser, Page
-from tests.running import ADMIN_TOKEN, Bot
+from tests.running import Bot
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -87,7 +86,6 @@ async def test_a_database_that_is_away_is_a_page_too(
 
 async def test_a_page_for_the_fault_of_all_pages(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """When no page can be made at all, the answer is JSON rather than none."""
-    from bot.dashboard import rendering
 
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError("no template")
@@ -95,9 +93,3 @@ async def test_a_page_for_the_fault_of_all_pages(bot: Bot, monkeypatch: pytest.M
     monkeypatch.setattr(rendering, "page", fail)
     page = await Browser(bot).get("/nowhere", headers=HTML)
     assert page.status == 404 and not is_page(page)
-
-
-async def test_a_page_of_the_api_needs_no_session(bot: Bot) -> None:
-    answer = await bot.get("/api/v1/experiments", token=ADMIN_TOKEN, headers=HTML)
-    assert answer.status == 200
-    assert deliveries is home.deliveries

@@ -8,6 +8,7 @@ import pytest
 from bot.demo import payloads
 from bot.settings import Settings
 from tests.browsing import Browser, Page
+from tests.github import rsa_key
 from tests.running import Bot, start
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -119,8 +120,6 @@ async def test_who_may_not_do_a_step_is_told_who_may(bot: Bot, role: str) -> Non
 
 
 async def test_the_webhook_of_an_app_comes_with_it(bot: Bot) -> None:
-    from tests.github import rsa_key
-
     config = {
         "app_id": 4242,
         "private_key": rsa_key(),

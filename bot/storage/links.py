@@ -337,15 +337,15 @@ def unresolved_keys(
 def some_of_key(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
     """Return some links of a key as `unresolved` does, pull requests first."""
     return transaction.all(
-        """SELECT links.kind, repositories.full_name AS repository, items.number,
+        """SELECT few.kind, repositories.full_name AS repository, items.number,
                 COALESCE(items.title, commits.message) AS title, commits.sha,
                 COALESCE(items.html_url, commits.html_url) AS html_url
             FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
-                ORDER BY kind DESC, (id + 0) DESC LIMIT :limit) AS links
-            LEFT JOIN items ON links.kind <> 'commit' AND items.id = links.target_id
-            LEFT JOIN commits ON links.kind = 'commit' AND commits.id = links.target_id
-            JOIN repositories ON repositories.id = links.repository_id
-            ORDER BY links.kind DESC, links.id DESC""",
+                ORDER BY kind DESC, (id + 0) DESC LIMIT :limit) AS few
+            LEFT JOIN items ON few.kind <> 'commit' AND items.id = few.target_id
+            LEFT JOIN commits ON few.kind = 'commit' AND commits.id = few.target_id
+            JOIN repositories ON repositories.id = few.repository_id
+            ORDER BY few.kind DESC, few.id DESC""",
         {"experiment_key": experiment_key, "limit": limit},
     )
 
