@@ -22,6 +22,7 @@ from tests.running import ADMIN_TOKEN, SECRET, Bot
 
 pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
+expect.set_options(timeout=15_000)  # milliseconds; a busy machine is slow
 KEY = "checkout-flow-v2"
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}
 AXE = {
