@@ -20,6 +20,7 @@ from bot import times
 from bot.domain.integrations import MASK, Integration
 from bot.github import Client, GitHub, Limited, Refused, Temporary
 from bot.github.limits import date_of
+from bot.github.permissions import NEEDED, without
 from bot.services import Services
 from bot.storage import actions, deliveries
 from bot.storage.database import Row, Transaction
@@ -30,6 +31,7 @@ T = TypeVar("T")
 
 # GitHub sends check_run and check_suite unasked to every App that may write checks.
 EVENTS = ("push", "pull_request", "issues", "issue_comment", "repository")
+_QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
 _LEVELS = ("none", "read", "write", "admin")
 _GITHUB_SECONDS = 90.0  # for all that GitHub is asked
 _REPOSITORIES = 20  # of the allow-list, looked at one by one
@@ -551,29 +553,37 @@ class _Examination:
             "Change it in the App's settings under Permissions & events; then the owner of each "
             "account that it is installed on has to accept."
         )
-        missing = self._missing_permissions(app.permissions)
-        if missing:
-            message = f"The App lacks permissions: {_listed(missing)}."
-            self._problem("permissions", message, remedy)
-        else:
+        vital, useful = _by_weight(self._missing_permissions(app.permissions))
+        if vital:
+            message = f"The App lacks permissions: {_listed(vital)}."
+            self._problem("permissions", f"{message} {without(list(vital))}", remedy)
+        if useful:
+            message = f"The App does not ask for {_listed(useful)}."
+            self._warn("permissions", f"{message} {without(list(useful))}", remedy)
+        if not vital and not useful:
             self._ok("permissions", "The App asks for all permissions that it needs.")
         unheard = _missing(app.events)
         if unheard:
             self._problem("events", f"The App does not hear of: {', '.join(unheard)}.", remedy)
         else:
             self._ok("events", "The App hears of all events that it needs.")
+        may_hear = "merge_queues" in app.permissions and self._integration.check != "off"
+        if may_hear and _QUEUED not in app.events:
+            self._warn(
+                "events",
+                f"The App does not hear of {_QUEUED}: {NEEDED['merge_queues'].without}.",
+                remedy,
+            )
 
     def _missing_permissions(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return what is needed and not given, by name."""
         integration = self._integration
         posts = integration.comments != "off" or integration.label is not None
-        needed = {
-            "metadata": "read",
-            "contents": "read",
-            "pull_requests": "write" if posts else "read",
-            "issues": "write",
-            **({"checks": "write"} if integration.check != "off" else {}),
-        }
+        needed = {name: one.level for name, one in NEEDED.items()}
+        if not posts:
+            needed["pull_requests"] = "read"
+        if integration.check == "off":
+            del needed["checks"], needed["merge_queues"]
         return {
             name: level
             for name, level in needed.items()
@@ -638,14 +648,18 @@ class _Examination:
             if name not in of_app
         }
         unheard = [name for name in _missing(one.events) if name in app.events]
-        if missing or unheard:
-            what = [_listed(missing), f"the events {', '.join(unheard)}" if unheard else ""]
-            self._problem(
-                "installation",
+        vital, useful = _by_weight(missing)
+        accept = f"New permissions must be accepted by the account's owner: {_shown(one.html_url)}"
+        if vital or unheard:
+            what = [_listed(vital), f"the events {', '.join(unheard)}" if unheard else ""]
+            message = (
                 f"The installation on {one.name} lacks {' and '.join(filter(None, what))}, which "
-                "the App asks for.",
-                f"New permissions must be accepted by the account's owner: {_shown(one.html_url)}",
+                "the App asks for."
             )
+            self._problem("installation", f"{message} {without(list(vital))}".rstrip(), accept)
+        if useful:
+            message = f"The installation on {one.name} has not accepted {_listed(useful)} yet."
+            self._warn("installation", f"{message} {without(list(useful))}", accept)
 
     # --- Which repositories it reaches
 
@@ -1012,6 +1026,12 @@ def expiry_of(headers: Mapping[str, str]) -> int | None:
 
 def _missing(events: Sequence[str]) -> list[str]:
     return [event for event in EVENTS if event not in events]
+
+
+def _by_weight(missing: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return of missing permissions the vital ones, and those without which the rest works."""
+    vital = {name: level for name, level in missing.items() if NEEDED[name].is_vital}
+    return vital, {name: level for name, level in missing.items() if name not in vital}
 
 
 def _level(name: str) -> int:

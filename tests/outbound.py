@@ -24,6 +24,8 @@ PERMISSIONS = {
     "pull_requests": "write",
     "issues": "write",
     "checks": "write",
+    "merge_queues": "read",
+    "deployments": "read",
 }
 CREDENTIALS = ("token", "fine-grained", "app")
 

@@ -30,6 +30,8 @@ PERMISSIONS = {
     "pull_requests": "write",
     "issues": "write",
     "checks": "write",
+    "merge_queues": "read",
+    "deployments": "read",
 }
 FINE_GRAINED = {
     "metadata": "read",
@@ -38,7 +40,7 @@ FINE_GRAINED = {
     "statuses": "write",
     "repository_hooks": "read",
 }
-EVENTS = ["push", "pull_request", "issues", "issue_comment", "repository"]
+EVENTS = ["push", "pull_request", "issues", "issue_comment", "repository", "merge_group"]
 HOOKS = f"GET {REPO}/hooks"
 AT = "2026-03-02T10:00:00Z"
 Finding = dict[str, Any]

@@ -650,7 +650,12 @@ async def test_every_permission_asked_for_is_used(scene: Scene) -> None:
     wanted = {(name, level) for name, level in asked["default_permissions"].items()}
     assert {one for one in wanted if one[1] == "write"} <= scene.github.permissions_used
     assert asked["default_permissions"] == outbound.PERMISSIONS
-    events_of = {"contents": "push", "metadata": "repository"}
+    events_of = {
+        "contents": "push",
+        "metadata": "repository",
+        "merge_queues": "merge_group",
+        "deployments": "deployment_status",
+    }
     read = {name for name, level in wanted if level == "read"}
     assert read == events_of.keys() and set(events_of.values()) <= set(asked["default_events"])
 

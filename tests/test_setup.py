@@ -528,6 +528,8 @@ def test_app_yml_asks_for_the_least_and_says_why() -> None:
         "pull_requests": "write",
         "issues": "write",
         "checks": "write",
+        "merge_queues": "read",
+        "deployments": "read",
     }
     assert len(template["name"]) <= manifest.MAX_NAME
     lines = manifest.FILE.read_text().splitlines()
