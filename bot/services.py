@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from cachetools import TTLCache
+from cachetools import LRUCache, TTLCache
 
 from bot.commands import Commands
 from bot.domain import integrations
@@ -45,6 +45,10 @@ class Services:
     open_streams: set["asyncio.Task[Any]"] = field(default_factory=set)
     actors: "TTLCache[str, Actor]" = field(  # by the hash of the token
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
+    )
+    # Who may write where, and until when that is believed (bot/outbox/audience.py)
+    writers: "LRUCache[tuple[str, int, int, str], tuple[bool, int]]" = field(
+        default_factory=lambda: LRUCache(maxsize=4096)
     )
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)

@@ -14,7 +14,7 @@ from bot.domain.integrations import web_host
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services
-from bot.storage import actions, integrations
+from bot.storage import actions, integrations, merge_groups
 from bot.storage import deliveries as storage
 from bot.storage.database import Row, StorageUnavailable, Transaction
 
@@ -114,6 +114,7 @@ async def clear_some(services: Services) -> bool:
         cleared = storage.drop_payloads(transaction, now - settings.payload_days * _DAY, _STEP)
         cleared += storage.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
         cleared += actions.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
+        cleared += merge_groups.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
         for row in integrations.deleted(transaction):
             removed = storage.remove_some(transaction, row["seq"], _STEP)
             if removed == 0:

@@ -17,6 +17,7 @@ from bot.storage import (
     facts,
     integrations,
     links,
+    merge_groups,
     tokens,
 )
 from bot.storage.database import NO_PARAMS, Params, Row, Transaction
@@ -292,6 +293,22 @@ def _fill(transaction: Transaction) -> None:
         ],
     )
 
+    add("posts", [{"item_id": n + 1, "marker": f"m{n}", "comment_id": n} for n in range(ROWS)])
+    add(
+        "merge_groups",
+        [
+            {
+                "repository_id": n + 1,
+                "head_sha": f"{n:040}",
+                "head_ref": f"refs/heads/gh-readonly-queue/main/pr-{n}-{n:040}",
+                "number": n,
+                "marker": f"marker {n}",
+                "created_at": at(n),
+            }
+            for n in range(ROWS)
+        ],
+    )
+
 
 def _analyze(transaction: Transaction) -> None:
     transaction.run("ANALYZE")
@@ -356,6 +373,12 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
     (facts.find_item, (7, "pull_request", 6)),
     (facts.open_items, (7,)),
+    *((facts.open_pull_requests, (7, before, 50)) for before in (None, 6)),
+    *((facts.posted_on, (7, before, 50)) for before in (None, 6)),
+    (merge_groups.find, (7, "0" * 40)),
+    (merge_groups.waiting, (7, 6, NOW)),
+    (merge_groups.end, (7, "refs/heads/gh-readonly-queue/main/pr-6-7", NOW)),
+    (merge_groups.remove_old, (NOW, 200)),
     (facts.versions_of_item, (7,)),
     (facts.repositories_by_name, ("github.com", "acme/repo-7")),
     (facts.repository_by_github_id, ("github.com", 7)),

@@ -48,7 +48,15 @@ WebAddress = Annotated[
 ]
 Status = Literal["draft", "active", "paused", "completed", "archived"]
 DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
-ActionKind = Literal["status_comment", "check", "label", "tracking_issue", "commands"]
+ActionKind = Literal[
+    "status_comment",
+    "check",
+    "merge_group_check",
+    "label",
+    "tracking_issue",
+    "commands",
+    "refresh",
+]
 CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
@@ -145,10 +153,13 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     ) = UNSET
     check: (
         Annotated[
-            Literal["on", "off", "required"],
+            Literal["on", "always", "required", "off"],
             Meta(
-                description="The check on linked pull requests; with `required` also on others, "
-                "which fail it. `on` unless given."
+                description="The check. `on`, unless given: on pull requests that name an "
+                "experiment. `always`: on every pull request, so that branch protection can "
+                "require it; it succeeds where none is named. `required`: as `always`, but it "
+                "fails where none is named. A merge queue's groups get it with all three. "
+                "`off`: none. A change brings the open pull requests up to date."
             ),
         ]
         | UnsetType
@@ -223,7 +234,7 @@ class Config(Struct, omit_defaults=True):
     repositories: list[str] | None
     comments: Literal["on", "off", "once"]
     label: str | None
-    check: Literal["on", "off", "required"]
+    check: Literal["on", "always", "required", "off"]
     commands: dict[str, str]
     token: str | UnsetType = UNSET
     app_id: int | UnsetType = UNSET

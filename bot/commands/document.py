@@ -31,7 +31,8 @@ for another one, by the name of the command, with `read`, `triage`, `write`, `ma
 {"config": {"commands": {"complete": "maintain", "link": "triage"}}}
 ```
 
-`read` means `write` on public repositories, where everybody may read.
+`read` means `write` on public repositories, where everybody may read. Whoever may use a command
+there and not write learns from its reply whether a key is known, and nothing else of experiments.
 `GET /api/v1/commands` lists every command with who wrote it where, whether they might, and what
 became of it; the feeds of the experiments that it is about tell of it too.
 """

@@ -30,8 +30,10 @@ class Misuse(Refusal):
 class Run:
     """One command on its way: who wrote it, where, and the transaction in which it takes effect.
 
-    `issue` is set by a command whose end is that of an action. `about` are the keys in whose feed
-    the run is told of.
+    `is_told` says whether the reply may tell of experiments: their names, status and owners, and
+    keys that nobody wrote. Where everybody reads along, that is for who may write there; anybody
+    else learns whether a key is known. `action_id` is set by a command whose end is that of an
+    action. `about` are the keys in whose feed the run is told of.
     """
 
     transaction: Transaction
@@ -45,6 +47,7 @@ class Run:
     comment_url: str | None
     public_url: str
     needs: Callable[["Command"], str]
+    is_told: bool
     about: list[str] = field(default_factory=list)
     action_id: str | None = None
 
@@ -140,7 +143,7 @@ class Run:
         return self.comment_url or facts.get_item(self.transaction, self.item.id)["html_url"]
 
     def _unknown(self, key: str) -> str:
-        close = suggestions.close_keys(self.transaction, key)
+        close = suggestions.close_keys(self.transaction, key) if self.is_told else []
         hint = f" Closest: {texts.code(close[0])}." if close else ""
         return f"There is no experiment {texts.code(key)}.{hint}"
 

@@ -14,6 +14,10 @@ def status(run: Run) -> str:
     keys = run.keys() or run.keys(run.linked_experiments())
     if not keys:
         raise Refusal("No experiment is linked here; name one by its key.")
+    if not run.is_told:
+        return "\n".join(
+            f"- There is an experiment with the key {texts.code(key)}." for key in keys
+        )
     lines = [
         "| Experiment | Key | Status | Owner | Pull requests | Issues |",
         "| --- | --- | --- | --- | --- | --- |",

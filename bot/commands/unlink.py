@@ -17,7 +17,8 @@ def unlink(run: Run) -> None:
     linked = run.linked()
     for key in keys:
         if key not in linked:
-            raise Refusal(f"{texts.code(key)} is not linked here.{_hint(key, linked)}")
+            hint = _hint(key, linked) if run.is_told else ""
+            raise Refusal(f"{texts.code(key)} is not linked here.{hint}")
     run.about = keys
     for key in keys:
         run.decide("unlink", key)

@@ -53,6 +53,7 @@ _NOISE = {
     ),
     "config.check": (
         ("on", "On pull requests that name an experiment"),
+        ("always", "On every pull request, so that it can be required"),
         ("required", "On every pull request; it fails without an experiment"),
         ("off", "No check"),
     ),

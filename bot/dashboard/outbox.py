@@ -23,9 +23,11 @@ _LIST = "outbox"
 KINDS = {
     "status_comment": "Status comment",
     "check": "Check",
+    "merge_group_check": "Check of a merge group",
     "label": "Label",
     "tracking_issue": "Tracking issue",
     "commands": "Answer to commands",
+    "refresh": "Look over all pull requests",
 }
 _STATUSES = {
     storage.OWED: "Not done yet",

@@ -15,16 +15,18 @@ import msgspec
 from bot import times
 from bot.domain import installations
 from bot.storage import actions as storage
-from bot.storage import facts, integrations
+from bot.storage import facts, integrations, merge_groups
 from bot.storage.database import Row, Transaction
 
 COMMENT, CHECK, LABEL, ISSUE = "status_comment", "check", "label", "tracking_issue"
-COMMANDS = "commands"
+COMMANDS, GROUP_CHECK, REFRESH = "commands", "merge_group_check", "refresh"
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
-KINDS = (COMMENT, CHECK, LABEL, ISSUE, COMMANDS)
-_PRIORITIES = {COMMANDS: 0, ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2}
+_PRIORITIES = {COMMANDS: 0, ISSUE: 0, GROUP_CHECK: 0, CHECK: 1, COMMENT: 1, LABEL: 2, REFRESH: 3}
+KINDS = tuple(_PRIORITIES)
+ON_ALL = ("always", "required")  # settings with which every pull request has the check
 _SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
 GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
+_GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
 
 
@@ -35,32 +37,39 @@ def owe_posts(
     integration_id: str,
     *,
     again: bool = False,
+    rewrite: bool = False,
 ) -> None:
     """Bring what the bot shows on a pull request up to date, once for each of `kinds`.
 
     `integration_id` acts if the one that posted before, or saw the pull request first, cannot.
-    `again` writes even what seems to be there already.
+    `again` writes even what seems to be there already. `rewrite` brings what stands there up to
+    date whatever the settings are by now, and makes nothing new.
     """
     kinds = tuple(kinds)
-    integration = _acting(transaction, item, integration_id) if kinds else None
+    integration = acting(transaction, item, integration_id) if kinds else None
     if integration is None:
         return
     repository = facts.get_repository(transaction, item["repository_id"])
     config = msgspec.json.decode(integration["config"])
+    asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
+    if CHECK in kinds and check_setting(integration) != "off":
+        _owe_check_of_groups(transaction, item, integration, repository)
     for kind in kinds:
-        if config.get(_SETTINGS[kind], "on") in ("off", None):
+        if config.get(_SETTINGS[kind], "on") in ("off", None) and not rewrite:
             continue
         collapse = f"{kind}:{item['id']}"
-        if again and (pending := storage.pending_like(transaction, collapse)):
-            storage.change(transaction, pending["id"], request='{"again":true}')
+        if asked and (pending := storage.pending_like(transaction, collapse)):
+            request = {**msgspec.json.decode(pending["request"]), **asked}
+            text = msgspec.json.encode(request).decode()
+            storage.change(transaction, pending["id"], request=text)
             continue
-        _add(
+        add(
             transaction,
             kind,
             integration,
             repository,
-            lane=_lane(repository["id"], item["number"]),
-            request={"again": True} if again else {},
+            lane=lane_of(repository["id"], item["number"]),
+            request=asked,
             collapse=collapse,
             item_id=item["id"],
             number=item["number"],
@@ -77,7 +86,7 @@ def owe_issue(
     """Create an issue in a repository; return the action's id, which the issue will carry."""
     repository = facts.get_repository(transaction, repository_id)
     action_id = str(uuid.uuid4())
-    return _add(
+    return add(
         transaction,
         ISSUE,
         integration,
@@ -97,22 +106,72 @@ def owe_commands(
     comment_row: int,
 ) -> None:
     """Carry out what is left of the commands in a comment, and answer it in the end."""
-    _add(
+    add(
         transaction,
         COMMANDS,
         integration,
         facts.get_repository(transaction, repository_id),
-        lane=_lane(repository_id, number),
+        lane=lane_of(repository_id, number),
         request={"comment_row": comment_row},
         collapse=f"{COMMANDS}:{comment_row}",
         number=number,
     )
 
 
-def requires_check(transaction: Transaction, integration_id: str) -> bool:
-    """Tell whether an integration wants a check on every pull request."""
+def owe_group_check(
+    transaction: Transaction,
+    repository_id: int,
+    head_sha: str,
+    head_ref: str,
+    number: int | None,
+    integration_id: str,
+) -> None:
+    """Put the check on the commit of a merge queue's group, once however often it is told of.
+
+    `number` is the pull request whose verdict it gets. Where that is known, its settings count.
+    """
+    repository = facts.get_repository(transaction, repository_id)
+    item = number and facts.find_item(transaction, repository_id, "pull_request", number)
+    integration = (
+        acting(transaction, item, integration_id)
+        if item
+        else integrations.find(transaction, integration_id)
+    )
+    if integration is None or check_setting(integration) == "off":
+        return
+    group = {
+        "repository_id": repository_id,
+        "head_sha": head_sha,
+        "head_ref": head_ref,
+        "number": number,
+        "marker": str(uuid.uuid4()),
+        "created_at": times.now(),
+    }
+    if merge_groups.add(transaction, group):
+        _owe_group_check(transaction, group, integration, repository)
+
+
+def check_group_again(
+    transaction: Transaction, repository_id: int, head_sha: str, integration_id: str
+) -> None:
+    """Somebody asked for the check of a merge group anew; nothing if the commit is of none."""
+    group = merge_groups.find(transaction, repository_id, head_sha)
     integration = integrations.find(transaction, integration_id)
-    return integration is not None and '"check":"required"' in integration["config"]
+    if group is not None and integration is not None:
+        repository = facts.get_repository(transaction, repository_id)
+        _owe_group_check(transaction, group, integration, repository, again=True)
+
+
+def checks_all(transaction: Transaction, item: Mapping[str, Any], integration_id: str) -> bool:
+    """Tell whether a pull request is to have the check even if it names no experiment."""
+    integration = acting(transaction, item, integration_id)
+    return integration is not None and check_setting(integration) in ON_ALL
+
+
+def check_setting(integration: Row) -> str:
+    """Return which pull requests an integration checks."""
+    setting: str = msgspec.json.decode(integration["config"]).get("check", "on")
+    return setting
 
 
 def is_checked(transaction: Transaction, item_id: int) -> bool:
@@ -211,7 +270,7 @@ def wake_lane(transaction: Transaction, lane: str, now: int) -> None:
         storage.wake(transaction, queue, now)
 
 
-def _acting(transaction: Transaction, item: Mapping[str, Any], integration_id: str) -> Row | None:
+def acting(transaction: Transaction, item: Mapping[str, Any], integration_id: str) -> Row | None:
     """Return the integration that posted on a pull request, saw it first, or sees it now."""
     post = storage.post(transaction, item["id"])
     candidates = (post["integration_id"] if post else None, item["integration_id"], integration_id)
@@ -222,7 +281,38 @@ def _acting(transaction: Transaction, item: Mapping[str, Any], integration_id: s
     return None
 
 
-def _add(
+def _owe_check_of_groups(
+    transaction: Transaction, item: Mapping[str, Any], integration: Row, repository: Row
+) -> None:
+    """Let the merge groups in which a pull request waits follow its verdict."""
+    since = times.now() - _GROUP_LASTS
+    for group in merge_groups.waiting(transaction, repository["id"], item["number"], since):
+        _owe_group_check(transaction, group, integration, repository)
+
+
+def _owe_group_check(
+    transaction: Transaction,
+    group: Mapping[str, Any],
+    integration: Row,
+    repository: Row,
+    *,
+    again: bool = False,
+) -> None:
+    # A lane of its own: a merge queue waits for nothing that its pull request may wait for.
+    name = f"{GROUP_CHECK}:{repository['id']}:{group['head_sha']}"
+    add(
+        transaction,
+        GROUP_CHECK,
+        integration,
+        repository,
+        lane=name,
+        request={"head_sha": group["head_sha"], **({"again": True} if again else {})},
+        collapse=None if again else name,
+        number=group["number"],
+    )
+
+
+def add(
     transaction: Transaction,
     kind: str,
     integration: Row,
@@ -236,6 +326,7 @@ def _add(
     idempotency_key: str | None = None,
     action_id: str | None = None,
 ) -> str:
+    """Owe an action, unless one that is pending does the same by `collapse`; return its id."""
     now = times.now()
     queue, installation_id = _queue(transaction, integration, repository)
     action_id = action_id or str(uuid.uuid4())
@@ -278,7 +369,7 @@ def _queue(transaction: Transaction, integration: Row, repository: Row) -> tuple
     return f"{integration['credential']}:{installation_id or '?'}", installation_id
 
 
-def _lane(repository_id: int, number: int) -> str:
+def lane_of(repository_id: int, number: int) -> str:
     return f"{repository_id}#{number}"
 
 

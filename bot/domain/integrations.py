@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import times
-from bot.domain import actions, commands
+from bot.domain import actions, commands, refresh
 from bot.storage import integrations as storage
 from bot.storage.database import Row, Transaction
 from bot.storage.vault import Vault
@@ -222,6 +222,9 @@ def change(
     changed = storage.find(transaction, integration_id)
     assert changed is not None
     actions.integration_changed(transaction, changed)
+    if actions.check_setting(changed) not in ("off", actions.check_setting(row)):
+        allows = load(changed, vault).allows
+        refresh.check_setting_changed(transaction, changed, allows)
     return changed
 
 

@@ -163,19 +163,24 @@ def _owe(
         return
     has_new_head = row is None or row["head_sha"] != now.head_sha
     is_reopened = row is not None and row["state"] != "open" and now.state == "open"
+    is_elsewhere = row is not None and row["base_ref"] != now.base_ref
+    is_ready = row is not None and bool(row["draft"]) and not now.draft
     if before.keys() != after.keys():
         kinds: tuple[str, ...] = (actions.CHECK, actions.COMMENT, actions.LABEL)
     elif after and is_reopened:
         kinds = (actions.CHECK, actions.COMMENT)
-    elif now.state == "open" and (has_new_head or is_reopened):
-        is_checked = after or (row is not None and actions.is_checked(transaction, item.id))
-        is_wanted = is_checked or actions.requires_check(transaction, now.integration_id)
-        kinds = (actions.CHECK,) if is_wanted else ()
+    elif now.state == "open" and (has_new_head or is_reopened or is_elsewhere or is_ready):
+        kinds = (actions.CHECK,)
     else:
         return
-    if kinds:
-        kept = facts.get_item(transaction, item.id)
-        actions.owe_posts(transaction, kept, kinds, now.integration_id)
+    if before.keys() == after.keys() and not after:
+        first = row["integration_id"] if row is not None else now.integration_id
+        seen = {"id": item.id, "integration_id": first}
+        is_checked = is_reopened and actions.is_checked(transaction, item.id)
+        if not is_checked and not actions.checks_all(transaction, seen, now.integration_id):
+            return
+    kept = facts.get_item(transaction, item.id)
+    actions.owe_posts(transaction, kept, kinds, now.integration_id)
 
 
 def forget(transaction: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
@@ -264,6 +269,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
         "state": now.state,
         "draft": int(now.draft or False),
         "author": now.author,
+        "author_writes": None if now.author_writes is None else int(now.author_writes),
         "head_repository_id": now.head_repository_id,
         "head_ref": now.head_ref,
         "head_sha": now.head_sha,
@@ -290,6 +296,7 @@ def _facts(row: Row) -> Snapshot:
         state=row["state"],
         draft=bool(row["draft"]),
         author=row["author"],
+        author_writes=None if row["author_writes"] is None else bool(row["author_writes"]),
         head_repository_id=row["head_repository_id"],
         head_ref=row["head_ref"],
         head_sha=row["head_sha"],

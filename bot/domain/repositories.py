@@ -1,5 +1,8 @@
 """Which repository a payload speaks of: GitHub's numeric id decides, a name where there is none."""
 
+from typing import Any
+
+from bot.domain import refresh
 from bot.storage import facts
 from bot.storage.database import Row, Transaction
 
@@ -11,6 +14,7 @@ def resolve(
     github_id: int | None = None,
     updated_at: int | None = None,
     default_branch: str | None = None,
+    visibility: str | None = None,
     *,
     is_rename: bool = False,
 ) -> int:
@@ -24,6 +28,7 @@ def resolve(
         row = facts.add_repository(
             transaction, host, github_id, full_name, updated_at, default_branch
         )
+        observe_visibility(transaction, row, visibility, updated_at)
         return int(row["id"])
     if github_id is not None and row["github_id"] is None:
         facts.identify_repository(transaction, row["id"], github_id)
@@ -31,9 +36,41 @@ def resolve(
         facts.name_repository(transaction, row["id"], full_name, updated_at or row["named_at"])
     if default_branch is not None and row["default_branch"] != default_branch:
         facts.set_default_branch(transaction, row["id"], default_branch)
+    if row["visibility"] != visibility:
+        observe_visibility(transaction, row, visibility, updated_at)
     if row["deleted_at"] is not None and (updated_at or 0) > row["deleted_at"]:
         facts.set_repository_deleted(transaction, row["id"], None)
     return int(row["id"])
+
+
+def visibility_of(private: Any, visibility: Any) -> str | None:
+    """Return what a payload says of who sees a repository, None if it does not say.
+
+    Only `private: false` is public: what is internal is seen by a company.
+    """
+    if visibility in ("private", "internal"):
+        return str(visibility)
+    return {True: "private", False: "public"}.get(private) if isinstance(private, bool) else None
+
+
+def observe_visibility(
+    transaction: Transaction, row: Row, visibility: str | None, at: int | None
+) -> None:
+    """Keep who sees a repository, unless something newer is known.
+
+    Once everybody does, what the bot has written there is looked over.
+    """
+    known_at = row["visibility_at"]
+    if visibility is None or (at is not None and known_at is not None and at < known_at):
+        return
+    facts.set_visibility(transaction, row["id"], visibility, at if at is not None else known_at)
+    if visibility == "public" and row["visibility"] != "public":
+        refresh.owe_rewriting(transaction, row)
+
+
+def is_public(row: Row) -> bool:
+    """Tell whether everybody may see a repository. One of which that is not known may be."""
+    return row["visibility"] in ("public", None)
 
 
 def identify(transaction: Transaction, host: str, full_name: str, github_id: int) -> None:

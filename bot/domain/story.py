@@ -71,6 +71,7 @@ class Snapshot(msgspec.Struct, omit_defaults=True, frozen=True):
     state: str | None = None  # open, closed, merged
     draft: bool | None = None
     author: str | None = None
+    author_writes: bool | None = None  # whether this very delivery shows that the author may write
     actor: str | None = None
     head_repository_id: int | None = None
     head_ref: str | None = None
@@ -94,6 +95,7 @@ _CARRIED = (
     "state",
     "draft",
     "author",
+    "author_writes",
     "head_repository_id",
     "head_ref",
     "head_sha",

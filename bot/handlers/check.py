@@ -34,3 +34,4 @@ def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) 
         actions.owe_posts(
             delivery.transaction, item, (actions.CHECK,), delivery.integration_id, again=True
         )
+    actions.check_group_again(delivery.transaction, repository_id, sha, delivery.integration_id)

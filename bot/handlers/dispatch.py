@@ -69,6 +69,7 @@ class Delivery:
             repository.id,
             self.time(repository.updated_at),
             repository.default_branch,
+            repositories.visibility_of(repository.private, repository.visibility),
             is_rename=is_rename,
         )
         if self.installation_id is not None:

@@ -31,6 +31,8 @@ class Repository(Struct):
     id: Id | None = None
     html_url: str | None = None
     default_branch: str | None = None
+    private: Any = None
+    visibility: Any = None
     updated_at: Time = None
     pushed_at: Time = None
 
@@ -56,6 +58,7 @@ class PullRequest(Struct):
     draft: bool | None = None
     merged: bool | None = None
     user: User | None = None
+    author_association: Any = None
     head: Branch | None = None
     base: Branch | None = None
     created_at: Time = None
@@ -134,6 +137,8 @@ class Commit(Struct):
 class PushEvent(Struct):
     ref: Short
     repository: Repository
+    after: Short | None = None
+    created: bool | None = None
     commits: list[Commit] | None = None
     deleted: bool | None = None
     sender: User | None = None
@@ -161,6 +166,17 @@ class CheckRunEvent(Struct):
 class CheckSuiteEvent(Struct):
     check_suite: Checked
     repository: Repository
+
+
+class MergeGroup(Struct):
+    head_sha: Short | None = None
+    head_ref: Short | None = None
+
+
+class MergeGroupEvent(Struct):
+    merge_group: MergeGroup = msgspec.field(default_factory=MergeGroup)
+    action: Short | None = None
+    repository: Repository | None = None
 
 
 class Account(Struct):

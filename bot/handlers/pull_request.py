@@ -37,6 +37,7 @@ def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
     repository_id = delivery.repository_of(payload.repository, pull.html_url)
     action = payload.action or ""
     head = pull.head or payloads.Branch()
+    head_repository_id = _head_repository(delivery, head, payload.repository, repository_id)
     merged_at = delivery.time(pull.merged_at)
     state = pull.state or _STATES.get(action)
     if state == "closed" and (pull.merged or merged_at):
@@ -53,7 +54,8 @@ def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
         draft=pull.draft,
         author=pull.user.login if pull.user else None,
         actor=payload.sender.login if payload.sender else None,
-        head_repository_id=_head_repository(delivery, head, payload.repository, repository_id),
+        author_writes=_author_writes(pull, head, is_own=head_repository_id == repository_id),
+        head_repository_id=head_repository_id,
         head_ref=head.ref,
         head_sha=head.sha,
         base_ref=pull.base.ref if pull.base else None,
@@ -80,6 +82,18 @@ def _head_repository(
     ):
         return repository_id
     return delivery.repository(head.repo)
+
+
+def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own: bool) -> bool:
+    """Tell whether a payload shows that the author may write in the repository.
+
+    MEMBER proves nothing: an organisation's members need not have access. GitHub always says whose
+    the head is, and what its author is; a sample that says neither is taken at its word.
+    """
+    association = pull.author_association
+    if association in ("OWNER", "COLLABORATOR"):
+        return True
+    return is_own and (head.repo is not msgspec.UNSET or association is None)
 
 
 def take_in_fetched(

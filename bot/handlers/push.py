@@ -9,7 +9,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import commits, keys
-from bot.handlers import payloads
+from bot.handlers import merge_group, payloads
 from bot.handlers.dispatch import Delivery
 
 router = Router()
@@ -22,6 +22,11 @@ _SHA = re.compile(r"[0-9a-zA-Z]{1,64}")
 async def pushed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.PushEvent)
     repository_id = delivery.repository(payload.repository)
+    if payload.ref.startswith(merge_group.BRANCH):
+        if payload.deleted:
+            merge_group.end(delivery, repository_id, payload.ref)
+        elif payload.created is not False:
+            merge_group.check(delivery, repository_id, payload.after, payload.ref)
     if not payload.ref.startswith(BRANCH) or payload.deleted:
         return
     pushed_at = delivery.time(payload.repository.pushed_at) or delivery.received_at

@@ -27,6 +27,19 @@ async def renamed(event: Event, delivery: Delivery) -> None:
     delivery.repository(payload.repository, is_rename=True)
 
 
+@router.register("repository", action="publicized")
+async def publicized(event: Event, delivery: Delivery) -> None:
+    """What the bot has written there is looked over, unless newer deliveries have told already.
+
+    That it became private needs no haste: any next delivery tells.
+    """
+    payload = payloads.read(event.data, payloads.RepositoryEvent)
+    repository_id = delivery.repository(payload.repository)
+    row = facts.get_repository(delivery.transaction, repository_id)
+    at = delivery.time(payload.repository.updated_at)
+    repositories.observe_visibility(delivery.transaction, row, "public", at)
+
+
 @router.register("repository", action="deleted")
 async def deleted(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.RepositoryEvent)

@@ -6,32 +6,26 @@ https://docs.github.com/en/rest/commits/statuses
 """
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from bot.domain import suggestions, texts
 from bot.domain.actions import CHECK as KIND
 from bot.domain.actions import CHECK_NAME as NAME
+from bot.domain.verdicts import Verdict, verdict_of
+from bot.outbox import audience
 from bot.outbox.job import Job
 from bot.storage import actions as storage
 from bot.storage import facts, links
 from bot.storage.database import Row, Transaction
 
-__all__ = ["KIND", "run"]
+__all__ = ["KIND", "run", "set_check_run", "set_status"]
 
 REFRESH = "refresh"  # identifies the button that checks again
-_OVER = ("completed", "archived")
-_STATES = {"success": "success", "neutral": "success", "action_required": "failure"}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the check says. `conclusion` as check runs have it."""
-
-    conclusion: str
-    title: str  # at most 140 characters, GitHub's limit on a status
-    summary: str
+_STATES = {
+    "success": "success",
+    "neutral": "success",
+    "action_required": "failure",
+    "failure": "failure",
+}
 
 
 async def run(job: Job) -> dict[str, Any]:
@@ -41,36 +35,30 @@ async def run(job: Job) -> dict[str, Any]:
     def state(transaction: Transaction) -> tuple[Row, Verdict | None]:
         item = facts.get_item(transaction, item_id)
         linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
-        required = job.integration.check == "required"
-        if not linked and not required and post["check_sha"] is None:
-            return item, None  # quiet where nothing was ever linked
-        return item, verdict_of(transaction, linked, required=required)
+        # None where none is named, but a check of before is not left as it was.
+        is_there = bool(item["head_sha"]) and post["check_sha"] == item["head_sha"]
+        setting = job.integration.check
+        return item, verdict_of(transaction, linked, setting, is_there=is_there, is_told=is_told)
 
+    is_told = await audience.is_told(job, item_id)
     post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
     item, verdict = await job.read(state)
     sha = item["head_sha"]
-    is_open = item["state"] == "open" and item["gone_at"] is None
-    if verdict is None or not sha or not is_open or job.integration.check == "off":
+    is_checked = item["state"] == "open" and job.integration.check != "off"
+    if job.request.get("rewrite"):  # what stands there, whatever has become of it
+        is_checked = post["check_sha"] == sha
+    if verdict is None or not sha or not is_checked or item["gone_at"] is not None:
         return {"changed": False}
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
     again = bool(job.request.get("again"))
     if not again and (post["check_sha"], post["check_digest"]) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
-    address = f"{job.services.settings.public_url}/"
+    address = f"{job.services.settings.public_url}/pull-requests/{job.repository}/{job.number}"
     if job.integration.token is None:
-        check_run_id = await _set_check_run(job, post, sha, verdict, address, again=again)
+        check_run_id = await set_check_run(job, post, sha, verdict, address, again=again)
     else:
         check_run_id = None
-        await job.client.post(
-            "/repos/{+repository}/statuses/{sha}",
-            {"repository": job.repository, "sha": sha},
-            data={
-                "state": _STATES[verdict.conclusion],
-                "context": NAME,
-                "description": verdict.title,
-                "target_url": address,
-            },
-        )
+        await set_status(job, sha, verdict, address)
     await job.write(
         lambda transaction: storage.change_post(
             transaction,
@@ -84,10 +72,27 @@ async def run(job: Job) -> dict[str, Any]:
     return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
 
 
-async def _set_check_run(
+async def set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None:
+    """Set the commit status of a commit; it stands for those before it."""
+    await job.client.post(
+        "/repos/{+repository}/statuses/{sha}",
+        {"repository": job.repository, "sha": sha},
+        data={
+            "state": _STATES[verdict.conclusion],
+            "context": NAME,
+            "description": verdict.title,
+            "target_url": address,
+        },
+    )
+
+
+async def set_check_run(
     job: Job, post: Row, sha: str, verdict: Verdict, address: str, *, again: bool
 ) -> int:
-    """Create the check run of a commit, or bring the one that is there up to date."""
+    """Create the check run of a commit, or bring the one that is there up to date.
+
+    `post` tells of that one: what is kept of a pull request's posts, or of a merge group.
+    """
     run_id = post["check_run_id"] if post["check_sha"] == sha else None
     if run_id is None and job.may_be_done:
         run_id = await _find(job, post["marker"], sha)
@@ -130,43 +135,3 @@ async def _find(job: Job, marker: str, sha: str) -> int | None:
     )
     found = [one["id"] for one in answer["check_runs"] if one.get("external_id") == marker]
     return max(found, default=None)
-
-
-def verdict_of(transaction: Transaction, linked: Sequence[Row], *, required: bool) -> Verdict:
-    """Return what the check says of a pull request with these links."""
-    unknown = [link["experiment_key"] for link in linked if link["status"] is None]
-    over = [link for link in linked if link["status"] in _OVER]
-    if unknown:
-        lines = []
-        for key in unknown:
-            close = suggestions.close_keys(transaction, key)
-            hint = f" Did you mean {texts.code(close[0])}?" if close else ""
-            lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
-        return Verdict(
-            "action_required",
-            _short(f"Unknown experiment: {', '.join(unknown)}"),
-            "\n".join(lines) + "\n\nCorrect the key in the description, or create the experiment.",
-        )
-    if over:
-        lines = [f"- {texts.code(link['experiment_key'])} is {link['status']}." for link in over]
-        names = ", ".join(f"{link['experiment_key']} is {link['status']}" for link in over)
-        return Verdict(
-            "action_required",
-            _short(names),
-            "\n".join(lines) + "\n\nLink an experiment that is still under way, or none.",
-        )
-    if linked:
-        lines = [f"- {texts.code(link['experiment_key'])} is {link['status']}." for link in linked]
-        keys = ", ".join(link["experiment_key"] for link in linked)
-        return Verdict("success", _short(f"Part of {keys}"), "\n".join(lines))
-    if required:
-        return Verdict(
-            "action_required",
-            "No experiment is linked, and this repository requires one",
-            "Add a line such as `experiment_key: checkout-flow-v2` to the description.",
-        )
-    return Verdict("neutral", "No experiment is linked", "None is required.")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= 140 else f"{text[:139]}…"

@@ -19,6 +19,7 @@ from bot.domain.actions import COMMANDS as KIND
 from bot.domain.story import Item
 from bot.github import Refused
 from bot.handlers import payloads, pull_request
+from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
 from bot.storage import commands as storage
 from bot.storage import facts, integrations
@@ -30,6 +31,9 @@ _COMMENT = "/repos/{+repository}/issues/comments/{comment}"
 _COMMENTS = "/repos/{+repository}/issues/{number}/comments"
 _LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
 _OWN = "Comments by the account that the bot itself uses run nothing."
+_TAKEN_BACK = (
+    "This was answered while the repository was private. Who may write here can ask again."
+)
 _MAY_NOT_ASK = (
     "GitHub does not tell the bot which permission you have here; its administrators see why."
 )
@@ -43,12 +47,19 @@ class _Author:
     permission: str | None = None
     is_public: bool | None = None
 
+    @property
+    def is_told(self) -> bool:
+        """Tell whether the reply may tell of experiments: not where a stranger asks in public."""
+        return LEVELS.index(self.permission or "none") >= WRITE or self.is_public is False
+
 
 async def run(job: Job) -> dict[str, Any]:
     row_id = job.request["comment_row"]
     comment = await job.read(lambda tx: storage.comment(tx, row_id))
     if comment["silent"]:
         return {"silent": True}
+    if job.request.get("rewrite"):
+        return await _take_back(job, comment)
     if not comment["seen"]:
         if await _is_ours(job, comment):
             await job.write(lambda tx: _silence(tx, comment))
@@ -89,9 +100,7 @@ async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
         if not allowed:
             raise Refusal(_not_allowed(author.login, permission, command, _needed(job, command)))
         item = await _item(job, comment)
-        return await job.write(
-            lambda tx: _execute(tx, job, comment, row, command, item, permission or "")
-        )
+        return await job.write(lambda tx: _execute(tx, job, comment, row, command, item, author))
     except Refusal as refusal:
         reason = str(refusal)
     await job.write(
@@ -107,7 +116,7 @@ def _execute(
     row: Row,
     command: Command,
     item: Item,
-    permission: str,
+    author: _Author,
 ) -> bool:
     now = storage.find(transaction, row["id"])
     if now is None or now["status"] != "pending":
@@ -127,6 +136,7 @@ def _execute(
         comment_url=comment["html_url"],
         public_url=job.services.settings.public_url,
         needs=lambda one: _needed(job, one),
+        is_told=author.is_told,
     )
     try:
         reply = command.function(the_run)
@@ -136,7 +146,7 @@ def _execute(
     commands.executed(
         transaction,
         row,
-        permission,
+        author.permission or "",
         the_run.about,
         reply=reply,
         action_id=the_run.action_id,
@@ -158,38 +168,23 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
     """
     try:
         if author.permission is None:
-            author.permission = await _ask_permission(job, author.login)
+            author.permission = await permission_of(job, author.login)
         level = LEVELS.index(author.permission)
-        if needed == "read" and level < LEVELS.index("write"):
+        allowed = level >= LEVELS.index(needed)
+        if allowed and level < WRITE:  # then it matters whether everybody can read along
             if author.is_public is None:
                 author.is_public = await _ask_whether_public(job)
-            if author.is_public:
-                return author.permission, False
+            allowed = not (author.is_public and needed == "read")
     except Refused as error:
         message = f"{_asking(job)}: {error}"
         await job.write(lambda tx: integrations.set_last_error(tx, job.integration.id, message))
         raise Refusal(_MAY_NOT_ASK) from None
     await job.write(lambda tx: integrations.clear_last_error(tx, job.integration.id, _asking(job)))
-    return author.permission, level >= LEVELS.index(needed)
+    return author.permission, allowed
 
 
 def _asking(job: Job) -> str:
     return f"asking who may use commands in {job.repository}"
-
-
-async def _ask_permission(job: Job, login: str) -> str:
-    path = "/repos/{+repository}/collaborators/{login}/permission"
-    try:
-        found = await job.client.getitem(path, {"repository": job.repository, "login": login})
-    except Refused as error:
-        if error.status == 404:
-            return "none"
-        raise
-    # `permission` knows no triage and maintain, `role_name` may be one of the organisation's own.
-    for name in ("role_name", "permission"):
-        if found.get(name) in LEVELS:
-            return str(found[name])
-    return "none"
 
 
 async def _ask_whether_public(job: Job) -> bool:
@@ -264,6 +259,21 @@ async def _answer(job: Job, comment: Row) -> dict[str, Any]:
         reply_id = int(answer["id"])
     await job.write(lambda tx: storage.change_comment(tx, comment["id"], reply_id=reply_id))
     return {"reply_id": reply_id}
+
+
+async def _take_back(job: Job, comment: Row) -> dict[str, Any]:
+    """Empty a reply that a private repository's reader got, now that everybody reads it."""
+    marker = f"<!-- experiment-bot:reply {comment['comment_id']} -->"
+    try:
+        await job.client.patch(
+            _COMMENT,
+            {"repository": job.repository, "comment": str(comment["reply_id"])},
+            data={"body": f"{_TAKEN_BACK}\n\n{marker}\n"},
+        )
+    except Refused as error:
+        if error.status not in (404, 410):  # deleted: that is as good
+            raise
+    return {"reply_id": comment["reply_id"]}
 
 
 async def _find(job: Job, marker: str) -> int | None:

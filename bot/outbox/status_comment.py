@@ -11,6 +11,7 @@ from typing import Any
 from bot.domain import suggestions, texts
 from bot.domain.actions import COMMENT as KIND
 from bot.github import Refused
+from bot.outbox import audience
 from bot.outbox.job import Job
 from bot.storage import actions as storage
 from bot.storage import experiments, facts, links
@@ -31,22 +32,27 @@ async def run(job: Job) -> dict[str, Any]:
         linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
         if not linked and post["comment_id"] is None and not job.may_be_done:
             return item, None  # quiet where nothing is linked
-        return item, text_of(transaction, job.services.settings.public_url, linked)
+        public_url = job.services.settings.public_url
+        return item, text_of(transaction, public_url, linked, is_told=is_told)
 
+    is_told = await audience.is_told(job, item_id)
     post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
     item, text = await job.read(state)
-    if text is None or item["gone_at"] is not None or job.integration.comments == "off":
+    setting = job.integration.comments
+    rewrite = bool(job.request.get("rewrite"))  # what stands there, whatever the setting is by now
+    if text is None or item["gone_at"] is not None or (setting == "off" and not rewrite):
         return {"changed": False}
     comment_id = post["comment_id"]
     if comment_id is None and job.may_be_done:
         comment_id = await _find(job, post["marker"])
     body = f"{text}\n\n{_marker(post['marker'])}\n"
     digest = hashlib.sha256(text.encode()).hexdigest()
-    if post["comment_id"] is not None and (
-        digest == post["comment_digest"] or job.integration.comments == "once"
-    ):
+    is_final = setting == "once" and not rewrite
+    if post["comment_id"] is not None and (digest == post["comment_digest"] or is_final):
         return {"comment_id": comment_id, "changed": False}
     answer = await _edit(job, comment_id, body) if comment_id is not None else None
+    if answer is None and rewrite and (comment_id is not None or setting == "off"):
+        return {"changed": False}  # nothing stands there any more
     if answer is None:
         answer = await job.client.post(
             _COMMENTS,
@@ -95,30 +101,40 @@ async def _find(job: Job, marker: str) -> int | None:
     return None
 
 
-def text_of(transaction: Transaction, public_url: str, linked: Sequence[Row]) -> str:
-    """Return the comment's Markdown for a pull request with these links."""
-    known = [link for link in linked if link["status"] is not None]
+def text_of(
+    transaction: Transaction, public_url: str, linked: Sequence[Row], *, is_told: bool
+) -> str:
+    """Return the comment's Markdown for a pull request with these links.
+
+    Who may not be told of experiments learns whether each key is known.
+    """
+    known = [link["experiment_key"] for link in linked if link["status"] is not None]
     unknown = [link["experiment_key"] for link in linked if link["status"] is None]
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
-    if known:
+    if known and is_told:
         rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
-        for link in known:
-            found = experiments.find(transaction, link["experiment_key"])
-            assert found is not None
-            address = texts.link(found["name"], f"{public_url}/experiments/{found['key']}")
-            owner = texts.code(found["owner"]) if found["owner"] else ""
-            status = f"{texts.SIGNS[found['status']]} {found['status']}"
-            rows.append(f"| {address} | {texts.code(found['key'])} | {status} | {owner} |")
+        rows += [_row(transaction, public_url, key) for key in known]
         parts.append("\n".join(rows))
-    lines = []
+    lines = [
+        f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
+    ]
     for key in unknown:
-        close = suggestions.close_keys(transaction, key)
+        close = suggestions.close_keys(transaction, key) if is_told else []
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
     if lines:
         parts.append("\n".join(lines))
     parts.append(_HOW)
     return "\n\n".join(parts)
+
+
+def _row(transaction: Transaction, public_url: str, key: str) -> str:
+    found = experiments.find(transaction, key)
+    assert found is not None
+    address = texts.link(found["name"], f"{public_url}/experiments/{key}")
+    owner = texts.code(found["owner"]) if found["owner"] else ""
+    status = f"{texts.SIGNS[found['status']]} {found['status']}"
+    return f"| {address} | {texts.code(key)} | {status} | {owner} |"
 
 
 _HOW = """<details><summary>How to link</summary>

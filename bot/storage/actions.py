@@ -286,6 +286,19 @@ def post(transaction: Transaction, item_id: int) -> Row | None:
     return transaction.one("SELECT * FROM posts WHERE item_id = :item_id", {"item_id": item_id})
 
 
+def who_wrote_in(transaction: Transaction, repository_id: int) -> list[str]:
+    """Return the integrations whose posts or replies stand in a repository."""
+    rows = transaction.all(
+        """SELECT posts.integration_id FROM items JOIN posts ON posts.item_id = items.id
+            WHERE items.repository_id = :repository_id AND posts.integration_id IS NOT NULL
+            UNION SELECT integration_id FROM command_comments
+            WHERE repository_id = :repository_id AND reply_id IS NOT NULL
+            ORDER BY integration_id""",
+        {"repository_id": repository_id},
+    )
+    return [row["integration_id"] for row in rows]
+
+
 def see_to_post(transaction: Transaction, item_id: int) -> Row:
     """Return what is kept of the bot's posts on an item, with a marker that nobody can guess."""
     transaction.run(

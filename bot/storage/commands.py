@@ -12,6 +12,18 @@ _LISTED = """SELECT commands.*, repositories.full_name AS repository, command_co
     LEFT JOIN repositories ON repositories.id = commands.repository_id"""
 
 
+def replies_to_strangers(transaction: Transaction, repository_id: int) -> Sequence[Row]:
+    """Return the comments of a repository that were answered though their author may not write."""
+    return transaction.all(
+        """SELECT * FROM command_comments WHERE repository_id = :repository_id
+                AND reply_id IS NOT NULL
+                AND EXISTS (SELECT 1 FROM commands WHERE comment_row = command_comments.id
+                    AND permission IN ('none', 'read', 'triage'))
+            ORDER BY id""",
+        {"repository_id": repository_id},
+    )
+
+
 def add_comment(transaction: Transaction, values: Mapping[str, Any]) -> int | None:
     """Add a comment and return our id of it; None if it is known."""
     row = transaction.one(

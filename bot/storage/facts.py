@@ -12,6 +12,7 @@ ITEM_FACTS = (
     "state",
     "draft",
     "author",
+    "author_writes",
     "head_repository_id",
     "head_ref",
     "head_sha",
@@ -95,6 +96,16 @@ def set_default_branch(transaction: Transaction, repository_id: int, branch: str
     )
 
 
+def set_visibility(
+    transaction: Transaction, repository_id: int, visibility: str, visibility_at: int | None
+) -> None:
+    transaction.run(
+        """UPDATE repositories SET visibility = :visibility, visibility_at = :visibility_at
+            WHERE id = :id""",
+        {"id": repository_id, "visibility": visibility, "visibility_at": visibility_at},
+    )
+
+
 def name_repository(
     transaction: Transaction, repository_id: int, full_name: str, named_at: int | None
 ) -> None:
@@ -159,6 +170,48 @@ def get_item(transaction: Transaction, item_id: int) -> Row:
     row = transaction.one("SELECT * FROM items WHERE id = :id", {"id": item_id})
     assert row is not None
     return row
+
+
+def open_pull_requests(
+    transaction: Transaction, repository_id: int, before: int | None, limit: int
+) -> Sequence[Row]:
+    """Return open pull requests of a repository, newest first; `before` is a number."""
+    return transaction.all(
+        f"""SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
+                {"AND number < :before" if before is not None else ""}
+                AND state = 'open' AND gone_at IS NULL ORDER BY number DESC LIMIT :limit""",
+        {"repository_id": repository_id, "before": before, "limit": limit},
+    )
+
+
+def posted_on(
+    transaction: Transaction, repository_id: int, before: int | None, limit: int
+) -> Sequence[Row]:
+    """Return the pull requests of a repository that show something of the bot's, newest first.
+
+    Whatever their state. `before` is a number.
+    """
+    return transaction.all(
+        f"""SELECT items.* FROM items JOIN posts ON posts.item_id = items.id
+            WHERE items.repository_id = :repository_id AND items.kind = 'pull_request'
+                {"AND items.number < :before" if before is not None else ""}
+                AND (posts.comment_id IS NOT NULL OR posts.check_sha IS NOT NULL)
+                AND items.gone_at IS NULL ORDER BY items.number DESC LIMIT :limit""",
+        {"repository_id": repository_id, "before": before, "limit": limit},
+    )
+
+
+def repositories_with_open_pull_requests(
+    transaction: Transaction, integration_id: str
+) -> Sequence[Row]:
+    """Return the repositories with open pull requests that an integration saw first."""
+    return transaction.all(
+        """SELECT * FROM repositories WHERE deleted_at IS NULL AND id IN (
+                SELECT repository_id FROM items WHERE integration_id = :integration_id
+                    AND kind = 'pull_request' AND state = 'open' AND gone_at IS NULL)
+            ORDER BY id""",
+        {"integration_id": integration_id},
+    )
 
 
 def open_pull_requests_of_experiment(transaction: Transaction, key: str) -> Sequence[Row]:

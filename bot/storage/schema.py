@@ -400,6 +400,33 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX actions_owed_by_integration ON actions (integration_id, status)
             WHERE status <> 'done'""",
     ),
+    (  # 5: who is told, and merge queues
+        # What GitHub last said of who sees a repository (public, private, internal), null if
+        # nothing, and the repository's updated_at then.
+        "ALTER TABLE repositories ADD COLUMN visibility TEXT",
+        "ALTER TABLE repositories ADD COLUMN visibility_at BIGINT",
+        # 1 if the payload itself shows that the author may write in the repository, 0 if not,
+        # null if it was taken in before that was looked at.
+        "ALTER TABLE items ADD COLUMN author_writes SMALLINT",
+        # A merge queue's commits that are to be checked, and the check there, as in `posts`.
+        # `number` is the pull request that the group's branch names, null if it names none.
+        """CREATE TABLE merge_groups (
+            repository_id BIGINT NOT NULL,
+            head_sha TEXT NOT NULL,
+            head_ref TEXT NOT NULL,
+            number BIGINT,
+            marker TEXT NOT NULL,
+            check_sha TEXT,
+            check_run_id BIGINT,
+            check_digest TEXT,
+            created_at BIGINT NOT NULL,
+            ended_at BIGINT,
+            PRIMARY KEY (repository_id, head_sha)
+        )""",
+        """CREATE INDEX merge_groups_waiting ON merge_groups (repository_id, number)
+            WHERE ended_at IS NULL""",
+        "CREATE INDEX merge_groups_by_age ON merge_groups (created_at)",
+    ),
 )
 
 VERSION = len(MIGRATIONS)

@@ -28,6 +28,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "actions": ("seq",),
     "queues": ("queue",),
     "posts": ("item_id",),
+    "merge_groups": ("repository_id", "head_sha"),
     "command_comments": ("id",),
     "commands": ("seq",),
     "sessions": ("id",),

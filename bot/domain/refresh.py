@@ -1,0 +1,96 @@
+"""What concerns all pull requests of a repository is done in steps, so that none costs much.
+
+The check's setting was changed, or a repository has become public: then every pull request is
+looked at once, the newest first, and owed what it lacks.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from bot.domain import actions
+from bot.storage import actions as storage
+from bot.storage import commands, facts, integrations, links
+from bot.storage.database import Row, Transaction
+
+STEP = 50  # pull requests
+
+
+def owe_rewriting(transaction: Transaction, repository: Row) -> None:
+    """Look over all that the bot has written in a repository that has become public."""
+    for integration_id in storage.who_wrote_in(transaction, repository["id"]):
+        integration = integrations.find(transaction, integration_id)
+        if integration is not None and integration["is_active"]:
+            _owe(transaction, integration, repository, {"rewrite": True})
+            return
+
+
+def check_setting_changed(
+    transaction: Transaction, integration: Row, allows: Callable[[str], bool]
+) -> None:
+    """Bring the checks of the open pull requests that an integration looks after up to date."""
+    for repository in facts.repositories_with_open_pull_requests(transaction, integration["id"]):
+        if allows(repository["full_name"]):
+            _owe(transaction, integration, repository, {})
+
+
+def take_step(
+    transaction: Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
+) -> int:
+    """Take one step of a refresh, and owe the next; return how many pull requests it was about.
+
+    The newest go first. What they need waits before the next step, since that is less urgent.
+    """
+    rewrite = bool(request.get("rewrite"))
+    if rewrite and "before" not in request:
+        for comment in commands.replies_to_strangers(transaction, repository_id):
+            _owe_rewriting_of_reply(transaction, comment)
+    find = facts.posted_on if rewrite else facts.open_pull_requests
+    items = find(transaction, repository_id, request.get("before"), STEP)
+    for item in items:
+        if rewrite:
+            actions.owe_posts(
+                transaction, item, (actions.COMMENT, actions.CHECK), integration_id, rewrite=True
+            )
+        elif (
+            actions.checks_all(transaction, item, integration_id)
+            or actions.is_checked(transaction, item["id"])
+            or links.of_target(transaction, "pull_request", item["id"])
+        ):
+            actions.owe_posts(transaction, item, (actions.CHECK,), integration_id)
+    integration = integrations.find(transaction, integration_id)
+    if len(items) == STEP and integration is not None:
+        repository = facts.get_repository(transaction, repository_id)
+        rest = {**request, "before": items[-1]["number"]}
+        _owe(transaction, integration, repository, rest)
+    return len(items)
+
+
+def _owe_rewriting_of_reply(transaction: Transaction, comment: Row) -> None:
+    integration = integrations.find(transaction, comment["integration_id"])
+    if integration is not None:
+        actions.add(
+            transaction,
+            actions.COMMANDS,
+            integration,
+            facts.get_repository(transaction, comment["repository_id"]),
+            lane=actions.lane_of(comment["repository_id"], comment["number"]),
+            request={"comment_row": comment["id"], "rewrite": True},
+            collapse=f"{actions.COMMANDS}:{comment['id']}:rewrite",
+            number=comment["number"],
+        )
+
+
+def _owe(
+    transaction: Transaction, integration: Row, repository: Row, request: Mapping[str, Any]
+) -> None:
+    what = "rewrite" if request.get("rewrite") else "checks"
+    place = request.get("before", "")
+    actions.add(
+        transaction,
+        actions.REFRESH,
+        integration,
+        repository,
+        lane=f"{actions.REFRESH}:{repository['id']}",
+        request=request,
+        collapse=f"{actions.REFRESH}:{what}:{repository['id']}:{integration['id']}:{place}",
+    )

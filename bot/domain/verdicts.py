@@ -1,0 +1,98 @@
+"""What the check says of a pull request, by its links and the integration's setting.
+
+Whoever may not be told of experiments learns whether each key is known, and nothing else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain import suggestions, texts
+from bot.storage.database import Row, Transaction
+
+OVER = ("completed", "archived")
+_TITLE = 140  # characters, GitHub's limit on a status
+_EXAMPLE = "`experiment_key: checkout-flow-v2`"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the check says. `conclusion` as check runs have it, `summary` in Markdown."""
+
+    conclusion: str
+    title: str
+    summary: str
+
+
+def verdict_of(
+    transaction: Transaction,
+    linked: Sequence[Row],
+    setting: str,
+    *,
+    is_there: bool = False,
+    is_told: bool,
+) -> Verdict | None:
+    """Return what the check says of a pull request with these links; None if there is none.
+
+    `is_there`: the commit has a check already, which is then brought up to date. `is_told`:
+    whoever opened the pull request may be told of experiments.
+    """
+    unknown = [link["experiment_key"] for link in linked if link["status"] is None]
+    if unknown:
+        return _unknown(transaction, unknown, is_told=is_told)
+    if linked:
+        return _known(linked) if is_told else _known_to_strangers(linked)
+    if setting == "required":
+        return Verdict(
+            "failure",
+            "No experiment is named, and this repository requires one",
+            f"Add a line such as {_EXAMPLE} to the description.",
+        )
+    if setting == "always":
+        return Verdict("success", "No experiment is named", f"None is required. {_HOW}")
+    if is_there:
+        return Verdict("neutral", "No experiment is named any more", f"None is required. {_HOW}")
+    return None
+
+
+_HOW = f"A pull request belongs to an experiment by a line such as {_EXAMPLE} in its description."
+
+
+def _unknown(transaction: Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
+    lines = []
+    for key in keys:
+        close = suggestions.close_keys(transaction, key) if is_told else []
+        hint = f" Did you mean {texts.code(close[0])}?" if close else ""
+        lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
+    advice = "Correct the key in the description, or create the experiment."
+    return Verdict(
+        "action_required",
+        _short(f"Unknown experiment: {', '.join(keys)}"),
+        "\n".join(lines) + f"\n\n{advice}",
+    )
+
+
+def _known(linked: Sequence[Row]) -> Verdict:
+    lines = [f"- {texts.code(link['experiment_key'])} is {link['status']}." for link in linked]
+    over = [link for link in linked if link["status"] in OVER]
+    keys = ", ".join(link["experiment_key"] for link in linked)
+    if not over:
+        return Verdict("success", _short(f"Part of {keys}"), "\n".join(lines))
+    said = ", ".join(f"{link['experiment_key']} is {link['status']}" for link in over)
+    lines.append(f"\n⚠️ {_ADVICE_IF_OVER}")
+    return Verdict("success", _short(f"Warning: {said}"), "\n".join(lines))
+
+
+_ADVICE_IF_OVER = (
+    "Merge this to take out what is left of an experiment that is over. To try something else, "
+    "name an experiment that is still under way."
+)
+
+
+def _known_to_strangers(linked: Sequence[Row]) -> Verdict:
+    keys = [link["experiment_key"] for link in linked]
+    lines = [f"- There is an experiment with the key {texts.code(key)}." for key in keys]
+    return Verdict("success", _short(f"Part of {', '.join(keys)}"), "\n".join(lines))
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _TITLE else f"{text[: _TITLE - 1]}…"

@@ -1,0 +1,75 @@
+"""Who is told of experiments: where everybody can read along, only those who may write there.
+
+Anybody can open a pull request in a public repository, name whatever key comes to mind, and read
+what the bot answers. So the answer goes by who asks. Who cannot be asked about is a stranger.
+https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
+"""
+
+from bot import times
+from bot.commands.registry import LEVELS
+from bot.domain import repositories
+from bot.github import Refused
+from bot.outbox.job import Job
+from bot.storage import facts, links
+from bot.storage.database import Row, Transaction
+
+WRITE = LEVELS.index("write")
+REMEMBERED = 900 * times.SECOND
+
+
+async def is_told(job: Job, item_id: int) -> bool:
+    """Tell whether a pull request may be told of experiments; asks GitHub if that decides.
+
+    Raises CallFailed if GitHub does not answer.
+    """
+
+    def known(transaction: Transaction) -> tuple[bool | None, Row]:
+        item = facts.get_item(transaction, item_id)
+        if not links.of_target(transaction, "pull_request", item_id):
+            return True, item  # there is nothing to tell
+        return is_told_by_what_is_known(
+            facts.get_repository(transaction, item["repository_id"]), item
+        ), item
+
+    told, item = await job.read(known)
+    if told is not None:
+        return told
+    if item["author"] is None:
+        return False
+    key = (job.integration.id, job.integration.updated_at, job.repository_id, item["author"])
+    remembered = job.services.writers.get(key)
+    if remembered is not None and remembered[1] > times.now():
+        return remembered[0]
+    try:
+        level = await permission_of(job, item["author"])
+    except Refused as error:
+        if error.status == 401:
+            raise
+        level = "none"
+    may_write = LEVELS.index(level) >= WRITE
+    job.services.writers[key] = may_write, times.now() + REMEMBERED
+    return may_write
+
+
+def is_told_by_what_is_known(repository: Row, item: Row) -> bool | None:
+    """Tell whether a pull request may be told of experiments; None if GitHub has to be asked."""
+    if not repositories.is_public(repository) or item["author_writes"]:
+        return True
+    is_own = item["head_repository_id"] == item["repository_id"]
+    return True if item["author_writes"] is None and is_own else None
+
+
+async def permission_of(job: Job, login: str) -> str:
+    """Ask GitHub what somebody may do in the repository: one of LEVELS; raises CallFailed."""
+    path = "/repos/{+repository}/collaborators/{login}/permission"
+    try:
+        found = await job.client.getitem(path, {"repository": job.repository, "login": login})
+    except Refused as error:
+        if error.status == 404:
+            return "none"
+        raise
+    # `permission` knows no triage and maintain, `role_name` may be one of the organisation's own.
+    for name in ("role_name", "permission"):
+        if found.get(name) in LEVELS:
+            return str(found[name])
+    return "none"

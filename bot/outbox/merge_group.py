@@ -1,0 +1,72 @@
+"""`merge_group_check`: the check on the commit that a merge queue is about to merge.
+
+It gets the verdict of the pull request that the group's branch names. A queue waits for a required
+check, so one that names none, or a number that the bot does not know, succeeds.
+https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
+"""
+
+import hashlib
+from typing import Any
+
+from bot.domain.actions import GROUP_CHECK as KIND
+from bot.domain.verdicts import Verdict, verdict_of
+from bot.outbox import audience
+from bot.outbox.check import set_check_run, set_status
+from bot.outbox.job import Job
+from bot.storage import facts, links, merge_groups
+from bot.storage.database import Row, Transaction
+
+__all__ = ["KIND", "run"]
+
+_UNKNOWN = Verdict(
+    "success",
+    "No pull request that is known",
+    "The merge group's branch names no pull request that the bot knows, so nothing speaks "
+    "against it.",
+)
+
+
+async def run(job: Job) -> dict[str, Any]:
+    sha = job.request["head_sha"]
+
+    def state(transaction: Transaction) -> tuple[Row | None, Row | None]:
+        group = merge_groups.find(transaction, job.repository_id, sha)
+        if group is None or group["number"] is None:
+            return group, None
+        number = group["number"]
+        return group, facts.find_item(transaction, job.repository_id, "pull_request", number)
+
+    def of_item(transaction: Transaction, item_id: int) -> Verdict | None:
+        linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
+        # Silence would block the queue, also where pull requests that name none have no check.
+        setting = "required" if job.integration.check == "required" else "always"
+        return verdict_of(transaction, linked, setting, is_told=is_told)
+
+    group, item = await job.read(state)
+    if group is None or job.integration.check == "off":
+        return {"changed": False}
+    verdict, address = None, f"{job.services.settings.public_url}/"
+    if item is not None:
+        is_told = await audience.is_told(job, item["id"])
+        verdict = await job.read(lambda transaction: of_item(transaction, item["id"]))
+        address = f"{address}pull-requests/{job.repository}/{item['number']}"
+    verdict = verdict or _UNKNOWN
+    digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
+    again = bool(job.request.get("again"))
+    if not again and group["check_digest"] == digest:
+        return {"conclusion": verdict.conclusion, "changed": False}
+    # If the answer is lost, it is not known what stands there: it is set again.
+    await _keep(job, sha, check_digest=None)
+    if job.integration.token is None:
+        run_id = await set_check_run(job, group, sha, verdict, address, again=again)
+        await _keep(job, sha, check_sha=sha, check_digest=digest, check_run_id=run_id)
+    else:
+        await set_status(job, sha, verdict, address)
+        await _keep(job, sha, check_sha=sha, check_digest=digest)
+    return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
+
+
+async def _keep(job: Job, sha: str, **values: Any) -> None:
+    await job.write(
+        lambda transaction: merge_groups.change(transaction, job.repository_id, sha, **values)
+    )

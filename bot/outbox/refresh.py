@@ -1,0 +1,22 @@
+"""`refresh`: one step through a repository's pull requests: each is owed what it lacks.
+
+It follows from what concerns them all: a setting, or that the repository has become public. It
+calls nobody; what it finds waits its turn, and the next step after that.
+"""
+
+from typing import Any
+
+from bot.domain import refresh
+from bot.domain.actions import REFRESH as KIND
+from bot.outbox.job import Job
+
+__all__ = ["KIND", "run"]
+
+
+async def run(job: Job) -> dict[str, Any]:
+    looked_at = await job.write(
+        lambda transaction: refresh.take_step(
+            transaction, job.integration.id, job.repository_id, job.request
+        )
+    )
+    return {"pull_requests": looked_at}
