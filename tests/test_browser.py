@@ -108,6 +108,7 @@ async def pages_of(bot: Bot, integration: str) -> dict[str, str]:
         "edit-experiment": f"/experiments/{key}/edit",
         "repositories": "/repositories",
         "repository": f"/repositories/{pull['repository']}",
+        "pull-request": f"/pull-requests/{pull['repository']}/{pull['number']}",
         "unresolved": "/unresolved",
         "integrations": "/integrations",
         "integration": f"/integrations/{integration}",
@@ -366,10 +367,15 @@ async def test_every_page_in_both_themes_and_on_a_phone(browser: Browser, bot: B
     """axe-core finds nothing, nothing is wider than the window, and the console stays empty."""
     pages = await pages_of(bot, await demo(bot))
     visitor = await Visitor.come(browser, bot)
-    await visitor.go("/sign-in")
-    assert await visitor.violations() == []
-    await visitor.sign_in()
     wrong = {}
+    for path in ("/sign-in", pages["pull-request"]):  # what is shown to everybody
+        await visitor.go(path)
+        assert await visitor.page.get_by_role("heading", level=1).inner_text()
+        assert await visitor.violations() == []
+        await visitor.page.set_viewport_size(PHONE)
+        assert await visitor.overflow() == 0
+        await visitor.page.set_viewport_size(WIDE)
+    await visitor.sign_in()
     for name, path in pages.items():
         await visitor.go(path)
         for theme in ("light", "dark"):

@@ -353,3 +353,12 @@ async def test_the_pages_of_who_is_not_signed_in(settings: Settings, scene: Scen
     pages["elsewhere"] = await visitor.get("/sign-in?next=//example.com", headers=headers)
     assert [page.status for page in pages.values()] == [200, 200, 404, 200, 401, 400]
     assert wrong(pages) == {}
+    await fill(scene)
+    open_to_all = {
+        path: await visitor.get(path, follow=False, headers=headers)
+        for number in range(10, 90)
+        for path in (f"/pull-requests/{REPOSITORY}/{number}",)
+    }
+    shown = {path: page for path, page in open_to_all.items() if page.status == 200}
+    assert len(shown) == 2 * len(ADDRESSES) and wrong(shown) == {}
+    assert [path for path, page in shown.items() if "evil-" in page.text] == []

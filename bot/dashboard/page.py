@@ -91,6 +91,8 @@ class Visit:
 
 
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+# What somebody is shown who is not signed in; None leads to the sign-in, as anywhere else.
+Open = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +101,7 @@ class _Declared:
     path: str
     role: str | None  # None: no sign-in is needed
     handler: Handler
+    open_to_all: "Open | None" = None
 
 
 @dataclass
@@ -107,16 +110,21 @@ class Pages:
 
     declared: list[_Declared] = field(default_factory=list)
 
-    def get(self, path: str, *, role: str = "viewer") -> Callable[[Handler], Handler]:
-        return self._add("GET", path, role)
+    def get(
+        self, path: str, *, role: str = "viewer", open_to_all: Open | None = None
+    ) -> Callable[[Handler], Handler]:
+        """Register a page. `open_to_all` answers who is not signed in, if there is an answer."""
+        return self._add("GET", path, role, open_to_all)
 
     def post(self, path: str, *, role: str) -> Callable[[Handler], Handler]:
         """Register what a form does: it has been proved to come from a page of the session."""
         return self._add("POST", path, role)
 
-    def _add(self, method: str, path: str, role: str) -> Callable[[Handler], Handler]:
+    def _add(
+        self, method: str, path: str, role: str, open_to_all: Open | None = None
+    ) -> Callable[[Handler], Handler]:
         def register(handler: Handler) -> Handler:
-            self.declared.append(_Declared(method, path, role, handler))
+            self.declared.append(_Declared(method, path, role, handler, open_to_all))
             return handler
 
         return register
@@ -189,6 +197,8 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
         if session is None:
             if one.path == "/live":  # what is no stream ends it, and this without a complaint
                 return web.Response(status=204, headers={"Cache-Control": "no-store"})
+            if one.open_to_all and (page := await one.open_to_all(request)) is not None:
+                return page
             if one.method == "GET":
                 back = request.path_qs if request.path != "/" else ""
                 return redirect(services, "/sign-in", {"next": back} if back else None)

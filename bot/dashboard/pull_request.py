@@ -1,0 +1,86 @@
+"""`/pull-requests/OWNER/REPO/NUMBER`: where the check leads: its verdict, and what to do about it.
+
+Of a public repository everybody is shown what a stranger's pull request is told. Of any other, and
+of one of which it is not known who sees it, the sign-in is asked for, whether or not there is such
+a pull request.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from bot.api.problems import not_found
+from bot.dashboard import rendering
+from bot.dashboard.page import Pages, Visit
+from bot.domain import actions, verdicts
+from bot.domain.verdicts import Verdict
+from bot.services import SERVICES
+from bot.storage import experiments, facts, links
+from bot.storage.database import Row, Transaction
+
+pages = Pages()
+_SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any other is a failure
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A pull request with what the check says of it, and its keys with their experiments."""
+
+    item: Row
+    repository: Row
+    setting: str  # of the check: on, always, required, off
+    verdict: Verdict | None
+    linked: Sequence[Row]
+    owners: dict[str, str | None]  # by key
+
+    @property
+    def outcome(self) -> str:
+        if self.verdict is None:
+            return "none"
+        return _SIGNS.get(self.verdict.conclusion, "failure")
+
+
+async def for_everybody(request: web.Request) -> web.Response | None:
+    """Show it without names to who is not signed in, if everybody sees the repository."""
+    found = await request.config_dict[SERVICES].database.read(
+        lambda transaction: _standing(transaction, request, is_told=False)
+    )
+    if found is None or found.repository["visibility"] != "public":
+        return None
+    return rendering.page(request, "pull_request.html", standing=found)
+
+
+@pages.get("/pull-requests/{owner}/{repo}/{number}", open_to_all=for_everybody)
+async def pull_request(visit: Visit) -> web.StreamResponse:
+    """Show the verdict and the experiments."""
+    found = await visit.services.database.read(
+        lambda transaction: _standing(transaction, visit.request, is_told=True)
+    )
+    if found is None:
+        raise not_found("pull request that the bot has heard of")
+    return visit.render("pull_request.html", standing=found)
+
+
+def _standing(transaction: Transaction, request: web.Request, *, is_told: bool) -> Standing | None:
+    path = request.match_info
+    item = facts.item_by_name(
+        transaction, f"{path['owner']}/{path['repo']}", "pull_request", int(path["number"])
+    )
+    if item is None:
+        return None
+    integration = actions.acting(transaction, item, item["integration_id"])
+    setting = actions.check_setting(integration) if integration is not None else "off"
+    linked = links.of_targets_with_experiments(transaction, "pull_request", item["id"])
+    owners = {}
+    for link in linked:
+        found = experiments.find(transaction, link["experiment_key"]) if is_told else None
+        owners[link["experiment_key"]] = found["owner"] if found else None
+    return Standing(
+        item,
+        facts.get_repository(transaction, item["repository_id"]),
+        setting,
+        verdicts.verdict_of(transaction, linked, setting, is_told=is_told),
+        linked,
+        owners,
+    )
