@@ -26,7 +26,7 @@ async def is_told(job: Job, item_id: int) -> bool:
     def known(transaction: Transaction) -> tuple[bool | None, Row]:
         item = facts.get_item(transaction, item_id)
         if not links.of_target(transaction, "pull_request", item_id):
-            return True, item  # there is nothing to tell
+            return False, item  # there is nothing to tell, unless a link comes this very moment
         return is_told_by_what_is_known(
             facts.get_repository(transaction, item["repository_id"]), item
         ), item
