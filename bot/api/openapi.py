@@ -27,6 +27,7 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The content type is not taken.",
     422: "A field or parameter cannot be; `errors` says which.",
+    429: "Too many unknown tokens from this address; `Retry-After` says when to try again.",
     502: "GitHub refused it, or answered what nobody can read.",
     503: "The database cannot take this now, or GitHub cannot be reached; `Retry-After` says when "
     "to try again.",
@@ -77,7 +78,7 @@ def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, A
 def _operation(
     operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
-    statuses = {401, 403, 422, 503, *operation.problems}
+    statuses = {401, 403, 422, 429, 503, *operation.problems}
     if "{" in operation.path:
         statuses.add(404)
     described: dict[str, Any] = {

@@ -20,7 +20,7 @@ from bot.api.problems import Problem, expect, invalid
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
 from bot.storage import tokens
-from bot.storage.database import StorageUnavailable
+from bot.storage.database import StorageUnavailable, Transaction
 from bot.storage.vault import hash_token
 
 S = TypeVar("S", bound=Struct)
@@ -172,20 +172,44 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
 
 
 async def authenticate(services: Services, request: web.Request, role: str) -> Actor:
-    """Return whose token the request carries; raises 401 or 403."""
+    """Return whose token the request carries; raises 401, 403, or 429 for too many guesses.
+
+    A token that is known is let in however many others were tried from the same address.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    actor = await _actor(services, token.strip()) if scheme.lower() == "bearer" else None
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise unauthorized()
+    actor = await _actor(services, token)
     if actor is None:
-        raise Problem(
-            401,
-            "unauthorized",
-            "Send an API token as `Authorization: Bearer <token>`; "
-            "`python app.py token create NAME --role ROLE` makes one.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        if wait := services.unknown_tokens.wrong(request.remote):
+            raise Problem(
+                429,
+                "too many unknown tokens",
+                f"Too many tokens that are not known came from your address. Try again in {wait} "
+                "seconds with one that is; it is let in before that, too.",
+                headers={"Retry-After": str(wait)},
+            )
+        raise unauthorized()
     if ROLES.index(actor.role) < ROLES.index(role):
         raise Problem(403, "forbidden", f"This needs the role {role}; the token has {actor.role}.")
     return actor
+
+
+def unauthorized() -> Problem:
+    return Problem(
+        401,
+        "unauthorized",
+        "Send an API token as `Authorization: Bearer <token>`; "
+        "`python app.py token create NAME --role ROLE` makes one.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def may_still(transaction: Transaction, actor: Actor, role: str) -> bool:
+    """Tell whether an actor's token is in force, with a role that is enough, as of now."""
+    row = tokens.find(transaction, actor.token_id)
+    return row is not None and ROLES.index(row["role"]) >= ROLES.index(role)
 
 
 async def _actor(services: Services, token: str) -> Actor | None:

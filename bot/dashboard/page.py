@@ -15,7 +15,7 @@ from bot import extensions
 from bot.api import models
 from bot.api.problems import Problem, expect, unavailable
 from bot.api.routing import PARAMETERS, ROLES, Call, parse_query, validate
-from bot.dashboard import errors, rendering, sessions
+from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
@@ -217,10 +217,12 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
 def _explaining(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Let problems be pages for people."""
+    """Take no form of another site, and let problems be pages for people."""
 
     async def explained(request: web.Request) -> web.StreamResponse:
         try:
+            if request.method == "POST":
+                origin.check(request)
             return await handler(request)
         except Problem as problem:
             found = problem
