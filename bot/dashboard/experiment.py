@@ -215,14 +215,12 @@ def _linked(transaction: Transaction, key: str) -> Linked | None:
     if found is None:
         return None
     items = link_storage.items_of_experiment
-    pulls: dict[str, Sequence[Row]] = {
+    pulls = {
         state: items(
             transaction, key, "pull_request", state, None, _KNOWN if state == "open" else limit
         )
         for state, limit in _SHOWN.items()
     }
-    # What is furthest from shipping comes first.
-    pulls["open"] = sorted(pulls["open"], key=lambda row: not row["draft"])
     return Linked(
         found,
         link_storage.counts_by_state(transaction, key),
