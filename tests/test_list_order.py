@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.api.routing import cursor_of
 from bot.demo import payloads
 from bot.storage import schema
 from bot.storage.database import Transaction
@@ -250,8 +251,6 @@ async def test_a_cursor_of_the_order_before_is_refused(bot: Bot, integration: st
 
 
 def _old_cursor(route: str, link: int) -> str:
-    from bot.api.routing import cursor_of
-
     return cursor_of((link,), route)
 
 

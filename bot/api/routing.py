@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from bot import jsontext, times
 from bot.api import models
+from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, invalid
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
@@ -50,6 +51,8 @@ class Call:
     list_name: str
     query: Any
     body: Any
+    conditions: Conditions = NO_CONDITIONS
+    headers: dict[str, str] = field(default_factory=dict)  # of the answer, if all goes well
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
@@ -77,8 +80,8 @@ Handler = Callable[[Call], Awaitable[Any]]
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. `answers` maps each status to its type, None for no body;
-    `headers` has the pattern
-    and the meaning of those that are read."""
+    `headers` has the pattern and the meaning of those that are read, `conditions` the meaning of
+    those that tell when not to carry it out. `tagged` answers have an ETag."""
 
     method: str
     path: str
@@ -92,6 +95,8 @@ class Operation:
     problems: Sequence[int]
     headers: Mapping[str, tuple[str, str]]
     description: str
+    tagged: bool
+    conditions: Mapping[str, str]
 
 
 @dataclass
@@ -113,6 +118,8 @@ class Operations:
         body: type[Struct] | None = None,
         problems: Sequence[int] = (),
         headers: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+        tagged: bool = False,
+        conditions: Mapping[str, str] = MappingProxyType({}),
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function; it returns the answer's body, or (status, body)."""
 
@@ -130,6 +137,8 @@ class Operations:
                 problems,
                 headers,
                 " ".join((handler.__doc__ or "").split()),
+                tagged,
+                conditions,
             )
             self.listed.append(operation)
             return handler
@@ -157,14 +166,20 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     actor = await authenticate(services, request, operation.role)
     query = parse_query(request, operation.query)
     body = await _read_body(request, operation.body) if operation.body else None
-    answer = await operation.handler(Call(request, services, actor, operation.path, query, body))
+    call = Call(request, services, actor, operation.path, query, body)
+    if operation.conditions:
+        call.conditions = Conditions.of(request)
+    answer = await operation.handler(call)
     if isinstance(answer, web.StreamResponse):
         return answer
     status, content = answer if isinstance(answer, tuple) else (200, answer)
     if content is None:
-        return web.Response(status=status)
+        return web.Response(status=status, headers=call.headers)
     return web.Response(
-        status=status, body=jsontext.render(content), content_type="application/json"
+        status=status,
+        body=jsontext.render(content),
+        content_type="application/json",
+        headers=call.headers,
     )
 
 
