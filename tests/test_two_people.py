@@ -28,9 +28,14 @@ FIELDS = {
 
 
 @pytest.fixture
-async def etag(bot: Bot) -> str:
-    """The ETag of an experiment that is there."""
+async def checkout(bot: Bot) -> None:
+    """An experiment that is there."""
     await bot.experiment("checkout", **FIELDS)
+
+
+@pytest.fixture
+async def etag(bot: Bot, checkout: None) -> str:
+    """Its ETag."""
     value = (await bot.get(ONE)).headers["ETag"]
     assert re.fullmatch(r'"[!#-~]+"', value), "a strong one"
     return str(value)
@@ -266,7 +271,7 @@ STATUS = "/experiments/checkout/status"
 EDIT = "/experiments/checkout/edit"
 
 
-async def test_change_untouched_reverts_nothing(bot: Bot, etag: str) -> None:
+async def test_change_untouched_reverts_nothing(bot: Bot, checkout: None) -> None:
     """The control showed `draft` while a colleague started the experiment."""
     visitor = await Browser.sign_in(bot, "developer")
     untouched = form_of(await visitor.get("/experiments/checkout"), STATUS)
@@ -279,7 +284,7 @@ async def test_change_untouched_reverts_nothing(bot: Bot, etag: str) -> None:
     assert len(feed) == 1, "nothing was told either"
 
 
-async def test_a_choice_is_kept_and_can_be_made_again(bot: Bot, etag: str) -> None:
+async def test_a_choice_is_kept_and_can_be_made_again(bot: Bot, checkout: None) -> None:
     visitor = await Browser.sign_in(bot, "developer")
     chosen = {**form_of(await visitor.get("/experiments/checkout"), STATUS), "status": "paused"}
     await bot.patch(ONE, {"status": "active"})
@@ -292,14 +297,14 @@ async def test_a_choice_is_kept_and_can_be_made_again(bot: Bot, etag: str) -> No
     assert (await stored(bot))["status"] == "paused"
 
 
-async def test_what_else_changed_does_not_matter_to_the_status(bot: Bot, etag: str) -> None:
+async def test_what_else_changed_does_not_matter_to_the_status(bot: Bot, checkout: None) -> None:
     visitor = await Browser.sign_in(bot, "developer")
     form = {**form_of(await visitor.get("/experiments/checkout"), STATUS), "status": "active"}
     await bot.patch(ONE, {"name": "Other", "owner": "search"})
     assert "The status is active now." in (await visitor.post(STATUS, form)).words
 
 
-async def test_an_edit_keeps_what_others_changed(bot: Bot, etag: str) -> None:
+async def test_an_edit_keeps_what_others_changed(bot: Bot, checkout: None) -> None:
     """It is refused, with what is there now in the fields that were left alone."""
     visitor = await Browser.sign_in(bot, "developer")
     form = form_of(await visitor.get(EDIT), EDIT)
@@ -327,7 +332,7 @@ async def test_an_edit_keeps_what_others_changed(bot: Bot, etag: str) -> None:
     assert await stored(bot) == {**FIELDS, **theirs, **mine}
 
 
-async def test_an_edit_left_alone_changes_nothing_back(bot: Bot, etag: str) -> None:
+async def test_an_edit_left_alone_changes_nothing_back(bot: Bot, checkout: None) -> None:
     visitor = await Browser.sign_in(bot, "developer")
     form = form_of(await visitor.get(EDIT), EDIT)
     await bot.patch(ONE, {"owner": "search", "status": "completed"})
@@ -336,7 +341,7 @@ async def test_an_edit_left_alone_changes_nothing_back(bot: Bot, etag: str) -> N
     assert await stored(bot) == {**FIELDS, "owner": "search", "status": "completed"}
 
 
-async def test_an_edit_of_what_nobody_else_touched_is_saved(bot: Bot, etag: str) -> None:
+async def test_an_edit_of_what_nobody_else_touched_is_saved(bot: Bot, checkout: None) -> None:
     visitor = await Browser.sign_in(bot, "developer")
     form = form_of(await visitor.get(EDIT), EDIT)
     integration = await bot.integration()
@@ -349,7 +354,7 @@ async def test_an_edit_of_what_nobody_else_touched_is_saved(bot: Bot, etag: str)
 
 
 @sqlite
-async def test_a_mistake_does_not_make_one_blind(bot: Bot, etag: str) -> None:
+async def test_a_mistake_does_not_make_one_blind(bot: Bot, checkout: None) -> None:
     """The form that comes back for a mistake knows what it showed, and so does the next one."""
     visitor = await Browser.sign_in(bot, "developer")
     form = {**form_of(await visitor.get(EDIT), EDIT), "url": "nonsense"}
@@ -361,7 +366,7 @@ async def test_a_mistake_does_not_make_one_blind(bot: Bot, etag: str) -> None:
     assert (await stored(bot))["name"] == "Theirs"
 
 
-async def test_nobody_deletes_what_they_have_not_seen(bot: Bot, etag: str) -> None:
+async def test_nobody_deletes_what_they_have_not_seen(bot: Bot, checkout: None) -> None:
     visitor = await Browser.sign_in(bot, "admin")
     action = "/experiments/checkout/delete"
     form = form_of(await visitor.get(EDIT), action)
@@ -375,7 +380,9 @@ async def test_nobody_deletes_what_they_have_not_seen(bot: Bot, etag: str) -> No
 
 @sqlite
 @pytest.mark.parametrize("seen", ["", "{", "[]", '{"name": 1}', "\u0000"])
-async def test_nonsense_in_a_hidden_field_loses_nothing(bot: Bot, etag: str, seen: str) -> None:
+async def test_nonsense_in_a_hidden_field_loses_nothing(
+    bot: Bot, checkout: None, seen: str
+) -> None:
     visitor = await Browser.sign_in(bot, "developer")
     form = form_of(await visitor.get(EDIT), EDIT)
     page = await visitor.post(EDIT, {**form, "version": 'no "version"', "seen": seen, "name": "x"})
@@ -460,7 +467,7 @@ async def test_nobody_deletes_an_integration_they_have_not_seen(bot: Bot) -> Non
 @sqlite
 async def test_the_control_is_live_while_it_is_left_alone(
     bot: Bot,
-    etag: str,
+    checkout: None,
     browser: Any,  # noqa: F811
 ) -> None:
     visitor = await Visitor.come(browser, bot)
@@ -479,7 +486,7 @@ async def test_the_control_is_live_while_it_is_left_alone(
 @sqlite
 async def test_what_somebody_has_chosen_stays_chosen(
     bot: Bot,
-    etag: str,
+    checkout: None,
     browser: Any,  # noqa: F811
 ) -> None:
     """Also when the control is not in focus any more; sending it says what it is now."""
@@ -502,7 +509,7 @@ async def test_what_somebody_has_chosen_stays_chosen(
 @sqlite
 async def test_a_choice_taken_back_is_live_again(
     bot: Bot,
-    etag: str,
+    checkout: None,
     browser: Any,  # noqa: F811
 ) -> None:
     visitor = await Visitor.come(browser, bot)
