@@ -279,6 +279,7 @@ async def test_change_untouched_reverts_nothing(bot: Bot, checkout: None) -> Non
     await bot.patch(ONE, {"status": "active"})
     page = await visitor.post(STATUS, untouched)
     assert page.status == 412 and "The status is active now" in page.words
+    assert form_of(page, STATUS)["status"] == "active", "nothing was chosen"
     assert (await stored(bot))["status"] == "active"
     feed = (await bot.get(f"{ONE}/activity?type=experiment.status_changed")).items
     assert len(feed) == 1, "nothing was told either"

@@ -263,7 +263,8 @@ def _timeline(linked: Linked) -> charts.Timeline | None:
 def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:
     """Return the status that the control shows: the present one, or what somebody has chosen."""
     typed = visit.form.get("status")
-    return typed if form == "change" and typed in STATUSES else linked.experiment["status"]
+    is_chosen = form == "change" and typed in STATUSES and typed != visit.form.get("seen")
+    return str(typed if is_chosen else linked.experiment["status"])
 
 
 def _said(problem: Problem, experiment: Row) -> Any:
