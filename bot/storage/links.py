@@ -412,12 +412,12 @@ def counts_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, i
 
 
 def pull_request_times(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
-    """Return when each of the pull requests linked last was opened, and when merged."""
+    """Return when each of the pull requests last heard of was opened, and when merged."""
     return transaction.all(
         """SELECT items.created_at, items.merged_at FROM links
             JOIN items ON items.id = links.target_id
             WHERE links.experiment_key = :key AND links.kind = 'pull_request'
-            ORDER BY links.id + 0 DESC LIMIT :limit""",
+            ORDER BY links.last_at DESC, links.id DESC LIMIT :limit""",
         {"key": experiment_key, "limit": limit},
     )
 
