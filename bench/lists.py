@@ -89,7 +89,6 @@ def lists() -> list[List]:
     ]
     for key in (BIG, SMALL):
         path, of = f"/experiments/{key}", f"experiment_key = '{key}'"
-        linked = "links JOIN items ON items.id = links.target_id"
         for kind, states in (
             ("pull_request", ("", "open", "merged", "closed")),
             ("issue", ("", "open", "closed")),
@@ -99,13 +98,13 @@ def lists() -> list[List]:
                     List(
                         f"{path}/{kind.replace('_', '-')}s",
                         {"state": state} if state else {},
-                        linked if state else "links",
-                        ("links.id",),
-                        f"{of} AND links.kind = '{kind}'"
-                        + (f" AND items.state = '{state}'" if state else ""),
+                        "links",
+                        ("state_at" if state else "last_at", "id"),
+                        f"{of} AND kind = '{kind}'" + (f" AND state = '{state}'" if state else ""),
                     )
                 )
-        found.append(List(f"{path}/commits", {}, "links", ("id",), f"{of} AND kind = 'commit'"))
+        commits = f"{of} AND kind = 'commit'"
+        found.append(List(f"{path}/commits", {}, "links", ("last_at", "id"), commits))
         for type in ("", "commit.pushed", "issue.labeled", "command.refused"):
             found.append(
                 List(

@@ -11,6 +11,7 @@ from bot.commands import Commands
 from bot.domain import integrations
 from bot.domain.integrations import Integration
 from bot.github import GitHub
+from bot.guesses import Guesses
 from bot.handlers.dispatch import Dispatcher
 from bot.metrics import Metrics
 from bot.settings import Settings
@@ -20,6 +21,9 @@ from bot.storage.vault import Vault
 
 # How long a change made by another process may go unseen, in seconds.
 CACHE_SECONDS = 2.0
+# Wrong guesses that one address may make in a minute, in one process
+UNKNOWN_TOKENS = 100
+FAILED_SIGN_INS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ class Services:
     writers: "LRUCache[tuple[str, int, int, str], tuple[bool, int]]" = field(
         default_factory=lambda: LRUCache(maxsize=4096)
     )
+    unknown_tokens: Guesses = field(default_factory=lambda: Guesses(UNKNOWN_TOKENS))
+    failed_sign_ins: Guesses = field(default_factory=lambda: Guesses(FAILED_SIGN_INS))
+    # Who fails too often signs in with GitHub one after the other: each asks GitHub.
+    sign_in_lane: asyncio.Lock = field(default_factory=asyncio.Lock)
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
@@ -72,6 +80,11 @@ class Services:
             return None
         loaded = self._integrations[integration_id] = integrations.load(row, self.vault)
         return loaded
+
+    def forget_token(self, token_id: str) -> None:
+        """Drop what memory holds of a token that has been revoked."""
+        for hashed in [one for one, actor in self.actors.items() if actor.token_id == token_id]:
+            self.actors.pop(hashed, None)
 
     def forget_integration(self, integration_id: str) -> None:
         """Drop what memory holds of an integration that has been changed."""

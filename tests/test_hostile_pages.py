@@ -267,7 +267,7 @@ def troubles(page: Page) -> list[str]:
         ("Content-Type", "text/html; charset=utf-8"),
         ("X-Content-Type-Options", "nosniff"),
         ("Cache-Control", "no-store"),
-        ("Referrer-Policy", "no-referrer"),
+        ("Referrer-Policy", "same-origin"),
     ):
         if page.headers.get(name) != value:
             found.append(f"{name}: {page.headers.get(name)}")

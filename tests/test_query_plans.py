@@ -232,6 +232,8 @@ def _fill(transaction: Transaction) -> None:
                 "resolved": 0 if n % 40 == 0 else 1,
                 "repository_id": n % ROWS + 1,
                 "state": (None if n % 3 == 2 else "open"),
+                "state_at": at(n),
+                "last_at": at(n),
             }
             for n in range(3 * ROWS)
         ],
@@ -325,9 +327,9 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         (links.items_of_experiment, ("key-1", kind, state, before, 51))
         for kind in ("pull_request", "issue")
         for state in (None, "open")
-        for before in (None, ROWS)
+        for before in (None, PLACE)
     ),
-    *((links.commits_of_experiment, ("key-1", before, 51)) for before in (None, ROWS)),
+    *((links.commits_of_experiment, ("key-1", before, 51)) for before in (None, PLACE)),
     *((links.unresolved, (before, 51)) for before in (None, ROWS)),
     *(
         (activity.of_experiment, ("key-1", kind, before, 51))
@@ -365,7 +367,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (counted_experiments, (7, "key-1", 51)),
     *(
         (links.items_of_repository, (7, "pull_request", before, 51))
-        for before in (None, ("merged", 7))
+        for before in (None, ("merged", SOME, 7))
     ),
     (links.keys_of_targets, ("pull_request", (7, 8, 9))),
     (links.some_of_key, ("key-1", 3)),
@@ -387,6 +389,9 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (facts.branches_of_commit, (7,)),
     (facts.find_commit, (7, "a" * 40)),
     (links.of_target, ("pull_request", 7)),
+    (links.follow_item, ("pull_request", 7)),
+    (links.add, ("key-99", "pull_request", 7, "body", NOW, "integration 3")),
+    (links.add, ("key-99", "commit", 7, "branch", NOW, "integration 3")),
     (links.of_targets_with_experiments, ("pull_request", 7)),
     (experiments.find_with_counts, ("key-1",)),
     *((experiments.page, (None, None, None, sort, 500, 50)) for sort in experiments.SORTS),

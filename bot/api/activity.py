@@ -1,6 +1,7 @@
 """The activity feed: a page at a time, or live as Server-Sent Events."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
@@ -8,13 +9,14 @@ from aiohttp import web
 from bot import jsontext, times
 from bot.api import models
 from bot.api.problems import Problem, not_found
-from bot.api.routing import Call, Operations
+from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
 from bot.storage import activity as storage
 from bot.storage import experiments
 from bot.storage.database import Row, StorageUnavailable, Transaction
 
 operations = Operations("Activity")
+_ROLE = "viewer"
 _BATCH = 200
 _HEARTBEAT = 15.0  # seconds; keeps proxies from closing a quiet stream
 _RECONNECT = 2_000  # milliseconds that a client waits before it comes back
@@ -55,7 +57,7 @@ async def feed(call: Call) -> Any:
 @operations.add(
     "GET",
     "/api/v1/activity/stream",
-    role="viewer",
+    role=_ROLE,
     summary="Follow all activity live",
     answers={200: "text/event-stream"},
     problems=(400,),
@@ -70,12 +72,14 @@ async def stream(call: Call) -> web.StreamResponse:
     """Server-Sent Events: `data` is an activity item as in the lists, `id` its id.
 
     Send `Last-Event-ID` to get everything recorded after that item first; without it the stream
-    begins now. Comments keep the connection alive.
+    begins now. Comments keep the connection alive. It ends when the token is revoked.
     """
     database = call.services.database
     seq = _start(call.request)
     if seq is None:
         seq = await database.read(storage.last_seq)
+    if not await database.read(lambda tx: may_still(tx, call.actor, _ROLE)):
+        raise unauthorized()  # revoked a moment ago
     response = web.StreamResponse(
         headers={
             "Content-Type": "text/event-stream; charset=utf-8",
@@ -94,7 +98,10 @@ async def stream(call: Call) -> web.StreamResponse:
             # Asked for before reading: a commit in between is not missed.
             committed = asyncio.ensure_future(database.wait_for_commit(_HEARTBEAT))
             try:
-                seq = await _send_after(call, response, seq)
+                sent = await _send_after(call, response, seq)
+                if sent is None:
+                    return response
+                seq = sent
                 if not await committed:
                     await response.write(b": still here\n\n")
             finally:
@@ -106,12 +113,21 @@ async def stream(call: Call) -> web.StreamResponse:
         call.services.open_streams.discard(task)
 
 
-async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int:
-    """Send every item recorded after `seq`; return the last one's place."""
+async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int | None:
+    """Send every item recorded after `seq`; return the last one's place.
+
+    None once the token may not read any more: nothing that was recorded after its end is sent.
+    """
+
+    def job(transaction: Transaction) -> Sequence[Row] | None:
+        if not may_still(transaction, call.actor, _ROLE):
+            return None
+        return storage.after(transaction, seq, _BATCH)
+
     while True:
-        rows = await call.services.database.read(
-            lambda transaction, seq=seq: storage.after(transaction, seq, _BATCH)  # type: ignore[misc]
-        )
+        rows = await call.services.database.read(job)
+        if rows is None:
+            return None
         if not rows:
             return seq
         await response.write(

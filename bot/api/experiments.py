@@ -6,6 +6,7 @@ import msgspec
 
 from bot import times
 from bot.api import models
+from bot.api.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
 from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import experiments
@@ -24,23 +25,24 @@ PATH = "/api/v1/experiments"
     body=models.ExperimentCreate,
     answers={201: models.Experiment},
     problems=(409,),
+    tagged=True,
 )
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
 
-    def job(transaction: Transaction) -> models.Experiment | None:
+    def job(transaction: Transaction) -> Row | None:
         row = experiments.create(transaction, msgspec.to_builtins(call.body), call.actor.name)
-        return _shown(transaction, row["key"]) if row else None
+        return storage.find_with_counts(transaction, row["key"]) if row else None
 
-    created = await call.services.database.write(job)
-    if created is None:
+    row = await call.services.database.write(job)
+    if row is None:
         raise Problem(
             409,
             "experiment exists",
             f"There is an experiment {call.body.key} already; change it with PATCH or PUT.",
         )
-    log_change(call, "experiment created", experiment=created.key)
-    return 201, created
+    log_change(call, "experiment created", experiment=row["key"])
+    return 201, _tagged(call, row)
 
 
 @operations.add(
@@ -74,20 +76,20 @@ async def list_all(call: Call) -> Any:
     f"{PATH}/{{key}}",
     role="viewer",
     summary="Get an experiment",
-    answers={200: models.Experiment},
+    answers={200: models.Experiment, 304: None},
     problems=(404,),
+    tagged=True,
+    conditions={"If-None-Match": IF_NONE_MATCH_READ},
 )
 async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
-
-    def job(transaction: Transaction) -> models.Experiment | None:
-        row = storage.find_with_counts(transaction, call.path("key"))
-        return _experiment(row) if row else None
-
-    found = await call.services.database.read(job)
-    if found is None:
+    row = await call.services.database.read(
+        lambda transaction: storage.find_with_counts(transaction, call.path("key"))
+    )
+    if row is None:
         raise not_found("experiment")
-    return found
+    found = _tagged(call, row)
+    return (304, None) if call.conditions.is_known(call.headers["ETag"]) else found
 
 
 @operations.add(
@@ -97,6 +99,9 @@ async def get(call: Call) -> Any:
     summary="Create or replace an experiment",
     body=models.ExperimentReplace,
     answers={200: models.Experiment, 201: models.Experiment},
+    problems=(412,),
+    tagged=True,
+    conditions={"If-Match": IF_MATCH, "If-None-Match": IF_NONE_MATCH_WRITE},
 )
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
@@ -104,17 +109,19 @@ async def put(call: Call) -> Any:
     if values.setdefault("key", key) != key:
         raise invalid([("key", "is not the key in the address; a key cannot be changed")])
 
-    def job(transaction: Transaction) -> tuple[int, models.Experiment]:
-        row = experiments.create(transaction, values, call.actor.name)
-        status = 201
-        if row is None:
-            status, row = 200, experiments.change(transaction, key, values, call.actor.name)
-        assert row is not None
-        return status, _shown(transaction, row["key"])
+    def job(transaction: Transaction) -> tuple[int, Row | None]:
+        old = storage.find(transaction, key)
+        call.conditions.check(experiments.version(old) if old else None)
+        if old is None:
+            experiments.create(transaction, values, call.actor.name)
+        else:
+            experiments.change(transaction, key, values, call.actor.name)
+        return 200 if old else 201, storage.find_with_counts(transaction, key)
 
-    status, experiment = await call.services.database.write(job)
+    status, row = await call.services.database.write(job)
+    assert row is not None
     log_change(call, "experiment created" if status == 201 else "experiment replaced", key=key)
-    return status, experiment
+    return status, _tagged(call, row)
 
 
 @operations.add(
@@ -124,22 +131,27 @@ async def put(call: Call) -> Any:
     summary="Change an experiment",
     body=models.ExperimentChange,
     answers={200: models.Experiment},
-    problems=(404,),
+    problems=(404, 412),
+    tagged=True,
+    conditions={"If-Match": IF_MATCH},
 )
 async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
+    key = call.path("key")
 
-    def job(transaction: Transaction) -> models.Experiment | None:
-        row = experiments.change(
-            transaction, call.path("key"), msgspec.to_builtins(call.body), call.actor.name
-        )
-        return _shown(transaction, row["key"]) if row else None
+    def job(transaction: Transaction) -> Row | None:
+        old = storage.find(transaction, key)
+        if old is None:
+            return None
+        call.conditions.check(experiments.version(old), old)
+        experiments.change(transaction, key, msgspec.to_builtins(call.body), call.actor.name)
+        return storage.find_with_counts(transaction, key)
 
-    changed = await call.services.database.write(job)
-    if changed is None:
+    row = await call.services.database.write(job)
+    if row is None:
         raise not_found("experiment")
-    log_change(call, "experiment changed", experiment=changed.key)
-    return changed
+    log_change(call, "experiment changed", experiment=key)
+    return _tagged(call, row)
 
 
 @operations.add(
@@ -148,22 +160,29 @@ async def patch(call: Call) -> Any:
     role="admin",
     summary="Delete an experiment",
     answers={204: None},
-    problems=(404,),
+    problems=(404, 412),
+    conditions={"If-Match": IF_MATCH},
 )
 async def delete(call: Call) -> Any:
     """Its links stay, as unresolved ones, and so does its feed."""
     key = call.path("key")
-    if not await call.services.database.write(
-        lambda transaction: experiments.delete(transaction, key)
-    ):
+
+    def job(transaction: Transaction) -> bool:
+        old = storage.find(transaction, key)
+        if old is not None:
+            call.conditions.check(experiments.version(old))
+        return experiments.delete(transaction, key)
+
+    if not await call.services.database.write(job):
         raise not_found("experiment")
     log_change(call, "experiment deleted", experiment=key)
     return 204, None
 
 
-def _shown(transaction: Transaction, key: str) -> models.Experiment:
-    row = storage.find_with_counts(transaction, key)
-    assert row is not None
+def _tagged(call: Call, row: Row) -> models.Experiment:
+    """Return an experiment, and put its ETag on the answer."""
+    counts = ".".join(str(row[f"{kind}_count"]) for kind in ("pull_request", "issue", "commit"))
+    call.headers["ETag"] = tag(experiments.version(row), counts)
     return _experiment(row)
 
 

@@ -99,6 +99,7 @@ async def change(call: Call) -> Any:
     services, integration_id = call.services, call.path("integration_id").lower()
 
     def job(transaction: Transaction) -> models.Integration | None:
+        _check(call, transaction, integration_id)
         row = integrations.change(
             transaction,
             services.vault,
@@ -139,13 +140,23 @@ for _method in ("PUT", "PATCH"):
 async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
     integration_id = call.path("integration_id").lower()
-    if not await call.services.database.write(
-        lambda transaction: integrations.delete(transaction, integration_id)
-    ):
+
+    def job(transaction: Transaction) -> bool:
+        _check(call, transaction, integration_id)
+        return integrations.delete(transaction, integration_id)
+
+    if not await call.services.database.write(job):
         raise not_found("integration")
     call.services.forget_integration(integration_id)
     log_change(call, "integration deleted", integration=integration_id)
     return 204, None
+
+
+def _check(call: Call, transaction: Transaction, integration_id: str) -> None:
+    """Raise Problem (412) if an integration is not as a form has shown it."""
+    row = storage.find(transaction, integration_id)
+    if row is not None:
+        call.conditions.check(integrations.version(row))
 
 
 async def _written(call: Call, job: Any) -> Any:

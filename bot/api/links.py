@@ -27,7 +27,9 @@ EXPERIMENT = "/api/v1/experiments/{key}"
     problems=(404,),
 )
 async def pull_requests(call: Call) -> Any:
-    """The newest link first."""
+    """By what happened last, the latest first: those that are `open` by when they were updated,
+    `merged` by when they were merged, `closed` by when they were closed; all of them by the latest
+    of these."""
     return await _items(call, "pull_request", linked_pull_request)
 
 
@@ -41,7 +43,8 @@ async def pull_requests(call: Call) -> Any:
     problems=(404,),
 )
 async def issues(call: Call) -> Any:
-    """The newest link first."""
+    """By what happened last, the latest first: those that are `open` by when they were updated,
+    `closed` by when they were closed; all of them by the latest of these."""
     return await _items(call, "issue", _linked_issue)
 
 
@@ -55,14 +58,12 @@ async def issues(call: Call) -> Any:
     problems=(404,),
 )
 async def commits(call: Call) -> Any:
-    """The newest link first."""
+    """By `committed_at`, the latest first."""
     query: models.Paged = call.query
-    before = call.position(1)
+    before = _before(call)
 
     def job(transaction: Transaction) -> Any:
-        rows = storage.commits_of_experiment(
-            transaction, call.path("key"), before[0] if before else None, query.limit + 1
-        )
+        rows = storage.commits_of_experiment(transaction, call.path("key"), before, query.limit + 1)
         return call.page(rows, _linked_commit, _place)
 
     return await _of_experiment(call, job)
@@ -139,24 +140,24 @@ async def _of_experiment(call: Call, job: Callable[[Transaction], Any]) -> Any:
 
 async def _items(call: Call, kind: str, item: Callable[[Row], Any]) -> Any:
     query = call.query
-    before = call.position(1)
+    before = _before(call)
 
     def job(transaction: Transaction) -> Any:
         rows = storage.items_of_experiment(
-            transaction,
-            call.path("key"),
-            kind,
-            query.state,
-            before[0] if before else None,
-            query.limit + 1,
+            transaction, call.path("key"), kind, query.state, before, query.limit + 1
         )
         return call.page(rows, item, _place)
 
     return await _of_experiment(call, job)
 
 
-def _place(row: Row) -> tuple[int]:
-    return (row["link_id"],)
+def _place(row: Row) -> tuple[int, int]:
+    return row["listed_at"], row["link_id"]
+
+
+def _before(call: Call) -> tuple[int, int] | None:
+    position = call.position(2)
+    return (position[0], position[1]) if position else None
 
 
 def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:

@@ -24,12 +24,20 @@ _PROBLEMS = {
     404: "There is no such thing.",
     408: "The body took too long.",
     409: "It conflicts with what is there.",
+    412: "A condition of the headers is not met: it has changed since, or is there already.",
     413: "The body is too large.",
     415: "The content type is not taken.",
     422: "A field or parameter cannot be; `errors` says which.",
+    429: "Too many unknown tokens from this address; `Retry-After` says when to try again.",
     502: "GitHub refused it, or answered what nobody can read.",
     503: "The database cannot take this now, or GitHub cannot be reached; `Retry-After` says when "
     "to try again.",
+}
+_ETAG = {
+    "description": "Changes with the answer. Send it as `If-Match` to change nothing but what you "
+    "have read; counts of what is linked do not matter for that.",
+    "required": True,
+    "schema": {"type": "string"},
 }
 _ABOUT = """Links GitHub pull requests, commits and issues to the experiments they belong to.
 
@@ -77,7 +85,7 @@ def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, A
 def _operation(
     operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
-    statuses = {401, 403, 422, 503, *operation.problems}
+    statuses = {401, 403, 422, 429, 503, *operation.problems}
     if "{" in operation.path:
         statuses.add(404)
     described: dict[str, Any] = {
@@ -99,6 +107,16 @@ def _operation(
                 }
                 for name, (pattern, description) in operation.headers.items()
             ),
+            *(
+                {
+                    "name": name,
+                    "in": "header",
+                    "required": False,
+                    "description": description,
+                    "schema": {"type": "string"},
+                }
+                for name, description in operation.conditions.items()
+            ),
         ],
         "responses": {},
     }
@@ -109,14 +127,18 @@ def _operation(
             "content": {"application/json": {"schema": schema_of[operation.body]}},
         }
     for status, answer in operation.answers.items():
-        described["responses"][str(status)] = _answer(answer, schema_of)
+        described["responses"][str(status)] = _answer(status, answer, schema_of)
+        if operation.tagged:
+            described["responses"][str(status)]["headers"] = {"ETag": _ETAG}
     if operation.headers:
         statuses |= {400}
     described["responses"] |= _problems(statuses, schema_of)
     return described
 
 
-def _answer(answer: Any, schema_of: dict[Any, Any]) -> dict[str, Any]:
+def _answer(status: int, answer: Any, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    if status == 304:
+        return {"description": "It is as it was; there is no body."}
     if answer is None:
         return {"description": "Done; there is nothing to say."}
     if isinstance(answer, str):

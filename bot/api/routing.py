@@ -16,11 +16,12 @@ from msgspec import Struct
 
 from bot import jsontext, times
 from bot.api import models
+from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, invalid
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
 from bot.storage import tokens
-from bot.storage.database import StorageUnavailable
+from bot.storage.database import StorageUnavailable, Transaction
 from bot.storage.vault import hash_token
 
 S = TypeVar("S", bound=Struct)
@@ -50,6 +51,8 @@ class Call:
     list_name: str
     query: Any
     body: Any
+    conditions: Conditions = NO_CONDITIONS
+    headers: dict[str, str] = field(default_factory=dict)  # of the answer, if all goes well
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
@@ -77,8 +80,8 @@ Handler = Callable[[Call], Awaitable[Any]]
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One method of one path. `answers` maps each status to its type, None for no body;
-    `headers` has the pattern
-    and the meaning of those that are read."""
+    `headers` has the pattern and the meaning of those that are read, `conditions` the meaning of
+    those that tell when not to carry it out. `tagged` answers have an ETag."""
 
     method: str
     path: str
@@ -92,6 +95,8 @@ class Operation:
     problems: Sequence[int]
     headers: Mapping[str, tuple[str, str]]
     description: str
+    tagged: bool
+    conditions: Mapping[str, str]
 
 
 @dataclass
@@ -113,6 +118,8 @@ class Operations:
         body: type[Struct] | None = None,
         problems: Sequence[int] = (),
         headers: Mapping[str, tuple[str, str]] = MappingProxyType({}),
+        tagged: bool = False,
+        conditions: Mapping[str, str] = MappingProxyType({}),
     ) -> Callable[[Handler], Handler]:
         """Register the decorated function; it returns the answer's body, or (status, body)."""
 
@@ -130,6 +137,8 @@ class Operations:
                 problems,
                 headers,
                 " ".join((handler.__doc__ or "").split()),
+                tagged,
+                conditions,
             )
             self.listed.append(operation)
             return handler
@@ -157,14 +166,20 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     actor = await authenticate(services, request, operation.role)
     query = parse_query(request, operation.query)
     body = await _read_body(request, operation.body) if operation.body else None
-    answer = await operation.handler(Call(request, services, actor, operation.path, query, body))
+    call = Call(request, services, actor, operation.path, query, body)
+    if operation.conditions:
+        call.conditions = Conditions.of(request)
+    answer = await operation.handler(call)
     if isinstance(answer, web.StreamResponse):
         return answer
     status, content = answer if isinstance(answer, tuple) else (200, answer)
     if content is None:
-        return web.Response(status=status)
+        return web.Response(status=status, headers=call.headers)
     return web.Response(
-        status=status, body=jsontext.render(content), content_type="application/json"
+        status=status,
+        body=jsontext.render(content),
+        content_type="application/json",
+        headers=call.headers,
     )
 
 
@@ -172,20 +187,44 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
 
 
 async def authenticate(services: Services, request: web.Request, role: str) -> Actor:
-    """Return whose token the request carries; raises 401 or 403."""
+    """Return whose token the request carries; raises 401, 403, or 429 for too many guesses.
+
+    A token that is known is let in however many others were tried from the same address.
+    """
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    actor = await _actor(services, token.strip()) if scheme.lower() == "bearer" else None
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token:
+        raise unauthorized()
+    actor = await _actor(services, token)
     if actor is None:
-        raise Problem(
-            401,
-            "unauthorized",
-            "Send an API token as `Authorization: Bearer <token>`; "
-            "`python app.py token create NAME --role ROLE` makes one.",
-            headers={"WWW-Authenticate": "Bearer"},
-        )
+        if wait := services.unknown_tokens.wrong(request.remote):
+            raise Problem(
+                429,
+                "too many unknown tokens",
+                f"Too many tokens that are not known came from your address. Try again in {wait} "
+                "seconds with one that is; it is let in before that, too.",
+                headers={"Retry-After": str(wait)},
+            )
+        raise unauthorized()
     if ROLES.index(actor.role) < ROLES.index(role):
         raise Problem(403, "forbidden", f"This needs the role {role}; the token has {actor.role}.")
     return actor
+
+
+def unauthorized() -> Problem:
+    return Problem(
+        401,
+        "unauthorized",
+        "Send an API token as `Authorization: Bearer <token>`; "
+        "`python app.py token create NAME --role ROLE` makes one.",
+        headers={"WWW-Authenticate": "Bearer"},
+    )
+
+
+def may_still(transaction: Transaction, actor: Actor, role: str) -> bool:
+    """Tell whether an actor's token is in force, with a role that is enough, as of now."""
+    row = tokens.find(transaction, actor.token_id)
+    return row is not None and ROLES.index(row["role"]) >= ROLES.index(role)
 
 
 async def _actor(services: Services, token: str) -> Actor | None:

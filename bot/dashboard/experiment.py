@@ -13,6 +13,7 @@ from aiohttp import web
 
 from bot import times
 from bot.api import activity, experiments, linking, links, models
+from bot.api.conditions import Conditions
 from bot.api.problems import Problem, invalid
 from bot.dashboard import charts
 from bot.dashboard.experiments import explained, listed_words, plain_text
@@ -97,9 +98,16 @@ async def experiment_page(visit: Visit) -> web.StreamResponse:
 
 @pages.post("/experiments/{key}/status", role="developer")
 async def set_status(visit: Visit) -> web.StreamResponse:
+    """Change the status, if it is still the one that the form showed."""
     body = {"status": visit.form.get("status", "")}
+    shown = visit.form.get("seen")
     try:
-        changed = await visit.call(experiments.patch, body=body, body_shape=models.ExperimentChange)
+        changed = await visit.call(
+            experiments.patch,
+            body=body,
+            body_shape=models.ExperimentChange,
+            conditions=Conditions(seen={"status": shown} if shown else {}),
+        )
     except Problem as problem:
         return await _page(visit, "change", problem)
     return visit.to(_path(visit), f"The status is {changed.status} now.")
@@ -204,7 +212,8 @@ async def _page(
         choices=[(row["id"], row["name"]) for row in linked.integrations],
         form=form,
         typed=plain_text(visit.form) if form else {},
-        problem=_said(problem) if problem else None,
+        chosen=_chosen(visit, linked, form),
+        problem=_said(problem, linked.experiment) if problem else None,
         failed_in_outbox=form == "track" and problem is not None and problem.status == 502,
         once=_once(visit, problem),
     )
@@ -215,14 +224,12 @@ def _linked(transaction: Transaction, key: str) -> Linked | None:
     if found is None:
         return None
     items = link_storage.items_of_experiment
-    pulls: dict[str, Sequence[Row]] = {
+    pulls = {
         state: items(
             transaction, key, "pull_request", state, None, _KNOWN if state == "open" else limit
         )
         for state, limit in _SHOWN.items()
     }
-    # What is furthest from shipping comes first.
-    pulls["open"] = sorted(pulls["open"], key=lambda row: not row["draft"])
     return Linked(
         found,
         link_storage.counts_by_state(transaction, key),
@@ -253,9 +260,23 @@ def _timeline(linked: Linked) -> charts.Timeline | None:
     )
 
 
-def _said(problem: Problem) -> Any:
+def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:
+    """Return the status that the control shows: the present one, or what somebody has chosen."""
+    typed = visit.form.get("status")
+    is_chosen = form == "change" and typed in STATUSES and typed != visit.form.get("seen")
+    return str(typed if is_chosen else linked.experiment["status"])
+
+
+def _said(problem: Problem, experiment: Row) -> Any:
     """Return a problem in words for people; the API's tell what to send to it."""
     body = explained(problem, _HELP)
+    if problem.status == 412:
+        return msgspec.structs.replace(
+            body,
+            error="changed meanwhile",
+            detail=f"The status is {experiment['status']} now: somebody changed it after you had "
+            "opened this page, so nothing was done. Choose again what it is to be.",
+        )
     if problem.status == 502:
         body = msgspec.structs.replace(
             body, detail=body.detail.partition(". Once that is")[0] + "."

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from bot import times
 from bot.api import experiments, models
-from bot.api.problems import FieldError, Problem, ProblemDetails
-from bot.dashboard import charts
+from bot.api.problems import FieldError, Problem, ProblemDetails, not_found
+from bot.dashboard import charts, seen
 from bot.dashboard.page import Pages, Visit, address
-from bot.domain.experiments import STATUSES
+from bot.domain.experiments import STATUSES, version
 from bot.storage import activity
 from bot.storage import experiments as storage
 from bot.storage.database import Row, Transaction
@@ -141,28 +142,43 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 @pages.get("/experiments/{key}/edit", role="developer")
 async def edit(visit: Visit) -> web.StreamResponse:
-    found = await visit.call(experiments.get)
-    return _form(visit, _as_form(found), key=found.key)
+    row = await _row(visit)
+    return _form(visit, _as_form(row), row=row)
 
 
 @pages.post("/experiments/{key}/edit", role="developer")
 async def change(visit: Visit) -> web.StreamResponse:
-    """Change what differs from what the form was filled with."""
+    """Change what differs from what the form was filled with, if that is still what is there."""
     form = plain_text(visit.form)
-    found = await visit.call(experiments.get)
-    values, before = _values(form), _as_form(found)
+    row = await _row(visit)
+    if form.get("version", version(row)) != version(row):
+        return _changed_meanwhile(visit, form, row)
+    values, before = _values(form), _as_form(row)
     body = {name: values[name] for name in values if form.get(name, "") != before[name]}
     try:
-        await visit.call(experiments.patch, body=body, body_shape=models.ExperimentChange)
+        await visit.call(
+            experiments.patch,
+            body=body,
+            body_shape=models.ExperimentChange,
+            conditions=seen.conditions(form),
+        )
     except Problem as problem:
-        return _form(visit, form, problem, key=found.key)
-    return visit.to(f"/experiments/{found.key}", "Saved.")
+        if problem.status == 412:  # just now
+            return _changed_meanwhile(visit, form, await _row(visit))
+        return _form(visit, form, problem, row)
+    return visit.to(f"/experiments/{row['key']}", "Saved.")
 
 
 @pages.post("/experiments/{key}/delete", role="admin")
 async def delete(visit: Visit) -> web.StreamResponse:
-    await visit.call(experiments.delete)
     key = visit.path("key")
+    try:
+        await visit.call(experiments.delete, conditions=seen.conditions(visit.form))
+    except Problem as problem:
+        if problem.status != 412:
+            raise
+        row = await _row(visit)
+        return _form(visit, _as_form(row), seen.changed_meanwhile("this experiment"), row)
     return visit.to("/experiments", f"Deleted {key}. What names it waits for an experiment again.")
 
 
@@ -180,7 +196,7 @@ def explained(problem: Problem, help: Mapping[str, str]) -> ProblemDetails:
         message = help.get(field, error.message) if is_schema else error.message
         errors[field] = message[:1].upper() + message[1:]
     body = problem.body
-    if errors:
+    if errors and problem.status != 412:
         detail = "Nothing was changed; see what is marked below."
         body = ProblemDetails(body.type, body.title, body.status, body.error, detail)
         body.errors = [FieldError(field, message) for field, message in errors.items()]
@@ -234,20 +250,35 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-def _as_form(found: models.Experiment) -> dict[str, str]:
-    texts = {name: str(getattr(found, name) or "") for name in _FIELDS}
-    texts["tags"] = ", ".join(found.tags)
+async def _row(visit: Visit) -> Row:
+    key = visit.path("key")
+    row = await visit.services.database.read(lambda tx: storage.find(tx, key))
+    if row is None:
+        raise not_found("experiment")
+    return row
+
+
+def _as_form(row: Row) -> dict[str, str]:
+    texts = {name: row[name] or "" for name in _FIELDS}
+    texts["tags"] = ", ".join(msgspec.json.decode(row["tags"]))
     return {name: text.strip() for name, text in plain_text(texts).items()}
 
 
+def _changed_meanwhile(visit: Visit, form: Mapping[str, str], row: Row) -> web.Response:
+    values, errors = seen.merged(form, _as_form(row))
+    return _form(visit, values, seen.changed_meanwhile("this experiment", errors), row)
+
+
 def _form(
-    visit: Visit, values: Mapping[str, str], problem: Problem | None = None, key: str | None = None
+    visit: Visit, values: Mapping[str, str], problem: Problem | None = None, row: Row | None = None
 ) -> web.Response:
+    """Return the form of an experiment, or of a new one if there is no `row`."""
     return visit.render(
         "experiment_form.html",
         status=problem.status if problem else 200,
         values={"key": "", **dict.fromkeys(_FIELDS, ""), **values},
         problem=explained(problem, _HELP) if problem else None,
-        key=key,
+        key=row["key"] if row else None,
+        seen=seen.Seen.of(version(row), _as_form(row)) if row else None,
         statuses=[(one, one) for one in STATUSES],
     )

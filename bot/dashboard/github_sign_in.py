@@ -7,6 +7,7 @@ nowhere. https://docs.github.com/en/apps/creating-github-apps/authenticating-wit
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import re
@@ -99,26 +100,32 @@ async def begin(request: web.Request) -> web.StreamResponse:
 
 @open_pages.add("GET", "/sign-in/github/callback")
 async def callback(request: web.Request) -> web.StreamResponse:
-    """Take GitHub's answer: ask who it is and what they may, and let them in or say why not."""
+    """Take GitHub's answer: ask who it is and what they may, and let them in or say why not.
+
+    Only what GitHub refuses counts as a failed sign-in: what did not begin in this browser costs
+    nothing, and could be sent by anybody to lock out those behind the same address.
+    """
     services = request.config_dict[SERVICES]
     kept = await _cookies(services).load_session(request)
     try:
-        if wait := sessions.attempt(request.remote or ""):
-            raise Problem(429, "too many attempts", f"Try again in {wait} seconds.")
         _check_state(request.query, kept)
         app = await _app(services, str(kept["app"]))
-        async with asyncio.timeout(_SECONDS):
+    except Problem as problem:
+        return _refused(request, problem, problem.error)
+    in_turn = services.failed_sign_ins.is_over(request.remote)
+    lane = services.sign_in_lane if in_turn else contextlib.nullcontext()
+    try:
+        async with asyncio.timeout(_SECONDS), lane:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
     except TimeoutError:
-        return _refused(
-            request, Problem(503, "GitHub unavailable", "It takes too long. Try again.")
-        )
+        slow = Problem(503, "GitHub unavailable", "It takes too long. Try again.")
+        return _refused(request, slow, "timeout")
+    except Refused as error:
+        return _refused(request, _failed(request, _problem_of(error)), str(error))
     except CallFailed as error:
-        logger.info("sign-in refused", remote=request.remote, reason=str(error))
-        return _refused(request, _problem_of(error))
+        return _refused(request, _problem_of(error), str(error))
     except Problem as problem:
-        logger.info("sign-in refused", remote=request.remote, reason=problem.error)
-        return _refused(request, problem)
+        return _refused(request, _failed(request, problem), problem.error)
     path = str(kept.get("next", ""))
     response = redirect(services, path if is_local_path(path) else "/")
     response.del_cookie(_COOKIE, path=_path(services))
@@ -241,9 +248,29 @@ def _problem_of(error: CallFailed) -> Problem:
     return Problem(503, "GitHub unavailable", f"{error}. Begin again in a while.")
 
 
-def _refused(request: web.Request, problem: Problem) -> web.Response:
+def _failed(request: web.Request, problem: Problem) -> Problem:
+    """Count a failed sign-in; return its problem, or that there were too many."""
+    wait = request.config_dict[SERVICES].failed_sign_ins.wrong(request.remote)
+    if not wait:
+        return problem
+    return Problem(
+        429,
+        "too many failed sign-ins",
+        f"{problem.body.detail} Too many sign-ins from your address have failed; try again in "
+        f"{wait} seconds.",
+        headers={"Retry-After": str(wait)},
+    )
+
+
+def _refused(request: web.Request, problem: Problem, reason: str) -> web.Response:
+    logger.info("sign-in refused", remote=request.remote, reason=reason)
     return rendering.page(
-        request, "sign_in_refused.html", status=problem.status, problem=problem.body
+        request,
+        "sign_in_refused.html",
+        status=problem.status,
+        # The address of this page holds GitHub's code.
+        headers={**problem.headers, "Referrer-Policy": "no-referrer"},
+        problem=problem.body,
     )
 
 

@@ -14,9 +14,10 @@ from bot.api import checks, models
 from bot.api import integrations as api
 from bot.api.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 from bot.commands.registry import LEVELS
-from bot.dashboard import concealing
+from bot.dashboard import concealing, seen
 from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
+from bot.domain.integrations import version
 from bot.setup import manifest
 from bot.storage import actions, deliveries
 from bot.storage import integrations as storage
@@ -152,23 +153,11 @@ async def check(visit: Visit) -> web.StreamResponse:
 @pages.get(f"{_ONE}/edit", role="admin")
 async def edit(visit: Visit) -> web.StreamResponse:
     """Offer the form of an integration; secrets are not in it."""
+    shown = version(await _row(visit))
     integration = await visit.call(api.get)
-    config = integration.config
-    values = {
-        "name": integration.name,
-        "description": integration.description or "",
-        "is_active": "yes" if integration.is_active else "",
-        "config.api_url": config.api_url,
-        "config.repositories": "\n".join(config.repositories or ()),
-        "config.comments": config.comments,
-        "config.check": config.check,
-        "config.label": config.label or "",
-        **{f"config.commands.{name}": level for name, level in config.commands.items()},
-    }
-    for name in ("app_id", "installation_id"):
-        if (number := getattr(config, name)) not in (None, msgspec.UNSET):
-            values[f"config.{name}"] = str(number)
-    return _form(visit, integration, _auth(visit.request.query, config.auth), values)
+    auth = _auth(visit.request.query, integration.config.auth)
+    values = _as_form(visit, integration)
+    return _form(visit, integration, auth, values, shown=seen.Seen.of(shown, values))
 
 
 @pages.post(f"{_ONE}/edit", role="admin")
@@ -180,16 +169,34 @@ async def change(visit: Visit) -> web.StreamResponse:
     try:
         needed = _credential_fields(auth) if is_other else ["config.app_id"] * (auth == "app")
         body = _body(visit, auth, _missing(visit.form, needed))
-        await visit.call(api.change, body=body, body_shape=models.IntegrationChange)
+        await visit.call(
+            api.change,
+            body=body,
+            body_shape=models.IntegrationChange,
+            conditions=seen.conditions(visit.form),
+        )
     except Problem as problem:
-        return _form(visit, integration, auth, visit.form, problem)
+        if problem.status == 412:
+            return await _changed_meanwhile(visit, auth)
+        shown = seen.Seen(visit.form.get("version", ""), visit.form.get("seen", ""))
+        return _form(visit, integration, auth, visit.form, problem, shown=shown)
     return visit.to(f"/integrations/{integration.id}", "The changes are stored.")
 
 
 @pages.post(f"{_ONE}/delete", role="admin")
 async def delete(visit: Visit) -> web.StreamResponse:
-    """Delete an integration."""
-    await visit.call(api.delete)
+    """Delete an integration, if it is still as the page has shown it."""
+    try:
+        await visit.call(api.delete, conditions=seen.conditions(visit.form))
+    except Problem as problem:
+        if problem.status != 412:
+            raise
+        raise Problem(
+            412,
+            "changed meanwhile",
+            "Somebody changed this integration after you had opened its page, so it was not "
+            "deleted. Open it again, look, and decide.",
+        ) from None
     return visit.to("/integrations", "The integration is deleted. Remove its webhook in GitHub.")
 
 
@@ -211,7 +218,12 @@ async def rotate(visit: Visit) -> web.StreamResponse:
         if generated and visit.form.get("config.webhook_secret"):
             raise invalid([_BOTH])
         before = await _row(visit)
-        await visit.call(api.change, body=body, body_shape=models.IntegrationChange)
+        await visit.call(
+            api.change,
+            body=body,
+            body_shape=models.IntegrationChange,
+            conditions=seen.conditions(visit.form),
+        )
         after = await _row(visit)
     except Problem as problem:
         return await _rotation(visit, problem=problem)
@@ -224,9 +236,15 @@ async def rotate(visit: Visit) -> web.StreamResponse:
 @pages.post(f"{_ONE}/rotate/finish", role="admin")
 async def finish(visit: Visit) -> web.StreamResponse:
     """Let no secret but the newest verify."""
-    await visit.call(
-        api.change, body={"secret_grace_seconds": 0}, body_shape=models.IntegrationChange
-    )
+    try:
+        await visit.call(
+            api.change,
+            body={"secret_grace_seconds": 0},
+            body_shape=models.IntegrationChange,
+            conditions=seen.conditions(visit.form),
+        )
+    except Problem as problem:
+        return await _rotation(visit, problem=problem)
     return visit.to(
         f"/integrations/{visit.path('integration_id').lower()}",
         "Done: from now on only the new webhook secret is accepted.",
@@ -237,6 +255,7 @@ async def finish(visit: Visit) -> web.StreamResponse:
 
 
 async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) -> web.Response:
+    shown = version(await _row(visit))
     integration = await visit.call(api.get)
     health = (await _health(visit, [integration.id])).get(integration.id)
     if health is None:
@@ -245,6 +264,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
     return visit.render(
         "integration.html",
         integration=integration,
+        seen=seen.Seen.of(shown, {}),
         health=health,
         failed_days=FAILED_DAYS,
         checked=checked,
@@ -263,15 +283,19 @@ async def _rotation(
     secret: str | None = None,
     is_new: bool = False,
 ) -> web.Response:
+    shown = version(await _row(visit))
     integration = await visit.call(api.get)
     health = (await _health(visit, [integration.id])).get(integration.id)
     if health is None:
         raise not_found("integration")
+    if problem is not None and problem.status == 412:
+        problem = seen.changed_meanwhile("this integration")
     return visit.render(
         "rotate.html",
         status=problem.status if problem else 200,
         problem=_plain(problem) if problem else None,
         integration=integration,
+        seen=seen.Seen.of(shown, {}),
         health=health,
         labels=_LABELS,
         is_rotating=integration.previous_secret_until is not None,
@@ -327,6 +351,40 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
 
 
 # --- The form
+
+
+def _as_form(visit: Visit, integration: models.Integration) -> dict[str, str]:
+    """Return an integration as its form has it; secrets are not in it."""
+    config = integration.config
+    values = {
+        "name": integration.name,
+        "description": integration.description or "",
+        "is_active": "yes" if integration.is_active else "",
+        "config.api_url": config.api_url,
+        "config.repositories": "\n".join(config.repositories or ()),
+        "config.comments": config.comments,
+        "config.check": config.check,
+        "config.label": config.label or "",
+        **{
+            f"config.commands.{one.name}": config.commands.get(one.name, "")
+            for one in visit.services.commands
+        },
+    }
+    for name in ("app_id", "installation_id"):
+        if (number := getattr(config, name)) not in (None, msgspec.UNSET):
+            values[f"config.{name}"] = str(number)
+    return values
+
+
+async def _changed_meanwhile(visit: Visit, auth: str) -> web.Response:
+    """Return the form of an integration that somebody else has changed since it was opened."""
+    shown = version(await _row(visit))
+    integration = await visit.call(api.get)
+    current = _as_form(visit, integration)
+    typed = {name: text.replace("\r\n", "\n") for name, text in visit.form.items()}
+    values, errors = seen.merged(typed, current)
+    problem = seen.changed_meanwhile("this integration", errors)
+    return _form(visit, integration, auth, values, problem, shown=seen.Seen.of(shown, current))
 
 
 def _auth(values: Mapping[str, str], usual: str) -> str:
@@ -399,6 +457,8 @@ def _form(
     auth: str,
     values: Mapping[str, str],
     problem: Problem | None = None,
+    *,
+    shown: seen.Seen | None = None,
 ) -> web.Response:
     api_urls = list(visit.services.settings.github_api_urls)
     stored = integration.config.api_url if integration else api_urls[0]
@@ -410,6 +470,7 @@ def _form(
         status=problem.status if problem else 200,
         problem=_plain(problem) if problem else None,
         integration=integration,
+        seen=shown,
         auth=auth,
         is_other=integration is not None and auth != integration.config.auth,
         labels=_LABELS,
@@ -444,7 +505,7 @@ def _plain(problem: Problem) -> ProblemDetails:
         elif "matching regex" in message:
             message = "has a character that cannot be stored"
         errors.append(FieldError(name, message))
-    if errors:
+    if errors and problem.status != 412:
         return msgspec.structs.replace(
             body, error="not stored", detail="Correct these fields:", errors=errors
         )

@@ -13,9 +13,10 @@ from msgspec import Struct
 
 from bot import extensions
 from bot.api import models
+from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, unavailable
 from bot.api.routing import PARAMETERS, ROLES, Call, parse_query, validate
-from bot.dashboard import errors, rendering, sessions
+from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
@@ -54,6 +55,7 @@ class Visit:
         shape: type[Struct] = models.NoQuery,
         body: Mapping[str, Any] | None = None,
         body_shape: type[Struct] | None = None,
+        conditions: Conditions = NO_CONDITIONS,
     ) -> Any:
         """Run an operation of the API as the visitor; return what it answers, without status.
 
@@ -66,6 +68,7 @@ class Visit:
             f"page {self.request.path}",
             validate(dict(query or {}), shape),
             validate(dict(body or {}), body_shape) if body_shape is not None else None,
+            conditions,
         )
         answer = await operation(call)
         return answer[1] if isinstance(answer, tuple) else answer
@@ -227,10 +230,12 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
 def _explaining(
     handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
-    """Let problems be pages for people."""
+    """Take no form of another site, and let problems be pages for people."""
 
     async def explained(request: web.Request) -> web.StreamResponse:
         try:
+            if request.method == "POST":
+                origin.check(request)
             return await handler(request)
         except Problem as problem:
             found = problem

@@ -156,7 +156,7 @@ def _items(
     transaction: Transaction,
     repository_id: int,
     kind: str,
-    before: tuple[str, int] | None,
+    before: tuple[str, int, int] | None,
     limit: int,
 ) -> tuple[list[Mapping[str, Any]], str | None]:
     """Return a repository's pull requests or issues with their keys, and the place of the rest."""
@@ -166,20 +166,20 @@ def _items(
     more = None
     if len(rows) > limit:
         last = rows[limit - 1]
-        more = cursor_of((_STATES.index(last["state"]), last["id"]), "items")
+        more = cursor_of((_STATES.index(last["state"]), last["state_at"], last["id"]), "items")
     return list(shown), more
 
 
-def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str, int] | None]:
-    """Return where a section goes on: after a key, or before a state and an id."""
+def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str, int, int] | None]:
+    """Return where a section goes on: after a key, or before a state, a time and an id."""
     if cursor is None or show is None:
         return None, None
     if show == "experiments":
         if not is_key(cursor):
             raise invalid([("cursor", "is not a key")])
         return cursor, None
-    position = position_of(cursor, 2, "items")
+    position = position_of(cursor, 3, "items")
     assert position is not None
     if position[0] not in range(len(_STATES)):
         raise invalid([("cursor", "is not a place in this list")])
-    return None, (_STATES[position[0]], position[1])
+    return None, (_STATES[position[0]], position[1], position[2])

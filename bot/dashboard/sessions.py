@@ -4,15 +4,12 @@ The cookie is encrypted and signed by aiohttp-session; the row holds only the ha
 it. A session that a token began ends with the token, and has its role as it is now.
 """
 
-import math
 import secrets
-import time
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
-from cachetools import TTLCache
 
 from bot import times
 from bot.log import logger
@@ -25,8 +22,6 @@ from bot.storage.vault import Vault, VaultError, hash_token
 COOKIE = "experiment_bot_session"
 IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 86_400
-ATTEMPTS = 10  # to sign in, per remote and minute, in one process
-_attempts: TTLCache[str, list[float]] = TTLCache(maxsize=4096, ttl=60)
 _NOTED = 60 * times.SECOND  # how exactly the last use is known
 
 
@@ -148,16 +143,6 @@ async def end(
     await services.database.write(job)
     response.del_cookie(COOKIE, path=urlsplit(services.settings.public_url).path or "/")
     logger.info("signed out", actor=session.actor.name, everywhere=everywhere)
-
-
-def attempt(remote: str) -> int:
-    """Count an attempt to sign in; return how many seconds to wait, 0 if it may go on."""
-    now = time.monotonic()
-    recent = [at for at in _attempts.get(remote, []) if at > now - 60]
-    if len(recent) >= ATTEMPTS:
-        return max(1, math.ceil(recent[0] + 60 - now))
-    _attempts[remote] = [*recent, now]
-    return 0
 
 
 def sign_notice(vault: Vault, text: str) -> str:

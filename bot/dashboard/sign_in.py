@@ -24,17 +24,14 @@ async def form(request: web.Request) -> web.StreamResponse:
 @open_pages.add("POST", "/sign-in")
 async def sign_in(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
-    if request.headers.get("Sec-Fetch-Site", "none") not in ("none", "same-origin"):
-        raise Problem(403, "not from here", "The form is another site's, so nobody is signed in.")
     fields = await read_form(request)
-    wait = sessions.attempt(request.remote or "")
-    if wait:
-        error = f"Too many attempts to sign in; try again in {wait} seconds."
-        return await _page(request, 429, error, {"Retry-After": str(wait)})
     hashed = hash_token(fields.get("token", ""))
     row = await services.database.read(lambda tx: tokens.by_hash(tx, hashed))
     if row is None:
         logger.info("sign-in refused", remote=request.remote)
+        if wait := services.failed_sign_ins.wrong(request.remote):
+            error = f"Too many wrong tokens came from your address; try again in {wait} seconds."
+            return await _page(request, 429, error, {"Retry-After": str(wait)})
         return await _page(request, 401, "This token is not valid: it was mistyped, or revoked.")
     response = redirect(services, _next(fields.get("next", "")))
     await sessions.begin(

@@ -55,6 +55,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
     name = await visit.services.database.write(job)
     if name is None:
         raise not_found("token in force")
+    visit.services.forget_token(token_id)
     logger.info("token revoked", actor=visit.actor.name, token=token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")

@@ -1,5 +1,6 @@
 """Experiments: created and changed through the API, and what that tells the feed."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -59,6 +60,12 @@ def delete(transaction: Transaction, key: str) -> bool:
     links.set_resolved(transaction, key, resolved=False)
     actions.refresh_experiment(transaction, key)
     return True
+
+
+def version(row: Row) -> str:
+    """Return what changes whenever an experiment is changed, and never with what is linked."""
+    own = {name: row[name] for name in storage.COLUMNS}
+    return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
 
 def _search(row: Mapping[str, Any]) -> str:

@@ -228,6 +228,12 @@ def change(
     return changed
 
 
+def version(row: Row) -> str:
+    """Return what changes whenever somebody changes an integration, its secrets included."""
+    own = [row[name] for name in ("name", "description", "is_active", "config", "updated_at")]
+    return hashlib.sha256(msgspec.json.encode(own)).hexdigest()[:20]
+
+
 def delete(transaction: Transaction, integration_id: str) -> bool:
     """Take an integration out of service; False if there is none. What it owed is given up."""
     if not storage.mark_deleted(transaction, integration_id, times.now()):

@@ -21,8 +21,9 @@ from bot.storage import facts
 from bot.storage import links as link_storage
 from bot.storage.database import Row, Transaction
 
-# What decides which pushes belong to a pull request.
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
+_LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
+# What decides which pushes belong to a pull request.
 _TIME_ON_BRANCH = ("head_repository_id", "head_ref", "created_at", "closed_at")
 
 
@@ -141,8 +142,8 @@ def _settle(
     columns = _columns(now)
     facts.update_item(transaction, item.id, columns)
     links.set_of_item(transaction, item, now, before, story.links)
-    if before and row["state"] != columns["state"]:
-        link_storage.set_state(transaction, item.kind, item.id, columns["state"])
+    if before and any(row[name] != columns[name] for name in _LISTED_BY):
+        link_storage.follow_item(transaction, item.kind, item.id)
     if item.kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
         for state in (row, columns):
             links.follow_branch(transaction, state["head_repository_id"], state["head_ref"])

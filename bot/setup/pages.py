@@ -385,6 +385,8 @@ class Setup:
         headers: Mapping[str, str] | None = None,
         **values: Any,
     ) -> web.Response:
+        if values.get("session") is None:  # no form of ours, and maybe a code in the address
+            headers = {**(headers or {}), "Referrer-Policy": "no-referrer"}
         return rendering.page(request, template, status=status, headers=headers, **values)
 
     def _to(self, address: str) -> web.Response:

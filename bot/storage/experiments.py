@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.storage.database import Row, Transaction
 
-_COLUMNS = (
+COLUMNS = (
     "key",
     "name",
     "status",
@@ -38,8 +38,8 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
     Its feed may have begun before it: what names its key was told already.
     """
     return transaction.one(
-        f"""INSERT INTO experiments ({", ".join(_COLUMNS)}, last_activity)
-            VALUES ({", ".join(f":{name}" for name in _COLUMNS)},
+        f"""INSERT INTO experiments ({", ".join(COLUMNS)}, last_activity)
+            VALUES ({", ".join(f":{name}" for name in COLUMNS)},
                 COALESCE((SELECT MAX(position) FROM activity WHERE experiment_key = :key), 0))
             ON CONFLICT DO NOTHING RETURNING *""",
         values,
@@ -63,7 +63,7 @@ def exists(transaction: Transaction, key: str) -> bool:
 
 def change(transaction: Transaction, key: str, values: Mapping[str, Any]) -> None:
     """Set the columns that `values` names."""
-    assert values.keys() <= set(_COLUMNS)
+    assert values.keys() <= set(COLUMNS)
     transaction.run(
         f"UPDATE experiments SET {', '.join(f'{name} = :{name}' for name in values)} "
         "WHERE key = :the_key",

@@ -384,7 +384,7 @@ def pull_requests_of_branch(
 
 _COUNTED = 1000  # a list of repositories counts no further
 _IN_REPOSITORY = ", ".join(
-    f"""(SELECT COUNT(*) FROM (SELECT DISTINCT target_id FROM links
+    f"""(SELECT COUNT(*) FROM (SELECT DISTINCT state_at, target_id FROM links
             WHERE links.repository_id = repositories.id AND links.kind = '{kind}'
                 AND links.state = '{state}' LIMIT {_COUNTED}) AS linked) AS {state}_{kind}s"""
     for kind, state in (

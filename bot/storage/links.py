@@ -4,15 +4,33 @@ from collections.abc import Sequence
 
 from bot.storage.database import Row, Transaction
 
+# By what lists of items go: when its state came about, and when it was last heard of at all.
+_STATE_AT = """CASE
+    WHEN state = 'merged' AND merged_at IS NOT NULL THEN merged_at
+    WHEN state <> 'open' AND closed_at IS NOT NULL THEN closed_at
+    ELSE version_at END"""
+_LAST_AT = """CASE
+    WHEN version_at >= COALESCE(merged_at, 0) AND version_at >= COALESCE(closed_at, 0)
+        THEN version_at
+    WHEN COALESCE(merged_at, 0) >= COALESCE(closed_at, 0) THEN merged_at
+    ELSE closed_at END"""
+_OF_COMMIT = """SELECT repository_id, committed_at AS state_at, committed_at AS last_at
+    FROM commits WHERE id = :target_id"""
+_OF_ITEM = f"""SELECT repository_id, {_STATE_AT} AS state_at, {_LAST_AT} AS last_at
+    FROM items WHERE id = :target_id"""
 _ADD = """INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
-        via_item_id, integration_id, repository_id, resolved)
-    VALUES (:experiment_key, :kind, :target_id, :state, :linked_by, :linked_at, :via_item_id,
-        :integration_id,
-        CASE WHEN :kind = 'commit' THEN (SELECT repository_id FROM commits WHERE id = :target_id)
-            ELSE (SELECT repository_id FROM items WHERE id = :target_id) END,
+        via_item_id, integration_id, repository_id, state_at, last_at, resolved)
+    SELECT :experiment_key, :kind, :target_id, :state, :linked_by, :linked_at, :via_item_id,
+        :integration_id, target.repository_id, target.state_at, target.last_at,
         CASE WHEN EXISTS (SELECT 1 FROM experiments WHERE key = :experiment_key)
-            THEN 1 ELSE 0 END)
+            THEN 1 ELSE 0 END
+    FROM ({target}) AS target WHERE TRUE
     ON CONFLICT DO NOTHING"""
+_ADD_COMMIT, _ADD_ITEM = _ADD.format(target=_OF_COMMIT), _ADD.format(target=_OF_ITEM)
+_FOLLOW = f"""UPDATE links SET state = item.state, state_at = item.state_at, last_at = item.last_at
+    FROM (SELECT state, {_STATE_AT} AS state_at, {_LAST_AT} AS last_at
+        FROM items WHERE id = :target_id) AS item
+    WHERE links.target_id = :target_id AND links.kind = :kind"""
 
 
 def add(
@@ -30,7 +48,7 @@ def add(
     """Add a link; False if it is there already."""
     return (
         transaction.run(
-            _ADD,
+            _ADD_COMMIT if kind == "commit" else _ADD_ITEM,
             {
                 "experiment_key": experiment_key,
                 "kind": kind,
@@ -86,13 +104,9 @@ def change(
     )
 
 
-def set_state(transaction: Transaction, kind: str, target_id: int, state: str) -> None:
-    """Let the links of an item know its state, by which they are listed."""
-    transaction.run(
-        """UPDATE links SET state = :state
-            WHERE target_id = :target_id AND kind = :kind AND state <> :state""",
-        {"kind": kind, "target_id": target_id, "state": state},
-    )
+def follow_item(transaction: Transaction, kind: str, target_id: int) -> None:
+    """Let the links of an item know its state and times, by which they are listed."""
+    transaction.run(_FOLLOW, {"kind": kind, "target_id": target_id})
 
 
 def remove(transaction: Transaction, experiment_key: str, kind: str, target_id: int) -> None:
@@ -140,28 +154,31 @@ def items_of_experiment(
     experiment_key: str,
     kind: str,
     state: str | None,
-    before: int | None,
+    before: tuple[int, int] | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Return linked items, the newest link first; `before` is a link id.
+    """Return linked items by what happened last, the latest first: of one state by when they
+    came to it, of all by when they were last heard of.
 
-    The order is that in which links were made here: a late delivery may still move `linked_at`.
+    That time is `listed_at`; `before` is (listed_at, link_id).
     """
+    at = "links.state_at" if state else "links.last_at"
     return transaction.all(
-        f"""SELECT links.id AS link_id, links.linked_by, links.linked_at,
+        f"""SELECT links.id AS link_id, {at} AS listed_at, links.linked_by, links.linked_at,
                 links.integration_id AS link_integration_id,
                 repositories.full_name AS repository, items.*
             FROM links JOIN items ON items.id = links.target_id
             JOIN repositories ON repositories.id = items.repository_id
             WHERE links.experiment_key = :experiment_key AND links.kind = :kind
                 {"AND links.state = :state" if state else ""}
-                {"AND links.id + 0 < :before" if before is not None else ""}
-            ORDER BY links.id + 0 DESC LIMIT :limit""",
+                {f"AND ({at}, links.id) < (:at, :id)" if before else ""}
+            ORDER BY {at} DESC, links.id DESC LIMIT :limit""",
         {
             "experiment_key": experiment_key,
             "kind": kind,
             "state": state,
-            "before": before,
+            "at": before[0] if before else None,
+            "id": before[1] if before else None,
             "limit": limit,
         },
     )
@@ -184,20 +201,25 @@ def item_of_experiment(
 
 
 def commits_of_experiment(
-    transaction: Transaction, experiment_key: str, before: int | None, limit: int
+    transaction: Transaction, experiment_key: str, before: tuple[int, int] | None, limit: int
 ) -> Sequence[Row]:
-    """Return linked commits, the newest link first; `before` is a link id."""
+    """Return linked commits, the one committed last first.
+
+    That time is `listed_at`; `before` is (listed_at, link_id).
+    """
     return transaction.all(
-        f"""SELECT links.id AS link_id, links.linked_by, links.linked_at,
+        f"""SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
+                links.linked_at,
                 repositories.full_name AS repository, commits.*
             FROM links JOIN commits ON commits.id = links.target_id
             JOIN repositories ON repositories.id = commits.repository_id
             WHERE links.experiment_key = :experiment_key AND links.kind = 'commit'
-                {"AND links.id + 0 < :before" if before is not None else ""}
-            ORDER BY links.id + 0 DESC LIMIT :limit""",
+                {"AND (links.last_at, links.id) < (:at, :id)" if before else ""}
+            ORDER BY links.last_at DESC, links.id DESC LIMIT :limit""",
         {
             "experiment_key": experiment_key,
-            "before": before,
+            "at": before[0] if before else None,
+            "id": before[1] if before else None,
             "limit": limit,
         },
     )
@@ -268,25 +290,25 @@ def items_of_repository(
     transaction: Transaction,
     repository_id: int,
     kind: str,
-    before: tuple[str, int] | None,
+    before: tuple[str, int, int] | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Return a repository's linked items: open before merged before closed, in each the newest.
-
-    `before` is (state, id).
+    """Return a repository's linked items: open before merged before closed, each by what happened
+    last, which is `state_at`. `before` is (state, state_at, id).
     """
     return transaction.all(
-        f"""SELECT items.* FROM (SELECT DISTINCT state, target_id FROM links
-                WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
-                {"AND (state, target_id) < (:state, :target_id)" if before else ""}
-                ORDER BY state DESC, target_id DESC LIMIT :limit) AS found
+        f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
+                FROM links WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
+                {"AND (state, state_at, target_id) < (:state, :at, :target_id)" if before else ""}
+                ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
             JOIN items ON items.id = found.target_id
-            ORDER BY found.state DESC, found.target_id DESC""",
+            ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC""",
         {
             "id": repository_id,
             "kind": kind,
             "state": before[0] if before else None,
-            "target_id": before[1] if before else None,
+            "at": before[1] if before else None,
+            "target_id": before[2] if before else None,
             "limit": limit,
         },
     )
@@ -341,11 +363,11 @@ def some_of_key(transaction: Transaction, experiment_key: str, limit: int) -> Se
                 COALESCE(items.title, commits.message) AS title, commits.sha,
                 COALESCE(items.html_url, commits.html_url) AS html_url
             FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
-                ORDER BY kind DESC, (id + 0) DESC LIMIT :limit) AS few
+                ORDER BY kind DESC, last_at DESC, id DESC LIMIT :limit) AS few
             LEFT JOIN items ON few.kind <> 'commit' AND items.id = few.target_id
             LEFT JOIN commits ON few.kind = 'commit' AND commits.id = few.target_id
             JOIN repositories ON repositories.id = few.repository_id
-            ORDER BY few.kind DESC, few.id DESC""",
+            ORDER BY few.kind DESC, few.last_at DESC, few.id DESC""",
         {"experiment_key": experiment_key, "limit": limit},
     )
 
@@ -390,12 +412,12 @@ def counts_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, i
 
 
 def pull_request_times(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
-    """Return when each of the pull requests linked last was opened, and when merged."""
+    """Return when each of the pull requests last heard of was opened, and when merged."""
     return transaction.all(
         """SELECT items.created_at, items.merged_at FROM links
             JOIN items ON items.id = links.target_id
             WHERE links.experiment_key = :key AND links.kind = 'pull_request'
-            ORDER BY links.id + 0 DESC LIMIT :limit""",
+            ORDER BY links.last_at DESC, links.id DESC LIMIT :limit""",
         {"key": experiment_key, "limit": limit},
     )
 

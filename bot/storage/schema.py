@@ -400,7 +400,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX actions_owed_by_integration ON actions (integration_id, status)
             WHERE status <> 'done'""",
     ),
-    (  # 5: who is told, and merge queues
+    (  # 5: who is told, merge queues, and the order of lists
         # What GitHub last said of who sees a repository (public, private, internal), null if
         # nothing, and the repository's updated_at then.
         "ALTER TABLE repositories ADD COLUMN visibility TEXT",
@@ -426,6 +426,33 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX merge_groups_waiting ON merge_groups (repository_id, number)
             WHERE ended_at IS NULL""",
         "CREATE INDEX merge_groups_by_age ON merge_groups (created_at)",
+        # When what a link leads to was last heard of: by these lists of links go. `state_at` is
+        # when its state came about (of an open one, when it was last updated), `last_at` the
+        # latest of all; of a commit both are when it was committed.
+        "ALTER TABLE links ADD COLUMN state_at BIGINT NOT NULL DEFAULT 0",
+        "ALTER TABLE links ADD COLUMN last_at BIGINT NOT NULL DEFAULT 0",
+        """UPDATE links SET state_at = commits.committed_at, last_at = commits.committed_at
+            FROM commits WHERE links.kind = 'commit' AND commits.id = links.target_id""",
+        """UPDATE links SET
+                state_at = CASE
+                    WHEN items.state = 'merged' AND items.merged_at IS NOT NULL THEN items.merged_at
+                    WHEN items.state <> 'open' AND items.closed_at IS NOT NULL THEN items.closed_at
+                    ELSE items.version_at END,
+                last_at = CASE
+                    WHEN items.version_at >= COALESCE(items.merged_at, 0)
+                        AND items.version_at >= COALESCE(items.closed_at, 0) THEN items.version_at
+                    WHEN COALESCE(items.merged_at, 0) >= COALESCE(items.closed_at, 0)
+                        THEN items.merged_at
+                    ELSE items.closed_at END
+            FROM items WHERE links.kind <> 'commit' AND items.id = links.target_id""",
+        "DROP INDEX links_by_experiment",
+        "DROP INDEX links_by_state",
+        "DROP INDEX links_in_repository",
+        "CREATE INDEX links_by_experiment ON links (experiment_key, kind, last_at, id)",
+        """CREATE INDEX links_by_state ON links (experiment_key, kind, state, state_at, id)
+            WHERE state IS NOT NULL""",
+        """CREATE INDEX links_in_repository
+            ON links (repository_id, kind, state, state_at, target_id) WHERE state IS NOT NULL""",
     ),
 )
 

@@ -82,8 +82,16 @@ function isBusy(region) {
   const selection = getSelection();
   const marks = !selection.isCollapsed && selection.containsNode(region, true);
   return marks || [...region.querySelectorAll("input, select, textarea")].some(
-    (one) => one === document.activeElement || (one.defaultValue ?? one.value) !== one.value,
+    (one) => one === document.activeElement || isChanged(one),
   );
+}
+
+function isChanged(field) {
+  if (field.options) { // without one that is chosen by the page, the first one is
+    const given = [...field.options].findIndex((option) => option.defaultSelected);
+    return field.selectedIndex !== Math.max(0, given);
+  }
+  return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
 }
 
 function replace(old, fresh) {
