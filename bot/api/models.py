@@ -48,7 +48,9 @@ WebAddress = Annotated[
 ]
 Status = Literal["draft", "active", "paused", "completed", "archived"]
 DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
-ActionKind = Literal["status_comment", "check", "label", "tracking_issue", "commands"]
+ActionKind = Literal[
+    "status_comment", "check", "label", "tracking_issue", "commands", "pull_request_commits"
+]
 CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]

@@ -26,6 +26,7 @@ KINDS = {
     "label": "Label",
     "tracking_issue": "Tracking issue",
     "commands": "Answer to commands",
+    "pull_request_commits": "Commits of a pull request",
 }
 _STATUSES = {
     storage.OWED: "Not done yet",

@@ -20,9 +20,10 @@ from bot.storage.database import Row, Transaction
 
 COMMENT, CHECK, LABEL, ISSUE = "status_comment", "check", "label", "tracking_issue"
 COMMANDS = "commands"
+COMMITS = "pull_request_commits"
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
-KINDS = (COMMENT, CHECK, LABEL, ISSUE, COMMANDS)
-_PRIORITIES = {COMMANDS: 0, ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2}
+KINDS = (COMMENT, CHECK, LABEL, ISSUE, COMMANDS, COMMITS)
+_PRIORITIES = {COMMANDS: 0, ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2, COMMITS: 3}
 _SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
 GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
@@ -106,6 +107,37 @@ def owe_commands(
         request={"comment_row": comment_row},
         collapse=f"{COMMANDS}:{comment_row}",
         number=number,
+    )
+
+
+def owe_commits(
+    transaction: Transaction,
+    item: Mapping[str, Any],
+    integration_id: str,
+    *,
+    look: int = 1,
+    after: int = 0,
+) -> None:
+    """Ask GitHub which commits belong to a pull request, where pushes do not tell.
+
+    `look` counts the times that it is asked because its answer was of an older head, `after` is
+    how long to wait before, in microseconds.
+    """
+    integration = _acting(transaction, item, integration_id)
+    if integration is None:
+        return
+    repository = facts.get_repository(transaction, item["repository_id"])
+    _add(
+        transaction,
+        COMMITS,
+        integration,
+        repository,
+        lane=f"{_lane(repository['id'], item['number'])}:{COMMITS}",  # holds nothing up
+        request={"look": look},
+        collapse=f"{COMMITS}:{item['id']}",
+        item_id=item["id"],
+        number=item["number"],
+        after=after,
     )
 
 
@@ -235,6 +267,7 @@ def _add(
     number: int | None = None,
     idempotency_key: str | None = None,
     action_id: str | None = None,
+    after: int = 0,
 ) -> str:
     now = times.now()
     queue, installation_id = _queue(transaction, integration, repository)
@@ -257,13 +290,13 @@ def _add(
             "idempotency_key": idempotency_key,
             "status": "pending",
             "attempts": 0,
-            "next_attempt_at": now,
+            "next_attempt_at": now + after,
             "give_up_at": now + GIVE_UP_AFTER,
             "created_at": now,
         },
     )
     if added:
-        storage.wake(transaction, queue, now)
+        storage.wake(transaction, queue, now + after)
     return action_id
 
 

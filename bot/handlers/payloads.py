@@ -129,6 +129,7 @@ class Commit(Struct):
     author: Author | None = None
     url: str | None = None
     timestamp: Time = None
+    distinct: Any = None  # false if it was in the repository before this push
 
 
 class PushEvent(Struct):

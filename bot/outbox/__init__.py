@@ -4,9 +4,17 @@ An action is a function registered for its kind. It may be run again after any c
 so it looks for what an earlier attempt may have left before it creates anything.
 """
 
-from bot.outbox import check, commands, label, status_comment, tracking_issue
+from bot.outbox import (
+    check,
+    commands,
+    label,
+    pull_request_commits,
+    status_comment,
+    tracking_issue,
+)
 from bot.outbox.job import Runner
 
 RUNNERS: dict[str, Runner] = {
-    module.KIND: module.run for module in (check, commands, label, status_comment, tracking_issue)
+    module.KIND: module.run
+    for module in (check, commands, label, pull_request_commits, status_comment, tracking_issue)
 }

@@ -400,6 +400,32 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX actions_owed_by_integration ON actions (integration_id, status)
             WHERE status <> 'done'""",
     ),
+    (  # 5: which commits belong to a pull request
+        # Whether the first push to that branch called the commit `distinct`: new to the
+        # repository. Null where it did not say.
+        "ALTER TABLE branch_commits ADD COLUMN is_new SMALLINT",
+        """CREATE INDEX branch_commits_by_time
+            ON branch_commits (repository_id, ref, pushed_at)""",
+        "CREATE INDEX commits_by_sha ON commits (sha)",
+        # When a pull request was led to another base than it was opened for, the last time.
+        "ALTER TABLE items ADD COLUMN base_since BIGINT",
+        "DROP INDEX items_by_head",
+        """CREATE INDEX items_by_head ON items (head_repository_id, head_ref, created_at)
+            WHERE head_ref IS NOT NULL""",
+        """CREATE INDEX items_by_head_and_end ON items (head_repository_id, head_ref, closed_at)
+            WHERE head_ref IS NOT NULL""",
+        """CREATE INDEX items_by_base ON items (repository_id, base_ref)
+            WHERE base_ref IS NOT NULL""",
+        # What GitHub has answered: whether its page of a pull request, while it led into that
+        # base, lists a commit of which the deliveries do not tell.
+        """CREATE TABLE listed_commits (
+            item_id BIGINT NOT NULL,
+            commit_id BIGINT NOT NULL,
+            base_ref TEXT NOT NULL,
+            listed SMALLINT NOT NULL,
+            PRIMARY KEY (item_id, commit_id)
+        )""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)
