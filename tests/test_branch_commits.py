@@ -32,7 +32,11 @@ def at(minute: int) -> str:
 
 
 def push(
-    branch: str, minute: int, *commits: tuple[str, bool | None], fork: bool = False
+    branch: str,
+    minute: int,
+    *commits: tuple[str, bool | None],
+    fork: bool = False,
+    created: bool = False,
 ) -> Callable[[Place], Payload]:
     """A push of commits, each a message and what the push says of it."""
 
@@ -44,6 +48,7 @@ def push(
             pushed_at=int(datetime.fromisoformat(at(minute)).timestamp()),
             at=at(minute),
         )
+        made["created"] = created
         made["sender"] = payloads.user("release-bot" if branch == "main" else "jane")
         for commit, (_, distinct) in zip(made["commits"], commits, strict=True):
             del commit["distinct"]
@@ -240,6 +245,30 @@ STORIES: dict[str, tuple[Story, set[str]]] = {
             push("main", 4, ("More", NEW)),
         ],
         {"Merge stable", "More"},
+    ),
+    "a base cut from the head": (
+        [
+            push("develop", 1, ("One", NEW), ("Two", NEW)),
+            push("release", 2, created=True),
+            push("develop", 3, ("Three", NEW)),
+            pull("opened", 4, branch="develop", base="release", created_at=at(4)),
+        ],
+        {"Three"},
+    ),
+    "a base cut from the head, and made again": (
+        [
+            push("develop", 1, ("One", NEW)),
+            push("release", 2, created=True),
+            push("develop", 3, ("Two", NEW)),
+            pull("opened", 4, branch="develop", base="release", created_at=at(4)),
+            merged(5, branch="develop", base="release", created_at=at(4)),
+            push("release", 5, ("Two", OLD), ("Merge #7", NEW)),
+            push("develop", 6, ("Three", NEW)),
+            push("release", 7, created=True),
+            push("develop", 8, ("Four", NEW)),
+            pull("opened", 9, 8, branch="develop", base="release", created_at=at(9)),
+        ],
+        {"Two", "Four"},
     ),
     "a branch pushed again after its pull request": (
         [

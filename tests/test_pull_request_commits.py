@@ -14,11 +14,18 @@ with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
 NEW, OLD = True, False
 
 
-async def push(scene: Scene, branch: str, *commits: tuple[str, bool], after: float = 0) -> None:
+async def push(
+    scene: Scene,
+    branch: str,
+    *commits: tuple[str, bool],
+    after: float = 0,
+    created: bool = False,
+) -> None:
     """Deliver a push of commits, each a message and whether it is new; so many seconds from now."""
     repo = scene.github.repository_payload(REPOSITORY)
     payload: dict[str, Any] = {
         "ref": f"refs/heads/{branch}",
+        "created": created,
         "repository": {**repo, "pushed_at": int(scene.clock() + after)},
         "commits": [
             {"id": sha_of(message), "message": message, "distinct": is_new}
@@ -89,6 +96,17 @@ async def test_a_renamed_branch(scene: Scene) -> None:
     await opened(scene, "One", "Two")
     await scene.work()
     assert (await linked(scene), asked(scene)) == ({"One", "Two"}, 1)
+
+
+@with_token
+async def test_a_base_that_was_cut_later(scene: Scene) -> None:
+    """From the head or from another branch: no push lists what it had from the beginning."""
+    await push(scene, "feature", ("Before", NEW), ("Not in it", NEW), after=-60)
+    await push(scene, "release", after=-30, created=True)
+    await push(scene, "feature", ("Mine", NEW), after=-10)
+    await opened(scene, "Not in it", "Mine", base_ref="release")
+    await scene.work()
+    assert (await linked(scene), asked(scene)) == ({"Not in it", "Mine"}, 1)
 
 
 @with_token

@@ -287,6 +287,13 @@ def _fill(transaction: Transaction) -> None:
         ],
     )
     add(
+        "branch_starts",
+        [
+            {"repository_id": n % 500 + 1, "ref": f"branch-{n}", "started_at": at(n)}
+            for n in range(ROWS)
+        ],
+    )
+    add(
         "listed_commits",
         [
             {"item_id": n % 500 + 1, "commit_id": n + 1, "base_ref": "main", "listed": n % 2}
@@ -390,6 +397,8 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (branches.ids_by_sha, (SHAS,)),
     (branches.heads_of, ([7, 8, 9],)),
     (branches.is_base, (7, "main")),
+    (branches.last_start, (7, "main", SOME)),
+    (branches.linked_into, (7, "main", SOME)),
     *((branches.pushed_to_head, (PULL, (SOME, LATER), ids)) for ids in (None, [7, 8, 9])),
     (branches.newest_on_branch, (1, "main", SOME)),
     (branches.set_first_push, ([{"id": 7, "ref": "a", "pushed_at": 1, "actor": "", "guid": ""}],)),

@@ -46,14 +46,23 @@ def commits_of(
         return [], []
     time = time_of(transaction, pull)
     pushed = storage.pushed_to_head(transaction, pull, time, commit_ids)
-    decided = [(commit, belongs(pull, commit)) for commit in pushed]
+    base_started_at = _start_of_base(transaction, pull) if pushed else None
+    decided = [(commit, belongs(pull, base_started_at, commit)) for commit in pushed]
     return (
         [commit for commit, verdict in decided if verdict],
         [commit for commit, verdict in decided if verdict is None],
     )
 
 
-def belongs(pull: Row, commit: Row) -> bool | None:
+def _start_of_base(transaction: Transaction, pull: Row) -> int | None:
+    """Return when the base of a pull request was made, None if it was always there."""
+    if pull["base_ref"] is None:
+        return None
+    led_there_at = pull["base_since"] if pull["base_since"] is not None else pull["created_at"]
+    return storage.last_start(transaction, pull["repository_id"], pull["base_ref"], led_there_at)
+
+
+def belongs(pull: Row, base_started_at: int | None, commit: Row) -> bool | None:
     """Tell whether a commit that was pushed to its head belongs to a pull request.
 
     None if only GitHub can tell, and has not been asked yet.
@@ -61,7 +70,9 @@ def belongs(pull: Row, commit: Row) -> bool | None:
     base_had_it = _base_had_it(pull, commit)
     if base_had_it is not None:
         return not base_had_it
-    if commit["is_new"] != 0:  # new to the repository, or nothing is said of it
+    # A base that was made later may have been cut from the head, with all that it had.
+    is_older = base_started_at is not None and commit["on_branch_at"] <= base_started_at
+    if commit["is_new"] != 0 and not is_older:  # new to the repository, or nothing is said of it
         return True
     return None if commit["listed"] is None else bool(commit["listed"])
 

@@ -102,6 +102,12 @@ def came_to_base(
     _see_to(transaction, pulls, commit_ids)
 
 
+def branch_started(transaction: Transaction, repository_id: int, ref: str, at: int) -> None:
+    """A branch was made, from another: what that one had before, pull requests into it have not."""
+    if pushes.add_start(transaction, repository_id, ref, at):
+        _see_to(transaction, pushes.linked_into(transaction, repository_id, ref, at))
+
+
 def time_changed(
     transaction: Transaction, item_id: int, before: Mapping[str, object] | None
 ) -> None:

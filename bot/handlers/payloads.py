@@ -137,6 +137,7 @@ class PushEvent(Struct):
     repository: Repository
     commits: list[Commit] | None = None
     deleted: bool | None = None
+    created: Any = None  # true if the push has made the branch
     sender: User | None = None
     pusher: Author | None = None
 

@@ -8,7 +8,7 @@ import re
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot.domain import commits, keys
+from bot.domain import commits, keys, links
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
 
@@ -50,3 +50,6 @@ async def pushed(event: Event, delivery: Delivery) -> None:
         )
         found.append((one, keys.keys_in_message(commit.message)))
     commits.observe(delivery.transaction, found)
+    if payload.created is True:
+        ref = payload.ref.removeprefix(BRANCH)
+        links.branch_started(delivery.transaction, repository_id, ref, pushed_at)

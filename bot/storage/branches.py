@@ -175,6 +175,26 @@ def newest_on_branch(
     )
 
 
+def add_start(transaction: Transaction, repository_id: int, ref: str, started_at: int) -> bool:
+    """Keep when a branch was made; False if that is known."""
+    added = transaction.run(
+        """INSERT INTO branch_starts (repository_id, ref, started_at)
+            VALUES (:repository_id, :ref, :started_at) ON CONFLICT DO NOTHING""",
+        {"repository_id": repository_id, "ref": ref, "started_at": started_at},
+    )
+    return added == 1
+
+
+def last_start(transaction: Transaction, repository_id: int, ref: str, until: int) -> int | None:
+    """Return when a branch was made, the last time up to `until`; None if it was always there."""
+    row = transaction.one(
+        """SELECT started_at FROM branch_starts WHERE repository_id = :repository_id AND ref = :ref
+            AND started_at <= :until ORDER BY started_at DESC LIMIT 1""",
+        {"repository_id": repository_id, "ref": ref, "until": until},
+    )
+    return row["started_at"] if row else None
+
+
 def set_listed(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep whether GitHub lists some commits on the page of a pull request with a base."""
     transaction.run_many(
@@ -228,6 +248,18 @@ def is_base(transaction: Transaction, repository_id: int, ref: str) -> bool:
         {"repository_id": repository_id, "ref": ref},
     )
     return row is not None
+
+
+def linked_into(
+    transaction: Transaction, repository_id: int, ref: str, since: int
+) -> Sequence[Row]:
+    """Return the linked pull requests that lead into a branch, and began to at a time or later."""
+    return transaction.all(
+        f"""SELECT * FROM items WHERE repository_id = :repository_id AND base_ref = :ref
+                AND base_ref IS NOT NULL AND COALESCE(base_since, created_at) >= :since
+                AND {_STANDS} AND {_LINKED} ORDER BY created_at, id""",
+        {"repository_id": repository_id, "ref": ref, "since": since},
+    )
 
 
 def linked_between(

@@ -414,8 +414,15 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             WHERE head_ref IS NOT NULL""",
         """CREATE INDEX items_by_head_and_end ON items (head_repository_id, head_ref, closed_at)
             WHERE head_ref IS NOT NULL""",
-        """CREATE INDEX items_by_base ON items (repository_id, base_ref)
+        """CREATE INDEX items_by_base ON items (repository_id, base_ref, created_at, base_since)
             WHERE base_ref IS NOT NULL""",
+        # When branches were made, each time: from another, whose commits no push then lists.
+        """CREATE TABLE branch_starts (
+            repository_id BIGINT NOT NULL,
+            ref TEXT NOT NULL,
+            started_at BIGINT NOT NULL,
+            PRIMARY KEY (repository_id, ref, started_at)
+        )""",
         # What GitHub has answered: whether its page of a pull request, while it led into that
         # base, lists a commit of which the deliveries do not tell.
         """CREATE TABLE listed_commits (
