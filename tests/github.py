@@ -2641,7 +2641,7 @@ def list_commits(call: Call) -> Answer:
             "committer": call.github._user(pull.author),
             "parents": [],
         }
-        for sha, message in pull.commits
+        for sha, message in pull.commits[:250]  # GitHub lists no more
     ]
     return page_of(call, found)
 

@@ -12,6 +12,7 @@ from bot import times
 from bot.storage import (
     actions,
     activity,
+    branches,
     deliveries,
     experiments,
     facts,
@@ -195,8 +196,9 @@ def _fill(transaction: Transaction) -> None:
                 "html_url": f"https://github.com/{n}",
                 "state": ("open", "closed", "merged")[n % 3],
                 "draft": 0,
-                "head_repository_id": n + 1,
-                "head_ref": f"branch-{n}",
+                "head_repository_id": n + 1 if n % 4 else 1,
+                "head_ref": f"branch-{n}" if n % 4 else "train",
+                "closed_at": at(n) if n % 3 else None,
                 "labels": "[]",
                 "created_at": at(n),
                 "version_at": at(n),
@@ -288,9 +290,28 @@ def _fill(transaction: Transaction) -> None:
         ],
     )
     add(
+        "branch_starts",
+        [
+            {"repository_id": n % 500 + 1, "ref": f"branch-{n}", "started_at": at(n)}
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "listed_commits",
+        [
+            {"item_id": n % 500 + 1, "commit_id": n + 1, "base_ref": "main", "listed": n % 2}
+            for n in range(ROWS)
+        ],
+    )
+    add(
         "branch_commits",
         [
-            {"repository_id": n + 1, "ref": "main", "commit_id": n + 1, "pushed_at": at(n)}
+            {
+                "repository_id": n + 1 if n % 4 else 1,
+                "ref": "main" if n % 4 else "train",
+                "commit_id": n + 1,
+                "pushed_at": at(n),
+            }
             for n in range(ROWS)
         ],
     )
@@ -321,7 +342,18 @@ def counted_experiments(transaction: Transaction, *args: Any) -> Sequence[Row]:
 
 
 SOME = NOW + ROWS // 2 * times.SECOND
+LATER = SOME + 100 * times.SECOND
 PLACE = (SOME, ROWS // 2)
+SHAS = [f"{number:040x}" for number in (7, 8, 9)]
+# Of the branch that was merged again and again.
+PULL = {
+    "id": 7,
+    "repository_id": 1,
+    "base_ref": "main",
+    "head_repository_id": 1,
+    "head_ref": "train",
+    "created_at": SOME,
+}
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
         (links.items_of_experiment, ("key-1", kind, state, before, 51))
@@ -384,10 +416,24 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (facts.versions_of_item, (7,)),
     (facts.repositories_by_name, ("github.com", "acme/repo-7")),
     (facts.repository_by_github_id, ("github.com", 7)),
-    (facts.pull_requests_of_branch, (7, "branch-6")),
-    (facts.commits_of_branch, (7, "main")),
-    (facts.branches_of_commit, (7,)),
-    (facts.find_commit, (7, "a" * 40)),
+    (branches.commits_by_sha, (7, SHAS)),
+    (branches.commits_by_id, ([7, 8, 9],)),
+    (branches.on_branch, (7, "main", [7, 8, 9])),
+    (branches.ids_by_sha, (SHAS,)),
+    (branches.heads_of, ([7, 8, 9],)),
+    (branches.is_base, (7, "main")),
+    (branches.last_start, (7, "main", SOME)),
+    (branches.linked_into, (7, "main", SOME)),
+    *((branches.pushed_to_head, (PULL, (SOME, LATER), ids)) for ids in (None, [7, 8, 9])),
+    (branches.newest_on_branch, (1, "main", SOME)),
+    (branches.set_first_push, ([{"id": 7, "ref": "a", "pushed_at": 1, "actor": "", "guid": ""}],)),
+    (branches.end_before, (PULL,)),
+    (branches.first_end, (1, "train", SOME)),
+    *(
+        (branches.linked_between, (1, ["train"], (SOME, LATER), base))
+        for base in (None, (1, "main"))
+    ),
+    (branches.linked_next, (1, "train", SOME, 7)),
     (links.of_target, ("pull_request", 7)),
     (links.follow_item, ("pull_request", 7)),
     (links.add, ("key-99", "pull_request", 7, "body", NOW, "integration 3")),
@@ -400,9 +446,12 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (links.counts_by_state, ("key-1",)),
     (links.counts_by_kind, ("key-1",)),
     (links.pull_request_times, ("key-1", 50)),
-    (links.remove_via_item, ("key-1", 7)),
+    *((links.via_item, (7, ids)) for ids in (None, [7, 8, 9])),
+    (links.places_of_commits, ([7, 8, 9],)),
+    (links.set_via_item, (7, 8)),
+    (links.set_linked_at, ("key-1", "commit", 7, NOW)),
     (activity.of_item, (7,)),
-    (activity.remove_of_commit, ("key-1", 7)),
+    (activity.remove_of_commits, ("key-1", [7])),
     (experiments.find, ("key-1",)),
     (integrations.find, ("integration 3",)),
     (tokens.by_hash, ("a" * 64,)),

@@ -56,6 +56,7 @@ ActionKind = Literal[
     "tracking_issue",
     "commands",
     "refresh",
+    "pull_request_commits",
 ]
 CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]

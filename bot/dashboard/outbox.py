@@ -28,6 +28,7 @@ KINDS = {
     "tracking_issue": "Tracking issue",
     "commands": "Answer to commands",
     "refresh": "Look over all pull requests",
+    "pull_request_commits": "Commits of a pull request",
 }
 _STATUSES = {
     storage.OWED: "Not done yet",

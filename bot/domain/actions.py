@@ -20,8 +20,18 @@ from bot.storage.database import Row, Transaction
 
 COMMENT, CHECK, LABEL, ISSUE = "status_comment", "check", "label", "tracking_issue"
 COMMANDS, GROUP_CHECK, REFRESH = "commands", "merge_group_check", "refresh"
+COMMITS = "pull_request_commits"
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
-_PRIORITIES = {COMMANDS: 0, ISSUE: 0, GROUP_CHECK: 0, CHECK: 1, COMMENT: 1, LABEL: 2, REFRESH: 3}
+_PRIORITIES = {
+    COMMANDS: 0,
+    ISSUE: 0,
+    GROUP_CHECK: 0,
+    CHECK: 1,
+    COMMENT: 1,
+    LABEL: 2,
+    COMMITS: 3,
+    REFRESH: 3,
+}
 KINDS = tuple(_PRIORITIES)
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
 _SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
@@ -115,6 +125,37 @@ def owe_commands(
         request={"comment_row": comment_row},
         collapse=f"{COMMANDS}:{comment_row}",
         number=number,
+    )
+
+
+def owe_commits(
+    transaction: Transaction,
+    item: Mapping[str, Any],
+    integration_id: str,
+    *,
+    look: int = 1,
+    after: int = 0,
+) -> None:
+    """Ask GitHub which commits belong to a pull request, where pushes do not tell.
+
+    `look` counts the times that it is asked because its answer was of an older head, `after` is
+    how long to wait before, in microseconds.
+    """
+    integration = acting(transaction, item, integration_id)
+    if integration is None:
+        return
+    repository = facts.get_repository(transaction, item["repository_id"])
+    add(
+        transaction,
+        COMMITS,
+        integration,
+        repository,
+        lane=f"{lane_of(repository['id'], item['number'])}:{COMMITS}",  # holds nothing up
+        request={"look": look},
+        collapse=f"{COMMITS}:{item['id']}",
+        item_id=item["id"],
+        number=item["number"],
+        after=after,
     )
 
 
@@ -325,6 +366,7 @@ def add(
     number: int | None = None,
     idempotency_key: str | None = None,
     action_id: str | None = None,
+    after: int = 0,
 ) -> str:
     """Owe an action, unless one that is pending does the same by `collapse`; return its id."""
     now = times.now()
@@ -348,13 +390,13 @@ def add(
             "idempotency_key": idempotency_key,
             "status": "pending",
             "attempts": 0,
-            "next_attempt_at": now,
+            "next_attempt_at": now + after,
             "give_up_at": now + GIVE_UP_AFTER,
             "created_at": now,
         },
     )
     if added:
-        storage.wake(transaction, queue, now)
+        storage.wake(transaction, queue, now + after)
     return action_id
 
 

@@ -1,12 +1,13 @@
 """Takes in pushed commits, without anybody's e-mail address, and links them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from bot.domain import links
-from bot.storage import facts
-from bot.storage.database import Transaction
+from bot.storage import branches as storage
+from bot.storage.database import Row, Transaction
 
 # An address in a message is mostly that of a trailer such as Signed-off-by or Co-authored-by.
 # Words are looked at one by one: a single pattern over a whole message can be made to take ages.
@@ -29,22 +30,104 @@ class Pushed:
     pushed_at: int
     integration_id: str
     guid: str
+    distinct: bool | None = None  # whether the push was the first to bring it; None if not said
 
 
-def observe(transaction: Transaction, pushed: Pushed, keys: Sequence[str]) -> None:
-    """Keep a commit and link it to `keys` and to what its branch belongs to.
+def observe(transaction: Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]]) -> None:
+    """Keep the commits of one push, and link each to its keys and to what its branch belongs to.
 
     A commit that is known already, from this delivery or another branch, is kept once.
     """
+    if not pushed:
+        return
+    by_sha: dict[str, tuple[Pushed, Sequence[str]]] = {}
+    for one, keys in pushed:
+        by_sha.setdefault(one.sha, (one, keys))
+    branch = pushed[0][0]
+    repository_id, ref = branch.repository_id, branch.ref
+    storage.add_commits(transaction, [_row(one) for one, _ in by_sha.values()])
+    rows = storage.commits_by_sha(transaction, repository_id, list(by_sha))
+    times = _keep_on_branch(
+        transaction, branch, {rows[sha]["id"]: one for sha, (one, _) in by_sha.items()}
+    )
+    rows.update(_keep_first_push(transaction, branch, list(rows.values())))
+    links.link_messages(
+        transaction, [(rows[sha], keys) for sha, (_, keys) in by_sha.items() if keys]
+    )
+    links.pushed(transaction, repository_id, ref, times, branch.integration_id)
+    news = [sha for sha, row in rows.items() if row["id"] in times]
+    links.came_to_base(transaction, repository_id, ref, news)
+
+
+def _row(pushed: Pushed) -> dict[str, Any]:
     values = asdict(pushed)
     values["message"] = without_emails(pushed.message)
     values["author"] = name_without_email(pushed.author)
-    row = facts.add_commit(transaction, values)
-    if row is None:
-        row = facts.find_commit(transaction, pushed.repository_id, pushed.sha)
-        assert row is not None
-    facts.add_to_branch(transaction, pushed.repository_id, pushed.ref, row["id"], pushed.pushed_at)
-    links.link_commit(transaction, row, keys, pushed.ref, pushed.pushed_at)
+    return values
+
+
+def _keep_on_branch(
+    transaction: Transaction, branch: Pushed, pushed: Mapping[int, Pushed]
+) -> dict[int, tuple[int, ...]]:
+    """Keep when commits, by id, came to their branch first, and whether they were new then.
+
+    Returns, of those for which that is news, the time now and, if there was one, the time before.
+    """
+    known = storage.on_branch(transaction, branch.repository_id, branch.ref, list(pushed))
+    times: dict[int, tuple[int, ...]] = {}
+    news = []
+    for commit_id, one in pushed.items():
+        is_new = None if one.distinct is None else int(one.distinct)
+        old = known.get(commit_id)
+        if old is None:
+            times[commit_id] = (one.pushed_at,)
+        elif one.pushed_at < old["pushed_at"] or (
+            one.pushed_at == old["pushed_at"] and _is_better(is_new, old["is_new"])
+        ):
+            times[commit_id] = (one.pushed_at, old["pushed_at"])
+        else:
+            continue
+        news.append(
+            {
+                "repository_id": branch.repository_id,
+                "ref": branch.ref,
+                "commit_id": commit_id,
+                "pushed_at": one.pushed_at,
+                "is_new": is_new,
+            }
+        )
+    if news:
+        storage.set_on_branch(transaction, news)
+    return times
+
+
+def _is_better(is_new: int | None, known: int | None) -> bool:
+    """Tell whether what one of two pushes in one second says of a commit goes before the other."""
+    order = (None, 0, 1)
+    return order.index(is_new) > order.index(known)
+
+
+def _keep_first_push(
+    transaction: Transaction, branch: Pushed, rows: Sequence[Row]
+) -> dict[str, Row]:
+    """Let commits tell of this push if none brought them earlier, to whichever branch.
+
+    Returns those that told of another, by SHA.
+    """
+    this = (branch.pushed_at, branch.ref)
+    changed = [row["id"] for row in rows if this < (row["pushed_at"], row["ref"])]
+    if not changed:
+        return {}
+    first_push = {
+        "ref": branch.ref,
+        "pushed_at": branch.pushed_at,
+        "actor": branch.actor,
+        "guid": branch.guid,
+    }
+    storage.set_first_push(transaction, [{"id": one, **first_push} for one in changed])
+    now = storage.commits_by_id(transaction, changed)
+    links.first_push_changed(transaction, list(now.values()))
+    return {row["sha"]: row for row in now.values()}
 
 
 def name_without_email(name: str | None) -> str | None:

@@ -24,7 +24,14 @@ from bot.storage.database import Row, Transaction
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
-_TIME_ON_BRANCH = ("head_repository_id", "head_ref", "created_at", "closed_at")
+_TIME_ON_BRANCH = (
+    "head_repository_id",
+    "head_ref",
+    "base_ref",
+    "base_since",
+    "created_at",
+    "closed_at",
+)
 
 
 def observe(
@@ -54,8 +61,8 @@ def observe(
             now = story.facts
             links.set_of_item(transaction, item, now, {}, story.links)
             activity.record(transaction, story.news)
-            if now.closed_at is not None:  # where it ended, the next one on its branch begins
-                links.follow_branch(transaction, now.head_repository_id, now.head_ref)
+            if kind == "pull_request" and now.closed_at is not None:
+                links.time_changed(transaction, item_id, None)
             _owe(transaction, item, None, now, {}, story.links)
             return item
         row = facts.find_item(transaction, repository_id, kind, number)
@@ -145,8 +152,7 @@ def _settle(
     if before and any(row[name] != columns[name] for name in _LISTED_BY):
         link_storage.follow_item(transaction, item.kind, item.id)
     if item.kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
-        for state in (row, columns):
-            links.follow_branch(transaction, state["head_repository_id"], state["head_ref"])
+        links.time_changed(transaction, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
     _owe(transaction, item, row, now, before, story.links)
 
@@ -275,6 +281,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
         "head_ref": now.head_ref,
         "head_sha": now.head_sha,
         "base_ref": now.base_ref,
+        "base_since": now.base_since,
         "labels": msgspec.json.encode(now.labels or []).decode(),
         "created_at": now.created_at,
         "closed_at": now.closed_at,
@@ -302,6 +309,7 @@ def _facts(row: Row) -> Snapshot:
         head_ref=row["head_ref"],
         head_sha=row["head_sha"],
         base_ref=row["base_ref"],
+        base_since=row["base_since"],
         labels=msgspec.json.decode(row["labels"]),
         created_at=row["created_at"],
         closed_at=row["closed_at"],

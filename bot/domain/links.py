@@ -1,15 +1,28 @@
 """Links: which items and commits belong to which experiment, and why."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from bot.domain import activity
+from bot.domain import actions, activity, branches
 from bot.domain.story import Item, Link, Snapshot
 from bot.storage import activity as feed
+from bot.storage import branches as pushes
 from bot.storage import facts
 from bot.storage import links as storage
 from bot.storage.database import Row, Transaction
 
-_FOREVER = 2**62
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A link that a commit is to have: by its message, or through a pull request."""
+
+    commit: Row
+    key: str
+    via_item_id: int | None = None
+
+    @property
+    def place(self) -> tuple[int, str]:
+        return self.commit["id"], self.key
 
 
 def of_item(transaction: Transaction, item: Item) -> dict[str, Link]:
@@ -50,118 +63,216 @@ def set_of_item(
             storage.change(transaction, key, item.kind, item.id, link.linked_by, link.linked_at)
     for key in before.keys() - after.keys():
         storage.remove(transaction, key, item.kind, item.id)
-    if item.kind == "pull_request":
-        for key in before.keys() - after.keys():
-            _unlink_commits(transaction, key, storage.remove_via_item(transaction, key, item.id))
-        if new := after.keys() - before.keys():
-            follow_branch(transaction, now.head_repository_id, now.head_ref, (item.id, sorted(new)))
+    if item.kind == "pull_request" and before.keys() != after.keys():
+        _see_to(transaction, [facts.get_item(transaction, item.id)])
 
 
-def link_commit(
-    transaction: Transaction, commit: Row, keys: Sequence[str], ref: str, pushed_at: int
-) -> None:
-    """Link a commit to the keys of its message and to the pull requests of the branch `ref`."""
-    for key in keys:
-        _link_commit(transaction, commit, key, "message", None)
-    repository_id = commit["repository_id"]
-    pulls = facts.pull_requests_of_branch(transaction, repository_id, ref)
-    for pull in pulls:
-        since, until = _window(transaction, repository_id, ref, pull, pulls)
-        if since < pushed_at <= until:
-            for key in _keys_of(transaction, pull["id"]):
-                _link_commit(transaction, commit, key, "branch", pull["id"])
+def link_messages(transaction: Transaction, named: Sequence[tuple[Row, Sequence[str]]]) -> None:
+    """Link commits to the keys of their messages."""
+    _add(transaction, [_Wanted(commit, key) for commit, keys in named for key in keys])
 
 
-def follow_branch(
+def pushed(
     transaction: Transaction,
-    repository_id: int | None,
-    ref: str | None,
-    only: tuple[int, Sequence[str]] | None = None,
+    repository_id: int,
+    ref: str,
+    times: Mapping[int, Sequence[int]],
+    integration_id: str,
 ) -> None:
-    """Link what was pushed to a branch to its pull requests, each in its time, and nothing else.
+    """Commits have come to a branch: link them to its pull requests, and to no other.
 
-    Called when a pull request's time has changed, which moves that of the next one on the same
-    branch too; and, with `only` (item, keys), when links of one pull request are new.
+    `times` has for each commit's id when it was first pushed there, as is known now and, if that
+    was another time, as it was known before.
     """
-    if repository_id is None or ref is None:
+    if not times:
         return
-    commits = facts.commits_of_branch(transaction, repository_id, ref)
-    if not commits:
+    known = [time for both in times.values() for time in both]
+    pulls = pushes.linked_between(transaction, repository_id, [ref], (min(known), max(known)))
+    _see_to(transaction, pulls, list(times), integration_id)
+
+
+def came_to_base(
+    transaction: Transaction, repository_id: int, ref: str, shas: Sequence[str]
+) -> None:
+    """Commits have come to a branch: pull requests into it may have them, or not any more."""
+    if not shas or not pushes.is_base(transaction, repository_id, ref):
         return
-    pulls = facts.pull_requests_of_branch(transaction, repository_id, ref)
-    outside: list[tuple[str, int]] = []
-    for pull in pulls:
-        if only is not None and pull["id"] != only[0]:
+    commit_ids = pushes.ids_by_sha(transaction, shas)
+    pulls = _that_may_have(transaction, commit_ids, (repository_id, ref))
+    _see_to(transaction, pulls, commit_ids)
+
+
+def branch_started(transaction: Transaction, repository_id: int, ref: str, at: int) -> None:
+    """A branch was made, from another: what that one had before, pull requests into it have not."""
+    if pushes.add_start(transaction, repository_id, ref, at):
+        _see_to(transaction, pushes.linked_into(transaction, repository_id, ref, at))
+
+
+def time_changed(
+    transaction: Transaction, item_id: int, before: Mapping[str, object] | None
+) -> None:
+    """A pull request's branches, or the time in which pushes belong to it, are others by now.
+
+    `before` is what was known of it until now. Where it ended, and where it ends, begins the time
+    of the next one on its head.
+    """
+    pull = facts.get_item(transaction, item_id)
+    found = [pull] if before is not None else []
+    ends = {_end(before) if before is not None else None} ^ {_end(pull)}
+    for end in ends:
+        if end is None:
             continue
-        keys = only[1] if only is not None else _keys_of(transaction, pull["id"])
-        since, until = _window(transaction, repository_id, ref, pull, pulls)
-        for commit in commits:
-            for key in keys:
-                if since < commit["on_branch_at"] <= until:
-                    _link_commit(transaction, commit, key, "branch", pull["id"])
-                elif storage.remove_via_item_of(transaction, key, pull["id"], commit["id"]):
-                    outside.append((key, commit["id"]))
-    for key, commit_id in outside:
-        _unlink_commits(transaction, key, [commit_id])
+        repository_id, ref, at = end
+        if not branches.is_default_branch(transaction, repository_id, ref):
+            found += pushes.linked_next(transaction, repository_id, ref, at, pull["id"])
+    _see_to(transaction, found)
 
 
-def _keys_of(transaction: Transaction, item_id: int) -> list[str]:
-    links = storage.of_target(transaction, "pull_request", item_id)
-    return [link["experiment_key"] for link in links]
-
-
-def _unlink_commits(transaction: Transaction, key: str, commit_ids: Sequence[int]) -> None:
-    """Let the feed forget pushes whose link has gone, unless another pull request has them too."""
-    for commit_id in commit_ids:
-        feed.remove_of_commit(transaction, key, commit_id)
-        commit = facts.get_commit(transaction, commit_id)
-        for branch in facts.branches_of_commit(transaction, commit_id):
-            link_commit(transaction, commit, (), branch["ref"], branch["pushed_at"])
-
-
-def _window(
-    transaction: Transaction, repository_id: int, ref: str, pull: Row, others: Sequence[Row]
-) -> tuple[int, int]:
-    """Return the times (since, until] in which a push to its branch belongs to a pull request.
-
-    A branch may serve several pull requests in turn: the time begins where the one before ended,
-    so that commits pushed before the pull request was opened belong to it too. On the default
-    branch, where everything else goes by, it begins with the pull request itself.
-    """
-    until = pull["closed_at"] if pull["closed_at"] is not None else _FOREVER
-    if facts.default_branch(transaction, repository_id) == ref:
-        return pull["created_at"] - 1, until
-    ends = [
-        other["closed_at"]
-        for other in others
-        if other["id"] != pull["id"]
-        and other["closed_at"] is not None
-        and other["closed_at"] <= pull["created_at"]
-    ]
-    return max(ends, default=-_FOREVER), until
-
-
-def _link_commit(
-    transaction: Transaction,
-    commit: Row,
-    key: str,
-    linked_by: str,
-    via_item_id: int | None,
+def answered(
+    transaction: Transaction, item_id: int, base_ref: str, listed: Mapping[int, bool]
 ) -> None:
-    added = storage.add(
+    """GitHub has said which of some commits its page of a pull request lists."""
+    pushes.set_listed(
         transaction,
-        key,
-        "commit",
-        commit["id"],
-        linked_by,
-        commit["pushed_at"],
-        commit["integration_id"],
-        via_item_id=via_item_id,
+        [
+            {"item_id": item_id, "commit_id": one, "base_ref": base_ref, "listed": int(is_listed)}
+            for one, is_listed in listed.items()
+        ],
     )
-    if not added:
+    _see_to(transaction, [facts.get_item(transaction, item_id)], list(listed))
+
+
+def _end(state: Mapping[str, object]) -> tuple[int, str, int] | None:
+    """Return where the time of a pull request ends: repository and branch of its head, and when."""
+    end = (state["head_repository_id"], state["head_ref"], state["closed_at"])
+    return None if None in end else end  # type: ignore[return-value]
+
+
+def _see_to(
+    transaction: Transaction,
+    pulls: Sequence[Row],
+    commit_ids: Sequence[int] | None = None,
+    integration_id: str | None = None,
+) -> None:
+    """Link some pull requests' commits to their experiments, and nothing else through them.
+
+    With `commit_ids` only those among them are looked at. GitHub is asked about those of which
+    nothing else tells, by `integration_id` if the one that saw the pull request first cannot.
+    """
+    if not pulls:
         return
+    keys = storage.keys_of_targets(transaction, "pull_request", [pull["id"] for pull in pulls])
+    wanted: list[_Wanted] = []
+    lost: list[Row] = []
+    for pull in pulls:
+        mine, unclear = (
+            branches.commits_of(transaction, pull, commit_ids) if keys[pull["id"]] else ([], [])
+        )
+        here = [_Wanted(commit, key, pull["id"]) for commit in mine for key in keys[pull["id"]]]
+        wanted += here
+        places = {one.place for one in here}
+        lost += [
+            link
+            for link in storage.via_item(transaction, pull["id"], commit_ids)
+            if (link["target_id"], link["experiment_key"]) not in places
+        ]
+        if unclear:
+            actions.owe_commits(transaction, pull, integration_id or pull["integration_id"])
+    if lost:
+        _pass_on(transaction, lost, wanted)
+    _add(transaction, wanted)
+
+
+def _pass_on(transaction: Transaction, lost: Sequence[Row], wanted: Sequence[_Wanted]) -> None:
+    """Make links that a pull request has lost those of another that has the commits too.
+
+    What none has goes, and the feed forgets its push. `wanted` are links that will be made.
+    """
+    commit_ids = sorted({link["target_id"] for link in lost})
+    heirs = {one.place: one.via_item_id for one in [*wanted, *_others(transaction, commit_ids)]}
+    gone: dict[str, list[int]] = {}
+    for link in lost:
+        place = (link["target_id"], link["experiment_key"])
+        if place in heirs:
+            storage.set_via_item(transaction, link["id"], heirs[place])
+        else:
+            storage.remove(transaction, link["experiment_key"], "commit", link["target_id"])
+            gone.setdefault(link["experiment_key"], []).append(link["target_id"])
+    for key, ids in gone.items():
+        feed.remove_of_commits(transaction, key, ids)
+
+
+def _others(transaction: Transaction, commit_ids: Sequence[int]) -> list[_Wanted]:
+    """Return the links that pull requests give to some commits, whichever branch they are on."""
+    pulls = _that_may_have(transaction, commit_ids)
+    keys = storage.keys_of_targets(transaction, "pull_request", [pull["id"] for pull in pulls])
+    return [
+        _Wanted(commit, key, pull["id"])
+        for pull in pulls
+        for commit in branches.commits_of(transaction, pull, commit_ids)[0]
+        for key in keys[pull["id"]]
+    ]
+
+
+def _that_may_have(
+    transaction: Transaction, commit_ids: Sequence[int], base: tuple[int, str] | None = None
+) -> list[Row]:
+    """Return the linked pull requests, with `base` those into it, to whose heads commits came."""
+    heads: dict[int, list[Row]] = {}
+    for head in pushes.heads_of(transaction, commit_ids):
+        if (head["repository_id"], head["ref"]) != base:
+            heads.setdefault(head["repository_id"], []).append(head)
+    found = []
+    for repository_id, rows in heads.items():
+        between = (min(row["earliest"] for row in rows), max(row["latest"] for row in rows))
+        refs = sorted({row["ref"] for row in rows})
+        found += pushes.linked_between(transaction, repository_id, refs, between, base)
+    return found
+
+
+def _add(transaction: Transaction, wanted: Sequence[_Wanted]) -> None:
+    """Make the links that are not there yet, and tell the feed of them."""
+    if not wanted:
+        return
+    present = storage.places_of_commits(transaction, sorted({one.commit["id"] for one in wanted}))
+    missing: dict[tuple[int, str], _Wanted] = {}
+    for one in wanted:
+        if one.place not in present:
+            missing.setdefault(one.place, one)
+    added = list(missing.values())
+    storage.add_to_commits(
+        transaction,
+        [
+            {
+                "experiment_key": one.key,
+                "target_id": one.commit["id"],
+                "linked_by": "message" if one.via_item_id is None else "branch",
+                "linked_at": one.commit["pushed_at"],
+                "via_item_id": one.via_item_id,
+                "integration_id": one.commit["integration_id"],
+            }
+            for one in added
+        ],
+    )
+    activity.record(transaction, [_news(one.commit, one.key) for one in added])
+
+
+def first_push_changed(transaction: Transaction, commits: Sequence[Row]) -> None:
+    """Let links and feed tell of some commits by another push, which was before the one known."""
+    known = {commit["id"]: commit for commit in commits}
+    news: dict[str, list[activity.News]] = {}
+    for commit_id, key in storage.places_of_commits(transaction, list(known)):
+        commit = known[commit_id]
+        storage.set_linked_at(transaction, key, "commit", commit_id, commit["pushed_at"])
+        news.setdefault(key, []).append(_news(commit, key))
+    for key, ones in news.items():
+        feed.remove_of_commits(transaction, key, [one.commit_id for one in ones if one.commit_id])
+        activity.record(transaction, ones)
+
+
+def _news(commit: Row, key: str) -> activity.News:
     title = commit["message"].split("\n", 1)[0]
-    news = activity.News(
+    return activity.News(
         type="commit.pushed",
         experiment_key=key,
         occurred_at=commit["pushed_at"],
@@ -172,4 +283,3 @@ def _link_commit(
         commit_id=commit["id"],
         guid=commit["guid"],
     )
-    activity.record(transaction, [news])

@@ -77,6 +77,7 @@ class Snapshot(msgspec.Struct, omit_defaults=True, frozen=True):
     head_ref: str | None = None
     head_sha: str | None = None
     base_ref: str | None = None
+    base_since: int | None = None  # when it was led to that base, if not from the beginning
     labels: list[str] | None = None
     label: str | None = None  # the one that a `labeled` event is about
     created_at: int | None = None
@@ -228,6 +229,10 @@ def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
         closed_at = closed_at or merged_at or snapshot.at
         merged_at = (merged_at or closed_at) if state == "merged" else None
     values.update(state=state, closed_at=closed_at, merged_at=merged_at)
+    if before is not None:
+        is_other_base = snapshot.base_ref not in (None, before.base_ref)
+        is_retargeted = is_other_base and before.base_ref is not None
+        values["base_since"] = snapshot.at if is_retargeted else before.base_since
     if snapshot.created_at is None and values.get("created_at") is None:
         values["created_at"] = snapshot.at
     return msgspec.structs.replace(snapshot, **values)

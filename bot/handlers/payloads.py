@@ -132,15 +132,16 @@ class Commit(Struct):
     author: Author | None = None
     url: str | None = None
     timestamp: Time = None
+    distinct: Any = None  # false if it was in the repository before this push
 
 
 class PushEvent(Struct):
     ref: Short
     repository: Repository
     after: Short | None = None
-    created: bool | None = None
     commits: list[Commit] | None = None
     deleted: bool | None = None
+    created: Any = None  # true if the push has made the branch
     sender: User | None = None
     pusher: Author | None = None
 

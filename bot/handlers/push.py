@@ -8,7 +8,7 @@ import re
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot.domain import commits, keys
+from bot.domain import commits, keys, links
 from bot.handlers import merge_group, payloads
 from bot.handlers.dispatch import Delivery
 
@@ -34,24 +34,27 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     if actor is None and payload.pusher:
         actor = commits.name_without_email(payload.pusher.name)
     page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
+    found = []
     for commit in payload.commits or ():
         if not _SHA.fullmatch(commit.id):
             raise payloads.InvalidPayload("Expected a commit's SHA - at `commits[...].id`")
         author = commit.author or payloads.Author()
-        commits.observe(
-            delivery.transaction,
-            commits.Pushed(
-                repository_id=repository_id,
-                ref=payload.ref.removeprefix(BRANCH),
-                sha=commit.id,
-                message=commit.message,
-                author=author.username or author.name,
-                actor=actor,
-                html_url=commit.url or f"{page}/commit/{commit.id}",
-                committed_at=delivery.time(commit.timestamp) or pushed_at,
-                pushed_at=pushed_at,
-                integration_id=delivery.integration_id,
-                guid=delivery.guid,
-            ),
-            keys.keys_in_message(commit.message),
+        one = commits.Pushed(
+            repository_id=repository_id,
+            ref=payload.ref.removeprefix(BRANCH),
+            sha=commit.id,
+            message=commit.message,
+            author=author.username or author.name,
+            actor=actor,
+            html_url=commit.url or f"{page}/commit/{commit.id}",
+            committed_at=delivery.time(commit.timestamp) or pushed_at,
+            pushed_at=pushed_at,
+            integration_id=delivery.integration_id,
+            guid=delivery.guid,
+            distinct=commit.distinct if isinstance(commit.distinct, bool) else None,
         )
+        found.append((one, keys.keys_in_message(commit.message)))
+    commits.observe(delivery.transaction, found)
+    if payload.created is True:
+        ref = payload.ref.removeprefix(BRANCH)
+        links.branch_started(delivery.transaction, repository_id, ref, pushed_at)

@@ -9,6 +9,7 @@ from bot.outbox import (
     commands,
     label,
     merge_group,
+    pull_request_commits,
     refresh,
     status_comment,
     tracking_issue,
@@ -17,5 +18,14 @@ from bot.outbox.job import Runner
 
 RUNNERS: dict[str, Runner] = {
     module.KIND: module.run
-    for module in (check, commands, label, merge_group, refresh, status_comment, tracking_issue)
+    for module in (
+        check,
+        commands,
+        label,
+        merge_group,
+        pull_request_commits,
+        refresh,
+        status_comment,
+        tracking_issue,
+    )
 }

@@ -57,12 +57,17 @@ def remove(transaction: Transaction, seqs: Sequence[int]) -> None:
     _look_back(transaction, removed)
 
 
-def remove_of_commit(transaction: Transaction, experiment_key: str, commit_id: int) -> None:
-    removed = transaction.all(
-        """DELETE FROM activity WHERE commit_id = :commit_id AND experiment_key = :experiment_key
-            RETURNING experiment_key, position""",
-        {"commit_id": commit_id, "experiment_key": experiment_key},
-    )
+def remove_of_commits(
+    transaction: Transaction, experiment_key: str, commit_ids: Sequence[int]
+) -> None:
+    removed: list[Row] = []
+    for commit_id in commit_ids:
+        removed += transaction.all(
+            """DELETE FROM activity
+                WHERE commit_id = :commit_id AND experiment_key = :experiment_key
+                RETURNING experiment_key, position""",
+            {"commit_id": commit_id, "experiment_key": experiment_key},
+        )
     _look_back(transaction, removed)
 
 

@@ -1,4 +1,4 @@
-"""Queries for what is known of GitHub: repositories, pull requests and issues, commits."""
+"""Queries for what is known of GitHub: repositories, pull requests and issues."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +17,7 @@ ITEM_FACTS = (
     "head_ref",
     "head_sha",
     "base_ref",
+    "base_since",
     "labels",
     "created_at",
     "closed_at",
@@ -310,76 +311,6 @@ def versions_of_item(transaction: Transaction, item_id: int) -> list[str]:
 def last_version(transaction: Transaction) -> int:
     row = transaction.one("SELECT MAX(id) AS id FROM versions")
     return (row["id"] if row else None) or 0
-
-
-def add_commit(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
-    """Add a commit and return its row; None if it is there already."""
-    return transaction.one(
-        """INSERT INTO commits (repository_id, sha, message, author, actor, html_url, ref,
-                committed_at, pushed_at, integration_id, guid)
-            VALUES (:repository_id, :sha, :message, :author, :actor, :html_url, :ref,
-                :committed_at, :pushed_at, :integration_id, :guid)
-            ON CONFLICT DO NOTHING RETURNING *""",
-        values,
-    )
-
-
-def find_commit(transaction: Transaction, repository_id: int, sha: str) -> Row | None:
-    return transaction.one(
-        "SELECT * FROM commits WHERE repository_id = :repository_id AND sha = :sha",
-        {"repository_id": repository_id, "sha": sha},
-    )
-
-
-def get_commit(transaction: Transaction, commit_id: int) -> Row:
-    row = transaction.one("SELECT * FROM commits WHERE id = :id", {"id": commit_id})
-    assert row is not None
-    return row
-
-
-def add_to_branch(
-    transaction: Transaction, repository_id: int, ref: str, commit_id: int, pushed_at: int
-) -> None:
-    """Note that a commit was pushed to a branch; the first push of several counts."""
-    transaction.run(
-        """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at)
-            VALUES (:repository_id, :ref, :commit_id, :pushed_at) ON CONFLICT DO NOTHING""",
-        {
-            "repository_id": repository_id,
-            "ref": ref,
-            "commit_id": commit_id,
-            "pushed_at": pushed_at,
-        },
-    )
-
-
-def branches_of_commit(transaction: Transaction, commit_id: int) -> Sequence[Row]:
-    return transaction.all(
-        "SELECT ref, pushed_at FROM branch_commits WHERE commit_id = :commit_id ORDER BY id",
-        {"commit_id": commit_id},
-    )
-
-
-def commits_of_branch(transaction: Transaction, repository_id: int, ref: str) -> Sequence[Row]:
-    """Return the commits of a branch, with the time of that push as `on_branch_at`."""
-    return transaction.all(
-        """SELECT commits.*, branch_commits.pushed_at AS on_branch_at FROM branch_commits
-            JOIN commits ON commits.id = branch_commits.commit_id
-            WHERE branch_commits.repository_id = :repository_id AND branch_commits.ref = :ref
-            ORDER BY branch_commits.id""",
-        {"repository_id": repository_id, "ref": ref},
-    )
-
-
-def pull_requests_of_branch(
-    transaction: Transaction, repository_id: int, ref: str
-) -> Sequence[Row]:
-    """Return the pull requests whose head is a branch, whatever their state, oldest first."""
-    return transaction.all(
-        """SELECT * FROM items WHERE head_repository_id = :repository_id AND head_ref = :ref
-            AND kind = 'pull_request' AND gone_at IS NULL ORDER BY created_at, id""",
-        {"repository_id": repository_id, "ref": ref},
-    )
 
 
 _COUNTED = 1000  # a list of repositories counts no further

@@ -1,8 +1,9 @@
 """Queries for links between experiments and items or commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from bot.storage.database import Row, Transaction
+from bot.storage.database import Row, Transaction, placeholders
 
 # By what lists of items go: when its state came about, and when it was last heard of at all.
 _STATE_AT = """CASE
@@ -117,27 +118,59 @@ def remove(transaction: Transaction, experiment_key: str, kind: str, target_id: 
     )
 
 
-def remove_via_item(transaction: Transaction, experiment_key: str, item_id: int) -> list[int]:
-    """Remove the links of commits made through a pull request; return the commits' ids."""
-    rows = transaction.all(
-        """DELETE FROM links WHERE via_item_id = :item_id AND experiment_key = :experiment_key
-            RETURNING target_id""",
-        {"item_id": item_id, "experiment_key": experiment_key},
-    )
-    return [row["target_id"] for row in rows]
+def add_to_commits(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add links of commits, which are not there yet."""
+    transaction.run_many(_ADD_COMMIT, [{"kind": "commit", "state": None, **row} for row in rows])
 
 
-def remove_via_item_of(
-    transaction: Transaction, experiment_key: str, item_id: int, commit_id: int
-) -> bool:
-    """Remove one commit's link made through a pull request; False if there is none."""
-    return (
-        transaction.run(
-            """DELETE FROM links WHERE target_id = :commit_id AND kind = 'commit'
-                AND experiment_key = :experiment_key AND via_item_id = :item_id""",
-            {"item_id": item_id, "experiment_key": experiment_key, "commit_id": commit_id},
+def places_of_commits(
+    transaction: Transaction, commit_ids: Sequence[int]
+) -> dict[tuple[int, str], Row]:
+    """Return the links of some commits by commit and experiment key."""
+    found: dict[tuple[int, str], Row] = {}
+    for names, values in placeholders("id", commit_ids):
+        rows = transaction.all(
+            f"SELECT * FROM links WHERE kind = 'commit' AND target_id IN ({names})",
+            values,
         )
-        == 1
+        found.update(((row["target_id"], row["experiment_key"]), row) for row in rows)
+    return found
+
+
+def via_item(
+    transaction: Transaction, item_id: int, commit_ids: Sequence[int] | None = None
+) -> list[Row]:
+    """Return the links of commits made through a pull request; with `commit_ids` of those only."""
+    if commit_ids is None:
+        return list(
+            transaction.all(
+                "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id", {"item_id": item_id}
+            )
+        )
+    places = places_of_commits(transaction, commit_ids)
+    return [row for row in places.values() if row["via_item_id"] == item_id]
+
+
+def set_via_item(transaction: Transaction, link_id: int, item_id: int | None) -> None:
+    """Let a link of a commit be one through another pull request."""
+    transaction.run(
+        "UPDATE links SET via_item_id = :item_id WHERE id = :id",
+        {"id": link_id, "item_id": item_id},
+    )
+
+
+def set_linked_at(
+    transaction: Transaction, experiment_key: str, kind: str, target_id: int, linked_at: int
+) -> None:
+    transaction.run(
+        """UPDATE links SET linked_at = :linked_at
+            WHERE target_id = :target_id AND kind = :kind AND experiment_key = :experiment_key""",
+        {
+            "experiment_key": experiment_key,
+            "kind": kind,
+            "target_id": target_id,
+            "linked_at": linked_at,
+        },
     )
 
 

@@ -400,7 +400,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX actions_owed_by_integration ON actions (integration_id, status)
             WHERE status <> 'done'""",
     ),
-    (  # 5: who is told, merge queues, and the order of lists
+    (  # 5: who is told, merge queues, the order of lists, which commits belong
         # What GitHub last said of who sees a repository (public, private, internal), null if
         # nothing, and the repository's updated_at then.
         "ALTER TABLE repositories ADD COLUMN visibility TEXT",
@@ -453,6 +453,37 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             WHERE state IS NOT NULL""",
         """CREATE INDEX links_in_repository
             ON links (repository_id, kind, state, state_at, target_id) WHERE state IS NOT NULL""",
+        # Whether the first push to that branch called the commit `distinct`: new to the
+        # repository. Null where it did not say.
+        "ALTER TABLE branch_commits ADD COLUMN is_new SMALLINT",
+        """CREATE INDEX branch_commits_by_time
+            ON branch_commits (repository_id, ref, pushed_at)""",
+        "CREATE INDEX commits_by_sha ON commits (sha)",
+        # When a pull request was led to another base than it was opened for, the last time.
+        "ALTER TABLE items ADD COLUMN base_since BIGINT",
+        "DROP INDEX items_by_head",
+        """CREATE INDEX items_by_head ON items (head_repository_id, head_ref, created_at)
+            WHERE head_ref IS NOT NULL""",
+        """CREATE INDEX items_by_head_and_end ON items (head_repository_id, head_ref, closed_at)
+            WHERE head_ref IS NOT NULL""",
+        """CREATE INDEX items_by_base ON items (repository_id, base_ref, created_at, base_since)
+            WHERE base_ref IS NOT NULL""",
+        # When branches were made, each time: from another, whose commits no push then lists.
+        """CREATE TABLE branch_starts (
+            repository_id BIGINT NOT NULL,
+            ref TEXT NOT NULL,
+            started_at BIGINT NOT NULL,
+            PRIMARY KEY (repository_id, ref, started_at)
+        )""",
+        # What GitHub has answered: whether its page of a pull request, while it led into that
+        # base, lists a commit of which the deliveries do not tell.
+        """CREATE TABLE listed_commits (
+            item_id BIGINT NOT NULL,
+            commit_id BIGINT NOT NULL,
+            base_ref TEXT NOT NULL,
+            listed SMALLINT NOT NULL,
+            PRIMARY KEY (item_id, commit_id)
+        )""",
     ),
 )
 

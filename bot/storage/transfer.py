@@ -19,6 +19,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "versions": ("id",),
     "commits": ("id",),
     "branch_commits": ("id",),
+    "branch_starts": ("repository_id", "ref", "started_at"),
+    "listed_commits": ("item_id", "commit_id"),
     "links": ("id",),
     "activity": ("seq",),
     "installations": ("id",),

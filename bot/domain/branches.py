@@ -1,0 +1,94 @@
+"""Decides which of the commits that were pushed to its head belong to a pull request.
+
+Those that GitHub's own page of the pull request would list: not what its base branch had before
+(a merge of the base, a rebase onto it, "Update branch"), but what came to the base by merging it.
+The decision rests on what is stored of pushes, never on the order in which they were delivered.
+Where the pushes do not tell it is GitHub's answer that counts (outbox/pull_request_commits.py).
+"""
+
+from collections.abc import Sequence
+
+from bot import times
+from bot.storage import branches as storage
+from bot.storage import facts
+from bot.storage.database import Row, Transaction
+
+# Times of pushes are whole seconds, and may be those of a push right after.
+_NEAR = 2 * times.SECOND
+
+
+def time_of(transaction: Transaction, pull: Row) -> tuple[int, int]:
+    """Return the times (since, until] in which a push to its head belongs to a pull request.
+
+    A branch may serve several pull requests in turn: the time begins where the one before ended,
+    so that commits pushed before the pull request was opened belong to it too. On the default
+    branch, where everything else goes by, it begins with the pull request itself.
+    """
+    until = pull["closed_at"] if pull["closed_at"] is not None else storage.FOREVER
+    if is_default_branch(transaction, pull["head_repository_id"], pull["head_ref"]):
+        return pull["created_at"] - 1, until
+    since = storage.end_before(transaction, pull)
+    return since if since is not None else -storage.FOREVER, until
+
+
+def is_default_branch(transaction: Transaction, repository_id: int, ref: str) -> bool:
+    return facts.default_branch(transaction, repository_id) == ref
+
+
+def commits_of(
+    transaction: Transaction, pull: Row, commit_ids: Sequence[int] | None = None
+) -> tuple[list[Row], list[Row]]:
+    """Return the commits of a pull request, and those of which only GitHub can tell.
+
+    With `commit_ids` only what is among them.
+    """
+    if pull["head_repository_id"] is None or pull["head_ref"] is None:
+        return [], []
+    time = time_of(transaction, pull)
+    pushed = storage.pushed_to_head(transaction, pull, time, commit_ids)
+    base_started_at = _start_of_base(transaction, pull) if pushed else None
+    decided = [(commit, belongs(pull, base_started_at, commit)) for commit in pushed]
+    return (
+        [commit for commit, verdict in decided if verdict],
+        [commit for commit, verdict in decided if verdict is None],
+    )
+
+
+def _start_of_base(transaction: Transaction, pull: Row) -> int | None:
+    """Return when the base of a pull request was made, None if it was always there."""
+    if pull["base_ref"] is None:
+        return None
+    led_there_at = pull["base_since"] if pull["base_since"] is not None else pull["created_at"]
+    return storage.last_start(transaction, pull["repository_id"], pull["base_ref"], led_there_at)
+
+
+def belongs(pull: Row, base_started_at: int | None, commit: Row) -> bool | None:
+    """Tell whether a commit that was pushed to its head belongs to a pull request.
+
+    None if only GitHub can tell, and has not been asked yet.
+    """
+    base_had_it = _base_had_it(pull, commit)
+    if base_had_it is not None:
+        return not base_had_it
+    # A base that was made later may have been cut from the head, with all that it had.
+    is_older = base_started_at is not None and commit["on_branch_at"] <= base_started_at
+    if commit["is_new"] != 0 and not is_older:  # new to the repository, or nothing is said of it
+        return True
+    return None if commit["listed"] is None else bool(commit["listed"])
+
+
+def _base_had_it(pull: Row, commit: Row) -> bool | None:
+    """Tell whether the base had a commit before the head brought it; None if pushes do not tell."""
+    on_base_at, on_head_at = commit["on_base_at"], commit["on_branch_at"]
+    if on_base_at is None:
+        return None
+    # What the base had before the pull request led into it did not come there by merging it.
+    led_there_at = pull["base_since"]
+    if on_base_at < pull["created_at"] or (led_there_at is not None and on_base_at <= led_there_at):
+        return True
+    is_new, is_new_on_base = commit["is_new"], commit["is_new_on_base"]
+    if pull["head_repository_id"] == pull["repository_id"] and {is_new, is_new_on_base} == {0, 1}:
+        return bool(is_new_on_base)  # a commit is new to a repository once
+    if is_new == 0 and 0 <= on_base_at - on_head_at <= _NEAR:
+        return None
+    return bool(on_base_at < on_head_at)

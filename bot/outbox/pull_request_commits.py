@@ -1,0 +1,75 @@
+"""`pull_request_commits`: GitHub's own list of a pull request's commits, where pushes do not tell.
+
+A push that calls a commit not `distinct` may bring it from the base branch, whose commits are none
+of the pull request's, or from the branch below a stacked one. If no push to the base has told
+which, GitHub is asked, once for all commits that wait for it, and its answer is kept.
+https://docs.github.com/en/rest/pulls/pulls#list-commits-on-a-pull-request
+"""
+
+from typing import Any
+
+from bot import times
+from bot.domain import actions, branches, links
+from bot.domain.actions import COMMITS as KIND
+from bot.github import Temporary
+from bot.outbox.job import Job
+from bot.storage import branches as pushes
+from bot.storage import facts
+from bot.storage import links as link_storage
+from bot.storage.database import Row, Transaction
+
+__all__ = ["KIND", "run"]
+
+_COMMITS = "/repos/{+repository}/pulls/{number}/commits?per_page=100"
+_MOST = 250  # commits that GitHub lists; the page of the pull request shows no more either
+# GitHub's API lags behind its webhooks: so long after an answer for an older head it is asked anew.
+_WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35))
+
+
+async def run(job: Job) -> dict[str, Any]:
+    item_id = job.item_id
+    assert item_id is not None
+
+    def question(transaction: Transaction) -> tuple[Row, list[Row]]:
+        pull = facts.get_item(transaction, item_id)
+        is_linked = bool(link_storage.of_target(transaction, "pull_request", item_id))
+        return pull, branches.commits_of(transaction, pull)[1] if is_linked else []
+
+    pull, unclear = await job.read(question)
+    if not unclear:
+        return {"asked": 0}
+    variables = {"repository": job.repository, "number": str(job.number)}
+    listed = set()
+    try:
+        async for commit in job.client.getiter(_COMMITS, variables):
+            listed.add(commit["sha"])
+    except (KeyError, TypeError):
+        raise Temporary("GitHub's answer does not list commits") from None
+    look = job.request.get("look", 1)
+
+    def answered(transaction: Transaction) -> bool:
+        is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(transaction, pull, listed)
+        answer = {
+            one["id"]: one["sha"] in listed for one in unclear if is_final or one["sha"] in listed
+        }
+        links.answered(transaction, item_id, pull["base_ref"] or "", answer)
+        if len(answer) == len(unclear):
+            return True
+        wait = _WAITS[look - 1]
+        actions.owe_commits(transaction, pull, job.integration.id, look=look + 1, after=wait)
+        return False
+
+    is_final = await job.write(answered)
+    return {"asked": len(unclear), "listed": len(listed), "asked_again": not is_final}
+
+
+def _is_new(transaction: Transaction, pull: Row, listed: set[str]) -> bool:
+    """Tell whether a list is not of an older head than the pushes of which we know."""
+    until = pushes.FOREVER if pull["closed_at"] is None else pull["closed_at"]
+    newest = pushes.newest_on_branch(
+        transaction, pull["head_repository_id"], pull["head_ref"], until
+    )
+    if newest is None or newest["sha"] in listed:
+        return True
+    # A push that brings nothing, back to an older commit, is told by the pull request alone.
+    return pull["version_at"] > newest["on_branch_at"] and pull["head_sha"] in listed
