@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from cachetools import TTLCache
 
+from bot.admission import Names
 from bot.commands import Commands
 from bot.domain import integrations
 from bot.domain.integrations import Integration
@@ -46,9 +47,13 @@ class Services:
     actors: "TTLCache[str, Actor]" = field(  # by the hash of the token
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
+    names: Names = field(init=False)
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.github)
 
     async def close(self) -> None:
         """Close what is open to GitHub and to the database."""

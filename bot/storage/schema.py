@@ -400,6 +400,19 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX actions_owed_by_integration ON actions (integration_id, status)
             WHERE status <> 'done'""",
     ),
+    (  # 5: what hurts people
+        # Which repositories have come under an entry (in lower case) of an integration's
+        # allow-list, where they stay whatever they are called later.
+        """CREATE TABLE allowed_repositories (
+            id {id},
+            integration_id TEXT NOT NULL,
+            repository_id BIGINT NOT NULL,
+            entry TEXT NOT NULL,
+            UNIQUE (integration_id, repository_id, entry)
+        )""",
+        """CREATE INDEX allowed_repositories_by_entry
+            ON allowed_repositories (integration_id, entry)""",
+    ),
 )
 
 VERSION = len(MIGRATIONS)
