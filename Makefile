@@ -4,7 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --require-hashes
 
-.PHONY: run test demo lint format lock bench screenshots clean
+# GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
+EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
+
+.PHONY: run test demo lint format lock bench examples screenshots clean
 
 run: $(VENV)/.run-installed
 	@exec $(BIN)/python app.py serve
@@ -26,6 +29,13 @@ format: $(VENV)/.test-installed
 
 screenshots: $(VENV)/.test-installed
 	@SCREENSHOTS=1 $(BIN)/python -m pytest tests/test_browser.py -k is_shown
+
+examples: .examples/.fetched
+
+.examples/.fetched: Makefile
+	@npm install --prefix .examples --no-save --no-package-lock --ignore-scripts --no-audit \
+		--no-fund --loglevel error $(EXAMPLES)
+	@touch $@
 
 bench: $(VENV)/.test-installed
 	$(BIN)/python bench/webhook.py

@@ -4,8 +4,9 @@ Everything here runs inside a transaction; the delivery's row and its effects co
 """
 
 import random
+import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,9 @@ import msgspec
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
+from bot.domain.repositories import NotAllowed, Scope, Unconfirmed
 from bot.handlers.dispatch import Delivery, Dispatcher, Handler
+from bot.handlers.payloads import InvalidPayload
 from bot.storage import deliveries as storage
 from bot.storage import integrations
 from bot.storage.database import Row, Transaction
@@ -21,6 +24,9 @@ from bot.storage.database import Row, Transaction
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
 _LONGEST_WAIT = 7_200 * times.SECOND
+_LONGEST_ACTION = 100  # characters that a list shows
+_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ID = re.compile(r"[ -~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +34,16 @@ class Arrival:
     """A verified delivery. `payload` is its JSON text, zlib-compressed."""
 
     integration_seq: int
-    integration_id: str
-    host: str
+    scope: Scope
     event: Event
     repository: str | None
     received_at: int
     headers: dict[str, str]
     payload: bytes
+
+    @property
+    def integration_id(self) -> str:
+        return self.scope.integration_id
 
     @property
     def guid(self) -> str:
@@ -43,7 +52,7 @@ class Arrival:
     @property
     def action(self) -> str | None:
         action = self.event.data.get("action")
-        return action if isinstance(action, str) else None
+        return action[:_LONGEST_ACTION] if isinstance(action, str) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,92 +75,156 @@ class PayloadGone(Exception):
     """The payload of a delivery is no longer stored."""
 
 
+class Waiting(Exception):
+    """Only GitHub can tell whether a delivery is allowed, and it cannot be asked now."""
+
+    def __init__(self) -> None:
+        super().__init__("waiting for GitHub")
+
+
+def id_of(text: str) -> str | None:
+    """Return a delivery's id as it is kept, None if it cannot be one.
+
+    GitHub sends GUIDs, in which case does not matter; emulators send anything.
+    """
+    if _GUID.fullmatch(text):
+        return text.lower()
+    return text if _ID.fullmatch(text) else None
+
+
 def take_in(
     transaction: Transaction,
     dispatcher: Dispatcher,
     handlers: Sequence[Handler],
     arrival: Arrival,
-    *,
-    refused: bool,
+    confirmed: Set[tuple[str, int]],
 ) -> Outcome:
     """Store a delivery and run its handlers, unless it was taken in before.
 
     One that was stored but never took effect (no handler then, a repository that was not allowed
-    then, a handler that failed) gets its chance when GitHub sends it again. Of a repository that
-    is not allowed, only the fact is kept, not the payload.
+    then, a handler that failed) gets its chance when GitHub sends it again. Raises what the
+    handlers raise, and Unconfirmed if GitHub has to be asked first.
     """
-    outcome = NOT_ALLOWED if refused else PROCESSED if handlers else NO_HANDLER
+    delivery = Delivery.of(
+        transaction, arrival.scope, arrival.event, arrival.received_at, confirmed
+    )
+    try:
+        delivery.admit(arrival.event)
+    except NotAllowed as refusal:
+        return keep_ignored(transaction, arrival, refusal)
+    except Unconfirmed:
+        if not handlers:  # not worth a question
+            return keep_ignored(transaction, arrival, NotAllowed())
+        raise
+    outcome = PROCESSED if handlers else NO_HANDLER
     status = "processed" if outcome is PROCESSED else "ignored"
-    error = "repository not allowed" if refused else None
-    columns = _columns(arrival, status, error)
-    if refused:
-        columns["payload"] = None
-    if not storage.add(transaction, columns):
+    if not storage.add(transaction, _columns(arrival, status, None)):
         row = storage.find(transaction, arrival.integration_seq, arrival.guid)
         assert row is not None
         if row["status"] == "processed" or outcome is NO_HANDLER:
             return DUPLICATE
-        if refused:
-            return outcome
         _settle(transaction, row, "processed", None)
         storage.set_payload(transaction, row["seq"], arrival.payload)
-    delivery = Delivery.of(
-        transaction, arrival.integration_id, arrival.host, arrival.event, arrival.received_at
-    )
     dispatcher.run(handlers, arrival.event, delivery)
     return outcome
 
 
+def keep_ignored(
+    transaction: Transaction, arrival: Arrival, why: NotAllowed | InvalidPayload
+) -> Outcome:
+    """Store a delivery that is not taken in, and why.
+
+    Of a repository that is not allowed, only the fact is kept, not the payload.
+    """
+    outcome = NOT_ALLOWED if isinstance(why, NotAllowed) else _unusable(why)
+    columns = _columns(arrival, "ignored", _reason_of(why))
+    if isinstance(why, NotAllowed):
+        columns["payload"] = None
+    if not storage.add(transaction, columns):
+        row = storage.find(transaction, arrival.integration_seq, arrival.guid)
+        assert row is not None
+        if row["status"] == "processed":
+            return DUPLICATE
+        _ignore(transaction, row, why)
+    return outcome
+
+
 def keep_failed(transaction: Transaction, arrival: Arrival, failure: Exception) -> Outcome:
-    """Store a delivery whose handlers failed, to be tried again."""
+    """Store a delivery whose handlers failed, or that has to wait, to be tried again."""
     error = describe(failure)
     storage.add(transaction, _columns(arrival, "retrying", error))
     row = storage.find(transaction, arrival.integration_seq, arrival.guid)
     assert row is not None
-    if row["status"] != "processed":
-        _schedule(transaction, row, 1, error)
-        storage.set_payload(transaction, row["seq"], arrival.payload)
-    integrations.set_last_error(transaction, arrival.integration_id, error)
+    if row["status"] == "processed":
+        return DUPLICATE
+    _schedule(transaction, row, 1, error)
+    storage.set_payload(transaction, row["seq"], arrival.payload)
+    if not isinstance(failure, Waiting):
+        integrations.set_last_error(transaction, arrival.integration_id, error)
     return RETRYING
 
 
 def run_again(
     transaction: Transaction,
     dispatcher: Dispatcher,
-    integration_id: str,
-    host: str,
+    scope: Scope,
     row: Row,
+    confirmed: Set[tuple[str, int]],
 ) -> None:
     """Run the handlers of a stored delivery; raises what they raise, or PayloadGone.
 
-    If the handlers had succeeded before, nothing changes.
+    If the handlers had succeeded before, nothing changes. Raises NotAllowed or Unconfirmed as when
+    it came.
     """
     if row["payload"] is None:
         raise PayloadGone
-    data = jsontext.parse(zlib.decompress(row["payload"]))
+    data, _ = jsontext.parse_delivery(zlib.decompress(row["payload"]))
     event = Event(data, event=row["event"], delivery_id=row["guid"])
     handlers = dispatcher.handlers(event)
-    delivery = Delivery.of(transaction, integration_id, host, event, row["received_at"])
+    delivery = Delivery.of(transaction, scope, event, row["received_at"], confirmed)
+    delivery.admit(event)
     dispatcher.run(handlers, event, delivery)
     if row["status"] != "processed":
         _settle(transaction, row, "processed" if handlers else "ignored", None)
-        integrations.set_last_error(transaction, integration_id, None)
+        integrations.set_last_error(transaction, scope.integration_id, None)
 
 
 def fail_again(transaction: Transaction, integration_id: str, row: Row, failure: Exception) -> None:
     """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS.
 
-    A delivery that had taken effect before stays processed.
+    A delivery that had taken effect before stays processed; one that turns out not to be allowed,
+    or to hold nothing to take in, is not tried again.
     """
     if row["status"] == "processed":
         return
+    if isinstance(failure, NotAllowed | InvalidPayload):
+        _ignore(transaction, row, failure)
+        return
     _schedule(transaction, row, row["attempts"] + 1, describe(failure))
-    integrations.set_last_error(transaction, integration_id, describe(failure))
+    if not isinstance(failure, Waiting):
+        integrations.set_last_error(transaction, integration_id, describe(failure))
 
 
 def describe(failure: Exception) -> str:
     """Return a failure as one line for people."""
+    if isinstance(failure, Waiting):
+        return str(failure)
     return f"{type(failure).__name__}: {failure}"[:500]
+
+
+def _unusable(why: InvalidPayload) -> Outcome:
+    answer = {"processed": False, "reason": "nothing to take in", "detail": f"{why}."}
+    return Outcome("ignored", 200, answer)
+
+
+def _reason_of(why: NotAllowed | InvalidPayload) -> str:
+    return "repository not allowed" if isinstance(why, NotAllowed) else f"{why}"[:500]
+
+
+def _ignore(transaction: Transaction, row: Row, why: NotAllowed | InvalidPayload) -> None:
+    _settle(transaction, row, "ignored", _reason_of(why))
+    if isinstance(why, NotAllowed):
+        storage.set_payload(transaction, row["seq"], None)
 
 
 def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]:

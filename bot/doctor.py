@@ -22,7 +22,7 @@ from bot.github import Client, GitHub, Limited, Refused, Temporary
 from bot.github.limits import date_of
 from bot.github.permissions import NEEDED, without
 from bot.services import Services
-from bot.storage import actions, deliveries
+from bot.storage import actions, deliveries, places
 from bot.storage.database import Row, Transaction
 from bot.storage.vault import VaultError
 
@@ -188,6 +188,7 @@ class _Seen:
     deliveries: Sequence[Row]
     failed: Sequence[Row]  # actions
     waiting: Sequence[Row]  # actions
+    places: Sequence[Row]  # repositories that have come under the allow-list
 
 
 class _Examination:
@@ -206,9 +207,11 @@ class _Examination:
         self._installations: list[_Installation] = []
         self._reached: list[_Repository] = []
         self._not_reached: set[str] = set()
+        self._held: set[str] = set()  # the names of those that keep their place on the allow-list
 
     async def run(self) -> None:
         seen = await self._services.database.read(self._read)
+        self._held = {row["name_key"] for row in seen.places}
         self._look_at_integration()
         self._look_at_address()
         try:
@@ -233,7 +236,11 @@ class _Examination:
             deliveries.listed(transaction, integration.seq, None, None, None, _RECENT),
             actions.failed_of(transaction, integration.id, since),
             actions.open_of_integration(transaction, integration.id),
+            places.all_of(transaction, integration.id),
         )
+
+    def _allows(self, full_name: str) -> bool:
+        return self._integration.scope.lists(full_name) or full_name.lower() in self._held
 
     async def _look_at_github(self, seen: _Seen) -> None:
         is_app = self._integration.token is None
@@ -722,7 +729,7 @@ class _Examination:
 
     def _look_at_repository(self, name: str, found: _Repository) -> None:
         is_pat = self._kind in ("classic", "fine-grained")
-        if found.full_name.lower() != name.lower():
+        if found.full_name.lower() != name.lower() and found.full_name.lower() not in self._held:
             self._warn(
                 "repositories",
                 f"{name} is called {found.full_name} by now, and its deliveries are refused "
@@ -761,7 +768,7 @@ class _Examination:
         is_all = self._integration.token is not None or len(sound) <= _INSTALLATIONS
         for client in clients:
             page, is_complete = await self._list_repositories(client)
-            found += [one for one in page if self._integration.allows(one.full_name)]
+            found += [one for one in page if self._allows(one.full_name)]
             is_all = is_all and is_complete
         for pattern in wildcards:
             owner = pattern.removesuffix("*").lower()
@@ -871,7 +878,7 @@ class _Examination:
         named = [one for one in patterns if not one.endswith("/*")]
         if not named:
             heard_of = dict.fromkeys(row["repository"] for row in seen.deliveries)
-            named = [one for one in heard_of if one and self._integration.allows(one)]
+            named = [one for one in heard_of if one and self._allows(one)]
         if not named and len(self._reached) <= _HOOKS_OF:
             named = [one.full_name for one in self._reached]
         return [one for one in named if one not in self._not_reached][:_HOOKS_OF]

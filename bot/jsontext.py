@@ -1,4 +1,8 @@
-"""Reads JSON from outside: strictly, so that no two readers can see two things in one text."""
+"""Reads JSON from outside: requests strictly, deliveries with whatever odd text is in them.
+
+A request to the API is ours to refuse. A delivery comes once: what cannot be kept of it is
+replaced, and the rest of it counts.
+"""
 
 import re
 from typing import Any
@@ -6,8 +10,26 @@ from typing import Any
 import jiter
 import msgspec
 
+DEPTH = 200  # levels of a delivery that are read; GitHub's payloads have about ten
+_DIGITS = 1000  # of a number
+_BOM = b"\xef\xbb\xbf"
+
 # An escaped NUL: valid JSON, but no text of GitHub's holds one and PostgreSQL cannot store it.
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+# All that is text, an escape at a time, so that an escaped backslash is never taken for the
+# beginning of one; the two halves of a character beyond U+FFFF go together.
+_GOOD = re.compile(
+    rb"(?:[^\\]++|\\[^u]|\\u(?!0000|[dD][89a-fA-F])"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})*+",
+    re.DOTALL,
+)
+_NO_TEXT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F][0-9a-fA-F]{2})")
+_REPLACEMENT = rb"\ufffd"
+_TOKEN = re.compile(
+    rb'(?P<text>"(?:[^"\\]++|\\.)*+"?)|(?P<open>[\[{])|(?P<close>[\]}])'
+    rb"|(?P<number>-?[0-9][0-9.eE+-]{%d,})" % _DIGITS,
+    re.DOTALL,
+)
 
 
 class InvalidJSON(ValueError):
@@ -15,7 +37,7 @@ class InvalidJSON(ValueError):
 
 
 def parse(text: bytes) -> Any:
-    """Return what a JSON text says.
+    """Return what a JSON text says, read strictly: no two readers can see two things in it.
 
     Refused with InvalidJSON, beside what is no JSON: names that stand twice in one object, NaN
     and infinities, lone surrogates, NUL characters, nesting deeper than 200 levels, and numbers
@@ -31,6 +53,66 @@ def parse(text: bytes) -> Any:
         raise InvalidJSON(str(error)) from None
 
 
+def parse_delivery(text: bytes) -> tuple[Any, bytes]:
+    """Return what the JSON text of a delivery says, and the text as it can be kept.
+
+    U+0000, lone surrogates and bytes that are no UTF-8 become U+FFFD, a byte order mark goes, of
+    names that stand twice in one object the last counts, as for GitHub's own readers. Values
+    nested deeper than DEPTH levels, and numbers of more than a thousand digits, become null.
+    Raises InvalidJSON for what is no JSON.
+    """
+    if b"\\u0000" not in text:
+        try:
+            return _read(text), text
+        except ValueError:
+            pass
+    text = _mended(text)
+    try:
+        return _read(text), text
+    except ValueError:
+        text = _bounded(text)
+    try:
+        return _read(text), text
+    except ValueError as error:
+        raise InvalidJSON(str(error)) from None
+
+
 def render(value: Any) -> bytes:
     """Return `value` as JSON in UTF-8."""
     return msgspec.json.encode(value)
+
+
+def _read(text: bytes) -> Any:
+    return jiter.from_json(text, allow_inf_nan=False, cache_mode="keys")
+
+
+def _mended(text: bytes) -> bytes:
+    """Return a JSON text with U+FFFD for what is no character."""
+    text = text.removeprefix(_BOM).decode("utf-8", "replace").encode()
+    kept: list[bytes] = []
+    since = 0
+    while since < len(text):
+        end = _GOOD.match(text, since).end()  # type: ignore[union-attr]  # it matches anywhere
+        bad = _NO_TEXT.match(text, end)
+        kept += (text[since:end], _REPLACEMENT if bad else text[end : end + 2])
+        since = bad.end() if bad else end + 2
+    return b"".join(kept)
+
+
+def _bounded(text: bytes) -> bytes:
+    """Return a JSON text with null for what is nested too deep or is too long a number."""
+    kept: list[bytes] = []
+    depth, since = 0, 0
+    for match in _TOKEN.finditer(text):
+        if match["open"]:
+            depth += 1
+            if depth == DEPTH + 1:
+                kept.append(text[since : match.start()] + b"null")
+        elif match["close"]:
+            depth -= 1
+            if depth == DEPTH:
+                since = match.end()
+        elif match["number"] and depth <= DEPTH:
+            kept.append(text[since : match.start()] + b"null")
+            since = match.end()
+    return b"".join([*kept, text[since:] if depth <= DEPTH else b""])

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from cachetools import LRUCache, TTLCache
 
+from bot.admission import Names
 from bot.commands import Commands
 from bot.domain import integrations
 from bot.domain.integrations import Integration
@@ -58,9 +59,13 @@ class Services:
     failed_sign_ins: Guesses = field(default_factory=lambda: Guesses(FAILED_SIGN_INS))
     # Who fails too often signs in with GitHub one after the other: each asks GitHub.
     sign_in_lane: asyncio.Lock = field(default_factory=asyncio.Lock)
+    names: Names = field(init=False)
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
+
+    def __post_init__(self) -> None:
+        self.names = Names(self.github)
 
     async def close(self) -> None:
         """Close what is open to GitHub and to the database."""

@@ -7,6 +7,7 @@ from typing import overload
 MILLISECOND = 1_000
 SECOND = 1_000_000
 
+_AHEAD = 300 * SECOND  # by which clocks may differ
 # The years that RFC 3339 can write; anything outside is nonsense, not a time.
 _EARLIEST = -62_135_596_800 * SECOND
 _LATEST = 253_402_300_799 * SECOND
@@ -37,6 +38,14 @@ def parse(value: str | int | None) -> int | None:
     return moment
 
 
+def not_ahead(moment: int, arrival: int) -> int:
+    """Return a time that somebody else tells, or that of its arrival if it lies minutes ahead.
+
+    The newest time wins, so one from the far future would win for ever.
+    """
+    return arrival if moment > arrival + _AHEAD else moment
+
+
 @overload
 def render(moment: int) -> str: ...
 
@@ -54,6 +63,7 @@ def render(moment: int | None) -> str | None:
     if moment is None:
         return None
     seconds, rest = divmod(moment, SECOND)
-    text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    clock = time.gmtime(seconds)
+    text = f"{clock.tm_year:04}" + time.strftime("-%m-%dT%H:%M:%S", clock)  # %Y pads no year
     milliseconds = rest // MILLISECOND
     return f"{text}.{milliseconds:03d}Z" if milliseconds else f"{text}Z"

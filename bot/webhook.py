@@ -10,7 +10,7 @@ import hmac
 import re
 import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -19,12 +19,13 @@ from aiohttp import web
 from gidgethub.sansio import Event
 from isal import isal_zlib
 
-from bot import jsontext, times
+from bot import admission, jsontext, times
 from bot.api import problems
 from bot.api.problems import Problem
-from bot.deliveries import Arrival, Outcome, keep_failed, take_in
+from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
 from bot.domain.integrations import Integration, note_secret
-from bot.handlers.dispatch import Handler, repository_name
+from bot.domain.repositories import NotAllowed
+from bot.handlers.dispatch import subject_of
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
@@ -124,15 +125,15 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
         data, packed = await asyncio.to_thread(_open, body.raw, is_form)
     else:
         data, packed = _open(body.raw, is_form)
+    about = subject_of(data)
     return await _deliver(
         services,
         integration,
         Arrival(
             integration_seq=integration.seq,
-            integration_id=integration.id,
-            host=integration.host,
+            scope=integration.scope,
             event=Event(data, event=event_name, delivery_id=guid),
-            repository=repository_name(data),
+            repository=about.full_name if about else None,
             received_at=received_at,
             headers={
                 name: _clean(request.headers[name])
@@ -154,24 +155,31 @@ async def _deliver(
     line: dict[str, Any],
 ) -> Outcome:
     """Store a delivery and run its handlers in one transaction."""
-    handlers: Sequence[Handler] = ()
-    refused = arrival.repository is not None and not integration.allows(arrival.repository)
+    handlers = services.dispatcher.handlers(arrival.event)
+    line.update(action=arrival.action, repository=arrival.repository, handled=bool(handlers))
+
+    def job(transaction: Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
+        note_secret(transaction, integration, signed_by, arrival.received_at)
+        return take_in(transaction, services.dispatcher, handlers, arrival, confirmed)
+
     try:
-        found = services.dispatcher.handlers(arrival.event)
-        line.update(action=arrival.action, repository=arrival.repository, handled=bool(found))
-        handlers = () if refused else found
-
-        def job(transaction: Transaction) -> Outcome:
-            note_secret(transaction, integration, signed_by, arrival.received_at)
-            return take_in(transaction, services.dispatcher, handlers, arrival, refused=refused)
-
-        return await services.database.write(job, heavy=line["bytes"] > _LARGE)
-    except InvalidPayload as error:
-        raise Problem(400, "invalid payload", f"{error}") from None
+        return await admission.write(
+            services.database,
+            services.names,
+            integration,
+            job,
+            heavy=line["bytes"] > _LARGE,
+        )
     except StorageUnavailable:
         raise
+    except (NotAllowed, InvalidPayload) as error:
+        why = error
+        return await services.database.write(
+            lambda transaction: keep_ignored(transaction, arrival, why)
+        )
     except Exception as error:
-        logger.exception("a handler failed")
+        if not isinstance(error, Waiting):
+            logger.exception("a handler failed")
         failure = error
         return await services.database.write(
             lambda transaction: keep_failed(transaction, arrival, failure)
@@ -267,17 +275,21 @@ def _identity(request: web.Request) -> tuple[str, str]:
     event = request.headers.get("X-GitHub-Event")
     if event is None or not _EVENT.fullmatch(event):
         raise Problem(400, "invalid event", "X-GitHub-Event is missing or not an event's name.")
-    guid = request.headers.get("X-GitHub-Delivery")
-    if guid is None or not _UUID.fullmatch(guid):
-        raise Problem(400, "invalid delivery id", "X-GitHub-Delivery is missing or not a GUID.")
-    return event, guid.lower()
+    guid = id_of(request.headers.get("X-GitHub-Delivery", ""))
+    if guid is None:
+        raise Problem(
+            400,
+            "invalid delivery id",
+            "X-GitHub-Delivery must be 1 to 128 printable ASCII characters; GitHub sends a GUID.",
+        )
+    return event, guid
 
 
 def _open(raw: bytes, is_form: bool) -> tuple[dict[str, Any], bytes]:
     """Return what a body says, and its JSON text compressed for storage."""
     text = _payload_field(raw) if is_form else raw
     try:
-        data = jsontext.parse(text)
+        data, text = jsontext.parse_delivery(text)
     except jsontext.InvalidJSON as error:
         raise Problem(400, "invalid JSON", f"The payload cannot be read: {error}") from None
     if not isinstance(data, dict):
@@ -293,7 +305,7 @@ def _clean(header: str) -> str:
 def _payload_field(raw: bytes) -> bytes:
     try:
         fields = urllib.parse.parse_qs(
-            raw.decode("ascii"), errors="strict", max_num_fields=16, keep_blank_values=True
+            raw.decode("ascii"), errors="replace", max_num_fields=16, keep_blank_values=True
         )
         (payload,) = fields["payload"]
     except (ValueError, KeyError):

@@ -5,12 +5,14 @@ Clearing goes in small steps between which deliveries get their turn.
 
 import asyncio
 import signal
+from collections.abc import Set
 
-import msgspec
 import structlog
 
-from bot import deliveries, times
-from bot.domain.integrations import web_host
+from bot import admission, deliveries, times
+from bot.domain.integrations import scope_of
+from bot.domain.repositories import NotAllowed
+from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services
@@ -75,13 +77,13 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
             return None
         return integration, row
 
-    def again(transaction: Transaction) -> bool:
+    def again(transaction: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
         found = due(transaction)
         if found is None:
             return False
         integration, row = found
-        host = web_host(msgspec.json.decode(integration["config"])["api_url"])
-        deliveries.run_again(transaction, services.dispatcher, integration_id, host, row)
+        scope = scope_of(integration)
+        deliveries.run_again(transaction, services.dispatcher, scope, row, confirmed)
         return True
 
     def failed(transaction: Transaction, failure: Exception) -> None:
@@ -90,11 +92,15 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
             deliveries.fail_again(transaction, integration_id, found[1], failure)
 
     try:
-        done = await services.database.write(again)
+        integration = await services.integration(integration_id)
+        if integration is None:
+            return
+        done = await admission.write(services.database, services.names, integration, again)
     except StorageUnavailable:
         raise
     except Exception as error:
-        logger.exception("a handler failed again", integration=integration_id)
+        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
+            logger.exception("a handler failed again", integration=integration_id)
         failure = error
         await services.database.write(lambda transaction: failed(transaction, failure))
     else:

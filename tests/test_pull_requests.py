@@ -458,21 +458,24 @@ async def test_no_list_shows_an_address(bot: Bot) -> None:
 
 @on_one_engine
 @pytest.mark.parametrize(
-    "change",
+    ("change", "field"),
     [
-        {"number": "seven"},
-        {"number": None, "pull_request": {"title": "No number"}},
-        {"pull_request": None},
-        {"pull_request": {"updated_at": "yesterday"}},
-        {"repository": {"full_name": "no slash"}},
-        {"repository": None, "pull_request": {}},
+        ({"number": None, "pull_request": {"title": "No number"}}, "number"),
+        ({"pull_request": None}, "pull_request"),
+        ({"pull_request": {"updated_at": "yesterday"}, "number": "x"}, "number"),
+        ({"repository": {"full_name": "no slash"}, "pull_request": {}}, "repository"),
+        ({"repository": None, "pull_request": {}}, "repository"),
     ],
 )
-async def test_a_malformed_pull_request_is_refused(bot: Bot, change: dict[str, Any]) -> None:
-    """Signed nonsense is a 400 that names the field, and leaves no trace."""
+async def test_a_pull_request_that_cannot_be_told_is_passed_over(
+    bot: Bot, change: dict[str, Any], field: str
+) -> None:
+    """The answer names the field that is missing, and no pull request is made up."""
     integration = await bot.integration()
     payload = payloads.pull_request("opened", 7, at(0), repo=REPO)
     answer = await bot.deliver(integration, "pull_request", {**payload, **change})
-    assert (answer.status, answer.body["error"]) == (400, "invalid payload")
+    assert (answer.status, answer.body["processed"]) == (200, False)
+    assert f"`{field}`" in answer.body["detail"]
     assert (await bot.get(PAGE)).status == 404
-    assert (await bot.get(f"/api/v1/integrations/{integration}/deliveries")).items == []
+    (kept,) = (await bot.get(f"/api/v1/integrations/{integration}/deliveries")).items
+    assert (kept["status"], f"`{field}`" in kept["error"]) == ("ignored", True)

@@ -18,6 +18,7 @@ from bot.storage.database import Row, StorageUnavailable, Transaction
 operations = Operations("Activity")
 _ROLE = "viewer"
 _BATCH = 200
+_OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
 _HEARTBEAT = 15.0  # seconds; keeps proxies from closing a quiet stream
 _RECONNECT = 2_000  # milliseconds that a client waits before it comes back
 
@@ -170,4 +171,4 @@ def activity_item(row: Row) -> models.ActivityItem:
 
 def _delivery_id(guid: str | None) -> str | None:
     """Return the delivery that told of something; none did if it came through ourselves."""
-    return None if guid is None or ":" in guid else guid
+    return None if guid is None or guid.startswith(_OURS) else guid

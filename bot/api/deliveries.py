@@ -1,16 +1,19 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
 import zlib
+from collections.abc import Set
 from typing import Any
 
 import msgspec
 import structlog
 
-from bot import deliveries, jsontext, times
+from bot import admission, deliveries, jsontext, times
 from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
-from bot.domain.integrations import web_host
+from bot.domain.integrations import scope_of
+from bot.domain.repositories import NotAllowed
+from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.storage import deliveries as storage
 from bot.storage import integrations
@@ -70,7 +73,7 @@ async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
 
     def job(transaction: Transaction) -> models.DeliveryDetail | None:
-        row = _find(call, transaction, call.path("delivery_id").lower())
+        row = _find(call, transaction, _delivery_id(call))
         return _detail(row) if row else None
 
     found = await call.services.database.read(job)
@@ -89,20 +92,20 @@ async def get(call: Call) -> Any:
 )
 async def replay(call: Call) -> Any:
     """Changes nothing if they had succeeded. The answer tells how it went this time."""
-    return await run_again(call, call.path("delivery_id").lower())
+    return await run_again(call, _delivery_id(call))
 
 
 async def run_again(call: Call, guid: str) -> models.Delivery:
     """Replay one delivery of the call's integration; raises Problem."""
-    database, dispatcher = call.services.database, call.services.dispatcher
+    services, database = call.services, call.services.database
     structlog.contextvars.bind_contextvars(delivery=guid)
 
-    def again(transaction: Transaction) -> bool:
+    def again(transaction: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
         row, integration = _find(call, transaction, guid), _integration(call, transaction)
         if row is None or integration is None:
             return False
-        host = web_host(msgspec.json.decode(integration["config"])["api_url"])
-        deliveries.run_again(transaction, dispatcher, integration["id"], host, row)
+        scope = scope_of(integration)
+        deliveries.run_again(transaction, services.dispatcher, scope, row, confirmed)
         return True
 
     def failed(transaction: Transaction, failure: Exception) -> bool:
@@ -112,8 +115,11 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         deliveries.fail_again(transaction, integration["id"], row, failure)
         return True
 
+    loaded = await services.integration(call.path("integration_id").lower())
+    if loaded is None:
+        raise not_found("integration")
     try:
-        found = await database.write(again)
+        found = await admission.write(database, services.names, loaded, again)
     except StorageUnavailable:
         raise
     except deliveries.PayloadGone:
@@ -123,7 +129,8 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
             "The payload of this delivery is not stored; use GitHub's Redeliver button.",
         ) from None
     except Exception as error:
-        logger.exception("a handler failed")
+        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
+            logger.exception("a handler failed")
         failure = error
         found = await database.write(lambda transaction: failed(transaction, failure))
     if not found:
@@ -138,6 +145,11 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     if answer is None:
         raise not_found("delivery")
     return answer
+
+
+def _delivery_id(call: Call) -> str:
+    given = call.path("delivery_id")
+    return deliveries.id_of(given) or given
 
 
 def _integration(call: Call, transaction: Transaction) -> Row | None:
@@ -170,5 +182,5 @@ def _detail(row: Row) -> models.DeliveryDetail:
     return models.DeliveryDetail(
         **_delivery(row),
         headers=msgspec.json.decode(row["headers"]),
-        payload=jsontext.parse(zlib.decompress(payload)) if payload is not None else None,
+        payload=jsontext.parse_delivery(zlib.decompress(payload))[0] if payload else None,
     )

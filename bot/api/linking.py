@@ -137,7 +137,7 @@ async def create_issue(call: Call) -> Any:
     def job(transaction: Transaction) -> str | None:
         if not experiments.exists(transaction, key):
             return None
-        repository_id = repositories.resolve(transaction, integration.host, body.repository)
+        repository_id = repositories.resolve(transaction, integration.scope, body.repository)
         if idempotency_key is not None:
             earlier = action_storage.by_idempotency_key(transaction, idempotency_key)
             if earlier is not None:
@@ -148,7 +148,10 @@ async def create_issue(call: Call) -> Any:
             raise invalid([("integration_id", "is no integration's id")])
         return actions.owe_issue(transaction, row, repository_id, request, idempotency_key)
 
-    action_id = await call.services.database.write(job)
+    try:
+        action_id = await call.services.database.write(job)
+    except repositories.NotAllowed:  # the list was changed this very moment
+        raise _not_allowed() from None
     if action_id is None:
         raise not_found("experiment")
     log_change(call, "issue ordered", experiment=key, action=action_id)
@@ -226,9 +229,15 @@ async def _integration(call: Call, integration_id: str, repository: str) -> Inte
         raise invalid([("integration_id", "is no integration's id")])
     if not found.is_active:
         raise invalid([("integration_id", "is that of an integration that is not active")])
-    if not found.allows(repository):
-        raise invalid([("repository", "is not among the integration's repositories")])
+    if not await call.services.database.read(
+        lambda transaction: repositories.allows_name(transaction, found.scope, repository)
+    ):
+        raise _not_allowed()
     return found
+
+
+def _not_allowed() -> Problem:
+    return invalid([("repository", "is not among the integration's repositories")])
 
 
 async def _fetch(call: Call, integration: Integration, repository: str, number: int) -> Any | None:
@@ -284,6 +293,8 @@ def _take_in(
         return pull_request.take_in_fetched(
             transaction, integration, body.repository, body.number, fetched
         )
+    except repositories.NotAllowed:
+        raise _not_allowed() from None
     except payloads.InvalidPayload:
         raise Problem(
             502, "unreadable answer", "GitHub's answer does not describe a pull request."

@@ -6,6 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
+from bot.domain.repositories import FULL_NAME
 
 T = TypeVar("T")
 # Python alone lets `$` match before a last line feed; this is the end for every reader.
@@ -23,6 +24,9 @@ def _text(limit: int, description: str, minimum: int = 0) -> Meta:
 
 
 Id = Annotated[str, Meta(description="A UUID.", extra_json_schema={"format": "uuid"})]
+DeliveryId = Annotated[
+    str, Meta(description="An X-GitHub-Delivery: a GUID, or what else the sender numbers by.")
+]
 Time = Annotated[
     str,
     Meta(description="RFC 3339, UTC, with `Z`.", extra_json_schema={"format": "date-time"}),
@@ -125,7 +129,12 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     repositories: (
         Annotated[
             list[Annotated[str, _text(210, "`owner/name` or `owner/*`.", minimum=1)]],
-            Meta(max_length=1000, description="Allow-list; null lets every repository in."),
+            Meta(
+                max_length=1000,
+                description="Allow-list; null lets every repository in. A repository that has come "
+                "under an entry keeps its place when it is renamed or transferred, until the entry "
+                "is taken off the list.",
+            ),
         ]
         | UnsetType
         | None
@@ -279,7 +288,7 @@ class Integration(Struct):
 class Delivery(Struct):
     """A delivery that GitHub sent; `id` is its X-GitHub-Delivery."""
 
-    id: Id
+    id: DeliveryId
     event: str
     action: str | None
     repository: str | None
@@ -302,6 +311,9 @@ class WebhookAnswer(Struct, omit_defaults=True):
 
     processed: bool
     reason: str | UnsetType = UNSET
+    detail: (
+        Annotated[str, Meta(description="Which field is missing or cannot be read.")] | UnsetType
+    ) = UNSET
     duplicate: bool | UnsetType = UNSET
 
 
@@ -398,7 +410,7 @@ class LinkedPullRequest(PullRequest):
 RepositoryName = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}" + END,
+        pattern=FULL_NAME,
         description="`owner/name` on GitHub.",
     ),
 ]
@@ -520,7 +532,7 @@ class ActivityItem(Struct):
     summary: str
     html_url: str | None
     repository: str | None
-    delivery_id: Id | None
+    delivery_id: DeliveryId | None
 
 
 # --- The service itself

@@ -200,7 +200,10 @@ def _webhook(schema_of: dict[Any, Any]) -> dict[str, Any]:
     headers = {
         "X-Hub-Signature-256": (r"^sha256=[0-9a-f]{64}$", "HMAC-SHA256 of the raw body."),
         "X-GitHub-Event": (r"^[a-z][a-z0-9_]{0,63}$", "The event's name."),
-        "X-GitHub-Delivery": (r"^[0-9a-fA-F-]{36}$", "The delivery's GUID."),
+        "X-GitHub-Delivery": (
+            r"^[ -~]{1,128}$",
+            "The delivery's id, once per integration: GitHub sends a GUID, emulators numbers.",
+        ),
     }
     return {
         "operationId": "webhook_receive_post",
@@ -236,8 +239,17 @@ def _webhook(schema_of: dict[Any, Any]) -> dict[str, Any]:
             },
         },
         "responses": {
-            "200": {"description": "Processed, ignored or a duplicate.", "content": answer},
-            "202": {"description": "Stored; a handler failed and is retried.", "content": answer},
+            "200": {
+                "description": "Processed, ignored or a duplicate. A field that cannot be read is "
+                "left out and the rest counts; without what the event is about nothing is taken "
+                "in, and `detail` names the field.",
+                "content": answer,
+            },
+            "202": {
+                "description": "Stored, and tried again: a handler failed, or only GitHub can tell "
+                "whether the allow-list lets the repository in, and it cannot be asked now.",
+                "content": answer,
+            },
         }
         | _problems({400, 401, 403, 404, 408, 413, 415, 503}, schema_of),
     }

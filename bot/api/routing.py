@@ -18,6 +18,7 @@ from bot import jsontext, times
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, invalid
+from bot.domain.repositories import NAME
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
 from bot.storage import tokens
@@ -31,14 +32,19 @@ ROLES = ("viewer", "developer", "admin")  # each may do all that those before it
 # Path parameters: the pattern that their values have, and what they are.
 PARAMETERS = {
     "integration_id": (r"[0-9a-fA-F-]{36}", "An integration's id, a UUID."),
-    "delivery_id": (r"[0-9a-fA-F-]{36}", "A delivery's id, its X-GitHub-Delivery."),
+    "delivery_id": (
+        r"[ -~]{1,128}",
+        "A delivery's id, its X-GitHub-Delivery: a GUID, or what else the sender numbers by.",
+    ),
     "action_id": (r"[0-9a-fA-F-]{36}", "An action's id, a UUID."),
     "token_id": (r"[0-9a-f-]{36}", "An API token's id, a UUID."),
     "key": (r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", "An experiment's key."),
-    "owner": (r"[A-Za-z0-9_.-]{1,100}", "The owner of a repository."),
-    "repo": (r"[A-Za-z0-9_.-]{1,100}", "The name of a repository."),
+    "owner": (NAME, "The owner of a repository."),
+    "repo": (NAME, "The name of a repository."),
     "number": (r"[1-9][0-9]{0,9}", "The number of a pull request."),
 }
+# How the value looks in an address, where that is not the same: a slash is %2F there.
+_IN_ADDRESSES = {"delivery_id": r"[^/]{1,384}"}
 
 
 @dataclass(slots=True)
@@ -149,7 +155,7 @@ class Operations:
         return [
             web.route(
                 operation.method,
-                _aiohttp_path(operation.path),
+                aiohttp_path(operation.path),
                 functools.partial(_serve, operation),
                 expect_handler=expect,
             )
@@ -157,8 +163,14 @@ class Operations:
         ]
 
 
-def _aiohttp_path(path: str) -> str:
-    return re.sub(r"\{(\w+)\}", lambda match: f"{{{match[1]}:{PARAMETERS[match[1]][0]}}}", path)
+def aiohttp_path(path: str) -> str:
+    """Return a path whose parameters match the values that they may have."""
+
+    def pattern(match: re.Match[str]) -> str:
+        name = match[1]
+        return f"{{{name}:{_IN_ADDRESSES.get(name, PARAMETERS[name][0])}}}"
+
+    return re.sub(r"\{(\w+)\}", pattern, path)
 
 
 async def _serve(operation: Operation, request: web.Request) -> web.StreamResponse:

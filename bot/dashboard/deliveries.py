@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
+from urllib.parse import quote
 
 from aiohttp import web
 
@@ -72,10 +73,13 @@ async def replay(visit: Visit) -> web.StreamResponse:
         return await _detail(visit, problem)
     said = {
         "processed": "Replayed. It has taken effect; had it before, nothing changed.",
-        "ignored": "Replayed. No handler wants this event, so nothing changed.",
+        "ignored": "Replayed, and nothing was done; the reason is below."
+        if answer.error
+        else "Replayed. No handler wants this event, so nothing changed.",
     }
+    listed = f"/integrations/{visit.path('integration_id').lower()}/deliveries"
     return visit.to(
-        f"/integrations/{visit.path('integration_id').lower()}/deliveries/{answer.id}",
+        f"{listed}/{quote(answer.id, safe='')}",
         said.get(answer.status, "Replayed, and it failed again; the reason is below."),
     )
 
@@ -146,6 +150,7 @@ class _Listed:
     """A delivery as a page shows it."""
 
     id: str
+    address: str  # of its page, below that of the list
     what: str
     event: str
     repository: str | None
@@ -161,6 +166,7 @@ class _Listed:
         what = f"{one.event}.{one.action}" if one.action else one.event
         return cls(
             id=one.id,
+            address=quote(one.id, safe=""),
             what=concealing.text(what),
             event=one.event,
             repository=concealing.text(one.repository) if one.repository else None,

@@ -18,7 +18,7 @@ from bot.api.problems import Problem, invalid
 from bot.dashboard import charts
 from bot.dashboard.experiments import explained, listed_words, plain_text
 from bot.dashboard.page import Pages, Visit, address
-from bot.domain import integrations, suggestions
+from bot.domain import integrations, repositories, suggestions
 from bot.domain.experiments import STATUSES
 from bot.domain.integrations import Integration
 from bot.storage import activity as activity_storage
@@ -369,7 +369,13 @@ async def _candidates(visit: Visit, host: str, repository: str) -> list[Integrat
     rows = await visit.services.database.read(lambda tx: integration_storage.listed(tx, None, 200))
     active = [integrations.load(row, visit.services.vault) for row in rows if row["is_active"]]
     there = [one for one in active if one.host == host]
-    found = [one for one in there if one.allows(repository)]
+
+    def allowing(transaction: Transaction) -> list[Integration]:
+        return [
+            one for one in there if repositories.allows_name(transaction, one.scope, repository)
+        ]
+
+    found = await visit.services.database.read(allowing)
     if not there:
         hosts = ", ".join(sorted({one.host for one in active}))
         raise _wrong(

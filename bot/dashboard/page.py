@@ -15,7 +15,7 @@ from bot import extensions
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, unavailable
-from bot.api.routing import PARAMETERS, ROLES, Call, parse_query, validate
+from bot.api.routing import ROLES, Call, aiohttp_path, parse_query, validate
 from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
 from bot.log import logger
@@ -156,12 +156,12 @@ def application_routes() -> list[web.RouteDef]:
     for pages in extensions.instances(modules, Pages):
         for one in pages.declared:
             routes.append(
-                web.route(one.method, _pattern(one.path), _serving(one), expect_handler=expect)
+                web.route(one.method, aiohttp_path(one.path), _serving(one), expect_handler=expect)
             )
     for open_pages in extensions.instances(modules, OpenPages):
         for method, path, handler in open_pages.declared:
             routes.append(
-                web.route(method, _pattern(path), _explaining(handler), expect_handler=expect)
+                web.route(method, aiohttp_path(path), _explaining(handler), expect_handler=expect)
             )
     return routes
 
@@ -184,12 +184,6 @@ async def read_form(request: web.Request) -> dict[str, str]:
     except (web.RequestPayloadError, ConnectionError, ValueError):
         raise Problem(400, "broken form", "The form cannot be read; send it again.") from None
     return {name: values[-1].strip() for name, values in fields.items()}
-
-
-def _pattern(path: str) -> str:
-    for name, (pattern, _) in PARAMETERS.items():
-        path = path.replace(f"{{{name}}}", f"{{{name}:{pattern}}}")
-    return path
 
 
 def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -1,6 +1,5 @@
 """Integrations: what lets deliveries in and calls out, with their secrets sealed in storage."""
 
-import fnmatch
 import hashlib
 import re
 import uuid
@@ -16,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import times
 from bot.domain import actions, commands, refresh
+from bot.domain.repositories import NAME, Scope, allows
 from bot.storage import integrations as storage
+from bot.storage import places
 from bot.storage.database import Row, Transaction
 from bot.storage.vault import Vault
 
@@ -28,7 +29,7 @@ _SECRETS = ("token", "private_key", "webhook_secret", "client_secret")
 _REGISTERED = ("client_id", "client_secret", "slug", "html_url")
 _SECRET_NOTED = 60 * times.SECOND
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/(?:[A-Za-z0-9_.-]{1,100}|\*)")
+_REPOSITORY = re.compile(rf"{NAME}/(?:{NAME}|\*)")
 
 
 class Invalid(ValueError):
@@ -66,12 +67,21 @@ class Integration:
         previous = [secret for secret, until in self.previous_secrets if now < until]
         return [secret.encode() for secret in (self.webhook_secret, *previous)]
 
-    def allows(self, repository: str) -> bool:
-        """Tell whether the allow-list lets a repository in; names ignore case, as GitHub's do."""
-        if self.repositories is None:
-            return True
-        name = repository.lower()
-        return any(fnmatch.fnmatchcase(name, pattern.lower()) for pattern in self.repositories)
+    @property
+    def scope(self) -> Scope:
+        """Of which repositories it may hear, and on which it may act."""
+        return _scope(self.id, self.host, self.repositories)
+
+
+def scope_of(row: Row) -> Scope:
+    """Return the scope of a stored integration."""
+    config = msgspec.json.decode(row["config"])
+    return _scope(row["id"], web_host(config["api_url"]), config.get("repositories"))
+
+
+def _scope(integration_id: str, host: str, repositories: Sequence[str] | None) -> Scope:
+    entries = tuple(entry.lower() for entry in repositories) if repositories else None
+    return Scope(integration_id, host, entries)
 
 
 def load(row: Row, vault: Vault) -> Integration:
@@ -219,12 +229,16 @@ def change(
     )
     if is_rotated:
         storage.forget_secret_use(transaction, integration_id)
+    listed = [entry.lower() for entry in config.get("repositories") or ()]
+    places.keep_only(transaction, integration_id, listed)
     changed = storage.find(transaction, integration_id)
     assert changed is not None
     actions.integration_changed(transaction, changed)
     if actions.check_setting(changed) not in ("off", actions.check_setting(row)):
-        allows = load(changed, vault).allows
-        refresh.check_setting_changed(transaction, changed, allows)
+        scope = load(changed, vault).scope
+        refresh.check_setting_changed(
+            transaction, changed, lambda repository: allows(transaction, scope, repository)
+        )
     return changed
 
 
@@ -238,6 +252,7 @@ def delete(transaction: Transaction, integration_id: str) -> bool:
     """Take an integration out of service; False if there is none. What it owed is given up."""
     if not storage.mark_deleted(transaction, integration_id, times.now()):
         return False
+    places.keep_only(transaction, integration_id, [])
     actions.integration_deleted(transaction, integration_id)
     commands.integration_deleted(transaction, integration_id)
     return True

@@ -1,5 +1,6 @@
 """Takes in what deliveries say of pull requests and issues; state, links and feed follow."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,7 @@ _TIME_ON_BRANCH = (
     "created_at",
     "closed_at",
 )
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def observe(
@@ -264,7 +266,11 @@ def close_all_of_repository(
 
 def _add_version(transaction: Transaction, item: Item, snapshot: Snapshot) -> bool:
     text = msgspec.json.encode(snapshot).decode()
-    return facts.add_version(transaction, item.id, snapshot.guid, snapshot.order, text)
+    # A GUID is the event's, whichever integration receives it; another id is the sender's own.
+    guid = snapshot.guid
+    if ":" not in guid and not _GUID.fullmatch(guid):
+        guid = f"{snapshot.integration_id}:{guid}"
+    return facts.add_version(transaction, item.id, guid, snapshot.order, text)
 
 
 def _columns(now: Snapshot) -> dict[str, Any]:

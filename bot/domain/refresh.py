@@ -25,11 +25,11 @@ def owe_rewriting(transaction: Transaction, repository: Row) -> None:
 
 
 def check_setting_changed(
-    transaction: Transaction, integration: Row, allows: Callable[[str], bool]
+    transaction: Transaction, integration: Row, allows: Callable[[Row], bool]
 ) -> None:
     """Bring the checks of the open pull requests that an integration looks after up to date."""
     for repository in facts.repositories_with_open_pull_requests(transaction, integration["id"]):
-        if allows(repository["full_name"]):
+        if allows(repository):
             _owe(transaction, integration, repository, {})
 
 

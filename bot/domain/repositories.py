@@ -1,15 +1,110 @@
-"""Which repository a payload speaks of: GitHub's numeric id decides, a name where there is none."""
+"""Which repository a payload speaks of, and whether an integration may hear of it.
 
+GitHub's numeric id decides, a name where there is none. Whatever takes a repository from a payload
+or a request goes through `resolve` (what it is about) or `other` (what it names beside), and so
+through the integration's allow-list, of which `admit` is the one reading.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 
 from bot.domain import refresh
-from bot.storage import facts
+from bot.storage import facts, places
 from bot.storage.database import Row, Transaction
+
+# Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
+NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
+FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a last line feed
+
+
+class NotAllowed(Exception):
+    """The integration's allow-list does not let a repository in."""
+
+
+class Unconfirmed(Exception):
+    """It would, if the repository has the name that a payload gives it: GitHub knows.
+
+    A payload alone could give any repository a name that is on the list.
+    """
+
+    def __init__(self, full_name: str, github_id: int) -> None:
+        super().__init__(f"{full_name} is not known to be {github_id}")
+        self.full_name, self.github_id = full_name, github_id
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which repositories an integration may hear of and act on: those of its allow-list.
+
+    `entries` are its entries in lower case, as GitHub's names ignore case; None lets all in.
+    """
+
+    integration_id: str
+    host: str
+    entries: tuple[str, ...] | None
+
+    def entry_of(self, full_name: str) -> str | None:
+        """Return the entry that lists a name, the one that names it before `owner/*`."""
+        name = full_name.lower()
+        for entry in (name, f"{name.partition('/')[0]}/*"):
+            if self.entries is not None and entry in self.entries:
+                return entry
+        return None
+
+    def lists(self, full_name: str) -> bool:
+        return self.entries is None or self.entry_of(full_name) is not None
+
+
+def admit(
+    transaction: Transaction,
+    scope: Scope,
+    full_name: str,
+    github_id: int | None = None,
+    *,
+    old_name: str | None = None,
+    confirmed: Set[tuple[str, int]] = frozenset(),
+) -> Row | None:
+    """Return the repository that is meant, None if it is new; raises NotAllowed, Unconfirmed.
+
+    An entry of an allow-list is a name. The repository that has come under it keeps its place
+    whatever it is called later. `old_name` is what a rename says that it was called before,
+    `confirmed` are names and ids that GitHub itself has said belong together.
+    """
+    row = _find(transaction, scope, full_name, github_id, old_name)
+    if scope.entries is None or (row is not None and _has_place(transaction, scope, row)):
+        return row
+    listed = scope.entry_of(full_name)
+    known = scope.entry_of(row["full_name"]) if row is not None else None
+    if listed is None and known is None:
+        raise NotAllowed
+    if github_id is None or (listed is not None and (full_name.lower(), github_id) in confirmed):
+        return row
+    is_from_outside = row is not None and known is None
+    name = full_name if listed or row is None else row["full_name"]
+    if is_from_outside or _is_taken(transaction, scope, row, name, github_id):
+        if listed is None:
+            raise NotAllowed
+        raise Unconfirmed(full_name, github_id)
+    return row
+
+
+def allows(transaction: Transaction, scope: Scope, repository: Row) -> bool:
+    """Tell whether an integration may act on a repository that is known."""
+    return scope.lists(repository["full_name"]) or _has_place(transaction, scope, repository)
+
+
+def allows_name(transaction: Transaction, scope: Scope, full_name: str) -> bool:
+    """Tell whether an integration may act on what has a name now, as far as is known here."""
+    if scope.lists(full_name):
+        return True
+    rows = facts.repositories_by_name(transaction, scope.host, full_name)
+    return bool(rows) and _has_place(transaction, scope, rows[0])
 
 
 def resolve(
     transaction: Transaction,
-    host: str,
+    scope: Scope,
     full_name: str,
     github_id: int | None = None,
     updated_at: int | None = None,
@@ -17,22 +112,30 @@ def resolve(
     visibility: str | None = None,
     *,
     is_rename: bool = False,
+    old_name: str | None = None,
+    confirmed: Set[tuple[str, int]] = frozenset(),
 ) -> int:
     """Return our id of a repository, which is made or renamed as far as the payload knows better.
 
     A payload that tells of a rename is believed unless it is older than what is known. Any other
-    is believed only if it is newer, since a late one still carries the old name.
+    is believed only if it is newer, since a late one still carries the old name. Raises
+    NotAllowed, Unconfirmed.
     """
-    row = _find(transaction, host, full_name, github_id)
+    row = admit(transaction, scope, full_name, github_id, old_name=old_name, confirmed=confirmed)
     if row is None:
         row = facts.add_repository(
-            transaction, host, github_id, full_name, updated_at, default_branch
+            transaction, scope.host, github_id, full_name, updated_at, default_branch
         )
         observe_visibility(transaction, row, visibility, updated_at)
+        _take_place(transaction, scope, row, full_name)
         return int(row["id"])
+    _take_place(transaction, scope, row, full_name)
     if github_id is not None and row["github_id"] is None:
         facts.identify_repository(transaction, row["id"], github_id)
-    if row["full_name"] != full_name and _is_news(row["named_at"], updated_at, is_rename):
+    is_certain = (full_name.lower(), github_id) in confirmed
+    if row["full_name"] != full_name and (
+        is_certain or _is_news(row["named_at"], updated_at, is_rename)
+    ):
         facts.name_repository(transaction, row["id"], full_name, updated_at or row["named_at"])
     if default_branch is not None and row["default_branch"] != default_branch:
         facts.set_default_branch(transaction, row["id"], default_branch)
@@ -73,25 +176,78 @@ def is_public(row: Row) -> bool:
     return row["visibility"] in ("public", None)
 
 
-def identify(transaction: Transaction, host: str, full_name: str, github_id: int) -> None:
-    """A repository that is known only by its name has turned out to be `github_id`."""
-    if facts.repository_by_github_id(transaction, host, github_id) is None:
-        for row in facts.repositories_by_name(transaction, host, full_name):
-            if row["github_id"] is None:
-                facts.identify_repository(transaction, row["id"], github_id)
-                return
+def other(
+    transaction: Transaction,
+    scope: Scope,
+    full_name: str,
+    github_id: int | None = None,
+    updated_at: int | None = None,
+    default_branch: str | None = None,
+) -> int | None:
+    """Return our id of a repository that a payload names beside the one that it is about.
+
+    None if the allow-list does not let it in, or its name is known to be another's. What is known
+    of it already stays as it is.
+    """
+    try:
+        row = admit(transaction, scope, full_name, github_id)
+    except (NotAllowed, Unconfirmed):
+        return None
+    if row is None:
+        if facts.repositories_by_name(transaction, scope.host, full_name):
+            return None
+        row = facts.add_repository(
+            transaction, scope.host, github_id, full_name, updated_at, default_branch
+        )
+    return int(row["id"])
 
 
-def _find(transaction: Transaction, host: str, full_name: str, github_id: int | None) -> Row | None:
+def _find(
+    transaction: Transaction,
+    scope: Scope,
+    full_name: str,
+    github_id: int | None,
+    old_name: str | None,
+) -> Row | None:
     if github_id is not None:
-        row = facts.repository_by_github_id(transaction, host, github_id)
+        row = facts.repository_by_github_id(transaction, scope.host, github_id)
         if row is not None:
             return row
-    for row in facts.repositories_by_name(transaction, host, full_name):
-        # A name may have passed to another repository; one that is known by its id is not it.
-        if github_id is None or row["github_id"] is None:
-            return row
+    # One that was only known by its old name so far is known by its id from now on.
+    is_ours = old_name is not None and github_id is not None and scope.lists(old_name)
+    for name in ([old_name] if is_ours else []) + [full_name]:
+        for row in facts.repositories_by_name(transaction, scope.host, name or ""):
+            # A name may have passed to another repository; one that is known by its id is not it.
+            if github_id is None or row["github_id"] is None:
+                return row
     return None
+
+
+def _has_place(transaction: Transaction, scope: Scope, row: Row) -> bool:
+    held = places.of_repository(transaction, scope.integration_id, row["id"])
+    return any(entry in (scope.entries or ()) for entry in held)
+
+
+def _take_place(transaction: Transaction, scope: Scope, row: Row, full_name: str) -> None:
+    """Note under which entry a repository has come, the first time."""
+    entry = scope.entry_of(full_name) or scope.entry_of(row["full_name"])
+    if entry is not None and not _has_place(transaction, scope, row):
+        places.hold(transaction, scope.integration_id, entry, row["id"])
+
+
+def _is_taken(
+    transaction: Transaction, scope: Scope, row: Row | None, full_name: str, github_id: int
+) -> bool:
+    """Tell whether another repository is known under a name, or has its place on the list."""
+    found = list(facts.repositories_by_name(transaction, scope.host, full_name))
+    if full_name.lower() in (scope.entries or ()):
+        found += places.holders(transaction, scope.integration_id, full_name.lower())
+    return any(
+        one["deleted_at"] is None
+        and one["github_id"] not in (None, github_id)
+        and (row is None or one["id"] != row["id"])
+        for one in found
+    )
 
 
 def _is_news(known: int | None, told: int | None, is_rename: bool) -> bool:

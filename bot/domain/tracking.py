@@ -47,8 +47,8 @@ class Created:
                 for label in issue.get("labels") or ()
             ],
             author=user.get("login") if isinstance(user, dict) else None,
-            created_at=created_at,
-            updated_at=updated_at,
+            created_at=times.not_ahead(created_at, times.now()),
+            updated_at=times.not_ahead(updated_at, times.now()),
         )
 
     @property

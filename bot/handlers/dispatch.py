@@ -1,15 +1,15 @@
 """Calls the handlers of a delivery, in a fixed order, inside a transaction."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import times
 from bot.domain import installations, repositories
+from bot.domain.repositories import Scope
 from bot.handlers import payloads
 from bot.storage.database import Transaction
 
@@ -20,57 +20,91 @@ Handler = Callable[..., Awaitable[None]]
 class Delivery:
     """What a handler knows beside the event: through whom and when it came, and the transaction.
 
-    `host` is the web host of the GitHub it came from, `received_at` stands in for times that a
-    payload lacks, in microseconds.
+    `scope` says of which repositories the integration may hear, and `confirmed` which names GitHub
+    itself has told. `received_at` stands in for times that a payload lacks, in microseconds.
     """
 
     transaction: Transaction
-    integration_id: str
-    host: str
+    scope: Scope
     guid: str
     received_at: int
     installation_id: int | None
+    confirmed: Set[tuple[str, int]] = frozenset()
 
     @classmethod
     def of(
         cls,
         transaction: Transaction,
-        integration_id: str,
-        host: str,
+        scope: Scope,
         event: Event,
         received_at: int,
+        confirmed: Set[tuple[str, int]] = frozenset(),
     ) -> "Delivery":
         """Return what the handlers of `event` are given."""
-        installation = event.data.get("installation")
-        identifier = installation.get("id") if isinstance(installation, dict) else None
-        is_id = type(identifier) is int and 0 < identifier < 2**63
         return cls(
             transaction,
-            integration_id,
-            host,
+            scope,
             event.delivery_id,
             received_at,
-            identifier if is_id else None,
+            _installation_of(event.data),
+            confirmed,
         )
 
-    def time(self, value: str | int | None) -> int | None:
-        """Return a time of the payload; raises InvalidPayload if it is none."""
-        try:
-            return times.parse(value)
-        except ValueError:
-            raise payloads.InvalidPayload("Expected a time in RFC 3339") from None
+    @property
+    def integration_id(self) -> str:
+        return self.scope.integration_id
 
-    def repository(self, repository: payloads.Repository, *, is_rename: bool = False) -> int:
-        """Return our id of a payload's repository."""
+    @property
+    def host(self) -> str:
+        """The web host of the GitHub that it came from."""
+        return self.scope.host
+
+    def time(self, value: str | int | None) -> int | None:
+        """Return a time of the payload; None if it is none. It is never ahead of its arrival."""
+        try:
+            moment = times.parse(value)
+        except ValueError:
+            return None
+        return None if moment is None else times.not_ahead(moment, self.received_at)
+
+    def admit(self, event: Event) -> None:
+        """Look whether the integration may hear of what an event is about.
+
+        Raises NotAllowed, Unconfirmed.
+        """
+        about = subject_of(event.data)
+        if about is not None and self.scope.entries is not None:
+            repositories.admit(
+                self.transaction,
+                self.scope,
+                about.full_name,
+                about.id,
+                old_name=old_name_in(event),
+                confirmed=self.confirmed,
+            )
+
+    def repository(
+        self,
+        repository: payloads.Repository,
+        *,
+        is_rename: bool = False,
+        old_name: str | None = None,
+    ) -> int:
+        """Return our id of the repository that a payload is about.
+
+        Raises NotAllowed, Unconfirmed.
+        """
         repository_id = repositories.resolve(
             self.transaction,
-            self.host,
+            self.scope,
             repository.full_name,
             repository.id,
             self.time(repository.updated_at),
             repository.default_branch,
             repositories.visibility_of(repository.private, repository.visibility),
             is_rename=is_rename,
+            old_name=old_name,
+            confirmed=self.confirmed,
         )
         if self.installation_id is not None:
             installations.observe_repository(
@@ -80,38 +114,75 @@ class Delivery:
 
     def repository_of(self, repository: payloads.Repository | None, html_url: str | None) -> int:
         """Return our id of the repository, taken from a page's address where none is given."""
-        if repository is None:
-            name = repository_name({"issue": {"html_url": html_url}})
-            if name is None:
-                raise payloads.InvalidPayload("Object missing required field `repository`")
-            repository = payloads.Repository(full_name=name)
-        return self.repository(repository)
+        return self.repository(repository_told(repository, html_url))
+
+    def other_repository(self, repository: payloads.Repository) -> int | None:
+        """Return our id of a repository that a payload names beside; None if it is not to be told.
+
+        Nothing that is known of it changes.
+        """
+        return repositories.other(
+            self.transaction,
+            self.scope,
+            repository.full_name,
+            repository.id,
+            self.time(repository.updated_at),
+            repository.default_branch,
+        )
 
 
-def repository_name(data: dict[str, Any]) -> str | None:
-    """Return the full name of the repository a payload is about; None if it names none.
+def _installation_of(data: dict[str, Any]) -> int | None:
+    """Return the id of the App's installation through which a payload came, if it says."""
+    installation = data.get("installation")
+    identifier = installation.get("id") if isinstance(installation, dict) else None
+    return identifier if type(identifier) is int and 0 < identifier < 2**63 else None
+
+
+def repository_told(
+    repository: payloads.Repository | None, html_url: str | None
+) -> payloads.Repository:
+    """Return the repository that a payload is about, taken from an address where none is given."""
+    if repository is not None:
+        return repository
+    place = payloads.place_in(html_url)
+    if place is None:
+        raise payloads.InvalidPayload("`repository` is missing or cannot be read")
+    return payloads.Repository(full_name=place[0])
+
+
+def subject_of(data: dict[str, Any]) -> payloads.Repository | None:
+    """Return the repository that a payload is about; None if it names none.
 
     Where `repository` is missing, the address of the pull request or issue tells.
     """
-    repository = data.get("repository")
-    if isinstance(repository, dict):
-        name = repository.get("full_name")
-        return name if isinstance(name, str) else None
+    try:
+        return payloads.read(data.get("repository"), payloads.Repository)
+    except payloads.InvalidPayload:
+        pass
     for name in ("pull_request", "issue"):
         thing = data.get(name)
         address = thing.get("html_url") if isinstance(thing, dict) else None
-        if isinstance(address, str):
-            parts = _path(address).split("/")
-            if len(parts) == 5 and parts[3] in ("pull", "issues") and parts[4].isdecimal():
-                return f"{parts[1]}/{parts[2]}"
+        place = payloads.place_in(address) if isinstance(address, str) else None
+        if place is not None:
+            return payloads.Repository(full_name=place[0])
     return None
 
 
-def _path(address: str) -> str:
+def old_name_in(event: Event) -> str | None:
+    """Return what a repository was called before the rename or transfer that an event tells of."""
+    if event.event != "repository" or event.data.get("action") not in ("renamed", "transferred"):
+        return None
+    about, changes = subject_of(event.data), event.data.get("changes")
+    if about is None:
+        return None
+    owner, name = about.full_name.split("/")
     try:
-        return urlsplit(address).path
-    except ValueError:
-        return ""
+        if "repository" in changes:
+            return f"{owner}/{changes['repository']['name']['from']}"
+        (account,) = changes["owner"]["from"].values()
+        return f"{account['login']}/{name}"
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
 
 
 class Dispatcher:
@@ -122,8 +193,9 @@ class Dispatcher:
 
     def handlers(self, event: Event) -> list[Handler]:
         """Return the handlers of an event, ordered by where they are defined."""
-        if not isinstance(event.data.get("action"), str | None):
-            raise payloads.InvalidPayload("Expected `str` - at `action`")
+        if not isinstance(event.data.get("action"), str | None):  # it counts as missing
+            data = {**event.data, "action": None}
+            event = Event(data, event=event.event, delivery_id=event.delivery_id)
         found = self._router.fetch(event)
         return sorted(found, key=lambda handler: (handler.__module__, handler.__qualname__))
 

@@ -30,12 +30,14 @@ async def observed(event: Event, delivery: Delivery) -> None:
     if payload.action == "deleted":
         items.forget(delivery.transaction, repository_id, "issue", issue.number, at)
     if payload.action == "transferred" and changes.new_issue and changes.new_repository:
-        there = delivery.repository(changes.new_repository)
-        _observe(delivery, there, changes.new_issue, payload, actor)
-        items.move(delivery.transaction, here, (there, changes.new_issue.number), at)
+        there = delivery.other_repository(changes.new_repository)
+        if there is not None:
+            _observe(delivery, there, changes.new_issue, payload, actor)
+            items.move(delivery.transaction, here, (there, changes.new_issue.number), at)
     if payload.action == "opened" and changes.old_issue and changes.old_repository:
-        there = delivery.repository(changes.old_repository)
-        items.move(delivery.transaction, (there, changes.old_issue.number), here, at)
+        there = delivery.other_repository(changes.old_repository)
+        if there is not None:
+            items.move(delivery.transaction, (there, changes.old_issue.number), here, at)
 
 
 def _recognise(

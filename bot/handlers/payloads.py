@@ -1,28 +1,41 @@
 """What the handlers read of GitHub's payloads, as types; all that is not named here is skipped.
 
-Nearly every field may be missing: GitHub adds and drops fields, and people send samples. The
-shapes are those of https://docs.github.com/en/webhooks/webhook-events-and-payloads.
+Nearly every field may be missing: GitHub adds and drops fields, and people send samples. One that
+cannot be read counts as missing, an element of a list as not there; only without what an event
+is about is there nothing to take in. The shapes are those of
+https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 """
 
-from typing import Annotated, Any, TypeVar
+import re
+import types
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
+from bot.domain.repositories import FULL_NAME
+
 # What fits a BIGINT. GitHub's ids and numbers do, with room to spare.
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Meta(ge=1, le=2**31 - 1)]
-FullName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}\Z")]
+FullName = Annotated[str, Meta(pattern=FULL_NAME)]
 Short = Annotated[str, Meta(max_length=1024)]
+# However many bytes their characters have, these fit PostgreSQL's indexes.
+Login = Annotated[str, Meta(max_length=255)]
+Ref = Annotated[str, Meta(max_length=512)]
+Sha = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}\Z")]
 Time = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=253_402_300_799)] | None
+_MOST = 10_000  # elements that are looked at one by one of a list that cannot be read as a whole
 
 
 class InvalidPayload(ValueError):
-    """A signed payload that does not have the shape of its event: what is wrong, and where."""
+    """A signed payload without what its event is about: what is wrong, and where."""
 
 
 class User(Struct):
-    login: Short | None = None
+    login: Login | None = None
     type: str | None = None
 
 
@@ -30,7 +43,7 @@ class Repository(Struct):
     full_name: FullName
     id: Id | None = None
     html_url: str | None = None
-    default_branch: str | None = None
+    default_branch: Ref | None = None
     private: Any = None
     visibility: Any = None
     updated_at: Time = None
@@ -38,10 +51,11 @@ class Repository(Struct):
 
 
 class Branch(Struct):
-    """The head or base of a pull request. `repo` is null once a fork was deleted."""
+    """The head or base of a pull request. `repo` is null once a fork was deleted, and where it
+    cannot be read."""
 
-    ref: Short | None = None
-    sha: Short | None = None
+    ref: Ref | None = None
+    sha: Sha | None = None
     repo: Repository | msgspec.UnsetType | None = msgspec.UNSET
 
 
@@ -54,7 +68,7 @@ class PullRequest(Struct):
     title: str | None = None
     body: str | None = None
     html_url: str | None = None
-    state: str | None = None
+    state: Literal["open", "closed", "merged"] | None = None
     draft: bool | None = None
     merged: bool | None = None
     user: User | None = None
@@ -66,19 +80,29 @@ class PullRequest(Struct):
     closed_at: Time = None
     merged_at: Time = None
 
+    def __post_init__(self) -> None:
+        self.number = self.number or number_in(self.html_url)
+
 
 class Issue(Struct):
-    number: Number
+    """An issue. Its number is what the address says where it is missing itself."""
+
+    number: Number = 0
     title: str | None = None
     body: str | None = None
     html_url: str | None = None
-    state: str | None = None
+    state: Literal["open", "closed"] | None = None
     user: User | None = None
     labels: list[Label] | None = None
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
     pull_request: Any = None  # of a comment: set if it is on a pull request
+
+    def __post_init__(self) -> None:
+        self.number = self.number or number_in(self.html_url) or 0
+        if not self.number:
+            raise ValueError("Object missing required field `number`")
 
 
 class PullRequestEvent(Struct):
@@ -127,7 +151,7 @@ class Author(Struct):
 
 
 class Commit(Struct):
-    id: Short
+    id: Sha
     message: str = ""
     author: Author | None = None
     url: str | None = None
@@ -136,7 +160,7 @@ class Commit(Struct):
 
 
 class PushEvent(Struct):
-    ref: Short
+    ref: Ref
     repository: Repository
     after: Short | None = None
     commits: list[Commit] | None = None
@@ -155,7 +179,7 @@ class RepositoryEvent(Struct):
 class Checked(Struct):
     """A check run or check suite."""
 
-    head_sha: Short
+    head_sha: Sha
     name: str | None = None
 
 
@@ -181,7 +205,7 @@ class MergeGroupEvent(Struct):
 
 
 class Account(Struct):
-    login: Short | None = None
+    login: Login | None = None
 
 
 class InstalledRepository(Struct):
@@ -215,8 +239,100 @@ E = TypeVar("E", bound=Struct)
 
 
 def read(data: Any, shape: type[E]) -> E:
-    """Return `data` as `shape`; raises InvalidPayload that names the field."""
+    """Return `data` as `shape`, what cannot be read of it left out.
+
+    Raises InvalidPayload that names the field if that leaves nothing to take in.
+    """
     try:
         return msgspec.convert(data, shape)
-    except msgspec.ValidationError as error:
-        raise InvalidPayload(str(error).replace("`$.", "`").replace("`$`", "the payload")) from None
+    except msgspec.ValidationError:
+        found: E = _salvaged(data, shape, "")
+        return found
+
+
+def place_in(html_url: str | None) -> tuple[str, int] | None:
+    """Return the full name and number that the address of a pull request or issue tells."""
+    try:
+        parts = urlsplit(html_url or "").path.split("/")
+    except ValueError:
+        return None
+    if (
+        len(parts) != 5
+        or parts[3] not in ("pull", "issues")
+        or not re.fullmatch(r"[0-9]{1,10}", parts[4])
+    ):
+        return None
+    try:
+        return (
+            msgspec.convert(f"{parts[1]}/{parts[2]}", FullName),
+            msgspec.convert(int(parts[4]), Number),
+        )
+    except msgspec.ValidationError:
+        return None
+
+
+def number_in(html_url: str | None) -> int | None:
+    """Return the number of a pull request or issue that its address tells."""
+    place = place_in(html_url)
+    return place[1] if place else None
+
+
+def _salvaged(value: Any, hint: Any, path: str) -> Any:
+    """Return `value` as `hint` says, without what cannot be read of it; raises InvalidPayload."""
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        pass
+    for choice in _choices(hint):
+        if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, Struct):
+            return _salvaged_object(value, choice, path)
+        if isinstance(value, list) and get_origin(choice) is list:
+            return _salvaged_list(value, get_args(choice)[0], path)
+    raise _unreadable(path)
+
+
+def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
+    kept: dict[str, Any] = {}
+    hints = _hints(shape)
+    for field in msgspec.structs.fields(shape):
+        here = f"{path}.{field.name}".lstrip(".")
+        if field.name not in value:
+            if field.required:
+                raise _unreadable(here)
+            continue
+        hint = hints[field.name]
+        try:
+            kept[field.name] = _salvaged(value[field.name], hint, here)
+        except InvalidPayload:
+            if field.required:
+                raise
+            if type(None) in _choices(hint):
+                kept[field.name] = None
+    try:
+        return shape(**kept)
+    except ValueError:
+        raise _unreadable(f"{path}.number") from None
+
+
+def _salvaged_list(value: list[Any], hint: Any, path: str) -> list[Any]:
+    kept = []
+    for element in value[:_MOST]:
+        try:
+            kept.append(_salvaged(element, hint, f"{path}[]"))
+        except InvalidPayload:
+            continue
+    return kept
+
+
+def _unreadable(path: str) -> InvalidPayload:
+    return InvalidPayload(f"`{path or 'the payload'}` is missing or cannot be read")
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """Return what a value may be: the members of a union, else the one type."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+@cache
+def _hints(shape: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(shape, include_extras=True)

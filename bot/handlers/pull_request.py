@@ -3,6 +3,7 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request
 """
 
+import json
 import uuid
 from typing import Any
 
@@ -10,12 +11,13 @@ import msgspec
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot import times
+from bot import jsontext, times
 from bot.domain import items, keys
 from bot.domain.integrations import Integration
+from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item, Snapshot
 from bot.handlers import payloads
-from bot.handlers.dispatch import Delivery
+from bot.handlers.dispatch import Delivery, repository_told
 from bot.storage.database import Transaction
 
 router = Router()
@@ -29,15 +31,17 @@ async def observed(event: Event, delivery: Delivery) -> None:
 
 
 def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
-    """Take in what a payload says of its pull request; raises InvalidPayload."""
+    """Take in what a payload says of its pull request; raises InvalidPayload, NotAllowed."""
     pull = payload.pull_request
     number = payload.number or pull.number
     if number is None:
-        raise payloads.InvalidPayload("Object missing required field `number`")
-    repository_id = delivery.repository_of(payload.repository, pull.html_url)
+        raise payloads.InvalidPayload("`number` is missing or cannot be read")
+    about = repository_told(payload.repository, pull.html_url)
+    _belongs_to(delivery, about, pull.base)
+    repository_id = delivery.repository(about)
     action = payload.action or ""
     head = pull.head or payloads.Branch()
-    head_repository_id = _head_repository(delivery, head, payload.repository, repository_id)
+    head_repository_id = _head_repository(delivery, head, about, repository_id)
     merged_at = delivery.time(pull.merged_at)
     state = pull.state or _STATES.get(action)
     if state == "closed" and (pull.merged or merged_at):
@@ -66,22 +70,40 @@ def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
     return items.observe(delivery.transaction, repository_id, "pull_request", number, snapshot)
 
 
+def _belongs_to(
+    delivery: Delivery, about: payloads.Repository, base: payloads.Branch | None
+) -> None:
+    """Behind an allow-list, a pull request belongs to the repository that the delivery is about."""
+    told = base.repo if base else None
+    if delivery.scope.entries is None or not isinstance(told, payloads.Repository):
+        return
+    if not _is_same(about, told):
+        raise NotAllowed
+
+
+def _is_same(one: payloads.Repository, other: payloads.Repository) -> bool:
+    if one.id is not None and other.id is not None:
+        return one.id == other.id
+    return one.full_name.lower() == other.full_name.lower()
+
+
 def _head_repository(
     delivery: Delivery,
     head: payloads.Branch,
-    base: payloads.Repository | None,
+    base: payloads.Repository,
     repository_id: int,
 ) -> int | None:
-    """Return our id of the repository of the head; None for a fork that was deleted."""
+    """Return our id of the repository of the head.
+
+    None for a fork that was deleted, or of which the integration may not hear.
+    """
     if head.repo is None:
         return None
     if head.repo is msgspec.UNSET or isinstance(head.repo, msgspec.UnsetType):
         return repository_id
-    if base is not None and (
-        head.repo.id == base.id if base.id is not None else head.repo.full_name == base.full_name
-    ):
+    if _is_same(head.repo, base):
         return repository_id
-    return delivery.repository(head.repo)
+    return delivery.other_repository(head.repo)
 
 
 def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own: bool) -> bool:
@@ -101,8 +123,10 @@ def take_in_fetched(
 ) -> Item:
     """Take in a pull request that GitHub was asked for, as if a delivery had brought it.
 
-    Raises InvalidPayload.
+    Raises InvalidPayload, NotAllowed.
     """
+    # GitHub's API may say what no database keeps; deliveries are freed of it at the door.
+    fetched, _ = jsontext.parse_delivery(json.dumps(fetched).encode())
     base = fetched.get("base") if isinstance(fetched, dict) else None
     data = {
         "action": "",
@@ -111,12 +135,15 @@ def take_in_fetched(
         "repository": (base.get("repo") if isinstance(base, dict) else None)
         or {"full_name": repository},
     }
+    payload = payloads.read(data, payloads.PullRequestEvent)
+    told = payload.repository
+    confirmed = {(told.full_name.lower(), told.id)} if told and told.id is not None else set()
     delivery = Delivery(
         transaction=transaction,
-        integration_id=integration.id,
-        host=integration.host,
+        scope=integration.scope,
         guid=f"fetched:{uuid.uuid4()}",
         received_at=times.now(),
         installation_id=None,
+        confirmed=confirmed,
     )
-    return take_in(delivery, payloads.read(data, payloads.PullRequestEvent))
+    return take_in(delivery, payload)

@@ -3,8 +3,6 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
 
-import re
-
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
@@ -15,7 +13,6 @@ from bot.handlers.dispatch import Delivery
 router = Router()
 
 BRANCH = "refs/heads/"
-_SHA = re.compile(r"[0-9a-zA-Z]{1,64}")
 
 
 @router.register("push")
@@ -36,8 +33,6 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
     found = []
     for commit in payload.commits or ():
-        if not _SHA.fullmatch(commit.id):
-            raise payloads.InvalidPayload("Expected a commit's SHA - at `commits[...].id`")
         author = commit.author or payloads.Author()
         one = commits.Pushed(
             repository_id=repository_id,

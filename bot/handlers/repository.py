@@ -3,14 +3,12 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository
 """
 
-from typing import Any
-
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import items, repositories
 from bot.handlers import payloads
-from bot.handlers.dispatch import Delivery
+from bot.handlers.dispatch import Delivery, old_name_in
 from bot.storage import facts
 
 router = Router()
@@ -20,11 +18,7 @@ router = Router()
 @router.register("repository", action="transferred")
 async def renamed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.RepositoryEvent)
-    old_name = _old_name(event.data.get("changes"), payload.repository.full_name)
-    if old_name is not None and payload.repository.id is not None:
-        # One that was only known by its old name so far is known by its id from now on.
-        repositories.identify(delivery.transaction, delivery.host, old_name, payload.repository.id)
-    delivery.repository(payload.repository, is_rename=True)
+    delivery.repository(payload.repository, is_rename=True, old_name=old_name_in(event))
 
 
 @router.register("repository", action="publicized")
@@ -50,15 +44,3 @@ async def deleted(event: Event, delivery: Delivery) -> None:
     items.close_all_of_repository(
         delivery.transaction, repository_id, delivery.received_at, actor, delivery.guid
     )
-
-
-def _old_name(changes: Any, new_name: str) -> str | None:
-    """Return the full name before a rename or transfer, as far as `changes` tells."""
-    owner, name = new_name.split("/")
-    try:
-        if "repository" in changes:
-            return f"{owner}/{changes['repository']['name']['from']}"
-        (account,) = changes["owner"]["from"].values()
-        return f"{account['login']}/{name}"
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return None

@@ -16,6 +16,7 @@ from bot.commands import Command, Misuse, Refusal, Run
 from bot.commands.registry import LEVELS
 from bot.domain import commands, texts
 from bot.domain.actions import COMMANDS as KIND
+from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
 from bot.github import Refused
 from bot.handlers import payloads, pull_request
@@ -220,7 +221,7 @@ async def _item(job: Job, comment: Row) -> Item:
                 tx, job.integration, job.repository, comment["number"], fetched
             )
         )
-    except payloads.InvalidPayload:
+    except (payloads.InvalidPayload, NotAllowed):
         raise Refusal("GitHub's answer does not describe this pull request.") from None
 
 

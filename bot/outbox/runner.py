@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from bot import times
-from bot.domain import actions, commands, installations
+from bot.domain import actions, commands, installations, repositories
 from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, Limited, Refused, Temporary
 from bot.github.client import CALL_SECONDS
@@ -25,7 +25,7 @@ from bot.outbox import RUNNERS, owner
 from bot.outbox.job import Job
 from bot.services import Services
 from bot.storage import actions as storage
-from bot.storage import integrations
+from bot.storage import facts, integrations
 from bot.storage.database import Row, StorageUnavailable, Transaction
 
 LEASE = 20 * times.SECOND
@@ -256,7 +256,7 @@ class Outbox:
         integration = await self._services.integration(action["integration_id"], fresh=True)
         if integration is None:
             raise Refused("the integration was deleted", 404)
-        if not integration.allows(action["repository"]):
+        if not await self._is_allowed(integration, action):
             raise Refused("the integration does not allow this repository", 403)
         wait = await self._reason_to_wait(integration, action["installation_id"])
         if wait is not None and action["kind"] == actions.COMMANDS:
@@ -278,6 +278,13 @@ class Outbox:
             request=msgspec.json.decode(action["request"]),
             attempt=attempt,
         )
+
+    async def _is_allowed(self, integration: Integration, action: Row) -> bool:
+        def job(transaction: Transaction) -> bool:
+            repository = facts.get_repository(transaction, action["repository_id"])
+            return repositories.allows(transaction, integration.scope, repository)
+
+        return integration.repositories is None or await self._services.database.read(job)
 
     async def _reason_to_wait(
         self, integration: Integration, installation_id: int | None

@@ -400,7 +400,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE INDEX actions_owed_by_integration ON actions (integration_id, status)
             WHERE status <> 'done'""",
     ),
-    (  # 5: who is told, merge queues, the order of lists, which commits belong
+    (  # 5: merge queues, who is told, the order of lists, commits of branches, allow-lists
         # What GitHub last said of who sees a repository (public, private, internal), null if
         # nothing, and the repository's updated_at then.
         "ALTER TABLE repositories ADD COLUMN visibility TEXT",
@@ -484,6 +484,17 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             listed SMALLINT NOT NULL,
             PRIMARY KEY (item_id, commit_id)
         )""",
+        # Which repositories have come under an entry (in lower case) of an integration's
+        # allow-list, where they stay whatever they are called later.
+        """CREATE TABLE allowed_repositories (
+            id {id},
+            integration_id TEXT NOT NULL,
+            repository_id BIGINT NOT NULL,
+            entry TEXT NOT NULL,
+            UNIQUE (integration_id, repository_id, entry)
+        )""",
+        """CREATE INDEX allowed_repositories_by_entry
+            ON allowed_repositories (integration_id, entry)""",
     ),
 )
 

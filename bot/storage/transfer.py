@@ -26,6 +26,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "installations": ("id",),
     "installation_repositories": ("installation_row", "github_id"),
     "repository_installations": ("integration_id", "repository_id"),
+    "allowed_repositories": ("id",),
     "decisions": ("id",),
     "actions": ("seq",),
     "queues": ("queue",),

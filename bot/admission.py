@@ -1,0 +1,98 @@
+"""Asks GitHub what an allow-list leaves open, before a delivery is taken in.
+
+A payload that gives a repository a name on the list may lie; which repository has a name is
+GitHub's to say, to whoever holds this integration's credential.
+"""
+
+import asyncio
+from collections.abc import Callable, Set
+from typing import TypeVar
+
+from cachetools import TTLCache
+
+from bot.deliveries import Waiting
+from bot.domain.integrations import Integration
+from bot.domain.repositories import NotAllowed, Unconfirmed
+from bot.github import CallFailed, GitHub, Refused
+from bot.storage.database import Database, Transaction
+
+T = TypeVar("T")
+Job = Callable[[Transaction, Set[tuple[str, int]]], T]
+SECONDS = 3.0  # for GitHub to answer; it waits for us for ten itself
+_REMEMBERED = 300.0  # seconds that a "no" holds, so that a flood asks once
+_UNREACHABLE = 10.0  # the same where GitHub could not be asked
+_NO = (404, 410, 451)  # GitHub knows no such repository, or none that we may see
+
+
+class Names:
+    """Knows for a while which repositories do not have the names that they were given."""
+
+    def __init__(self, github: GitHub) -> None:
+        self._github = github
+        self._refuted: TTLCache[tuple[object, ...], bool] = TTLCache(65536, _REMEMBERED)
+        self._silent: TTLCache[str, bool] = TTLCache(1024, _UNREACHABLE)
+        self._asking: dict[tuple[object, ...], asyncio.Task[bool]] = {}
+
+    async def confirm(self, integration: Integration, question: Unconfirmed) -> bool:
+        """Tell whether a repository has a name now; raises Waiting if GitHub cannot be asked."""
+        full_name = question.full_name.lower()
+        key = (integration.id, integration.updated_at, full_name, question.github_id)
+        if key in self._refuted:
+            return False
+        if key not in self._asking:
+            if integration.id in self._silent:
+                raise Waiting
+            task = asyncio.create_task(self._ask(integration, full_name, question.github_id))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        is_so = await asyncio.shield(self._asking[key])
+        if not is_so:
+            self._refuted[key] = True
+        return is_so
+
+    async def _ask(self, integration: Integration, full_name: str, github_id: int) -> bool:
+        try:
+            async with asyncio.timeout(SECONDS):
+                found = await self._fetch(integration, full_name)
+        except (CallFailed, TimeoutError) as error:
+            if isinstance(error, Refused) and error.status in _NO:
+                return False
+            self._silent[integration.id] = True
+            raise Waiting from None
+        # A name that was given up leads to the repository that had it, under its new one.
+        is_named = str(found.get("full_name")).lower() == full_name
+        return is_named and found.get("id") == github_id
+
+    async def _fetch(self, integration: Integration, full_name: str) -> dict[str, object]:
+        installation_id = None
+        if integration.token is None:
+            installation_id = await self._github.installation_of(integration, full_name)
+        client = self._github.client(integration, installation_id)
+        found = await client.getitem("/repos/{+repository}", {"repository": full_name})
+        return found if isinstance(found, dict) else {}
+
+
+async def write(
+    database: Database,
+    names: Names,
+    integration: Integration,
+    job: Job[T],
+    *,
+    heavy: bool = False,
+) -> T:
+    """Run `job` in a transaction, again with GitHub's word where it raises Unconfirmed.
+
+    Raises what `job` raises, NotAllowed if GitHub says no, Waiting if it cannot be asked.
+    """
+    confirmed: frozenset[tuple[str, int]] = frozenset()
+    while True:
+        try:
+            return await database.write(
+                lambda transaction, known=confirmed: job(transaction, known),  # type: ignore[misc]
+                heavy=heavy,
+            )
+        except Unconfirmed as open_question:
+            question = open_question
+        if not await names.confirm(integration, question):
+            raise NotAllowed
+        confirmed |= {(question.full_name.lower(), question.github_id)}
