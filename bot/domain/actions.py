@@ -26,6 +26,9 @@ _PRIORITIES = {COMMANDS: 0, ISSUE: 0, CHECK: 1, COMMENT: 1, LABEL: 2}
 _SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
 GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
+# By which GitHub's API is behind its deliveries, at most, and how soon it is asked again.
+_LAG = 60 * times.SECOND
+_FIRST_LOOK, _LONGEST_LOOK = 2 * times.SECOND, 30 * times.SECOND
 
 
 def owe_posts(
@@ -52,7 +55,9 @@ def owe_posts(
             continue
         collapse = f"{kind}:{item['id']}"
         if again and (pending := storage.pending_like(transaction, collapse)):
-            storage.change(transaction, pending["id"], request='{"again":true}')
+            storage.change(
+                transaction, pending["id"], request='{"again":true}', news_at=times.now()
+            )
             continue
         _add(
             transaction,
@@ -142,6 +147,7 @@ def retry(transaction: Transaction, action: Row) -> bool:
         next_attempt_at=now,
         give_up_at=now + GIVE_UP_AFTER,
         finished_at=None,
+        aside=0,
     )
     storage.wake(transaction, action["queue"], now)
     return True
@@ -150,6 +156,19 @@ def retry(transaction: Transaction, action: Row) -> bool:
 def backoff(attempts: int) -> int:
     """Return how long to wait after so many attempts, in microseconds, spread at random."""
     return jittered(min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT))
+
+
+def look_again(action: Row, now: int) -> int | None:
+    """Return when to ask for what GitHub does not know yet, though a delivery has named it.
+
+    None if it had the time: then it knows nothing of it. What was asked for by the API, no
+    delivery has named.
+    """
+    since: int = action["news_at"] or action["created_at"]
+    age = now - since
+    if age >= _LAG or (action["kind"] == ISSUE and '"made_by":"api"' in action["request"]):
+        return None
+    return min(now + min(max(age, _FIRST_LOOK), _LONGEST_LOOK), since + _LAG)
 
 
 def jittered(wait: int) -> int:
@@ -264,6 +283,8 @@ def _add(
     )
     if added:
         storage.wake(transaction, queue, now)
+    elif collapse is not None:
+        storage.note_news(transaction, collapse, now)
     return action_id
 
 

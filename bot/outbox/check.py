@@ -38,29 +38,41 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(transaction: Transaction) -> tuple[Row, Verdict | None]:
+    def state(transaction: Transaction) -> tuple[Row, Verdict, bool]:
         item = facts.get_item(transaction, item_id)
         linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
         required = job.integration.check == "required"
-        if not linked and not required and post["check_sha"] is None:
-            return item, None  # quiet where nothing was ever linked
-        return item, verdict_of(transaction, linked, required=required)
+        # Quiet where nothing was ever linked.
+        is_quiet = not linked and not required and post["check_digest"] is None
+        return item, verdict_of(transaction, linked, required=required), is_quiet
 
     post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
-    item, verdict = await job.read(state)
+    item, verdict, is_quiet = await job.read(state)
     sha = item["head_sha"]
     is_open = item["state"] == "open" and item["gone_at"] is None
-    if verdict is None or not sha or not is_open or job.integration.check == "off":
+    if not sha or not is_open or job.integration.check == "off":
         return {"changed": False}
+    # An earlier attempt may have set it on this commit without our knowing; what it may have set
+    # on another does not matter any more.
+    is_unsure = post["check_writing"] is not None and post["check_sha"] == sha
+    is_app = job.integration.token is None
+    if is_quiet and not is_unsure:
+        return {"changed": False}
+    if is_quiet and is_app and await _find(job, post["marker"], sha) is None:
+        return {"changed": False}
+    # With a token it is set: a status too many harms nobody, one that says no for good does.
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
     again = bool(job.request.get("again"))
-    if not again and (post["check_sha"], post["check_digest"]) == (sha, digest):
+    if not again and not is_unsure and (post["check_sha"], post["check_digest"]) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
     address = f"{job.services.settings.public_url}/"
-    if job.integration.token is None:
-        check_run_id = await _set_check_run(job, post, sha, verdict, address, again=again)
+    if is_app:
+        check_run_id = await _set_check_run(
+            job, post, sha, verdict, address, again=again, is_unsure=is_unsure
+        )
     else:
         check_run_id = None
+        await job.begin("check", check_sha=sha, check_run_id=None)
         await job.client.post(
             "/repos/{+repository}/statuses/{sha}",
             {"repository": job.repository, "sha": sha},
@@ -71,26 +83,34 @@ async def run(job: Job) -> dict[str, Any]:
                 "target_url": address,
             },
         )
-    await job.write(
-        lambda transaction: storage.change_post(
-            transaction,
-            item_id,
-            integration_id=job.integration.id,
-            check_sha=sha,
-            check_run_id=check_run_id,
-            check_digest=digest,
-        )
+    await job.done(
+        "check",
+        integration_id=job.integration.id,
+        check_sha=sha,
+        check_run_id=check_run_id,
+        check_digest=digest,
     )
     return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
 
 
 async def _set_check_run(
-    job: Job, post: Row, sha: str, verdict: Verdict, address: str, *, again: bool
+    job: Job,
+    post: Row,
+    sha: str,
+    verdict: Verdict,
+    address: str,
+    *,
+    again: bool,
+    is_unsure: bool,
 ) -> int:
     """Create the check run of a commit, or bring the one that is there up to date."""
     run_id = post["check_run_id"] if post["check_sha"] == sha else None
-    if run_id is None and job.may_be_done:
+    if run_id is None and is_unsure:
         run_id = await _find(job, post["marker"], sha)
+    # A re-run is a new check run: GitHub shows the newest of a name.
+    if again and not is_unsure:
+        run_id = None
+    await job.begin("check", check_sha=sha, check_run_id=run_id)
     content: dict[str, Any] = {
         "name": NAME,
         "status": "completed",
@@ -106,8 +126,7 @@ async def _set_check_run(
             }
         ],
     }
-    # A re-run is a new check run: GitHub shows the newest of a name.
-    if run_id is None or (again and not job.may_be_done):
+    if run_id is None:
         answer = await job.client.post(
             "/repos/{+repository}/check-runs",
             {"repository": job.repository},
@@ -123,7 +142,7 @@ async def _set_check_run(
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:
-    """Return the check run that an earlier attempt has made."""
+    """Return the check run that an earlier attempt has made, the newest if there are several."""
     answer = await job.client.getitem(
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
         {"repository": job.repository, "sha": sha, "name": NAME},
