@@ -77,7 +77,7 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
 async def examine(services: Services, integration: Integration) -> list[Finding]:
     """Return what there is to say of an integration. Raises StorageUnavailable."""
     # Clients of its own: they remember nothing, and the headers of the last answer are ours.
-    github = GitHub(services.metrics)
+    github = GitHub(services.metrics, services.settings.github_api_urls)
     try:
         examination = _Examination(services, integration, github)
         await examination.run()
@@ -243,6 +243,15 @@ class _Examination:
         return self._integration.scope.lists(full_name) or full_name.lower() in self._held
 
     async def _look_at_github(self, seen: _Seen) -> None:
+        api_url = self._integration.api_url
+        if api_url not in self._services.settings.github_api_urls:
+            self._stop(
+                "github",
+                f"GITHUB_API_URLS does not list {api_url}, so nothing is called there. What is "
+                "owed waits.",
+                "Add it to GITHUB_API_URLS and restart, or set config.api_url to one that is "
+                "listed.",
+            )
         is_app = self._integration.token is None
         await self._step("credential", self._look_at_app if is_app else self._look_at_token)
         if is_app:

@@ -73,9 +73,8 @@ async def open_services(settings: Settings) -> Services:
     await asyncio.to_thread(database.migrate)
     await database.start()
     metrics = Metrics()
-    return Services(
-        settings, database, Vault(keys), dispatcher, all_commands, metrics, GitHub(metrics)
-    )
+    github = GitHub(metrics, settings.github_api_urls)
+    return Services(settings, database, Vault(keys), dispatcher, all_commands, metrics, github)
 
 
 def application(services: Services) -> web.Application:

@@ -126,6 +126,13 @@ class Scene:
         """Let the outbox do everything that is due."""
         await self.outbox.work_off()
 
+    async def restart(self, **settings: Any) -> None:
+        """Stop the bot, and start it again with other settings on the same database."""
+        await self.outbox.stop(1)
+        await self.bot.close()
+        self.bot = await running.start(dataclasses.replace(self.bot.services.settings, **settings))
+        self.outbox = Outbox(self.bot.services)
+
     async def pass_time(self, seconds: float, step: float | None = None) -> None:
         """Put the clock forward, and let the outbox do what becomes due."""
         passed = 0.0
@@ -178,9 +185,11 @@ def comment_payload(
     }
 
 
-async def github_for(credential: str, clock: Callable[[], float] = time.time) -> GitHub:
+async def github_for(
+    credential: str, clock: Callable[[], float] = time.time, prefix: str = ""
+) -> GitHub:
     """Return a GitHub with one repository that a kind of credential reaches."""
-    github = await GitHub.start(clock=clock)
+    github = await GitHub.start(clock=clock, prefix=prefix)
     github.add_repository(REPOSITORY)
     github.add_user("jane")
     github.repository(REPOSITORY).collaborators["jane"] = "write"
@@ -196,10 +205,10 @@ async def github_for(credential: str, clock: Callable[[], float] = time.time) ->
     return github
 
 
-async def scene(settings: Settings, credential: str, **config: Any) -> Scene:
+async def scene(settings: Settings, credential: str, prefix: str = "", **config: Any) -> Scene:
     """Start a GitHub and a bot with an integration for it. The outbox runs when it is told to."""
     clock = Clock()
-    github = await github_for(credential, clock)
+    github = await github_for(credential, clock, prefix)
     bot = await running.start(dataclasses.replace(settings, github_api_urls=(github.url,)))
     answer = await bot.post(
         "/api/v1/integrations",

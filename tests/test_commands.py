@@ -550,6 +550,8 @@ async def test_a_comment_deleted_before_its_turn_runs_nothing(scene: Scene) -> N
     comment = await scene.say(number, f"/experiment link {KEY}", work=False)
     scene.github.delete_comment(comment)
     await scene.work()
+    assert (await commands(scene))[0]["status"] == "pending"  # GitHub may not know it yet
+    await scene.pass_time(70, 5)
     assert await linked(scene) == [] and scene.replies(number) == []
     assert (await commands(scene))[0]["status"] == "refused"
 

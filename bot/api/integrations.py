@@ -196,6 +196,9 @@ def _integration(
     credential = "token" if config["auth"] == "token" else "private_key"
     shown: dict[str, Any] = {**integrations.noise(config), credential: integrations.MASK}
     until = row["previous_secret_until"]
+    last_error = row["last_error"]
+    if config["api_url"] not in services.settings.github_api_urls:
+        last_error = integrations.not_listed(config["api_url"])
     return models.Integration(
         id=row["id"],
         name=row["name"],
@@ -217,6 +220,6 @@ def _integration(
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
         last_delivery_at=times.render(deliveries.last_received(transaction, row["seq"])),
-        last_error=row["last_error"],
+        last_error=last_error,
         installations=installed,
     )

@@ -13,7 +13,7 @@ from bot.api.links import EXPERIMENT, linked_pull_request
 from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions, installations, items, repositories
-from bot.domain.integrations import Integration
+from bot.domain.integrations import Integration, not_listed
 from bot.domain.story import Decision, Item
 from bot.github import CallFailed, Client, Refused
 from bot.handlers import payloads, pull_request
@@ -229,6 +229,9 @@ async def _integration(call: Call, integration_id: str, repository: str) -> Inte
         raise invalid([("integration_id", "is no integration's id")])
     if not found.is_active:
         raise invalid([("integration_id", "is that of an integration that is not active")])
+    if found.api_url not in call.services.settings.github_api_urls:
+        reason = f"is that of an integration that cannot act: {not_listed(found.api_url)}"
+        raise invalid([("integration_id", reason)])
     if not await call.services.database.read(
         lambda transaction: repositories.allows_name(transaction, found.scope, repository)
     ):

@@ -121,7 +121,12 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     ) = UNSET
     api_url: (
         Annotated[
-            str, _text(500, "One of the addresses in GITHUB_API_URLS; the first is the default.")
+            str,
+            _text(
+                500,
+                "One of the addresses in GITHUB_API_URLS; the first is the default. While the list "
+                "does not name it (any more), nothing is called there.",
+            ),
         ]
         | UnsetType
         | None

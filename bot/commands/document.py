@@ -16,7 +16,8 @@ links are passed over, and so is a line that begins with a list marker. What hol
 quotation marks, of whichever kind.
 
 👀 says that a command was taken, 🚀 that it is done. 😕 says that it was refused or failed; one
-reply then says why. While GitHub cannot be asked whether you may, the command waits.
+reply then says why. While GitHub cannot be asked whether you may, the command waits. The comment
+is read in GitHub first: one that was deleted or edited by then runs nothing.
 
 More than 20 commands a minute from one person in one repository are refused once, and then
 ignored for ten minutes.

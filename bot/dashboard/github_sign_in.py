@@ -25,6 +25,7 @@ from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, is_local_path, redirect
+from bot.domain.integrations import not_listed
 from bot.github import CallFailed, Client, Refused
 from bot.log import logger
 from bot.services import SERVICES, Services
@@ -163,6 +164,7 @@ async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[
     row = await services.database.read(lambda tx: storage.find(tx, app.integration_id))
     secret = services.vault.open(row["secrets"]).get("client_secret") if row else None
     token = await services.github.user_token(
+        app.api_url,
         app.origin,
         {
             "client_id": app.client_id,
@@ -234,6 +236,8 @@ async def _role_by_repositories(client: Client) -> str | None:
 async def _app(services: Services, integration_id: str) -> App:
     for app in await apps(services):
         if app.integration_id == integration_id.lower():
+            if app.api_url not in services.settings.github_api_urls:
+                raise Problem(503, "GitHub not called", f"{not_listed(app.api_url)}.")
             return app
     raise not_found("App to sign in with")
 

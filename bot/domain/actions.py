@@ -38,6 +38,9 @@ _SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can sw
 GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 _GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
+# By which GitHub's API is behind its deliveries, at most, and how soon it is asked again.
+_LAG = 60 * times.SECOND
+_FIRST_LOOK, _LONGEST_LOOK = 2 * times.SECOND, 30 * times.SECOND
 
 
 def owe_posts(
@@ -71,7 +74,7 @@ def owe_posts(
         if asked and (pending := storage.pending_like(transaction, collapse)):
             request = {**msgspec.json.decode(pending["request"]), **asked}
             text = msgspec.json.encode(request).decode()
-            storage.change(transaction, pending["id"], request=text)
+            storage.change(transaction, pending["id"], request=text, news_at=times.now())
             continue
         add(
             transaction,
@@ -242,6 +245,7 @@ def retry(transaction: Transaction, action: Row) -> bool:
         next_attempt_at=now,
         give_up_at=now + GIVE_UP_AFTER,
         finished_at=None,
+        aside=0,
     )
     storage.wake(transaction, action["queue"], now)
     return True
@@ -250,6 +254,19 @@ def retry(transaction: Transaction, action: Row) -> bool:
 def backoff(attempts: int) -> int:
     """Return how long to wait after so many attempts, in microseconds, spread at random."""
     return jittered(min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT))
+
+
+def look_again(action: Row, now: int) -> int | None:
+    """Return when to ask for what GitHub does not know yet, though a delivery has named it.
+
+    None if it had the time: then it knows nothing of it. What was asked for by the API, no
+    delivery has named.
+    """
+    since: int = action["news_at"] or action["created_at"]
+    age = now - since
+    if age >= _LAG or (action["kind"] == ISSUE and '"made_by":"api"' in action["request"]):
+        return None
+    return min(now + min(max(age, _FIRST_LOOK), _LONGEST_LOOK), since + _LAG)
 
 
 def jittered(wait: int) -> int:
@@ -397,6 +414,8 @@ def add(
     )
     if added:
         storage.wake(transaction, queue, now + after)
+    elif collapse is not None:
+        storage.note_news(transaction, collapse, now)
     return action_id
 
 

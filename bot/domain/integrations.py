@@ -142,6 +142,14 @@ def web_host(api_url: str) -> str:
     return netloc
 
 
+def not_listed(api_url: str) -> str:
+    """Return why nothing is called at an address that GITHUB_API_URLS does not list."""
+    return (
+        f"nothing is called at {api_url}: GITHUB_API_URLS does not list it; add it there and "
+        "restart, or give the integration another api_url"
+    )
+
+
 def create(
     transaction: Transaction,
     vault: Vault,
@@ -305,7 +313,9 @@ def _merged(
             config.pop(name, None)
             secrets.pop(name, None)
     errors.extend(_credential_errors(config, secrets))
-    if config["api_url"] not in api_urls:
+    # One that was listed when it was stored stays, so that all else can be changed; it is not
+    # called (bot/github).
+    if config["api_url"] != old_config.get("api_url") and config["api_url"] not in api_urls:
         errors.append(("config.api_url", f"must be one of GITHUB_API_URLS: {', '.join(api_urls)}"))
     for position, pattern in enumerate(config.get("repositories") or ()):
         if not _REPOSITORY.fullmatch(pattern):
@@ -315,6 +325,8 @@ def _merged(
     label = config.get("label")
     if label is not None and (label != label.strip() or not label.isprintable()):
         errors.append(("config.label", "wants printable text without white space around it"))
+    elif label in (".", ".."):
+        errors.append(("config.label", "cannot be taken off again by GitHub's API; choose another"))
     if errors:
         raise Invalid(errors)
     kept = {name: value for name, value in config.items() if value is not None or name == "label"}

@@ -100,7 +100,9 @@ def explain_mint(error: Refused, installation_id: int) -> Refused:
     """Return why there is no token of an installation, with what to do about it."""
     what = f"installation {installation_id}"
     if error.status == 404:
-        return Refused(f"{what} does not exist (any more): install the App again", error.status)
+        return Refused(
+            f"{what} does not exist (any more): install the App again", error.status, lags=True
+        )
     if error.status == 403:
         return Refused(f"{what} gives no token: {error}; unsuspend it in GitHub", error.status)
     if error.status == 401:

@@ -24,8 +24,20 @@ class Limited(CallFailed):
 
 
 class Refused(CallFailed):
-    """GitHub says no, and would say so again: somebody has to do something first."""
+    """GitHub says no, and would say so again: somebody has to do something first.
 
-    def __init__(self, message: str, status: int) -> None:
+    `lags`: it does not know what was asked for, which it may yet, if a delivery has just named it.
+    """
+
+    def __init__(self, message: str, status: int, *, lags: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.lags = lags
+
+
+class Shut(Refused):
+    """A conversation is locked, or a repository archived: it may be opened again."""
+
+
+class NotListed(Refused):
+    """The address is not in GITHUB_API_URLS (any more): nothing was called."""

@@ -17,7 +17,7 @@ from bot.storage import actions as storage
 from bot.storage import facts, links
 from bot.storage.database import Row, Transaction
 
-__all__ = ["KIND", "run", "set_check_run", "set_status"]
+__all__ = ["KIND", "run", "run_to_edit", "set_check_run", "set_status"]
 
 REFRESH = "refresh"  # identifies the button that checks again
 _STATES = {
@@ -49,25 +49,34 @@ async def run(job: Job) -> dict[str, Any]:
         is_checked = post["check_sha"] == sha
     if verdict is None or not sha or not is_checked or item["gone_at"] is not None:
         return {"changed": False}
+    # An earlier attempt may have set it on this commit without our knowing; what it may have set
+    # on another does not matter any more.
+    is_unsure = post["check_writing"] is not None and post["check_sha"] == sha
+    is_app = job.integration.token is None
+    # Nothing is named, and perhaps nothing was ever said of it. With a token it is set all the
+    # same: a status too many harms nobody, one that says no for good does.
+    is_quiet = verdict.conclusion == "neutral" and post["check_digest"] is None
+    if is_quiet and is_app and await _find(job, post["marker"], sha) is None:
+        return {"changed": False}
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
     again = bool(job.request.get("again"))
-    if not again and (post["check_sha"], post["check_digest"]) == (sha, digest):
+    if not again and not is_unsure and (post["check_sha"], post["check_digest"]) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
     address = f"{job.services.settings.public_url}/pull-requests/{job.repository}/{job.number}"
-    if job.integration.token is None:
-        check_run_id = await set_check_run(job, post, sha, verdict, address, again=again)
+    run_id = None
+    if is_app:
+        run_id = await run_to_edit(job, post, sha, again=again, is_unsure=is_unsure)
+    await job.begin("check", check_sha=sha, check_run_id=run_id)
+    if is_app:
+        run_id = await set_check_run(job, run_id, sha, verdict, address, post["marker"])
     else:
-        check_run_id = None
         await set_status(job, sha, verdict, address)
-    await job.write(
-        lambda transaction: storage.change_post(
-            transaction,
-            item_id,
-            integration_id=job.integration.id,
-            check_sha=sha,
-            check_run_id=check_run_id,
-            check_digest=digest,
-        )
+    await job.done(
+        "check",
+        integration_id=job.integration.id,
+        check_sha=sha,
+        check_run_id=run_id,
+        check_digest=digest,
     )
     return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
 
@@ -86,22 +95,29 @@ async def set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None
     )
 
 
-async def set_check_run(
-    job: Job, post: Row, sha: str, verdict: Verdict, address: str, *, again: bool
-) -> int:
-    """Create the check run of a commit, or bring the one that is there up to date.
+async def run_to_edit(job: Job, post: Row, sha: str, *, again: bool, is_unsure: bool) -> int | None:
+    """Return the check run of a commit that is to be brought up to date, None to make one.
 
-    `post` tells of that one: what is kept of a pull request's posts, or of a merge group.
+    `post` tells of it: what is kept of a pull request's posts, or of a merge group. `is_unsure`:
+    an earlier attempt may have made one without our knowing.
     """
-    run_id = post["check_run_id"] if post["check_sha"] == sha else None
-    if run_id is None and job.may_be_done:
+    run_id: int | None = post["check_run_id"] if post["check_sha"] == sha else None
+    if run_id is None and is_unsure:
         run_id = await _find(job, post["marker"], sha)
+    # A re-run is a new check run: GitHub shows the newest of a name.
+    return None if again and not is_unsure else run_id
+
+
+async def set_check_run(
+    job: Job, run_id: int | None, sha: str, verdict: Verdict, address: str, marker: str
+) -> int:
+    """Create the check run of a commit, or bring `run_id` up to date; return its id."""
     content: dict[str, Any] = {
         "name": NAME,
         "status": "completed",
         "conclusion": verdict.conclusion,
         "details_url": address,
-        "external_id": post["marker"],
+        "external_id": marker,
         "output": {"title": verdict.title, "summary": verdict.summary},
         "actions": [
             {
@@ -111,8 +127,7 @@ async def set_check_run(
             }
         ],
     }
-    # A re-run is a new check run: GitHub shows the newest of a name.
-    if run_id is None or (again and not job.may_be_done):
+    if run_id is None:
         answer = await job.client.post(
             "/repos/{+repository}/check-runs",
             {"repository": job.repository},
@@ -128,7 +143,7 @@ async def set_check_run(
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:
-    """Return the check run that an earlier attempt has made."""
+    """Return the check run that an earlier attempt has made, the newest if there are several."""
     answer = await job.client.getitem(
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
         {"repository": job.repository, "sha": sha, "name": NAME},

@@ -3,7 +3,10 @@
 👀 when they are taken; then, one after the other, each in a transaction that also marks it
 finished; then 🚀, or 😕 if one was refused or failed, and at most one reply. Whether the author
 may is asked of GitHub now; while it cannot be asked, the command waits. Reactions are the same
-however often they are set, and the reply carries a marker.
+however often they are set, and stop nothing where they cannot be; the reply carries a marker.
+
+First the comment itself is fetched: one that was deleted or edited, or that somebody made up, runs
+nothing.
 https://docs.github.com/en/rest/reactions/reactions#create-reaction-for-an-issue-comment
 https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
 """
@@ -12,14 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.commands import Command, Misuse, Refusal, Run
+from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS
 from bot.domain import commands, texts
 from bot.domain.actions import COMMANDS as KIND
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
-from bot.github import Refused
+from bot.github import CallFailed, Limited, Refused, Temporary
 from bot.handlers import payloads, pull_request
+from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
 from bot.storage import commands as storage
@@ -35,6 +39,8 @@ _OWN = "Comments by the account that the bot itself uses run nothing."
 _TAKEN_BACK = (
     "This was answered while the repository was private. Who may write here can ask again."
 )
+_DELETED = "The comment was deleted before its turn came."
+_EDITED = "The comment was edited before its turn came, or GitHub knows it as somebody else's."
 _MAY_NOT_ASK = (
     "GitHub does not tell the bot which permission you have here; its administrators see why."
 )
@@ -62,11 +68,12 @@ async def run(job: Job) -> dict[str, Any]:
     if job.request.get("rewrite"):
         return await _take_back(job, comment)
     if not comment["seen"]:
-        if await _is_ours(job, comment):
-            await job.write(lambda tx: _silence(tx, comment))
+        reason = _OWN if await _is_ours(job, comment) else await _reason_not_to(job, comment)
+        if reason is not None:
+            await job.write(lambda tx: _silence(tx, comment, reason))
             return {"silent": True}
-        await _react(job, comment, "eyes")
-        await job.write(lambda tx: storage.change_comment(tx, row_id, seen=1))
+        if not isinstance(await _react(job, comment, "eyes"), Temporary):
+            await job.write(lambda tx: storage.change_comment(tx, row_id, seen=1))
     author = _Author(comment["author"])
     for row in await job.read(lambda tx: storage.of_comment(tx, row_id)):
         if row["status"] == "waiting":
@@ -84,11 +91,36 @@ async def _is_ours(job: Job, comment: Row) -> bool:
         return False  # what the bot writes is told by its markers too
 
 
-def _silence(transaction: Transaction, comment: Row) -> None:
+async def _reason_not_to(job: Job, comment: Row) -> str | None:
+    """Return why nothing of a comment runs; None if it stands in GitHub as it was delivered."""
+    found = await _fetch(job, comment)
+    if found is None:
+        return _DELETED
+    author = found.get("user")
+    rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
+    is_same = isinstance(author, dict) and author.get("login") == comment["author"]
+    lines = [one.line for one in parser.parse(found.get("body"))]
+    if is_same and lines[: len(rows)] == [commands.invocation_of(row).line for row in rows]:
+        return None
+    return _EDITED
+
+
+async def _fetch(job: Job, comment: Row) -> Any | None:
+    """Return a comment as GitHub has it; None if it was deleted."""
+    variables = {"repository": job.repository, "comment": str(comment["comment_id"])}
+    try:
+        return await job.client.getitem(_COMMENT, variables)
+    except Refused as error:
+        if error.status not in (404, 410) or (error.lags and job.is_news):
+            raise
+        return None
+
+
+def _silence(transaction: Transaction, comment: Row, reason: str) -> None:
     storage.change_comment(transaction, comment["id"], seen=1, silent=1)
     for row in storage.of_comment(transaction, comment["id"]):
         if row["status"] == "pending":
-            commands.refuse(transaction, row, _OWN, allowed=False)
+            commands.refuse(transaction, row, reason, allowed=False)
 
 
 async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
@@ -177,6 +209,8 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
                 author.is_public = await _ask_whether_public(job)
             allowed = not (author.is_public and needed == "read")
     except Refused as error:
+        if error.lags and job.is_news:
+            raise
         message = f"{_asking(job)}: {error}"
         await job.write(lambda tx: integrations.set_last_error(tx, job.integration.id, message))
         raise Refusal(_MAY_NOT_ASK) from None
@@ -228,27 +262,41 @@ async def _item(job: Job, comment: Row) -> Item:
 # --- What is shown
 
 
-async def _react(job: Job, comment: Row, content: str) -> None:
-    await job.client.post(
-        f"{_COMMENT}/reactions",
-        {"repository": job.repository, "comment": str(comment["comment_id"])},
-        data={"content": content},
-    )
+async def _react(job: Job, comment: Row, content: str) -> CallFailed | None:
+    """Set a reaction; return why it could not be. It is a sign, and stops nothing."""
+    try:
+        await job.client.post(
+            f"{_COMMENT}/reactions",
+            {"repository": job.repository, "comment": str(comment["comment_id"])},
+            data={"content": content},
+        )
+    except Limited:
+        raise  # so would the next call be
+    except CallFailed as error:
+        logger.info("reaction not set", content=content, reason=str(error))
+        return error
+    return None
 
 
 async def _answer(job: Job, comment: Row) -> dict[str, Any]:
     """Show how it went: a reaction, and a reply if there is something to say."""
     rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
     went_well = all(row["status"] == "done" for row in rows)
-    text = _reply(rows)
-    try:
-        await _react(job, comment, "rocket" if went_well else "confused")
-    except Refused as error:
-        if error.status in (404, 410):  # deleted meanwhile: nobody waits for an answer
-            return {"reply_id": None}
-        raise
-    if text is None or comment["reply_id"] is not None:
-        return {"reply_id": comment["reply_id"]}
+    failure = await _react(job, comment, "rocket" if went_well else "confused")
+    is_missing = isinstance(failure, Refused) and failure.status in (404, 410)
+    if is_missing and await _fetch(job, comment) is None:
+        return {"reply_id": None}  # deleted meanwhile: nobody waits for an answer
+    reply_id = comment["reply_id"] or await _reply(job, comment, rows)
+    if isinstance(failure, Temporary):
+        raise failure  # all that is left is the reaction
+    return {"reply_id": reply_id}
+
+
+async def _reply(job: Job, comment: Row, rows: Sequence[Row]) -> int | None:
+    """Say once what there is to say of the commands of a comment; return the reply's id."""
+    text = _text_of(rows)
+    if text is None:
+        return None
     marker = f"<!-- experiment-bot:reply {comment['comment_id']} -->"
     reply_id = await _find(job, marker) if job.may_be_done else None
     if reply_id is None:
@@ -259,7 +307,7 @@ async def _answer(job: Job, comment: Row) -> dict[str, Any]:
         )
         reply_id = int(answer["id"])
     await job.write(lambda tx: storage.change_comment(tx, comment["id"], reply_id=reply_id))
-    return {"reply_id": reply_id}
+    return reply_id
 
 
 async def _take_back(job: Job, comment: Row) -> dict[str, Any]:
@@ -286,7 +334,7 @@ async def _find(job: Job, marker: str) -> int | None:
     return None
 
 
-def _reply(rows: Sequence[Row]) -> str | None:
+def _text_of(rows: Sequence[Row]) -> str | None:
     """Return what is to be said of the commands of a comment, None if nothing is."""
     parts = []
     for row in rows:

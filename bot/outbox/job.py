@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from bot.domain.integrations import Integration
 from bot.github import Client
 from bot.services import Services
+from bot.storage import actions as storage
 from bot.storage.database import Job as DatabaseJob
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ class Job:
     number: int | None
     request: dict[str, Any]
     attempt: int  # from 1
+    is_news: bool  # GitHub's API may not know yet what it is about
 
     @property
     def may_be_done(self) -> bool:
@@ -38,6 +40,22 @@ class Job:
 
     async def write(self, job: DatabaseJob[T]) -> T:
         return await self.services.database.write(job)
+
+    async def begin(self, what: str, **values: Any) -> None:
+        """Keep, before a call that changes `comment`, `check` or `label`, that it may be made.
+
+        Until `done` nobody knows what GitHub shows: the call may have been carried out though
+        its answer was lost. `values` are columns of `posts`.
+        """
+        assert self.item_id is not None
+        item_id, attempt = self.item_id, f"{self.id}/{self.attempt}"
+        await self.write(lambda tx: storage.begin_change(tx, item_id, what, attempt, values))
+
+    async def done(self, what: str, **values: Any) -> None:
+        """Keep what GitHub shows now that the call has been answered."""
+        assert self.item_id is not None
+        item_id, attempt = self.item_id, f"{self.id}/{self.attempt}"
+        await self.write(lambda tx: storage.end_change(tx, item_id, what, attempt, values))
 
     async def is_own(self, user: Any) -> bool:
         """Tell whether a `user` of GitHub's is who this integration writes as.

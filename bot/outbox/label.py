@@ -11,7 +11,7 @@ from bot.github import Client, Refused
 from bot.outbox.job import Job
 from bot.storage import actions as storage
 from bot.storage import facts, links
-from bot.storage.database import Transaction
+from bot.storage.database import Row, Transaction
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"
@@ -23,33 +23,31 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(transaction: Transaction) -> tuple[bool, str | None]:
+    def state(transaction: Transaction) -> tuple[bool, Row | None]:
         item = facts.get_item(transaction, item_id)
         linked = bool(links.of_target(transaction, "pull_request", item_id))
-        post = storage.post(transaction, item_id)
-        present = post["label"] if post else None
-        return linked and item["gone_at"] is None, present
+        return linked and item["gone_at"] is None, storage.post(transaction, item_id)
 
-    is_linked, present = await job.read(state)
+    is_linked, post = await job.read(state)
+    present = post["label"] if post else None
+    is_unsure = post is not None and post["label_writing"] is not None
     wanted = job.integration.label if is_linked else None
-    if wanted == present:
+    if wanted == present and not is_unsure:
         return {"label": wanted, "changed": False}
-    if present is not None:
+    if present is not None and present != wanted:
+        await job.begin("label", label=present)
         await _take_off(job, present)
+        await job.done("label", label=None)
     if wanted is not None:
         await see_to_label(job.client, job.repository, wanted)
+        await job.begin("label", label=wanted)
         await job.client.post(
             "/repos/{+repository}/issues/{number}/labels",
             {"repository": job.repository, "number": str(job.number)},
             data={"labels": [wanted]},
         )
-    await job.write(lambda transaction: _remember(transaction, item_id, wanted))
+        await job.done("label", label=wanted)
     return {"label": wanted, "changed": True}
-
-
-def _remember(transaction: Transaction, item_id: int, label: str | None) -> None:
-    storage.see_to_post(transaction, item_id)
-    storage.change_post(transaction, item_id, label=label)
 
 
 async def _take_off(job: Job, label: str) -> None:

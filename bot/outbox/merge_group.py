@@ -11,7 +11,7 @@ from typing import Any
 from bot.domain.actions import GROUP_CHECK as KIND
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.outbox import audience
-from bot.outbox.check import set_check_run, set_status
+from bot.outbox.check import run_to_edit, set_check_run, set_status
 from bot.outbox.job import Job
 from bot.storage import facts, links, merge_groups
 from bot.storage.database import Row, Transaction
@@ -55,14 +55,17 @@ async def run(job: Job) -> dict[str, Any]:
     again = bool(job.request.get("again"))
     if not again and group["check_digest"] == digest:
         return {"conclusion": verdict.conclusion, "changed": False}
-    # If the answer is lost, it is not known what stands there: it is set again.
-    await _keep(job, sha, check_digest=None)
+    # Without a digest a call was begun whose answer was lost: it is not known what stands there.
+    is_unsure = group["check_sha"] is not None and group["check_digest"] is None
+    run_id = None
     if job.integration.token is None:
-        run_id = await set_check_run(job, group, sha, verdict, address, again=again)
-        await _keep(job, sha, check_sha=sha, check_digest=digest, check_run_id=run_id)
+        run_id = await run_to_edit(job, group, sha, again=again, is_unsure=is_unsure)
+    await _keep(job, sha, check_sha=sha, check_run_id=run_id, check_digest=None)
+    if job.integration.token is None:
+        run_id = await set_check_run(job, run_id, sha, verdict, address, group["marker"])
     else:
         await set_status(job, sha, verdict, address)
-        await _keep(job, sha, check_sha=sha, check_digest=digest)
+    await _keep(job, sha, check_run_id=run_id, check_digest=digest)
     return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
 
 

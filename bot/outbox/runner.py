@@ -16,8 +16,8 @@ import structlog
 
 from bot import times
 from bot.domain import actions, commands, installations, repositories
-from bot.domain.integrations import Integration
-from bot.github import CallFailed, Client, Limited, Refused, Temporary
+from bot.domain.integrations import Integration, not_listed
+from bot.github import CallFailed, Client, Limited, NotListed, Refused, Shut, Temporary
 from bot.github.client import CALL_SECONDS
 from bot.github.limits import MANY_WAITING, Pace, creates_content
 from bot.log import logger
@@ -70,19 +70,16 @@ class Outbox:
         self._owner = owner.name()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self._is_new = True
 
     async def run(self) -> None:
         """Work until cancelled."""
-        is_new = True
         while True:
             sleep = _LONGEST_SLEEP
             # From before the look, so that no commit goes unnoticed between look and wait.
             commit = asyncio.create_task(self._services.database.wait_for_commit(sleep))
             await asyncio.sleep(0)
             try:
-                if is_new:
-                    await self._services.database.write(self._inherit)
-                    is_new = False
                 sleep = await self._look()
             except StorageUnavailable as error:
                 logger.warning("storage unavailable", reason=str(error))
@@ -111,6 +108,9 @@ class Outbox:
 
     async def _look(self) -> float:
         """Take on the queues that are due; return after how many seconds to look again."""
+        if self._is_new:
+            await self._services.database.write(self._inherit)
+            self._is_new = False
         now = times.now()
 
         def due(transaction: Transaction) -> tuple[list[str], int | None]:
@@ -157,9 +157,12 @@ class Outbox:
     def _inherit(self, transaction: Transaction) -> None:
         """Free the queues of processes that have died on this machine: it was perhaps our own.
 
-        What they had in hand is tried again when no call of theirs can be under way any more.
+        What they had in hand is tried again when no call of theirs can be under way any more. What
+        waited for another list of GITHUB_API_URLS is tried now, if that is what this one has.
         """
         now = times.now()
+        for api_url in self._services.settings.github_api_urls:
+            storage.hasten_kept(transaction, not_listed(api_url), now)
         for queue in storage.leased_queues(transaction, now):
             if owner.is_dead(queue["owner"]):
                 for action in storage.running_in(transaction, queue["queue"]):
@@ -191,7 +194,8 @@ class Outbox:
             return None
         waiting = storage.waiting(transaction, held.name, now, MANY_WAITING + 1)
         held.pace.many_waiting = waiting > MANY_WAITING
-        storage.change(transaction, action["id"], status="running", attempts=action["attempts"] + 1)
+        attempts = action["attempts"] + 1
+        storage.change(transaction, action["id"], status="running", attempts=attempts, aside=0)
         return action
 
     async def _give_back(self, held: _Held) -> None:
@@ -258,11 +262,13 @@ class Outbox:
             raise Refused("the integration was deleted", 404)
         if not await self._is_allowed(integration, action):
             raise Refused("the integration does not allow this repository", 403)
+        if integration.api_url not in self._services.settings.github_api_urls:
+            raise NotListed(not_listed(integration.api_url), 403)
         wait = await self._reason_to_wait(integration, action["installation_id"])
         if wait is not None and action["kind"] == actions.COMMANDS:
             raise Refused(wait, 403)  # nobody expects it to run days later
         if wait is not None:
-            await self._services.database.write(lambda tx: self._park(tx, held, action, wait))
+            await self._services.database.write(lambda tx: self._park(tx, action, wait))
             return None
         client = await self._client(integration, action)
         client.before_write = lambda method, path: self._before_write(held, client, method, path)
@@ -277,6 +283,7 @@ class Outbox:
             number=action["number"],
             request=msgspec.json.decode(action["request"]),
             attempt=attempt,
+            is_news=actions.look_again(action, times.now()) is not None,
         )
 
     async def _is_allowed(self, integration: Integration, action: Row) -> bool:
@@ -357,9 +364,10 @@ class Outbox:
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
             _settle(transaction, action, "done", None, result)
+        elif isinstance(failure, NotListed):
+            self._park(transaction, action, str(failure))
         elif isinstance(failure, Refused):
-            _settle(transaction, action, "failed", str(failure), {"status": failure.status})
-            _tell(transaction, action, str(failure))
+            _refused(transaction, action, attempt, failure, now)
         elif isinstance(failure, Limited):
             held.failures += 1
             seconds = failure.seconds
@@ -370,9 +378,7 @@ class Outbox:
             storage.change(transaction, action["id"], attempts=action["attempts"])
             _put_back(transaction, action, held.not_before, str(failure))
         elif now >= current["give_up_at"]:
-            message = f"given up after three days: {failure}"
-            _settle(transaction, action, "failed", message, {})
-            _tell(transaction, action, message)
+            _give_up(transaction, action, str(failure))
         else:
             held.failures += 1
             pause = min(_FIRST_PAUSE * 2 ** min(held.failures - 1, 20), _LONGEST_PAUSE)
@@ -380,29 +386,71 @@ class Outbox:
             _put_back(transaction, action, now + actions.backoff(attempt), str(failure))
         actions.wake_lane(transaction, action["lane"], now)
 
-    def _park(self, transaction: Transaction, held: _Held, action: Row, reason: str) -> None:
+    def _park(self, transaction: Transaction, action: Row, reason: str) -> None:
         """Let an action wait for something that people do, without an attempt."""
         now = times.now()
         storage.change(transaction, action["id"], attempts=action["attempts"])
         if now >= action["give_up_at"]:
-            _settle(transaction, action, "failed", f"given up after three days: {reason}", {})
-            _tell(transaction, action, reason)
+            _give_up(transaction, action, reason)
         else:
             _put_back(transaction, action, now + _PARKED, reason)
 
 
-def _put_back(transaction: Transaction, action: Row, at: int, error: str | None) -> None:
-    """Let an action be tried at a time, unless another has come to stand for it meanwhile."""
+def _refused(
+    transaction: Transaction, action: Row, attempt: int, failure: Refused, now: int
+) -> None:
+    """GitHub says no: that stands, unless it does not know yet, or people may think again.
+
+    What is tried again waits by itself: GitHub is well, so nothing else has to wait. But commands
+    are carried out in their order.
+    """
+    again = actions.look_again(action, now) if failure.lags else None
+    if again is not None:
+        is_aside = action["kind"] != actions.COMMANDS
+        _put_back(transaction, action, again, str(failure), aside=is_aside)
+    elif isinstance(failure, Shut) and now < action["give_up_at"]:
+        at = now + max(actions.backoff(attempt), _PARKED)
+        _put_back(transaction, action, at, str(failure), aside=True)
+    elif isinstance(failure, Shut):
+        _give_up(transaction, action, str(failure))
+    else:
+        _settle(transaction, action, "failed", str(failure), {"status": failure.status})
+        _tell(transaction, action, str(failure))
+
+
+def _give_up(transaction: Transaction, action: Row, reason: str) -> None:
+    message = f"given up after three days: {reason}"
+    _settle(transaction, action, "failed", message, {})
+    _tell(transaction, action, message)
+
+
+def _put_back(
+    transaction: Transaction, action: Row, at: int, error: str | None, *, aside: bool = False
+) -> None:
+    """Let an action be tried at a time, unless another has come to stand for it meanwhile.
+
+    With `aside` others of its lane do not wait for it.
+    """
     newer = actions.superseding(transaction, action)
     if newer is None:
         storage.change(
-            transaction, action["id"], status="pending", next_attempt_at=at, last_error=error
+            transaction,
+            action["id"],
+            status="pending",
+            next_attempt_at=at,
+            last_error=error,
+            aside=int(aside),
         )
         return
-    # The newer one is told that something may have been done already.
-    attempts = newer["attempts"] + max(action["attempts"], 1)
-    next_attempt_at = max(newer["next_attempt_at"], at)
-    storage.change(transaction, newer["id"], attempts=attempts, next_attempt_at=next_attempt_at)
+    # The newer one is told that something may have been done already, and does all that was asked.
+    asked = {**msgspec.json.decode(action["request"]), **msgspec.json.decode(newer["request"])}
+    storage.change(
+        transaction,
+        newer["id"],
+        attempts=newer["attempts"] + max(action["attempts"], 1),
+        next_attempt_at=max(newer["next_attempt_at"], at),
+        request=msgspec.json.encode(asked).decode(),
+    )
     _settle(transaction, action, "done", error, {"superseded_by": newer["id"]})
 
 

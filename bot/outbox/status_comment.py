@@ -27,68 +27,81 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(transaction: Transaction) -> tuple[Row, str | None]:
+    def state(transaction: Transaction) -> tuple[Row, bool, str]:
         item = facts.get_item(transaction, item_id)
         linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
-        if not linked and post["comment_id"] is None and not job.may_be_done:
-            return item, None  # quiet where nothing is linked
         public_url = job.services.settings.public_url
-        return item, text_of(transaction, public_url, linked, is_told=is_told)
+        return item, bool(linked), text_of(transaction, public_url, linked, is_told=is_told)
 
     is_told = await audience.is_told(job, item_id)
     post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
-    item, text = await job.read(state)
+    item, is_linked, text = await job.read(state)
     setting = job.integration.comments
     rewrite = bool(job.request.get("rewrite"))  # what stands there, whatever the setting is by now
-    if text is None or item["gone_at"] is not None or (setting == "off" and not rewrite):
-        return {"changed": False}
+    # An earlier attempt may have changed it without our knowing.
+    is_unsure = post["comment_writing"] is not None
     comment_id = post["comment_id"]
-    if comment_id is None and job.may_be_done:
+    if item["gone_at"] is not None or (setting == "off" and not rewrite):
+        return {"changed": False}
+    if comment_id is None and is_unsure:
         comment_id = await _find(job, post["marker"])
-    body = f"{text}\n\n{_marker(post['marker'])}\n"
+    if comment_id is None and (not is_linked or setting == "off"):
+        return {"changed": False}  # quiet where nothing is linked
     digest = hashlib.sha256(text.encode()).hexdigest()
-    is_final = setting == "once" and not rewrite
-    if post["comment_id"] is not None and (digest == post["comment_digest"] or is_final):
+    if comment_id is not None and setting == "once" and not rewrite:
+        if post["comment_id"] is None:  # it is there, with what it said then
+            await job.begin("comment", comment_id=comment_id, integration_id=job.integration.id)
         return {"comment_id": comment_id, "changed": False}
-    answer = await _edit(job, comment_id, body) if comment_id is not None else None
-    if answer is None and rewrite and (comment_id is not None or setting == "off"):
-        return {"changed": False}  # nothing stands there any more
+    if comment_id is not None and not is_unsure and digest == post["comment_digest"]:
+        return {"comment_id": comment_id, "changed": False}
+    # One that was deleted is not made again only to take back what it said.
+    makes = is_linked and not (rewrite and comment_id is not None)
+    body = f"{text}\n\n{_marker(post['marker'])}\n"
+    answer = await _write(job, comment_id, body, makes=makes)
     if answer is None:
-        answer = await job.client.post(
-            _COMMENTS,
-            {"repository": job.repository, "number": str(job.number)},
-            data={"body": body},
-        )
+        return {"changed": False}
     comment_id = int(answer["id"])
-    await job.write(
-        lambda transaction: storage.change_post(
-            transaction,
-            item_id,
-            integration_id=job.integration.id,
-            comment_id=comment_id,
-            comment_digest=digest,
-        )
+    await job.done(
+        "comment",
+        integration_id=job.integration.id,
+        comment_id=comment_id,
+        comment_digest=digest,
     )
     return {"comment_id": comment_id, "html_url": answer.get("html_url"), "changed": True}
 
 
+async def _write(job: Job, comment_id: int | None, body: str, *, makes: bool) -> Any:
+    """Edit the comment that is there, else make one; None if it is deleted and none is made."""
+    if comment_id is not None:
+        await job.begin("comment", comment_id=comment_id)
+        variables = {"repository": job.repository, "comment": str(comment_id)}
+        try:
+            return await job.client.patch(_COMMENT, variables, data={"body": body})
+        except Refused as error:
+            if error.status in (404, 410):
+                if not makes and job.is_news:
+                    raise
+                if not makes:
+                    return None
+            elif error.status != 403 or await _is_ours(job, variables):
+                raise
+    # From here on it is found by its marker alone.
+    await job.begin("comment", comment_id=None)
+    return await job.client.post(
+        _COMMENTS,
+        {"repository": job.repository, "number": str(job.number)},
+        data={"body": body},
+    )
+
+
+async def _is_ours(job: Job, variables: dict[str, str]) -> bool:
+    """Tell whether the comment was written under this credential, which alone may edit it."""
+    comment = await job.client.getitem(_COMMENT, variables)
+    return await job.is_own(comment.get("user"))
+
+
 def _marker(marker: str) -> str:
     return f"<!-- experiment-bot:status {marker} -->"
-
-
-async def _edit(job: Job, comment_id: int, body: str) -> Any:
-    """Return the comment as edited, None if it is gone or was written under another credential."""
-    variables = {"repository": job.repository, "comment": str(comment_id)}
-    try:
-        return await job.client.patch(_COMMENT, variables, data={"body": body})
-    except Refused as error:
-        if error.status in (404, 410):
-            return None
-        if error.status == 403:
-            comment = await job.client.getitem(_COMMENT, variables)
-            if not await job.is_own(comment.get("user")):
-                return None
-        raise
 
 
 async def _find(job: Job, marker: str) -> int | None:

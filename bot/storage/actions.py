@@ -115,6 +115,14 @@ def open_of_integration(transaction: Transaction, integration_id: str) -> Sequen
     )
 
 
+def note_news(transaction: Transaction, collapse: str, now: int) -> None:
+    """Keep when something last made the action necessary that is pending for a `collapse` key."""
+    transaction.run(
+        "UPDATE actions SET news_at = :now WHERE collapse = :collapse AND status = 'pending'",
+        {"collapse": collapse, "now": now},
+    )
+
+
 def unfinished_of_marker(transaction: Transaction, action_id: str) -> Row | None:
     """Return an action that has been attempted and is not finished."""
     return transaction.one(
@@ -182,6 +190,17 @@ def hasten(transaction: Transaction, queue: str, now: int) -> None:
     )
 
 
+def hasten_kept(transaction: Transaction, reason: str, now: int) -> None:
+    """Make everything due now that `reason` has kept."""
+    kept = "status = 'pending' AND last_error = :reason"
+    queues = transaction.all(f"SELECT DISTINCT queue FROM actions WHERE {kept}", {"reason": reason})
+    transaction.run(
+        f"UPDATE actions SET next_attempt_at = :now WHERE {kept}", {"reason": reason, "now": now}
+    )
+    for row in queues:
+        wake(transaction, row["queue"], now)
+
+
 def claim(transaction: Transaction, queue: str, owner: str, now: int, until: int) -> Row | None:
     """Lease a queue; None if another holds it. What a dead holder had in hand is pending again."""
     row = transaction.one(
@@ -241,7 +260,7 @@ def head(transaction: Transaction, queue: str, now: int) -> Row | None:
                 AND actions.next_attempt_at <= :now
                 AND NOT EXISTS (SELECT 1 FROM actions AS earlier
                     WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
-                        AND earlier.status IN {_OPEN})
+                        AND earlier.status IN {_OPEN} AND earlier.aside = 0)
             ORDER BY actions.priority, actions.next_attempt_at, actions.seq LIMIT 1""",
         {"queue": queue, "now": now},
     )
@@ -264,7 +283,7 @@ def earliest(transaction: Transaction, queue: str) -> int | None:
             WHERE queue = :queue AND status = 'pending'
                 AND NOT EXISTS (SELECT 1 FROM actions AS earlier
                     WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
-                        AND earlier.status IN {_OPEN})""",
+                        AND earlier.status IN {_OPEN} AND earlier.aside = 0)""",
         {"queue": queue},
     )
     return row["at"] if row else None
@@ -317,3 +336,20 @@ def change_post(transaction: Transaction, item_id: int, **values: Any) -> None:
         "WHERE item_id = :the_id",
         {**values, "the_id": item_id},
     )
+
+
+def begin_change(
+    transaction: Transaction, item_id: int, what: str, attempt: str, values: Mapping[str, Any]
+) -> None:
+    """Note, before GitHub is called, that a comment, check or label may be changed from now on."""
+    see_to_post(transaction, item_id)
+    change_post(transaction, item_id, **values, **{f"{what}_writing": attempt})
+
+
+def end_change(
+    transaction: Transaction, item_id: int, what: str, attempt: str, values: Mapping[str, Any]
+) -> None:
+    """Keep what a comment, check or label is now; not if another attempt has begun since."""
+    post_now = post(transaction, item_id)
+    if post_now is not None and post_now[f"{what}_writing"] == attempt:
+        change_post(transaction, item_id, **values, **{f"{what}_writing": None})

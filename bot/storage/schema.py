@@ -495,6 +495,25 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         )""",
         """CREATE INDEX allowed_repositories_by_entry
             ON allowed_repositories (integration_id, entry)""",
+        # While GitHub may or may not have carried out a change of the bot's comment, check or
+        # label: which attempt makes it. What is stored beside it is not to be relied on then.
+        "ALTER TABLE posts ADD COLUMN comment_writing TEXT",
+        "ALTER TABLE posts ADD COLUMN check_writing TEXT",
+        "ALTER TABLE posts ADD COLUMN label_writing TEXT",
+        *(
+            f"""UPDATE posts SET {what}_writing = 'before this column' WHERE item_id IN (
+                SELECT item_id FROM actions WHERE kind = '{kind}' AND attempts > 0
+                    AND status IN ('pending', 'running'))"""
+            for what, kind in (
+                ("comment", "status_comment"),
+                ("check", "check"),
+                ("label", "label"),
+            )
+        ),
+        # `news_at`: when something last made the action necessary, null if only its making did.
+        # `aside`: it waits by itself, and others of its lane need not wait for it.
+        "ALTER TABLE actions ADD COLUMN news_at BIGINT",
+        "ALTER TABLE actions ADD COLUMN aside SMALLINT NOT NULL DEFAULT 0",
     ),
 )
 
