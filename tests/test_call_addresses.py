@@ -359,6 +359,7 @@ async def test_no_name_of_a_repository_leaves_the_api_url(enterprise: Scene, nam
     payload = scene.payload("opened", await scene.open(LINE, tell=False))
     payload["repository"] = {"full_name": name}
     payload["pull_request"]["head"]["repo"] = payload["pull_request"]["base"]["repo"] = None
+    payload["pull_request"]["html_url"] = f"https://github.acme.example/{name}/pull/1"
     answer = await scene.bot.deliver(scene.integration, "pull_request", payload)
     assert answer.status < 500
     body = {"integration_id": scene.integration, "repository": name, "number": 1}

@@ -45,6 +45,8 @@ async def is_told(job: Job, item_id: int) -> bool:
     except Refused as error:
         if error.status == 401:
             raise
+        if error.lags and job.is_news:
+            return False  # GitHub may not know yet whom it is asked about
         level = "none"
     may_write = LEVELS.index(level) >= WRITE
     job.services.writers[key] = may_write, times.now() + REMEMBERED
@@ -60,12 +62,15 @@ def is_told_by_what_is_known(repository: Row, item: Row) -> bool | None:
 
 
 async def permission_of(job: Job, login: str) -> str:
-    """Ask GitHub what somebody may do in the repository: one of LEVELS; raises CallFailed."""
+    """Ask GitHub what somebody may do in the repository: one of LEVELS; raises CallFailed.
+
+    Who is not known there may do nothing, but for the minute in which GitHub may not know yet.
+    """
     path = "/repos/{+repository}/collaborators/{login}/permission"
     try:
         found = await job.client.getitem(path, {"repository": job.repository, "login": login})
     except Refused as error:
-        if error.status == 404:
+        if error.status == 404 and not job.is_news:
             return "none"
         raise
     # `permission` knows no triage and maintain, `role_name` may be one of the organisation's own.
