@@ -88,7 +88,11 @@ async def get(call: Call) -> Any:
     problems=(404, 409),
 )
 async def replay(call: Call) -> Any:
-    """Changes nothing if they had succeeded. The answer tells how it went this time."""
+    """Changes nothing if they had succeeded. The answer tells how it went this time.
+
+    A delivery that had taken effect stays `processed` whatever a replay does; `error` tells if
+    it failed now.
+    """
     return await run_again(call, call.path("delivery_id").lower())
 
 
@@ -104,6 +108,8 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         host = web_host(msgspec.json.decode(integration["config"])["api_url"])
         deliveries.run_again(transaction, dispatcher, integration["id"], host, row)
         return True
+
+    said: str | None = None  # why it failed this time
 
     def failed(transaction: Transaction, failure: Exception) -> bool:
         row, integration = _find(call, transaction, guid), _integration(call, transaction)
@@ -125,6 +131,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     except Exception as error:
         logger.exception("a handler failed")
         failure = error
+        said = deliveries.describe(failure)
         found = await database.write(lambda transaction: failed(transaction, failure))
     if not found:
         raise not_found("delivery")
@@ -137,7 +144,8 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     answer = await database.read(shown)
     if answer is None:
         raise not_found("delivery")
-    return answer
+    # What had taken effect before stays processed, so only this answer can tell of the failure.
+    return msgspec.structs.replace(answer, error=said) if said else answer
 
 
 def _integration(call: Call, transaction: Transaction) -> Row | None:

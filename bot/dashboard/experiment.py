@@ -142,9 +142,9 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         return await _page(visit, "track", problem)
     if isinstance(made, models.CreatedIssue):
         notice = f"Created the issue {made.repository}#{made.number}: {made.html_url}"
-    else:
-        notice = "The issue is on its way: the bot goes on until it exists. See the outbox."
-    return visit.to(_path(visit), notice)
+        return visit.to(_path(visit), notice)
+    notice = "The issue is not there yet: the bot goes on until it is. See the outbox."
+    return visit.to(_path(visit), notice, kind="warning")
 
 
 @pages.get("/experiments/{key}/pull-requests")

@@ -23,7 +23,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
-from bot.dashboard.page import OpenPages, is_local_path, redirect
+from bot.dashboard.page import OpenPages, local_path, redirect
 from bot.github import CallFailed, Client, Refused
 from bot.log import logger
 from bot.services import SERVICES, Services
@@ -92,7 +92,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     cookies = _cookies(services)
     kept = await cookies.new_session()
     kept["state"], kept["verifier"] = state, verifier
-    kept["app"], kept["next"] = app.integration_id, request.query.get("next", "")
+    kept["app"], kept["next"] = app.integration_id, local_path(request.query.get("next", ""))
     await cookies.save_session(request, response, kept)
     return response
 
@@ -102,6 +102,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
     """Take GitHub's answer: ask who it is and what they may, and let them in or say why not."""
     services = request.config_dict[SERVICES]
     kept = await _cookies(services).load_session(request)
+    back = local_path(str(kept.get("next", "")))
     try:
         if wait := sessions.attempt(request.remote or ""):
             raise Problem(429, "too many attempts", f"Try again in {wait} seconds.")
@@ -111,16 +112,15 @@ async def callback(request: web.Request) -> web.StreamResponse:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
     except TimeoutError:
         return _refused(
-            request, Problem(503, "GitHub unavailable", "It takes too long. Try again.")
+            request, Problem(503, "GitHub unavailable", "It takes too long. Try again."), back
         )
     except CallFailed as error:
         logger.info("sign-in refused", remote=request.remote, reason=str(error))
-        return _refused(request, _problem_of(error))
+        return _refused(request, _problem_of(error), back)
     except Problem as problem:
         logger.info("sign-in refused", remote=request.remote, reason=problem.error)
-        return _refused(request, problem)
-    path = str(kept.get("next", ""))
-    response = redirect(services, path if is_local_path(path) else "/")
+        return _refused(request, problem, back)
+    response = redirect(services, back or "/")
     response.del_cookie(_COOKIE, path=_path(services))
     await sessions.begin(
         services,
@@ -241,9 +241,9 @@ def _problem_of(error: CallFailed) -> Problem:
     return Problem(503, "GitHub unavailable", f"{error}. Begin again in a while.")
 
 
-def _refused(request: web.Request, problem: Problem) -> web.Response:
+def _refused(request: web.Request, problem: Problem, back: str) -> web.Response:
     return rendering.page(
-        request, "sign_in_refused.html", status=problem.status, problem=problem.body
+        request, "sign_in_refused.html", status=problem.status, problem=problem.body, next=back
     )
 
 
