@@ -137,6 +137,10 @@ class Setup:
             errors=choice.errors,
             origin=origin,
             organization=choice.organization,
+            typed={
+                "organization": request.query.get("organization", "").strip(),
+                "name": request.query.get("name", "").strip() or choice.name,
+            },
             api_url=choice.api_url,
             githubs={url: manifest.web_origin(url) for url in settings.github_api_urls},
             name=choice.name,
