@@ -371,7 +371,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (activity.weeks_of, (["key-1", "key-2"], [NOW, SOME, SOME + 1], 500)),
     (links.counts_by_state, ("key-1",)),
     (links.counts_by_kind, ("key-1",)),
-    (links.pull_request_times, ("key-1", 50)),
+    (links.pull_request_days, ("key-1",)),
     (links.remove_via_item, ("key-1", 7)),
     (activity.of_item, (7,)),
     (activity.remove_of_commit, ("key-1", 7)),

@@ -19,9 +19,7 @@ _PURPOSE = "secrets typed into a form"  # tells them from all else that the vaul
 def sound(visit: Visit, names: Sequence[str], problem: Problem) -> dict[str, str]:
     """Return the secrets that were typed into a refused form, but for those that are wrong."""
     wrong = {one.field for one in problem.body.errors}
-    return {
-        name: visit.form[name] for name in names if visit.form.get(name) and name not in wrong
-    }
+    return {name: visit.form[name] for name in names if visit.form.get(name) and name not in wrong}
 
 
 def seal(visit: Visit, secrets: Mapping[str, str]) -> str:
