@@ -148,7 +148,8 @@ LOOK = """() => {
   const walker = document.createTreeWalker(document.querySelector("body"), NodeFilter.SHOW_TEXT);
   for (let node; (node = walker.nextNode());) {
     const parent = node.parentElement;
-    if (!parent.checkVisibility() || parent.closest(".sr, .skip, svg, script, title, pre, option")) continue;
+    const left = ".sr, .skip, svg, script, title, pre, option";
+    if (!parent.checkVisibility() || parent.closest(left)) continue;
     for (const word of node.data.matchAll(/[^\\s-]{2,20}/g)) {
       if (/[^\\s]/.test(node.data[word.index + word[0].length] ?? " ")) continue;
       if (/[^\\s]/.test(node.data[word.index - 1] ?? " ")) continue;
@@ -156,7 +157,8 @@ LOOK = """() => {
       range.setStart(node, word.index);
       range.setEnd(node, word.index + word[0].length);
       const lines = new Set([...range.getClientRects()].map((box) => Math.round(box.top)));
-      if (lines.size > 1) found.push(`broken: ${word[0]} in <${parent.localName}> ${node.data.trim().slice(0, 30)}`);
+      if (lines.size > 1)
+        found.push(`broken: ${word[0]} in <${parent.localName}> ${node.data.trim().slice(0, 30)}`);
     }
   }
   return [...new Set(found)].slice(0, 8);
