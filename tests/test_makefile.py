@@ -72,8 +72,12 @@ class Checkout:
         """Run make; return its exit code and all that it says."""
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         done = subprocess.run(
-            ["make", "--no-print-directory", f"PYTHON={python or self.tools / 'python3'}"]
-            + list(arguments),
+            [
+                "make",
+                "--no-print-directory",
+                f"PYTHON={python or self.tools / 'python3'}",
+                *arguments,
+            ],
             cwd=self.path,
             env=env,
             stdout=subprocess.PIPE,

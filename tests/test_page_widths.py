@@ -138,7 +138,8 @@ LOOK = """() => {
   for (const one of document.querySelectorAll("header *, main *, footer *")) {
     const box = one.getBoundingClientRect();
     if (!one.checkVisibility() || !box.width || one.closest(".sr, .skip, svg")) continue;
-    if ((box.left < -1 || box.right > width + 1) && !scrolls(one.parentElement)) say("cut off", one);
+    const leaves = box.left < -1 || box.right > width + 1;
+    if (leaves && !scrolls(one.parentElement)) say("cut off", one);
     if (one.matches("table, .table, tbody th, td") && box.width < 40 && one.textContent.trim())
       say("too narrow", one);
   }
