@@ -74,8 +74,11 @@ class SqliteDatabase:
         self._closed = False
 
     def existing_version(self) -> int:
-        if not self.path.exists():
-            raise StorageRefused(f"there is no file {self.path}")
+        try:
+            if not self.path.exists():
+                raise StorageRefused(f"there is no file {self.path}")
+        except OSError as error:  # a folder above it that may not be looked into
+            raise StorageRefused(f"{self.path}: {error.strerror}") from None
         if not self.path.is_dir() and not os.access(self.path, os.R_OK | os.W_OK):
             raise StorageRefused(f"{self.path} may not be read and written by this user")
         version = self._refuse_foreign()
