@@ -19,13 +19,13 @@ test: $(VENV)/.test-installed
 	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
 
 format: $(VENV)/.test-installed
-	$(BIN)/ruff format .
-	$(BIN)/ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m ruff check --fix .
 
 screenshots: $(VENV)/.test-installed
 	@SCREENSHOTS=1 $(BIN)/python -m pytest tests/test_browser.py -k is_shown
@@ -41,7 +41,7 @@ bench: $(VENV)/.test-installed
 	$(BIN)/python bench/webhook.py
 
 # Renews the locks from pyproject.toml: one resolution for every Python and platform.
-LOCK := $(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+LOCK := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade pyproject.toml
 lock: $(VENV)/.test-installed
 	$(LOCK) -o requirements/run.txt
@@ -50,11 +50,19 @@ lock: $(VENV)/.test-installed
 clean:
 	rm -rf $(VENV)
 
+# Half made, without its Python any more, or made by something that leaves pip out: made anew.
+ifneq ($(shell $(BIN)/python -m pip --version >/dev/null 2>&1 && echo whole),whole)
+.PHONY: $(BIN)/python $(VENV)/.run-installed $(VENV)/.test-installed
+endif
+
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed; name it with: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Setting up $(VENV) (the first time only) ..."
-	@$(PYTHON) -m venv $(VENV)
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip --version >/dev/null || { rm -rf $(VENV); \
+		$(PYTHON) -c 'import sys; print("Python cannot make $(VENV). On Debian and Ubuntu its venv is a package of", \
+		"its own: apt install python3-venv (or python%d.%d-venv)" % sys.version_info[:2])' >&2; exit 1; }
 
 $(VENV)/.run-installed: requirements/run.txt | $(BIN)/python
 	@$(PIP) -r requirements/run.txt

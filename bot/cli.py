@@ -5,6 +5,7 @@ import os
 import sys
 import uuid
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import click
@@ -109,7 +110,7 @@ def create_token(name: str, role: str) -> None:
 @token.command("list")
 def list_tokens() -> None:
     """List API tokens: id, role, name, created, last used, whether revoked."""
-    rows = _with_services(lambda services: services.database.read(tokens.listed))
+    rows = _with_existing(lambda services: services.database.read(tokens.listed))
     click.echo(f"{'ID':36}  {'ROLE':9}  {'CREATED':20}  {'LAST USED':20}  NAME")
     for row in rows:
         created = (times.render(row["created_at"]) or "")[:19] + "Z"
@@ -122,7 +123,7 @@ def list_tokens() -> None:
 @click.argument("name_or_id")
 def revoke_token(name_or_id: str) -> None:
     """Revoke the API token with this id, or every token of this name."""
-    count = _with_services(
+    count = _with_existing(
         lambda services: services.database.write(
             lambda transaction: tokens.revoke(transaction, name_or_id, times.now())
         )
@@ -148,28 +149,30 @@ def print_commands() -> None:
 def migrate_database(source: str, target: str, overwrite: bool) -> None:
     """Copy an installation from one database to another, and verify the copy.
 
-    FROM and TO are addresses as in DATABASE_URL. Stop the service first. If the copy is
-    interrupted, run the same command again.
+    FROM and TO are addresses as in DATABASE_URL. FROM is only read; an SQLite file that TO names
+    is made if it is not there, a PostgreSQL database has to be. Stop the service first. If the
+    copy is interrupted, run the same command again.
     """
     settings = _settings()
     try:
-        engines = [storage.engine(database_url(url)) for url in (source, target)]
+        old, new = (storage.engine(database_url(url)) for url in (source, target))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 
     async def run() -> dict[str, int]:
-        for engine in engines:
-            await asyncio.to_thread(engine.migrate)
-            await engine.start()
-        try:
-            total = sum((await transfer.counts(engines[0])).values())
+        # Nothing is made until it is known that there is something to copy.
+        await asyncio.to_thread(transfer.refuse_unfit, old)
+        async with AsyncExitStack() as opened:
+            await old.start()
+            opened.push_async_callback(old.close)
+            total = await transfer.size(old)
+            await asyncio.to_thread(transfer.prepare, new)
+            await new.start()
+            opened.push_async_callback(new.close)
             with click.progressbar(length=total, label="Copying", file=sys.stderr) as bar:
                 return await transfer.copy(
-                    *engines, overwrite=overwrite, advance=lambda _, rows: bar.update(rows)
+                    old, new, overwrite=overwrite, advance=lambda _, rows: bar.update(rows)
                 )
-        finally:
-            for engine in engines:
-                await engine.close()
 
     for table, rows in _run(settings, run()).items():
         click.echo(f"{table:26} {rows:>10,} rows, the same in both")
@@ -195,7 +198,7 @@ def run_doctor(integration: str | None) -> None:
             statuses += [finding.status for finding in findings]
         return statuses
 
-    statuses = _with_services(examine, settings)
+    statuses = _with_existing(examine, settings)
     problems, warnings = statuses.count("problem"), statuses.count("warning")
     click.echo(f"Problems: {problems}. Warnings: {warnings}.")
     if problems:
@@ -268,6 +271,20 @@ def _with_services(
             await services.close()
 
     return _run(settings, run())
+
+
+def _with_existing(
+    work: Callable[[Services], Coroutine[Any, Any, T]], settings: Settings | None = None
+) -> T:
+    """Run `work` as `_with_services` does, on a database that is there: none is made for it."""
+    settings = settings or _settings()
+    try:
+        storage.engine(settings.database_url).existing_version()
+    except StorageRefused as error:
+        raise click.ClickException(
+            f"{error}. Start the service once, or set DATA_DIR and DATABASE_URL as it has them."
+        ) from None
+    return _with_services(work, settings)
 
 
 def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:

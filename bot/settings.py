@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
+
 GITHUB_API_URL = "https://api.github.com"
 _LEVELS = ("debug", "info", "warning", "error", "critical")
 _MIN_ADMIN_TOKEN = 24
@@ -122,12 +125,17 @@ def database_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
         return text
+    got = f"an address of {scheme!r}" if separator else "no address (hidden)"
     if scheme in ("postgresql", "postgres") and separator and rest:
-        return text
+        try:
+            conninfo_to_dict(text)
+            return text
+        except ProgrammingError:  # whose message repeats the address
+            got = "a PostgreSQL address that cannot be read (hidden)"
     # The address may hold a password, so it is never repeated.
     raise SettingsError(
         "DATABASE_URL",
-        f"an address of {scheme!r}" if separator else "no address (hidden)",
+        got,
         "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
     )
 

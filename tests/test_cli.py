@@ -307,13 +307,26 @@ def test_wrong_variable(shell: Shell, name: str, value: str, arguments: list[str
     assert "hunter2" not in line
 
 
+@pytest.mark.parametrize(
+    "arguments", [["token", "list"], ["token", "revoke", "ci"], ["doctor"], ["doctor", "Shop"]]
+)
+def test_what_only_looks_makes_no_database(shell: Shell, arguments: list[str]) -> None:
+    """With a mistyped folder it would look at an empty one, and say that all is well."""
+    folder = Path(shell.environment["DATA_DIR"])
+    line = shell.fails(*arguments)
+    assert f"there is no file {folder / 'bot.db'}" in line and "DATA_DIR" in line
+    assert not folder.exists()
+    shell.says("token", "create", "ci", "--role", "viewer")  # which is how one may begin
+    assert "ci" in shell.says("token", "list")
+
+
 def test_folder_is_a_file(shell: Shell) -> None:
     Path(shell.environment["DATA_DIR"]).write_text("not a folder")
     assert shell.environment["DATA_DIR"] in shell.fails("serve")
 
 
 def test_newer_database(shell: Shell) -> None:
-    shell.says("token", "list")
+    shell.says("token", "create", "ci", "--role", "viewer")
     with sqlite3.connect(Path(shell.environment["DATA_DIR"]) / "bot.db") as connection:
         connection.execute("PRAGMA user_version = 999")
     connection.close()
@@ -323,7 +336,7 @@ def test_newer_database(shell: Shell) -> None:
 @pytest.mark.parametrize("arguments", [["serve"], ["serve", "--processes", "2"]])
 def test_a_key_that_does_not_fit(shell: Shell, arguments: list[str]) -> None:
     """Said at the start, in one line, and not at the first delivery."""
-    shell.says("token", "list")
+    shell.says("token", "create", "ci", "--role", "viewer")
     sealed = Vault([Fernet.generate_key().decode()]).seal({"webhook_secret": "of the tests"})
     with sqlite3.connect(Path(shell.environment["DATA_DIR"]) / "bot.db") as connection:
         connection.execute(

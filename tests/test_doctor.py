@@ -964,6 +964,8 @@ async def test_the_command(scene: Scene, env: dict[str, str]) -> None:
 
 async def test_the_command_without_an_integration(env: dict[str, str]) -> None:
     """It says what to do, on a new database as well."""
+    code, _, errors = await processes.app("token", "create", "ci", "--role", "viewer", env=env)
+    assert code == 0, errors
     for arguments in (("doctor",), ("doctor", "Tests")):
         code, out, errors = await processes.app(*arguments, env=env)
         assert (code, out) == (1, "")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -464,27 +465,104 @@ async def test_the_timeline_has_the_same_in_words(bot: Bot) -> None:
     assert "draft → active" in titles
 
 
+async def many(bot: Bot, count: int, opened_at: Any, merged: Any = lambda _: False) -> None:
+    """Let a key have pull requests, more than deliveries could bring in a test's time."""
+
+    def job(transaction: Transaction) -> None:
+        transaction.run(
+            """INSERT INTO repositories (host, github_id, full_name, name_key)
+                VALUES ('github.com', 1, 'acme/shop', 'acme/shop')"""
+        )
+        row = transaction.one("SELECT MAX(id) AS id FROM repositories")
+        assert row is not None
+        items = [
+            {
+                "id": number,
+                "repository": row["id"],
+                "number": number,
+                "state": "merged" if merged(number) else "open",
+                "draft": number % 2,
+                "at": opened_at(number),
+                "merged_at": opened_at(number) + 1 if merged(number) else None,
+            }
+            for number in range(1, count + 1)
+        ]
+        transaction.run_many(
+            """INSERT INTO items (id, repository_id, kind, number, title, html_url, state, draft,
+                    labels, created_at, merged_at, version_at, version_rank)
+                VALUES (:id, :repository, 'pull_request', :number, 'T',
+                    'https://github.com/acme/shop/pull/1', :state, :draft, '[]', :at, :merged_at,
+                    :at, 0)""",
+            items,
+        )
+        transaction.run_many(
+            f"""INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
+                    resolved, repository_id)
+                VALUES ('{KEY}', 'pull_request', :id, :state, 'body', :at, 1, :repository)""",
+            items,
+        )
+
+    await bot.services.database.write(job, heavy=True)
+
+
+async def test_the_timeline_counts_every_pull_request(bot: Bot) -> None:
+    """A steady experiment looks steady, however many pull requests it has and who linked last."""
+    await bot.experiment(KEY)
+    now, count = times.now(), 2_400
+    await many(bot, count, lambda number: now - (number % 12) * 7 * DAY, lambda n: n % 3 == 0)
+    page = await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}")
+    words = part(page, "timeline")
+    assert "Pull requests by week" in words
+    assert "2,400 opened, 800 merged." in words
+    table = page.text.partition('id="timeline-table"')[2].partition("</table>")[0]
+    rows = re.findall(r'<td class="num">(\d+)</td><td class="num">(\d+)</td>', table)
+    assert {opened for opened, _ in rows} == {"200"}
+    assert "800 merged so far" in part(page, "left")
+    assert "1,600 pull requests are left." in part(page, "left"), "not all are known as drafts"
+
+
+async def test_what_was_before_the_time_shown_is_told_in_words(bot: Bot) -> None:
+    await bot.experiment(KEY)
+    now = times.now()
+    await many(bot, 10, lambda number: now - (5 * 365 if number <= 4 else 3) * DAY, lambda n: n < 3)
+    words = part(await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}"), "timeline")
+    assert "Pull requests by month" in words
+    assert "6 opened, 0 merged. Before that: 4 opened, 2 merged." in words
+
+
+@sqlite_only
+async def test_no_more_changes_of_status_are_counted_than_are_shown(bot: Bot) -> None:
+    await bot.experiment(KEY)
+    for number in range(52):
+        status = ("active", "paused")[number % 2]
+        answer = await bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
+        assert answer.status == 200
+    words = part(await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}"), "timeline")
+    assert "the last 50 changes of status" in words
+
+
 def test_a_timeline_is_drawn_by_what_fits() -> None:
     now = times.parse("2026-11-24T12:00:00Z") or 0
     at = [now - days * DAY for days in (0, 3, 3, 10)]
-    by_day = charts.timeline(at, [], [], now)
+    by_day = charts.timeline(Counter(at), {}, [], now)
     assert by_day is not None
     assert (by_day.unit, len(by_day.periods), by_day.opened) == ("day", 11, 4)
     assert [one.opened for one in by_day.periods] == [1, 0, 0, 0, 0, 0, 0, 2, 0, 0, 1]
-    by_week = charts.timeline([*at, now - 60 * DAY], at, [(now - 8 * DAY, "draft → active")], now)
+    marks = [(now - 8 * DAY, "draft → active")]
+    by_week = charts.timeline(Counter([*at, now - 60 * DAY]), Counter(at), marks, now)
     assert by_week is not None
     assert (by_week.unit, by_week.opened, by_week.merged) == ("week", 5, 4)
     assert all(one.start.weekday() == 0 for one in by_week.periods)
     assert [len(one.marks) for one in by_week.periods][-2] == 1
-    by_month = charts.timeline([now - 400 * DAY], [now - 5000 * DAY], [], now)
+    by_month = charts.timeline({now - 400 * DAY: 1}, {now - 5000 * DAY: 2}, [], now)
     assert by_month is not None
     assert (by_month.unit, len(by_month.periods), by_month.opened) == ("month", 36, 1)
-    assert by_month.merged == 0  # too long ago
+    assert (by_month.merged, by_month.earlier) == (0, (0, 2))
     assert by_month.periods[-1].name == "November 2026"
-    ahead = charts.timeline([now + 40 * DAY], [], [], now)
+    ahead = charts.timeline({now + 40 * DAY: 1}, {}, [], now)
     assert ahead is not None
     assert ahead.opened == 0
-    assert charts.timeline([], [], [], now) is None
+    assert charts.timeline({}, {}, [], now) is None
 
 
 @pytest.mark.parametrize(
@@ -654,7 +732,7 @@ async def test_a_tracking_issue_that_takes_long(
     form = issue_form(await browser.get(f"/experiments/{KEY}"), scene, assignees="")
     page = await browser.post(f"/experiments/{KEY}/issues", form)
     assert page.status == 200
-    assert "The issue is on its way" in page.words
+    assert "The issue is not there yet" in page.words
     await scene.work()
     assert len(scene.github.issues(REPOSITORY)) == 1
 

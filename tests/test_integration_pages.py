@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from bot import log
+from bot import log, times
 from bot.api.integrations import PATH
 from bot.demo import payloads
 from bot.settings import Settings
@@ -240,7 +240,7 @@ BAD = [
     ({"config.token": "********"}, "config.token", "is the mask"),
     ({"config.webhook_secret": ""}, "config.webhook_secret", "is missing"),
     ({"config.webhook_secret": "short"}, "config.webhook_secret", "16 characters or more"),
-    ({"generate": "yes"}, "config.webhook_secret", "choose one of the two"),
+    ({"generate": "yes", "name": ""}, "name", "is missing"),
     ({"config.repositories": "acme/shop\nacme"}, "config.repositories", "line 2 wants owner/name"),
     ({"config.label": "x" * 51}, "config.label", "50 characters or fewer"),
     ({"config.api_url": "http://127.0.0.1:1"}, "config.api_url", "must be one of"),
@@ -262,7 +262,7 @@ BAD = [
 async def test_what_is_wrong_is_said_at_its_field(
     bot: Bot, wrong: dict[str, str], field: str, message: str
 ) -> None:
-    """The form comes back with what was typed, but without a secret."""
+    """The form comes back with what was typed, but shows no secret."""
     admin = await Browser.sign_in(bot)
     good = {"config.token": TOKEN, "config.webhook_secret": OWN, "description": f"D {HOSTILE}"}
     page = await admin.post("/integrations/new", {**FORM, **good, **wrong})
@@ -273,6 +273,110 @@ async def test_what_is_wrong_is_said_at_its_field(
     assert "<script>alert" not in page.text
     assert "D &#34;&gt;&lt;script&gt;" in page.text
     assert (await bot.get(PATH)).items == []
+
+
+def kept(text: str) -> dict[str, str]:
+    """Return the hidden field of a refused form with the secrets that were typed into it."""
+    found = re.search(r'<input type="hidden" name="kept" value="([^"]+)">', text)
+    return {"kept": found[1]} if found else {}
+
+
+@pytest.mark.parametrize("wrong", [{"name": ""}, {"config.webhook_secret": "short"}])
+@pytest.mark.parametrize("auth", ["token", "app"])
+async def test_what_was_typed_into_a_refused_form_is_not_typed_again(
+    bot: Bot, wrong: dict[str, str], auth: str
+) -> None:
+    """Not even the secrets, though they are never shown."""
+    admin = await Browser.sign_in(bot)
+    secret = {"config.token": TOKEN} if auth == "token" else {"config.private_key": rsa_key()}
+    form = {**FORM, "auth": auth, "config.app_id": "5", "description": "D", "is_active": ""}
+    page = await admin.post(
+        "/integrations/new", {**form, **secret, "config.webhook_secret": OWN, **wrong}
+    )
+    assert page.status == 422
+    assert 'name="is_active" value="yes">' in page.text and 'value="D"' in page.text
+    for text in (TOKEN, OWN, *rsa_key().splitlines()[1:3]):
+        assert text not in page.text
+    assert "What you entered is kept" in page.words
+    (name,) = secret
+    required = re.search(rf'<(?:input|textarea) id="{re.escape(name)}"[^>]*>', page.text)
+    assert required is not None and " required" not in required[0]
+    again = {**form, **{name: "" for name in secret}, **kept(page.text)}
+    again["config.webhook_secret"] = OWN if "config.webhook_secret" in wrong else ""
+    page = await admin.post("/integrations/new", again)
+    assert page.status == 200, page.words
+    (integration,) = (await bot.get(PATH)).items
+    assert integration["config"]["auth"] == auth
+    assert (await bot.patch(f"{PATH}/{integration['id']}", {"is_active": True})).status == 200
+    assert (await bot.deliver(integration["id"], "ping", PING, secret=OWN)).status == 200
+    opened = await bot.services.integration(integration["id"], fresh=True)
+    assert opened is not None
+    stored_secret = opened.token if auth == "token" else opened.private_key
+    assert stored_secret.strip() == next(iter(secret.values())).strip()
+
+
+async def test_what_is_kept_is_good_for_one_form_of_one_session(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admin, other = await Browser.sign_in(bot), await Browser.sign_in(bot)
+    integration = await bot.integration()
+    form = {**FORM, "config.token": TOKEN, "config.webhook_secret": OWN}
+    page = await admin.post("/integrations/new", {**form, "name": ""})
+    sealed = kept(page.text)
+    empty = {**FORM, **sealed}
+    assert (await other.post("/integrations/new", empty)).status == 422
+    app = {**empty, "auth": "app"}
+    assert (await admin.post(f"/integrations/{integration}/edit", app)).status == 422
+    for broken in ("x", "\u00e9", sealed["kept"][:-3]):
+        assert (await admin.post("/integrations/new", {**FORM, "kept": broken})).status == 422
+    with monkeypatch.context() as patched:
+        now = times.now() + 3601 * times.SECOND
+        patched.setattr(times, "now", lambda: now)
+        assert (await admin.post("/integrations/new", empty)).status == 422
+    assert len((await bot.get(PATH)).items) == 1
+    assert (await admin.post("/integrations/new", empty)).status == 200
+
+
+async def test_a_new_token_of_a_refused_change_is_not_typed_again(bot: Bot) -> None:
+    integration = await bot.integration()
+    admin = await Browser.sign_in(bot)
+    here = f"/integrations/{integration}/edit"
+    page = await admin.post(here, {**FORM, "config.token": TOKEN, "config.label": "x" * 51})
+    assert page.status == 422 and TOKEN not in page.text
+    assert (await admin.post(here, {**FORM, **kept(page.text)})).status == 200
+    opened = await bot.services.integration(integration, fresh=True)
+    assert opened is not None and opened.token == TOKEN
+
+
+async def test_a_secret_of_ones_own_is_taken_though_the_box_is_checked(bot: Bot) -> None:
+    """The box is checked when the form is opened: who types a secret below means that secret."""
+    admin = await Browser.sign_in(bot)
+    form = {**FORM, "config.token": TOKEN, "config.webhook_secret": OWN, "generate": "yes"}
+    page = await admin.post("/integrations/new", form)
+    assert (page.status, "secret is the one that you gave" in page.words) == (200, True)
+    (integration,) = (await bot.get(PATH)).items
+    assert (await bot.deliver(integration["id"], "ping", PING, secret=OWN)).status == 200
+    other = "another-secret-of-ones-own"
+    page = await admin.post(
+        f"/integrations/{integration['id']}/rotate",
+        {"how": "generate", "config.webhook_secret": other},
+    )
+    assert "Your secret is stored." in page.words
+    assert (await bot.deliver(integration["id"], "ping", PING, secret=other)).status == 200
+
+
+async def test_who_checks_the_box_afterwards_gets_a_secret_made(bot: Bot) -> None:
+    admin = await Browser.sign_in(bot)
+    form = {**FORM, "config.token": TOKEN, "config.webhook_secret": OWN, "generate": "yes"}
+    page = await admin.post("/integrations/new", {**form, "name": ""})
+    assert 'name="generate" value="yes">' in page.text, "not checked: there is one of ones own"
+    again = {**FORM, **kept(page.text), "generate": "yes"}
+    page = await admin.post("/integrations/new", again)
+    assert page.status == 201
+    secret = copied(page.text, "the webhook secret")
+    (integration,) = (await bot.get(PATH)).items
+    assert (await bot.deliver(integration["id"], "ping", PING, secret=secret)).status == 200
+    assert (await bot.deliver(integration["id"], "ping", PING, secret=OWN)).status == 401
 
 
 async def test_a_field_that_is_none_of_the_choices(bot: Bot) -> None:
@@ -451,7 +555,7 @@ async def test_a_process_that_knows_only_the_old_secret_does_not_take_it_for_the
         ({"how": "own"}, "is missing"),
         ({"how": "own", "config.webhook_secret": "short"}, "16 characters or more"),
         ({"how": "own", "config.webhook_secret": SECRET}, "is the one in use"),
-        ({"how": "generate", "config.webhook_secret": OWN}, "choose one of the two"),
+        ({"how": "generate", "config.webhook_secret": "short"}, "16 characters or more"),
     ],
 )
 async def test_a_new_secret_that_cannot_be(bot: Bot, form: dict[str, str], message: str) -> None:

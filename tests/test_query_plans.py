@@ -445,7 +445,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (activity.weeks_of, (["key-1", "key-2"], [NOW, SOME, SOME + 1], 500)),
     (links.counts_by_state, ("key-1",)),
     (links.counts_by_kind, ("key-1",)),
-    (links.pull_request_times, ("key-1", 50)),
+    (links.pull_request_days, ("key-1",)),
     *((links.via_item, (7, ids)) for ids in (None, [7, 8, 9])),
     (links.places_of_commits, ([7, 8, 9],)),
     (links.set_via_item, (7, 8)),

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from http.cookies import SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
 
 import pytest
 import structlog
@@ -267,6 +267,9 @@ async def test_what_cannot_be_is_explained(bot: Bot, query: str, word: str) -> N
     answer = await page(bot, f"/setup?{query}", token=ADMIN_TOKEN)
     assert answer.status == 422 and word in answer.body
     assert 'name="manifest"' not in answer.body and "evil" not in answer.body
+    name, _, typed = query.partition("=")
+    if name != "api_url":  # which is chosen from a list
+        assert f'value="{unquote(typed)}"' in answer.body, "what was typed is there to be corrected"
 
 
 @one_engine

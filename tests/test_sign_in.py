@@ -387,6 +387,21 @@ async def test_what_goes_wrong_is_said(app_bot: Bot, stand: Stand) -> None:
     assert (await browser.get(f"/sign-in/github/{unknown}")).status == 404
 
 
+async def test_a_sign_in_that_github_refuses_does_not_lose_the_page_one_wanted(
+    app_bot: Bot, stand: Stand
+) -> None:
+    browser = Browser(app_bot)
+    wanted = "?next=%2Foutbox%3Fstatus%3Dfailed%26kind%3Dcheck"
+    leads = stand.authorize(await begin(app_bot, browser, wanted))
+    state = parse_qs(urlsplit(leads).query)["state"][0]
+    denied = await browser.get(f"/sign-in/github/callback?error=access_denied&state={state}")
+    assert 'href="/sign-in?next=/outbox%3Fstatus%3Dfailed%26kind%3Dcheck"' in denied.text
+    begun = await begin(app_bot, browser, "?next=//evil.example/")
+    state = parse_qs(urlsplit(begun).query)["state"][0]
+    denied = await browser.get(f"/sign-in/github/callback?error=access_denied&state={state}")
+    assert 'href="/sign-in">' in denied.text and "evil" not in denied.text
+
+
 async def test_an_integration_that_is_not_active_lets_nobody_in(app_bot: Bot, stand: Stand) -> None:
     browser = Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, browser))

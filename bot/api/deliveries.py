@@ -91,7 +91,11 @@ async def get(call: Call) -> Any:
     problems=(404, 409),
 )
 async def replay(call: Call) -> Any:
-    """Changes nothing if they had succeeded. The answer tells how it went this time."""
+    """Changes nothing if they had succeeded. The answer tells how it went this time.
+
+    A delivery that had taken effect stays `processed` whatever a replay does; `error` tells if
+    it failed now.
+    """
     return await run_again(call, _delivery_id(call))
 
 
@@ -107,6 +111,8 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         scope = scope_of(integration)
         deliveries.run_again(transaction, services.dispatcher, scope, row, confirmed)
         return True
+
+    said: str | None = None  # why it failed this time
 
     def failed(transaction: Transaction, failure: Exception) -> bool:
         row, integration = _find(call, transaction, guid), _integration(call, transaction)
@@ -132,6 +138,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed")
         failure = error
+        said = deliveries.describe(failure)
         found = await database.write(lambda transaction: failed(transaction, failure))
     if not found:
         raise not_found("delivery")
@@ -144,7 +151,8 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     answer = await database.read(shown)
     if answer is None:
         raise not_found("delivery")
-    return answer
+    # What had taken effect before stays processed, so only this answer can tell of the failure.
+    return msgspec.structs.replace(answer, error=said) if said else answer
 
 
 def _delivery_id(call: Call) -> str:

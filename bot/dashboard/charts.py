@@ -5,7 +5,7 @@ a library would bring of style and script is taken out again.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from xml.etree.ElementTree import Element, SubElement
@@ -56,13 +56,21 @@ class Timeline:
     marks: Sequence[Mark]
     opened: int
     merged: int
+    earlier: tuple[int, int]  # opened and merged before the first period
     svg: Markup
 
 
 def timeline(
-    opened: Sequence[int], merged: Sequence[int], statuses: Sequence[tuple[int, str]], now: int
+    opened: Mapping[int, int],
+    merged: Mapping[int, int],
+    statuses: Sequence[tuple[int, str]],
+    now: int,
 ) -> Timeline | None:
-    """Return the timeline of the times of some events; None if nothing happened."""
+    """Return the timeline of some events, by their times; None if nothing happened.
+
+    `opened` and `merged` say how many pull requests were at a time, the beginning of a day or
+    any within it.
+    """
     first = min([*opened, *merged, *(at for at, _ in statuses)], default=None)
     if first is None:
         return None
@@ -75,9 +83,7 @@ def timeline(
     start = last - count + 1
     marks = [Mark(at, text, _place(at, unit) - start) for at, text in sorted(statuses)]
     shown = [mark for mark in marks if 0 <= mark.place < count]
-    amounts = [
-        Counter(int(_place(at, unit)) - start for at in moments) for moments in (opened, merged)
-    ]
+    amounts = [_by_place(counts, unit, start) for counts in (opened, merged)]
     periods = [
         Period(
             begins := _begin(start + number, unit),
@@ -89,7 +95,24 @@ def timeline(
         for number in range(count)
     ]
     opened_count, merged_count = (sum(getattr(one, kind) for one in periods) for kind in _KINDS)
-    return Timeline(unit, periods, shown, opened_count, merged_count, _drawn(periods, shown, unit))
+    before = [sum(n for place, n in one.items() if place < 0) for one in amounts]
+    return Timeline(
+        unit,
+        periods,
+        shown,
+        opened_count,
+        merged_count,
+        (before[0], before[1]),
+        _drawn(periods, shown, unit),
+    )
+
+
+def _by_place(counts: Mapping[int, int], unit: str, start: int) -> Counter[int]:
+    """Return how many events there are in each period; those before `start` are below 0."""
+    found: Counter[int] = Counter()
+    for at, count in counts.items():
+        found[int(_place(at, unit)) - start] += count
+    return found
 
 
 def _place(at: int, unit: str) -> float:

@@ -25,6 +25,12 @@ AT_ONCE = 100  # deliveries that one press of the button replays
 _MOST_EVENTS = 60
 _MOST_ITEMS = 200
 _PATH = "/integrations/{integration_id}/deliveries"
+# What a replay has come to, by the delivery's status, and the kind of notice that says it.
+_OUTCOMES = {
+    "processed": ("Replayed. It has taken effect; had it before, nothing changed.", "success"),
+    "ignored": ("Replayed. No handler wants this event, so nothing changed.", "warning"),
+}
+_FAILED = ("Replayed, and it failed again; the reason is below.", "error")
 
 
 @pages.get(_PATH, role="developer")
@@ -52,6 +58,7 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
     return visit.to(
         f"/integrations/{integration_id}/deliveries",
         _told(went, failed, is_all=not more),
+        kind="error" if failed and not went else "warning" if failed or not rows else "success",
         **({"after": more} if more else {}),
     )
 
@@ -71,16 +78,16 @@ async def replay(visit: Visit) -> web.StreamResponse:
         if problem.status != 409:
             raise
         return await _detail(visit, problem)
-    said = {
-        "processed": "Replayed. It has taken effect; had it before, nothing changed.",
-        "ignored": "Replayed, and nothing was done; the reason is below."
-        if answer.error
-        else "Replayed. No handler wants this event, so nothing changed.",
-    }
+    said, kind = _OUTCOMES.get(answer.status, _FAILED)
+    if answer.status == "processed" and answer.error:
+        said, kind = f"Replayed, and it failed; what it had done stays. {answer.error}", "error"
+    elif answer.status == "ignored" and answer.error:
+        said, kind = "Replayed, and nothing was done; the reason is below.", "warning"
     listed = f"/integrations/{visit.path('integration_id').lower()}/deliveries"
     return visit.to(
         f"{listed}/{quote(answer.id, safe='')}",
-        said.get(answer.status, "Replayed, and it failed again; the reason is below."),
+        concealing.text(said),
+        kind=kind,
     )
 
 

@@ -41,7 +41,19 @@ async def page_of(request: web.Request, problem: Problem) -> web.Response:
         session=session,
         problem=problem.body,
         number=request[REQUEST_ID] if problem.status >= 500 else None,
+        next=await _page_of_form(request) if problem.status == 401 else "",
     )
+
+
+async def _page_of_form(request: web.Request) -> str:
+    """Return the path of the page that a form was on: the nearest one above its address."""
+    path = request.rel_url.raw_path
+    while path:
+        found = await request.app.router.resolve(request.clone(method="GET", rel_url=path))
+        if found.http_exception is None:
+            return path
+        path = path.rpartition("/")[0]
+    return ""
 
 
 async def generic(request: web.Request, problem: Problem) -> web.Response:

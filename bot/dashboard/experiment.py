@@ -3,6 +3,7 @@
 import itertools
 import re
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,7 +34,7 @@ _SHOWN = {"open": 20, "merged": 10, "closed": 10}  # pull requests
 _KNOWN = 100  # of those that are open: it is told how many of no more are drafts
 _BESIDE = 8  # issues, commits
 _FEED = 50
-_CHARTED = 2_000  # pull requests, those linked last
+_MARKED = 50  # changes of status, the last ones
 _TRIED = 5  # integrations that are asked for a pull request
 _PULL_REQUEST = re.compile(r"/([\w.-]{1,100})/([\w.-]{1,100})/pull/([1-9][0-9]{0,9})(?:/.*)?", re.A)
 _EXAMPLE = "https://github.com/owner/repository/pull/12"
@@ -80,7 +81,7 @@ class Linked:
     pulls: Mapping[str, Sequence[Row]]  # by state
     issues: Sequence[Row]
     commits: Sequence[Row]
-    times: Sequence[Row]
+    days: Sequence[Row]
     statuses: Sequence[Row]
     integrations: Sequence[Row]
 
@@ -150,9 +151,9 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         return await _page(visit, "track", problem)
     if isinstance(made, models.CreatedIssue):
         notice = f"Created the issue {made.repository}#{made.number}: {made.html_url}"
-    else:
-        notice = "The issue is on its way: the bot goes on until it exists. See the outbox."
-    return visit.to(_path(visit), notice)
+        return visit.to(_path(visit), notice)
+    notice = "The issue is not there yet: the bot goes on until it is. See the outbox."
+    return visit.to(_path(visit), notice, kind="warning")
 
 
 @pages.get("/experiments/{key}/pull-requests")
@@ -199,7 +200,7 @@ async def _page(
         shown={state: linked.pulls[state][:limit] for state, limit in _SHOWN.items()},
         progress=_progress(linked),
         timeline=_timeline(linked),
-        charted=_CHARTED,
+        is_marked_whole=len(linked.statuses) <= _MARKED,
         states=STATES,
         statuses=[(status, status) for status in STATUSES],
         days=[
@@ -236,8 +237,10 @@ def _linked(transaction: Transaction, key: str) -> Linked | None:
         pulls,
         items(transaction, key, "issue", None, None, _BESIDE),
         link_storage.commits_of_experiment(transaction, key, None, _BESIDE + 1),
-        link_storage.pull_request_times(transaction, key, _CHARTED),
-        activity_storage.of_experiment(transaction, key, "experiment.status_changed", None, _FEED),
+        link_storage.pull_request_days(transaction, key),
+        activity_storage.of_experiment(
+            transaction, key, "experiment.status_changed", None, _MARKED + 1
+        ),
         [row for row in integration_storage.listed(transaction, None, 200) if row["is_active"]],
     )
 
@@ -252,12 +255,16 @@ def _progress(linked: Linked) -> dict[str, int]:
 
 
 def _timeline(linked: Linked) -> charts.Timeline | None:
-    return charts.timeline(
-        [row["created_at"] for row in linked.times],
-        [row["merged_at"] for row in linked.times if row["merged_at"] is not None],
-        [(row["position"], row["summary"].rpartition(": ")[2]) for row in linked.statuses],
-        times.now(),
-    )
+    opened: Counter[int] = Counter()
+    merged: Counter[int] = Counter()
+    for row in linked.days:
+        opened[row["opened"] * charts.DAY] += row["count"]
+        if row["merged"] is not None:
+            merged[row["merged"] * charts.DAY] += row["count"]
+    statuses = [
+        (row["position"], row["summary"].rpartition(": ")[2]) for row in linked.statuses[:_MARKED]
+    ]
+    return charts.timeline(opened, merged, statuses, times.now())
 
 
 def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:

@@ -110,6 +110,7 @@ async def experiments_page(visit: Visit) -> web.StreamResponse:
         statuses=STATUSES,
         numbers=list(_numbers(listed.page, listed.pages)),
         line=charts.line,
+        most=_MOST,
         first=(listed.page - 1) * PER_PAGE + 1,
     )
 

@@ -24,7 +24,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
-from bot.dashboard.page import OpenPages, is_local_path, redirect
+from bot.dashboard.page import OpenPages, local_path, redirect
 from bot.domain.integrations import not_listed
 from bot.github import CallFailed, Client, Refused
 from bot.log import logger
@@ -94,7 +94,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     cookies = _cookies(services)
     kept = await cookies.new_session()
     kept["state"], kept["verifier"] = state, verifier
-    kept["app"], kept["next"] = app.integration_id, request.query.get("next", "")
+    kept["app"], kept["next"] = app.integration_id, local_path(request.query.get("next", ""))
     await cookies.save_session(request, response, kept)
     return response
 
@@ -108,11 +108,12 @@ async def callback(request: web.Request) -> web.StreamResponse:
     """
     services = request.config_dict[SERVICES]
     kept = await _cookies(services).load_session(request)
+    back = local_path(str(kept.get("next", "")))
     try:
         _check_state(request.query, kept)
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
-        return _refused(request, problem, problem.error)
+        return _refused(request, problem, problem.error, back)
     in_turn = services.failed_sign_ins.is_over(request.remote)
     lane = services.sign_in_lane if in_turn else contextlib.nullcontext()
     try:
@@ -120,15 +121,14 @@ async def callback(request: web.Request) -> web.StreamResponse:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
     except TimeoutError:
         slow = Problem(503, "GitHub unavailable", "It takes too long. Try again.")
-        return _refused(request, slow, "timeout")
+        return _refused(request, slow, "timeout", back)
     except Refused as error:
-        return _refused(request, _failed(request, _problem_of(error)), str(error))
+        return _refused(request, _failed(request, _problem_of(error)), str(error), back)
     except CallFailed as error:
-        return _refused(request, _problem_of(error), str(error))
+        return _refused(request, _problem_of(error), str(error), back)
     except Problem as problem:
-        return _refused(request, _failed(request, problem), problem.error)
-    path = str(kept.get("next", ""))
-    response = redirect(services, path if is_local_path(path) else "/")
+        return _refused(request, _failed(request, problem), problem.error, back)
+    response = redirect(services, back or "/")
     response.del_cookie(_COOKIE, path=_path(services))
     await sessions.begin(
         services,
@@ -266,7 +266,7 @@ def _failed(request: web.Request, problem: Problem) -> Problem:
     )
 
 
-def _refused(request: web.Request, problem: Problem, reason: str) -> web.Response:
+def _refused(request: web.Request, problem: Problem, reason: str, back: str) -> web.Response:
     logger.info("sign-in refused", remote=request.remote, reason=reason)
     return rendering.page(
         request,
@@ -275,6 +275,7 @@ def _refused(request: web.Request, problem: Problem, reason: str) -> web.Respons
         # The address of this page holds GitHub's code.
         headers={**problem.headers, "Referrer-Policy": "no-referrer"},
         problem=problem.body,
+        next=back,
     )
 
 

@@ -14,7 +14,7 @@ from bot.api import checks, models
 from bot.api import integrations as api
 from bot.api.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 from bot.commands.registry import LEVELS
-from bot.dashboard import concealing, seen
+from bot.dashboard import concealing, seen, typed_secrets
 from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
@@ -30,7 +30,7 @@ _COUNTED = 100  # failed deliveries of each status, at most
 _ON_PAGE = 25
 _ONE = "/integrations/{integration_id}"
 _AUTHS = ("token", "app")
-_BOTH = ("config.webhook_secret", "is given while another is to be made: choose one of the two")
+_SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
 _LABELS = {
     "name": "Name",
     "description": "Description",
@@ -105,22 +105,22 @@ async def form(visit: Visit) -> web.StreamResponse:
 @pages.post("/integrations/new", role="admin")
 async def create(visit: Visit) -> web.StreamResponse:
     """Create an integration; a webhook secret that is made here is shown in the answer only."""
+    # Who gives one of their own wants it, box or no box.
+    is_made_here = visit.form.get("generate") and not visit.form.get("config.webhook_secret")
+    generated = secrets.token_urlsafe(32) if is_made_here else None
+    typed_secrets.take(visit, _SECRETS)
     auth = _auth(visit.form, "token")
-    generated = secrets.token_urlsafe(32) if visit.form.get("generate") else None
     try:
-        missing = _missing(visit.form, _credential_fields(auth))
-        if generated is None:
-            missing += _missing(visit.form, ["config.webhook_secret"])
-        elif visit.form.get("config.webhook_secret"):
-            missing.append(_BOTH)
-        body = _body(visit, auth, missing)
+        needed = [*_credential_fields(auth), *(["config.webhook_secret"] if not generated else [])]
+        body = _body(visit, auth, _missing(visit.form, needed))
         body["integration_type"] = "GITHUB"
         body["config"]["webhook_secret"] = generated or visit.form["config.webhook_secret"]
         created = await visit.call(api.create, body=body, body_shape=models.IntegrationCreate)
     except Problem as problem:
         return _form(visit, None, auth, visit.form, problem)
     if generated is None:
-        return visit.to(f"/integrations/{created.id}", "The integration is created.")
+        said = "The integration is created. Its webhook secret is the one that you gave."
+        return visit.to(f"/integrations/{created.id}", said)
     health = (await _health(visit, [created.id]))[created.id]
     return visit.render(
         "integration_created.html",
@@ -163,6 +163,7 @@ async def edit(visit: Visit) -> web.StreamResponse:
 @pages.post(f"{_ONE}/edit", role="admin")
 async def change(visit: Visit) -> web.StreamResponse:
     """Change an integration; a secret that is left empty is kept."""
+    typed_secrets.take(visit, _SECRETS)
     integration = await visit.call(api.get)
     auth = _auth(visit.form, integration.config.auth)
     is_other = auth != integration.config.auth
@@ -209,14 +210,14 @@ async def rotation(visit: Visit) -> web.StreamResponse:
 @pages.post(f"{_ONE}/rotate", role="admin")
 async def rotate(visit: Visit) -> web.StreamResponse:
     """Store a new webhook secret; the old one verifies as long as the API lets it."""
-    generated = secrets.token_urlsafe(32) if visit.form.get("how") != "own" else None
-    secret = generated or visit.form.get("config.webhook_secret", "")
+    own = visit.form.get("config.webhook_secret", "")  # who gives one wants it
+    is_made_here = visit.form.get("how") != "own" and not own
+    generated = secrets.token_urlsafe(32) if is_made_here else None
+    secret = generated or own
     body = {"config": {"webhook_secret": secret}, "secret_grace_seconds": LONGEST_GRACE}
     try:
         if not secret:
             raise invalid([("config.webhook_secret", "is missing")])
-        if generated and visit.form.get("config.webhook_secret"):
-            raise invalid([_BOTH])
         before = await _row(visit)
         await visit.call(
             api.change,
@@ -301,7 +302,7 @@ async def _rotation(
         is_rotating=integration.previous_secret_until is not None,
         secret=secret,
         is_new=is_new,
-        how=visit.form.get("how", "generate"),
+        how="own" if problem else "generate",
         now=times.now(),
     )
 
@@ -465,6 +466,7 @@ def _form(
     if stored not in api_urls:
         api_urls.append(stored)
     public_url = visit.services.settings.public_url
+    kept = typed_secrets.sound(visit, _SECRETS, problem) if problem else {}
     return visit.render(
         "integration_form.html",
         status=problem.status if problem else 200,
@@ -474,8 +476,13 @@ def _form(
         auth=auth,
         is_other=integration is not None and auth != integration.config.auth,
         labels=_LABELS,
-        # What was typed is kept, but never a secret.
-        values={name: text for name, text in values.items() if not _is_secret(name)},
+        # What was typed is kept; a secret is not shown, but comes back sealed.
+        values={
+            **{name: text for name, text in values.items() if name not in _SECRETS},
+            **({"generate": ""} if "config.webhook_secret" in kept else {}),
+        },
+        kept=list(kept),
+        sealed=typed_secrets.seal(visit, kept) if kept else None,
         api_urls=[(one, one) for one in api_urls],
         noise=_NOISE,
         commands=list(visit.services.commands),
@@ -484,10 +491,6 @@ def _form(
         is_local=manifest.is_local(public_url),
         public_url=public_url,
     )
-
-
-def _is_secret(name: str) -> bool:
-    return name in ("config.token", "config.private_key", "config.webhook_secret")
 
 
 def _plain(problem: Problem) -> ProblemDetails:

@@ -65,7 +65,12 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
         said += f" {superseded} had been replaced by newer ones."
     if len(rows) > AT_ONCE:
         said += " There are more: do it once more when these are through."
-    return visit.to("/outbox", said if rows else "Nothing has failed.")
+    is_all = tried and len(rows) <= AT_ONCE
+    return visit.to(
+        "/outbox",
+        said if rows else "Nothing has failed.",
+        kind="success" if is_all or not rows else "warning",
+    )
 
 
 @pages.post("/outbox/{action_id}/retry", role="developer")

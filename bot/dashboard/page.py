@@ -23,6 +23,7 @@ from bot.services import SERVICES, Actor, Services
 from bot.storage.database import StorageUnavailable
 
 MAX_FORM = 256 * 1024
+MAX_PATH = 2_000  # of an address to go back to: it has to fit into a cookie
 _MAX_FIELDS = 200
 _Operation = Callable[[Call], Awaitable[Any]]
 
@@ -86,10 +87,15 @@ class Visit:
         """Return a page."""
         return rendering.page(self.request, template, status=status, session=self.session, **values)
 
-    def to(self, path: str, notice: str | None = None, **query: str) -> web.Response:
-        """Send the visitor on after a form, with a notice that the next page shows once."""
+    def to(
+        self, path: str, notice: str | None = None, *, kind: str = "success", **query: str
+    ) -> web.Response:
+        """Send the visitor on after a form, with a notice that the next page shows once.
+
+        `kind` is `success`, or `warning` or `error` where not all, or nothing, went well.
+        """
         if notice is not None:
-            query["notice"] = sessions.sign_notice(self.services.vault, notice)
+            query["notice"] = sessions.sign_notice(self.services.vault, notice, kind)
         return redirect(self.services, path, query)
 
 
@@ -172,6 +178,12 @@ def redirect(services: Services, path: str, query: Mapping[str, str] | None = No
     return web.Response(status=303, headers={"Location": address, "Cache-Control": "no-store"})
 
 
+def to_sign_in(request: web.Request) -> web.Response:
+    """Send somebody who asks for a page to the sign-in, which leads back to it."""
+    back = local_path(request.path_qs) if request.path != "/" else ""
+    return redirect(request.config_dict[SERVICES], "/sign-in", {"next": back} if back else None)
+
+
 async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of a posted form, trimmed; raises Problem for what is none."""
     if request.content_type != "application/x-www-form-urlencoded":
@@ -197,8 +209,7 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
             if one.open_to_all and (page := await one.open_to_all(request)) is not None:
                 return page
             if one.method == "GET":
-                back = request.path_qs if request.path != "/" else ""
-                return redirect(services, "/sign-in", {"next": back} if back else None)
+                return to_sign_in(request)
             raise Problem(401, "signed out", "The session has ended; sign in again.")
         assert one.role is not None
         if ROLES.index(session.actor.role) < ROLES.index(one.role):
@@ -247,16 +258,21 @@ def address(path: str, **query: str | int | None) -> str:
     return quote(path) + (f"?{urlencode(given)}" if given else "")
 
 
-def is_local_path(text: str) -> bool:
-    """Tell whether an address to go back to leads to a page of ours."""
-    parts = urlsplit(text)
-    return (
+def local_path(text: str) -> str:
+    """Return an address to go back to if it leads to a page of ours, else nothing."""
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return ""
+    is_ours = (
         text.startswith("/")
-        and not text.startswith(("//", "/\\"))
+        and not text.startswith("//")
         and not (parts.scheme or parts.netloc)
         and text.isprintable()
         and "\\" not in text
+        and len(text) <= MAX_PATH
     )
+    return text if is_ours else ""
 
 
 def pretty(value: Any) -> str:

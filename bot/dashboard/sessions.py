@@ -22,6 +22,7 @@ from bot.storage.vault import Vault, VaultError, hash_token
 COOKIE = "experiment_bot_session"
 IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 86_400
+NOTICES = ("success", "warning", "error")
 _NOTED = 60 * times.SECOND  # how exactly the last use is known
 
 
@@ -145,16 +146,25 @@ async def end(
     logger.info("signed out", actor=session.actor.name, everywhere=everywhere)
 
 
-def sign_notice(vault: Vault, text: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the page after a form says about it. `kind` is one of NOTICES: its colour."""
+
+    text: str
+    kind: str
+
+
+def sign_notice(vault: Vault, text: str, kind: str) -> str:
     """Return a notice as it goes through an address: nobody else can put words on our pages."""
-    return vault.seal({"notice": text[:500], "at": str(times.now())})
+    assert kind in NOTICES
+    return vault.seal({"notice": text[:500], "kind": kind, "at": str(times.now())})
 
 
-def open_notice(vault: Vault, sealed: str | None) -> str | None:
+def open_notice(vault: Vault, sealed: str | None) -> Notice | None:
     """Return a notice of the last minute; None for anything else."""
     try:
         opened = vault.open(sealed or "")
         fresh = times.now() - int(opened["at"]) < 60 * times.SECOND
-        return opened["notice"] if fresh else None
+        return Notice(opened["notice"], opened["kind"]) if fresh else None
     except (VaultError, ValueError, KeyError):
         return None

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from bot.api.problems import Problem
 from bot.dashboard import github_sign_in, rendering, sessions
-from bot.dashboard.page import OpenPages, Pages, Visit, is_local_path, read_form, redirect
+from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
 from bot.log import logger
 from bot.services import SERVICES
 from bot.storage import tokens
@@ -17,23 +17,28 @@ pages, open_pages = Pages(), OpenPages()
 async def form(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     if await sessions.of_request(services, request) is not None:
-        return redirect(services, _next(request.query.get("next", "")))
-    return await _page(request)
+        return redirect(services, local_path(request.query.get("next", "")) or "/")
+    back = request.query.get("next", "")
+    if back and not local_path(back):
+        raise Problem(400, "not a page of ours", "The address to go back to leads elsewhere.")
+    return await _page(request, back=back)
 
 
 @open_pages.add("POST", "/sign-in")
 async def sign_in(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     fields = await read_form(request)
+    back = local_path(fields.get("next", ""))
     hashed = hash_token(fields.get("token", ""))
     row = await services.database.read(lambda tx: tokens.by_hash(tx, hashed))
     if row is None:
         logger.info("sign-in refused", remote=request.remote)
         if wait := services.failed_sign_ins.wrong(request.remote):
             error = f"Too many wrong tokens came from your address; try again in {wait} seconds."
-            return await _page(request, 429, error, {"Retry-After": str(wait)})
-        return await _page(request, 401, "This token is not valid: it was mistyped, or revoked.")
-    response = redirect(services, _next(fields.get("next", "")))
+            return await _page(request, 429, error, {"Retry-After": str(wait)}, back=back)
+        error = "This token is not valid: it was mistyped, or revoked."
+        return await _page(request, 401, error, back=back)
+    response = redirect(services, back or "/")
     await sessions.begin(
         services,
         request,
@@ -59,10 +64,9 @@ async def _page(
     status: int = 200,
     error: str | None = None,
     headers: dict[str, str] | None = None,
+    *,
+    back: str,
 ) -> web.Response:
-    back = request.query.get("next", "")
-    if back and not is_local_path(back):
-        raise Problem(400, "not a page of ours", "The address to go back to leads elsewhere.")
     return rendering.page(
         request,
         "sign_in.html",
@@ -72,7 +76,3 @@ async def _page(
         next=back,
         apps=await github_sign_in.apps(request.config_dict[SERVICES]),
     )
-
-
-def _next(path: str) -> str:
-    return path if is_local_path(path) else "/"

@@ -20,7 +20,7 @@ from bot import times
 from bot.api.problems import expect
 from bot.api.routing import authenticate
 from bot.dashboard import rendering, sessions
-from bot.dashboard.page import redirect
+from bot.dashboard.page import to_sign_in
 from bot.dashboard.sessions import Session
 from bot.domain import integrations
 from bot.github.failures import CallFailed, Limited, Refused
@@ -102,7 +102,7 @@ class Setup:
         else:
             session = await sessions.of_request(self._services, request)
             if session is None:
-                return redirect(self._services, "/sign-in", {"next": request.path_qs})
+                return to_sign_in(request)
             actor = session.actor
             if actor.role != "admin":
                 return self._message(
@@ -137,6 +137,10 @@ class Setup:
             errors=choice.errors,
             origin=origin,
             organization=choice.organization,
+            typed={
+                "organization": request.query.get("organization", "").strip(),
+                "name": request.query.get("name", "").strip() or choice.name,
+            },
             api_url=choice.api_url,
             githubs={url: manifest.web_origin(url) for url in settings.github_api_urls},
             name=choice.name,

@@ -66,6 +66,12 @@ Job = Callable[[Transaction], T]
 class Database(Protocol):
     """A storage engine. Jobs are plain functions: they use no network and wait for nothing."""
 
+    def existing_version(self) -> int:
+        """Return the schema version of the database that is there, and change nothing. Blocking.
+
+        Raises StorageRefused, which says what is there instead, if it is none of this program's.
+        """
+
     def migrate(self) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking."""
 

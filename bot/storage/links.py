@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot import times
 from bot.storage.database import Row, Transaction, placeholders
 
 # By what lists of items go: when its state came about, and when it was last heard of at all.
@@ -444,14 +445,20 @@ def counts_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, i
     return found
 
 
-def pull_request_times(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
-    """Return when each of the pull requests last heard of was opened, and when merged."""
+def pull_request_days(transaction: Transaction, experiment_key: str) -> Sequence[Row]:
+    """Return how many of all its pull requests were opened and merged on which day of UTC.
+
+    Days are counted from 1970; `merged` is null for those that were not. It is one pass over the
+    experiment's links; items are looked up one by one, so that nobody reads all there are.
+    """
     return transaction.all(
-        """SELECT items.created_at, items.merged_at FROM links
-            JOIN items ON items.id = links.target_id
-            WHERE links.experiment_key = :key AND links.kind = 'pull_request'
-            ORDER BY links.last_at DESC, links.id DESC LIMIT :limit""",
-        {"key": experiment_key, "limit": limit},
+        """SELECT (SELECT created_at FROM items WHERE items.id = links.target_id) / :day AS opened,
+                CASE WHEN state = 'merged' THEN
+                    (SELECT merged_at FROM items WHERE items.id = links.target_id) / :day
+                END AS merged,
+                COUNT(*) AS count
+            FROM links WHERE experiment_key = :key AND kind = 'pull_request' GROUP BY 1, 2""",
+        {"key": experiment_key, "day": 86_400 * times.SECOND},
     )
 
 

@@ -107,6 +107,23 @@ class PostgresDatabase:
         self._url = url
         self._closed = False
 
+    def existing_version(self) -> int:
+        try:
+            with psycopg.connect(self._url, row_factory=dict_row, **_OPTIONS) as connection:
+                connection.read_only = True
+                row = connection.execute(
+                    """SELECT to_regclass('schema_version') IS NOT NULL
+                        AND to_regclass('api_tokens') IS NOT NULL AS ours"""
+                ).fetchone()
+                if row is None or not row["ours"]:
+                    raise StorageRefused("the PostgreSQL database holds nothing of Experiment Bot")
+                row = connection.execute("SELECT version FROM schema_version").fetchone()
+        except psycopg.Error as error:
+            raise StorageRefused(f"PostgreSQL cannot be used: {_one_line(error)}") from None
+        found = int(row["version"]) if row else 0
+        schema.check_version(found)
+        return found
+
     def migrate(self) -> None:
         try:
             with psycopg.connect(self._url, row_factory=dict_row, **_OPTIONS) as connection:

@@ -73,6 +73,19 @@ class SqliteDatabase:
         self._reading: list[sqlite3.Connection] = []
         self._closed = False
 
+    def existing_version(self) -> int:
+        try:
+            if not self.path.exists():
+                raise StorageRefused(f"there is no file {self.path}")
+        except OSError as error:  # a folder above it that may not be looked into
+            raise StorageRefused(f"{self.path}: {error.strerror}") from None
+        if not self.path.is_dir() and not os.access(self.path, os.R_OK | os.W_OK):
+            raise StorageRefused(f"{self.path} may not be read and written by this user")
+        version = self._refuse_foreign()
+        if version == 0:
+            raise StorageRefused(f"{self.path} is empty, no database of Experiment Bot")
+        return version
+
     def migrate(self) -> None:
         self._refuse_foreign()
         connection = self._connect()
@@ -143,8 +156,11 @@ class SqliteDatabase:
         for connection in self._reading:
             connection.close()
 
-    def _refuse_foreign(self) -> None:
-        """Raise StorageRefused, without a change to the file, if it is another program's."""
+    def _refuse_foreign(self) -> int:
+        """Return the file's schema version, 0 if it is empty.
+
+        Raises StorageRefused, without a change to the file, if it is another program's.
+        """
         connection = self._open()
         try:
             connection.execute("BEGIN")  # one moment for both, while others may be migrating
@@ -157,6 +173,7 @@ class SqliteDatabase:
         schema.check_version(version)
         if version < 0 or (tables and (version == 0 or "api_tokens" not in tables)):
             raise StorageRefused(f"{self.path} is a database of another program")
+        return int(version)
 
     def _open(self) -> sqlite3.Connection:
         """Open the file, made with mode 0600 if it is new; -wal and -shm take that mode too.
@@ -164,6 +181,8 @@ class SqliteDatabase:
         A file that is there is never opened in any other way: closing it again would drop the
         locks that SQLite's connections of this process hold on it.
         """
+        if self.path.is_dir():
+            raise StorageRefused(f"{self.path} is a folder, no database file")
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with contextlib.suppress(FileExistsError):

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from bot.storage.database import Database, Transaction
+from bot.storage import schema
+from bot.storage.database import Database, StorageRefused, Transaction
 
 # Every table with the columns of its primary key, in whose order it is copied.
 TABLES: Mapping[str, tuple[str, ...]] = {
@@ -42,7 +43,42 @@ _MARK = "transfer_in_progress"  # a table in the target while it is not complete
 
 
 class TransferRefused(Exception):
-    """The target cannot be copied to, or the copy is not the same as the source."""
+    """Source or target is not fit for it, or the copy is not the same as the source."""
+
+
+def refuse_unfit(source: Database) -> None:
+    """Raise TransferRefused if there is nothing to copy from, and create and change nothing.
+
+    The source is not brought up to date: it is the way back to the version that it is of.
+    Blocking.
+    """
+    try:
+        found = source.existing_version()
+    except StorageRefused as error:
+        raise TransferRefused(f"FROM: {error}") from None
+    if found != schema.VERSION:
+        raise TransferRefused(
+            f"FROM: the database has schema version {found}, of an older Experiment Bot; this one "
+            f"has {schema.VERSION}. Start the service on it once, which brings it up to date, stop "
+            "it, and copy then"
+        )
+
+
+def prepare(target: Database) -> None:
+    """Give a target its tables, as the service would; raises TransferRefused. Blocking."""
+    try:
+        target.migrate()
+    except StorageRefused as error:
+        raise TransferRefused(f"TO: {error}") from None
+
+
+async def size(source: Database) -> int:
+    """Return how many rows there are to copy; raises TransferRefused for a source without any."""
+    if await source.read(lambda transaction: transaction.has_table(_MARK)):
+        raise TransferRefused("FROM: the database is itself a copy that was not completed")
+    if not (rows := sum((await counts(source)).values())):
+        raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
+    return rows
 
 
 async def copy(
@@ -58,8 +94,7 @@ async def copy(
     with rows of its own is refused, unless `overwrite` empties it first; one that an interrupted
     copy has left is completed. `advance(table, rows)` tells of progress. Raises TransferRefused.
     """
-    if await source.read(lambda transaction: transaction.has_table(_MARK)):
-        raise TransferRefused("the source is itself a copy that was not completed")
+    await size(source)
     await target.write(lambda transaction: _mark(transaction, overwrite))
     if await source.read(lambda transaction: transaction.has_table(_MARK)):
         await target.write(lambda transaction: transaction.run(f"DROP TABLE {_MARK}"))

@@ -1,0 +1,45 @@
+"""Keeps secrets that were typed into a form which was refused, so that nobody types them twice.
+
+They come back in a hidden field, sealed with the service's own key: they can be read by nobody, and
+are good for the same form in the same session, for an hour.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from bot import times
+from bot.api.problems import Problem
+from bot.dashboard.page import Visit
+from bot.storage.vault import VaultError
+
+FIELD = "kept"  # the hidden one
+_SECONDS = 3600
+_PURPOSE = "secrets typed into a form"  # tells them from all else that the vault seals
+
+
+def sound(visit: Visit, names: Sequence[str], problem: Problem) -> dict[str, str]:
+    """Return the secrets that were typed into a refused form, but for those that are wrong."""
+    wrong = {one.field for one in problem.body.errors}
+    return {name: visit.form[name] for name in names if visit.form.get(name) and name not in wrong}
+
+
+def seal(visit: Visit, secrets: Mapping[str, str]) -> str:
+    """Return secrets for the hidden field."""
+    return visit.services.vault.seal({**_binding(visit), "at": str(times.now()), **secrets})
+
+
+def take(visit: Visit, names: Sequence[str]) -> None:
+    """Let what the hidden field has fill in for the secrets that are left empty."""
+    try:
+        opened = visit.services.vault.open(visit.form.pop(FIELD, ""))
+    except (VaultError, ValueError):  # another key, or not one of ours
+        return
+    is_of_this_form = all(opened.get(name) == value for name, value in _binding(visit).items())
+    if not is_of_this_form or times.now() - int(opened["at"]) > _SECONDS * times.SECOND:
+        return
+    for name in names:
+        if name in opened and not visit.form.get(name):
+            visit.form[name] = opened[name]
+
+
+def _binding(visit: Visit) -> dict[str, str]:
+    return {"purpose": _PURPOSE, "session": visit.session.id, "path": visit.request.path}
