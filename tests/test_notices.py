@@ -7,7 +7,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bot.dashboard import sessions
 from bot.demo import payloads
 from tests.browsing import Browser, Page
 from tests.outbound import Scene
@@ -18,11 +17,6 @@ SHOP = payloads.repository("acme/shop")
 AT = "2026-03-02T10:00:00Z"
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
 CLASSES = {"success": "notice", "warning": "warn", "error": "alert"}
-
-
-@pytest.fixture(autouse=True)
-def no_attempts() -> None:
-    sessions._attempts.clear()
 
 
 def notice(page: Page) -> tuple[str, str]:
