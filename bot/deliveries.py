@@ -13,6 +13,7 @@ import msgspec
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
+from bot.domain.emails import without_emails
 from bot.handlers.dispatch import Delivery, Dispatcher, Handler
 from bot.storage import deliveries as storage
 from bot.storage import integrations
@@ -151,7 +152,7 @@ def fail_again(transaction: Transaction, integration_id: str, row: Row, failure:
 
 def describe(failure: Exception) -> str:
     """Return a failure as one line for people."""
-    return f"{type(failure).__name__}: {failure}"[:500]
+    return without_emails(f"{type(failure).__name__}: {failure}"[:500])
 
 
 def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]:

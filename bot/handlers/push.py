@@ -27,7 +27,7 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     pushed_at = delivery.time(payload.repository.pushed_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
     if actor is None and payload.pusher:
-        actor = commits.name_without_email(payload.pusher.name)
+        actor = payload.pusher.name
     page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
     for commit in payload.commits or ():
         if not _SHA.fullmatch(commit.id):
