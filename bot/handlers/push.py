@@ -29,7 +29,9 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     if actor is None and payload.pusher:
         actor = payload.pusher.name
     page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
-    for commit in payload.commits or ():
+    pushed_commits = payload.commits or []
+    named = keys.keys_in_messages([commit.message for commit in pushed_commits])
+    for commit, keys_of_message in zip(pushed_commits, named, strict=True):
         if not _SHA.fullmatch(commit.id):
             raise payloads.InvalidPayload("Expected a commit's SHA - at `commits[...].id`")
         author = commit.author or payloads.Author()
@@ -48,5 +50,5 @@ async def pushed(event: Event, delivery: Delivery) -> None:
                 integration_id=delivery.integration_id,
                 guid=delivery.guid,
             ),
-            keys.keys_in_message(commit.message),
+            keys_of_message,
         )
