@@ -14,6 +14,7 @@ import msgspec
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
+from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed, Scope, Unconfirmed
 from bot.handlers.dispatch import Delivery, Dispatcher, Handler
 from bot.handlers.payloads import InvalidPayload
@@ -209,7 +210,7 @@ def describe(failure: Exception) -> str:
     """Return a failure as one line for people."""
     if isinstance(failure, Waiting):
         return str(failure)
-    return f"{type(failure).__name__}: {failure}"[:500]
+    return without_emails(f"{type(failure).__name__}: {failure}"[:500])
 
 
 def _unusable(why: InvalidPayload) -> Outcome:

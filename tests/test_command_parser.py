@@ -2,17 +2,13 @@
 
 # ruff: noqa: RUF001  (people write in Hebrew and Arabic too)
 
-import sys
-from types import FrameType
-from typing import Any
-
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.commands import parser
 from bot.commands.parser import MAX_COMMANDS, Invocation, parse
-from bot.domain.keys import MAX_TEXT
+from bot.domain import markdown
+from bot.domain.markdown import MAX_TEXT
 
 Read = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], str | None]
 NONE: list[Read] = []
@@ -108,6 +104,24 @@ PLAIN = {
     "beyond all limits": ("x" * MAX_TEXT + "\n\n/experiment link a", NONE),
     "cut at the limit": ("\n" + "x" * (MAX_TEXT - 13) + "\n/experiment link a", [ran()]),
 }
+INVISIBLE = {
+    "a zero-width space in front": ("\u200b/experiment link a", LINK),
+    "a byte order mark": ("\ufeff/experiment link a", LINK),
+    "a word joiner in front": ("\u2060/experiment link a", LINK),
+    "a zero-width space inside": ("/exper\u200biment link a", LINK),
+    "a zero-width space behind": ("/experiment\u200b link a", LINK),
+    "nothing but that behind": ("/experiment\u200b", [ran()]),
+    "in front of a quote": ("\u200b> /experiment link x", NONE),
+    "escaped": ("\\/experiment link a", LINK),
+    "an entity": ("&#47;experiment link a", LINK),
+    "an entity in other digits": ("&#x2F;&#69;xperiment link a", LINK),
+    "a named entity": ("&sol;experiment link a", LINK),
+    "a space as an entity": ("&nbsp;/experiment&nbsp;link&nbsp;a", LINK),
+    "an escaped key": ("/experiment link a\\_b\\-c", [ran("link", "a_b-c")]),
+    "an escaped entity": ("&amp;#47;experiment link a", NONE),
+    "an escaped backslash": ("\\\\/experiment link a", NONE),
+    "entities in code": ("`&#47;experiment link a`", NONE),
+}
 NEAR_MISSES = {
     "plural": ("/experiments", NONE),
     "plural with arguments": ("/experiments link a", NONE),
@@ -127,12 +141,6 @@ NEAR_MISSES = {
     "a command in quotation marks": ('"/experiment link a"', NONE),
     "a mention in front": ("@bot /experiment link a", NONE),
     "an emoji in front": ("🚀 /experiment link a", NONE),
-    "defused": ("\u200b/experiment link a", NONE),
-    "a zero-width space behind": ("/experiment\u200b link a", NONE),
-    "a word joiner in front": ("\u2060/experiment link a", NONE),
-    "escaped": ("\\/experiment link a", NONE),
-    "an entity": ("&#47;experiment link a", NONE),
-    "a named entity": ("&sol;experiment link a", NONE),
     "a full-width slash": ("\uff0fexperiment link a", NONE),
     "a dotless i": ("/exper\u0131ment link x\n\n/experiment link a", LINK),
     "a Cyrillic letter": ("/experim\u0435nt link a", NONE),
@@ -342,7 +350,7 @@ ARGUMENTS = {
     "an entity of a space": ("/experiment link&nbsp;a", LINK),
     "a link": ("/experiment link [a](https://example.com)", LINK),
     "a link over lines": ("/experiment link [a\nb](https://example.com) c", LINK),
-    "a link whose address is below": ("/experiment link [a](\nx) c", LINK),
+    "a link whose address is below": ("/experiment link [a](\nx) c", [ran("link", "a", "c")]),
     "a reference": ("/experiment link [a][r]\n\n[r]: https://example.com", LINK),
     "brackets": ("/experiment link [a]", [ran("link", "[a]")]),
     "an autolink": ("/experiment link <https://example.com>", [ran("link", "https://example.com")]),
@@ -378,7 +386,15 @@ ARGUMENTS = {
     ),
     "an apostrophe in single marks": ("/experiment note 'don't stop'", [ran("note", "don't stop")]),
     "a mark in quotation marks": ("/experiment note \u200f“a b”\u200f", [ran("note", "a b")]),
-    "a mark in a word": ("/experiment note a\u200fb", [ran("note", "a\u200fb")]),
+    "a mark in a word": ("/experiment note é\u200fb", [ran("note", "é\u200fb")]),
+    "a mark in a key": ("/experiment link a\u200fb", [ran("link", "ab")]),
+    "a zero-width space behind a key": ("/experiment link a\u200b", LINK),
+    "a soft hyphen in a name": ("/experiment li\u00adnk a", LINK),
+    "a mark in an option": ("/experiment set ke\u200by=a\u200b", [ran("set", key="a")]),
+    "an emoji of several": (
+        '/experiment note "👩\u200d💻 did ❤\ufe0f it" a\u2060b',
+        [ran("note", "👩\u200d💻 did ❤\ufe0f it", "ab")],
+    ),
     "not closed": ('/experiment note "two words', [ran("note", problem=UNCLOSED)]),
     "not closed, single": ("/experiment note a 'b c", [ran("note", "a", problem=UNCLOSED)]),
     "not closed in an option": ('/experiment set x="a b', [ran("set", problem=UNCLOSED)]),
@@ -418,6 +434,7 @@ COMMENTS = {
     f"{group}: {name}": case
     for group, cases in {
         "plain": PLAIN,
+        "invisible": INVISIBLE,
         "near miss": NEAR_MISSES,
         "code": CODE,
         "quote": QUOTES,
@@ -482,7 +499,8 @@ def test_any_comment_is_read(body: str) -> None:
 # What may stand inside of something: it cannot end it, nor open what HTML leaves open behind it.
 HARMLESS = PIECES.filter(
     lambda piece: (
-        not set("`~\n\r") & set(piece) and piece not in ("<pre>", "<code>", "<blockquote>")
+        not set("`~\n\r") & set(piece)
+        and piece not in ("<pre>", "<code>", "<blockquote>", "</blockquote>", "<!--", '<a b="')
     )
 )
 INSIDE = st.lists(
@@ -541,59 +559,17 @@ HOSTILE = {
     "rulers": "-" * 60 + "x\n",
     "long tags": "<a " * 30 + "\n",
 }
-FRONTS = {
-    "below": "/experiment link a\n\n",
-    "behind": "/experiment link a\nx ",
-    "on": "/experiment ",
-}
 
 
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
-@pytest.mark.parametrize("front", FRONTS.values(), ids=FRONTS.keys())
-def test_hostile_comments_are_given_up(
-    front: str, unit: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever somebody writes must not keep other deliveries waiting.
-
-    What is counted is the work that is done: it is held against the lines that Python runs.
-    """
-    readers = watch(monkeypatch)
-    lines = 0
-
-    def count(frame: FrameType, event: str, argument: object) -> Any:
-        nonlocal lines
-        lines += 1
-        return count
-
-    before = sys.gettrace()
-    sys.settrace(count)
-    try:
-        runs = parse(front + unit * (65_536 // len(unit)))
-    finally:
-        sys.settrace(before)
-    [work] = [reader.work for reader in readers]
-    assert (runs == []) == (work > parser.MAX_WORK)
-    # The last thing that is counted may go beyond; it is no longer than the text.
-    assert work <= parser.MAX_WORK + 65_536
-    assert lines <= 4_000_000  # other versions of Python count some lines otherwise
-
-
-@pytest.mark.parametrize(
-    "body",
-    ["/experiment link a\nx " + "*" * 16_000, "/experiment link " + "a," * 60_000],
-    ids=["asterisks", "words"],
-)
-def test_a_single_rule_may_do_much(body: str) -> None:
-    """Each of a run of asterisks counts, and each word."""
-    assert parse(body) == []
-
-
-def test_lines_that_rules_walk_along_count_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rulers are looked at to their ends, letters are not."""
-    readers = watch(monkeypatch)
-    for character in "x-":
-        assert read("/experiment link a\n" + (character * 60 + "x\n") * 50) == LINK
-    assert readers[1].work > 2 * readers[0].work
+def test_no_comment_is_given_up(unit: str) -> None:
+    """Whatever somebody writes below; `bench/texts.py` says how long that takes."""
+    filler = unit * (65_536 // len(unit))
+    assert read(f"/experiment link a\n\n{filler}") == LINK
+    (one,) = parse(f"/experiment {filler}"[:60_000])[:1] or [None]
+    assert one is None or one.line.startswith("/experiment")
+    for one in parse(f"/experiment link a\nx {filler}"):
+        assert (one.name, one.words) == ("link", ("a",))
 
 
 @pytest.mark.parametrize(
@@ -603,19 +579,5 @@ def test_comments_without_commands_need_no_parser(
     body: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Most comments hold none."""
-    readers = watch(monkeypatch)
+    monkeypatch.setattr(markdown, "visible_lines", None)
     assert parse(body) == []
-    assert readers == []
-
-
-def watch(monkeypatch: pytest.MonkeyPatch) -> list[parser._Markdown]:
-    """Return where the parsers of Markdown appear that are made from now on."""
-    readers: list[parser._Markdown] = []
-
-    class Watched(parser._Markdown):
-        def __init__(self) -> None:
-            super().__init__()
-            readers.append(self)
-
-    monkeypatch.setattr(parser, "_Markdown", Watched)
-    return readers

@@ -1,13 +1,20 @@
 """Which keys a body, a commit message and a title name."""
 
-import time
+import sys
+import unicodedata
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.domain import keys
-from bot.domain.keys import is_key, key_in_title, keys_in_markdown, keys_in_message
+from bot.domain import keys, markdown
+from bot.domain.keys import (
+    is_key,
+    key_in_title,
+    keys_in_markdown,
+    keys_in_message,
+    keys_in_messages,
+)
 
 LONGEST = "k" * 128
 TEMPLATE = """\
@@ -93,9 +100,21 @@ PLAIN = {
     ),
     "text from right to left": ("שבת\n\nexperiment_key: a\n\nשבת", ["a"]),
     "a key from right to left": ("experiment_key: ניסוי", []),
-    "a direction mark in a key": ("experiment_key: a\u200fb, \u202ec", []),
+    "a direction mark in a key": ("experiment_key: a\u200fb, \u202ec", ["ab", "c"]),
     "a no-break space": ("experiment\u00a0key:\u00a0a", ["a"]),
-    "a zero-width space in the name": ("experiment\u200b_key: a", []),
+    "a zero-width space in the name": ("experiment\u200b_key: a", ["a"]),
+    "a zero-width space in front": ("\u200bexperiment_key: a", ["a"]),
+    "a zero-width space behind": ("experiment_key: a\u200b", ["a"]),
+    "a byte order mark": ("\ufeffexperiment_key: a", ["a"]),
+    "a soft hyphen": ("experi\u00adment_key: check\u00adout", ["checkout"]),
+    "joiners": ("experiment_key: a\u2060b, c\u200dd", ["ab", "cd"]),
+    "a variation selector": ("experiment_key\ufe0f: a\ufe0f", ["a"]),
+    "tags of languages": ("experiment_key: a\U000e0061", ["a"]),
+    "an invisible list marker's space": ("-\u200b experiment_key: a", ["a"]),
+    "other spaces": ("experiment_key:\u2009a,\u3000b\u202f", ["a", "b"]),
+    "a line separator is no line end": ("experiment_key: a\u2028b", []),
+    "a lone surrogate": ("\ud800\n\nexperiment_key: a", ["a"]),
+    "letters that only look alike": ("experiment_\u212aey: a", []),
     "emoji around": ("🎉🎉\nexperiment_key: a\n🎉", ["a"]),
     "a heading": ("# experiment_key: a", []),
     "a table": ("| experiment_key: a |", []),
@@ -125,6 +144,35 @@ DECORATED = {
     "a key in backticks": ("experiment_key: `a`, `b`", ["a", "b"]),
     "a line in two backticks": ("``experiment_key: a``", ["a"]),
     "an underscore escaped": ("experiment\\_key: a", ["a"]),
+    "all escaped": ("experiment\\_key\\: a\\-b\\.c\\_d\\, e", ["a-b.c_d", "e"]),
+    "an underscore as a number": ("experiment&#95;key: a&#x2D;b", ["a-b"]),
+    "an underscore by its name": ("experiment&lowbar;key: a", ["a"]),
+    "a letter as a number": ("&#101;xperiment_ke&#121;: a", ["a"]),
+    "a colon by its name": ("experiment_key&colon; a", ["a"]),
+    "a space by its name": ("experiment_key:&nbsp;a&emsp;", ["a"]),
+    "an invisible entity": ("experiment_key: a&shy;b&#8203;", ["ab"]),
+    "one bold letter": ("**E**xperiment key: a", ["a"]),
+    "bold in HTML": ("<b>Experiment key:</b> a", ["a"]),
+    "code in HTML": ("experiment_key: <code>a</code>, <tt>b</tt>", ["a", "b"]),
+    "a line of code in HTML": ("<code>experiment_key: a</code>", ["a"]),
+    "a footnote's sign": ("experiment_key: a[^1]\n\n[^1]: b", []),
+    "a key that is a link": ("experiment_key: [a](https://example.com/a), b", ["a", "b"]),
+    "a link to the definition of a key": ("[experiment_key](https://example.com): a", ["a"]),
+    "struck through": ("~~experiment_key: a~~", []),
+    "a key struck through": ("experiment_key: ~~a~~ b, ~c~, d", ["b", "d"]),
+    "deleted in HTML": ("<del>experiment_key: a</del>\n<s>experiment_key: b</s>", []),
+    "keys of a keyboard": ("<kbd>experiment_key: a</kbd>", []),
+    "a break in HTML": ("experiment_key: a<br>experiment_key: b<br/>\nBye", ["a", "b"]),
+    "a cell": ("| a |\n|---|\n| experiment_key: a |", ["a"]),
+    "a line that is underlined": ("experiment_key: a\n---\nBye", ["a"]),
+    "two lines that are underlined": ("Hello\nexperiment_key: a\n===", ["a"]),
+    "a heading in HTML": ("<h2>experiment_key: a</h2>", []),
+    "a link over lines": ("[see\nexperiment_key: a\n](https://example.com)", []),
+    "an image": ("![experiment_key: a](x.png)", []),
+    "an attribute": ('<img alt="\nexperiment_key: a\n">', []),
+    "a reference": ("[experiment_key]: a", []),
+    "a placeholder": ("experiment_key: <key>", []),
+    "emoji by name": ("experiment_key: a :tada:", []),
     "everything": ("1. - [x] **`Experiment-Key`:** `a`, **b**", ["a", "b"]),
 }
 HIDDEN = {
@@ -194,7 +242,70 @@ HIDDEN = {
     "a body of lines": ("- [ ] one\n" * 6_500 + "\nexperiment_key: a", ["a"]),
     "a body of emoji": ("🎉" * 65_500 + "\n\nexperiment_key: a", ["a"]),
 }
-BODIES = PLAIN | DECORATED | HIDDEN
+ELEMENTS = {
+    f"{name}, {how}": (body.replace("TAG", name), expected)
+    for name in ("blockquote", "pre", "BLOCKQUOTE", "Pre", "textarea", "script", "style")
+    for how, body, expected in (
+        ("alone", "<TAG>\nexperiment_key: a\n</TAG>\n\nexperiment_key: b", ["b"]),
+        ("on a line", "<TAG>experiment_key: a</TAG>", []),
+        ("over empty lines", "<TAG>\n\nexperiment_key: a\n\n</TAG>\n\nexperiment_key: b", ["b"]),
+        ("with an attribute", "<TAG class='x'>\nexperiment_key: a\n</TAG>", []),
+        ("in another", "<div>\n<p>\n<TAG>\nexperiment_key: a\n</TAG>\n</p>\n</div>", []),
+        ("in details", "<details>\n<summary>x</summary>\n<TAG>\nexperiment_key: a\n</TAG>", []),
+        ("in a list", "- one\n  <TAG>\n  experiment_key: a\n  </TAG>", []),
+        ("behind text", "Hello\n<TAG>\nexperiment_key: a\n</TAG>", []),
+        ("never closed", "<TAG>\n\nexperiment_key: a", []),
+        ("its sign in backticks", "No `<TAG>` here\n\nexperiment_key: a", ["a"]),
+        ("in a comment", "<!-- <TAG> -->\n\nexperiment_key: a", ["a"]),
+        ("escaped", "\\<TAG>\n\nexperiment_key: a", ["a"]),
+    )
+} | {
+    "code over lines": ("<code>\nexperiment_key: a\n</code>", []),
+    "code over empty lines": ("<code>\n\nexperiment_key: a\n\n</code>\n\nexperiment_key: b", ["b"]),
+    "code that begins in a sentence": ("So <code>x\nexperiment_key: a</code>", []),
+    "code over paragraphs": ("So <code>x\n\nexperiment_key: a</code>\n\nexperiment_key: b", ["b"]),
+    "backticks over lines": ("So `x\nexperiment_key: a`", []),
+    "a quote deep inside": ("<div>" * 30 + "<blockquote>\n\nexperiment_key: a", []),
+    "a quote that its parent ends": (
+        "<div>\n<blockquote>\nexperiment_key: a\n</div>\n\nexperiment_key: b",
+        ["b"],
+    ),
+    "a quote of an item": ("- <blockquote>\n- experiment_key: a\n\nexperiment_key: b", ["a", "b"]),
+    "quotation marks of HTML": ("<q>experiment_key: a</q>", []),
+    "a tag that was forgotten in a sentence": ("Use <textarea> here\n\nexperiment_key: a", ["a"]),
+    "a script's tag in a sentence": ("Moves <script> up.\n\nexperiment_key: a", ["a"]),
+    "a title's tag": ("<title>\n\nexperiment_key: a", ["a"]),
+    "plaintext": ("<plaintext>\n\nexperiment_key: a", ["a"]),
+    "a choice": ("<select>\n<blockquote>\nexperiment_key: a\n</blockquote>\n</select>", []),
+    "a template": ("<template>\n\nexperiment_key: a\n\n</template>", ["a"]),
+    "frames": ("<frameset>\n\nexperiment_key: a", ["a"]),
+    "the end of the page": ("</body></html>\n\nexperiment_key: a", ["a"]),
+    "a drawing": ("<svg><title>experiment_key: a</title></svg>\n\nexperiment_key: b", ["b"]),
+    "hidden, which GitHub does not know": ("<p hidden>experiment_key: a</p>", ["a"]),
+    "a comment's sign in backticks and its end": (
+        "Use `<!--` to begin.\nexperiment_key: a\nUse `-->` to end.",
+        ["a"],
+    ),
+    "a comment's sign in a sentence": ("Strip <!-- from it\nexperiment_key: a", ["a"]),
+    "a comment in the name": ("experiment<!-- x -->_key: a", ["a"]),
+    "an instruction": ("<?php\nexperiment_key: a\n?>\n\nexperiment_key: b", ["b"]),
+    "the release notes of a bot": (
+        "Bumps [sdk](https://example.org).\n<details>\n<summary>Notes</summary>\n<blockquote>\n"
+        "<h2>v1</h2>\nexperiment_key: a\n<ul>\n<li>experiment_key: b</li>\n</ul>\n</blockquote>\n"
+        "</details>\n<br />\n\nexperiment_key: c",
+        ["c"],
+    ),
+    "hundreds of tags nobody closed": (
+        "Say <key> and <name>.\n\n" * 300 + "> experiment_key: a\n\nexperiment_key: b",
+        ["b"],
+    ),
+    "a long list of short lines": ("- a/b.c\n" * 8_180 + "\nexperiment_key: a", ["a"]),
+    "a long table": ("|a|b|\n|-|-|\n" * 5_000 + "\nexperiment_key: a", ["a"]),
+    "lists in lists on a line": ("- " * 40 + "experiment_key: a", ["a"]),
+    "a quote in lists on a line": ("- " * 40 + "> experiment_key: a", []),
+    "quotes in quotes": ("> " * 5_000 + "experiment_key: a\n\nexperiment_key: b", ["b"]),
+}
+BODIES = PLAIN | DECORATED | HIDDEN | ELEMENTS
 
 
 @pytest.mark.parametrize("body, expected", BODIES.values(), ids=BODIES.keys())
@@ -210,29 +321,28 @@ def test_bodies_without_text(body: str | None) -> None:
 
 
 UNITS = [
-    "> ",
-    ">",
-    "- ",
-    "  - x\n",
-    "<!--",
-    "<",
-    "`",
-    "[a]: ",
-    "> - ",
-    "===\na.\n> ",
-    "\t",
-    "* <\n",
+    *("> ", ">", "- ", "  - x\n", "<!--", "<", "`", "[a]: ", "> - ", "===\na.\n> ", "\t", "* <\n"),
+    *(
+        "<div>",
+        "<b>",
+        "<b a>",
+        "<p>",
+        "<blockquote>",
+        "<code x>",
+        "<a>",
+        "</p>",
+        "<table>",
+        "<key>",
+    ),
+    *("[", "![", "*a_", "~a ", "|a|b|\n|-|-|\n", "- - - - a\n", "1. ", "&amp;", "&", "@", "a@b.c "),
 ]
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=map(repr, UNITS))
-def test_no_body_takes_long(unit: str) -> None:
-    """Whatever somebody writes into a body must not keep other deliveries waiting."""
-    filler = unit * (32_768 // len(unit))
-    started = time.monotonic()
-    keys_in_markdown(f"experiment_key: a\n\n{filler}")
-    keys_in_message(f"experiment_key: a\n\n{filler}")
-    assert time.monotonic() - started < 1
+def test_no_body_is_given_up(unit: str) -> None:
+    """Whatever somebody writes below a key line; `bench/texts.py` says how long that takes."""
+    text = f"experiment_key: a\n\n{unit * (65_536 // len(unit))}"
+    assert keys_in_markdown(text) == keys_in_message(text) == ("a",)
 
 
 MESSAGES = {
@@ -245,15 +355,33 @@ MESSAGES = {
     "a list": ("Subject\n\n- experiment key: `a`", ["a"]),
     "indented": ("Subject\n\n    experiment_key: a\n\texperiment_key: b", []),
     "in a sentence": ("Set experiment_key: a", []),
-    "plain text knows no quote of HTML": ("Subject <!--\n\nExperiment-Key: a", ["a"]),
-    "plain text knows no fence": ("Subject\n\n```\nExperiment-Key: a", ["a"]),
+    "a sign of a comment": ("Subject <!--\n\nExperiment-Key: a", ["a"]),
+    "a fence": ("Fix (#12)\n\n```\nexperiment_key: a\n```\n", []),
+    "a fence never closed": ("Subject\n\n```\nExperiment-Key: a", []),
+    "a comment": ("Fix (#12)\n\n<!-- for example\nexperiment_key: a\n-->\n", []),
+    "a quote": ("Revert\n\n> Experiment-Key: a", []),
+    "a quote in HTML": ("Bump\n\n<details>\n<blockquote>\nexperiment_key: a\n</blockquote>", []),
+    "a line of git's": ("Subject\n\n# experiment_key: a\n#\texperiment_key: b", []),
+    "lines of git's above": ("Subject\n# Conflicts:\n#\tfile\nExperiment-Key: a", ["a"]),
+    "a byte order mark": ("\ufeffExperiment-Key: a", ["a"]),
+    "an address among trailers": (
+        "Subject\n\nSigned-off-by: M <m@localhost>\nExperiment-Key: a\nAcked-by: N <n@[10.0.0.1]>",
+        ["a"],
+    ),
+    "a squash of commits": (
+        "Page (#9)\n\n* One\n\nExperiment-Key: a\n\n* Two\n\n---------\n\nAcked-by: M <m@x.y>",
+        ["a"],
+    ),
+    "right below a list": ("Subject\n\n* One\n* Two\nExperiment-Key: a", ["a"]),
+    "right above a line": ("Subject\n\nExperiment-Key: a\n---------", ["a"]),
+    "types in a sentence": ("Use Vec<Key> and <textarea>\n\nExperiment-Key: a", ["a"]),
     "nothing": ("", []),
 }
 
 
 @pytest.mark.parametrize("message, expected", MESSAGES.values(), ids=MESSAGES.keys())
 def test_keys_of_messages(message: str, expected: list[str]) -> None:
-    """Commit messages are no Markdown."""
+    """Squash merges fill commit messages with the text of pull requests, so they are read alike."""
     assert list(keys_in_message(message)) == expected
 
 
@@ -269,6 +397,13 @@ def test_keys_of_messages(message: str, expected: list[str]) -> None:
         (f"Track experiment: {LONGEST}k", None),
         ("Track experiment: a, b", None),
         ("Track experiment: a!", None),
+        ("\u200bTrack experiment: a", "a"),
+        ("\ufeffTrack\u200b experiment: check\u00adout\u200f", "checkout"),
+        ("Track experiment: a\\_b\\-c", "a_b-c"),
+        ("Track experiment&colon;&nbsp;a&#95;b", "a_b"),
+        ("Track experiment: `a`", "a"),
+        ("Track experiment: `a", None),
+        ("Track experiment: \u017f", None),
         ("Track experiment:", None),
         ("Track experiments: a", None),
         ("Re: Track experiment: a", None),
@@ -323,23 +458,14 @@ BODY = st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=200)
 @example("```\n\n")
 @example("- \n\n    ")
 def test_any_body_is_read(body: str) -> None:
-    """No text raises; what is found are distinct keys, never too many, and stand in the text."""
+    """No text raises; what is found are distinct keys, never too many, of the text's letters."""
     for found in (keys_in_markdown(body), keys_in_message(body)):
         assert len(set(found)) == len(found) <= keys.MAX_KEYS
-        assert all(is_key(key) and key in body for key in found)
+        assert all(map(is_key, found))
+        for key in found:
+            letters = iter(body)
+            assert all(letter in letters for letter in key)  # in this order, tags between them
     key_in_title(body)
-
-
-@settings(max_examples=500, deadline=None)
-@given(BODY)
-@example("experiment_key: a\n\n   experiment_key: b")
-def test_the_quick_way_agrees_with_the_parser(body: str) -> None:
-    """A text without any sign of code, quotes or HTML has the keys that the parser would leave."""
-    text = keys._with_plain_newlines(body)
-    for sign in keys._NEEDS_PARSER:
-        text = text.replace(sign, "")
-    assume(not any(sign in text for sign in keys._NEEDS_PARSER))
-    assert keys_in_markdown(text) == keys._keys_of_lines(keys._lines_of_text(text))
 
 
 LINES = st.lists(st.sampled_from(["text", "", "experiment_key: inside", "- one", "> two", "    x"]))
@@ -358,3 +484,39 @@ def test_a_fence_hides_whatever_is_inside(
     """And nothing of what is outside."""
     body = "\n".join([*before, "", fence, *inside, fence, *after])
     assert keys_in_markdown(body) == (("outside",) if "outside" in str(before + after) else ())
+
+
+def test_all_invisible_characters_are_known() -> None:
+    """The category Cf of Unicode, as this version of Python knows it."""
+    every = [chr(code) for code in range(sys.maxunicode + 1)]
+    invisible = "".join(one for one in every if unicodedata.category(one) == "Cf")
+    assert markdown.without_invisible(f"a{invisible}b") == "ab"
+    assert markdown.without_invisible("a \t\u00a0é🎉b") == "a \t\u00a0é🎉b"
+
+
+def test_a_push_of_costly_messages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond a bound they are read line by line: no key is lost, and examples are still none."""
+    monkeypatch.setattr(keys, "MOST_OF_A_PUSH", 1_000)
+    costly = "<b>" * 1_000 + "\n\nexperiment_key: a"
+    odd = """* One, with `<!--` in it
+
+<!--
+experiment_key: b
+-->
+
+```
+experiment_key: c
+```
+> experiment_key: d
+# experiment_key: e
+
+    experiment_key: f
+
+- **Experiment\\_key**: `g`
+"""
+    assert keys_in_messages([costly, odd, "Subject", "Experiment-Key: h"]) == [
+        ("a",),
+        ("g",),
+        (),
+        ("h",),
+    ]

@@ -11,6 +11,7 @@ from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
+from bot.domain.emails import name_without_email, without_emails
 from bot.storage import activity as storage
 from bot.storage import experiments
 from bot.storage.database import Row, StorageUnavailable, Transaction
@@ -161,8 +162,8 @@ def activity_item(row: Row) -> models.ActivityItem:
         experiment_key=row["experiment_key"],
         occurred_at=times.render(row["position"] // times.MILLISECOND * times.MILLISECOND),
         recorded_at=times.render(row["recorded_at"]),
-        actor=row["actor"],
-        summary=row["summary"],
+        actor=name_without_email(row["actor"]),
+        summary=without_emails(row["summary"]),
         html_url=row["html_url"],
         repository=row["repository"],
         delivery_id=_delivery_id(row["guid"]),

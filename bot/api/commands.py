@@ -6,6 +6,7 @@ from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations
 from bot.domain import commands
+from bot.domain.emails import without_emails
 from bot.storage import commands as storage
 from bot.storage.database import Row, Transaction
 
@@ -38,7 +39,7 @@ def shown(row: Row) -> models.Command:
     return models.Command(
         id=row["id"],
         command=row["name"],
-        text=commands.invocation_of(row).line,
+        text=without_emails(commands.invocation_of(row).line),
         actor=row["author"],
         repository=row["repository"],
         kind=row["kind"],
@@ -48,7 +49,7 @@ def shown(row: Row) -> models.Command:
         status=row["status"],
         allowed=None if row["allowed"] is None else bool(row["allowed"]),
         permission=row["permission"],
-        result=row["result"],
+        result=without_emails(row["result"]) if row["result"] else None,
         action_id=row["action_id"],
         created_at=times.render(row["created_at"]),
         finished_at=times.render(row["finished_at"]),

@@ -9,6 +9,7 @@ from bot import times
 from bot.api import models
 from bot.api.problems import not_found
 from bot.api.routing import Call, Operations
+from bot.domain.emails import name_without_email, without_emails
 from bot.storage import experiments, facts
 from bot.storage import links as storage
 from bot.storage.database import Row, Transaction
@@ -164,11 +165,11 @@ def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:
     return {
         "repository": row["repository"],
         "number": row["number"],
-        "title": row["title"],
+        "title": without_emails(row["title"]),
         "html_url": row["html_url"],
         "state": row["state"],
         "draft": bool(row["draft"]),
-        "author": row["author"],
+        "author": name_without_email(row["author"]),
         "head_ref": row["head_ref"],
         "head_sha": row["head_sha"],
         "base_ref": row["base_ref"],
@@ -192,10 +193,10 @@ def _linked_issue(row: Row) -> models.LinkedIssue:
     return models.LinkedIssue(
         repository=row["repository"],
         number=row["number"],
-        title=row["title"],
+        title=without_emails(row["title"]),
         html_url=row["html_url"],
         state=row["state"],
-        labels=msgspec.json.decode(row["labels"]),
+        labels=[without_emails(label) for label in msgspec.json.decode(row["labels"])],
         linked_by=row["linked_by"],
         linked_at=times.render(row["linked_at"]),
         integration_id=row["link_integration_id"],
@@ -206,8 +207,8 @@ def _linked_commit(row: Row) -> models.LinkedCommit:
     return models.LinkedCommit(
         repository=row["repository"],
         sha=row["sha"],
-        message=row["message"],
-        author=row["author"],
+        message=without_emails(row["message"]),
+        author=name_without_email(row["author"]),
         html_url=row["html_url"],
         ref=f"refs/heads/{row['ref']}",
         committed_at=times.render(row["committed_at"]),
@@ -223,7 +224,7 @@ def _unresolved(row: Row) -> models.UnresolvedLink:
         repository=row["repository"],
         number=row["number"],
         sha=row["sha"],
-        title=row["title"].split("\n", 1)[0],
+        title=without_emails(row["title"].split("\n", 1)[0]),
         html_url=row["html_url"],
         linked_by=row["linked_by"],
         linked_at=times.render(row["linked_at"]),

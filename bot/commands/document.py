@@ -11,9 +11,11 @@ A command stands on a line of its own in a **new** comment on a pull request or 
 that are edited or deleted run nothing, nor do comments by bots or by the account that the bot
 itself uses. A comment may hold ten commands, which run one after the other.
 
-The line begins with `/experiment`; case does not matter. Code, quotes, HTML, tables, headings and
-links are passed over, and so is a line that begins with a list marker. What holds spaces stands in
-quotation marks, of whichever kind.
+The line begins with `/experiment`; case does not matter. What counts is what a reader of GitHub's
+page sees: code, quotes, comments, HTML, tables, headings, links and what is struck through are
+passed over, wherever they stand, and so is a line that begins with a list marker. Invisible
+characters, backslashes before punctuation and entities (`&nbsp;`) neither hide nor change a
+command. What holds spaces stands in quotation marks, of whichever kind.
 
 👀 says that a command was taken, 🚀 that it is done. 😕 says that it was refused or failed; one
 reply then says why. While GitHub cannot be asked whether you may, the command waits. The comment

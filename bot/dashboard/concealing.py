@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot.domain.emails import without_emails
 from bot.domain.integrations import MASK
 
 MAIL = "(e-mail address hidden)"
@@ -32,11 +33,6 @@ _PARAMETERS = re.compile(
     r"([?&](?:[a-z_-]{0,40}token|client_secret|secret|sig|signature|code|api_key)=)[^&#\s\"']+",
     re.I,
 )
-# Bounded on both sides of the sign, so that it takes no longer than the text is long.
-_MAIL = re.compile(
-    r"([^\s<>()\[\]{}\"'`,;:@/\\|=]{1,64})@(?:[\w-]{1,63}\.){1,8}(?:[^\W\d_]{2,63}|xn--[\w-]{1,59})"
-)
-_NO_PERSON = re.compile(r"git|org-\d+")  # as in git@github.com:acme/shop.git
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +50,7 @@ def text(value: str) -> str:
     is_long = len(value) > _LONGEST
     hidden = value[: _LONGEST + _MARGIN]
     hidden = _PARAMETERS.sub(rf"\g<1>{MASK}", _SECRETS.sub(MASK, hidden))
-    if "@" in hidden:
-        hidden = _MAIL.sub(
-            lambda found: found[0] if _NO_PERSON.fullmatch(found[1]) else MAIL, hidden
-        )
+    hidden = without_emails(hidden, MAIL)
     return f"{hidden[:_LONGEST]}…" if is_long else hidden
 
 

@@ -15,6 +15,7 @@ from bot import __version__, times
 from bot.api.problems import Problem
 from bot.api.routing import ROLES
 from bot.dashboard import sessions
+from bot.domain.emails import name_without_email, without_emails
 from bot.domain.texts import SIGNS
 from bot.services import SERVICES, Services
 
@@ -165,7 +166,14 @@ def _made() -> jinja2.Environment:
     )
     environment.globals.update(version=__version__, signs=SIGNS)
     environment.filters.update(
-        exact=exact, iso=iso, ago=ago, day=day, external=external, plural=plural
+        exact=exact,
+        iso=iso,
+        ago=ago,
+        day=day,
+        external=external,
+        plural=plural,
+        without_emails=without_emails,
+        name_without_email=name_without_email,
     )
     return environment
 

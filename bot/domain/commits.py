@@ -1,18 +1,13 @@
 """Takes in pushed commits, without anybody's e-mail address, and links them."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot.domain import links
+from bot.domain.emails import name_without_email, without_emails
 from bot.storage import branches as storage
 from bot.storage.database import Row, Transaction
-
-# An address in a message is mostly that of a trailer such as Signed-off-by or Co-authored-by.
-# Words are looked at one by one: a single pattern over a whole message can be made to take ages.
-_BETWEEN_WORDS = re.compile(r"([\s<>()\[\],;\"']+)")
-_DOMAIN = re.compile(r"(?:[^\s.@]+\.)+[^\W\d_]{2,}\.?:?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +58,7 @@ def _row(pushed: Pushed) -> dict[str, Any]:
     values = asdict(pushed)
     values["message"] = without_emails(pushed.message)
     values["author"] = name_without_email(pushed.author)
+    values["actor"] = name_without_email(pushed.actor)
     return values
 
 
@@ -128,22 +124,3 @@ def _keep_first_push(
     now = storage.commits_by_id(transaction, changed)
     links.first_push_changed(transaction, list(now.values()))
     return {row["sha"]: row for row in now.values()}
-
-
-def name_without_email(name: str | None) -> str | None:
-    """Return a person's name; some have set their git name to their address."""
-    return (without_emails(name).strip() or None) if name else None
-
-
-def without_emails(text: str) -> str:
-    """Return a text without e-mail addresses; `react@18.2.0` and `@mona` are none."""
-    if "@" not in text:
-        return text
-    words = _BETWEEN_WORDS.split(text)
-    kept = "".join("" if _is_email(word) else word for word in words)
-    return kept.replace(" <>", "").replace("<>", "")
-
-
-def _is_email(word: str) -> bool:
-    local, at, domain = word.rpartition("@")
-    return bool(at and local) and _DOMAIN.fullmatch(domain) is not None

@@ -1,44 +1,52 @@
-"""Finds experiment keys in Markdown bodies, commit messages and titles of issues.
+"""Finds experiment keys in the text of bodies, in commit messages and in titles of issues.
 
-The grammar is documented in docs/linking.md; GitHub renders bodies as GitHub Flavored Markdown
-(https://github.github.com/gfm/), whose block structure markdown-it reads.
+The grammar is documented in docs/linking.md; what counts as text is decided in markdown.py.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from html import unescape
 
-from markdown_it import MarkdownIt
-from markdown_it.rules_block import StateBlock
-from markdown_it.token import Token
+import structlog
+
+from bot.domain import markdown
 
 KEY_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 MAX_KEYS = 20
-MAX_TEXT = 262_144  # GitHub's own limit on a body: 65,536 characters of up to four bytes
+
+logger = structlog.get_logger()
 
 _KEY = re.compile(KEY_PATTERN)
-# A list marker, a task box, bold or backticks may stand before the name; the underscore may have
-# been escaped by an editor, or be a hyphen or a space.
+# In HTML, and where no list can begin, list markers, bold and backticks are what they look like.
 _KEY_LINE = re.compile(
     r"""\s*
         (?:(?:[-*+]|[0-9]{1,9}[.)])\s+)*
         (?:\[[ xX]\]\s+)?
         (?P<before>[*_`]*)
-        experiment(?:\\?_|-|\s)key
+        (?ai:experiment)[_\-\s](?ai:key)
         [*_`]*\s*:
         (?P<keys>.*)""",
-    re.IGNORECASE | re.VERBOSE,
+    re.DOTALL | re.VERBOSE,
 )
-_TITLE = re.compile(rf"\s*track\s+experiment\s*:\s*({KEY_PATTERN})\s*", re.IGNORECASE)
+_TITLE = re.compile(
+    rf"\s*(?ai:track)\s+(?ai:experiment)\s*:\s*(?P<quote>`*)({KEY_PATTERN})(?P=quote)\s*"
+)
+_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])")  # a backslash before punctuation
+_TAG = re.compile(f"{markdown.TAG}[^{markdown.END_TAG}]*{markdown.END_TAG}")
+_LINKED = re.compile(f"{markdown.LINK}[^{markdown.END_LINK}]*{markdown.END_LINK}")
+_MARKS = re.compile(f"[{markdown.CODE}-{markdown.END_LINK}]")
 
-# Without one of these, no line of a text can be code, a quote or a comment, and the key lines
-# need no Markdown parser to be believed.
-_NEEDS_PARSER = ("    ", "\t", "```", "~~~", "<", ">")
-_COMMENT_OR_REST = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_RAW_HTML = re.compile(r"\s*<(?:pre|code|script|style|textarea|blockquote)\b", re.IGNORECASE)
+# What no text can do without that names a key: these letters, whatever is between them
+_LETTERS = b"experimentkey"
+_LOWER = bytes(range(256)).lower()
+_NO_LETTERS = bytes(sorted(set(range(256)) - set(range(65, 91)) - set(range(97, 123))))
+_ELEMENT = re.compile(r"<[^<>]*>")
 
-# Some texts of a few lines repeated take the parser minutes. This many tries of its rules are a
-# tenth of a second, and several times what a real body of GitHub's full length needs.
-_MAX_TRIES = 100_000
+# What reading the messages of one push may cost: a character is one, an element is sixteen. It is
+# two or three seconds; those of 2,000 squashed pull requests cost less.
+MOST_OF_A_PUSH = 8_000_000
+_OF_AN_ELEMENT = 16
+_LANDMARK = re.compile(r"^ {0,3}(?:```|~~~|<!--)|-->|(?ai:experiment)", re.MULTILINE)
 
 
 def is_key(text: str) -> bool:
@@ -47,34 +55,43 @@ def is_key(text: str) -> bool:
 
 
 def keys_in_markdown(text: str | None) -> tuple[str, ...]:
-    """Return the distinct keys of the key lines of a body, in order, at most MAX_KEYS.
+    """Return the distinct keys of the key lines of a body, in order, at most MAX_KEYS."""
+    text = markdown.readable(text or "")
+    return _keys_of(_key_lines(markdown.visible_lines(text))) if _may_name_one(text) else ()
 
-    Lines inside code, HTML comments and block quotes do not count.
+
+def keys_in_messages(messages: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return the keys of each of a push's messages: of `Experiment-Key:` trailers and key lines.
+
+    Squash merges fill messages with descriptions of pull requests, so a message is read as one.
     """
-    if not text:
-        return ()
-    text = _with_plain_newlines(text)
-    keys = _keys_of_lines(text.split("\n"))
-    if not keys and "<!--" in text:  # a comment may stand on the very line of a key
-        keys = _keys_of_lines(_without_comments(text).split("\n"))
-    if keys and any(sign in text for sign in _NEEDS_PARSER):
-        keys = _keys_of_lines(_lines_of_text(text))
-    return keys
+    found: list[tuple[str, ...]] = []
+    cost = by_line = 0
+    for message in messages:
+        text = markdown.readable(message)
+        if not _may_name_one(text):
+            found.append(())
+        elif cost > MOST_OF_A_PUSH:
+            by_line += 1
+            found.append(_keys_of(_plain_lines(text)))
+        else:
+            html = markdown.rendered(text)
+            cost += len(text) + _OF_AN_ELEMENT * html.count("<")
+            found.append(_keys_of(_key_lines(markdown.lines(html))))
+    if by_line:
+        logger.warning("messages of a push read line by line", messages=by_line)
+    return found
 
 
 def keys_in_message(message: str) -> tuple[str, ...]:
-    """Return the keys of a commit message: of its `Experiment-Key:` trailers and key lines.
-
-    Messages are plain text; only a line that is indented like code is passed over.
-    """
-    lines = _with_plain_newlines(message).split("\n")
-    return _keys_of_lines(line for line in lines if not line.startswith(("    ", "\t")))
+    """Return the keys of one commit message."""
+    return keys_in_messages([message])[0]
 
 
 def key_in_title(title: str) -> str | None:
     """Return KEY of an issue titled `Track experiment: KEY`, else None."""
-    match = _TITLE.fullmatch(title)
-    return match[1] if match else None
+    match = _TITLE.fullmatch(_ESCAPE.sub(r"\1", unescape(markdown.readable(title))))
+    return match[2] if match else None
 
 
 def keys_of_issue(body: str | None, title: str | None) -> dict[str, str]:
@@ -86,93 +103,55 @@ def keys_of_issue(body: str | None, title: str | None) -> dict[str, str]:
     return named
 
 
-def _with_plain_newlines(text: str) -> str:
-    return text[:MAX_TEXT].replace("\r\n", "\n").replace("\r", "\n")
+def _may_name_one(text: str) -> bool:
+    """Tell quickly if a text cannot name a key; most texts name none."""
+    texts = [text]
+    if "<" in text:
+        texts.append(_ELEMENT.sub("", text))
+    if "&" in text:
+        texts += [unescape(one) for one in texts]
+    return any(
+        _LETTERS in one.encode("utf-8", "replace").translate(_LOWER, _NO_LETTERS) for one in texts
+    )
 
 
-def _without_comments(text: str) -> str:
-    """Return `text` without its HTML comments, in one pass; one that never ends stays."""
-    parts, position = [], 0
-    while (start := text.find("<!--", position)) >= 0:
-        end = text.find("-->", start + 4)
-        if end < 0:
-            break
-        parts.append(text[position:start])
-        position = end + 3
-    return "".join(parts) + text[position:]
+def _key_lines(lines: Iterable[markdown.Line]) -> Iterator[str]:
+    """Yield those of a text's visible lines that can name keys, without their marks."""
+    for line in lines:
+        if line.kind != "heading" and ":" in line.text:
+            for text in line.text.split(markdown.BREAK):
+                shown = _TAG.sub("", text)
+                if markdown.LINK not in shown or _LINKED.sub("", shown).strip():
+                    yield _MARKS.sub("", shown)
 
 
-def _keys_of_lines(lines: Iterable[str]) -> tuple[str, ...]:
+def _plain_lines(text: str) -> Iterator[str]:
+    """Yield the lines of a text that may name keys and are plainly no quote, code or comment."""
+    text = unescape(text)
+    fence, in_comment, end = "", False, -1
+    for match in _LANDMARK.finditer(text):
+        what, start = match[0].strip(), text.rfind("\n", 0, match.start()) + 1
+        if fence:
+            fence = "" if what == fence else fence
+        elif in_comment or what == "<!--":
+            in_comment = what != "-->"
+        elif what in ("```", "~~~"):
+            fence = what
+        elif what != "-->" and start > end:
+            end = text.find("\n", start)
+            end = len(text) if end < 0 else end
+            line = text[start:end]
+            if not line.startswith(("    ", "\t")) and not line.lstrip().startswith((">", "#")):
+                yield _ESCAPE.sub(r"\1", line)
+
+
+def _keys_of(lines: Iterable[str]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for line in lines:
-        if ":" in line and (match := _KEY_LINE.fullmatch(line)):
-            for key in _keys_of_values(match["keys"], opened="_" in match["before"]):
-                found.setdefault(key)
+        if match := _KEY_LINE.fullmatch(line):
+            closing = "*_`" if "_" in match["before"] else "*`"  # a key may end in underscores
+            for value in match["keys"].split(","):
+                key = value.strip().lstrip("*_`").rstrip(closing).strip()
+                if is_key(key):
+                    found.setdefault(key)
     return tuple(found)[:MAX_KEYS]
-
-
-def _keys_of_values(values: str, *, opened: bool) -> Iterator[str]:
-    """Yield the keys among comma-separated `values`, freed of bold and backticks.
-
-    A key may hold underscores, so they are taken for emphasis only where one was opened.
-    """
-    for value in values.rstrip().removesuffix("\\").split(","):
-        bare = value.strip("*` \t\xa0")
-        key = bare.lstrip("_*` \t\xa0")
-        if opened or key != bare:
-            key = key.rstrip("_*`")
-        if is_key(key):
-            yield key
-
-
-class _TooMuch(Exception):
-    """A text that keeps the parser busy for too long."""
-
-
-def _block_parser() -> MarkdownIt:
-    """Return a parser of blocks alone, which gives up a text after _MAX_TRIES of its rules."""
-    parser = MarkdownIt("commonmark").disable(["inline"])
-
-    def counted(rule: Callable[..., bool]) -> Callable[..., bool]:
-        def attempt(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-            state.env["tries"] += 1
-            if state.env["tries"] > _MAX_TRIES:
-                raise _TooMuch
-            return rule(state, start, end, silent)
-
-        return attempt
-
-    for rule in parser.block.ruler.__rules__:
-        rule.fn = counted(rule.fn)
-    return parser
-
-
-_BLOCKS = _block_parser()
-
-
-def _lines_of_text(text: str) -> Iterator[str]:
-    """Yield the lines of Markdown `text` that are neither code nor quoted nor commented out.
-
-    A text that is made to keep the parser busy has none.
-    """
-    try:
-        tokens = _BLOCKS.parse(text, {"tries": 0})
-    except (_TooMuch, RecursionError):
-        return
-    quotes = 0
-    before = None
-    for token in tokens:
-        if token.type == "blockquote_open":
-            quotes += 1
-        elif token.type == "blockquote_close":
-            quotes -= 1
-        elif quotes == 0 and token.type == "inline" and not _is_heading(before):
-            yield from _without_comments(token.content).split("\n")
-        elif quotes == 0 and token.type == "html_block" and not _RAW_HTML.match(token.content):
-            yield from _COMMENT_OR_REST.sub("", token.content).split("\n")
-        before = token
-
-
-def _is_heading(token: Token | None) -> bool:
-    """Tell a `# heading`; a line that is underlined was a line of its own before."""
-    return token is not None and token.type == "heading_open" and token.markup.startswith("#")

@@ -29,10 +29,12 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     pushed_at = delivery.time(payload.repository.pushed_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
     if actor is None and payload.pusher:
-        actor = commits.name_without_email(payload.pusher.name)
+        actor = payload.pusher.name
     page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
+    pushed_commits = payload.commits or []
+    named = keys.keys_in_messages([commit.message for commit in pushed_commits])
     found = []
-    for commit in payload.commits or ():
+    for commit, keys_of_message in zip(pushed_commits, named, strict=True):
         author = commit.author or payloads.Author()
         one = commits.Pushed(
             repository_id=repository_id,
@@ -48,7 +50,7 @@ async def pushed(event: Event, delivery: Delivery) -> None:
             guid=delivery.guid,
             distinct=commit.distinct if isinstance(commit.distinct, bool) else None,
         )
-        found.append((one, keys.keys_in_message(commit.message)))
+        found.append((one, keys_of_message))
     commits.observe(delivery.transaction, found)
     if payload.created is True:
         ref = payload.ref.removeprefix(BRANCH)

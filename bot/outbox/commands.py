@@ -19,6 +19,7 @@ from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS
 from bot.domain import commands, texts
 from bot.domain.actions import COMMANDS as KIND
+from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
 from bot.github import CallFailed, Limited, Refused, Temporary
@@ -340,9 +341,9 @@ def _text_of(rows: Sequence[Row]) -> str | None:
     for row in rows:
         if row["reply"] is None:
             continue
-        line = texts.code(commands.invocation_of(row).line)
+        line = texts.code(without_emails(commands.invocation_of(row).line))
         if row["status"] != "done":
-            parts.append(f"😕 {line}: {row['reply']}")
+            parts.append(f"😕 {line}: {without_emails(row['reply'])}")
         else:
             parts.append(row["reply"] if len(rows) == 1 else f"{line}:\n\n{row['reply']}")
     text = texts.harmless("\n\n".join(parts))
