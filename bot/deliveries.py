@@ -210,6 +210,8 @@ def describe(failure: Exception) -> str:
     """Return a failure as one line for people."""
     if isinstance(failure, Waiting):
         return str(failure)
+    if isinstance(failure, NotAllowed | InvalidPayload):
+        return _reason_of(failure)
     return without_emails(f"{type(failure).__name__}: {failure}"[:500])
 
 

@@ -758,7 +758,7 @@ async def test_a_tracking_issue_that_cannot_be(scene: Scene) -> None:
         assert '<details class="card" id="track" open>' in page.text
         assert f'name="once" value="{form["once"]}"' in page.text
     assert await scene.actions() == []
-    scene.github.repository(REPOSITORY).archived = True
+    scene.github.repository(REPOSITORY).has_issues = False
     working = asyncio.create_task(scene.outbox.run())
     try:
         page = await browser.post(f"{path}/issues", form)

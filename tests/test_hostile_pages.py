@@ -14,7 +14,8 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from bot import extensions
-from bot.dashboard.page import Pages, _pattern
+from bot.api.routing import aiohttp_path
+from bot.dashboard.page import Pages
 from bot.demo import payloads
 from bot.settings import Settings
 from bot.storage.database import Transaction
@@ -233,7 +234,7 @@ def declared(method: str) -> list[tuple[str, "re.Pattern[str]"]]:
 
 
 def _regex(path: str) -> "re.Pattern[str]":
-    parts = re.split(r"\{\w+:((?:[^{}]|\{[^{}]*\})+)\}", _pattern(path))
+    parts = re.split(r"\{\w+:((?:[^{}]|\{[^{}]*\})+)\}", aiohttp_path(path))
     return re.compile(
         "".join(f"(?:{one})" if n % 2 else re.escape(one) for n, one in enumerate(parts))
     )

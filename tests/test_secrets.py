@@ -193,7 +193,7 @@ async def test_odd_places(scene: Scene, private_key: str) -> None:
         for name, status in (
             ("X-Hub-Signature-256", 401),
             ("X-Hub-Signature", 200),
-            ("X-GitHub-Delivery", 400),
+            ("X-GitHub-Event", 400),
             ("X-GitHub-Token", 200),
             ("Authorization", 200),
             ("Cookie", 200),
