@@ -108,7 +108,7 @@ async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
             body=named,
             state=state,
             merged=state == "closed",
-            author=evil("login"),
+            author=evil("login")[:255],
             branch=evil("branch"),
             base=evil("base"),
             sha=evil("sha") if number % 2 else None,
