@@ -99,6 +99,7 @@ async def test_the_page_lists_every_operation(bot: Bot, document: dict[str, Any]
     assert policy.startswith("default-src 'none'") and "unsafe" not in policy
     assert "<script" not in answer.body
     assert not re.search(r"\s(style|on\w+)=", answer.body), "the policy allows none of these"
+    assert "`" not in answer.body, "code is shown as code"
     text = html.unescape(re.sub(r"<[^>]+>", "", answer.body))
     for (method, path), operation in operations(document).items():
         assert f"{method} {path}" in text

@@ -2,11 +2,13 @@
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from aiohttp import web
+from markupsafe import Markup
 
 from bot import jsontext, metrics
 from bot.api.problems import expect
@@ -65,6 +67,7 @@ def _page(description: dict[str, Any]) -> tuple[str, str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["with_code"] = _with_code
     style = (_TEMPLATES / "docs.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("docs.html").render(api=description, style=style)
@@ -73,3 +76,12 @@ def _page(description: dict[str, Any]) -> tuple[str, str]:
         "form-action 'none'; frame-ancestors 'none'"
     )
     return page, policy
+
+
+def _with_code(text: str) -> Markup:
+    """Show what the description has in backticks as code."""
+    parts = re.split("`([^`]+)`", text)
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if number % 2 else part
+        for number, part in enumerate(parts)
+    )
