@@ -538,3 +538,61 @@ async def test_a_time_from_the_future_in_an_answer_of_github(world: World) -> No
     await world.passes(payload)
     titles = {one["title"] for one in await world.bot.walk("/api/v1/experiments/a/pull-requests")}
     assert "New" in titles and "Old" not in titles
+
+
+# --- What is about a listed repository and names others
+
+
+async def test_a_name_that_has_passed_to_another_repository(world: World) -> None:
+    """A payload without an id means whoever has the name now, which has no place on the list."""
+    await world.passes(pull(1, 0, repo("acme/shop", SHOP)))
+    world.github.rename_repository("acme/shop", "acme/store")
+    await world.passes(renamed("acme/shop", repo("acme/store", SHOP, 5)))
+    await world.passes(pull(1, 6, repo("acme/shop", 4711, 6), title="Theirs"), world.wide)
+    before = await world.known()
+    sample = pull(1, 9, repo("acme/shop", None, 9), title="Mine")
+    await world.is_refused(sample)
+    assert await world.known() == before
+    world.github.add_repository("acme/shop", id=4711)
+    world.bot.services.names = Names(world.bot.services.github)  # some time later
+    await world.passes(sample)
+    assert world.asked("acme/shop") == 2
+
+
+async def test_addresses_elsewhere_are_not_kept(world: World) -> None:
+    """What is shown of a listed repository leads to it."""
+    shop = repo("acme/shop", SHOP, 1)
+    vault = "https://github.com/acme/vault"
+    told = pull(5, 1, shop)
+    told["pull_request"]["html_url"] = f"{vault}/pull/1"
+    push = payloads.push(
+        "main", ["One\n\nExperiment-Key: a", "Two\n\nExperiment-Key: a"], repo=shop
+    )
+    push["repository"] = {**shop, "html_url": vault}
+    push["commits"][0]["url"] = f"{vault}/commit/1"
+    push["commits"][1].pop("url")
+    issue = payloads.issue("opened", 6, at(1), repo=shop, body="experiment_key: a")
+    issue["issue"]["html_url"] = f"{vault}/issues/2"
+    for payload in (told, push, issue):
+        await world.passes(payload)
+    for kind in ("pull-requests", "commits", "issues", "activity"):
+        for one in await world.bot.walk(f"/api/v1/experiments/a/{kind}"):
+            if one["repository"] == "acme/shop":
+                assert "/acme/shop/" in one["html_url"]
+
+
+async def test_an_installation_with_others(world: World) -> None:
+    """Only those that are listed are kept of an installation's repositories."""
+    named = [{"id": SHOP, "full_name": "acme/shop"}, {"id": VAULT, "full_name": "acme/vault"}]
+    for event, payload in (
+        ("installation", {"action": "created", "repositories": named}),
+        ("installation_repositories", {"action": "added", "repositories_added": named}),
+        ("installation_repositories", {"action": "removed", "repositories_removed": named[1:]}),
+    ):
+        payload["installation"] = {"id": 5}
+        answer = await world.bot.deliver(world.narrow, event, payload)
+        assert answer.body == PROCESSED
+    rows = await world.bot.services.database.read(
+        lambda tx: tx.all("SELECT full_name, removed FROM installation_repositories")
+    )
+    assert [(row["full_name"], row["removed"]) for row in rows] == [("acme/shop", 0)]

@@ -78,6 +78,8 @@ def admit(
     known = scope.entry_of(row["full_name"]) if row is not None else None
     if listed is None and known is None:
         raise NotAllowed
+    if github_id is None and row is not None:
+        github_id = row["github_id"]  # a name alone means whoever has it now
     if github_id is None or (listed is not None and (full_name.lower(), github_id) in confirmed):
         return row
     is_from_outside = row is not None and known is None

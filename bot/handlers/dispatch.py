@@ -112,9 +112,16 @@ class Delivery:
             )
         return repository_id
 
-    def repository_of(self, repository: payloads.Repository | None, html_url: str | None) -> int:
-        """Return our id of the repository, taken from a page's address where none is given."""
-        return self.repository(repository_told(repository, html_url))
+    def address(self, told: str | None, repository: payloads.Repository, page: str) -> str | None:
+        """Return the address that a payload tells of a page of its repository.
+
+        Behind an allow-list it leads nowhere else.
+        """
+        if not told or self.scope.entries is None:
+            return told
+        if payloads.is_address_in(told, repository.full_name):
+            return told
+        return f"https://{self.host}/{repository.full_name}/{page}"
 
     def other_repository(self, repository: payloads.Repository) -> int | None:
         """Return our id of a repository that a payload names beside; None if it is not to be told.

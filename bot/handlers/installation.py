@@ -3,6 +3,8 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
 """
 
+from collections.abc import Sequence
+
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
@@ -21,7 +23,7 @@ async def changed(event: Event, delivery: Delivery) -> None:
         installations.set_repositories(
             delivery.transaction,
             row_id,
-            [(one.id, one.full_name) for one in payload.repositories],
+            _listed(delivery, payload.repositories),
             [],
             _time(delivery, payload.installation),
         )
@@ -34,10 +36,17 @@ async def repositories_changed(event: Event, delivery: Delivery) -> None:
     installations.set_repositories(
         delivery.transaction,
         row_id,
-        [(one.id, one.full_name) for one in payload.repositories_added or ()],
-        [(one.id, one.full_name) for one in payload.repositories_removed or ()],
+        _listed(delivery, payload.repositories_added or ()),
+        _listed(delivery, payload.repositories_removed or ()),
         _time(delivery, payload.installation),
     )
+
+
+def _listed(
+    delivery: Delivery, named: Sequence[payloads.InstalledRepository]
+) -> list[tuple[int, str]]:
+    """Return id and name of those that the integration may hear of; the others are not kept."""
+    return [(one.id, one.full_name) for one in named if delivery.scope.lists(one.full_name)]
 
 
 def _remember(delivery: Delivery, installation: payloads.Installation, action: str) -> int:

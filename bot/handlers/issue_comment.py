@@ -12,7 +12,7 @@ from gidgethub.sansio import Event
 from bot.commands import parser
 from bot.domain import commands, installations
 from bot.handlers import issues, payloads
-from bot.handlers.dispatch import Delivery
+from bot.handlers.dispatch import Delivery, repository_told
 
 router = Router()
 
@@ -34,11 +34,14 @@ async def created(event: Event, delivery: Delivery) -> None:
     invocations = parser.parse(comment.body)
     if not invocations:
         return
-    repository_id = delivery.repository_of(payload.repository, issue.html_url)
+    about = repository_told(payload.repository, issue.html_url)
+    repository_id = delivery.repository(about)
     is_pull_request = issue.pull_request is not None
     if not is_pull_request:
+        issue = issues.in_its_place(delivery, issue, about)
         issues.take_in(delivery, repository_id, issue, "", author)
-    address = comment.html_url or ""
+    page = f"issues/{issue.number}#issuecomment-{comment.id}"
+    address = delivery.address(comment.html_url, about, page) or ""
     commands.take_in(
         delivery.transaction,
         commands.Comment(

@@ -3,13 +3,14 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#issues
 """
 
+import msgspec
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import items, keys, tracking
 from bot.domain.story import Snapshot
 from bot.handlers import payloads
-from bot.handlers.dispatch import Delivery
+from bot.handlers.dispatch import Delivery, repository_told
 
 router = Router()
 
@@ -19,8 +20,10 @@ _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 @router.register("issues")
 async def observed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.IssuesEvent)
-    issue, changes = payload.issue, payload.changes or payloads.IssueChanges()
-    repository_id = delivery.repository_of(payload.repository, issue.html_url)
+    changes = payload.changes or payloads.IssueChanges()
+    about = repository_told(payload.repository, payload.issue.html_url)
+    repository_id = delivery.repository(about)
+    issue = in_its_place(delivery, payload.issue, about)
     at = delivery.time(issue.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
     here = (repository_id, issue.number)
@@ -32,12 +35,21 @@ async def observed(event: Event, delivery: Delivery) -> None:
     if payload.action == "transferred" and changes.new_issue and changes.new_repository:
         there = delivery.other_repository(changes.new_repository)
         if there is not None:
-            _observe(delivery, there, changes.new_issue, payload, actor)
-            items.move(delivery.transaction, here, (there, changes.new_issue.number), at)
+            moved = in_its_place(delivery, changes.new_issue, changes.new_repository)
+            _observe(delivery, there, moved, payload, actor)
+            items.move(delivery.transaction, here, (there, moved.number), at)
     if payload.action == "opened" and changes.old_issue and changes.old_repository:
         there = delivery.other_repository(changes.old_repository)
         if there is not None:
             items.move(delivery.transaction, (there, changes.old_issue.number), here, at)
+
+
+def in_its_place(
+    delivery: Delivery, issue: payloads.Issue, repository: payloads.Repository
+) -> payloads.Issue:
+    """Return an issue with an address in its own repository."""
+    page = delivery.address(issue.html_url, repository, f"issues/{issue.number}")
+    return msgspec.structs.replace(issue, html_url=page)
 
 
 def _recognise(

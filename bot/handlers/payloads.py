@@ -271,6 +271,15 @@ def place_in(html_url: str | None) -> tuple[str, int] | None:
         return None
 
 
+def is_address_in(address: str, full_name: str) -> bool:
+    """Tell whether an address is that of a repository, or of something in it."""
+    try:
+        parts = urlsplit(address).path.lower().split("/")
+    except ValueError:
+        return False
+    return "/".join(parts[1:3]) == full_name.lower()
+
+
 def number_in(html_url: str | None) -> int | None:
     """Return the number of a pull request or issue that its address tells."""
     place = place_in(html_url)

@@ -53,7 +53,7 @@ def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
         integration_id=delivery.integration_id,
         keys=dict.fromkeys(keys.keys_in_markdown(pull.body), "body"),
         title=pull.title,
-        html_url=pull.html_url,
+        html_url=delivery.address(pull.html_url, about, f"pull/{number}"),
         state=state,
         draft=pull.draft,
         author=pull.user.login if pull.user else None,

@@ -30,7 +30,10 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     actor = payload.sender.login if payload.sender else None
     if actor is None and payload.pusher:
         actor = payload.pusher.name
-    page = payload.repository.html_url or f"https://{delivery.host}/{payload.repository.full_name}"
+    about = payload.repository
+    page = (
+        delivery.address(about.html_url, about, "") or f"https://{delivery.host}/{about.full_name}"
+    ).rstrip("/")
     pushed_commits = payload.commits or []
     named = keys.keys_in_messages([commit.message for commit in pushed_commits])
     found = []
@@ -43,7 +46,8 @@ async def pushed(event: Event, delivery: Delivery) -> None:
             message=commit.message,
             author=author.username or author.name,
             actor=actor,
-            html_url=commit.url or f"{page}/commit/{commit.id}",
+            html_url=delivery.address(commit.url, about, f"commit/{commit.id}")
+            or f"{page}/commit/{commit.id}",
             committed_at=delivery.time(commit.timestamp) or pushed_at,
             pushed_at=pushed_at,
             integration_id=delivery.integration_id,
