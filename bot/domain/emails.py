@@ -12,7 +12,7 @@ _DOMAIN = re.compile(rf"{_BREAKS}([\w-]++(?:\.[\w-]++)*+|\[[\w.:-]{{1,255}}+\])"
 # What stands before the sign, read backwards from it
 _LOCAL = re.compile(
     rf"""{_BREAKS}\\?
-    (?P<local>(?: [^\s<>()\[\]{{}}"'`*,;:@\uff20\ufe6b/\\|=~\#] | (?<=\w)'(?=\w) )++
+    (?P<local>(?:\]tob\[)?(?: [^\s<>()\[\]{{}}"'`*,;:@\uff20\ufe6b/\\|=~\#] | (?<=\w)'(?=\w) )++
       | "[^"\n]{{1,64}}" )
     (?P<mailto>(?://)?:otliam)?""",
     re.VERBOSE | re.IGNORECASE,
@@ -22,6 +22,8 @@ _MOST_SIGNS = 1_000  # of a text that a person wrote; of others whole words go
 _WORDS = re.compile(r"(\s+)")
 
 _NO_PERSON = re.compile(r"git|org-\d+")  # of a repository's address
+_NO_PACKAGE = "root"
+_THIS_MACHINE = re.compile(r"localhost(?:\.\w+)?", re.IGNORECASE)
 _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 _VERSION = re.compile(
     r"v?\d+(?:\.\d+)+(?:[.-]\w+)*"  # 18.2.0, v1.2.3-beta.1, 5.3.0.RELEASE
@@ -76,6 +78,8 @@ def _replaced(text: str, instead: str, *, everything: bool) -> str:
 def _is_address(local: re.Match[str], domain: str, before: str) -> bool:
     name = local["local"][::-1]
     if local["mailto"] or name.startswith('"') or domain.startswith("[") or _IP.fullmatch(domain):
+        return True
+    if name == _NO_PACKAGE or _THIS_MACHINE.fullmatch(domain):
         return True
     if _NO_PERSON.fullmatch(name) or _VERSION.fullmatch(domain):
         return False
