@@ -5,6 +5,7 @@ What stands around the sign tells an address from what only looks like one, as `
 """
 
 import re
+from itertools import islice
 
 _SIGN = re.compile(r"[@\uff20\ufe6b]|%40|&#0*64;|&#x0*40;|&commat;", re.IGNORECASE)
 _BREAKS = "[\u00ad\u200b-\u200f\u2060\ufeff]*+"  # invisible; some put them beside the sign
@@ -19,7 +20,7 @@ _LOCAL = re.compile(
 )
 _LONGEST = 256  # characters before a sign
 _MOST_SIGNS = 1_000  # of a text that a person wrote; of others whole words go
-_WORDS = re.compile(r"(\s+)")
+_WORD = re.compile(rf"(?<!\S)\S\S*?(?:{_SIGN.pattern})\S*", re.IGNORECASE)
 
 _NO_PERSON = re.compile(r"git|org-\d+")  # of a repository's address
 _NO_PACKAGE = "root"
@@ -51,10 +52,9 @@ def name_without_email(name: str | None) -> str | None:
 
 
 def _replaced(text: str, instead: str, *, everything: bool) -> str:
-    signs = list(_SIGN.finditer(text))
+    signs = list(islice(_SIGN.finditer(text), _MOST_SIGNS + 1))
     if len(signs) > _MOST_SIGNS:
-        words = _WORDS.split(text)
-        return "".join(instead if _SIGN.search(word, 1) else word for word in words)
+        return _WORD.sub(lambda _: instead, text)
     kept, position = [], 0
     for sign in signs:
         if sign.start() < position:
