@@ -34,7 +34,7 @@ from bot.storage.database import StorageUnavailable, Transaction
 PATH = "/api/v1/integrations/{integration_id}/webhook/github"
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 BODY_SECONDS = 15.0  # GitHub itself gives up after ten
-_LARGE = 256 * 1024  # bytes from which a body is parsed off the event loop
+_LARGE = 64 * 1024  # bytes from which a body is parsed, and handled, off the event loop
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")

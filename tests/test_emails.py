@@ -46,10 +46,11 @@ HIDDEN = {
     "wide": ("jane＠example.com", ""),
     "with a break": ("jane@\u200bexample.com", ""),
     "many signs": ("jane@x@y", "@y"),
-    "of the bot of an App": (
-        "1+x[bot]@users.noreply.github.com",
-        "1+x[bot]@users.noreply.github.com",
-    ),
+    "of the bot of an App": ("1+x[bot]@users.noreply.github.com", ""),
+    "of that bot, in a trailer": ("By: x[bot] <1+x[bot]@users.noreply.github.com>", "By: x[bot]"),
+    "of a container": ("Built by root@3f2a1b4c5d6e", "Built by "),
+    "like a branch": ("root@main root@v2-builder", " "),
+    "of this machine, below a path": ("a/jane@localhost b/jane@LocalHost.localdomain", "a/ b/"),
 }
 KEPT = [
     "@mona",

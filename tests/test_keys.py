@@ -520,3 +520,17 @@ experiment_key: c
         (),
         ("h",),
     ]
+
+
+def test_of_costly_messages_all_keys_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many as count, none of them cut, whatever follows; letters may stand as entities."""
+    monkeypatch.setattr(keys, "MOST_OF_A_PUSH", 0)
+    long = [f"{number:0128}" for number in range(40)]
+    line = "experiment_key: " + ", ".join(long)
+    lines = "\n".join(f"- experiment_key: {key}" for key in long)
+    fences = "~~~\nexperiment_key: x\n~~~\n" * 1_000
+    written = "&#101;xperi&shy;ment&lowbar;key&colon; a"
+    many = "- experiment_key: a!\n" * 10_000
+    messages = ["Subject, experiment_key", line, lines, f"{fences}\n{line}", written, many]
+    found = keys_in_messages(messages)
+    assert found == [(), tuple(long[:20]), tuple(long[:20]), tuple(long[:20]), ("a",), ()]

@@ -7,6 +7,7 @@ import pytest
 from bot.demo import payloads
 from bot.storage.database import Transaction
 from tests.browsing import Browser
+from tests.github import Fault
 from tests.outbound import Scene
 from tests.running import Bot
 
@@ -134,3 +135,21 @@ async def test_the_bot_repeats_no_address(scene: Scene) -> None:
     assert addresses_in(reply.replace("\u200b", "")) == []
     assert "There is no experiment" in reply and "lonk" in reply
     assert addresses_in(await shown(scene.bot, scene.integration)) == []
+
+
+@sqlite_only
+@token_only
+async def test_what_github_repeats_is_not_shown(scene: Scene) -> None:
+    """It may say in an error what it was given."""
+    await scene.bot.experiment("a")
+    said = {"message": "Validation Failed: jane@localhost is none, root@3f2a1b4c5d6e neither"}
+    scene.github.fail(Fault("status", status=422, body=said, times=None))
+    answer = await scene.issue("a", title="Ask jane@localhost")
+    await scene.work()
+    (action,) = await scene.actions("?status=failed")
+    assert "Validation Failed" in action["last_error"]
+    path = f"/api/v1/integrations/{scene.integration}"
+    integration = (await scene.bot.get(path)).body
+    assert "Validation Failed" in integration["last_error"]
+    pages = await shown(scene.bot, scene.integration)
+    assert addresses_in(f"{answer.body} {action} {integration} {pages}") == []

@@ -12,6 +12,16 @@ from tests.outbound import REPOSITORY, Scene
 from tests.running import Bot
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "cases/texts.json").read_text())
+# Of the same kinds: what is invisible may stand as an entity, and what is escaped begins nothing.
+CASES += [
+    {"kind": kind, "name": name, "text": text, "keys": ["alpha"]}
+    for kind, name, text in (
+        ("comment", "invisible-entity", "&#8203;/experi&shy;ment&zwj; link al&NoBreak;pha"),
+        ("comment", "escaped-sign", "Begin with \\<!-- here.\n/experiment link alpha"),
+        ("comment", "sign-as-entity", "Begin with &lt;!-- here.\n/experiment link alpha"),
+        ("title", "invisible-entity", "&#8203;Track experiment: al&shy;pha"),
+    )
+]
 REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:05:00Z"
 
@@ -96,7 +106,20 @@ async def test_a_key_in_a_command_is_found_whatever_is_invisible_in_it(scene: Sc
     assert [one["title"] for one in answer.items] == ["👩\u200d💻 ❤\ufe0f"]
 
 
-HOSTILE = ("- - - - a\n", "> ", "<div>", "<b a>x", "|a|b|\n|-|-|\n", "*a_", "<!--", "a@", "[")
+HOSTILE = (
+    "- - - - a\n",
+    "- experiment_key: a\n",
+    "&#97;",
+    "~~~\n",
+    "> ",
+    "<div>",
+    "<b a>x",
+    "|a|b|\n|-|-|\n",
+    "*a_",
+    "<!--",
+    "a@",
+    "[",
+)
 
 
 @sqlite_only

@@ -9,6 +9,7 @@ from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
+from bot.domain.emails import without_emails
 from bot.storage import actions as storage
 from bot.storage.database import Row, Transaction
 
@@ -104,7 +105,7 @@ def shown(row: Row) -> models.Action:
         status=row["status"],
         attempts=row["attempts"],
         next_attempt_at=times.render(row["next_attempt_at"]),
-        last_error=row["last_error"],
+        last_error=without_emails(row["last_error"]) if row["last_error"] else None,
         created_at=times.render(row["created_at"]),
         finished_at=times.render(row["finished_at"]),
         result=msgspec.json.decode(row["result"]) if row["result"] else None,

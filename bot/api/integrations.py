@@ -10,6 +10,7 @@ from bot.api import models
 from bot.api.problems import invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
+from bot.domain.emails import without_emails
 from bot.services import Services
 from bot.storage import deliveries, installations
 from bot.storage import integrations as storage
@@ -196,7 +197,7 @@ def _integration(
     credential = "token" if config["auth"] == "token" else "private_key"
     shown: dict[str, Any] = {**integrations.noise(config), credential: integrations.MASK}
     until = row["previous_secret_until"]
-    last_error = row["last_error"]
+    last_error = without_emails(row["last_error"]) if row["last_error"] else None
     if config["api_url"] not in services.settings.github_api_urls:
         last_error = integrations.not_listed(config["api_url"])
     return models.Integration(

@@ -6,15 +6,26 @@ of a link or not at all is no command, and the arguments are what GitHub shows o
 
 import re
 from collections.abc import Iterator, Sequence
+from html.entities import html5
 from itertools import islice
 
 from bot.domain import keys, markdown
 from bot.domain.commands import MAX_COMMANDS, Invocation
-from bot.domain.markdown import CALLERS, Line
+from bot.domain.markdown import CALLERS, INVISIBLE, Line
 
 _VARIATIONS = ("\ufe0e", "\ufe0f")  # make the sign before them text, or an emoji
 _SEARCHED = 1_000  # characters of a line, for what is invisible in its arguments
 _LINE_END = re.compile(r"\r\n?|\n")
+
+
+# Entities of characters that nobody sees, and of others that are no letters of a command
+_NAMES = "|".join(
+    name for name, text in html5.items() if name.endswith(";") and not INVISIBLE.sub("", text)
+)
+_UNSEEN = (
+    rf"(?:&(?:{_NAMES}|#0*+(?:173|[1-9][0-9]{{3,6}});"
+    r"|#[xX]0*+(?:[aA][dD]|[1-9a-fA-F][0-9a-fA-F]{2,5});))*+"
+)
 
 
 def _written(word: str) -> str:
@@ -23,19 +34,23 @@ def _written(word: str) -> str:
     for letter in word:
         codes = {ord(letter.lower()), ord(letter.upper())}
         numbers = "|".join(f"&#(?:0*{code}|[xX]0*(?i:{code:x}));" for code in sorted(codes))
-        ways.append(f"(?:(?ai:{re.escape(letter)})|{numbers})")
+        ways.append(f"{_UNSEEN}(?:(?ai:{re.escape(letter)})|{numbers})")
     return "".join(ways)
 
 
 # A line of the source that begins with a command. A dotless i is none of the ASCII letters,
 # although it is an i to the rules of upper case.
 _BEGINNING = re.compile(
-    r"(?:[ \t\xa0]|&nbsp;|&#160;|&#[xX][aA]0;)*"
+    rf"(?:[ \t\xa0]|&nbsp;|&#160;|&#[xX][aA]0;|(?=&){_UNSEEN})*"
     rf"(?:\\?{_written('/')}|&sol;){_written('experiment')}"
 )
 # As it is found again among the visible lines, with the number of its line
 _COMMAND = re.compile(rf"[ \t\xa0]*(?ai:/experiment){CALLERS}([0-9]+){CALLERS}(?=\s|\Z)")
-_MARKS = re.compile(f"[{markdown.CODE}-{markdown.END_TAG}]|{CALLERS}[0-9]+{CALLERS}")
+_MARKS = re.compile(f"[{markdown.CODE}-{markdown.END_TAG}]|{CALLERS}(?:[0-9]+{CALLERS})?")
+# What is escaped begins no comment: its author wanted the sign to be seen.
+_ESCAPED_COMMENT = re.compile(
+    r"(?:(?<!\\)\\<|&(?:lt|LT|#0*60|#[xX]0*3[cC]);)(?=\\?!--)|<(?=\\!--|!\\-)"
+)
 _CODE = re.compile(f"{markdown.CODE}[^{markdown.END_CODE}]*{markdown.END_CODE}")
 # Phones put other quotation marks, and mix the double ones as they like.
 _DOUBLE = '"\u201c\u201d\u201e\u201f\xab\xbb'
@@ -62,7 +77,8 @@ def parse(body: str | None) -> list[Invocation]:
     for number in numbers:
         source[number] = _numbered(source[number], number)
     written = _LINE_END.split((body or "")[: markdown.MAX_TEXT])
-    lines = markdown.visible_lines("\n".join(source))
+    marked = _ESCAPED_COMMENT.sub(rf"\g<0>{CALLERS}", "\n".join(source))
+    lines = markdown.visible_lines(marked)
     return list(islice(_invocations(lines, written), MAX_COMMANDS + 1))
 
 
@@ -105,7 +121,7 @@ def _invocation(line: str, text: str) -> Invocation:
         elif value or match["name"] or match["value"] is None:
             found.append(((match["name"] or "").lower(), value))
     name = found.pop(0)[1].lower() if found and not found[0][0] else ""
-    if markdown.INVISIBLE.search(line):
+    if INVISIBLE.search(line):
         found = list(_as_written(found, line[:_SEARCHED]))
     words = tuple(value for option, value in found if not option)
     options = tuple((option, value) for option, value in found if option)
@@ -114,7 +130,7 @@ def _invocation(line: str, text: str) -> Invocation:
 
 def _as_written(found: Sequence[tuple[str, str]], line: str) -> Iterator[tuple[str, str]]:
     """Yield arguments with what is invisible inside of them, as in emoji; a key has nothing."""
-    places = [place for place, one in enumerate(line) if not markdown.INVISIBLE.match(one)]
+    places = [place for place, one in enumerate(line) if not INVISIBLE.match(one)]
     seen = "".join(line[place] for place in places)
     for name, value in found:
         start = -1 if keys.is_key(value) or not value else seen.find(value)

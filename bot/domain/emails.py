@@ -5,6 +5,7 @@ What stands around the sign tells an address from what only looks like one, as `
 """
 
 import re
+from itertools import islice
 
 _SIGN = re.compile(r"[@\uff20\ufe6b]|%40|&#0*64;|&#x0*40;|&commat;", re.IGNORECASE)
 _BREAKS = "[\u00ad\u200b-\u200f\u2060\ufeff]*+"  # invisible; some put them beside the sign
@@ -12,16 +13,18 @@ _DOMAIN = re.compile(rf"{_BREAKS}([\w-]++(?:\.[\w-]++)*+|\[[\w.:-]{{1,255}}+\])"
 # What stands before the sign, read backwards from it
 _LOCAL = re.compile(
     rf"""{_BREAKS}\\?
-    (?P<local>(?: [^\s<>()\[\]{{}}"'`*,;:@\uff20\ufe6b/\\|=~\#] | (?<=\w)'(?=\w) )++
+    (?P<local>(?:\]tob\[)?(?: [^\s<>()\[\]{{}}"'`*,;:@\uff20\ufe6b/\\|=~\#] | (?<=\w)'(?=\w) )++
       | "[^"\n]{{1,64}}" )
     (?P<mailto>(?://)?:otliam)?""",
     re.VERBOSE | re.IGNORECASE,
 )
 _LONGEST = 256  # characters before a sign
 _MOST_SIGNS = 1_000  # of a text that a person wrote; of others whole words go
-_WORDS = re.compile(r"(\s+)")
+_WORD = re.compile(rf"(?<!\S)\S\S*?(?:{_SIGN.pattern})\S*", re.IGNORECASE)
 
 _NO_PERSON = re.compile(r"git|org-\d+")  # of a repository's address
+_NO_PACKAGE = "root"
+_THIS_MACHINE = re.compile(r"localhost(?:\.\w+)?", re.IGNORECASE)
 _IP = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
 _VERSION = re.compile(
     r"v?\d+(?:\.\d+)+(?:[.-]\w+)*"  # 18.2.0, v1.2.3-beta.1, 5.3.0.RELEASE
@@ -49,10 +52,9 @@ def name_without_email(name: str | None) -> str | None:
 
 
 def _replaced(text: str, instead: str, *, everything: bool) -> str:
-    signs = list(_SIGN.finditer(text))
+    signs = list(islice(_SIGN.finditer(text), _MOST_SIGNS + 1))
     if len(signs) > _MOST_SIGNS:
-        words = _WORDS.split(text)
-        return "".join(instead if _SIGN.search(word, 1) else word for word in words)
+        return _WORD.sub(lambda _: instead, text)
     kept, position = [], 0
     for sign in signs:
         if sign.start() < position:
@@ -76,6 +78,8 @@ def _replaced(text: str, instead: str, *, everything: bool) -> str:
 def _is_address(local: re.Match[str], domain: str, before: str) -> bool:
     name = local["local"][::-1]
     if local["mailto"] or name.startswith('"') or domain.startswith("[") or _IP.fullmatch(domain):
+        return True
+    if name == _NO_PACKAGE or _THIS_MACHINE.fullmatch(domain):
         return True
     if _NO_PERSON.fullmatch(name) or _VERSION.fullmatch(domain):
         return False

@@ -41,12 +41,21 @@ _LETTERS = b"experimentkey"
 _LOWER = bytes(range(256)).lower()
 _NO_LETTERS = bytes(sorted(set(range(256)) - set(range(65, 91)) - set(range(97, 123))))
 _ELEMENT = re.compile(r"<[^<>]*>")
+_ENTITY = re.compile(r"&#?\w{1,32};")
+_LETTER = re.compile(  # that stands as an entity
+    r"&#(?:0*(?:6[5-9]|[7-9][0-9]|1[01][0-9]|12[0-2])|[xX]0*[4-7][0-9a-fA-F]);"
+)
 
 # What reading the messages of one push may cost: a character is one, an element is sixteen. It is
 # two or three seconds; those of 2,000 squashed pull requests cost less.
 MOST_OF_A_PUSH = 8_000_000
 _OF_AN_ELEMENT = 16
-_LANDMARK = re.compile(r"^ {0,3}(?:```|~~~|<!--)|-->|(?ai:experiment)", re.MULTILINE)
+# From then on: so many characters of lines that may name keys, more than twenty need
+MOST_OF_A_MESSAGE = 4_000
+_HIDDEN = re.compile(
+    r"^ {0,3}(?:(```|~~~).*?(?:^ {0,3}\1|\Z)|<!--.*?(?:-->|\Z))", re.MULTILINE | re.DOTALL
+)
+_PLAIN = re.compile(r"^(?! {4}|\t|[^\S\n]*+[>#])[^\n]*?(?ai:experiment)[^\n]*", re.MULTILINE)
 
 
 def is_key(text: str) -> bool:
@@ -90,7 +99,8 @@ def keys_in_message(message: str) -> tuple[str, ...]:
 
 def key_in_title(title: str) -> str | None:
     """Return KEY of an issue titled `Track experiment: KEY`, else None."""
-    match = _TITLE.fullmatch(_ESCAPE.sub(r"\1", unescape(markdown.readable(title))))
+    text = markdown.without_invisible(unescape(markdown.readable(title)))
+    match = _TITLE.fullmatch(_ESCAPE.sub(r"\1", text))
     return match[2] if match else None
 
 
@@ -105,14 +115,14 @@ def keys_of_issue(body: str | None, title: str | None) -> dict[str, str]:
 
 def _may_name_one(text: str) -> bool:
     """Tell quickly if a text cannot name a key; most texts name none."""
-    texts = [text]
-    if "<" in text:
-        texts.append(_ELEMENT.sub("", text))
-    if "&" in text:
-        texts += [unescape(one) for one in texts]
-    return any(
-        _LETTERS in one.encode("utf-8", "replace").translate(_LOWER, _NO_LETTERS) for one in texts
-    )
+    if _has_letters(text) or ("&" in text and _LETTER.search(text)):
+        return True
+    without = _ENTITY.sub("", text) if "&" in text else text
+    return _has_letters(without) or ("<" in text and _has_letters(_ELEMENT.sub("", without)))
+
+
+def _has_letters(text: str) -> bool:
+    return _LETTERS in text.encode("utf-8", "replace").translate(_LOWER, _NO_LETTERS)
 
 
 def _key_lines(lines: Iterable[markdown.Line]) -> Iterator[str]:
@@ -127,22 +137,17 @@ def _key_lines(lines: Iterable[markdown.Line]) -> Iterator[str]:
 
 def _plain_lines(text: str) -> Iterator[str]:
     """Yield the lines of a text that may name keys and are plainly no quote, code or comment."""
-    text = unescape(text)
-    fence, in_comment, end = "", False, -1
-    for match in _LANDMARK.finditer(text):
-        what, start = match[0].strip(), text.rfind("\n", 0, match.start()) + 1
-        if fence:
-            fence = "" if what == fence else fence
-        elif in_comment or what == "<!--":
-            in_comment = what != "-->"
-        elif what in ("```", "~~~"):
-            fence = what
-        elif what != "-->" and start > end:
-            end = text.find("\n", start)
-            end = len(text) if end < 0 else end
-            line = text[start:end]
-            if not line.startswith(("    ", "\t")) and not line.lstrip().startswith((">", "#")):
-                yield _ESCAPE.sub(r"\1", line)
+    if "&" in text:
+        text = markdown.without_invisible(unescape(text))
+    left = MOST_OF_A_MESSAGE
+    for match in _PLAIN.finditer(_HIDDEN.sub(">", text)):
+        line = match[0]
+        if len(line) > left:
+            line = line[: line.rfind(",", 0, left) + 1]
+        left -= len(match[0])
+        yield _ESCAPE.sub(r"\1", line)
+        if left <= 0:
+            return
 
 
 def _keys_of(lines: Iterable[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from gidgethub.abc import ITERABLE_KEY, GitHubAPI
 from yarl import URL
 
 from bot import __version__, times
+from bot.domain.emails import without_emails
 from bot.domain.integrations import Integration, not_listed
 from bot.github import addresses, limits
 from bot.github.auth import AppToken, Auth, FixedToken, InstallationToken, explain_mint
@@ -151,7 +152,8 @@ class Client(GitHubAPI):
             raise Refused("a name in it cannot be a part of an address, so it was not called", 400)
 
     def _failure(self, error: gidgethub.HTTPException) -> CallFailed:
-        status, message = int(error.status_code), str(error)[:300]
+        status = int(error.status_code)
+        message = without_emails(str(error)[:300])  # GitHub repeats what it was given
         if limits.is_limit(status, error.headers, message):
             pause = limits.pause_of(error.headers, times.now() / times.SECOND)
             return Limited(f"GitHub's rate limit: {message}", pause)
