@@ -163,14 +163,18 @@ def pushed_to_head(
 
 def newest_on_branch(
     transaction: Transaction, repository_id: int, ref: str, until: int
-) -> Row | None:
-    """Return the commit that was pushed to a branch last, up to a time, and when."""
-    return transaction.one(
-        """SELECT commits.sha, branch_commits.pushed_at AS on_branch_at FROM branch_commits
-            JOIN commits ON commits.id = branch_commits.commit_id
-            WHERE branch_commits.repository_id = :repository_id AND branch_commits.ref = :ref
-                AND branch_commits.pushed_at <= :until
-            ORDER BY branch_commits.pushed_at DESC, branch_commits.id DESC LIMIT 1""",
+) -> Sequence[Row]:
+    """Return the commits that the last push to a branch up to a time brought, the last one first.
+
+    With `on_branch_at`, when that was, and `is_new`.
+    """
+    return transaction.all(
+        """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
+            FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
+            WHERE here.repository_id = :repository_id AND here.ref = :ref
+                AND here.pushed_at = (SELECT MAX(pushed_at) FROM branch_commits
+                    WHERE repository_id = :repository_id AND ref = :ref AND pushed_at <= :until)
+            ORDER BY here.id DESC""",
         {"repository_id": repository_id, "ref": ref, "until": until},
     )
 
