@@ -196,6 +196,16 @@ async def test_every_page_is_read(scene: Scene) -> None:
 
 
 @with_token
+async def test_the_order_of_commits_within_a_push_does_not_matter(scene: Scene) -> None:
+    """What the push was the first to bring is listed: so GitHub knows of it, and is asked once."""
+    await opened(scene, "Mine", "Merge main")
+    await push(scene, "feature", ("Mine", NEW))
+    await push(scene, "feature", ("Merge main", NEW), ("Main's", OLD), after=5)
+    await scene.pass_time(120, 1)
+    assert (await linked(scene), asked(scene)) == ({"Mine", "Merge main"}, 1)
+
+
+@with_token
 async def test_another_base_is_another_question(scene: Scene) -> None:
     """A pull request that is led into another base lists other commits."""
     number = await opened(scene, "Mine", base_ref="stable")

@@ -69,7 +69,10 @@ def _is_new(transaction: Transaction, pull: Row, listed: set[str]) -> bool:
     newest = pushes.newest_on_branch(
         transaction, pull["head_repository_id"], pull["head_ref"], until
     )
-    if newest is None or newest["sha"] in listed:
+    if not newest or newest[0]["sha"] in listed:
+        return True
+    # In whatever order a push tells its commits, what it was the first to bring came with it.
+    if any(one["is_new"] == 1 and one["sha"] in listed for one in newest):
         return True
     # A push that brings nothing, back to an older commit, is told by the pull request alone.
-    return pull["version_at"] > newest["on_branch_at"] and pull["head_sha"] in listed
+    return pull["version_at"] > newest[0]["on_branch_at"] and pull["head_sha"] in listed

@@ -1,8 +1,9 @@
 """Queries for pushed commits, the branches they are on, and the pull requests of a branch.
 
 Each asks for what it needs by an index, and for many commits at once: what a delivery costs does
-not depend on how long its branch has been in use. Where commits are given, an expression that is
-not the bare column (`ref || ''`) keeps the engines from walking the whole branch for them.
+not depend on how long its branch has been in use. Where commits are given, each is looked up on
+the branch by itself: neither the whole branch is walked for them, nor all branches that have them.
+Only what asks by time says `ref || ''`, as the index by time does.
 """
 
 from collections.abc import Mapping, Sequence
@@ -60,17 +61,31 @@ def set_first_push(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) 
 # --- Commits on branches
 
 
+def _places(
+    transaction: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
+) -> list[int]:
+    """Return the ids of the rows of `branch_commits` that place some commits on a branch."""
+    found: list[int] = []
+    for names, values in placeholders("id", commit_ids):
+        rows = transaction.all(
+            f"""SELECT (SELECT place.id FROM branch_commits AS place
+                    WHERE place.repository_id = :repository_id AND place.ref = :ref
+                        AND place.commit_id = commits.id) AS id
+                FROM commits WHERE commits.id IN ({names})""",
+            {"repository_id": repository_id, "ref": ref, **values},
+        )
+        found += [row["id"] for row in rows if row["id"] is not None]
+    return found
+
+
 def on_branch(
     transaction: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
 ) -> dict[int, Row]:
     """Return when those of some commits that are on a branch were first pushed to it."""
     found: dict[int, Row] = {}
-    for names, values in placeholders("id", commit_ids):
-        rows = transaction.all(
-            f"""SELECT * FROM branch_commits WHERE commit_id IN ({names})
-                    AND repository_id + 0 = :repository_id AND ref || '' = :ref""",
-            {"repository_id": repository_id, "ref": ref, **values},
-        )
+    places = _places(transaction, repository_id, ref, commit_ids)
+    for names, values in placeholders("id", places):
+        rows = transaction.all(f"SELECT * FROM branch_commits WHERE id IN ({names})", values)
         found.update((row["commit_id"], row) for row in rows)
     return found
 
@@ -107,9 +122,10 @@ def heads_of(transaction: Transaction, commit_ids: Sequence[int]) -> list[Row]:
     return found
 
 
-_BASE = """FROM branch_commits AS base JOIN commits AS theirs ON theirs.id = base.commit_id
-    WHERE theirs.repository_id = :base_repository_id AND theirs.sha = commits.sha
-        AND base.repository_id + 0 = :base_repository_id AND base.ref || '' = :base_ref"""
+_BASE = """FROM branch_commits AS base
+    WHERE base.repository_id = :base_repository_id AND base.ref = :base_ref
+        AND base.commit_id = (SELECT theirs.id FROM commits AS theirs
+            WHERE theirs.repository_id = :base_repository_id AND theirs.sha = commits.sha)"""
 _PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at, here.is_new,
         (SELECT base.pushed_at {_BASE}) AS on_base_at,
         (SELECT base.is_new {_BASE}) AS is_new_on_base,
@@ -143,17 +159,17 @@ def pushed_to_head(
     if commit_ids is None:
         return list(
             transaction.all(
-                f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref = :ref
+                f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
                     AND here.pushed_at > :since AND here.pushed_at <= :until
                     ORDER BY here.pushed_at, here.id""",
                 known,
             )
         )
+    places = _places(transaction, pull["head_repository_id"], pull["head_ref"], commit_ids)
     found: list[Row] = []
-    for names, values in placeholders("id", commit_ids):
+    for names, values in placeholders("id", places):
         found += transaction.all(
-            f"""{_PUSHED} WHERE here.commit_id IN ({names})
-                AND here.repository_id + 0 = :repository_id AND here.ref || '' = :ref
+            f"""{_PUSHED} WHERE here.id IN ({names})
                 AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
                 ORDER BY here.pushed_at, here.id""",
             {**known, **values},
@@ -163,14 +179,19 @@ def pushed_to_head(
 
 def newest_on_branch(
     transaction: Transaction, repository_id: int, ref: str, until: int
-) -> Row | None:
-    """Return the commit that was pushed to a branch last, up to a time, and when."""
-    return transaction.one(
-        """SELECT commits.sha, branch_commits.pushed_at AS on_branch_at FROM branch_commits
-            JOIN commits ON commits.id = branch_commits.commit_id
-            WHERE branch_commits.repository_id = :repository_id AND branch_commits.ref = :ref
-                AND branch_commits.pushed_at <= :until
-            ORDER BY branch_commits.pushed_at DESC, branch_commits.id DESC LIMIT 1""",
+) -> Sequence[Row]:
+    """Return the commits that the last push to a branch up to a time brought, the last one first.
+
+    With `on_branch_at`, when that was, and `is_new`.
+    """
+    return transaction.all(
+        """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
+            FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
+            WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
+                AND here.pushed_at = (SELECT MAX(pushed_at) FROM branch_commits
+                    WHERE repository_id = :repository_id AND ref || '' = :ref
+                        AND pushed_at <= :until)
+            ORDER BY here.id DESC""",
         {"repository_id": repository_id, "ref": ref, "until": until},
     )
 
