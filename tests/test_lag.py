@@ -21,6 +21,8 @@ PERMISSION = f"GET {REPO}/collaborators/{{username}}/permission"
 STATUSES = f"POST {REPO}/statuses/{{sha}}"
 RUNS = f"POST {REPO}/check-runs"
 PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
+TAKE_LABEL = f"DELETE {REPO}/issues/{{issue_number}}/labels/{{name}}"
+EDIT = f"PATCH {REPO}/issues/comments/{{comment_id}}"
 ISSUES = f"POST {REPO}/issues"
 PULL = f"GET {REPO}/pulls/{{pull_number}}"
 NOT_FOUND = {"message": "Not Found"}
@@ -52,6 +54,13 @@ def lag(
 async def last_error(scene: Scene) -> Any:
     answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
     return answer.body["last_error"]
+
+
+async def take_line_out(scene: Scene, number: int) -> None:
+    scene.clock.ahead += 1
+    scene.github.edit_pull(REPOSITORY, number, body="-")
+    await scene.tell("edited", number)
+    await scene.work()
 
 
 async def commands(scene: Scene) -> list[dict[str, Any]]:
@@ -105,6 +114,48 @@ async def test_a_commit_that_github_never_knows(scene: Scene, body: dict[str, An
     await scene.bot.post(f"/api/v1/actions/{check['id']}/retry")
     await scene.work()
     assert (await scene.actions("?kind=check"))[0]["status"] == "failed"
+
+
+@sqlite_only
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_comment_that_github_does_not_find_is_not_written_twice(
+    scene: Scene, times: int
+) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lag(scene, EDIT, times)
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await scene.work()
+    await scene.pass_time(40, 1)
+    assert fault.used == times
+    (comment,) = scene.comments(number)
+    assert "active" in comment
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_label_is_taken_off_once_github_knows(scene: Scene, times: int) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lag(scene, TAKE_LABEL, times)
+    await take_line_out(scene, number)
+    await scene.pass_time(40, 1)
+    assert fault.used == times
+    assert scene.github.labels_of(REPOSITORY, number) == []
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+async def test_a_label_that_somebody_took_off_is_not_asked_for_again(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.repository(REPOSITORY).issues[number].labels.clear()
+    await take_line_out(scene, number)
+    assert {one["status"] for one in await scene.actions()} == {"done"}
 
 
 @sqlite_only
@@ -233,6 +284,40 @@ async def test_a_sign_that_cannot_be_set_stops_nothing(
     assert len(scene.replies(number)) == 1
     assert "failed" not in {one["status"] for one in await scene.actions()}
     assert await last_error(scene) is None
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("kind", "times"), [("status", 1), ("status", 2), ("status", 5), ("drop_before", 1)]
+)
+async def test_both_signs_are_there_once_they_can_be_set(
+    scene: Scene, kind: str, times: int
+) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    fault = Fault(kind, REACTIONS, times=times, status=404, body=NOT_FOUND)
+    scene.github.fail(fault)
+    comment = await scene.say(number, f"/experiment link {KEY}")
+    assert [one["status"] for one in await commands(scene)] == ["done"]
+    await scene.pass_time(40, 1)
+    assert fault.used == times
+    assert sorted(scene.reactions(comment)) == ["eyes", "rocket"]
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+async def test_nothing_waits_for_the_last_sign(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    fault = Fault("status", REACTIONS, times=2, after=1, status=404, body=NOT_FOUND)
+    scene.github.fail(fault)
+    comment = await scene.say(number, f"/experiment link {KEY}")
+    assert scene.reactions(comment) == ["eyes"]
+    assert scene.check(number) == "success"
+    await scene.pass_time(40, 1)
+    assert sorted(scene.reactions(comment)) == ["eyes", "rocket"]
+    assert {one["status"] for one in await scene.actions()} == {"done"}
 
 
 @sqlite_only

@@ -281,6 +281,22 @@ async def test_a_first_check_when_the_key_line_goes(scene: Scene, kind: str) -> 
 
 
 @sqlite_only
+@app_only
+async def test_a_check_on_a_new_head_when_the_key_line_goes(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lose(scene, "drop_before", RUNS)
+    scene.github.push(REPOSITORY, number, "c" * 40)
+    await scene.tell("synchronize", number)
+    await scene.work()
+    assert fault.used == 1
+    await edit(scene, number, "-")
+    await settle(scene)
+    assert scene.github.check_runs(REPOSITORY, "c" * 40) == []
+
+
+@sqlite_only
 @token_only
 async def test_a_deleted_comment_is_not_made_to_say_that_nothing_is_linked(scene: Scene) -> None:
     await scene.bot.experiment(KEY)

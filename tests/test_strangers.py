@@ -252,6 +252,8 @@ async def test_where_github_cannot_be_asked(scene: Scene, status: int) -> None:
     number = await from_fork(scene, association="MEMBER")
     await scene.work()
     assert comment(scene, number) == STRANGER_COMMENT
+    await scene.pass_time(70, 10)  # for a while it might not know yet of whom it is asked
+    assert comment(scene, number) == STRANGER_COMMENT
     assert {one["status"] for one in await scene.actions()} == {"done"}
 
 
@@ -496,3 +498,20 @@ async def test_replies_to_readers_are_taken_back(scene: Scene) -> None:
     assert to_sam.startswith("This was answered while the repository was private.")
     assert_nothing_is_told(to_sam)
     assert NAME in to_jane
+
+
+@sqlite_only
+@pytest.mark.parametrize("times", [1, 4])
+async def test_who_github_does_not_know_yet_is_asked_for_again(scene: Scene, times: int) -> None:
+    await experiments(scene)
+    scene.github.repository(REPOSITORY).collaborators["mallory"] = "write"
+    fault = Fault("status", PERMISSION, times=times, status=404, body={"message": "Not Found"})
+    scene.github.fail(fault)
+    number = await from_fork(scene)
+    await scene.work()
+    assert any(one["kind"] == "check" for one in await scene.actions("?status=pending"))
+    await scene.pass_time(40, 1)
+    assert comment(scene, number) == insider_comment(scene)
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+    answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
+    assert answer.body["last_error"] is None

@@ -46,7 +46,8 @@ async def is_told(job: Job, item_id: int) -> bool:
         if error.status == 401:
             raise
         if error.lags and job.is_news:
-            return False  # GitHub may not know yet whom it is asked about
+            job.doubts.append(error)  # GitHub may not know yet whom it is asked about
+            return False
         level = "none"
     may_write = LEVELS.index(level) >= WRITE
     job.services.writers[key] = may_write, times.now() + REMEMBERED

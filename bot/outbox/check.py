@@ -53,8 +53,8 @@ async def run(job: Job) -> dict[str, Any]:
     # on another does not matter any more.
     is_unsure = post["check_writing"] is not None and post["check_sha"] == sha
     is_app = job.integration.token is None
-    # Nothing is named, and perhaps nothing was ever said of it. With a token it is set all the
-    # same: a status too many harms nobody, one that says no for good does.
+    # Nothing is named, and perhaps nothing was ever said of this commit. With a token it is set
+    # all the same: a status too many harms nobody, one that says no for good does.
     is_quiet = verdict.conclusion == "neutral" and post["check_digest"] is None
     if is_quiet and is_app and await _find(job, post["marker"], sha) is None:
         return {"changed": False}
@@ -66,7 +66,7 @@ async def run(job: Job) -> dict[str, Any]:
     run_id = None
     if is_app:
         run_id = await run_to_edit(job, post, sha, again=again, is_unsure=is_unsure)
-    await job.begin("check", check_sha=sha, check_run_id=run_id)
+    await job.begin("check", check_sha=sha, check_run_id=run_id, check_digest=None)
     if is_app:
         run_id = await set_check_run(job, run_id, sha, verdict, address, post["marker"])
     else:

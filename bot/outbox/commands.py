@@ -68,19 +68,21 @@ async def run(job: Job) -> dict[str, Any]:
         return {"silent": True}
     if job.request.get("rewrite"):
         return await _take_back(job, comment)
+    unseen: CallFailed | None = None
     if not comment["seen"]:
         reason = _OWN if await _is_ours(job, comment) else await _reason_not_to(job, comment)
         if reason is not None:
             await job.write(lambda tx: _silence(tx, comment, reason))
             return {"silent": True}
-        if not isinstance(await _react(job, comment, "eyes"), Temporary):
-            await job.write(lambda tx: storage.change_comment(tx, row_id, seen=1))
+        unseen = await _show_seen(job, comment)
     author = _Author(comment["author"])
     for row in await job.read(lambda tx: storage.of_comment(tx, row_id)):
         if row["status"] == "waiting":
             return {"waits_for": row["action_id"]}
         if row["status"] == "pending" and await _carry_out(job, comment, row, author):
             return {"waits": True}
+    if unseen is not None and (unseen := await _show_seen(job, comment)):
+        _look_again(job, unseen)
     return await _answer(job, comment)
 
 
@@ -94,11 +96,13 @@ async def _is_ours(job: Job, comment: Row) -> bool:
 
 async def _reason_not_to(job: Job, comment: Row) -> str | None:
     """Return why nothing of a comment runs; None if it stands in GitHub as it was delivered."""
+    rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
+    if all(row["status"] != "pending" for row in rows):
+        return None  # it has run
     found = await _fetch(job, comment)
     if found is None:
         return _DELETED
     author = found.get("user")
-    rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
     is_same = isinstance(author, dict) and author.get("login") == comment["author"]
     lines = [one.line for one in parser.parse(found.get("body"))]
     if is_same and lines[: len(rows)] == [commands.invocation_of(row).line for row in rows]:
@@ -279,6 +283,25 @@ async def _react(job: Job, comment: Row, content: str) -> CallFailed | None:
     return None
 
 
+async def _show_seen(job: Job, comment: Row) -> CallFailed | None:
+    """Show that the commands are taken; return what has hindered it, if that may pass."""
+    failure = await _react(job, comment, "eyes")
+    if isinstance(failure, Temporary) or _is_too_early(job, failure):
+        return failure
+    await job.write(lambda tx: storage.change_comment(tx, comment["id"], seen=1))
+    return None
+
+
+def _look_again(job: Job, failure: CallFailed | None) -> None:
+    """Have a sign that GitHub does not know where to put tried again; nothing waits for it."""
+    if isinstance(failure, Refused) and _is_too_early(job, failure):
+        job.doubts.append(failure)
+
+
+def _is_too_early(job: Job, failure: CallFailed | None) -> bool:
+    return isinstance(failure, Refused) and failure.lags and job.is_news
+
+
 async def _answer(job: Job, comment: Row) -> dict[str, Any]:
     """Show how it went: a reaction, and a reply if there is something to say."""
     rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
@@ -290,6 +313,7 @@ async def _answer(job: Job, comment: Row) -> dict[str, Any]:
     reply_id = comment["reply_id"] or await _reply(job, comment, rows)
     if isinstance(failure, Temporary):
         raise failure  # all that is left is the reaction
+    _look_again(job, failure)
     return {"reply_id": reply_id}
 
 

@@ -1,11 +1,11 @@
 """What an action is given to run with."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from bot.domain.integrations import Integration
-from bot.github import Client
+from bot.github import Client, Refused
 from bot.services import Services
 from bot.storage import actions as storage
 from bot.storage.database import Job as DatabaseJob
@@ -29,6 +29,8 @@ class Job:
     request: dict[str, Any]
     attempt: int  # from 1
     is_news: bool  # GitHub's API may not know yet what it is about
+    # All is done that can be, but for what GitHub may know in a moment: then it is run again.
+    doubts: list[Refused] = field(default_factory=list)
 
     @property
     def may_be_done(self) -> bool:

@@ -15,6 +15,7 @@ from bot.storage.database import Row, Transaction
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"
+_ABSENT = "Label does not exist"  # GitHub's words; of a pull request that it lacks: Not Found
 
 __all__ = ["KIND", "run"]
 
@@ -57,8 +58,11 @@ async def _take_off(job: Job, label: str) -> None:
             {"repository": job.repository, "number": str(job.number), "label": label},
         )
     except Refused as error:
-        if error.status not in (404, 410):  # somebody took it off before
+        if error.status not in (404, 410):
             raise
+        if error.lags and job.is_news and _ABSENT not in str(error):
+            raise
+        # Somebody took it off before.
 
 
 async def see_to_label(client: Client, repository: str, name: str) -> None:

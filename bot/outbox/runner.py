@@ -227,10 +227,12 @@ class Outbox:
         attempt = action["attempts"] + 1
         result: dict[str, Any] = {}
         failure: CallFailed | None = None
+        doubts: list[Refused] = []
         try:
             job = await self._job(held, action, attempt)
             if job is None:
                 return
+            doubts = job.doubts
             result = await RUNNERS[action["kind"]](job)
         except CallFailed as error:
             failure = error
@@ -240,7 +242,7 @@ class Outbox:
             logger.exception("an action failed", kind=action["kind"])
             failure = Temporary(f"the bot failed: {type(error).__name__}")
         await self._services.database.write(
-            lambda tx: self._finish(tx, held, action, attempt, result, failure)
+            lambda tx: self._finish(tx, held, action, attempt, result, failure, doubts)
         )
         outcome = "done" if failure is None else type(failure).__name__.lower()
         self._services.metrics.actions.labels(action["kind"], outcome).inc()
@@ -349,6 +351,7 @@ class Outbox:
         attempt: int,
         result: dict[str, Any],
         failure: CallFailed | None,
+        doubts: list[Refused],
     ) -> None:
         now = times.now()
         writes = _writes(held.pace)
@@ -363,7 +366,7 @@ class Outbox:
         if current is None or current["status"] != "running":
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
-            _settle(transaction, action, "done", None, result)
+            _succeeded(transaction, action, result, doubts, now)
         elif isinstance(failure, NotListed):
             self._park(transaction, action, str(failure))
         elif isinstance(failure, Refused):
@@ -394,6 +397,21 @@ class Outbox:
             _give_up(transaction, action, reason)
         else:
             _put_back(transaction, action, now + _PARKED, reason)
+
+
+def _succeeded(
+    transaction: Transaction,
+    action: Row,
+    result: dict[str, Any],
+    doubts: list[Refused],
+    now: int,
+) -> None:
+    """All is done, or all but what GitHub may yet know; nothing has to wait for that."""
+    again = actions.look_again(action, now) if doubts else None
+    if again is None:
+        _settle(transaction, action, "done", None, result)
+    else:
+        _put_back(transaction, action, again, str(doubts[0]), aside=True)
 
 
 def _refused(

@@ -57,7 +57,7 @@ async def run(job: Job) -> dict[str, Any]:
     # One that was deleted is not made again only to take back what it said.
     makes = is_linked and not (rewrite and comment_id is not None)
     body = f"{text}\n\n{_marker(post['marker'])}\n"
-    answer = await _write(job, comment_id, body, makes=makes)
+    answer = await _write(job, post["marker"], comment_id, body, makes=makes)
     if answer is None:
         return {"changed": False}
     comment_id = int(answer["id"])
@@ -70,7 +70,7 @@ async def run(job: Job) -> dict[str, Any]:
     return {"comment_id": comment_id, "html_url": answer.get("html_url"), "changed": True}
 
 
-async def _write(job: Job, comment_id: int | None, body: str, *, makes: bool) -> Any:
+async def _write(job: Job, marker: str, comment_id: int | None, body: str, *, makes: bool) -> Any:
     """Edit the comment that is there, else make one; None if it is deleted and none is made."""
     if comment_id is not None:
         await job.begin("comment", comment_id=comment_id)
@@ -83,6 +83,12 @@ async def _write(job: Job, comment_id: int | None, body: str, *, makes: bool) ->
                     raise
                 if not makes:
                     return None
+                # Deleted, unless GitHub lists it: then it is only behind.
+                found = await _find(job, marker)
+                if found == comment_id:
+                    raise
+                if found is not None:
+                    return await _write(job, marker, found, body, makes=makes)
             elif error.status != 403 or await _is_ours(job, variables):
                 raise
     # From here on it is found by its marker alone.
