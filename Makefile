@@ -16,7 +16,7 @@ demo: $(VENV)/.run-installed
 	@exec $(BIN)/python app.py demo
 
 test: $(VENV)/.test-installed
-	@$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff format --check .
