@@ -135,11 +135,11 @@ async def github() -> AsyncIterator[GitHub]:
 
 @pytest.fixture
 def newcomer(tmp_path: Path, github: GitHub) -> Newcomer:
+    leave = pytest.fail if os.environ.get("CI") else pytest.skip
     if missing := [one for one in TOOLS if shutil.which(one) is None]:
-        why = f"not on the path: {', '.join(missing)}"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+        leave(f"not on the path: {', '.join(missing)}")
     if not (Path(sys.prefix) / ".run-installed").exists():
-        pytest.skip("this environment was not made by make")
+        leave("this environment was not made by make")
     return Newcomer(tmp_path, github)
 
 
