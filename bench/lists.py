@@ -57,14 +57,14 @@ class List:
             parts[2] = {"experiments": "{key}", "integrations": "{integration_id}"}[parts[1]]
         return "/api/v1" + "/".join(parts)
 
-    def cursor(self, transaction: Transaction) -> tuple[int, str | None]:
+    def cursor(self, tx: Transaction) -> tuple[int, str | None]:
         """Return the number of the thousandth or the last page, and the cursor that leads to it."""
-        row = transaction.one(f"SELECT COUNT(*) AS count FROM {self.table} WHERE {self.where}")
+        row = tx.one(f"SELECT COUNT(*) AS count FROM {self.table} WHERE {self.where}")
         assert row is not None
         page = max(1, min(PAGE, -(-row["count"] // LIMIT)))
         if page == 1:
             return 1, None
-        row = transaction.one(
+        row = tx.one(
             f"""SELECT {", ".join(self.place)} FROM {self.table} WHERE {self.where}
                 ORDER BY {", ".join(f"{column} DESC" for column in self.place)}
                 LIMIT 1 OFFSET {LIMIT * (page - 1) - 1}"""

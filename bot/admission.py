@@ -88,7 +88,7 @@ async def write(
     while True:
         try:
             return await database.write(
-                lambda transaction, known=confirmed: job(transaction, known),  # type: ignore[misc]
+                lambda tx, known=confirmed: job(tx, known),  # type: ignore[misc]
                 heavy=heavy,
             )
         except Unconfirmed as open_question:

@@ -98,10 +98,8 @@ def create_token(name: str, role: str) -> None:
         raise click.BadParameter("wants 1 to 100 printable characters", param_hint="NAME")
     secret = new_token()
 
-    def job(transaction: Transaction) -> None:
-        tokens.add(
-            transaction, str(uuid.uuid4()), name.strip(), role, hash_token(secret), times.now()
-        )
+    def job(tx: Transaction) -> None:
+        tokens.add(tx, str(uuid.uuid4()), name.strip(), role, hash_token(secret), times.now())
 
     _with_services(lambda services: services.database.write(job))
     click.echo(secret)
@@ -125,7 +123,7 @@ def revoke_token(name_or_id: str) -> None:
     """Revoke the API token with this id, or every token of this name."""
     count = _with_existing(
         lambda services: services.database.write(
-            lambda transaction: tokens.revoke(transaction, name_or_id, times.now())
+            lambda tx: tokens.revoke(tx, name_or_id, times.now())
         )
     )
     if count == 0:
@@ -205,10 +203,10 @@ def run_doctor(integration: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _chosen_integrations(transaction: Transaction, name_or_id: str | None) -> list[Row]:
+def _chosen_integrations(tx: Transaction, name_or_id: str | None) -> list[Row]:
     """Return the integrations to look at, oldest first; raises ClickException if there is none."""
     rows: list[Row] = []
-    while page := integrations.listed(transaction, rows[-1]["seq"] if rows else None, 200):
+    while page := integrations.listed(tx, rows[-1]["seq"] if rows else None, 200):
         rows += page
     if not rows:
         raise click.ClickException(
@@ -313,13 +311,13 @@ async def see_to_admin_token(services: Services) -> str | None:
     given = services.settings.admin_token
     secret = given or new_token()
 
-    def job(transaction: Transaction) -> bool:
-        known = tokens.bootstrap(transaction)
+    def job(tx: Transaction) -> bool:
+        known = tokens.bootstrap(tx)
         if known is not None and (given is None or known["hash"] == hash_token(secret)):
             return False
-        tokens.remove_bootstrap(transaction)
+        tokens.remove_bootstrap(tx)
         tokens.add(
-            transaction,
+            tx,
             str(uuid.uuid4()),
             "admin",
             "admin",

@@ -94,7 +94,7 @@ def id_of(text: str) -> str | None:
 
 
 def take_in(
-    transaction: Transaction,
+    tx: Transaction,
     dispatcher: Dispatcher,
     handlers: Sequence[Handler],
     arrival: Arrival,
@@ -106,33 +106,29 @@ def take_in(
     then, a handler that failed) gets its chance when GitHub sends it again. Raises what the
     handlers raise, and Unconfirmed if GitHub has to be asked first.
     """
-    delivery = Delivery.of(
-        transaction, arrival.scope, arrival.event, arrival.received_at, confirmed
-    )
+    delivery = Delivery.of(tx, arrival.scope, arrival.event, arrival.received_at, confirmed)
     try:
         delivery.admit(arrival.event)
     except NotAllowed as refusal:
-        return keep_ignored(transaction, arrival, refusal)
+        return keep_ignored(tx, arrival, refusal)
     except Unconfirmed:
         if not handlers:  # not worth a question
-            return keep_ignored(transaction, arrival, NotAllowed())
+            return keep_ignored(tx, arrival, NotAllowed())
         raise
     outcome = PROCESSED if handlers else NO_HANDLER
     status = "processed" if outcome is PROCESSED else "ignored"
-    if not storage.add(transaction, _columns(arrival, status, None)):
-        row = storage.find(transaction, arrival.integration_seq, arrival.guid)
+    if not storage.add(tx, _columns(arrival, status, None)):
+        row = storage.find(tx, arrival.integration_seq, arrival.guid)
         assert row is not None
         if row["status"] == "processed" or outcome is NO_HANDLER:
             return DUPLICATE
-        _settle(transaction, row, "processed", None)
-        storage.set_payload(transaction, row["seq"], arrival.payload)
+        _settle(tx, row, "processed", None)
+        storage.set_payload(tx, row["seq"], arrival.payload)
     dispatcher.run(handlers, arrival.event, delivery)
     return outcome
 
 
-def keep_ignored(
-    transaction: Transaction, arrival: Arrival, why: NotAllowed | InvalidPayload
-) -> Outcome:
+def keep_ignored(tx: Transaction, arrival: Arrival, why: NotAllowed | InvalidPayload) -> Outcome:
     """Store a delivery that is not taken in, and why.
 
     Of a repository that is not allowed, only the fact is kept, not the payload.
@@ -141,32 +137,32 @@ def keep_ignored(
     columns = _columns(arrival, "ignored", _reason_of(why))
     if isinstance(why, NotAllowed):
         columns["payload"] = None
-    if not storage.add(transaction, columns):
-        row = storage.find(transaction, arrival.integration_seq, arrival.guid)
+    if not storage.add(tx, columns):
+        row = storage.find(tx, arrival.integration_seq, arrival.guid)
         assert row is not None
         if row["status"] == "processed":
             return DUPLICATE
-        _ignore(transaction, row, why)
+        _ignore(tx, row, why)
     return outcome
 
 
-def keep_failed(transaction: Transaction, arrival: Arrival, failure: Exception) -> Outcome:
+def keep_failed(tx: Transaction, arrival: Arrival, failure: Exception) -> Outcome:
     """Store a delivery whose handlers failed, or that has to wait, to be tried again."""
     error = describe(failure)
-    storage.add(transaction, _columns(arrival, "retrying", error))
-    row = storage.find(transaction, arrival.integration_seq, arrival.guid)
+    storage.add(tx, _columns(arrival, "retrying", error))
+    row = storage.find(tx, arrival.integration_seq, arrival.guid)
     assert row is not None
     if row["status"] == "processed":
         return DUPLICATE
-    _schedule(transaction, row, 1, error)
-    storage.set_payload(transaction, row["seq"], arrival.payload)
+    _schedule(tx, row, 1, error)
+    storage.set_payload(tx, row["seq"], arrival.payload)
     if not isinstance(failure, Waiting):
-        integrations.set_last_error(transaction, arrival.integration_id, error)
+        integrations.set_last_error(tx, arrival.integration_id, error)
     return RETRYING
 
 
 def run_again(
-    transaction: Transaction,
+    tx: Transaction,
     dispatcher: Dispatcher,
     scope: Scope,
     row: Row,
@@ -182,15 +178,15 @@ def run_again(
     data, _ = jsontext.parse_delivery(zlib.decompress(row["payload"]))
     event = Event(data, event=row["event"], delivery_id=row["guid"])
     handlers = dispatcher.handlers(event)
-    delivery = Delivery.of(transaction, scope, event, row["received_at"], confirmed)
+    delivery = Delivery.of(tx, scope, event, row["received_at"], confirmed)
     delivery.admit(event)
     dispatcher.run(handlers, event, delivery)
     if row["status"] != "processed":
-        _settle(transaction, row, "processed" if handlers else "ignored", None)
-        integrations.set_last_error(transaction, scope.integration_id, None)
+        _settle(tx, row, "processed" if handlers else "ignored", None)
+        integrations.set_last_error(tx, scope.integration_id, None)
 
 
-def fail_again(transaction: Transaction, integration_id: str, row: Row, failure: Exception) -> None:
+def fail_again(tx: Transaction, integration_id: str, row: Row, failure: Exception) -> None:
     """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS.
 
     A delivery that had taken effect before stays processed; one that turns out not to be allowed,
@@ -199,11 +195,11 @@ def fail_again(transaction: Transaction, integration_id: str, row: Row, failure:
     if row["status"] == "processed":
         return
     if isinstance(failure, NotAllowed | InvalidPayload):
-        _ignore(transaction, row, failure)
+        _ignore(tx, row, failure)
         return
-    _schedule(transaction, row, row["attempts"] + 1, describe(failure))
+    _schedule(tx, row, row["attempts"] + 1, describe(failure))
     if not isinstance(failure, Waiting):
-        integrations.set_last_error(transaction, integration_id, describe(failure))
+        integrations.set_last_error(tx, integration_id, describe(failure))
 
 
 def describe(failure: Exception) -> str:
@@ -224,10 +220,10 @@ def _reason_of(why: NotAllowed | InvalidPayload) -> str:
     return "repository not allowed" if isinstance(why, NotAllowed) else f"{why}"[:500]
 
 
-def _ignore(transaction: Transaction, row: Row, why: NotAllowed | InvalidPayload) -> None:
-    _settle(transaction, row, "ignored", _reason_of(why))
+def _ignore(tx: Transaction, row: Row, why: NotAllowed | InvalidPayload) -> None:
+    _settle(tx, row, "ignored", _reason_of(why))
     if isinstance(why, NotAllowed):
-        storage.set_payload(transaction, row["seq"], None)
+        storage.set_payload(tx, row["seq"], None)
 
 
 def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]:
@@ -248,9 +244,9 @@ def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]
     }
 
 
-def _settle(transaction: Transaction, row: Row, status: str, error: str | None) -> None:
+def _settle(tx: Transaction, row: Row, status: str, error: str | None) -> None:
     storage.update(
-        transaction,
+        tx,
         row["seq"],
         status=status,
         processed_at=times.now() if status == "processed" else None,
@@ -260,11 +256,11 @@ def _settle(transaction: Transaction, row: Row, status: str, error: str | None) 
     )
 
 
-def _schedule(transaction: Transaction, row: Row, attempts: int, error: str) -> None:
+def _schedule(tx: Transaction, row: Row, attempts: int, error: str) -> None:
     wait = min(_FIRST_WAIT * 2 ** (attempts - 1), _LONGEST_WAIT)
     gives_up = attempts >= MAX_ATTEMPTS
     storage.update(
-        transaction,
+        tx,
         row["seq"],
         status="failed" if gives_up else "retrying",
         processed_at=None,

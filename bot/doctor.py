@@ -230,13 +230,13 @@ class _Examination:
         self._look_at_deliveries(seen.deliveries)
         self._look_at_actions(seen)
 
-    def _read(self, transaction: Transaction) -> _Seen:
+    def _read(self, tx: Transaction) -> _Seen:
         integration, since = self._integration, times.now() - _FAILED_SINCE
         return _Seen(
-            deliveries.listed(transaction, integration.seq, None, None, None, _RECENT),
-            actions.failed_of(transaction, integration.id, since),
-            actions.open_of_integration(transaction, integration.id),
-            places.all_of(transaction, integration.id),
+            deliveries.listed(tx, integration.seq, None, None, None, _RECENT),
+            actions.failed_of(tx, integration.id, since),
+            actions.open_of_integration(tx, integration.id),
+            places.all_of(tx, integration.id),
         )
 
     def _allows(self, full_name: str) -> bool:

@@ -128,8 +128,8 @@ async def serve(
 async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
 
-    def job(transaction: Transaction) -> None:
-        for sealed in integrations_storage.all_secrets(transaction):
+    def job(tx: Transaction) -> None:
+        for sealed in integrations_storage.all_secrets(tx):
             services.vault.open(sealed)
 
     await services.database.read(job)

@@ -77,9 +77,7 @@ class Services:
         known = None if fresh else self._integrations.get(integration_id)
         if known is not None:
             return known
-        row = await self.database.read(
-            lambda transaction: integration_storage.find(transaction, integration_id)
-        )
+        row = await self.database.read(lambda tx: integration_storage.find(tx, integration_id))
         if row is None:
             self._integrations.pop(integration_id, None)
             return None

@@ -158,9 +158,9 @@ async def _deliver(
     handlers = services.dispatcher.handlers(arrival.event)
     line.update(action=arrival.action, repository=arrival.repository, handled=bool(handlers))
 
-    def job(transaction: Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
-        note_secret(transaction, integration, signed_by, arrival.received_at)
-        return take_in(transaction, services.dispatcher, handlers, arrival, confirmed)
+    def job(tx: Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
+        note_secret(tx, integration, signed_by, arrival.received_at)
+        return take_in(tx, services.dispatcher, handlers, arrival, confirmed)
 
     try:
         return await admission.write(
@@ -174,16 +174,12 @@ async def _deliver(
         raise
     except (NotAllowed, InvalidPayload) as error:
         why = error
-        return await services.database.write(
-            lambda transaction: keep_ignored(transaction, arrival, why)
-        )
+        return await services.database.write(lambda tx: keep_ignored(tx, arrival, why))
     except Exception as error:
         if not isinstance(error, Waiting):
             logger.exception("a handler failed")
         failure = error
-        return await services.database.write(
-            lambda transaction: keep_failed(transaction, arrival, failure)
-        )
+        return await services.database.write(lambda tx: keep_failed(tx, arrival, failure))
 
 
 def _signature(request: web.Request) -> str:

@@ -60,36 +60,36 @@ class Worker:
 async def retry_due(services: Services) -> None:
     """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
     now = times.now()
-    rows = await services.database.read(lambda transaction: storage.due(transaction, now, _BATCH))
+    rows = await services.database.read(lambda tx: storage.due(tx, now, _BATCH))
     for row in rows:
         with structlog.contextvars.bound_contextvars(delivery=row["guid"]):
             await _retry(services, row["integration_id"], row["guid"], now)
 
 
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
-    def due(transaction: Transaction) -> tuple[Row, Row] | None:
-        integration = integrations.find(transaction, integration_id)
+    def due(tx: Transaction) -> tuple[Row, Row] | None:
+        integration = integrations.find(tx, integration_id)
         if integration is None:
             return None
-        row = storage.find(transaction, integration["seq"], guid)
+        row = storage.find(tx, integration["seq"], guid)
         # Another worker may have been first.
         if row is None or row["next_attempt_at"] is None or row["next_attempt_at"] > now:
             return None
         return integration, row
 
-    def again(transaction: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
-        found = due(transaction)
+    def again(tx: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
+        found = due(tx)
         if found is None:
             return False
         integration, row = found
         scope = scope_of(integration)
-        deliveries.run_again(transaction, services.dispatcher, scope, row, confirmed)
+        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
         return True
 
-    def failed(transaction: Transaction, failure: Exception) -> None:
-        found = due(transaction)
+    def failed(tx: Transaction, failure: Exception) -> None:
+        found = due(tx)
         if found is not None:
-            deliveries.fail_again(transaction, integration_id, found[1], failure)
+            deliveries.fail_again(tx, integration_id, found[1], failure)
 
     try:
         integration = await services.integration(integration_id)
@@ -102,7 +102,7 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed again", integration=integration_id)
         failure = error
-        await services.database.write(lambda transaction: failed(transaction, failure))
+        await services.database.write(lambda tx: failed(tx, failure))
     else:
         if done:
             logger.info("delivery retried", integration=integration_id)
@@ -116,15 +116,15 @@ async def clear_some(services: Services) -> bool:
     """
     now, settings = times.now(), services.settings
 
-    def job(transaction: Transaction) -> bool:
-        cleared = storage.drop_payloads(transaction, now - settings.payload_days * _DAY, _STEP)
-        cleared += storage.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
-        cleared += actions.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
-        cleared += merge_groups.remove_old(transaction, now - settings.delivery_days * _DAY, _STEP)
-        for row in integrations.deleted(transaction):
-            removed = storage.remove_some(transaction, row["seq"], _STEP)
+    def job(tx: Transaction) -> bool:
+        cleared = storage.drop_payloads(tx, now - settings.payload_days * _DAY, _STEP)
+        cleared += storage.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        cleared += actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        cleared += merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        for row in integrations.deleted(tx):
+            removed = storage.remove_some(tx, row["seq"], _STEP)
             if removed == 0:
-                integrations.remove(transaction, row["seq"])
+                integrations.remove(tx, row["seq"])
             cleared += removed
         return cleared >= _STEP
 

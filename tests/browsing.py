@@ -92,8 +92,8 @@ async def new_token(bot: Bot, role: str) -> str:
     """Return a new API token of a role."""
     secret = f"a-token-of-the-tests-{uuid.uuid4()}"
     await bot.services.database.write(
-        lambda transaction: tokens.add(
-            transaction, str(uuid.uuid4()), f"a {role}", role, hash_token(secret), times.now()
+        lambda tx: tokens.add(
+            tx, str(uuid.uuid4()), f"a {role}", role, hash_token(secret), times.now()
         )
     )
     return secret

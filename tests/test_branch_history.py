@@ -33,8 +33,8 @@ class Cost:
         return taken
 
     def _counted(self, method: Callable[..., Any], rows: Callable[[Any], int]) -> Any:
-        def call(transaction: Any, sql: str, params: Params = NO_PARAMS) -> Any:
-            found: Sequence[Row] | Row | int | None = method(transaction, sql, params)
+        def call(tx: Any, sql: str, params: Params = NO_PARAMS) -> Any:
+            found: Sequence[Row] | Row | int | None = method(tx, sql, params)
             self.statements += 1
             self.rows += rows(found)
             return found
@@ -42,8 +42,8 @@ class Cost:
         return call
 
     def _counted_many(self, method: Callable[..., Any]) -> Any:
-        def call(transaction: Any, sql: str, rows: Sequence[Params]) -> None:
-            method(transaction, sql, rows)
+        def call(tx: Any, sql: str, rows: Sequence[Params]) -> None:
+            method(tx, sql, rows)
             self.statements += 1
             self.rows += len(rows)
 

@@ -190,10 +190,10 @@ async def test_nobody_is_sent_to_sign_in_at_an_address_that_is_not_listed(
     }
     services = scene.bot.services
 
-    def job(transaction: Transaction) -> Any:
+    def job(tx: Transaction) -> Any:
         values = {"name": "App", "integration_type": "GITHUB", "config": config}
         urls = services.settings.github_api_urls
-        return integrations.create(transaction, services.vault, urls, values)["id"]
+        return integrations.create(tx, services.vault, urls, values)["id"]
 
     app = await services.database.write(job)
     path = f"/sign-in/github/{app}"

@@ -748,8 +748,8 @@ async def test_deliveries_that_failed(scene: Scene) -> None:
     """The latest reason is told, and how to replay them."""
     await scene.with_token()
 
-    def add(transaction: Transaction, guid: str, status: str, error: str | None) -> None:
-        integration = transaction.one("SELECT seq FROM integrations")
+    def add(tx: Transaction, guid: str, status: str, error: str | None) -> None:
+        integration = tx.one("SELECT seq FROM integrations")
         assert integration is not None
         now = times.now()
         values = {
@@ -767,7 +767,7 @@ async def test_deliveries_that_failed(scene: Scene) -> None:
             "headers": "{}",
             "payload": None,
         }
-        assert deliveries.add(transaction, values)
+        assert deliveries.add(tx, values)
 
     write = scene.bot.services.database.write
     await write(lambda tx: add(tx, "1", "failed", "KeyError: first."))
@@ -794,7 +794,7 @@ async def test_actions_that_failed_and_that_wait(scene: Scene) -> None:
     await scene.with_token()
     day = 86_400 * times.SECOND
 
-    def add(transaction: Transaction, name: str, status: str, age: int, error: str | None) -> None:
+    def add(tx: Transaction, name: str, status: str, age: int, error: str | None) -> None:
         at = times.now() - age
         values = {
             "id": name,
@@ -816,9 +816,9 @@ async def test_actions_that_failed_and_that_wait(scene: Scene) -> None:
             "give_up_at": at + 3 * day,
             "created_at": at,
         }
-        assert actions.add(transaction, values)
+        assert actions.add(tx, values)
         finished_at = at if status == "failed" else None
-        actions.change(transaction, name, last_error=error, finished_at=finished_at)
+        actions.change(tx, name, last_error=error, finished_at=finished_at)
 
     write = scene.bot.services.database.write
     await write(lambda tx: add(tx, "old", "failed", 4 * day, "long ago"))

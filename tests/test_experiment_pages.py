@@ -171,13 +171,13 @@ async def test_sorts_by_activity_name_or_age(bot: Bot) -> None:
 
 @sqlite_only
 async def test_pages_of_fifty(bot: Bot) -> None:
-    def fill(transaction: Transaction) -> None:
+    def fill(tx: Transaction) -> None:
         for number in range(120):
             name = f"Experiment {number:03}"
             values = {"key": f"k{number}", "name": name, "status": "draft", "tags": "[]"}
             empty = dict.fromkeys(("hypothesis", "description", "owner", "url"))
             stamps = {"created_at": number, "updated_at": number, "search": storage.folded(name)}
-            storage.add(transaction, {**values, **empty, **stamps})
+            storage.add(tx, {**values, **empty, **stamps})
 
     await bot.services.database.write(fill)
     browser = await Browser.sign_in(bot)
@@ -468,12 +468,12 @@ async def test_the_timeline_has_the_same_in_words(bot: Bot) -> None:
 async def many(bot: Bot, count: int, opened_at: Any, merged: Any = lambda _: False) -> None:
     """Let a key have pull requests, more than deliveries could bring in a test's time."""
 
-    def job(transaction: Transaction) -> None:
-        transaction.run(
+    def job(tx: Transaction) -> None:
+        tx.run(
             """INSERT INTO repositories (host, github_id, full_name, name_key)
                 VALUES ('github.com', 1, 'acme/shop', 'acme/shop')"""
         )
-        row = transaction.one("SELECT MAX(id) AS id FROM repositories")
+        row = tx.one("SELECT MAX(id) AS id FROM repositories")
         assert row is not None
         items = [
             {
@@ -487,7 +487,7 @@ async def many(bot: Bot, count: int, opened_at: Any, merged: Any = lambda _: Fal
             }
             for number in range(1, count + 1)
         ]
-        transaction.run_many(
+        tx.run_many(
             """INSERT INTO items (id, repository_id, kind, number, title, html_url, state, draft,
                     labels, created_at, merged_at, version_at, version_rank)
                 VALUES (:id, :repository, 'pull_request', :number, 'T',
@@ -495,7 +495,7 @@ async def many(bot: Bot, count: int, opened_at: Any, merged: Any = lambda _: Fal
                     :at, 0)""",
             items,
         )
-        transaction.run_many(
+        tx.run_many(
             f"""INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
                     resolved, repository_id)
                 VALUES ('{KEY}', 'pull_request', :id, :state, 'body', :at, 1, :repository)""",

@@ -40,8 +40,8 @@ async def token_of(bot: Bot, role: str) -> str:
     """A new API token of a role."""
     secret = new_token()
     await bot.services.database.write(
-        lambda transaction: tokens.add(
-            transaction, str(uuid.uuid4()), f"a {role}", role, hash_token(secret), times.now()
+        lambda tx: tokens.add(
+            tx, str(uuid.uuid4()), f"a {role}", role, hash_token(secret), times.now()
         )
     )
     return secret

@@ -148,18 +148,18 @@ async def _commands(scene: Scene) -> None:
         await deliver(scene, "issue_comment", payload)
 
 
-def _errors(transaction: Transaction) -> None:
+def _errors(tx: Transaction) -> None:
     """Let what goes wrong be told in hostile words, as an error of GitHub's may be."""
     values = {"error": evil("error")}
-    transaction.run("UPDATE integrations SET last_error = :error", values)
+    tx.run("UPDATE integrations SET last_error = :error", values)
     for status, rest in (("failed", 0), ("retrying", 1), ("ignored", 2)):
-        transaction.run(
+        tx.run(
             f"""UPDATE deliveries SET status = '{status}', error = :error
                 WHERE seq % 5 = {rest}""",
             values,
         )
     for status, rest in (("failed", 0), ("pending", 1)):
-        transaction.run(
+        tx.run(
             f"""UPDATE actions SET status = '{status}', last_error = :error, collapse = NULL
                 WHERE seq % 3 = {rest}""",
             values,

@@ -54,9 +54,7 @@ def create(**values: Any) -> dict[str, Any]:
 async def token_of(bot: Bot, role: str) -> str:
     secret = f"xbot_{role}_of_the_tests"
     await bot.services.database.write(
-        lambda transaction: tokens.add(
-            transaction, f"token-{role}", role, role, hash_token(secret), times.now()
-        )
+        lambda tx: tokens.add(tx, f"token-{role}", role, role, hash_token(secret), times.now())
     )
     return secret
 
@@ -429,9 +427,7 @@ async def test_deleted_secrets_are_gone(bot: Bot) -> None:
     """Nothing is left of the secrets of a deleted integration, not even encrypted."""
     integration = await bot.integration()
     await bot.delete(f"{PATH}/{integration}")
-    rows = await bot.services.database.read(
-        lambda transaction: transaction.all("SELECT secrets FROM integrations")
-    )
+    rows = await bot.services.database.read(lambda tx: tx.all("SELECT secrets FROM integrations"))
     assert [row["secrets"] for row in rows] in ([], [""])
 
 
@@ -581,8 +577,8 @@ async def test_rotation_by_another_process(bot: Bot, grace: int) -> None:
     other = await server.open_services(bot.services.settings)
     try:
         await other.database.write(
-            lambda transaction: domain.change(
-                transaction,
+            lambda tx: domain.change(
+                tx,
                 other.vault,
                 other.settings.github_api_urls,
                 integration,

@@ -264,15 +264,15 @@ async def test_what_was_linked_before_the_upgrade_is_in_order(bot: Bot, integrat
     await issue(bot, integration, 102, 7, action="opened")
     await issue(bot, integration, 101, 9, action="closed", state="closed")
 
-    def places(transaction: Transaction) -> list[tuple[Any, ...]]:
-        rows = transaction.all("SELECT id, state_at, last_at FROM links ORDER BY id")
+    def places(tx: Transaction) -> list[tuple[Any, ...]]:
+        rows = tx.all("SELECT id, state_at, last_at FROM links ORDER BY id")
         return [(row["id"], row["state_at"], row["last_at"]) for row in rows]
 
-    def again(transaction: Transaction) -> None:
-        transaction.run("UPDATE links SET state_at = 0, last_at = 0")
+    def again(tx: Transaction) -> None:
+        tx.run("UPDATE links SET state_at = 0, last_at = 0")
         for statement in schema.MIGRATIONS[4]:
             if statement.startswith("UPDATE links"):
-                transaction.run(statement)
+                tx.run(statement)
 
     before = await bot.services.database.read(places)
     await bot.services.database.write(again)

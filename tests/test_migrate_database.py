@@ -230,8 +230,8 @@ async def test_a_copy_that_differs_is_found(move: Move, change: str) -> None:
         with pytest.raises(Interrupted):
             await transfer.copy(source, target, overwrite=False, advance=stop_in("activity"))
 
-        def job(transaction: Transaction) -> None:
-            assert transaction.run(change) >= 1
+        def job(tx: Transaction) -> None:
+            assert tx.run(change) >= 1
 
         await target.write(job)
     code, out, errors = await move.run()
@@ -249,10 +249,10 @@ async def test_ids_of_the_feed_are_not_given_out_again(move: Move) -> None:
         await bot.experiment("checkout")
         await bot.experiment("last")
 
-        def job(transaction: Transaction) -> int:
-            row = transaction.one("SELECT MAX(seq) AS seq FROM activity")
+        def job(tx: Transaction) -> int:
+            row = tx.one("SELECT MAX(seq) AS seq FROM activity")
             assert row is not None
-            transaction.run("DELETE FROM activity WHERE seq = :seq", {"seq": row["seq"]})
+            tx.run("DELETE FROM activity WHERE seq = :seq", {"seq": row["seq"]})
             return int(row["seq"])
 
         last = await bot.services.database.write(job)

@@ -104,15 +104,13 @@ async def tell(bot: Bot, integration: str, event: str, payload: dict[str, Any]) 
     assert answer.status == 200, answer.body
 
 
-def _errors(transaction: Transaction) -> None:
+def _errors(tx: Transaction) -> None:
     """Let errors be long, too, as an address in one of GitHub's is."""
     values = {"error": f"https://{long('e', 400)}.example (the credential {long('f', 200)})"}
-    transaction.run("UPDATE integrations SET last_error = :error", values)
-    transaction.run(
-        "UPDATE deliveries SET status = 'failed', error = :error WHERE seq % 2 = 0", values
-    )
+    tx.run("UPDATE integrations SET last_error = :error", values)
+    tx.run("UPDATE deliveries SET status = 'failed', error = :error WHERE seq % 2 = 0", values)
     for status, rest in (("failed", 0), ("pending", 1)):
-        transaction.run(
+        tx.run(
             f"""UPDATE actions SET status = '{status}', last_error = :error, collapse = NULL
                 WHERE seq % 2 = {rest}""",
             values,

@@ -114,9 +114,9 @@ async def test_what_was_stored_before_is_not_shown_either(bot: Bot) -> None:
     push = payloads.push("main", ["Page\n\nExperiment-Key: a"], repo=REPO)
     await bot.deliver(integration, "push", push)
 
-    def spoil(transaction: Transaction) -> None:
-        transaction.run("UPDATE commits SET message = 'By root@buildhost', author = 'jane@x'")
-        transaction.run("UPDATE activity SET summary = 'By root@buildhost', actor = 'jane@x'")
+    def spoil(tx: Transaction) -> None:
+        tx.run("UPDATE commits SET message = 'By root@buildhost', author = 'jane@x'")
+        tx.run("UPDATE activity SET summary = 'By root@buildhost', actor = 'jane@x'")
 
     await bot.services.database.write(spoil)
     assert addresses_in(await shown(bot, integration)) == []

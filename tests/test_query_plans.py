@@ -96,8 +96,8 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
     await bot.services.database.write(_analyze)
 
     async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
-        def job(transaction: Transaction) -> list[str]:
-            explained = Explained(transaction, engine)
+        def job(tx: Transaction) -> list[str]:
+            explained = Explained(tx, engine)
             query(explained, *args, **options)
             assert explained.plans
             return [
@@ -110,14 +110,14 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
     return ask
 
 
-def _fill(transaction: Transaction) -> None:
+def _fill(tx: Transaction) -> None:
     """Store rows enough that an index is worth its while, spread as in life."""
     rng = random.Random(1)
 
     def add(table: str, rows: Sequence[dict[str, Any]]) -> None:
         names = list(rows[0])
         columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
-        transaction.run_many(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)
+        tx.run_many(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)
 
     def at(n: int) -> int:
         return NOW + n * times.SECOND
@@ -333,12 +333,12 @@ def _fill(transaction: Transaction) -> None:
     )
 
 
-def _analyze(transaction: Transaction) -> None:
-    transaction.run("ANALYZE")
+def _analyze(tx: Transaction) -> None:
+    tx.run("ANALYZE")
 
 
-def counted_experiments(transaction: Transaction, *args: Any) -> Sequence[Row]:
-    return links.experiments_of_repository(transaction, *args, counted=True)
+def counted_experiments(tx: Transaction, *args: Any) -> Sequence[Row]:
+    return links.experiments_of_repository(tx, *args, counted=True)
 
 
 SOME = NOW + ROWS // 2 * times.SECOND

@@ -230,10 +230,10 @@ async def test_links_know_where_they_are(bot: Bot) -> None:
     await pull(bot, integration, 1, "checkout")
     await push(bot, integration, "search")
 
-    def job(transaction: Transaction) -> list[str]:
-        found = transaction.all("SELECT DISTINCT repository_id FROM links")
+    def job(tx: Transaction) -> list[str]:
+        found = tx.all("SELECT DISTINCT repository_id FROM links")
         (repository,) = [row["repository_id"] for row in found]
-        known = links.experiments_of_repository(transaction, repository, None, 10)
+        known = links.experiments_of_repository(tx, repository, None, 10)
         return [row["key"] for row in known]
 
     assert await bot.services.database.read(job) == ["checkout", "search"]

@@ -142,9 +142,9 @@ async def test_a_deleted_integration_goes_with_its_deliveries_alone(bot: Bot) ->
     await clear(bot)
     await clear(bot)
 
-    def rows(transaction: Transaction) -> tuple[int, int]:
+    def rows(tx: Transaction) -> tuple[int, int]:
         counts = [
-            transaction.one(f"SELECT COUNT(*) AS count FROM {table}")
+            tx.one(f"SELECT COUNT(*) AS count FROM {table}")
             for table in ("integrations", "deliveries")
         ]
         return counts[0]["count"], counts[1]["count"]  # type: ignore[index]
@@ -171,11 +171,11 @@ async def test_clearing_goes_in_small_steps_between_deliveries(
 async def multiply(bot: Bot, guid: str, count: int) -> None:
     """Store `count` copies of a delivery."""
 
-    def job(transaction: Transaction) -> None:
-        row = transaction.one("SELECT * FROM deliveries WHERE guid = :guid", {"guid": guid})
+    def job(tx: Transaction) -> None:
+        row = tx.one("SELECT * FROM deliveries WHERE guid = :guid", {"guid": guid})
         assert row is not None
         columns = [name for name in dict(row) if name != "seq"]
-        transaction.run_many(
+        tx.run_many(
             f"INSERT INTO deliveries ({', '.join(columns)}) "
             f"VALUES ({', '.join(f':{name}' for name in columns)})",
             [{**dict(row), "guid": str(uuid.uuid4())} for _ in range(count)],

@@ -96,8 +96,8 @@ class Scene:
 async def scene(bot: Bot, private_key: str, log_stream: io.StringIO) -> Scene:
     scene = Scene(bot, private_key, log_stream)
     await bot.services.database.write(
-        lambda transaction: tokens.add(
-            transaction, "viewer", "viewer", "viewer", hash_token(scene.viewer), times.now()
+        lambda tx: tokens.add(
+            tx, "viewer", "viewer", "viewer", hash_token(scene.viewer), times.now()
         )
     )
     return scene

@@ -95,8 +95,8 @@ async def signed_in(bot: Bot, token: str = ADMIN_TOKEN) -> str:
 async def add_token(bot: Bot, role: str) -> str:
     secret = new_token()
     await bot.services.database.write(
-        lambda transaction: tokens.add(
-            transaction, str(uuid.uuid4()), f"a {role}", role, hash_token(secret), times.now()
+        lambda tx: tokens.add(
+            tx, str(uuid.uuid4()), f"a {role}", role, hash_token(secret), times.now()
         )
     )
     return secret
@@ -167,9 +167,7 @@ async def test_a_revoked_token_ends_its_session_and_its_registrations(
     secret = await add_token(bot, "admin")
     cookie = await signed_in(bot, secret)
     _, _, state = form_of(await page(bot, cookie=cookie))
-    await bot.services.database.write(
-        lambda transaction: tokens.revoke(transaction, "a admin", times.now())
-    )
+    await bot.services.database.write(lambda tx: tokens.revoke(tx, "a admin", times.now()))
     github.add_manifest_code(CODE)
     assert (await page(bot, cookie=cookie)).status == 303
     answer = await called_back(bot, state)
@@ -376,9 +374,7 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
     names = {"client_id", "client_secret", "slug", "html_url"}
 
     async def kept(identifier: str) -> set[str]:
-        row = await bot.services.database.read(
-            lambda transaction: integration_storage.find(transaction, identifier)
-        )
+        row = await bot.services.database.read(lambda tx: integration_storage.find(tx, identifier))
         assert row is not None and "client_secret" not in row["config"]
         config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"])
         return names & (config.keys() | opened.keys())

@@ -138,7 +138,7 @@ async def test_a_session_has_the_role_of_its_token_and_ends_with_it(bot: Bot) ->
 
 
 async def change(bot: Bot, sql: str) -> None:
-    await bot.services.database.write(lambda transaction: transaction.run(sql))
+    await bot.services.database.write(lambda tx: tx.run(sql))
 
 
 @pytest.mark.parametrize("value", ["", "x", "gAAAAA", "é", "a" * 5000])
@@ -274,9 +274,9 @@ async def app_bot(settings: Settings, stand: Stand) -> AsyncIterator[Bot]:
         replace(settings, github_api_urls=(stand.url,), sign_in_organizations=("acme",))
     )
 
-    def job(transaction: Transaction) -> None:
+    def job(tx: Transaction) -> None:
         integrations.create(
-            transaction,
+            tx,
             bot.services.vault,
             (stand.url,),
             {

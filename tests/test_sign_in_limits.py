@@ -201,12 +201,12 @@ async def rest(stream: Stream) -> bytes:
     return await asyncio.wait_for(stream.response.content.read(), 5)
 
 
-def end_and_go_on(transaction: Transaction, sql: str) -> None:
+def end_and_go_on(tx: Transaction, sql: str) -> None:
     """End a token, and let something happen, in one moment."""
-    assert transaction.run(sql) == 1
+    assert tx.run(sql) == 1
     texts = dict.fromkeys(("hypothesis", "description", "owner", "url"))
     values = {"key": "secret", "name": "secret", "status": "draft", "tags": [], **texts}
-    experiments.create(transaction, values, "somebody")
+    experiments.create(tx, values, "somebody")
 
 
 ENDS = {

@@ -398,9 +398,9 @@ async def test_what_an_earlier_version_wrote(scene: Scene) -> None:
     await scene.work()
     assert comment(scene, number) == insider_comment(scene)
 
-    def forget(transaction: Transaction) -> None:
-        transaction.run("UPDATE repositories SET visibility = NULL, visibility_at = NULL")
-        transaction.run("UPDATE items SET author_writes = NULL")
+    def forget(tx: Transaction) -> None:
+        tx.run("UPDATE repositories SET visibility = NULL, visibility_at = NULL")
+        tx.run("UPDATE items SET author_writes = NULL")
 
     await scene.bot.services.database.write(forget)
     scene.github.repository(REPOSITORY).private = False

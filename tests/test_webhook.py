@@ -559,10 +559,8 @@ async def everything(bot: Bot) -> dict[str, list[tuple[Any, ...]]]:
     tables = """integrations deliveries experiments repositories items versions commits links
         activity installations installation_repositories"""
     return await bot.services.database.read(
-        lambda transaction: {
-            table: sorted(
-                map(repr, (tuple(row) for row in transaction.all(f"SELECT * FROM {table}")))
-            )
+        lambda tx: {
+            table: sorted(map(repr, (tuple(row) for row in tx.all(f"SELECT * FROM {table}"))))
             for table in tables.split()
         }
     )

@@ -30,9 +30,9 @@ async def list_all(call: Call) -> Any:
     query: models.ActionQuery = call.query
     before = call.position(1)
 
-    def job(transaction: Transaction) -> Any:
+    def job(tx: Transaction) -> Any:
         rows = storage.listed(
-            transaction, query.status, query.kind, before[0] if before else None, query.limit + 1
+            tx, query.status, query.kind, before[0] if before else None, query.limit + 1
         )
         return call.page(rows, shown, lambda row: (row["seq"],))
 
@@ -50,9 +50,7 @@ async def list_all(call: Call) -> Any:
 async def get(call: Call) -> Any:
     """One action, with what it has brought about or what keeps it."""
     action_id = call.path("action_id").lower()
-    row = await call.services.database.read(
-        lambda transaction: storage.find(transaction, action_id)
-    )
+    row = await call.services.database.read(lambda tx: storage.find(tx, action_id))
     if row is None:
         raise not_found("action")
     return shown(row)
@@ -77,15 +75,15 @@ async def retry(call: Call) -> Any:
 async def try_again(call: Call, action_id: str) -> models.Action:
     """Try one action again now; raises Problem."""
 
-    def job(transaction: Transaction) -> Row | None:
-        action = storage.find(transaction, action_id)
+    def job(tx: Transaction) -> Row | None:
+        action = storage.find(tx, action_id)
         if action is None:
             return None
         if action["status"] in ("running", "done"):
             raise Problem(409, "not waiting", f"The action is {action['status']}.")
-        if not actions.retry(transaction, action):
+        if not actions.retry(tx, action):
             raise Problem(409, "superseded", "A newer action that is pending does the same.")
-        return storage.find(transaction, action_id)
+        return storage.find(tx, action_id)
 
     row = await call.services.database.write(job)
     if row is None:

@@ -38,11 +38,11 @@ async def feed(call: Call) -> Any:
     query: models.ActivityQuery = call.query
     before = call.position(2)
 
-    def job(transaction: Transaction) -> Any:
-        if not experiments.exists(transaction, call.path("key")):
+    def job(tx: Transaction) -> Any:
+        if not experiments.exists(tx, call.path("key")):
             return None
         rows = storage.of_experiment(
-            transaction,
+            tx,
             call.path("key"),
             query.type,
             (before[0], before[1]) if before else None,
@@ -121,10 +121,10 @@ async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int
     None once the token may not read any more: nothing that was recorded after its end is sent.
     """
 
-    def job(transaction: Transaction) -> Sequence[Row] | None:
-        if not may_still(transaction, call.actor, _ROLE):
+    def job(tx: Transaction) -> Sequence[Row] | None:
+        if not may_still(tx, call.actor, _ROLE):
             return None
-        return storage.after(transaction, seq, _BATCH)
+        return storage.after(tx, seq, _BATCH)
 
     while True:
         rows = await call.services.database.read(job)

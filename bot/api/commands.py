@@ -26,10 +26,8 @@ async def list_all(call: Call) -> Any:
     query: models.CommandQuery = call.query
     before = call.position(1)
 
-    def job(transaction: Transaction) -> Any:
-        rows = storage.listed(
-            transaction, query.status, before[0] if before else None, query.limit + 1
-        )
+    def job(tx: Transaction) -> Any:
+        rows = storage.listed(tx, query.status, before[0] if before else None, query.limit + 1)
         return call.page(rows, shown, lambda row: (row["seq"],))
 
     return await call.services.database.read(job)

@@ -37,12 +37,12 @@ async def list_all(call: Call) -> Any:
     query: models.DeliveryQuery = call.query
     before = call.position(1)
 
-    def job(transaction: Transaction) -> Any:
-        integration = _integration(call, transaction)
+    def job(tx: Transaction) -> Any:
+        integration = _integration(call, tx)
         if integration is None:
             return None
         rows = storage.listed(
-            transaction,
+            tx,
             integration["seq"],
             query.status,
             query.event,
@@ -72,8 +72,8 @@ async def list_all(call: Call) -> Any:
 async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
 
-    def job(transaction: Transaction) -> models.DeliveryDetail | None:
-        row = _find(call, transaction, _delivery_id(call))
+    def job(tx: Transaction) -> models.DeliveryDetail | None:
+        row = _find(call, tx, _delivery_id(call))
         return _detail(row) if row else None
 
     found = await call.services.database.read(job)
@@ -104,21 +104,21 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     services, database = call.services, call.services.database
     structlog.contextvars.bind_contextvars(delivery=guid)
 
-    def again(transaction: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
-        row, integration = _find(call, transaction, guid), _integration(call, transaction)
+    def again(tx: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
+        row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
         scope = scope_of(integration)
-        deliveries.run_again(transaction, services.dispatcher, scope, row, confirmed)
+        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
         return True
 
     said: str | None = None  # why it failed this time
 
-    def failed(transaction: Transaction, failure: Exception) -> bool:
-        row, integration = _find(call, transaction, guid), _integration(call, transaction)
+    def failed(tx: Transaction, failure: Exception) -> bool:
+        row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
-        deliveries.fail_again(transaction, integration["id"], row, failure)
+        deliveries.fail_again(tx, integration["id"], row, failure)
         return True
 
     loaded = await services.integration(call.path("integration_id").lower())
@@ -139,13 +139,13 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
             logger.exception("a handler failed")
         failure = error
         said = deliveries.describe(failure)
-        found = await database.write(lambda transaction: failed(transaction, failure))
+        found = await database.write(lambda tx: failed(tx, failure))
     if not found:
         raise not_found("delivery")
     log_change(call, "delivery replayed")
 
-    def shown(transaction: Transaction) -> models.Delivery | None:
-        row = _find(call, transaction, guid)
+    def shown(tx: Transaction) -> models.Delivery | None:
+        row = _find(call, tx, guid)
         return models.Delivery(**_delivery(row)) if row else None
 
     answer = await database.read(shown)
@@ -160,15 +160,15 @@ def _delivery_id(call: Call) -> str:
     return deliveries.id_of(given) or given
 
 
-def _integration(call: Call, transaction: Transaction) -> Row | None:
-    return integrations.find(transaction, call.path("integration_id").lower())
+def _integration(call: Call, tx: Transaction) -> Row | None:
+    return integrations.find(tx, call.path("integration_id").lower())
 
 
-def _find(call: Call, transaction: Transaction, guid: str) -> Row | None:
-    integration = _integration(call, transaction)
+def _find(call: Call, tx: Transaction, guid: str) -> Row | None:
+    integration = _integration(call, tx)
     if integration is None:
         return None
-    return storage.find(transaction, integration["seq"], guid)
+    return storage.find(tx, integration["seq"], guid)
 
 
 def _delivery(row: Row) -> dict[str, Any]:

@@ -30,9 +30,9 @@ PATH = "/api/v1/experiments"
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
 
-    def job(transaction: Transaction) -> Row | None:
-        row = experiments.create(transaction, msgspec.to_builtins(call.body), call.actor.name)
-        return storage.find_with_counts(transaction, row["key"]) if row else None
+    def job(tx: Transaction) -> Row | None:
+        row = experiments.create(tx, msgspec.to_builtins(call.body), call.actor.name)
+        return storage.find_with_counts(tx, row["key"]) if row else None
 
     row = await call.services.database.write(job)
     if row is None:
@@ -58,9 +58,9 @@ async def list_all(call: Call) -> Any:
     query: models.ExperimentQuery = call.query
     before = call.position(1)
 
-    def job(transaction: Transaction) -> Any:
+    def job(tx: Transaction) -> Any:
         rows = storage.listed(
-            transaction, query.status, query.q, before[0] if before else None, query.limit + 1
+            tx, query.status, query.q, before[0] if before else None, query.limit + 1
         )
         return call.page(
             rows,
@@ -84,7 +84,7 @@ async def list_all(call: Call) -> Any:
 async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
     row = await call.services.database.read(
-        lambda transaction: storage.find_with_counts(transaction, call.path("key"))
+        lambda tx: storage.find_with_counts(tx, call.path("key"))
     )
     if row is None:
         raise not_found("experiment")
@@ -109,14 +109,14 @@ async def put(call: Call) -> Any:
     if values.setdefault("key", key) != key:
         raise invalid([("key", "is not the key in the address; a key cannot be changed")])
 
-    def job(transaction: Transaction) -> tuple[int, Row | None]:
-        old = storage.find(transaction, key)
+    def job(tx: Transaction) -> tuple[int, Row | None]:
+        old = storage.find(tx, key)
         call.conditions.check(experiments.version(old) if old else None)
         if old is None:
-            experiments.create(transaction, values, call.actor.name)
+            experiments.create(tx, values, call.actor.name)
         else:
-            experiments.change(transaction, key, values, call.actor.name)
-        return 200 if old else 201, storage.find_with_counts(transaction, key)
+            experiments.change(tx, key, values, call.actor.name)
+        return 200 if old else 201, storage.find_with_counts(tx, key)
 
     status, row = await call.services.database.write(job)
     assert row is not None
@@ -139,13 +139,13 @@ async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
     key = call.path("key")
 
-    def job(transaction: Transaction) -> Row | None:
-        old = storage.find(transaction, key)
+    def job(tx: Transaction) -> Row | None:
+        old = storage.find(tx, key)
         if old is None:
             return None
         call.conditions.check(experiments.version(old), old)
-        experiments.change(transaction, key, msgspec.to_builtins(call.body), call.actor.name)
-        return storage.find_with_counts(transaction, key)
+        experiments.change(tx, key, msgspec.to_builtins(call.body), call.actor.name)
+        return storage.find_with_counts(tx, key)
 
     row = await call.services.database.write(job)
     if row is None:
@@ -167,11 +167,11 @@ async def delete(call: Call) -> Any:
     """Its links stay, as unresolved ones, and so does its feed."""
     key = call.path("key")
 
-    def job(transaction: Transaction) -> bool:
-        old = storage.find(transaction, key)
+    def job(tx: Transaction) -> bool:
+        old = storage.find(tx, key)
         if old is not None:
             call.conditions.check(experiments.version(old))
-        return experiments.delete(transaction, key)
+        return experiments.delete(tx, key)
 
     if not await call.services.database.write(job):
         raise not_found("experiment")

@@ -32,14 +32,14 @@ async def create(call: Call) -> Any:
     """Secrets are stored encrypted and never shown again. Put `webhook_url` into GitHub."""
     services = call.services
 
-    def job(transaction: Transaction) -> models.Integration:
+    def job(tx: Transaction) -> models.Integration:
         row = integrations.create(
-            transaction,
+            tx,
             services.vault,
             services.settings.github_api_urls,
             msgspec.to_builtins(call.body),
         )
-        return _shown(services, transaction, [row])[0]
+        return _shown(services, tx, [row])[0]
 
     created = await _written(call, job)
     log_change(call, "integration created", integration=created.id)
@@ -59,11 +59,10 @@ async def list_all(call: Call) -> Any:
     query: models.Paged = call.query
     before = call.position(1)
 
-    def job(transaction: Transaction) -> Any:
-        rows = storage.listed(transaction, before[0] if before else None, query.limit + 1)
+    def job(tx: Transaction) -> Any:
+        rows = storage.listed(tx, before[0] if before else None, query.limit + 1)
         shown = {
-            row["id"]: item
-            for row, item in zip(rows, _shown(call.services, transaction, rows), strict=True)
+            row["id"]: item for row, item in zip(rows, _shown(call.services, tx, rows), strict=True)
         }
         return call.page(rows, lambda row: shown[row["id"]], lambda row: (row["seq"],))
 
@@ -82,9 +81,9 @@ async def get(call: Call) -> Any:
     """Secrets are masked."""
     integration_id = call.path("integration_id").lower()
 
-    def job(transaction: Transaction) -> models.Integration | None:
-        row = storage.find(transaction, integration_id)
-        return _shown(call.services, transaction, [row])[0] if row else None
+    def job(tx: Transaction) -> models.Integration | None:
+        row = storage.find(tx, integration_id)
+        return _shown(call.services, tx, [row])[0] if row else None
 
     found = await call.services.database.read(job)
     if found is None:
@@ -99,16 +98,16 @@ async def change(call: Call) -> Any:
     """
     services, integration_id = call.services, call.path("integration_id").lower()
 
-    def job(transaction: Transaction) -> models.Integration | None:
-        _check(call, transaction, integration_id)
+    def job(tx: Transaction) -> models.Integration | None:
+        _check(call, tx, integration_id)
         row = integrations.change(
-            transaction,
+            tx,
             services.vault,
             services.settings.github_api_urls,
             integration_id,
             msgspec.to_builtins(call.body),
         )
-        return _shown(services, transaction, [row])[0] if row else None
+        return _shown(services, tx, [row])[0] if row else None
 
     changed = await _written(call, job)
     if changed is None:
@@ -142,9 +141,9 @@ async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
     integration_id = call.path("integration_id").lower()
 
-    def job(transaction: Transaction) -> bool:
-        _check(call, transaction, integration_id)
-        return integrations.delete(transaction, integration_id)
+    def job(tx: Transaction) -> bool:
+        _check(call, tx, integration_id)
+        return integrations.delete(tx, integration_id)
 
     if not await call.services.database.write(job):
         raise not_found("integration")
@@ -153,9 +152,9 @@ async def delete(call: Call) -> Any:
     return 204, None
 
 
-def _check(call: Call, transaction: Transaction, integration_id: str) -> None:
+def _check(call: Call, tx: Transaction, integration_id: str) -> None:
     """Raise Problem (412) if an integration is not as a form has shown it."""
-    row = storage.find(transaction, integration_id)
+    row = storage.find(tx, integration_id)
     if row is not None:
         call.conditions.check(integrations.version(row))
 
@@ -173,11 +172,9 @@ async def _written(call: Call, job: Any) -> Any:
         raise invalid(error.errors) from None
 
 
-def _shown(
-    services: Services, transaction: Transaction, rows: Sequence[Row]
-) -> list[models.Integration]:
+def _shown(services: Services, tx: Transaction, rows: Sequence[Row]) -> list[models.Integration]:
     installed: dict[str, list[models.Installation]] = {row["id"]: [] for row in rows}
-    for row in installations.of_integrations(transaction, list(installed)):
+    for row in installations.of_integrations(tx, list(installed)):
         installed[row["integration_id"]].append(
             models.Installation(
                 installation_id=row["installation_id"],
@@ -187,11 +184,11 @@ def _shown(
                 suspended_at=times.render(row["suspended_at"]),
             )
         )
-    return [_integration(services, transaction, row, installed[row["id"]]) for row in rows]
+    return [_integration(services, tx, row, installed[row["id"]]) for row in rows]
 
 
 def _integration(
-    services: Services, transaction: Transaction, row: Row, installed: list[models.Installation]
+    services: Services, tx: Transaction, row: Row, installed: list[models.Installation]
 ) -> models.Integration:
     config = msgspec.json.decode(row["config"])
     credential = "token" if config["auth"] == "token" else "private_key"
@@ -220,7 +217,7 @@ def _integration(
             **shown,
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
-        last_delivery_at=times.render(deliveries.last_received(transaction, row["seq"])),
+        last_delivery_at=times.render(deliveries.last_received(tx, row["seq"])),
         last_error=last_error,
         installations=installed,
     )

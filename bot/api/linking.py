@@ -49,15 +49,15 @@ async def link(call: Call) -> Any:
     integration = await _integration(call, body.integration_id, body.repository)
     fetched = await _fetch(call, integration, body.repository, body.number)
 
-    def job(transaction: Transaction) -> models.LinkedPullRequest | None:
-        if not experiments.exists(transaction, key):
+    def job(tx: Transaction) -> models.LinkedPullRequest | None:
+        if not experiments.exists(tx, key):
             return None
         if fetched is not None:
-            item = _take_in(transaction, integration, body, fetched)
+            item = _take_in(tx, integration, body, fetched)
         else:
-            item = _known(transaction, integration, body)
-        _decide(call, transaction, item, "link", key, integration.id)
-        row = links.item_of_experiment(transaction, key, "pull_request", item.id)
+            item = _known(tx, integration, body)
+        _decide(call, tx, item, "link", key, integration.id)
+        row = links.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return linked_pull_request(row)
 
@@ -82,15 +82,12 @@ async def unlink(call: Call) -> Any:
     key, number = call.path("key"), int(call.path("number"))
     full_name = f"{call.path('owner')}/{call.path('repo')}"
 
-    def job(transaction: Transaction) -> bool:
-        row = facts.item_by_name(transaction, full_name, "pull_request", number)
-        if (
-            row is None
-            or links.item_of_experiment(transaction, key, "pull_request", row["id"]) is None
-        ):
+    def job(tx: Transaction) -> bool:
+        row = facts.item_by_name(tx, full_name, "pull_request", number)
+        if row is None or links.item_of_experiment(tx, key, "pull_request", row["id"]) is None:
             return False
         item = Item(row["id"], row["repository_id"], "pull_request", number)
-        _decide(call, transaction, item, "unlink", key, row["integration_id"])
+        _decide(call, tx, item, "unlink", key, row["integration_id"])
         return True
 
     if not await call.services.database.write(job):
@@ -134,19 +131,19 @@ async def create_issue(call: Call) -> Any:
         "actor": call.actor.name,
     }
 
-    def job(transaction: Transaction) -> str | None:
-        if not experiments.exists(transaction, key):
+    def job(tx: Transaction) -> str | None:
+        if not experiments.exists(tx, key):
             return None
-        repository_id = repositories.resolve(transaction, integration.scope, body.repository)
+        repository_id = repositories.resolve(tx, integration.scope, body.repository)
         if idempotency_key is not None:
-            earlier = action_storage.by_idempotency_key(transaction, idempotency_key)
+            earlier = action_storage.by_idempotency_key(tx, idempotency_key)
             if earlier is not None:
                 _same_request(earlier, request, integration.id, repository_id)
                 return str(earlier["id"])
-        row = integrations.find(transaction, integration.id)
+        row = integrations.find(tx, integration.id)
         if row is None:
             raise invalid([("integration_id", "is no integration's id")])
-        return actions.owe_issue(transaction, row, repository_id, request, idempotency_key)
+        return actions.owe_issue(tx, row, repository_id, request, idempotency_key)
 
     try:
         action_id = await call.services.database.write(job)
@@ -197,9 +194,7 @@ async def _outcome(call: Call, action_id: str) -> tuple[int, Any]:
     while True:
         committed = asyncio.ensure_future(database.wait_for_commit(0.5))
         try:
-            row = await database.read(
-                lambda transaction: action_storage.find(transaction, action_id)
-            )
+            row = await database.read(lambda tx: action_storage.find(tx, action_id))
             if row is not None and row["status"] == "done":
                 result = msgspec.json.decode(row["result"])
                 return 201, models.CreatedIssue(
@@ -233,7 +228,7 @@ async def _integration(call: Call, integration_id: str, repository: str) -> Inte
         reason = f"is that of an integration that cannot act: {not_listed(found.api_url)}"
         raise invalid([("integration_id", reason)])
     if not await call.services.database.read(
-        lambda transaction: repositories.allows_name(transaction, found.scope, repository)
+        lambda tx: repositories.allows_name(tx, found.scope, repository)
     ):
         raise _not_allowed()
     return found
@@ -246,13 +241,13 @@ def _not_allowed() -> Problem:
 async def _fetch(call: Call, integration: Integration, repository: str, number: int) -> Any | None:
     """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
 
-    def job(transaction: Transaction) -> tuple[int | None, bool]:
-        rows = facts.repositories_by_name(transaction, integration.host, repository)
+    def job(tx: Transaction) -> tuple[int | None, bool]:
+        rows = facts.repositories_by_name(tx, integration.host, repository)
         if not rows:
             return None, False
-        known = facts.find_item(transaction, rows[0]["id"], "pull_request", number)
+        known = facts.find_item(tx, rows[0]["id"], "pull_request", number)
         is_known = known is not None and known["gone_at"] is None
-        return installations.serving(transaction, integration.id, rows[0]), is_known
+        return installations.serving(tx, integration.id, rows[0]), is_known
 
     installation_id, is_known = await call.services.database.read(job)
     try:
@@ -287,15 +282,13 @@ async def _client(
 
 
 def _take_in(
-    transaction: Transaction,
+    tx: Transaction,
     integration: Integration,
     body: models.LinkPullRequest,
     fetched: Any,
 ) -> Item:
     try:
-        return pull_request.take_in_fetched(
-            transaction, integration, body.repository, body.number, fetched
-        )
+        return pull_request.take_in_fetched(tx, integration, body.repository, body.number, fetched)
     except repositories.NotAllowed:
         raise _not_allowed() from None
     except payloads.InvalidPayload:
@@ -304,19 +297,17 @@ def _take_in(
         ) from None
 
 
-def _known(
-    transaction: Transaction, integration: Integration, body: models.LinkPullRequest
-) -> Item:
-    repository = facts.repositories_by_name(transaction, integration.host, body.repository)[0]
-    row = facts.find_item(transaction, repository["id"], "pull_request", body.number)
+def _known(tx: Transaction, integration: Integration, body: models.LinkPullRequest) -> Item:
+    repository = facts.repositories_by_name(tx, integration.host, body.repository)[0]
+    row = facts.find_item(tx, repository["id"], "pull_request", body.number)
     assert row is not None
     return Item(row["id"], repository["id"], "pull_request", body.number)
 
 
 def _decide(
-    call: Call, transaction: Transaction, item: Item, verb: str, key: str, integration_id: str
+    call: Call, tx: Transaction, item: Item, verb: str, key: str, integration_id: str
 ) -> None:
-    linked = links.item_of_experiment(transaction, key, "pull_request", item.id)
+    linked = links.item_of_experiment(tx, key, "pull_request", item.id)
     if verb == "link" and linked is not None and linked["linked_by"] in items.BY_HAND:
         return
     decision = Decision(
@@ -328,4 +319,4 @@ def _decide(
         integration_id=integration_id,
         made_at=times.now(),
     )
-    items.decide(transaction, item, decision)
+    items.decide(tx, item, decision)

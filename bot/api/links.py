@@ -63,8 +63,8 @@ async def commits(call: Call) -> Any:
     query: models.Paged = call.query
     before = _before(call)
 
-    def job(transaction: Transaction) -> Any:
-        rows = storage.commits_of_experiment(transaction, call.path("key"), before, query.limit + 1)
+    def job(tx: Transaction) -> Any:
+        rows = storage.commits_of_experiment(tx, call.path("key"), before, query.limit + 1)
         return call.page(rows, _linked_commit, _place)
 
     return await _of_experiment(call, job)
@@ -83,8 +83,8 @@ async def unresolved(call: Call) -> Any:
     query: models.Paged = call.query
     before = call.position(1)
 
-    def job(transaction: Transaction) -> Any:
-        rows = storage.unresolved(transaction, before[0] if before else None, query.limit + 1)
+    def job(tx: Transaction) -> Any:
+        rows = storage.unresolved(tx, before[0] if before else None, query.limit + 1)
         return call.page(rows, _unresolved, lambda row: (row["id"],))
 
     return await call.services.database.read(job)
@@ -103,11 +103,11 @@ async def pull_request(call: Call) -> Any:
     full_name = f"{call.path('owner')}/{call.path('repo')}"
     number = int(call.path("number"))
 
-    def job(transaction: Transaction) -> models.PullRequestDetail | None:
-        row = facts.item_by_name(transaction, full_name, "pull_request", number)
+    def job(tx: Transaction) -> models.PullRequestDetail | None:
+        row = facts.item_by_name(tx, full_name, "pull_request", number)
         if row is None:
             return None
-        linked = storage.of_targets_with_experiments(transaction, "pull_request", row["id"])
+        linked = storage.of_targets_with_experiments(tx, "pull_request", row["id"])
         return models.PullRequestDetail(
             **_pull_request(row, row["integration_id"]),
             experiments=[
@@ -128,10 +128,10 @@ async def pull_request(call: Call) -> Any:
 
 
 async def _of_experiment(call: Call, job: Callable[[Transaction], Any]) -> Any:
-    def checked(transaction: Transaction) -> Any:
-        if not experiments.exists(transaction, call.path("key")):
+    def checked(tx: Transaction) -> Any:
+        if not experiments.exists(tx, call.path("key")):
             return None
-        return job(transaction)
+        return job(tx)
 
     found = await call.services.database.read(checked)
     if found is None:
@@ -143,9 +143,9 @@ async def _items(call: Call, kind: str, item: Callable[[Row], Any]) -> Any:
     query = call.query
     before = _before(call)
 
-    def job(transaction: Transaction) -> Any:
+    def job(tx: Transaction) -> Any:
         rows = storage.items_of_experiment(
-            transaction, call.path("key"), kind, query.state, before, query.limit + 1
+            tx, call.path("key"), kind, query.state, before, query.limit + 1
         )
         return call.page(rows, item, _place)
 

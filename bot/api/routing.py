@@ -233,9 +233,9 @@ def unauthorized() -> Problem:
     )
 
 
-def may_still(transaction: Transaction, actor: Actor, role: str) -> bool:
+def may_still(tx: Transaction, actor: Actor, role: str) -> bool:
     """Tell whether an actor's token is in force, with a role that is enough, as of now."""
-    row = tokens.find(transaction, actor.token_id)
+    row = tokens.find(tx, actor.token_id)
     return row is not None and ROLES.index(row["role"]) >= ROLES.index(role)
 
 
@@ -243,16 +243,14 @@ async def _actor(services: Services, token: str) -> Actor | None:
     hashed = hash_token(token)
     if (known := services.actors.get(hashed)) is not None:
         return known
-    row = await services.database.read(lambda transaction: tokens.by_hash(transaction, hashed))
+    row = await services.database.read(lambda tx: tokens.by_hash(tx, hashed))
     if row is None:
         return None
     actor = services.actors[hashed] = Actor(row["id"], row["name"], row["role"])
     now = times.now()
     if row["last_used_at"] is None or now - row["last_used_at"] > 60 * times.SECOND:
         try:
-            await services.database.write(
-                lambda transaction: tokens.used(transaction, actor.token_id, now)
-            )
+            await services.database.write(lambda tx: tokens.used(tx, actor.token_id, now))
         except StorageUnavailable as error:  # reading goes on while nothing can be written
             logger.warning("last use of a token not noted", token=actor.token_id, reason=str(error))
     return actor

@@ -36,7 +36,7 @@ class Run:
     action. `about` are the keys in whose feed the run is told of.
     """
 
-    transaction: Transaction
+    tx: Transaction
     commands: "Commands"
     id: str
     invocation: Invocation
@@ -72,7 +72,7 @@ class Run:
         unknown = [
             key
             for key in named
-            if not (keys.is_key(key) and experiment_storage.exists(self.transaction, key))
+            if not (keys.is_key(key) and experiment_storage.exists(self.tx, key))
         ]
         if unknown:
             raise Refusal(" ".join(self._unknown(key) for key in unknown))
@@ -88,16 +88,16 @@ class Run:
 
     def linked(self) -> list[str]:
         """Return the keys that the pull request or issue is linked to, with experiment or not."""
-        rows = link_storage.of_target(self.transaction, self.item.kind, self.item.id)
+        rows = link_storage.of_target(self.tx, self.item.kind, self.item.id)
         return [row["experiment_key"] for row in rows]
 
     def linked_experiments(self) -> list[str]:
         """Return the keys of `linked` whose experiment exists."""
-        return [key for key in self.linked() if experiment_storage.exists(self.transaction, key)]
+        return [key for key in self.linked() if experiment_storage.exists(self.tx, key)]
 
     def experiment(self, key: str) -> Row:
         """Return an experiment with its counts."""
-        row = experiment_storage.find_with_counts(self.transaction, key)
+        row = experiment_storage.find_with_counts(self.tx, key)
         assert row is not None
         return row
 
@@ -112,17 +112,17 @@ class Run:
             integration_id=self.integration_id,
             made_at=times.now(),
         )
-        items.decide(self.transaction, self.item, decision)
+        items.decide(self.tx, self.item, decision)
 
     def set_status(self, status: str) -> None:
         """Give the one experiment that the command names another status."""
-        experiments.change(self.transaction, self.one_key(), {"status": status}, self.actor)
+        experiments.change(self.tx, self.one_key(), {"status": status}, self.actor)
 
     def order_issue(
         self, title: str, body: str, labels: list[str], assignees: list[str], keys: list[str]
     ) -> None:
         """Have a tracking issue created in this repository, once; the run ends with it."""
-        integration = integrations.find(self.transaction, self.integration_id)
+        integration = integrations.find(self.tx, self.integration_id)
         assert integration is not None
         request = {
             "title": title,
@@ -134,16 +134,14 @@ class Run:
             "actor": self.actor,
             "command_id": self.id,
         }
-        self.action_id = actions.owe_issue(
-            self.transaction, integration, self.item.repository_id, request
-        )
+        self.action_id = actions.owe_issue(self.tx, integration, self.item.repository_id, request)
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or facts.get_item(self.transaction, self.item.id)["html_url"]
+        return self.comment_url or facts.get_item(self.tx, self.item.id)["html_url"]
 
     def _unknown(self, key: str) -> str:
-        close = suggestions.close_keys(self.transaction, key) if self.is_told else []
+        close = suggestions.close_keys(self.tx, key) if self.is_told else []
         hint = f" Closest: {texts.code(close[0])}." if close else ""
         return f"There is no experiment {texts.code(key)}.{hint}"
 

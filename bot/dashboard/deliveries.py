@@ -45,8 +45,8 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
     integration_id = visit.path("integration_id").lower()
     after = visit.form.get("after", "")
     rows = await visit.services.database.read(
-        lambda transaction: _failing(
-            transaction, integration_id, int(after) if after.isdecimal() and len(after) < 16 else 0
+        lambda tx: _failing(
+            tx, integration_id, int(after) if after.isdecimal() and len(after) < 16 else 0
         )
     )
     went, failed = 0, 0
@@ -100,12 +100,12 @@ async def _listing(visit: Visit) -> web.Response:
     integration = await visit.call(integrations_api.get)
     page = await visit.call(api.list_all, query=asked, shape=models.DeliveryQuery)
 
-    def job(transaction: Transaction) -> tuple[list[str], bool]:
-        row = integrations.find(transaction, integration.id)
+    def job(tx: Transaction) -> tuple[list[str], bool]:
+        row = integrations.find(tx, integration.id)
         if row is None:
             raise not_found("integration")
-        failing = storage.failing(transaction, row["seq"], 0, 1)
-        return storage.events_of(transaction, row["seq"], _MOST_EVENTS), bool(failing)
+        failing = storage.failing(tx, row["seq"], 0, 1)
+        return storage.events_of(tx, row["seq"], _MOST_EVENTS), bool(failing)
 
     events, is_failing = await visit.services.database.read(job)
     here = f"/integrations/{integration.id}/deliveries"
@@ -133,7 +133,7 @@ async def _detail(visit: Visit, problem: Problem | None = None) -> web.Response:
     integration = await visit.call(integrations_api.get)
     delivery = await visit.call(api.get)
     items = await visit.services.database.read(
-        lambda transaction: activity.of_delivery(transaction, delivery.id, _MOST_ITEMS)
+        lambda tx: activity.of_delivery(tx, delivery.id, _MOST_ITEMS)
     )
     payload = delivery.payload
     parts = await asyncio.to_thread(concealing.parts, payload) if payload is not None else None
@@ -200,11 +200,11 @@ def _duration(since: str, until: str | None) -> str | None:
     return f"{seconds:.1f} s"
 
 
-def _failing(transaction: Transaction, integration_id: str, after: int) -> Sequence[Row]:
-    integration = integrations.find(transaction, integration_id)
+def _failing(tx: Transaction, integration_id: str, after: int) -> Sequence[Row]:
+    integration = integrations.find(tx, integration_id)
     if integration is None:
         raise not_found("integration")
-    return storage.failing(transaction, integration["seq"], after, AT_ONCE + 1)
+    return storage.failing(tx, integration["seq"], after, AT_ONCE + 1)
 
 
 def _replaying(guid: str) -> Any:

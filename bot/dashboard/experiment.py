@@ -220,28 +220,24 @@ async def _page(
     )
 
 
-def _linked(transaction: Transaction, key: str) -> Linked | None:
-    found = storage.find(transaction, key)
+def _linked(tx: Transaction, key: str) -> Linked | None:
+    found = storage.find(tx, key)
     if found is None:
         return None
     items = link_storage.items_of_experiment
     pulls = {
-        state: items(
-            transaction, key, "pull_request", state, None, _KNOWN if state == "open" else limit
-        )
+        state: items(tx, key, "pull_request", state, None, _KNOWN if state == "open" else limit)
         for state, limit in _SHOWN.items()
     }
     return Linked(
         found,
-        link_storage.counts_by_state(transaction, key),
+        link_storage.counts_by_state(tx, key),
         pulls,
-        items(transaction, key, "issue", None, None, _BESIDE),
-        link_storage.commits_of_experiment(transaction, key, None, _BESIDE + 1),
-        link_storage.pull_request_days(transaction, key),
-        activity_storage.of_experiment(
-            transaction, key, "experiment.status_changed", None, _MARKED + 1
-        ),
-        [row for row in integration_storage.listed(transaction, None, 200) if row["is_active"]],
+        items(tx, key, "issue", None, None, _BESIDE),
+        link_storage.commits_of_experiment(tx, key, None, _BESIDE + 1),
+        link_storage.pull_request_days(tx, key),
+        activity_storage.of_experiment(tx, key, "experiment.status_changed", None, _MARKED + 1),
+        [row for row in integration_storage.listed(tx, None, 200) if row["is_active"]],
     )
 
 
@@ -302,9 +298,9 @@ async def _missing(visit: Visit) -> web.Response:
     """Return the page of a key that no experiment has; some links may name it."""
     key = visit.path("key")
 
-    def job(transaction: Transaction) -> tuple[dict[str, int], list[str]]:
-        counts = link_storage.counts_by_kind(transaction, key)
-        return counts, suggestions.close_keys(transaction, key, 3)
+    def job(tx: Transaction) -> tuple[dict[str, int], list[str]]:
+        counts = link_storage.counts_by_kind(tx, key)
+        return counts, suggestions.close_keys(tx, key, 3)
 
     counts, close = await visit.services.database.read(job)
     return visit.render("experiment_missing.html", status=404, key=key, counts=counts, close=close)
@@ -377,10 +373,8 @@ async def _candidates(visit: Visit, host: str, repository: str) -> list[Integrat
     active = [integrations.load(row, visit.services.vault) for row in rows if row["is_active"]]
     there = [one for one in active if one.host == host]
 
-    def allowing(transaction: Transaction) -> list[Integration]:
-        return [
-            one for one in there if repositories.allows_name(transaction, one.scope, repository)
-        ]
+    def allowing(tx: Transaction) -> list[Integration]:
+        return [one for one in there if repositories.allows_name(tx, one.scope, repository)]
 
     found = await visit.services.database.read(allowing)
     if not there:

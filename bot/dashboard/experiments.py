@@ -209,13 +209,13 @@ def listed_words(text: str) -> list[str]:
     return list(dict.fromkeys(word for one in re.split(r"[,\n]", text) if (word := one.strip())))
 
 
-def _listed(transaction: Transaction, wanted: Wanted, now: int) -> Listed:
-    counts = storage.counts_by_status(transaction, wanted.owner, wanted.q)
+def _listed(tx: Transaction, wanted: Wanted, now: int) -> Listed:
+    counts = storage.counts_by_status(tx, wanted.owner, wanted.q)
     total = counts.get(wanted.status, 0) if wanted.status else sum(counts.values())
     count = max(1, -(-total // PER_PAGE))
     page = min(wanted.page, count)
     rows = storage.page(
-        transaction,
+        tx,
         wanted.status,
         wanted.owner,
         wanted.q,
@@ -224,9 +224,9 @@ def _listed(transaction: Transaction, wanted: Wanted, now: int) -> Listed:
         PER_PAGE,
     )
     starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
-    lines = activity.weeks_of(transaction, [row["key"] for row in rows], starts, _MOST)
-    are_any = bool(rows) or storage.any_is(transaction)
-    owners = storage.owners(transaction, OWNERS)
+    lines = activity.weeks_of(tx, [row["key"] for row in rows], starts, _MOST)
+    are_any = bool(rows) or storage.any_is(tx)
+    owners = storage.owners(tx, OWNERS)
     return Listed(rows, lines, counts, owners, page, count, total, are_any)
 
 

@@ -63,15 +63,15 @@ async def start(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _standing(transaction: Transaction) -> Standing:
-    newest = integrations.listed(transaction, None, 1)
-    found = experiments.listed(transaction, None, None, None, 1)
+def _standing(tx: Transaction) -> Standing:
+    newest = integrations.listed(tx, None, 1)
+    found = experiments.listed(tx, None, None, None, 1)
     return Standing(
         integration=newest[0] if newest else None,
-        delivery_at=deliveries.last_received_at_all(transaction),
+        delivery_at=deliveries.last_received_at_all(tx),
         experiment=found[0] if found else None,
-        pull_request=links.any_pull_request(transaction),
-        unresolved=links.any_unresolved(transaction),
+        pull_request=links.any_pull_request(tx),
+        unresolved=links.any_unresolved(tx),
     )
 
 

@@ -57,9 +57,9 @@ class App:
 async def apps(services: Services) -> list[App]:
     """Return the Apps that were set up here and are active, the oldest first, one per client."""
 
-    def job(transaction: Transaction) -> list[App]:
+    def job(tx: Transaction) -> list[App]:
         found: dict[tuple[str, str], App] = {}
-        for row in reversed(storage.listed(transaction, None, 1000)):
+        for row in reversed(storage.listed(tx, None, 1000)):
             config = msgspec.json.decode(row["config"])
             if row["is_active"] and config.get("client_id"):
                 app = App(row["id"], row["name"], config["api_url"], config["client_id"])

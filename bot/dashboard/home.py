@@ -13,8 +13,8 @@ pages = Pages()
 async def home(visit: Visit) -> web.StreamResponse:
     """Lead to the experiments, or to what has to be done before there are any."""
 
-    def is_set_up(transaction: Transaction) -> bool:
-        return deliveries.any_received(transaction) and experiments.any_at_all(transaction)
+    def is_set_up(tx: Transaction) -> bool:
+        return deliveries.any_received(tx) and experiments.any_at_all(tx)
 
     ready = await visit.services.database.read(is_set_up)
     return redirect(visit.services, "/experiments" if ready else "/start")

@@ -309,9 +309,7 @@ async def _rotation(
 
 async def _row(visit: Visit) -> Row:
     integration_id = visit.path("integration_id").lower()
-    row = await visit.services.database.read(
-        lambda transaction: storage.find(transaction, integration_id)
-    )
+    row = await visit.services.database.read(lambda tx: storage.find(tx, integration_id))
     if row is None:
         raise not_found("integration")
     return row
@@ -321,15 +319,15 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
     since = times.now() - FAILED_DAYS * 86_400 * times.SECOND
     metrics = visit.services.metrics
 
-    def job(transaction: Transaction) -> dict[str, tuple[Row, dict[str, int], dict[str, int]]]:
+    def job(tx: Transaction) -> dict[str, tuple[Row, dict[str, int], dict[str, int]]]:
         found = {}
         for integration_id in ids:
-            if row := storage.find(transaction, integration_id):
-                failures = deliveries.failures(transaction, row["seq"], since, _COUNTED)
+            if row := storage.find(tx, integration_id):
+                failures = deliveries.failures(tx, row["seq"], since, _COUNTED)
                 found[integration_id] = (
                     row,
                     failures,
-                    actions.owed_by(transaction, integration_id),
+                    actions.owed_by(tx, integration_id),
                 )
         return found
 

@@ -83,24 +83,22 @@ class _Place:
     updated_at: int | None  # of the experiment, if there is one
 
 
-def _look(
-    transaction: Transaction, key: str | None, known: _Place | None
-) -> tuple[_Place | None, bool]:
+def _look(tx: Transaction, key: str | None, known: _Place | None) -> tuple[_Place | None, bool]:
     """Return the present place, and whether an experiment's page has news since a known one.
 
     Without a key everything is news.
     """
     if key is None:
         return None, True
-    row = experiments.find(transaction, key)
+    row = experiments.find(tx, key)
     place = _Place(
-        activity.last_seq(transaction),
-        facts.last_version(transaction),
+        activity.last_seq(tx),
+        facts.last_version(tx),
         row["updated_at"] if row else None,
     )
     if known is None or place.updated_at != known.updated_at:
         return place, True
-    items = activity.after(transaction, known.activity, _BATCH)
-    told = links.of_versions_after(transaction, known.version, _BATCH)
+    items = activity.after(tx, known.activity, _BATCH)
+    told = links.of_versions_after(tx, known.version, _BATCH)
     concerned = any(one["experiment_key"] == key for one in (*items, *told))
     return place, concerned or len(items) == _BATCH or place.version - known.version > _BATCH

@@ -49,7 +49,7 @@ async def outbox(visit: Visit) -> web.StreamResponse:
 async def retry_failed(visit: Visit) -> web.StreamResponse:
     """Try everything that failed again, the newest first."""
     rows = await visit.services.database.read(
-        lambda transaction: storage.listed(transaction, "failed", None, None, AT_ONCE + 1)
+        lambda tx: storage.listed(tx, "failed", None, None, AT_ONCE + 1)
     )
     tried, superseded = 0, 0
     for row in rows[:AT_ONCE]:
@@ -105,18 +105,18 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
     validate({**checked, **({"kind": kind} if kind else {})}, models.ActionQuery)
     before = position_of(asked.get("cursor"), 1, _LIST)
 
-    def job(transaction: Transaction) -> tuple[list[dict[str, Any]], int | None, bool]:
+    def job(tx: Transaction) -> tuple[list[dict[str, Any]], int | None, bool]:
         rows = storage.listed(
-            transaction,
+            tx,
             None if status == "all" else status,
             kind,
             before[0] if before else None,
             _ON_PAGE + 1,
         )
-        failed = storage.listed(transaction, "failed", None, None, 1)
+        failed = storage.listed(tx, "failed", None, None, 1)
         last = rows[_ON_PAGE - 1]["seq"] if len(rows) > _ON_PAGE else None
         known: dict[str, Row | None] = {}
-        shown = [_shown(transaction, row, known) for row in rows[:_ON_PAGE]]
+        shown = [_shown(tx, row, known) for row in rows[:_ON_PAGE]]
         return shown, last, bool(failed)
 
     shown, last, any_failed = await visit.services.database.read(job)
@@ -137,23 +137,23 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
     )
 
 
-def _shown(transaction: Transaction, row: Row, known: dict[str, Row | None]) -> dict[str, Any]:
+def _shown(tx: Transaction, row: Row, known: dict[str, Row | None]) -> dict[str, Any]:
     """Return an action with what it is about."""
     integration_id = row["integration_id"]
     if integration_id not in known:
-        known[integration_id] = integrations.find(transaction, integration_id)
+        known[integration_id] = integrations.find(tx, integration_id)
     integration = known[integration_id]
     request = msgspec.json.decode(row["request"])
     result = msgspec.json.decode(row["result"]) if row["result"] else {}
     reason, remedy = _reason(row["last_error"])
     if row["item_id"]:
-        item = facts.get_item(transaction, row["item_id"])
+        item = facts.get_item(tx, row["item_id"])
         title, url = item["title"], item["html_url"]
-        linked = links.of_target(transaction, item["kind"], row["item_id"])
+        linked = links.of_target(tx, item["kind"], row["item_id"])
         keys = [link["experiment_key"] for link in linked]
     else:
         title, keys = request.get("title"), request.get("experiment_keys") or []
-        url = result.get("html_url") or _address(transaction, row)
+        url = result.get("html_url") or _address(tx, row)
     return {
         "id": row["id"],
         "kind": KINDS[row["kind"]],
@@ -173,9 +173,9 @@ def _shown(transaction: Transaction, row: Row, known: dict[str, Row | None]) -> 
     }
 
 
-def _address(transaction: Transaction, row: Row) -> str | None:
+def _address(tx: Transaction, row: Row) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
-    repository = facts.get_repository(transaction, row["repository_id"])
+    repository = facts.get_repository(tx, row["repository_id"])
     address = f"https://{repository['host']}/{repository['full_name']}"
     return f"{address}/issues/{row['number']}" if row["number"] else address
 

@@ -44,7 +44,7 @@ class Standing:
 async def for_everybody(request: web.Request) -> web.Response | None:
     """Show it without names to who is not signed in, if everybody sees the repository."""
     found = await request.config_dict[SERVICES].database.read(
-        lambda transaction: _standing(transaction, request, is_told=False)
+        lambda tx: _standing(tx, request, is_told=False)
     )
     if found is None or found.repository["visibility"] != "public":
         return None
@@ -55,32 +55,32 @@ async def for_everybody(request: web.Request) -> web.Response | None:
 async def pull_request(visit: Visit) -> web.StreamResponse:
     """Show the verdict and the experiments."""
     found = await visit.services.database.read(
-        lambda transaction: _standing(transaction, visit.request, is_told=True)
+        lambda tx: _standing(tx, visit.request, is_told=True)
     )
     if found is None:
         raise not_found("pull request that the bot has heard of")
     return visit.render("pull_request.html", standing=found)
 
 
-def _standing(transaction: Transaction, request: web.Request, *, is_told: bool) -> Standing | None:
+def _standing(tx: Transaction, request: web.Request, *, is_told: bool) -> Standing | None:
     path = request.match_info
     item = facts.item_by_name(
-        transaction, f"{path['owner']}/{path['repo']}", "pull_request", int(path["number"])
+        tx, f"{path['owner']}/{path['repo']}", "pull_request", int(path["number"])
     )
     if item is None:
         return None
-    integration = actions.acting(transaction, item, item["integration_id"])
+    integration = actions.acting(tx, item, item["integration_id"])
     setting = actions.check_setting(integration) if integration is not None else "off"
-    linked = links.of_targets_with_experiments(transaction, "pull_request", item["id"])
+    linked = links.of_targets_with_experiments(tx, "pull_request", item["id"])
     owners = {}
     for link in linked:
-        found = experiments.find(transaction, link["experiment_key"]) if is_told else None
+        found = experiments.find(tx, link["experiment_key"]) if is_told else None
         owners[link["experiment_key"]] = found["owner"] if found else None
     return Standing(
         item,
-        facts.get_repository(transaction, item["repository_id"]),
+        facts.get_repository(tx, item["repository_id"]),
         setting,
-        verdicts.verdict_of(transaction, linked, setting, is_told=is_told),
+        verdicts.verdict_of(tx, linked, setting, is_told=is_told),
         linked,
         owners,
     )

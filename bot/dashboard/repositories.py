@@ -32,10 +32,10 @@ async def repositories(visit: Visit) -> web.StreamResponse:
     text, name = visit.request.query.get("q", "").strip(), "repositories"
     before = position_of(visit.request.query.get("cursor"), 2, name)
 
-    def job(transaction: Transaction) -> tuple[list[dict[str, Any]], Row | None]:
+    def job(tx: Transaction) -> tuple[list[dict[str, Any]], Row | None]:
         place = (before[0], before[1]) if before else None
-        rows = facts.repositories_heard_of(transaction, text, place, _ON_PAGE + 1)
-        shown = [_with_experiments(transaction, row) for row in rows[:_ON_PAGE]]
+        rows = facts.repositories_heard_of(tx, text, place, _ON_PAGE + 1)
+        shown = [_with_experiments(tx, row) for row in rows[:_ON_PAGE]]
         return shown, rows[_ON_PAGE - 1] if len(rows) > _ON_PAGE else None
 
     shown, last = await visit.services.database.read(job)
@@ -59,17 +59,17 @@ async def repository(visit: Visit) -> web.StreamResponse:
     place = visit.request.query.get("cursor")
     after, before = _place(show, place)
 
-    def job(transaction: Transaction) -> dict[str, Any] | None:
-        row = facts.repository_heard_of(transaction, full_name, host)
+    def job(tx: Transaction) -> dict[str, Any] | None:
+        row = facts.repository_heard_of(tx, full_name, host)
         if row is None:
             return None
         found: dict[str, Any] = {"repository": row}
         limit = _IN_SECTION if show is None else _IN_LIST
         if show in (None, "experiments"):
-            found["experiments"] = _experiments(transaction, row["id"], after, limit)
+            found["experiments"] = _experiments(tx, row["id"], after, limit)
         for section, kind in _KINDS.items():
             if show in (None, section):
-                found[kind] = _items(transaction, row["id"], kind, before, limit)
+                found[kind] = _items(tx, row["id"], kind, before, limit)
         return found
 
     found = await visit.services.database.read(job)
@@ -105,14 +105,14 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     if after is not None and not is_key(after):
         raise invalid([("after", "is not a key")])
 
-    def job(transaction: Transaction) -> tuple[list[dict[str, Any]], str | None]:
-        rows = links.unresolved_keys(transaction, text, after, _ON_PAGE + 1)
+    def job(tx: Transaction) -> tuple[list[dict[str, Any]], str | None]:
+        rows = links.unresolved_keys(tx, text, after, _ON_PAGE + 1)
         keys = [row["experiment_key"] for row in rows[:_ON_PAGE]]
-        near = suggestions.close_to_each(transaction, keys)
+        near = suggestions.close_to_each(tx, keys)
         shown = [
             {
                 **row,
-                "examples": links.some_of_key(transaction, row["experiment_key"], _EXAMPLES),
+                "examples": links.some_of_key(tx, row["experiment_key"], _EXAMPLES),
                 "near": near.get(row["experiment_key"]),
                 "links": row["pull_requests"] + row["issues"] + row["commits"],
             }
@@ -130,9 +130,9 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _with_experiments(transaction: Transaction, row: Row) -> dict[str, Any]:
+def _with_experiments(tx: Transaction, row: Row) -> dict[str, Any]:
     """Return a repository with some of its experiments, and how many more there are."""
-    found = links.experiments_of_repository(transaction, row["id"], None, _COUNTED + 1)
+    found = links.experiments_of_repository(tx, row["id"], None, _COUNTED + 1)
     named = sorted(found, key=lambda one: one["last_activity"] or 0, reverse=True)[:_NAMED]
     return {
         **row,
@@ -143,25 +143,23 @@ def _with_experiments(transaction: Transaction, row: Row) -> dict[str, Any]:
 
 
 def _experiments(
-    transaction: Transaction, repository_id: int, after: str | None, limit: int
+    tx: Transaction, repository_id: int, after: str | None, limit: int
 ) -> tuple[Sequence[Row], str | None]:
     """Return a repository's experiments with what they have there, and the place of the rest."""
-    rows = links.experiments_of_repository(
-        transaction, repository_id, after, limit + 1, counted=True
-    )
+    rows = links.experiments_of_repository(tx, repository_id, after, limit + 1, counted=True)
     return rows[:limit], rows[limit - 1]["key"] if len(rows) > limit else None
 
 
 def _items(
-    transaction: Transaction,
+    tx: Transaction,
     repository_id: int,
     kind: str,
     before: tuple[str, int, int] | None,
     limit: int,
 ) -> tuple[list[Mapping[str, Any]], str | None]:
     """Return a repository's pull requests or issues with their keys, and the place of the rest."""
-    rows = links.items_of_repository(transaction, repository_id, kind, before, limit + 1)
-    keys = links.keys_of_targets(transaction, kind, [row["id"] for row in rows[:limit]])
+    rows = links.items_of_repository(tx, repository_id, kind, before, limit + 1)
+    keys = links.keys_of_targets(tx, kind, [row["id"] for row in rows[:limit]])
     shown: Sequence[Mapping[str, Any]] = [{**row, "keys": keys[row["id"]]} for row in rows[:limit]]
     more = None
     if len(rows) > limit:

@@ -64,12 +64,12 @@ async def begin(
     now = times.now()
     secret = secrets.token_urlsafe(32)
 
-    def job(transaction: Transaction) -> None:
+    def job(tx: Transaction) -> None:
         storage.remove_ended(
-            transaction, now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
+            tx, now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
         )
         storage.add(
-            transaction,
+            tx,
             {
                 "id": hash_token(secret),
                 "subject": subject,
@@ -81,7 +81,7 @@ async def begin(
             },
         )
         if token_id is not None:
-            tokens.used(transaction, token_id, now)
+            tokens.used(tx, token_id, now)
 
     await services.database.write(job)
     store = cookies(services)
@@ -107,10 +107,10 @@ async def of_request(
         return None
     session_id, now = hash_token(secret), times.now()
 
-    def find(transaction: Transaction) -> tuple[Row | None, Row | None]:
-        row = storage.find(transaction, session_id)
+    def find(tx: Transaction) -> tuple[Row | None, Row | None]:
+        row = storage.find(tx, session_id)
         token_id = row["token_id"] if row else None
-        return row, tokens.find(transaction, token_id) if token_id else None
+        return row, tokens.find(tx, token_id) if token_id else None
 
     row, token = await services.database.read(find)
     if row is None or (row["token_id"] is not None and token is None):
@@ -135,11 +135,11 @@ async def end(
 ) -> None:
     """End a session, or all of its subject."""
 
-    def job(transaction: Transaction) -> None:
+    def job(tx: Transaction) -> None:
         if everywhere:
-            storage.remove_of_subject(transaction, session.subject)
+            storage.remove_of_subject(tx, session.subject)
         else:
-            storage.remove(transaction, session.id)
+            storage.remove(tx, session.id)
 
     await services.database.write(job)
     response.del_cookie(COOKIE, path=urlsplit(services.settings.public_url).path or "/")

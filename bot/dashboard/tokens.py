@@ -44,12 +44,12 @@ async def revoke(visit: Visit) -> web.StreamResponse:
     """Revoke one token; the sessions that it began end with it."""
     token_id = visit.path("token_id")
 
-    def job(transaction: Transaction) -> str | None:
-        row = tokens.find(transaction, token_id)
+    def job(tx: Transaction) -> str | None:
+        row = tokens.find(tx, token_id)
         if row is None:
             return None
-        tokens.revoke(transaction, token_id, times.now())
-        sessions.remove_of_subject(transaction, f"token:{token_id}")
+        tokens.revoke(tx, token_id, times.now())
+        sessions.remove_of_subject(tx, f"token:{token_id}")
         return str(row["name"])
 
     name = await visit.services.database.write(job)

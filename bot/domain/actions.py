@@ -44,7 +44,7 @@ _FIRST_LOOK, _LONGEST_LOOK = 2 * times.SECOND, 30 * times.SECOND
 
 
 def owe_posts(
-    transaction: Transaction,
+    tx: Transaction,
     item: Mapping[str, Any],
     kinds: Iterable[str],
     integration_id: str,
@@ -59,25 +59,25 @@ def owe_posts(
     date whatever the settings are by now, and makes nothing new.
     """
     kinds = tuple(kinds)
-    integration = acting(transaction, item, integration_id) if kinds else None
+    integration = acting(tx, item, integration_id) if kinds else None
     if integration is None:
         return
-    repository = facts.get_repository(transaction, item["repository_id"])
+    repository = facts.get_repository(tx, item["repository_id"])
     config = msgspec.json.decode(integration["config"])
     asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
     if CHECK in kinds and check_setting(integration) != "off":
-        _owe_check_of_groups(transaction, item, integration, repository)
+        _owe_check_of_groups(tx, item, integration, repository)
     for kind in kinds:
         if config.get(_SETTINGS[kind], "on") in ("off", None) and not rewrite:
             continue
         collapse = f"{kind}:{item['id']}"
-        if asked and (pending := storage.pending_like(transaction, collapse)):
+        if asked and (pending := storage.pending_like(tx, collapse)):
             request = {**msgspec.json.decode(pending["request"]), **asked}
             text = msgspec.json.encode(request).decode()
-            storage.change(transaction, pending["id"], request=text, news_at=times.now())
+            storage.change(tx, pending["id"], request=text, news_at=times.now())
             continue
         add(
-            transaction,
+            tx,
             kind,
             integration,
             repository,
@@ -90,17 +90,17 @@ def owe_posts(
 
 
 def owe_issue(
-    transaction: Transaction,
+    tx: Transaction,
     integration: Row,
     repository_id: int,
     request: Mapping[str, Any],
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
-    repository = facts.get_repository(transaction, repository_id)
+    repository = facts.get_repository(tx, repository_id)
     action_id = str(uuid.uuid4())
     return add(
-        transaction,
+        tx,
         ISSUE,
         integration,
         repository,
@@ -112,7 +112,7 @@ def owe_issue(
 
 
 def owe_commands(
-    transaction: Transaction,
+    tx: Transaction,
     integration: Row,
     repository_id: int,
     number: int,
@@ -120,10 +120,10 @@ def owe_commands(
 ) -> None:
     """Carry out what is left of the commands in a comment, and answer it in the end."""
     add(
-        transaction,
+        tx,
         COMMANDS,
         integration,
-        facts.get_repository(transaction, repository_id),
+        facts.get_repository(tx, repository_id),
         lane=lane_of(repository_id, number),
         request={"comment_row": comment_row},
         collapse=f"{COMMANDS}:{comment_row}",
@@ -132,7 +132,7 @@ def owe_commands(
 
 
 def owe_commits(
-    transaction: Transaction,
+    tx: Transaction,
     item: Mapping[str, Any],
     integration_id: str,
     *,
@@ -144,12 +144,12 @@ def owe_commits(
     `look` counts the times that it is asked because its answer was of an older head, `after` is
     how long to wait before, in microseconds.
     """
-    integration = acting(transaction, item, integration_id)
+    integration = acting(tx, item, integration_id)
     if integration is None:
         return
-    repository = facts.get_repository(transaction, item["repository_id"])
+    repository = facts.get_repository(tx, item["repository_id"])
     add(
-        transaction,
+        tx,
         COMMITS,
         integration,
         repository,
@@ -163,7 +163,7 @@ def owe_commits(
 
 
 def owe_group_check(
-    transaction: Transaction,
+    tx: Transaction,
     repository_id: int,
     head_sha: str,
     head_ref: str,
@@ -174,12 +174,10 @@ def owe_group_check(
 
     `number` is the pull request whose verdict it gets. Where that is known, its settings count.
     """
-    repository = facts.get_repository(transaction, repository_id)
-    item = number and facts.find_item(transaction, repository_id, "pull_request", number)
+    repository = facts.get_repository(tx, repository_id)
+    item = number and facts.find_item(tx, repository_id, "pull_request", number)
     integration = (
-        acting(transaction, item, integration_id)
-        if item
-        else integrations.find(transaction, integration_id)
+        acting(tx, item, integration_id) if item else integrations.find(tx, integration_id)
     )
     if integration is None or check_setting(integration) == "off":
         return
@@ -191,24 +189,24 @@ def owe_group_check(
         "marker": str(uuid.uuid4()),
         "created_at": times.now(),
     }
-    if merge_groups.add(transaction, group):
-        _owe_group_check(transaction, group, integration, repository)
+    if merge_groups.add(tx, group):
+        _owe_group_check(tx, group, integration, repository)
 
 
 def check_group_again(
-    transaction: Transaction, repository_id: int, head_sha: str, integration_id: str
+    tx: Transaction, repository_id: int, head_sha: str, integration_id: str
 ) -> None:
     """Somebody asked for the check of a merge group anew; nothing if the commit is of none."""
-    group = merge_groups.find(transaction, repository_id, head_sha)
-    integration = integrations.find(transaction, integration_id)
+    group = merge_groups.find(tx, repository_id, head_sha)
+    integration = integrations.find(tx, integration_id)
     if group is not None and integration is not None:
-        repository = facts.get_repository(transaction, repository_id)
-        _owe_group_check(transaction, group, integration, repository, again=True)
+        repository = facts.get_repository(tx, repository_id)
+        _owe_group_check(tx, group, integration, repository, again=True)
 
 
-def checks_all(transaction: Transaction, item: Mapping[str, Any], integration_id: str) -> bool:
+def checks_all(tx: Transaction, item: Mapping[str, Any], integration_id: str) -> bool:
     """Tell whether a pull request is to have the check even if it names no experiment."""
-    integration = acting(transaction, item, integration_id)
+    integration = acting(tx, item, integration_id)
     return integration is not None and check_setting(integration) in ON_ALL
 
 
@@ -218,28 +216,28 @@ def check_setting(integration: Row) -> str:
     return setting
 
 
-def is_checked(transaction: Transaction, item_id: int) -> bool:
+def is_checked(tx: Transaction, item_id: int) -> bool:
     """Tell whether the bot has ever set a check on a pull request."""
-    post = storage.post(transaction, item_id)
+    post = storage.post(tx, item_id)
     return post is not None and post["check_sha"] is not None
 
 
-def refresh_experiment(transaction: Transaction, key: str) -> None:
+def refresh_experiment(tx: Transaction, key: str) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
-    for item in facts.open_pull_requests_of_experiment(transaction, key):
-        owe_posts(transaction, item, (COMMENT, CHECK), item["integration_id"])
+    for item in facts.open_pull_requests_of_experiment(tx, key):
+        owe_posts(tx, item, (COMMENT, CHECK), item["integration_id"])
 
 
-def retry(transaction: Transaction, action: Row) -> bool:
+def retry(tx: Transaction, action: Row) -> bool:
     """Try a failed action again now, or a pending one sooner.
 
     False if another that is pending does the same.
     """
     now = times.now()
-    if action["status"] == "failed" and superseding(transaction, action) is not None:
+    if action["status"] == "failed" and superseding(tx, action) is not None:
         return False
     storage.change(
-        transaction,
+        tx,
         action["id"],
         status="pending",
         next_attempt_at=now,
@@ -247,7 +245,7 @@ def retry(transaction: Transaction, action: Row) -> bool:
         finished_at=None,
         aside=0,
     )
-    storage.wake(transaction, action["queue"], now)
+    storage.wake(tx, action["queue"], now)
     return True
 
 
@@ -274,82 +272,82 @@ def jittered(wait: int) -> int:
     return round(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-def integration_changed(transaction: Transaction, integration: Row) -> None:
+def integration_changed(tx: Transaction, integration: Row) -> None:
     """A credential or a setting was changed: what waits for it is tried with the new one.
 
     That goes for actions that GitHub refused in the last three days because of the old
     credential as well.
     """
     now = times.now()
-    for action in storage.failed_of(transaction, integration["id"], now - GIVE_UP_AFTER):
+    for action in storage.failed_of(tx, integration["id"], now - GIVE_UP_AFTER):
         if '"status":401' in (action["result"] or ""):
-            retry(transaction, action)
-    for action in storage.open_of_integration(transaction, integration["id"]):
-        repository = facts.get_repository(transaction, action["repository_id"])
-        queue, installation_id = _queue(transaction, integration, repository)
+            retry(tx, action)
+    for action in storage.open_of_integration(tx, integration["id"]):
+        repository = facts.get_repository(tx, action["repository_id"])
+        queue, installation_id = _queue(tx, integration, repository)
         if action["status"] == "pending":
             storage.change(
-                transaction,
+                tx,
                 action["id"],
                 queue=queue,
                 installation_id=installation_id,
                 next_attempt_at=now,
             )
-        storage.wake(transaction, queue, now)
+        storage.wake(tx, queue, now)
 
 
-def integration_deleted(transaction: Transaction, integration_id: str) -> None:
+def integration_deleted(tx: Transaction, integration_id: str) -> None:
     """What a deleted integration still owed will not be done."""
     now = times.now()
-    for action in storage.open_of_integration(transaction, integration_id):
+    for action in storage.open_of_integration(tx, integration_id):
         storage.change(
-            transaction,
+            tx,
             action["id"],
             status="failed",
             last_error="the integration was deleted",
             next_attempt_at=None,
             finished_at=now,
         )
-        wake_lane(transaction, action["lane"], now)
+        wake_lane(tx, action["lane"], now)
 
 
-def resume(transaction: Transaction, integration_id: str, installation_id: int) -> None:
+def resume(tx: Transaction, integration_id: str, installation_id: int) -> None:
     """An installation may be called again: what waits for it is tried now."""
     now = times.now()
-    for action in storage.open_of_integration(transaction, integration_id):
+    for action in storage.open_of_integration(tx, integration_id):
         if action["installation_id"] == installation_id and action["status"] == "pending":
-            storage.change(transaction, action["id"], next_attempt_at=now)
-            storage.wake(transaction, action["queue"], now)
+            storage.change(tx, action["id"], next_attempt_at=now)
+            storage.wake(tx, action["queue"], now)
 
 
-def wake_lane(transaction: Transaction, lane: str, now: int) -> None:
+def wake_lane(tx: Transaction, lane: str, now: int) -> None:
     """What waited in other queues for an action of a lane may have its turn now."""
-    for queue in storage.queues_of_lane(transaction, lane):
-        storage.wake(transaction, queue, now)
+    for queue in storage.queues_of_lane(tx, lane):
+        storage.wake(tx, queue, now)
 
 
-def acting(transaction: Transaction, item: Mapping[str, Any], integration_id: str) -> Row | None:
+def acting(tx: Transaction, item: Mapping[str, Any], integration_id: str) -> Row | None:
     """Return the integration that posted on a pull request, saw it first, or sees it now."""
-    post = storage.post(transaction, item["id"])
+    post = storage.post(tx, item["id"])
     candidates = (post["integration_id"] if post else None, item["integration_id"], integration_id)
     for candidate in dict.fromkeys(candidates):
-        found = integrations.find(transaction, candidate) if candidate else None
+        found = integrations.find(tx, candidate) if candidate else None
         if found is not None and found["is_active"]:
             return found
     return None
 
 
 def _owe_check_of_groups(
-    transaction: Transaction, item: Mapping[str, Any], integration: Row, repository: Row
+    tx: Transaction, item: Mapping[str, Any], integration: Row, repository: Row
 ) -> None:
     """Let the merge groups in which a pull request waits follow its verdict."""
     since = times.now() - _GROUP_LASTS
-    for group in merge_groups.waiting(transaction, repository["id"], item["number"], since):
-        _owe_group_check(transaction, group, integration, repository)
+    for group in merge_groups.waiting(tx, repository["id"], item["number"], since):
+        _owe_group_check(tx, group, integration, repository)
 
 
 def _owe_group_check(
-    transaction: Transaction,
+    tx: Transaction,
     group: Mapping[str, Any],
     integration: Row,
     repository: Row,
@@ -359,7 +357,7 @@ def _owe_group_check(
     # A lane of its own: a merge queue waits for nothing that its pull request may wait for.
     name = f"{GROUP_CHECK}:{repository['id']}:{group['head_sha']}"
     add(
-        transaction,
+        tx,
         GROUP_CHECK,
         integration,
         repository,
@@ -371,7 +369,7 @@ def _owe_group_check(
 
 
 def add(
-    transaction: Transaction,
+    tx: Transaction,
     kind: str,
     integration: Row,
     repository: Row,
@@ -387,10 +385,10 @@ def add(
 ) -> str:
     """Owe an action, unless one that is pending does the same by `collapse`; return its id."""
     now = times.now()
-    queue, installation_id = _queue(transaction, integration, repository)
+    queue, installation_id = _queue(tx, integration, repository)
     action_id = action_id or str(uuid.uuid4())
     added = storage.add(
-        transaction,
+        tx,
         {
             "id": action_id,
             "kind": kind,
@@ -413,18 +411,18 @@ def add(
         },
     )
     if added:
-        storage.wake(transaction, queue, now + after)
+        storage.wake(tx, queue, now + after)
     elif collapse is not None:
-        storage.note_news(transaction, collapse, now)
+        storage.note_news(tx, collapse, now)
     return action_id
 
 
-def _queue(transaction: Transaction, integration: Row, repository: Row) -> tuple[str, int | None]:
+def _queue(tx: Transaction, integration: Row, repository: Row) -> tuple[str, int | None]:
     """Return the queue of an integration's actions in a repository, and the installation."""
     config = msgspec.json.decode(integration["config"])
     if config["auth"] == "token":
         return integration["credential"], None
-    installation_id = installations.serving(transaction, integration["id"], repository)
+    installation_id = installations.serving(tx, integration["id"], repository)
     if installation_id is None:
         installation_id = config.get("installation_id")
     return f"{integration['credential']}:{installation_id or '?'}", installation_id
@@ -434,7 +432,7 @@ def lane_of(repository_id: int, number: int) -> str:
     return f"{repository_id}#{number}"
 
 
-def superseding(transaction: Transaction, action: Row) -> Row | None:
+def superseding(tx: Transaction, action: Row) -> Row | None:
     """Return the pending action that has come to stand for `action` while that was running."""
     collapse: str | None = action["collapse"]
-    return storage.pending_like(transaction, collapse) if collapse is not None else None
+    return storage.pending_like(tx, collapse) if collapse is not None else None

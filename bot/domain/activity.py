@@ -58,13 +58,13 @@ class News:
         return self.occurred_at // times.MILLISECOND * times.MILLISECOND + TYPES[self.type]
 
 
-def record(transaction: Transaction, news: Sequence[News]) -> None:
+def record(tx: Transaction, news: Sequence[News]) -> None:
     """Add `news` to the feed."""
     if not news:
         return
     recorded_at = times.now()
     storage.add(
-        transaction,
+        tx,
         [
             {
                 "type": item.type,
@@ -84,9 +84,7 @@ def record(transaction: Transaction, news: Sequence[News]) -> None:
     )
 
 
-def replace(
-    transaction: Transaction, item_id: int, guids: Sequence[str], news: Sequence[News]
-) -> None:
+def replace(tx: Transaction, item_id: int, guids: Sequence[str], news: Sequence[News]) -> None:
     """Make `news` all that the deliveries `guids` have to say of an item; keep what stands."""
     wanted = {
         (one.type, one.experiment_key, one.guid, one.position, one.summary, one.actor): one
@@ -94,7 +92,7 @@ def replace(
     }
     outdated = []
     told_by = set(guids)
-    for row in storage.of_item(transaction, item_id):
+    for row in storage.of_item(tx, item_id):
         if row["guid"] in told_by:
             identity = (
                 row["type"],
@@ -106,8 +104,8 @@ def replace(
             )
             if wanted.pop(identity, None) is None:
                 outdated.append(row["seq"])
-    storage.remove(transaction, outdated)
-    record(transaction, list(wanted.values()))
+    storage.remove(tx, outdated)
+    record(tx, list(wanted.values()))
 
 
 def id_of_seq(seq: int) -> str:

@@ -17,7 +17,7 @@ from bot.storage.database import Row, Transaction
 _NEAR = 2 * times.SECOND
 
 
-def time_of(transaction: Transaction, pull: Row) -> tuple[int, int]:
+def time_of(tx: Transaction, pull: Row) -> tuple[int, int]:
     """Return the times (since, until] in which a push to its head belongs to a pull request.
 
     A branch may serve several pull requests in turn: the time begins where the one before ended,
@@ -25,18 +25,18 @@ def time_of(transaction: Transaction, pull: Row) -> tuple[int, int]:
     branch, where everything else goes by, it begins with the pull request itself.
     """
     until = pull["closed_at"] if pull["closed_at"] is not None else storage.FOREVER
-    if is_default_branch(transaction, pull["head_repository_id"], pull["head_ref"]):
+    if is_default_branch(tx, pull["head_repository_id"], pull["head_ref"]):
         return pull["created_at"] - 1, until
-    since = storage.end_before(transaction, pull)
+    since = storage.end_before(tx, pull)
     return since if since is not None else -storage.FOREVER, until
 
 
-def is_default_branch(transaction: Transaction, repository_id: int, ref: str) -> bool:
-    return facts.default_branch(transaction, repository_id) == ref
+def is_default_branch(tx: Transaction, repository_id: int, ref: str) -> bool:
+    return facts.default_branch(tx, repository_id) == ref
 
 
 def commits_of(
-    transaction: Transaction, pull: Row, commit_ids: Sequence[int] | None = None
+    tx: Transaction, pull: Row, commit_ids: Sequence[int] | None = None
 ) -> tuple[list[Row], list[Row]]:
     """Return the commits of a pull request, and those of which only GitHub can tell.
 
@@ -44,9 +44,9 @@ def commits_of(
     """
     if pull["head_repository_id"] is None or pull["head_ref"] is None:
         return [], []
-    time = time_of(transaction, pull)
-    pushed = storage.pushed_to_head(transaction, pull, time, commit_ids)
-    base_started_at = _start_of_base(transaction, pull) if pushed else None
+    time = time_of(tx, pull)
+    pushed = storage.pushed_to_head(tx, pull, time, commit_ids)
+    base_started_at = _start_of_base(tx, pull) if pushed else None
     decided = [(commit, belongs(pull, base_started_at, commit)) for commit in pushed]
     return (
         [commit for commit, verdict in decided if verdict],
@@ -54,12 +54,12 @@ def commits_of(
     )
 
 
-def _start_of_base(transaction: Transaction, pull: Row) -> int | None:
+def _start_of_base(tx: Transaction, pull: Row) -> int | None:
     """Return when the base of a pull request was made, None if it was always there."""
     if pull["base_ref"] is None:
         return None
     led_there_at = pull["base_since"] if pull["base_since"] is not None else pull["created_at"]
-    return storage.last_start(transaction, pull["repository_id"], pull["base_ref"], led_there_at)
+    return storage.last_start(tx, pull["repository_id"], pull["base_ref"], led_there_at)
 
 
 def belongs(pull: Row, base_started_at: int | None, commit: Row) -> bool | None:

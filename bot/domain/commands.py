@@ -55,7 +55,7 @@ class Comment:
 
 
 def take_in(
-    transaction: Transaction,
+    tx: Transaction,
     comment: Comment,
     invocations: Sequence[Invocation],
     refusal: str | None = None,
@@ -66,11 +66,11 @@ def take_in(
     it runs and nobody is answered.
     """
     repository_id, author, now = comment.repository_id, comment.author, comment.created_at
-    if storage.is_throttled(transaction, repository_id, author, now - _QUIET):
+    if storage.is_throttled(tx, repository_id, author, now - _QUIET):
         return
-    left = MAX_A_MINUTE - storage.written_since(transaction, repository_id, author, now - _MINUTE)
+    left = MAX_A_MINUTE - storage.written_since(tx, repository_id, author, now - _MINUTE)
     row_id = storage.add_comment(
-        transaction,
+        tx,
         {
             "repository_id": repository_id,
             "kind": comment.kind,
@@ -103,15 +103,15 @@ def take_in(
             "status": "pending",
             "created_at": now,
         }
-        storage.add(transaction, values)
+        storage.add(tx, values)
         if reason is not None:
-            row = storage.find(transaction, command_id)
+            row = storage.find(tx, command_id)
             assert row is not None
-            refuse(transaction, row, reason, allowed=False)
+            refuse(tx, row, reason, allowed=False)
         if position >= left:
             break
     if refusal is None:
-        _go_on(transaction, row_id)
+        _go_on(tx, row_id)
 
 
 def invocation_of(row: Row) -> Invocation:
@@ -120,7 +120,7 @@ def invocation_of(row: Row) -> Invocation:
 
 
 def executed(
-    transaction: Transaction,
+    tx: Transaction,
     row: Row,
     permission: str,
     about: Sequence[str],
@@ -131,7 +131,7 @@ def executed(
     """A command has taken effect, or waits for the action that is its effect."""
     is_waiting = action_id is not None
     storage.change(
-        transaction,
+        tx,
         row["id"],
         status="waiting" if is_waiting else "done",
         allowed=1,
@@ -141,11 +141,11 @@ def executed(
         finished_at=None if is_waiting else times.now(),
     )
     if not is_waiting:
-        _tell(transaction, row, "command.executed", about)
+        _tell(tx, row, "command.executed", about)
 
 
 def refuse(
-    transaction: Transaction,
+    tx: Transaction,
     row: Row,
     reason: str,
     *,
@@ -155,7 +155,7 @@ def refuse(
 ) -> None:
     """A command is not carried out, or has `failed`; `reason` says why, in Markdown."""
     storage.change(
-        transaction,
+        tx,
         row["id"],
         status=status,
         allowed=None if allowed is None else int(allowed),
@@ -164,58 +164,54 @@ def refuse(
         result=reason,
         finished_at=times.now(),
     )
-    _tell(transaction, row, "command.refused", ())
+    _tell(tx, row, "command.refused", ())
 
 
-def action_ended(transaction: Transaction, request: str, error: str | None, result: str) -> None:
+def action_ended(tx: Transaction, request: str, error: str | None, result: str) -> None:
     """The action that a command waited for is done, or has failed with `error`.
 
     `request` is the action's; one that no command ordered is passed over.
     """
     asked = msgspec.json.decode(request)
-    row = storage.find(transaction, asked.get("command_id", ""))
+    row = storage.find(tx, asked.get("command_id", ""))
     if row is None or row["status"] not in ("waiting", "failed"):
         return
     if error is not None and row["status"] == "waiting":
-        refuse(transaction, row, f"GitHub refused: {error}", allowed=True, status="failed")
+        refuse(tx, row, f"GitHub refused: {error}", allowed=True, status="failed")
     if error is None:
-        storage.change(
-            transaction, row["id"], status="done", result=result, finished_at=times.now()
-        )
-        _tell(transaction, row, "command.executed", asked["experiment_keys"])
+        storage.change(tx, row["id"], status="done", result=result, finished_at=times.now())
+        _tell(tx, row, "command.executed", asked["experiment_keys"])
     if row["status"] == "waiting":
-        _go_on(transaction, row["comment_row"])
+        _go_on(tx, row["comment_row"])
 
 
-def comment_failed(transaction: Transaction, request: str, error: str) -> None:
+def comment_failed(tx: Transaction, request: str, error: str) -> None:
     """A comment's action has failed: what it had not come to yet will not run."""
-    for row in storage.of_comment(transaction, msgspec.json.decode(request)["comment_row"]):
+    for row in storage.of_comment(tx, msgspec.json.decode(request)["comment_row"]):
         if row["status"] == "pending":
-            refuse(transaction, row, error, allowed=False)
+            refuse(tx, row, error, allowed=False)
 
 
-def integration_deleted(transaction: Transaction, integration_id: str) -> None:
+def integration_deleted(tx: Transaction, integration_id: str) -> None:
     """What a deleted integration had not come to yet will not run."""
-    for row in storage.unfinished_of_integration(transaction, integration_id):
-        refuse(transaction, row, "The integration was deleted.", allowed=False)
+    for row in storage.unfinished_of_integration(tx, integration_id):
+        refuse(tx, row, "The integration was deleted.", allowed=False)
 
 
-def _go_on(transaction: Transaction, comment_row: int) -> None:
-    comment = storage.comment(transaction, comment_row)
-    integration = integrations.find(transaction, comment["integration_id"])
+def _go_on(tx: Transaction, comment_row: int) -> None:
+    comment = storage.comment(tx, comment_row)
+    integration = integrations.find(tx, comment["integration_id"])
     if integration is not None:
         actions.owe_commands(
-            transaction, integration, comment["repository_id"], comment["number"], comment_row
+            tx, integration, comment["repository_id"], comment["number"], comment_row
         )
 
 
-def _tell(transaction: Transaction, row: Row, type_: str, about: Sequence[str]) -> None:
+def _tell(tx: Transaction, row: Row, type_: str, about: Sequence[str]) -> None:
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
-    comment = storage.comment(transaction, row["comment_row"])
-    item = facts.find_item(
-        transaction, comment["repository_id"], comment["kind"], comment["number"]
-    )
-    keys = list(about) or _named(transaction, invocation_of(row)) or _linked(transaction, item)
+    comment = storage.comment(tx, row["comment_row"])
+    item = facts.find_item(tx, comment["repository_id"], comment["kind"], comment["number"])
+    keys = list(about) or _named(tx, invocation_of(row)) or _linked(tx, item)
     verb = "Ran" if type_ == "command.executed" else "Refused"
     news = [
         activity.News(
@@ -231,17 +227,17 @@ def _tell(transaction: Transaction, row: Row, type_: str, about: Sequence[str]) 
         )
         for key in keys
     ]
-    activity.record(transaction, news)
+    activity.record(tx, news)
 
 
-def _named(transaction: Transaction, invocation: Invocation) -> list[str]:
+def _named(tx: Transaction, invocation: Invocation) -> list[str]:
     words = [*invocation.words, *(value for name, value in invocation.options if name == "key")]
-    return [key for key in dict.fromkeys(words) if experiments.exists(transaction, key)]
+    return [key for key in dict.fromkeys(words) if experiments.exists(tx, key)]
 
 
-def _linked(transaction: Transaction, item: Row | None) -> list[str]:
+def _linked(tx: Transaction, item: Row | None) -> list[str]:
     if item is None:
         return []
     target = Item(item["id"], item["repository_id"], item["kind"], item["number"])
-    rows = link_storage.of_target(transaction, target.kind, target.id)
+    rows = link_storage.of_target(tx, target.kind, target.id)
     return [row["experiment_key"] for row in rows]

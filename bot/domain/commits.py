@@ -28,7 +28,7 @@ class Pushed:
     distinct: bool | None = None  # whether the push was the first to bring it; None if not said
 
 
-def observe(transaction: Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]]) -> None:
+def observe(tx: Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]]) -> None:
     """Keep the commits of one push, and link each to its keys and to what its branch belongs to.
 
     A commit that is known already, from this delivery or another branch, is kept once.
@@ -40,18 +40,14 @@ def observe(transaction: Transaction, pushed: Sequence[tuple[Pushed, Sequence[st
         by_sha.setdefault(one.sha, (one, keys))
     branch = pushed[0][0]
     repository_id, ref = branch.repository_id, branch.ref
-    storage.add_commits(transaction, [_row(one) for one, _ in by_sha.values()])
-    rows = storage.commits_by_sha(transaction, repository_id, list(by_sha))
-    times = _keep_on_branch(
-        transaction, branch, {rows[sha]["id"]: one for sha, (one, _) in by_sha.items()}
-    )
-    rows.update(_keep_first_push(transaction, branch, list(rows.values())))
-    links.link_messages(
-        transaction, [(rows[sha], keys) for sha, (_, keys) in by_sha.items() if keys]
-    )
-    links.pushed(transaction, repository_id, ref, times, branch.integration_id)
+    storage.add_commits(tx, [_row(one) for one, _ in by_sha.values()])
+    rows = storage.commits_by_sha(tx, repository_id, list(by_sha))
+    times = _keep_on_branch(tx, branch, {rows[sha]["id"]: one for sha, (one, _) in by_sha.items()})
+    rows.update(_keep_first_push(tx, branch, list(rows.values())))
+    links.link_messages(tx, [(rows[sha], keys) for sha, (_, keys) in by_sha.items() if keys])
+    links.pushed(tx, repository_id, ref, times, branch.integration_id)
     news = [sha for sha, row in rows.items() if row["id"] in times]
-    links.came_to_base(transaction, repository_id, ref, news)
+    links.came_to_base(tx, repository_id, ref, news)
 
 
 def _row(pushed: Pushed) -> dict[str, Any]:
@@ -63,13 +59,13 @@ def _row(pushed: Pushed) -> dict[str, Any]:
 
 
 def _keep_on_branch(
-    transaction: Transaction, branch: Pushed, pushed: Mapping[int, Pushed]
+    tx: Transaction, branch: Pushed, pushed: Mapping[int, Pushed]
 ) -> dict[int, tuple[int, ...]]:
     """Keep when commits, by id, came to their branch first, and whether they were new then.
 
     Returns, of those for which that is news, the time now and, if there was one, the time before.
     """
-    known = storage.on_branch(transaction, branch.repository_id, branch.ref, list(pushed))
+    known = storage.on_branch(tx, branch.repository_id, branch.ref, list(pushed))
     times: dict[int, tuple[int, ...]] = {}
     news = []
     for commit_id, one in pushed.items():
@@ -93,7 +89,7 @@ def _keep_on_branch(
             }
         )
     if news:
-        storage.set_on_branch(transaction, news)
+        storage.set_on_branch(tx, news)
     return times
 
 
@@ -103,9 +99,7 @@ def _is_better(is_new: int | None, known: int | None) -> bool:
     return order.index(is_new) > order.index(known)
 
 
-def _keep_first_push(
-    transaction: Transaction, branch: Pushed, rows: Sequence[Row]
-) -> dict[str, Row]:
+def _keep_first_push(tx: Transaction, branch: Pushed, rows: Sequence[Row]) -> dict[str, Row]:
     """Let commits tell of this push if none brought them earlier, to whichever branch.
 
     Returns those that told of another, by SHA.
@@ -120,7 +114,7 @@ def _keep_first_push(
         "actor": branch.actor,
         "guid": branch.guid,
     }
-    storage.set_first_push(transaction, [{"id": one, **first_push} for one in changed])
-    now = storage.commits_by_id(transaction, changed)
-    links.first_push_changed(transaction, list(now.values()))
+    storage.set_first_push(tx, [{"id": one, **first_push} for one in changed])
+    now = storage.commits_by_id(tx, changed)
+    links.first_push_changed(tx, list(now.values()))
     return {row["sha"]: row for row in now.values()}

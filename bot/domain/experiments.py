@@ -16,49 +16,49 @@ _SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
 
 
-def create(transaction: Transaction, values: dict[str, Any], actor: str) -> Row | None:
+def create(tx: Transaction, values: dict[str, Any], actor: str) -> Row | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     now = times.now()
     columns = _columns(values)
     columns["search"] = _search(columns)
-    row = storage.add(transaction, {**columns, "created_at": now, "updated_at": now})
+    row = storage.add(tx, {**columns, "created_at": now, "updated_at": now})
     if row is None:
         return None
-    links.set_resolved(transaction, row["key"], resolved=True)
-    _tell(transaction, row, "experiment.created", f"Created experiment {row['name']}", actor)
-    actions.refresh_experiment(transaction, row["key"])
+    links.set_resolved(tx, row["key"], resolved=True)
+    _tell(tx, row, "experiment.created", f"Created experiment {row['name']}", actor)
+    actions.refresh_experiment(tx, row["key"])
     return row
 
 
-def change(transaction: Transaction, key: str, values: dict[str, Any], actor: str) -> Row | None:
+def change(tx: Transaction, key: str, values: dict[str, Any], actor: str) -> Row | None:
     """Change what `values` names, keep the rest; None if there is no such experiment.
 
     A change that changes nothing leaves `updated_at` and the feed alone.
     """
-    old = storage.find(transaction, key)
+    old = storage.find(tx, key)
     if old is None:
         return None
     changed = {name: value for name, value in _columns(values).items() if old[name] != value}
     if not changed:
         return old
     changed["search"] = _search({**dict(old), **changed})
-    storage.change(transaction, key, {**changed, "updated_at": times.now()})
-    row = storage.find(transaction, key)
+    storage.change(tx, key, {**changed, "updated_at": times.now()})
+    row = storage.find(tx, key)
     assert row is not None
     if "status" in changed:
         summary = f"Status of {row['name']}: {old['status']} → {row['status']}"
-        _tell(transaction, row, "experiment.status_changed", summary, actor)
+        _tell(tx, row, "experiment.status_changed", summary, actor)
     if changed.keys() & _SHOWN:
-        actions.refresh_experiment(transaction, key)
+        actions.refresh_experiment(tx, key)
     return row
 
 
-def delete(transaction: Transaction, key: str) -> bool:
+def delete(tx: Transaction, key: str) -> bool:
     """Delete an experiment. Its links and feed stay: the links become unresolved."""
-    if not storage.remove(transaction, key):
+    if not storage.remove(tx, key):
         return False
-    links.set_resolved(transaction, key, resolved=False)
-    actions.refresh_experiment(transaction, key)
+    links.set_resolved(tx, key, resolved=False)
+    actions.refresh_experiment(tx, key)
     return True
 
 
@@ -78,7 +78,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "tags": msgspec.json.encode(values["tags"]).decode()}
 
 
-def _tell(transaction: Transaction, row: Row, type_: str, summary: str, actor: str) -> None:
+def _tell(tx: Transaction, row: Row, type_: str, summary: str, actor: str) -> None:
     news = activity.News(
         type=type_,
         experiment_key=row["key"],
@@ -87,4 +87,4 @@ def _tell(transaction: Transaction, row: Row, type_: str, summary: str, actor: s
         summary=summary,
         html_url=row["url"],
     )
-    activity.record(transaction, [news])
+    activity.record(tx, [news])

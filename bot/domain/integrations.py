@@ -107,16 +107,14 @@ def load(row: Row, vault: Vault) -> Integration:
     )
 
 
-def note_secret(
-    transaction: Transaction, integration: Integration, position: int, now: int
-) -> None:
+def note_secret(tx: Transaction, integration: Integration, position: int, now: int) -> None:
     """Keep, to the minute, which of several secrets in force GitHub signs with.
 
     `position` is that in `secrets_at`. With one secret there is nothing to tell, nor to write.
     """
     if integration.previous_secrets:
         storage.secret_used(
-            transaction,
+            tx,
             integration.id,
             integration.updated_at,
             now,
@@ -151,7 +149,7 @@ def not_listed(api_url: str) -> str:
 
 
 def create(
-    transaction: Transaction,
+    tx: Transaction,
     vault: Vault,
     api_urls: Sequence[str],
     values: Mapping[str, Any],
@@ -165,7 +163,7 @@ def create(
     now = times.now()
     integration_id = integration_id or str(uuid.uuid4())
     storage.add(
-        transaction,
+        tx,
         {
             "id": integration_id,
             "name": values["name"],
@@ -180,13 +178,13 @@ def create(
             "updated_at": now,
         },
     )
-    row = storage.find(transaction, integration_id)
+    row = storage.find(tx, integration_id)
     assert row is not None
     return row
 
 
 def change(
-    transaction: Transaction,
+    tx: Transaction,
     vault: Vault,
     api_urls: Sequence[str],
     integration_id: str,
@@ -197,7 +195,7 @@ def change(
     A webhook secret that is replaced verifies for `secret_grace_seconds` more. Given without a
     new secret, that cuts the time of the earlier ones short.
     """
-    row = storage.find(transaction, integration_id)
+    row = storage.find(tx, integration_id)
     if row is None:
         return None
     old_secrets = vault.open(row["secrets"])
@@ -224,7 +222,7 @@ def change(
     if "is_active" in values:
         columns["is_active"] = int(values["is_active"])
     storage.change(
-        transaction,
+        tx,
         integration_id,
         {
             **columns,
@@ -236,17 +234,15 @@ def change(
         },
     )
     if is_rotated:
-        storage.forget_secret_use(transaction, integration_id)
+        storage.forget_secret_use(tx, integration_id)
     listed = [entry.lower() for entry in config.get("repositories") or ()]
-    places.keep_only(transaction, integration_id, listed)
-    changed = storage.find(transaction, integration_id)
+    places.keep_only(tx, integration_id, listed)
+    changed = storage.find(tx, integration_id)
     assert changed is not None
-    actions.integration_changed(transaction, changed)
+    actions.integration_changed(tx, changed)
     if actions.check_setting(changed) not in ("off", actions.check_setting(row)):
         scope = load(changed, vault).scope
-        refresh.check_setting_changed(
-            transaction, changed, lambda repository: allows(transaction, scope, repository)
-        )
+        refresh.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
     return changed
 
 
@@ -256,13 +252,13 @@ def version(row: Row) -> str:
     return hashlib.sha256(msgspec.json.encode(own)).hexdigest()[:20]
 
 
-def delete(transaction: Transaction, integration_id: str) -> bool:
+def delete(tx: Transaction, integration_id: str) -> bool:
     """Take an integration out of service; False if there is none. What it owed is given up."""
-    if not storage.mark_deleted(transaction, integration_id, times.now()):
+    if not storage.mark_deleted(tx, integration_id, times.now()):
         return False
-    places.keep_only(transaction, integration_id, [])
-    actions.integration_deleted(transaction, integration_id)
-    commands.integration_deleted(transaction, integration_id)
+    places.keep_only(tx, integration_id, [])
+    actions.integration_deleted(tx, integration_id)
+    commands.integration_deleted(tx, integration_id)
     return True
 
 

@@ -37,14 +37,14 @@ _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def observe(
-    transaction: Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
+    tx: Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
 ) -> Item:
     """Take in one version of an item.
 
     A delivery that was taken in before, through whichever integration, changes nothing; neither
     does one that is older than the item's deletion or transfer.
     """
-    row = facts.find_item(transaction, repository_id, kind, number)
+    row = facts.find_item(tx, repository_id, kind, number)
     if row is None:
         columns = _columns(carried_forward(None, snapshot))
         columns.update(
@@ -53,44 +53,44 @@ def observe(
             number=number,
             integration_id=snapshot.integration_id,
         )
-        item_id = facts.add_item(transaction, columns)
+        item_id = facts.add_item(tx, columns)
         if item_id is not None:
             item = Item(item_id, repository_id, kind, number)
-            _add_version(transaction, item, snapshot)
+            _add_version(tx, item, snapshot)
             story = Story()
             step(story, item, snapshot)
             assert story.facts is not None
             now = story.facts
-            links.set_of_item(transaction, item, now, {}, story.links)
-            activity.record(transaction, story.news)
+            links.set_of_item(tx, item, now, {}, story.links)
+            activity.record(tx, story.news)
             if kind == "pull_request" and now.closed_at is not None:
-                links.time_changed(transaction, item_id, None)
-            _owe(transaction, item, None, now, {}, story.links)
+                links.time_changed(tx, item_id, None)
+            _owe(tx, item, None, now, {}, story.links)
             return item
-        row = facts.find_item(transaction, repository_id, kind, number)
+        row = facts.find_item(tx, repository_id, kind, number)
         assert row is not None
 
     item = Item(row["id"], repository_id, kind, number)
     if row["gone_at"] is not None and snapshot.at <= row["gone_at"]:
         return item
-    if not _add_version(transaction, item, snapshot):
+    if not _add_version(tx, item, snapshot):
         return item
-    before = links.of_item(transaction, item)
+    before = links.of_item(tx, item)
     if snapshot.order >= (row["version_at"], row["version_rank"]) and not row["decided"]:
         story = Story(_facts(row), dict(before))
         step(story, item, snapshot)
-        activity.record(transaction, story.news)
+        activity.record(tx, story.news)
     else:
-        story = _retold(transaction, item)
-    _settle(transaction, item, row, before, story, snapshot.integration_id)
+        story = _retold(tx, item)
+    _settle(tx, item, row, before, story, snapshot.integration_id)
     return item
 
 
-def decide(transaction: Transaction, item: Item, decision: Decision) -> None:
+def decide(tx: Transaction, item: Item, decision: Decision) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
-    row = facts.get_item(transaction, item.id)
+    row = facts.get_item(tx, item.id)
     added = facts.add_decision(
-        transaction,
+        tx,
         {
             "item_id": item.id,
             "guid": decision.guid,
@@ -106,17 +106,16 @@ def decide(transaction: Transaction, item: Item, decision: Decision) -> None:
     )
     if not added:
         return
-    facts.set_item_decided(transaction, item.id)
-    before = links.of_item(transaction, item)
-    story = _retold(transaction, item)
-    _settle(transaction, item, row, before, story, decision.integration_id)
+    facts.set_item_decided(tx, item.id)
+    before = links.of_item(tx, item)
+    story = _retold(tx, item)
+    _settle(tx, item, row, before, story, decision.integration_id)
 
 
-def _retold(transaction: Transaction, item: Item) -> Story:
+def _retold(tx: Transaction, item: Item) -> Story:
     """Return the whole story of an item, and bring the feed in line with it."""
     versions = [
-        msgspec.json.decode(text, type=Snapshot)
-        for text in facts.versions_of_item(transaction, item.id)
+        msgspec.json.decode(text, type=Snapshot) for text in facts.versions_of_item(tx, item.id)
     ]
     decisions = [
         Decision(
@@ -129,16 +128,16 @@ def _retold(transaction: Transaction, item: Item) -> Story:
             made_at=row["made_at"],
             after=(row["version_at"], row["version_rank"]),
         )
-        for row in facts.decisions_of_item(transaction, item.id)
+        for row in facts.decisions_of_item(tx, item.id)
     ]
     story = retell(item, decisions, versions)
     told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
-    activity.replace(transaction, item.id, told_by, story.news)
+    activity.replace(tx, item.id, told_by, story.news)
     return story
 
 
 def _settle(
-    transaction: Transaction,
+    tx: Transaction,
     item: Item,
     row: Row,
     before: Mapping[str, Link],
@@ -149,18 +148,18 @@ def _settle(
     now = story.facts
     assert now is not None
     columns = _columns(now)
-    facts.update_item(transaction, item.id, columns)
-    links.set_of_item(transaction, item, now, before, story.links)
+    facts.update_item(tx, item.id, columns)
+    links.set_of_item(tx, item, now, before, story.links)
     if before and any(row[name] != columns[name] for name in _LISTED_BY):
-        link_storage.follow_item(transaction, item.kind, item.id)
+        link_storage.follow_item(tx, item.kind, item.id)
     if item.kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
-        links.time_changed(transaction, item.id, row)
+        links.time_changed(tx, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
-    _owe(transaction, item, row, now, before, story.links)
+    _owe(tx, item, row, now, before, story.links)
 
 
 def _owe(
-    transaction: Transaction,
+    tx: Transaction,
     item: Item,
     row: Row | None,
     now: Snapshot,
@@ -185,26 +184,26 @@ def _owe(
     if before.keys() == after.keys() and not after:
         first = row["integration_id"] if row is not None else now.integration_id
         seen = {"id": item.id, "integration_id": first}
-        is_checked = is_reopened and actions.is_checked(transaction, item.id)
-        if not is_checked and not actions.checks_all(transaction, seen, now.integration_id):
+        is_checked = is_reopened and actions.is_checked(tx, item.id)
+        if not is_checked and not actions.checks_all(tx, seen, now.integration_id):
             return
-    kept = facts.get_item(transaction, item.id)
-    actions.owe_posts(transaction, kept, kinds, now.integration_id)
+    kept = facts.get_item(tx, item.id)
+    actions.owe_posts(tx, kept, kinds, now.integration_id)
 
 
-def forget(transaction: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
+def forget(tx: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
     """An item is gone: its last links go, and nothing older than `at` brings it back."""
-    row = facts.find_item(transaction, repository_id, kind, number)
+    row = facts.find_item(tx, repository_id, kind, number)
     if row is None or (row["gone_at"] is not None and row["gone_at"] >= at):
         return
     item = Item(row["id"], repository_id, kind, number)
-    before = links.of_item(transaction, item)
-    links.set_of_item(transaction, item, _facts(row), before, {})
-    facts.set_item_gone(transaction, item.id, max(at, row["version_at"]))
+    before = links.of_item(tx, item)
+    links.set_of_item(tx, item, _facts(row), before, {})
+    facts.set_item_gone(tx, item.id, max(at, row["version_at"]))
 
 
 def move(
-    transaction: Transaction,
+    tx: Transaction,
     old: tuple[int, int],
     new: tuple[int, int],
     at: int,
@@ -214,16 +213,16 @@ def move(
     The new issue must have been observed. Safe to repeat, and in either order of the two
     deliveries that tell of a transfer.
     """
-    row = facts.find_item(transaction, old[0], "issue", old[1])
-    target = facts.find_item(transaction, new[0], "issue", new[1])
+    row = facts.find_item(tx, old[0], "issue", old[1])
+    target = facts.find_item(tx, new[0], "issue", new[1])
     if row is None or target is None or row["id"] == target["id"]:
         return
     source = Item(row["id"], old[0], "issue", old[1])
     item = Item(target["id"], new[0], "issue", new[1])
-    before = links.of_item(transaction, item)
-    brought = links.of_item(transaction, source)
+    before = links.of_item(tx, item)
+    brought = links.of_item(tx, source)
     named = {key: link for key, link in brought.items() if link.linked_by not in BY_HAND}
-    links.set_of_item(transaction, item, _facts(target), before, {**before, **named})
+    links.set_of_item(tx, item, _facts(target), before, {**before, **named})
     for key, link in brought.items():
         if link.linked_by in BY_HAND:
             decision = Decision(
@@ -235,15 +234,15 @@ def move(
                 integration_id=link.integration_id,
                 made_at=link.linked_at,
             )
-            decide(transaction, item, decision)
-    forget(transaction, old[0], "issue", old[1], at)
+            decide(tx, item, decision)
+    forget(tx, old[0], "issue", old[1], at)
 
 
 def close_all_of_repository(
-    transaction: Transaction, repository_id: int, at: int, actor: str | None, guid: str
+    tx: Transaction, repository_id: int, at: int, actor: str | None, guid: str
 ) -> None:
     """A repository was deleted: what was open in it is closed; links and feed stay as history."""
-    for row in facts.open_items(transaction, repository_id):
+    for row in facts.open_items(tx, repository_id):
         now = _facts(row)
         snapshot = Snapshot(
             guid=guid,
@@ -253,7 +252,7 @@ def close_all_of_repository(
             keys={
                 key: link.linked_by
                 for key, link in links.of_item(
-                    transaction, Item(row["id"], repository_id, row["kind"], row["number"])
+                    tx, Item(row["id"], repository_id, row["kind"], row["number"])
                 ).items()
                 if link.linked_by not in BY_HAND
             },
@@ -261,16 +260,16 @@ def close_all_of_repository(
             state="closed",
             title=now.title,
         )
-        observe(transaction, repository_id, row["kind"], row["number"], snapshot)
+        observe(tx, repository_id, row["kind"], row["number"], snapshot)
 
 
-def _add_version(transaction: Transaction, item: Item, snapshot: Snapshot) -> bool:
+def _add_version(tx: Transaction, item: Item, snapshot: Snapshot) -> bool:
     text = msgspec.json.encode(snapshot).decode()
     # A GUID is the event's, whichever integration receives it; another id is the sender's own.
     guid = snapshot.guid
     if ":" not in guid and not _GUID.fullmatch(guid):
         guid = f"{snapshot.integration_id}:{guid}"
-    return facts.add_version(transaction, item.id, guid, snapshot.order, text)
+    return facts.add_version(tx, item.id, guid, snapshot.order, text)
 
 
 def _columns(now: Snapshot) -> dict[str, Any]:

@@ -15,26 +15,24 @@ from bot.storage.database import Row, Transaction
 STEP = 50  # pull requests
 
 
-def owe_rewriting(transaction: Transaction, repository: Row) -> None:
+def owe_rewriting(tx: Transaction, repository: Row) -> None:
     """Look over all that the bot has written in a repository that has become public."""
-    for integration_id in storage.who_wrote_in(transaction, repository["id"]):
-        integration = integrations.find(transaction, integration_id)
+    for integration_id in storage.who_wrote_in(tx, repository["id"]):
+        integration = integrations.find(tx, integration_id)
         if integration is not None and integration["is_active"]:
-            _owe(transaction, integration, repository, {"rewrite": True})
+            _owe(tx, integration, repository, {"rewrite": True})
             return
 
 
-def check_setting_changed(
-    transaction: Transaction, integration: Row, allows: Callable[[Row], bool]
-) -> None:
+def check_setting_changed(tx: Transaction, integration: Row, allows: Callable[[Row], bool]) -> None:
     """Bring the checks of the open pull requests that an integration looks after up to date."""
-    for repository in facts.repositories_with_open_pull_requests(transaction, integration["id"]):
+    for repository in facts.repositories_with_open_pull_requests(tx, integration["id"]):
         if allows(repository):
-            _owe(transaction, integration, repository, {})
+            _owe(tx, integration, repository, {})
 
 
 def take_step(
-    transaction: Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
+    tx: Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
 ) -> int:
     """Take one step of a refresh, and owe the next; return how many pull requests it was about.
 
@@ -42,37 +40,37 @@ def take_step(
     """
     rewrite = bool(request.get("rewrite"))
     if rewrite and "before" not in request:
-        for comment in commands.replies_to_strangers(transaction, repository_id):
-            _owe_rewriting_of_reply(transaction, comment)
+        for comment in commands.replies_to_strangers(tx, repository_id):
+            _owe_rewriting_of_reply(tx, comment)
     find = facts.posted_on if rewrite else facts.open_pull_requests
-    items = find(transaction, repository_id, request.get("before"), STEP)
+    items = find(tx, repository_id, request.get("before"), STEP)
     for item in items:
         if rewrite:
             actions.owe_posts(
-                transaction, item, (actions.COMMENT, actions.CHECK), integration_id, rewrite=True
+                tx, item, (actions.COMMENT, actions.CHECK), integration_id, rewrite=True
             )
         elif (
-            actions.checks_all(transaction, item, integration_id)
-            or actions.is_checked(transaction, item["id"])
-            or links.of_target(transaction, "pull_request", item["id"])
+            actions.checks_all(tx, item, integration_id)
+            or actions.is_checked(tx, item["id"])
+            or links.of_target(tx, "pull_request", item["id"])
         ):
-            actions.owe_posts(transaction, item, (actions.CHECK,), integration_id)
-    integration = integrations.find(transaction, integration_id)
+            actions.owe_posts(tx, item, (actions.CHECK,), integration_id)
+    integration = integrations.find(tx, integration_id)
     if len(items) == STEP and integration is not None:
-        repository = facts.get_repository(transaction, repository_id)
+        repository = facts.get_repository(tx, repository_id)
         rest = {**request, "before": items[-1]["number"]}
-        _owe(transaction, integration, repository, rest)
+        _owe(tx, integration, repository, rest)
     return len(items)
 
 
-def _owe_rewriting_of_reply(transaction: Transaction, comment: Row) -> None:
-    integration = integrations.find(transaction, comment["integration_id"])
+def _owe_rewriting_of_reply(tx: Transaction, comment: Row) -> None:
+    integration = integrations.find(tx, comment["integration_id"])
     if integration is not None:
         actions.add(
-            transaction,
+            tx,
             actions.COMMANDS,
             integration,
-            facts.get_repository(transaction, comment["repository_id"]),
+            facts.get_repository(tx, comment["repository_id"]),
             lane=actions.lane_of(comment["repository_id"], comment["number"]),
             request={"comment_row": comment["id"], "rewrite": True},
             collapse=f"{actions.COMMANDS}:{comment['id']}:rewrite",
@@ -80,13 +78,11 @@ def _owe_rewriting_of_reply(transaction: Transaction, comment: Row) -> None:
         )
 
 
-def _owe(
-    transaction: Transaction, integration: Row, repository: Row, request: Mapping[str, Any]
-) -> None:
+def _owe(tx: Transaction, integration: Row, repository: Row, request: Mapping[str, Any]) -> None:
     what = "rewrite" if request.get("rewrite") else "checks"
     place = request.get("before", "")
     actions.add(
-        transaction,
+        tx,
         actions.REFRESH,
         integration,
         repository,

@@ -57,7 +57,7 @@ class Scope:
 
 
 def admit(
-    transaction: Transaction,
+    tx: Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None = None,
@@ -71,8 +71,8 @@ def admit(
     whatever it is called later. `old_name` is what a rename says that it was called before,
     `confirmed` are names and ids that GitHub itself has said belong together.
     """
-    row = _find(transaction, scope, full_name, github_id, old_name)
-    if scope.entries is None or (row is not None and _has_place(transaction, scope, row)):
+    row = _find(tx, scope, full_name, github_id, old_name)
+    if scope.entries is None or (row is not None and _has_place(tx, scope, row)):
         return row
     listed = scope.entry_of(full_name)
     known = scope.entry_of(row["full_name"]) if row is not None else None
@@ -84,28 +84,28 @@ def admit(
         return row
     is_from_outside = row is not None and known is None
     name = full_name if listed or row is None else row["full_name"]
-    if is_from_outside or _is_taken(transaction, scope, row, name, github_id):
+    if is_from_outside or _is_taken(tx, scope, row, name, github_id):
         if listed is None:
             raise NotAllowed
         raise Unconfirmed(full_name, github_id)
     return row
 
 
-def allows(transaction: Transaction, scope: Scope, repository: Row) -> bool:
+def allows(tx: Transaction, scope: Scope, repository: Row) -> bool:
     """Tell whether an integration may act on a repository that is known."""
-    return scope.lists(repository["full_name"]) or _has_place(transaction, scope, repository)
+    return scope.lists(repository["full_name"]) or _has_place(tx, scope, repository)
 
 
-def allows_name(transaction: Transaction, scope: Scope, full_name: str) -> bool:
+def allows_name(tx: Transaction, scope: Scope, full_name: str) -> bool:
     """Tell whether an integration may act on what has a name now, as far as is known here."""
     if scope.lists(full_name):
         return True
-    rows = facts.repositories_by_name(transaction, scope.host, full_name)
-    return bool(rows) and _has_place(transaction, scope, rows[0])
+    rows = facts.repositories_by_name(tx, scope.host, full_name)
+    return bool(rows) and _has_place(tx, scope, rows[0])
 
 
 def resolve(
-    transaction: Transaction,
+    tx: Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None = None,
@@ -123,28 +123,26 @@ def resolve(
     is believed only if it is newer, since a late one still carries the old name. Raises
     NotAllowed, Unconfirmed.
     """
-    row = admit(transaction, scope, full_name, github_id, old_name=old_name, confirmed=confirmed)
+    row = admit(tx, scope, full_name, github_id, old_name=old_name, confirmed=confirmed)
     if row is None:
-        row = facts.add_repository(
-            transaction, scope.host, github_id, full_name, updated_at, default_branch
-        )
-        observe_visibility(transaction, row, visibility, updated_at)
-        _take_place(transaction, scope, row, full_name)
+        row = facts.add_repository(tx, scope.host, github_id, full_name, updated_at, default_branch)
+        observe_visibility(tx, row, visibility, updated_at)
+        _take_place(tx, scope, row, full_name)
         return int(row["id"])
-    _take_place(transaction, scope, row, full_name)
+    _take_place(tx, scope, row, full_name)
     if github_id is not None and row["github_id"] is None:
-        facts.identify_repository(transaction, row["id"], github_id)
+        facts.identify_repository(tx, row["id"], github_id)
     is_certain = (full_name.lower(), github_id) in confirmed
     if row["full_name"] != full_name and (
         is_certain or _is_news(row["named_at"], updated_at, is_rename)
     ):
-        facts.name_repository(transaction, row["id"], full_name, updated_at or row["named_at"])
+        facts.name_repository(tx, row["id"], full_name, updated_at or row["named_at"])
     if default_branch is not None and row["default_branch"] != default_branch:
-        facts.set_default_branch(transaction, row["id"], default_branch)
+        facts.set_default_branch(tx, row["id"], default_branch)
     if row["visibility"] != visibility:
-        observe_visibility(transaction, row, visibility, updated_at)
+        observe_visibility(tx, row, visibility, updated_at)
     if row["deleted_at"] is not None and (updated_at or 0) > row["deleted_at"]:
-        facts.set_repository_deleted(transaction, row["id"], None)
+        facts.set_repository_deleted(tx, row["id"], None)
     return int(row["id"])
 
 
@@ -158,9 +156,7 @@ def visibility_of(private: Any, visibility: Any) -> str | None:
     return {True: "private", False: "public"}.get(private) if isinstance(private, bool) else None
 
 
-def observe_visibility(
-    transaction: Transaction, row: Row, visibility: str | None, at: int | None
-) -> None:
+def observe_visibility(tx: Transaction, row: Row, visibility: str | None, at: int | None) -> None:
     """Keep who sees a repository, unless something newer is known.
 
     Once everybody does, what the bot has written there is looked over.
@@ -168,9 +164,9 @@ def observe_visibility(
     known_at = row["visibility_at"]
     if visibility is None or (at is not None and known_at is not None and at < known_at):
         return
-    facts.set_visibility(transaction, row["id"], visibility, at if at is not None else known_at)
+    facts.set_visibility(tx, row["id"], visibility, at if at is not None else known_at)
     if visibility == "public" and row["visibility"] != "public":
-        refresh.owe_rewriting(transaction, row)
+        refresh.owe_rewriting(tx, row)
 
 
 def is_public(row: Row) -> bool:
@@ -179,7 +175,7 @@ def is_public(row: Row) -> bool:
 
 
 def other(
-    transaction: Transaction,
+    tx: Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None = None,
@@ -192,58 +188,56 @@ def other(
     of it already stays as it is.
     """
     try:
-        row = admit(transaction, scope, full_name, github_id)
+        row = admit(tx, scope, full_name, github_id)
     except (NotAllowed, Unconfirmed):
         return None
     if row is None:
-        if facts.repositories_by_name(transaction, scope.host, full_name):
+        if facts.repositories_by_name(tx, scope.host, full_name):
             return None
-        row = facts.add_repository(
-            transaction, scope.host, github_id, full_name, updated_at, default_branch
-        )
+        row = facts.add_repository(tx, scope.host, github_id, full_name, updated_at, default_branch)
     return int(row["id"])
 
 
 def _find(
-    transaction: Transaction,
+    tx: Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None,
     old_name: str | None,
 ) -> Row | None:
     if github_id is not None:
-        row = facts.repository_by_github_id(transaction, scope.host, github_id)
+        row = facts.repository_by_github_id(tx, scope.host, github_id)
         if row is not None:
             return row
     # One that was only known by its old name so far is known by its id from now on.
     is_ours = old_name is not None and github_id is not None and scope.lists(old_name)
     for name in ([old_name] if is_ours else []) + [full_name]:
-        for row in facts.repositories_by_name(transaction, scope.host, name or ""):
+        for row in facts.repositories_by_name(tx, scope.host, name or ""):
             # A name may have passed to another repository; one that is known by its id is not it.
             if github_id is None or row["github_id"] is None:
                 return row
     return None
 
 
-def _has_place(transaction: Transaction, scope: Scope, row: Row) -> bool:
-    held = places.of_repository(transaction, scope.integration_id, row["id"])
+def _has_place(tx: Transaction, scope: Scope, row: Row) -> bool:
+    held = places.of_repository(tx, scope.integration_id, row["id"])
     return any(entry in (scope.entries or ()) for entry in held)
 
 
-def _take_place(transaction: Transaction, scope: Scope, row: Row, full_name: str) -> None:
+def _take_place(tx: Transaction, scope: Scope, row: Row, full_name: str) -> None:
     """Note under which entry a repository has come, the first time."""
     entry = scope.entry_of(full_name) or scope.entry_of(row["full_name"])
-    if entry is not None and not _has_place(transaction, scope, row):
-        places.hold(transaction, scope.integration_id, entry, row["id"])
+    if entry is not None and not _has_place(tx, scope, row):
+        places.hold(tx, scope.integration_id, entry, row["id"])
 
 
 def _is_taken(
-    transaction: Transaction, scope: Scope, row: Row | None, full_name: str, github_id: int
+    tx: Transaction, scope: Scope, row: Row | None, full_name: str, github_id: int
 ) -> bool:
     """Tell whether another repository is known under a name, or has its place on the list."""
-    found = list(facts.repositories_by_name(transaction, scope.host, full_name))
+    found = list(facts.repositories_by_name(tx, scope.host, full_name))
     if full_name.lower() in (scope.entries or ()):
-        found += places.holders(transaction, scope.integration_id, full_name.lower())
+        found += places.holders(tx, scope.integration_id, full_name.lower())
     return any(
         one["deleted_at"] is None
         and one["github_id"] not in (None, github_id)

@@ -10,14 +10,14 @@ from bot.storage.database import Transaction
 _ENOUGH = 80  # of 100
 
 
-def close_keys(transaction: Transaction, key: str, limit: int = 1) -> list[str]:
+def close_keys(tx: Transaction, key: str, limit: int = 1) -> list[str]:
     """Return the keys of experiments that are nearest to `key`, at most `limit`."""
-    return closest(key, experiments.keys(transaction), limit)
+    return closest(key, experiments.keys(tx), limit)
 
 
-def close_to_each(transaction: Transaction, keys: Sequence[str]) -> dict[str, str]:
+def close_to_each(tx: Transaction, keys: Sequence[str]) -> dict[str, str]:
     """Return for each of `keys` the nearest key of an experiment, if one is near enough."""
-    known = experiments.keys(transaction) if keys else []
+    known = experiments.keys(tx) if keys else []
     compared = [utils.default_process(one) for one in known]  # once, not for each of `keys`
     found = {}
     for key in keys:

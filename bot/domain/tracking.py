@@ -73,9 +73,9 @@ def body_of(request: Mapping[str, Any], action_id: str) -> str:
     return f"{text}\n\n{marker(action_id)}".strip()
 
 
-def created(transaction: Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
+def created(tx: Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
     """The issue of an action exists: keep it, link it, tell the feed. False if that was known."""
-    action = storage.unfinished_of_marker(transaction, action_id)
+    action = storage.unfinished_of_marker(tx, action_id)
     if action is None or action["repository_id"] != repository_id:
         return False
     request = msgspec.json.decode(action["request"])
@@ -93,7 +93,7 @@ def created(transaction: Transaction, action_id: str, repository_id: int, issue:
         labels=issue.labels,
         created_at=issue.created_at,
     )
-    item = items.observe(transaction, repository_id, "issue", issue.number, snapshot)
+    item = items.observe(tx, repository_id, "issue", issue.number, snapshot)
     for key in request["experiment_keys"]:
         decision = Decision(
             guid=f"action:{action_id}:{key}",
@@ -104,7 +104,7 @@ def created(transaction: Transaction, action_id: str, repository_id: int, issue:
             integration_id=action["integration_id"],
             made_at=times.now(),
         )
-        items.decide(transaction, item, decision)
+        items.decide(tx, item, decision)
         news = activity.News(
             type="issue.created",
             experiment_key=key,
@@ -115,9 +115,9 @@ def created(transaction: Transaction, action_id: str, repository_id: int, issue:
             repository_id=repository_id,
             item_id=item.id,
         )
-        activity.record(transaction, [news])
+        activity.record(tx, [news])
     storage.change(
-        transaction,
+        tx,
         action_id,
         number=issue.number,
         status="done",
@@ -126,5 +126,5 @@ def created(transaction: Transaction, action_id: str, repository_id: int, issue:
         next_attempt_at=None,
         finished_at=times.now(),
     )
-    commands.action_ended(transaction, action["request"], None, f"created #{issue.number}")
+    commands.action_ended(tx, action["request"], None, f"created #{issue.number}")
     return True

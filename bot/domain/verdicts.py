@@ -24,7 +24,7 @@ class Verdict:
 
 
 def verdict_of(
-    transaction: Transaction,
+    tx: Transaction,
     linked: Sequence[Row],
     setting: str,
     *,
@@ -38,7 +38,7 @@ def verdict_of(
     """
     unknown = [link["experiment_key"] for link in linked if link["status"] is None]
     if unknown:
-        return _unknown(transaction, unknown, is_told=is_told)
+        return _unknown(tx, unknown, is_told=is_told)
     if linked:
         return _known(linked) if is_told else _known_to_strangers(linked)
     if setting == "required":
@@ -57,10 +57,10 @@ def verdict_of(
 _HOW = f"A pull request belongs to an experiment by a line such as {_EXAMPLE} in its description."
 
 
-def _unknown(transaction: Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
+def _unknown(tx: Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
     lines = []
     for key in keys:
-        close = suggestions.close_keys(transaction, key) if is_told else []
+        close = suggestions.close_keys(tx, key) if is_told else []
         hint = f" Did you mean {texts.code(close[0])}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
     advice = "Correct the key in the description, or create the experiment."

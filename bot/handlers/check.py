@@ -30,8 +30,6 @@ async def all_pressed(event: Event, delivery: Delivery) -> None:
 
 def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) -> None:
     repository_id = delivery.repository(repository)
-    for item in facts.open_pull_requests_of_head(delivery.transaction, repository_id, sha):
-        actions.owe_posts(
-            delivery.transaction, item, (actions.CHECK,), delivery.integration_id, again=True
-        )
-    actions.check_group_again(delivery.transaction, repository_id, sha, delivery.integration_id)
+    for item in facts.open_pull_requests_of_head(delivery.tx, repository_id, sha):
+        actions.owe_posts(delivery.tx, item, (actions.CHECK,), delivery.integration_id, again=True)
+    actions.check_group_again(delivery.tx, repository_id, sha, delivery.integration_id)

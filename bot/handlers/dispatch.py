@@ -24,7 +24,7 @@ class Delivery:
     itself has told. `received_at` stands in for times that a payload lacks, in microseconds.
     """
 
-    transaction: Transaction
+    tx: Transaction
     scope: Scope
     guid: str
     received_at: int
@@ -34,7 +34,7 @@ class Delivery:
     @classmethod
     def of(
         cls,
-        transaction: Transaction,
+        tx: Transaction,
         scope: Scope,
         event: Event,
         received_at: int,
@@ -42,7 +42,7 @@ class Delivery:
     ) -> "Delivery":
         """Return what the handlers of `event` are given."""
         return cls(
-            transaction,
+            tx,
             scope,
             event.delivery_id,
             received_at,
@@ -75,7 +75,7 @@ class Delivery:
         about = subject_of(event.data)
         if about is not None and self.scope.entries is not None:
             repositories.admit(
-                self.transaction,
+                self.tx,
                 self.scope,
                 about.full_name,
                 about.id,
@@ -95,7 +95,7 @@ class Delivery:
         Raises NotAllowed, Unconfirmed.
         """
         repository_id = repositories.resolve(
-            self.transaction,
+            self.tx,
             self.scope,
             repository.full_name,
             repository.id,
@@ -108,7 +108,7 @@ class Delivery:
         )
         if self.installation_id is not None:
             installations.observe_repository(
-                self.transaction, self.integration_id, repository_id, self.installation_id
+                self.tx, self.integration_id, repository_id, self.installation_id
             )
         return repository_id
 
@@ -129,7 +129,7 @@ class Delivery:
         Nothing that is known of it changes.
         """
         return repositories.other(
-            self.transaction,
+            self.tx,
             self.scope,
             repository.full_name,
             repository.id,

@@ -21,7 +21,7 @@ async def changed(event: Event, delivery: Delivery) -> None:
     row_id = _remember(delivery, payload.installation, payload.action or "")
     if payload.repositories is not None:
         installations.set_repositories(
-            delivery.transaction,
+            delivery.tx,
             row_id,
             _listed(delivery, payload.repositories),
             [],
@@ -34,7 +34,7 @@ async def repositories_changed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.InstallationRepositoriesEvent)
     row_id = _remember(delivery, payload.installation, payload.action or "")
     installations.set_repositories(
-        delivery.transaction,
+        delivery.tx,
         row_id,
         _listed(delivery, payload.repositories_added or ()),
         _listed(delivery, payload.repositories_removed or ()),
@@ -51,9 +51,9 @@ def _listed(
 
 def _remember(delivery: Delivery, installation: payloads.Installation, action: str) -> int:
     if action in ("unsuspend", "created", "new_permissions_accepted"):
-        actions.resume(delivery.transaction, delivery.integration_id, installation.id)
+        actions.resume(delivery.tx, delivery.integration_id, installation.id)
     return installations.observe(
-        delivery.transaction,
+        delivery.tx,
         installations.Observed(
             host=delivery.host,
             installation_id=installation.id,

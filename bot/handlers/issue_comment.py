@@ -43,7 +43,7 @@ async def created(event: Event, delivery: Delivery) -> None:
     page = f"issues/{issue.number}#issuecomment-{comment.id}"
     address = delivery.address(comment.html_url, about, page) or ""
     commands.take_in(
-        delivery.transaction,
+        delivery.tx,
         commands.Comment(
             repository_id=repository_id,
             kind="pull_request" if is_pull_request else "issue",
@@ -70,7 +70,5 @@ def _author(payload: payloads.IssueCommentEvent) -> str | None:
 def _reason_not_to(delivery: Delivery) -> str | None:
     if delivery.installation_id is None:
         return None
-    state = installations.cannot_act(
-        delivery.transaction, delivery.integration_id, delivery.installation_id
-    )
+    state = installations.cannot_act(delivery.tx, delivery.integration_id, delivery.installation_id)
     return _CANNOT_ACT[state] if state else None

@@ -31,17 +31,17 @@ async def observed(event: Event, delivery: Delivery) -> None:
         _recognise(delivery, repository_id, issue, action_id)
     _observe(delivery, repository_id, issue, payload, actor)
     if payload.action == "deleted":
-        items.forget(delivery.transaction, repository_id, "issue", issue.number, at)
+        items.forget(delivery.tx, repository_id, "issue", issue.number, at)
     if payload.action == "transferred" and changes.new_issue and changes.new_repository:
         there = delivery.other_repository(changes.new_repository)
         if there is not None:
             moved = in_its_place(delivery, changes.new_issue, changes.new_repository)
             _observe(delivery, there, moved, payload, actor)
-            items.move(delivery.transaction, here, (there, moved.number), at)
+            items.move(delivery.tx, here, (there, moved.number), at)
     if payload.action == "opened" and changes.old_issue and changes.old_repository:
         there = delivery.other_repository(changes.old_repository)
         if there is not None:
-            items.move(delivery.transaction, (there, changes.old_issue.number), here, at)
+            items.move(delivery.tx, (there, changes.old_issue.number), here, at)
 
 
 def in_its_place(
@@ -67,7 +67,7 @@ def _recognise(
         created_at=created_at,
         updated_at=delivery.time(issue.updated_at) or created_at,
     )
-    tracking.created(delivery.transaction, action_id, repository_id, created)
+    tracking.created(delivery.tx, action_id, repository_id, created)
 
 
 def _observe(
@@ -109,4 +109,4 @@ def take_in(
         created_at=delivery.time(issue.created_at),
         closed_at=delivery.time(issue.closed_at),
     )
-    items.observe(delivery.transaction, repository_id, "issue", issue.number, snapshot)
+    items.observe(delivery.tx, repository_id, "issue", issue.number, snapshot)

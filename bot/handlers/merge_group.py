@@ -51,7 +51,7 @@ def check(
     if head_sha is None or not _SHA.fullmatch(head_sha) or not head_sha.strip("0"):
         return
     actions.owe_group_check(
-        delivery.transaction,
+        delivery.tx,
         repository_id,
         head_sha,
         head_ref or "",
@@ -61,7 +61,7 @@ def check(
 
 
 def end(delivery: Delivery, repository_id: int, head_ref: str) -> None:
-    merge_groups.end(delivery.transaction, repository_id, head_ref, delivery.received_at)
+    merge_groups.end(delivery.tx, repository_id, head_ref, delivery.received_at)
 
 
 def number_of(head_ref: str) -> int | None:

@@ -67,7 +67,7 @@ def take_in(delivery: Delivery, payload: payloads.PullRequestEvent) -> Item:
         closed_at=delivery.time(pull.closed_at),
         merged_at=merged_at,
     )
-    return items.observe(delivery.transaction, repository_id, "pull_request", number, snapshot)
+    return items.observe(delivery.tx, repository_id, "pull_request", number, snapshot)
 
 
 def _belongs_to(
@@ -119,7 +119,7 @@ def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own:
 
 
 def take_in_fetched(
-    transaction: Transaction, integration: Integration, repository: str, number: int, fetched: Any
+    tx: Transaction, integration: Integration, repository: str, number: int, fetched: Any
 ) -> Item:
     """Take in a pull request that GitHub was asked for, as if a delivery had brought it.
 
@@ -139,7 +139,7 @@ def take_in_fetched(
     told = payload.repository
     confirmed = {(told.full_name.lower(), told.id)} if told and told.id is not None else set()
     delivery = Delivery(
-        transaction=transaction,
+        tx=tx,
         scope=integration.scope,
         guid=f"fetched:{uuid.uuid4()}",
         received_at=times.now(),

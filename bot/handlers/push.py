@@ -55,7 +55,7 @@ async def pushed(event: Event, delivery: Delivery) -> None:
             distinct=commit.distinct if isinstance(commit.distinct, bool) else None,
         )
         found.append((one, keys_of_message))
-    commits.observe(delivery.transaction, found)
+    commits.observe(delivery.tx, found)
     if payload.created is True:
         ref = payload.ref.removeprefix(BRANCH)
-        links.branch_started(delivery.transaction, repository_id, ref, pushed_at)
+        links.branch_started(delivery.tx, repository_id, ref, pushed_at)

@@ -29,9 +29,9 @@ async def publicized(event: Event, delivery: Delivery) -> None:
     """
     payload = payloads.read(event.data, payloads.RepositoryEvent)
     repository_id = delivery.repository(payload.repository)
-    row = facts.get_repository(delivery.transaction, repository_id)
+    row = facts.get_repository(delivery.tx, repository_id)
     at = delivery.time(payload.repository.updated_at)
-    repositories.observe_visibility(delivery.transaction, row, "public", at)
+    repositories.observe_visibility(delivery.tx, row, "public", at)
 
 
 @router.register("repository", action="deleted")
@@ -40,7 +40,7 @@ async def deleted(event: Event, delivery: Delivery) -> None:
     repository_id = delivery.repository(payload.repository)
     at = delivery.time(payload.repository.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
-    facts.set_repository_deleted(delivery.transaction, repository_id, at)
+    facts.set_repository_deleted(delivery.tx, repository_id, at)
     items.close_all_of_repository(
-        delivery.transaction, repository_id, delivery.received_at, actor, delivery.guid
+        delivery.tx, repository_id, delivery.received_at, actor, delivery.guid
     )

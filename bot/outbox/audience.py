@@ -23,13 +23,11 @@ async def is_told(job: Job, item_id: int) -> bool:
     Raises CallFailed if GitHub does not answer.
     """
 
-    def known(transaction: Transaction) -> tuple[bool | None, Row]:
-        item = facts.get_item(transaction, item_id)
-        if not links.of_target(transaction, "pull_request", item_id):
+    def known(tx: Transaction) -> tuple[bool | None, Row]:
+        item = facts.get_item(tx, item_id)
+        if not links.of_target(tx, "pull_request", item_id):
             return False, item  # there is nothing to tell, unless a link comes this very moment
-        return is_told_by_what_is_known(
-            facts.get_repository(transaction, item["repository_id"]), item
-        ), item
+        return is_told_by_what_is_known(facts.get_repository(tx, item["repository_id"]), item), item
 
     told, item = await job.read(known)
     if told is not None:

@@ -32,16 +32,16 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(transaction: Transaction) -> tuple[Row, Verdict | None]:
-        item = facts.get_item(transaction, item_id)
-        linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
+    def state(tx: Transaction) -> tuple[Row, Verdict | None]:
+        item = facts.get_item(tx, item_id)
+        linked = links.of_targets_with_experiments(tx, "pull_request", item_id)
         # None where none is named, but a check of before is not left as it was.
         is_there = bool(item["head_sha"]) and post["check_sha"] == item["head_sha"]
         setting = job.integration.check
-        return item, verdict_of(transaction, linked, setting, is_there=is_there, is_told=is_told)
+        return item, verdict_of(tx, linked, setting, is_there=is_there, is_told=is_told)
 
     is_told = await audience.is_told(job, item_id)
-    post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
+    post = await job.write(lambda tx: storage.see_to_post(tx, item_id))
     item, verdict = await job.read(state)
     sha = item["head_sha"]
     is_checked = item["state"] == "open" and job.integration.check != "off"

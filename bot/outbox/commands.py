@@ -121,11 +121,11 @@ async def _fetch(job: Job, comment: Row) -> Any | None:
         return None
 
 
-def _silence(transaction: Transaction, comment: Row, reason: str) -> None:
-    storage.change_comment(transaction, comment["id"], seen=1, silent=1)
-    for row in storage.of_comment(transaction, comment["id"]):
+def _silence(tx: Transaction, comment: Row, reason: str) -> None:
+    storage.change_comment(tx, comment["id"], seen=1, silent=1)
+    for row in storage.of_comment(tx, comment["id"]):
         if row["status"] == "pending":
-            commands.refuse(transaction, row, reason, allowed=False)
+            commands.refuse(tx, row, reason, allowed=False)
 
 
 async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
@@ -148,7 +148,7 @@ async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
 
 
 def _execute(
-    transaction: Transaction,
+    tx: Transaction,
     job: Job,
     comment: Row,
     row: Row,
@@ -156,14 +156,14 @@ def _execute(
     item: Item,
     author: _Author,
 ) -> bool:
-    now = storage.find(transaction, row["id"])
+    now = storage.find(tx, row["id"])
     if now is None or now["status"] != "pending":
         return False  # settled meanwhile
     invocation = commands.invocation_of(row)
     if invocation.problem is not None:
         raise Refusal(f"It cannot be read: {invocation.problem}.")
     the_run = Run(
-        transaction=transaction,
+        tx=tx,
         commands=job.services.commands,
         id=row["id"],
         invocation=invocation,
@@ -182,7 +182,7 @@ def _execute(
         right = texts.code(f"/experiment {command.usage}")
         raise Refusal(f"{misuse} Usage: {right}") from None
     commands.executed(
-        transaction,
+        tx,
         row,
         author.permission or "",
         the_run.about,

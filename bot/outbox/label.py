@@ -24,10 +24,10 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(transaction: Transaction) -> tuple[bool, Row | None]:
-        item = facts.get_item(transaction, item_id)
-        linked = bool(links.of_target(transaction, "pull_request", item_id))
-        return linked and item["gone_at"] is None, storage.post(transaction, item_id)
+    def state(tx: Transaction) -> tuple[bool, Row | None]:
+        item = facts.get_item(tx, item_id)
+        linked = bool(links.of_target(tx, "pull_request", item_id))
+        return linked and item["gone_at"] is None, storage.post(tx, item_id)
 
     is_linked, post = await job.read(state)
     present = post["label"] if post else None

@@ -29,18 +29,18 @@ _UNKNOWN = Verdict(
 async def run(job: Job) -> dict[str, Any]:
     sha = job.request["head_sha"]
 
-    def state(transaction: Transaction) -> tuple[Row | None, Row | None]:
-        group = merge_groups.find(transaction, job.repository_id, sha)
+    def state(tx: Transaction) -> tuple[Row | None, Row | None]:
+        group = merge_groups.find(tx, job.repository_id, sha)
         if group is None or group["number"] is None:
             return group, None
         number = group["number"]
-        return group, facts.find_item(transaction, job.repository_id, "pull_request", number)
+        return group, facts.find_item(tx, job.repository_id, "pull_request", number)
 
-    def of_item(transaction: Transaction, item_id: int) -> Verdict | None:
-        linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
+    def of_item(tx: Transaction, item_id: int) -> Verdict | None:
+        linked = links.of_targets_with_experiments(tx, "pull_request", item_id)
         # Silence would block the queue, also where pull requests that name none have no check.
         setting = "required" if job.integration.check == "required" else "always"
-        return verdict_of(transaction, linked, setting, is_told=is_told)
+        return verdict_of(tx, linked, setting, is_told=is_told)
 
     group, item = await job.read(state)
     if group is None or job.integration.check == "off":
@@ -48,7 +48,7 @@ async def run(job: Job) -> dict[str, Any]:
     verdict, address = None, f"{job.services.settings.public_url}/"
     if item is not None:
         is_told = await audience.is_told(job, item["id"])
-        verdict = await job.read(lambda transaction: of_item(transaction, item["id"]))
+        verdict = await job.read(lambda tx: of_item(tx, item["id"]))
         address = f"{address}pull-requests/{job.repository}/{item['number']}"
     verdict = verdict or _UNKNOWN
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
@@ -70,6 +70,4 @@ async def run(job: Job) -> dict[str, Any]:
 
 
 async def _keep(job: Job, sha: str, **values: Any) -> None:
-    await job.write(
-        lambda transaction: merge_groups.change(transaction, job.repository_id, sha, **values)
-    )
+    await job.write(lambda tx: merge_groups.change(tx, job.repository_id, sha, **values))

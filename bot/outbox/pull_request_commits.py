@@ -30,10 +30,10 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def question(transaction: Transaction) -> tuple[Row, list[Row]]:
-        pull = facts.get_item(transaction, item_id)
-        is_linked = bool(link_storage.of_target(transaction, "pull_request", item_id))
-        return pull, branches.commits_of(transaction, pull)[1] if is_linked else []
+    def question(tx: Transaction) -> tuple[Row, list[Row]]:
+        pull = facts.get_item(tx, item_id)
+        is_linked = bool(link_storage.of_target(tx, "pull_request", item_id))
+        return pull, branches.commits_of(tx, pull)[1] if is_linked else []
 
     pull, unclear = await job.read(question)
     if not unclear:
@@ -47,28 +47,26 @@ async def run(job: Job) -> dict[str, Any]:
         raise Temporary("GitHub's answer does not list commits") from None
     look = job.request.get("look", 1)
 
-    def answered(transaction: Transaction) -> bool:
-        is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(transaction, pull, listed)
+    def answered(tx: Transaction) -> bool:
+        is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(tx, pull, listed)
         answer = {
             one["id"]: one["sha"] in listed for one in unclear if is_final or one["sha"] in listed
         }
-        links.answered(transaction, item_id, pull["base_ref"] or "", answer)
+        links.answered(tx, item_id, pull["base_ref"] or "", answer)
         if len(answer) == len(unclear):
             return True
         wait = _WAITS[look - 1]
-        actions.owe_commits(transaction, pull, job.integration.id, look=look + 1, after=wait)
+        actions.owe_commits(tx, pull, job.integration.id, look=look + 1, after=wait)
         return False
 
     is_final = await job.write(answered)
     return {"asked": len(unclear), "listed": len(listed), "asked_again": not is_final}
 
 
-def _is_new(transaction: Transaction, pull: Row, listed: set[str]) -> bool:
+def _is_new(tx: Transaction, pull: Row, listed: set[str]) -> bool:
     """Tell whether a list is not of an older head than the pushes of which we know."""
     until = pushes.FOREVER if pull["closed_at"] is None else pull["closed_at"]
-    newest = pushes.newest_on_branch(
-        transaction, pull["head_repository_id"], pull["head_ref"], until
-    )
+    newest = pushes.newest_on_branch(tx, pull["head_repository_id"], pull["head_ref"], until)
     if not newest or newest[0]["sha"] in listed:
         return True
     # In whatever order a push tells its commits, what it was the first to bring came with it.

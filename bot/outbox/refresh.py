@@ -15,8 +15,6 @@ __all__ = ["KIND", "run"]
 
 async def run(job: Job) -> dict[str, Any]:
     looked_at = await job.write(
-        lambda transaction: refresh.take_step(
-            transaction, job.integration.id, job.repository_id, job.request
-        )
+        lambda tx: refresh.take_step(tx, job.integration.id, job.repository_id, job.request)
     )
     return {"pull_requests": looked_at}

@@ -113,8 +113,8 @@ class Outbox:
             self._is_new = False
         now = times.now()
 
-        def due(transaction: Transaction) -> tuple[list[str], int | None]:
-            return storage.due_queues(transaction, now, _AT_ONCE), storage.next_due(transaction)
+        def due(tx: Transaction) -> tuple[list[str], int | None]:
+            return storage.due_queues(tx, now, _AT_ONCE), storage.next_due(tx)
 
         queues, next_due = await self._services.database.read(due)
         for queue in queues:
@@ -154,7 +154,7 @@ class Outbox:
             if held is not None:
                 await self._give_back(held)
 
-    def _inherit(self, transaction: Transaction) -> None:
+    def _inherit(self, tx: Transaction) -> None:
         """Free the queues of processes that have died on this machine: it was perhaps our own.
 
         What they had in hand is tried again when no call of theirs can be under way any more. What
@@ -162,60 +162,60 @@ class Outbox:
         """
         now = times.now()
         for api_url in self._services.settings.github_api_urls:
-            storage.hasten_kept(transaction, not_listed(api_url), now)
-        for queue in storage.leased_queues(transaction, now):
+            storage.hasten_kept(tx, not_listed(api_url), now)
+        for queue in storage.leased_queues(tx, now):
             if owner.is_dead(queue["owner"]):
-                for action in storage.running_in(transaction, queue["queue"]):
-                    _put_back(transaction, action, now + _NEEDED, action["last_error"])
-                storage.release(transaction, queue["queue"], queue["owner"])
-                storage.wake(transaction, queue["queue"], now)
+                for action in storage.running_in(tx, queue["queue"]):
+                    _put_back(tx, action, now + _NEEDED, action["last_error"])
+                storage.release(tx, queue["queue"], queue["owner"])
+                storage.wake(tx, queue["queue"], now)
 
-    def _claim(self, transaction: Transaction, queue: str) -> _Held | None:
+    def _claim(self, tx: Transaction, queue: str) -> _Held | None:
         now = times.now()
-        row = storage.claim(transaction, queue, self._owner, now, now + LEASE)
+        row = storage.claim(tx, queue, self._owner, now, now + LEASE)
         if row is None:
             return None
         # What is still running here was left by a process that died.
-        for action in storage.running_in(transaction, queue):
-            _put_back(transaction, action, now, action["last_error"])
+        for action in storage.running_in(tx, queue):
+            _put_back(tx, action, now, action["last_error"])
         writes = msgspec.json.decode(row["writes"], type=list[tuple[float, bool]])
         return _Held(queue, now + LEASE, row["failures"], Pace(writes))
 
-    def _begin(self, transaction: Transaction, held: _Held) -> Row | None:
+    def _begin(self, tx: Transaction, held: _Held) -> Row | None:
         """Mark the next action as running; None if nothing is due or the queue has to wait."""
         now = times.now()
         if now < held.not_before:
             return None
-        if not storage.renew(transaction, held.name, self._owner, now + LEASE):
+        if not storage.renew(tx, held.name, self._owner, now + LEASE):
             raise _LeaseLost
         held.leased_until = now + LEASE
-        action = storage.head(transaction, held.name, now)
+        action = storage.head(tx, held.name, now)
         if action is None:
             return None
-        waiting = storage.waiting(transaction, held.name, now, MANY_WAITING + 1)
+        waiting = storage.waiting(tx, held.name, now, MANY_WAITING + 1)
         held.pace.many_waiting = waiting > MANY_WAITING
         attempts = action["attempts"] + 1
-        storage.change(transaction, action["id"], status="running", attempts=attempts, aside=0)
+        storage.change(tx, action["id"], status="running", attempts=attempts, aside=0)
         return action
 
     async def _give_back(self, held: _Held) -> None:
         """Release a queue, with the pause that it needs and the time of its next action."""
 
-        def job(transaction: Transaction) -> None:
-            if not storage.renew(transaction, held.name, self._owner, held.leased_until):
+        def job(tx: Transaction) -> None:
+            if not storage.renew(tx, held.name, self._owner, held.leased_until):
                 return
-            for action in storage.running_in(transaction, held.name):
-                _put_back(transaction, action, times.now(), action["last_error"])
+            for action in storage.running_in(tx, held.name):
+                _put_back(tx, action, times.now(), action["last_error"])
             storage.change_queue(
-                transaction,
+                tx,
                 held.name,
                 self._owner,
                 not_before=held.not_before,
-                due_at=storage.earliest(transaction, held.name),
+                due_at=storage.earliest(tx, held.name),
                 failures=held.failures,
                 writes=_writes(held.pace),
             )
-            storage.release(transaction, held.name, self._owner)
+            storage.release(tx, held.name, self._owner)
 
         try:
             await asyncio.shield(self._services.database.write(job))
@@ -289,9 +289,9 @@ class Outbox:
         )
 
     async def _is_allowed(self, integration: Integration, action: Row) -> bool:
-        def job(transaction: Transaction) -> bool:
-            repository = facts.get_repository(transaction, action["repository_id"])
-            return repositories.allows(transaction, integration.scope, repository)
+        def job(tx: Transaction) -> bool:
+            repository = facts.get_repository(tx, action["repository_id"])
+            return repositories.allows(tx, integration.scope, repository)
 
         return integration.repositories is None or await self._services.database.read(job)
 
@@ -345,7 +345,7 @@ class Outbox:
 
     def _finish(
         self,
-        transaction: Transaction,
+        tx: Transaction,
         held: _Held,
         action: Row,
         attempt: int,
@@ -355,22 +355,22 @@ class Outbox:
     ) -> None:
         now = times.now()
         writes = _writes(held.pace)
-        if not storage.change_queue(transaction, held.name, self._owner, writes=writes):
+        if not storage.change_queue(tx, held.name, self._owner, writes=writes):
             raise _LeaseLost
         if failure is None:
             if held.failures >= _OUTAGE:  # GitHub is back: what failed meanwhile waits no longer
-                storage.hasten(transaction, held.name, now)
+                storage.hasten(tx, held.name, now)
             held.failures = 0
-            integrations.clear_last_error(transaction, action["integration_id"], _where(action))
-        current = storage.find(transaction, action["id"])
+            integrations.clear_last_error(tx, action["integration_id"], _where(action))
+        current = storage.find(tx, action["id"])
         if current is None or current["status"] != "running":
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
-            _succeeded(transaction, action, result, doubts, now)
+            _succeeded(tx, action, result, doubts, now)
         elif isinstance(failure, NotListed):
-            self._park(transaction, action, str(failure))
+            self._park(tx, action, str(failure))
         elif isinstance(failure, Refused):
-            _refused(transaction, action, attempt, failure, now)
+            _refused(tx, action, attempt, failure, now)
         elif isinstance(failure, Limited):
             held.failures += 1
             seconds = failure.seconds
@@ -378,29 +378,29 @@ class Outbox:
                 seconds = _BARE_LIMIT * 2 ** min(held.failures - 1, 6)
             held.not_before = now + min(round(seconds * times.SECOND), _LONGEST_LIMIT)
             # Nothing took effect, so it does not count.
-            storage.change(transaction, action["id"], attempts=action["attempts"])
-            _put_back(transaction, action, held.not_before, str(failure))
+            storage.change(tx, action["id"], attempts=action["attempts"])
+            _put_back(tx, action, held.not_before, str(failure))
         elif now >= current["give_up_at"]:
-            _give_up(transaction, action, str(failure))
+            _give_up(tx, action, str(failure))
         else:
             held.failures += 1
             pause = min(_FIRST_PAUSE * 2 ** min(held.failures - 1, 20), _LONGEST_PAUSE)
             held.not_before = now + actions.jittered(pause)
-            _put_back(transaction, action, now + actions.backoff(attempt), str(failure))
-        actions.wake_lane(transaction, action["lane"], now)
+            _put_back(tx, action, now + actions.backoff(attempt), str(failure))
+        actions.wake_lane(tx, action["lane"], now)
 
-    def _park(self, transaction: Transaction, action: Row, reason: str) -> None:
+    def _park(self, tx: Transaction, action: Row, reason: str) -> None:
         """Let an action wait for something that people do, without an attempt."""
         now = times.now()
-        storage.change(transaction, action["id"], attempts=action["attempts"])
+        storage.change(tx, action["id"], attempts=action["attempts"])
         if now >= action["give_up_at"]:
-            _give_up(transaction, action, reason)
+            _give_up(tx, action, reason)
         else:
-            _put_back(transaction, action, now + _PARKED, reason)
+            _put_back(tx, action, now + _PARKED, reason)
 
 
 def _succeeded(
-    transaction: Transaction,
+    tx: Transaction,
     action: Row,
     result: dict[str, Any],
     doubts: list[Refused],
@@ -409,14 +409,12 @@ def _succeeded(
     """All is done, or all but what GitHub may yet know; nothing has to wait for that."""
     again = actions.look_again(action, now) if doubts else None
     if again is None:
-        _settle(transaction, action, "done", None, result)
+        _settle(tx, action, "done", None, result)
     else:
-        _put_back(transaction, action, again, str(doubts[0]), aside=True)
+        _put_back(tx, action, again, str(doubts[0]), aside=True)
 
 
-def _refused(
-    transaction: Transaction, action: Row, attempt: int, failure: Refused, now: int
-) -> None:
+def _refused(tx: Transaction, action: Row, attempt: int, failure: Refused, now: int) -> None:
     """GitHub says no: that stands, unless it does not know yet, or people may think again.
 
     What is tried again waits by itself: GitHub is well, so nothing else has to wait. But commands
@@ -425,34 +423,34 @@ def _refused(
     again = actions.look_again(action, now) if failure.lags else None
     if again is not None:
         is_aside = action["kind"] != actions.COMMANDS
-        _put_back(transaction, action, again, str(failure), aside=is_aside)
+        _put_back(tx, action, again, str(failure), aside=is_aside)
     elif isinstance(failure, Shut) and now < action["give_up_at"]:
         at = now + max(actions.backoff(attempt), _PARKED)
-        _put_back(transaction, action, at, str(failure), aside=True)
+        _put_back(tx, action, at, str(failure), aside=True)
     elif isinstance(failure, Shut):
-        _give_up(transaction, action, str(failure))
+        _give_up(tx, action, str(failure))
     else:
-        _settle(transaction, action, "failed", str(failure), {"status": failure.status})
-        _tell(transaction, action, str(failure))
+        _settle(tx, action, "failed", str(failure), {"status": failure.status})
+        _tell(tx, action, str(failure))
 
 
-def _give_up(transaction: Transaction, action: Row, reason: str) -> None:
+def _give_up(tx: Transaction, action: Row, reason: str) -> None:
     message = f"given up after three days: {reason}"
-    _settle(transaction, action, "failed", message, {})
-    _tell(transaction, action, message)
+    _settle(tx, action, "failed", message, {})
+    _tell(tx, action, message)
 
 
 def _put_back(
-    transaction: Transaction, action: Row, at: int, error: str | None, *, aside: bool = False
+    tx: Transaction, action: Row, at: int, error: str | None, *, aside: bool = False
 ) -> None:
     """Let an action be tried at a time, unless another has come to stand for it meanwhile.
 
     With `aside` others of its lane do not wait for it.
     """
-    newer = actions.superseding(transaction, action)
+    newer = actions.superseding(tx, action)
     if newer is None:
         storage.change(
-            transaction,
+            tx,
             action["id"],
             status="pending",
             next_attempt_at=at,
@@ -463,20 +461,20 @@ def _put_back(
     # The newer one is told that something may have been done already, and does all that was asked.
     asked = {**msgspec.json.decode(action["request"]), **msgspec.json.decode(newer["request"])}
     storage.change(
-        transaction,
+        tx,
         newer["id"],
         attempts=newer["attempts"] + max(action["attempts"], 1),
         next_attempt_at=max(newer["next_attempt_at"], at),
         request=msgspec.json.encode(asked).decode(),
     )
-    _settle(transaction, action, "done", error, {"superseded_by": newer["id"]})
+    _settle(tx, action, "done", error, {"superseded_by": newer["id"]})
 
 
 def _settle(
-    transaction: Transaction, action: Row, status: str, error: str | None, result: dict[str, Any]
+    tx: Transaction, action: Row, status: str, error: str | None, result: dict[str, Any]
 ) -> None:
     storage.change(
-        transaction,
+        tx,
         action["id"],
         status=status,
         last_error=error,
@@ -485,19 +483,19 @@ def _settle(
         finished_at=times.now(),
     )
     if status == "failed" and action["kind"] == actions.COMMANDS:
-        commands.comment_failed(transaction, action["request"], error or "")
+        commands.comment_failed(tx, action["request"], error or "")
     elif status == "failed":
-        commands.action_ended(transaction, action["request"], error, "")
+        commands.action_ended(tx, action["request"], error, "")
 
 
 def _where(action: Row) -> str:
     return f"{action['kind']} in {action['repository']}"
 
 
-def _tell(transaction: Transaction, action: Row, message: str) -> None:
+def _tell(tx: Transaction, action: Row, message: str) -> None:
     number = f"#{action['number']}" if action["number"] else ""
     integrations.set_last_error(
-        transaction, action["integration_id"], f"{_where(action)}{number}: {message}"
+        tx, action["integration_id"], f"{_where(action)}{number}: {message}"
     )
 
 

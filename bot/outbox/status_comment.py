@@ -27,14 +27,14 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(transaction: Transaction) -> tuple[Row, bool, str]:
-        item = facts.get_item(transaction, item_id)
-        linked = links.of_targets_with_experiments(transaction, "pull_request", item_id)
+    def state(tx: Transaction) -> tuple[Row, bool, str]:
+        item = facts.get_item(tx, item_id)
+        linked = links.of_targets_with_experiments(tx, "pull_request", item_id)
         public_url = job.services.settings.public_url
-        return item, bool(linked), text_of(transaction, public_url, linked, is_told=is_told)
+        return item, bool(linked), text_of(tx, public_url, linked, is_told=is_told)
 
     is_told = await audience.is_told(job, item_id)
-    post = await job.write(lambda transaction: storage.see_to_post(transaction, item_id))
+    post = await job.write(lambda tx: storage.see_to_post(tx, item_id))
     item, is_linked, text = await job.read(state)
     setting = job.integration.comments
     rewrite = bool(job.request.get("rewrite"))  # what stands there, whatever the setting is by now
@@ -120,9 +120,7 @@ async def _find(job: Job, marker: str) -> int | None:
     return None
 
 
-def text_of(
-    transaction: Transaction, public_url: str, linked: Sequence[Row], *, is_told: bool
-) -> str:
+def text_of(tx: Transaction, public_url: str, linked: Sequence[Row], *, is_told: bool) -> str:
     """Return the comment's Markdown for a pull request with these links.
 
     Who may not be told of experiments learns whether each key is known.
@@ -132,13 +130,13 @@ def text_of(
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
     if known and is_told:
         rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
-        rows += [_row(transaction, public_url, key) for key in known]
+        rows += [_row(tx, public_url, key) for key in known]
         parts.append("\n".join(rows))
     lines = [
         f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
     ]
     for key in unknown:
-        close = suggestions.close_keys(transaction, key) if is_told else []
+        close = suggestions.close_keys(tx, key) if is_told else []
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
     if lines:
@@ -147,8 +145,8 @@ def text_of(
     return "\n\n".join(parts)
 
 
-def _row(transaction: Transaction, public_url: str, key: str) -> str:
-    found = experiments.find(transaction, key)
+def _row(tx: Transaction, public_url: str, key: str) -> str:
+    found = experiments.find(tx, key)
     assert found is not None
     address = texts.link(found["name"], f"{public_url}/experiments/{key}")
     owner = texts.code(found["owner"]) if found["owner"] else ""

@@ -37,8 +37,8 @@ async def run(job: Job) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError):
         raise Temporary("GitHub's answer does not describe the issue") from None
 
-    def done(transaction: Transaction) -> None:
-        tracking.created(transaction, job.id, job.repository_id, created)
+    def done(tx: Transaction) -> None:
+        tracking.created(tx, job.id, job.repository_id, created)
 
     await job.write(done)
     return created.result
@@ -46,7 +46,7 @@ async def run(job: Job) -> dict[str, Any]:
 
 async def _find(job: Job) -> Any:
     """Return the issue that an earlier attempt has made, the oldest if there are several."""
-    action = await job.read(lambda transaction: storage.find(transaction, job.id))
+    action = await job.read(lambda tx: storage.find(tx, job.id))
     assert action is not None
     marker = tracking.marker(job.id)
     query = "state=all&sort=created&direction=asc&per_page=100&since={since}"

@@ -181,11 +181,11 @@ class Setup:
     async def _known(self, request: web.Request, state: State) -> web.Response | None:
         """Return the page for a registration that is complete or cannot be; None if it can."""
 
-        def look(transaction: Transaction) -> tuple[Row | None, bool, Row | None]:
+        def look(tx: Transaction) -> tuple[Row | None, bool, Row | None]:
             return (
-                storage.find(transaction, state.integration_id),
-                _is_used(transaction, state.integration_id),
-                tokens.find(transaction, state.token_id),
+                storage.find(tx, state.integration_id),
+                _is_used(tx, state.integration_id),
+                tokens.find(tx, state.token_id),
             )
 
         row, is_used, token = await self._services.database.read(look)
@@ -233,11 +233,11 @@ class Setup:
             )
         html_url = _page_of(app.html_url, state.api_url)
 
-        def job(transaction: Transaction) -> bool:
-            if _is_used(transaction, state.integration_id):
+        def job(tx: Transaction) -> bool:
+            if _is_used(tx, state.integration_id):
                 return False
             integrations.create(
-                transaction,
+                tx,
                 services.vault,
                 services.settings.github_api_urls,
                 _values(app, state.api_url, html_url),
@@ -413,10 +413,10 @@ def _open(vault: Vault, sealed: str) -> State | None:
     return state if state.purpose == _PURPOSE else None
 
 
-def _is_used(transaction: Transaction, integration_id: str) -> bool:
+def _is_used(tx: Transaction, integration_id: str) -> bool:
     """Tell whether a registration is complete, even if what came of it is deleted by now."""
-    return storage.find(transaction, integration_id) is not None or any(
-        row["id"] == integration_id for row in storage.deleted(transaction)
+    return storage.find(tx, integration_id) is not None or any(
+        row["id"] == integration_id for row in storage.deleted(tx)
     )
 
 

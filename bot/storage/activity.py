@@ -13,10 +13,10 @@ _SELECT = """SELECT activity.*, repositories.full_name AS repository FROM activi
     LEFT JOIN repositories ON repositories.id = activity.repository_id"""
 
 
-def add(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def add(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add items; experiments and repositories know when they were last heard of."""
-    transaction.run_many(_ADD, rows)
-    transaction.run_many(
+    tx.run_many(_ADD, rows)
+    tx.run_many(
         """UPDATE experiments SET last_activity = :position
             WHERE key = :key AND last_activity < :position""",
         _newest(rows),
@@ -25,7 +25,7 @@ def add(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     for row in rows:
         if (repository := row["repository_id"]) is not None:
             heard[repository] = max(heard.get(repository, 0), row["position"])
-    transaction.run_many(
+    tx.run_many(
         """UPDATE repositories SET last_activity = :position
             WHERE id = :id AND last_activity < :position""",
         [{"id": repository, "position": position} for repository, position in heard.items()],
@@ -41,39 +41,37 @@ def _newest(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{"key": key, "position": position} for key, position in newest.items()]
 
 
-def of_item(transaction: Transaction, item_id: int) -> Sequence[Row]:
-    return transaction.all(
+def of_item(tx: Transaction, item_id: int) -> Sequence[Row]:
+    return tx.all(
         "SELECT * FROM activity WHERE item_id = :item_id ORDER BY seq", {"item_id": item_id}
     )
 
 
-def remove(transaction: Transaction, seqs: Sequence[int]) -> None:
+def remove(tx: Transaction, seqs: Sequence[int]) -> None:
     removed: list[Row] = []
     for seq in seqs:
-        removed += transaction.all(
+        removed += tx.all(
             "DELETE FROM activity WHERE seq = :seq RETURNING experiment_key, position",
             {"seq": seq},
         )
-    _look_back(transaction, removed)
+    _look_back(tx, removed)
 
 
-def remove_of_commits(
-    transaction: Transaction, experiment_key: str, commit_ids: Sequence[int]
-) -> None:
+def remove_of_commits(tx: Transaction, experiment_key: str, commit_ids: Sequence[int]) -> None:
     removed: list[Row] = []
     for commit_id in commit_ids:
-        removed += transaction.all(
+        removed += tx.all(
             """DELETE FROM activity
                 WHERE commit_id = :commit_id AND experiment_key = :experiment_key
                 RETURNING experiment_key, position""",
             {"commit_id": commit_id, "experiment_key": experiment_key},
         )
-    _look_back(transaction, removed)
+    _look_back(tx, removed)
 
 
-def _look_back(transaction: Transaction, removed: Sequence[Row]) -> None:
+def _look_back(tx: Transaction, removed: Sequence[Row]) -> None:
     """Let experiments whose newest item may have been removed find what is the newest now."""
-    transaction.run_many(
+    tx.run_many(
         """UPDATE experiments SET last_activity = COALESCE((SELECT MAX(position) FROM activity
                 WHERE activity.experiment_key = experiments.key), 0)
             WHERE key = :key AND last_activity <= :position""",
@@ -82,14 +80,14 @@ def _look_back(transaction: Transaction, removed: Sequence[Row]) -> None:
 
 
 def of_experiment(
-    transaction: Transaction,
+    tx: Transaction,
     experiment_key: str,
     type: str | None,
     before: tuple[int, int] | None,
     limit: int,
 ) -> Sequence[Row]:
     """Return an experiment's feed, newest first; `before` is (position, seq)."""
-    return transaction.all(
+    return tx.all(
         f"""{_SELECT} WHERE activity.experiment_key = :experiment_key
                 {"AND activity.type = :type" if type else ""}
                 {"AND (activity.position, activity.seq) < (:position, :seq)" if before else ""}
@@ -104,29 +102,29 @@ def of_experiment(
     )
 
 
-def after(transaction: Transaction, seq: int, limit: int) -> Sequence[Row]:
+def after(tx: Transaction, seq: int, limit: int) -> Sequence[Row]:
     """Return every experiment's items recorded after `seq`, oldest first."""
-    return transaction.all(
+    return tx.all(
         f"{_SELECT} WHERE activity.seq > :seq ORDER BY activity.seq LIMIT :limit",
         {"seq": seq, "limit": limit},
     )
 
 
-def of_delivery(transaction: Transaction, guid: str, limit: int) -> Sequence[Row]:
+def of_delivery(tx: Transaction, guid: str, limit: int) -> Sequence[Row]:
     """Return what a delivery has brought into feeds, in the order it was recorded."""
-    return transaction.all(
+    return tx.all(
         f"{_SELECT} WHERE activity.guid = :guid ORDER BY activity.seq LIMIT :limit",
         {"guid": guid, "limit": limit},
     )
 
 
-def last_seq(transaction: Transaction) -> int:
-    row = transaction.one("SELECT MAX(seq) AS seq FROM activity")
+def last_seq(tx: Transaction) -> int:
+    row = tx.one("SELECT MAX(seq) AS seq FROM activity")
     return (row["seq"] if row else None) or 0
 
 
 def weeks_of(
-    transaction: Transaction, keys: Sequence[str], starts: Sequence[int], limit: int
+    tx: Transaction, keys: Sequence[str], starts: Sequence[int], limit: int
 ) -> dict[str, list[int]]:
     """Return how many items some feeds have in each of some weeks, `limit` at most.
 
@@ -144,7 +142,7 @@ def weeks_of(
             LIMIT :limit) AS counted) AS week{number}"""
         for number in range(len(starts) - 1)
     )
-    for row in transaction.all(
+    for row in tx.all(
         f"""SELECT key, {columns} FROM experiments
             WHERE key IN ({", ".join(f":{name}" for name in names)})""",
         {**names, **bounds, "limit": limit},

@@ -16,9 +16,9 @@ FOREVER = 2**62  # later than anything that happens
 # --- Commits
 
 
-def add_commits(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_commits(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add commits that are not there yet; those of one repository are told apart by their SHA."""
-    transaction.run_many(
+    tx.run_many(
         """INSERT INTO commits (repository_id, sha, message, author, actor, html_url, ref,
                 committed_at, pushed_at, integration_id, guid)
             VALUES (:repository_id, :sha, :message, :author, :actor, :html_url, :ref,
@@ -28,12 +28,10 @@ def add_commits(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> 
     )
 
 
-def commits_by_sha(
-    transaction: Transaction, repository_id: int, shas: Sequence[str]
-) -> dict[str, Row]:
+def commits_by_sha(tx: Transaction, repository_id: int, shas: Sequence[str]) -> dict[str, Row]:
     found: dict[str, Row] = {}
     for names, values in placeholders("sha", shas):
-        rows = transaction.all(
+        rows = tx.all(
             f"SELECT * FROM commits WHERE repository_id = :repository_id AND sha IN ({names})",
             {"repository_id": repository_id, **values},
         )
@@ -41,17 +39,17 @@ def commits_by_sha(
     return found
 
 
-def commits_by_id(transaction: Transaction, commit_ids: Sequence[int]) -> dict[int, Row]:
+def commits_by_id(tx: Transaction, commit_ids: Sequence[int]) -> dict[int, Row]:
     found: dict[int, Row] = {}
     for names, values in placeholders("id", commit_ids):
-        rows = transaction.all(f"SELECT * FROM commits WHERE id IN ({names})", values)
+        rows = tx.all(f"SELECT * FROM commits WHERE id IN ({names})", values)
         found.update((row["id"], row) for row in rows)
     return found
 
 
-def set_first_push(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def set_first_push(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Change which push was the first that brought each of some commits (`id`)."""
-    transaction.run_many(
+    tx.run_many(
         """UPDATE commits SET ref = :ref, pushed_at = :pushed_at, actor = :actor, guid = :guid
             WHERE id = :id""",
         rows,
@@ -61,13 +59,11 @@ def set_first_push(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) 
 # --- Commits on branches
 
 
-def _places(
-    transaction: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
-) -> list[int]:
+def _places(tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]) -> list[int]:
     """Return the ids of the rows of `branch_commits` that place some commits on a branch."""
     found: list[int] = []
     for names, values in placeholders("id", commit_ids):
-        rows = transaction.all(
+        rows = tx.all(
             f"""SELECT (SELECT place.id FROM branch_commits AS place
                     WHERE place.repository_id = :repository_id AND place.ref = :ref
                         AND place.commit_id = commits.id) AS id
@@ -79,20 +75,20 @@ def _places(
 
 
 def on_branch(
-    transaction: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
+    tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
 ) -> dict[int, Row]:
     """Return when those of some commits that are on a branch were first pushed to it."""
     found: dict[int, Row] = {}
-    places = _places(transaction, repository_id, ref, commit_ids)
+    places = _places(tx, repository_id, ref, commit_ids)
     for names, values in placeholders("id", places):
-        rows = transaction.all(f"SELECT * FROM branch_commits WHERE id IN ({names})", values)
+        rows = tx.all(f"SELECT * FROM branch_commits WHERE id IN ({names})", values)
         found.update((row["commit_id"], row) for row in rows)
     return found
 
 
-def set_on_branch(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def set_on_branch(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Note when some commits were first pushed to a branch, and whether they were new then."""
-    transaction.run_many(
+    tx.run_many(
         """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at, is_new)
             VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new)
             ON CONFLICT (repository_id, ref, commit_id)
@@ -101,20 +97,20 @@ def set_on_branch(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -
     )
 
 
-def ids_by_sha(transaction: Transaction, shas: Sequence[str]) -> list[int]:
+def ids_by_sha(tx: Transaction, shas: Sequence[str]) -> list[int]:
     """Return the ids that some commits have, in every repository: a fork has rows of its own."""
     found: list[int] = []
     for names, values in placeholders("sha", shas):
-        rows = transaction.all(f"SELECT id FROM commits WHERE sha IN ({names})", values)
+        rows = tx.all(f"SELECT id FROM commits WHERE sha IN ({names})", values)
         found += [row["id"] for row in rows]
     return found
 
 
-def heads_of(transaction: Transaction, commit_ids: Sequence[int]) -> list[Row]:
+def heads_of(tx: Transaction, commit_ids: Sequence[int]) -> list[Row]:
     """Return the branches that some commits are on, with their `earliest` and `latest` push."""
     found: list[Row] = []
     for names, values in placeholders("id", commit_ids):
-        found += transaction.all(
+        found += tx.all(
             f"""SELECT repository_id, ref, MIN(pushed_at) AS earliest, MAX(pushed_at) AS latest
                 FROM branch_commits WHERE commit_id IN ({names}) GROUP BY repository_id, ref""",
             values,
@@ -136,7 +132,7 @@ _PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at, here.is_new,
 
 
 def pushed_to_head(
-    transaction: Transaction,
+    tx: Transaction,
     pull: Row,
     time: tuple[int, int],
     commit_ids: Sequence[int] | None = None,
@@ -158,17 +154,17 @@ def pushed_to_head(
     }
     if commit_ids is None:
         return list(
-            transaction.all(
+            tx.all(
                 f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
                     AND here.pushed_at > :since AND here.pushed_at <= :until
                     ORDER BY here.pushed_at, here.id""",
                 known,
             )
         )
-    places = _places(transaction, pull["head_repository_id"], pull["head_ref"], commit_ids)
+    places = _places(tx, pull["head_repository_id"], pull["head_ref"], commit_ids)
     found: list[Row] = []
     for names, values in placeholders("id", places):
-        found += transaction.all(
+        found += tx.all(
             f"""{_PUSHED} WHERE here.id IN ({names})
                 AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
                 ORDER BY here.pushed_at, here.id""",
@@ -177,14 +173,12 @@ def pushed_to_head(
     return found
 
 
-def newest_on_branch(
-    transaction: Transaction, repository_id: int, ref: str, until: int
-) -> Sequence[Row]:
+def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) -> Sequence[Row]:
     """Return the commits that the last push to a branch up to a time brought, the last one first.
 
     With `on_branch_at`, when that was, and `is_new`.
     """
-    return transaction.all(
+    return tx.all(
         """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
             FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
             WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
@@ -196,9 +190,9 @@ def newest_on_branch(
     )
 
 
-def add_start(transaction: Transaction, repository_id: int, ref: str, started_at: int) -> bool:
+def add_start(tx: Transaction, repository_id: int, ref: str, started_at: int) -> bool:
     """Keep when a branch was made; False if that is known."""
-    added = transaction.run(
+    added = tx.run(
         """INSERT INTO branch_starts (repository_id, ref, started_at)
             VALUES (:repository_id, :ref, :started_at) ON CONFLICT DO NOTHING""",
         {"repository_id": repository_id, "ref": ref, "started_at": started_at},
@@ -206,9 +200,9 @@ def add_start(transaction: Transaction, repository_id: int, ref: str, started_at
     return added == 1
 
 
-def last_start(transaction: Transaction, repository_id: int, ref: str, until: int) -> int | None:
+def last_start(tx: Transaction, repository_id: int, ref: str, until: int) -> int | None:
     """Return when a branch was made, the last time up to `until`; None if it was always there."""
-    row = transaction.one(
+    row = tx.one(
         """SELECT started_at FROM branch_starts WHERE repository_id = :repository_id AND ref = :ref
             AND started_at <= :until ORDER BY started_at DESC LIMIT 1""",
         {"repository_id": repository_id, "ref": ref, "until": until},
@@ -216,9 +210,9 @@ def last_start(transaction: Transaction, repository_id: int, ref: str, until: in
     return row["started_at"] if row else None
 
 
-def set_listed(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def set_listed(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep whether GitHub lists some commits on the page of a pull request with a base."""
-    transaction.run_many(
+    tx.run_many(
         """INSERT INTO listed_commits (item_id, commit_id, base_ref, listed)
             VALUES (:item_id, :commit_id, :base_ref, :listed)
             ON CONFLICT (item_id, commit_id)
@@ -236,9 +230,9 @@ _LINKED = """(SELECT links.id FROM links
     WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1) IS NOT NULL"""
 
 
-def end_before(transaction: Transaction, pull: Row) -> int | None:
+def end_before(tx: Transaction, pull: Row) -> int | None:
     """Return when the last pull request of the same head before this one was closed."""
-    row = transaction.one(
+    row = tx.one(
         f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at <= :created_at
                 AND id <> :id ORDER BY closed_at DESC LIMIT 1""",
         {
@@ -251,9 +245,9 @@ def end_before(transaction: Transaction, pull: Row) -> int | None:
     return row["closed_at"] if row else None
 
 
-def first_end(transaction: Transaction, repository_id: int, ref: str, at: int, but: int = 0) -> int:
+def first_end(tx: Transaction, repository_id: int, ref: str, at: int, but: int = 0) -> int:
     """Return when the first pull request of a head, `but` one, was closed at a time or later."""
-    row = transaction.one(
+    row = tx.one(
         f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at >= :at
                 AND id <> :but ORDER BY closed_at LIMIT 1""",
         {"repository_id": repository_id, "ref": ref, "at": at, "but": but},
@@ -261,9 +255,9 @@ def first_end(transaction: Transaction, repository_id: int, ref: str, at: int, b
     return int(row["closed_at"]) if row else FOREVER
 
 
-def is_base(transaction: Transaction, repository_id: int, ref: str) -> bool:
+def is_base(tx: Transaction, repository_id: int, ref: str) -> bool:
     """Tell whether a pull request, linked or not, leads into a branch."""
-    row = transaction.one(
+    row = tx.one(
         """SELECT 1 FROM items WHERE repository_id = :repository_id AND base_ref = :ref
             AND base_ref IS NOT NULL LIMIT 1""",
         {"repository_id": repository_id, "ref": ref},
@@ -271,11 +265,9 @@ def is_base(transaction: Transaction, repository_id: int, ref: str) -> bool:
     return row is not None
 
 
-def linked_into(
-    transaction: Transaction, repository_id: int, ref: str, since: int
-) -> Sequence[Row]:
+def linked_into(tx: Transaction, repository_id: int, ref: str, since: int) -> Sequence[Row]:
     """Return the linked pull requests that lead into a branch, and began to at a time or later."""
-    return transaction.all(
+    return tx.all(
         f"""SELECT * FROM items WHERE repository_id = :repository_id AND base_ref = :ref
                 AND base_ref IS NOT NULL AND COALESCE(base_since, created_at) >= :since
                 AND {_STANDS} AND {_LINKED} ORDER BY created_at, id""",
@@ -284,7 +276,7 @@ def linked_into(
 
 
 def linked_between(
-    transaction: Transaction,
+    tx: Transaction,
     repository_id: int,
     refs: Sequence[str],
     times: tuple[int, int],
@@ -307,7 +299,7 @@ def linked_between(
     found: list[Row] = []
     for names, values in placeholders("ref", refs):
         for open_or_closed_later in ("closed_at IS NULL", "closed_at >= :earliest"):
-            found += transaction.all(
+            found += tx.all(
                 f"""SELECT * FROM items WHERE head_repository_id = :repository_id
                         AND head_ref IN ({names}) AND head_ref IS NOT NULL
                         AND {open_or_closed_later} AND {_STANDS} {into} AND {_LINKED}
@@ -322,21 +314,19 @@ def linked_between(
     return sorted(found, key=lambda pull: (pull["created_at"], pull["id"]))
 
 
-def linked_next(
-    transaction: Transaction, repository_id: int, ref: str, end: int, but: int
-) -> Sequence[Row]:
+def linked_next(tx: Transaction, repository_id: int, ref: str, end: int, but: int) -> Sequence[Row]:
     """Return the linked pull requests of a head whose time begins, or would, at `end`.
 
     They were created after it, and before the next one, `but` one, was closed.
     """
-    return transaction.all(
+    return tx.all(
         f"""SELECT * FROM items WHERE {_OF_HEAD} AND created_at >= :end
                 AND created_at <= :latest AND id <> :but AND {_LINKED} ORDER BY created_at, id""",
         {
             "repository_id": repository_id,
             "ref": ref,
             "end": end,
-            "latest": first_end(transaction, repository_id, ref, end + 1, but),
+            "latest": first_end(tx, repository_id, ref, end + 1, but),
             "but": but,
         },
     )

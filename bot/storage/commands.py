@@ -12,9 +12,9 @@ _LISTED = """SELECT commands.*, repositories.full_name AS repository, command_co
     LEFT JOIN repositories ON repositories.id = commands.repository_id"""
 
 
-def replies_to_strangers(transaction: Transaction, repository_id: int) -> Sequence[Row]:
+def replies_to_strangers(tx: Transaction, repository_id: int) -> Sequence[Row]:
     """Return the comments of a repository that were answered though their author may not write."""
-    return transaction.all(
+    return tx.all(
         """SELECT * FROM command_comments WHERE repository_id = :repository_id
                 AND reply_id IS NOT NULL
                 AND EXISTS (SELECT 1 FROM commands WHERE comment_row = command_comments.id
@@ -24,9 +24,9 @@ def replies_to_strangers(transaction: Transaction, repository_id: int) -> Sequen
     )
 
 
-def add_comment(transaction: Transaction, values: Mapping[str, Any]) -> int | None:
+def add_comment(tx: Transaction, values: Mapping[str, Any]) -> int | None:
     """Add a comment and return our id of it; None if it is known."""
-    row = transaction.one(
+    row = tx.one(
         f"""INSERT INTO command_comments ({", ".join(values)})
             VALUES ({", ".join(f":{name}" for name in values)})
             ON CONFLICT DO NOTHING RETURNING id""",
@@ -35,54 +35,54 @@ def add_comment(transaction: Transaction, values: Mapping[str, Any]) -> int | No
     return row["id"] if row else None
 
 
-def add(transaction: Transaction, values: Mapping[str, Any]) -> None:
+def add(tx: Transaction, values: Mapping[str, Any]) -> None:
     """Add a command."""
-    transaction.run(
+    tx.run(
         f"""INSERT INTO commands ({", ".join(values)})
             VALUES ({", ".join(f":{name}" for name in values)})""",
         values,
     )
 
 
-def comment(transaction: Transaction, comment_row: int) -> Row:
-    row = transaction.one("SELECT * FROM command_comments WHERE id = :id", {"id": comment_row})
+def comment(tx: Transaction, comment_row: int) -> Row:
+    row = tx.one("SELECT * FROM command_comments WHERE id = :id", {"id": comment_row})
     assert row is not None
     return row
 
 
-def of_comment(transaction: Transaction, comment_row: int) -> Sequence[Row]:
+def of_comment(tx: Transaction, comment_row: int) -> Sequence[Row]:
     """Return the commands of a comment in the order in which they were written."""
-    return transaction.all(
+    return tx.all(
         "SELECT * FROM commands WHERE comment_row = :comment_row ORDER BY seq",
         {"comment_row": comment_row},
     )
 
 
-def find(transaction: Transaction, command_id: str) -> Row | None:
-    return transaction.one("SELECT * FROM commands WHERE id = :id", {"id": command_id})
+def find(tx: Transaction, command_id: str) -> Row | None:
+    return tx.one("SELECT * FROM commands WHERE id = :id", {"id": command_id})
 
 
-def change(transaction: Transaction, command_id: str, **values: Any) -> None:
+def change(tx: Transaction, command_id: str, **values: Any) -> None:
     """Set the columns that `values` names."""
-    transaction.run(
+    tx.run(
         f"UPDATE commands SET {', '.join(f'{name} = :{name}' for name in values)} "
         "WHERE id = :the_id",
         {**values, "the_id": command_id},
     )
 
 
-def change_comment(transaction: Transaction, comment_row: int, **values: Any) -> None:
+def change_comment(tx: Transaction, comment_row: int, **values: Any) -> None:
     """Set the columns that `values` names."""
-    transaction.run(
+    tx.run(
         f"UPDATE command_comments SET {', '.join(f'{name} = :{name}' for name in values)} "
         "WHERE id = :the_id",
         {**values, "the_id": comment_row},
     )
 
 
-def written_since(transaction: Transaction, repository_id: int, author: str, since: int) -> int:
+def written_since(tx: Transaction, repository_id: int, author: str, since: int) -> int:
     """Return how many commands somebody wrote in a repository after a time."""
-    row = transaction.one(
+    row = tx.one(
         """SELECT COUNT(*) AS written FROM commands WHERE repository_id = :repository_id
             AND author = :author AND created_at > :since""",
         {"repository_id": repository_id, "author": author, "since": since},
@@ -91,10 +91,10 @@ def written_since(transaction: Transaction, repository_id: int, author: str, sin
     return int(row["written"])
 
 
-def is_throttled(transaction: Transaction, repository_id: int, author: str, since: int) -> bool:
+def is_throttled(tx: Transaction, repository_id: int, author: str, since: int) -> bool:
     """Tell whether somebody was told after a time that there were too many."""
     return (
-        transaction.one(
+        tx.one(
             """SELECT id FROM command_comments WHERE throttled = 1
                 AND repository_id = :repository_id AND author = :author AND created_at > :since
                 LIMIT 1""",
@@ -104,8 +104,8 @@ def is_throttled(transaction: Transaction, repository_id: int, author: str, sinc
     )
 
 
-def unfinished_of_integration(transaction: Transaction, integration_id: str) -> Sequence[Row]:
-    return transaction.all(
+def unfinished_of_integration(tx: Transaction, integration_id: str) -> Sequence[Row]:
+    return tx.all(
         """SELECT commands.* FROM commands
             JOIN command_comments ON command_comments.id = commands.comment_row
             WHERE commands.status IN ('pending', 'waiting')
@@ -114,16 +114,14 @@ def unfinished_of_integration(transaction: Transaction, integration_id: str) -> 
     )
 
 
-def listed(
-    transaction: Transaction, status: str | None, before: int | None, limit: int
-) -> Sequence[Row]:
+def listed(tx: Transaction, status: str | None, before: int | None, limit: int) -> Sequence[Row]:
     """Return commands with where they were written, newest first; `before` is a seq."""
     conditions = ["1 = 1"]
     if status is not None:
         conditions.append("commands.status = :status")
     if before is not None:
         conditions.append("commands.seq < :before")
-    return transaction.all(
+    return tx.all(
         f"{_LISTED} WHERE {' AND '.join(conditions)} ORDER BY commands.seq DESC LIMIT :limit",
         {"status": status, "before": before, "limit": limit},
     )

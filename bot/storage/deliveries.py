@@ -9,10 +9,10 @@ _LISTED = """seq, guid, event, action, repository, status, received_at, processe
     error"""
 
 
-def add(transaction: Transaction, values: Mapping[str, Any]) -> bool:
+def add(tx: Transaction, values: Mapping[str, Any]) -> bool:
     """Store a delivery; False if this integration has one of that guid already."""
     return (
-        transaction.run(
+        tx.run(
             """INSERT INTO deliveries (integration_seq, guid, event, action, repository, status,
                     received_at, processed_at, attempts, next_attempt_at, error, headers, payload)
                 VALUES (:integration_seq, :guid, :event, :action, :repository, :status,
@@ -25,8 +25,8 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> bool:
     )
 
 
-def find(transaction: Transaction, integration_seq: int, guid: str) -> Row | None:
-    return transaction.one(
+def find(tx: Transaction, integration_seq: int, guid: str) -> Row | None:
+    return tx.one(
         """SELECT * FROM deliveries WHERE integration_seq = :integration_seq AND guid = :guid
            """,
         {"integration_seq": integration_seq, "guid": guid},
@@ -34,7 +34,7 @@ def find(transaction: Transaction, integration_seq: int, guid: str) -> Row | Non
 
 
 def update(
-    transaction: Transaction,
+    tx: Transaction,
     seq: int,
     *,
     status: str,
@@ -43,7 +43,7 @@ def update(
     next_attempt_at: int | None,
     error: str | None,
 ) -> None:
-    transaction.run(
+    tx.run(
         """UPDATE deliveries SET status = :status, processed_at = :processed_at,
             attempts = :attempts, next_attempt_at = :next_attempt_at, error = :error
             WHERE seq = :seq""",
@@ -58,16 +58,16 @@ def update(
     )
 
 
-def set_payload(transaction: Transaction, seq: int, payload: bytes | None) -> None:
-    transaction.run(
+def set_payload(tx: Transaction, seq: int, payload: bytes | None) -> None:
+    tx.run(
         "UPDATE deliveries SET payload = :payload WHERE seq = :seq",
         {"seq": seq, "payload": payload},
     )
 
 
-def due(transaction: Transaction, now: int, limit: int) -> Sequence[Row]:
+def due(tx: Transaction, now: int, limit: int) -> Sequence[Row]:
     """Return the deliveries whose next attempt is due, the longest waiting first."""
-    return transaction.all(
+    return tx.all(
         """SELECT deliveries.seq, deliveries.guid, integrations.id AS integration_id
             FROM deliveries JOIN integrations ON integrations.seq = deliveries.integration_seq
             WHERE next_attempt_at <= :now AND next_attempt_at IS NOT NULL
@@ -77,7 +77,7 @@ def due(transaction: Transaction, now: int, limit: int) -> Sequence[Row]:
 
 
 def listed(
-    transaction: Transaction,
+    tx: Transaction,
     integration_seq: int,
     status: str | None,
     event: str | None,
@@ -85,7 +85,7 @@ def listed(
     limit: int,
 ) -> Sequence[Row]:
     """Return an integration's deliveries without payloads, newest first; `before` is a seq."""
-    return transaction.all(
+    return tx.all(
         f"""SELECT {_LISTED} FROM deliveries WHERE integration_seq = :integration_seq
                 {"AND status = :status" if status else ""}
                 {"AND event = :event" if event else ""}
@@ -101,8 +101,8 @@ def listed(
     )
 
 
-def last_received(transaction: Transaction, integration_seq: int) -> int | None:
-    row = transaction.one(
+def last_received(tx: Transaction, integration_seq: int) -> int | None:
+    row = tx.one(
         """SELECT received_at FROM deliveries WHERE integration_seq = :integration_seq
             ORDER BY seq DESC LIMIT 1""",
         {"integration_seq": integration_seq},
@@ -110,25 +110,23 @@ def last_received(transaction: Transaction, integration_seq: int) -> int | None:
     return row["received_at"] if row else None
 
 
-def failures(
-    transaction: Transaction, integration_seq: int, since: int, limit: int
-) -> dict[str, int]:
+def failures(tx: Transaction, integration_seq: int, since: int, limit: int) -> dict[str, int]:
     """Return how many deliveries since a time have not taken effect, by status, up to `limit`."""
     return {
         status: sum(
             row["received_at"] >= since
-            for row in listed(transaction, integration_seq, status, None, None, limit)
+            for row in listed(tx, integration_seq, status, None, None, limit)
         )
         for status in ("failed", "retrying")
     }
 
 
-def failing(transaction: Transaction, integration_seq: int, after: int, limit: int) -> list[Row]:
+def failing(tx: Transaction, integration_seq: int, after: int, limit: int) -> list[Row]:
     """Return the deliveries that have not taken effect, oldest first, after a seq."""
     rows = [
         row
         for status in ("failed", "retrying")
-        for row in transaction.all(
+        for row in tx.all(
             """SELECT seq, guid FROM deliveries WHERE integration_seq = :integration_seq
                 AND status = :status AND seq > :after AND payload IS NOT NULL
                 ORDER BY seq LIMIT :limit""",
@@ -143,11 +141,11 @@ def failing(transaction: Transaction, integration_seq: int, after: int, limit: i
     return sorted(rows, key=lambda row: int(row["seq"]))[:limit]
 
 
-def events_of(transaction: Transaction, integration_seq: int, limit: int) -> list[str]:
+def events_of(tx: Transaction, integration_seq: int, limit: int) -> list[str]:
     """Return the names of the events of an integration's deliveries, in order."""
     found: list[str] = []
     while len(found) < limit:  # one step into the index for each name, however many deliveries
-        row = transaction.one(
+        row = tx.one(
             """SELECT event FROM deliveries WHERE integration_seq = :integration_seq
                 AND event > :last ORDER BY event LIMIT 1""",
             {"integration_seq": integration_seq, "last": found[-1] if found else ""},
@@ -158,18 +156,18 @@ def events_of(transaction: Transaction, integration_seq: int, limit: int) -> lis
     return found
 
 
-def remove_some(transaction: Transaction, integration_seq: int, limit: int) -> int:
+def remove_some(tx: Transaction, integration_seq: int, limit: int) -> int:
     """Remove up to `limit` deliveries of an integration; return how many went."""
-    return transaction.run(
+    return tx.run(
         """DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
             WHERE integration_seq = :integration_seq ORDER BY seq LIMIT :limit)""",
         {"integration_seq": integration_seq, "limit": limit},
     )
 
 
-def drop_payloads(transaction: Transaction, before: int, limit: int) -> int:
+def drop_payloads(tx: Transaction, before: int, limit: int) -> int:
     """Drop the payloads of up to `limit` deliveries received before a time; return how many."""
-    return transaction.run(
+    return tx.run(
         """UPDATE deliveries SET payload = NULL WHERE seq IN (SELECT seq FROM deliveries
             WHERE received_at < :before AND payload IS NOT NULL AND next_attempt_at IS NULL
             ORDER BY received_at LIMIT :limit)""",
@@ -177,12 +175,12 @@ def drop_payloads(transaction: Transaction, before: int, limit: int) -> int:
     )
 
 
-def remove_old(transaction: Transaction, before: int, limit: int) -> int:
+def remove_old(tx: Transaction, before: int, limit: int) -> int:
     """Remove up to `limit` of the oldest deliveries, received before a time; return how many.
 
     The last one of each integration stays: it tells when GitHub was last heard of.
     """
-    return transaction.run(
+    return tx.run(
         """DELETE FROM deliveries WHERE seq IN (
             SELECT seq FROM (SELECT seq, integration_seq, received_at, next_attempt_at
                 FROM deliveries ORDER BY seq LIMIT :window) AS oldest
@@ -195,18 +193,18 @@ def remove_old(transaction: Transaction, before: int, limit: int) -> int:
     )
 
 
-def any_received(transaction: Transaction) -> bool:
+def any_received(tx: Transaction) -> bool:
     """Tell whether GitHub has been heard of through an integration that there is."""
-    found = transaction.one(
+    found = tx.one(
         """SELECT 1 FROM integrations WHERE deleted_at IS NULL AND EXISTS (SELECT 1 FROM deliveries
             WHERE deliveries.integration_seq = integrations.seq) LIMIT 1"""
     )
     return found is not None
 
 
-def last_received_at_all(transaction: Transaction) -> int | None:
+def last_received_at_all(tx: Transaction) -> int | None:
     """Return when GitHub was last heard of through an integration that there is."""
-    row = transaction.one(
+    row = tx.one(
         """SELECT MAX((SELECT received_at FROM deliveries
                 WHERE deliveries.integration_seq = integrations.seq ORDER BY seq DESC LIMIT 1)
             ) AS received_at FROM integrations WHERE deleted_at IS NULL"""

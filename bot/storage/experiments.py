@@ -32,12 +32,12 @@ _COUNTS = ", ".join(
 )
 
 
-def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
+def add(tx: Transaction, values: Mapping[str, Any]) -> Row | None:
     """Add an experiment and return its row; None if the key exists.
 
     Its feed may have begun before it: what names its key was told already.
     """
-    return transaction.one(
+    return tx.one(
         f"""INSERT INTO experiments ({", ".join(COLUMNS)}, last_activity)
             VALUES ({", ".join(f":{name}" for name in COLUMNS)},
                 COALESCE((SELECT MAX(position) FROM activity WHERE experiment_key = :key), 0))
@@ -46,37 +46,37 @@ def add(transaction: Transaction, values: Mapping[str, Any]) -> Row | None:
     )
 
 
-def find(transaction: Transaction, key: str) -> Row | None:
-    return transaction.one("SELECT * FROM experiments WHERE key = :key", {"key": key})
+def find(tx: Transaction, key: str) -> Row | None:
+    return tx.one("SELECT * FROM experiments WHERE key = :key", {"key": key})
 
 
-def find_with_counts(transaction: Transaction, key: str) -> Row | None:
+def find_with_counts(tx: Transaction, key: str) -> Row | None:
     """Return an experiment and how many pull requests, issues and commits are linked to it."""
-    return transaction.one(
+    return tx.one(
         f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key", {"key": key}
     )
 
 
-def exists(transaction: Transaction, key: str) -> bool:
-    return transaction.one("SELECT 1 FROM experiments WHERE key = :key", {"key": key}) is not None
+def exists(tx: Transaction, key: str) -> bool:
+    return tx.one("SELECT 1 FROM experiments WHERE key = :key", {"key": key}) is not None
 
 
-def change(transaction: Transaction, key: str, values: Mapping[str, Any]) -> None:
+def change(tx: Transaction, key: str, values: Mapping[str, Any]) -> None:
     """Set the columns that `values` names."""
     assert values.keys() <= set(COLUMNS)
-    transaction.run(
+    tx.run(
         f"UPDATE experiments SET {', '.join(f'{name} = :{name}' for name in values)} "
         "WHERE key = :the_key",
         {**values, "the_key": key},
     )
 
 
-def remove(transaction: Transaction, key: str) -> bool:
-    return transaction.run("DELETE FROM experiments WHERE key = :key", {"key": key}) == 1
+def remove(tx: Transaction, key: str) -> bool:
+    return tx.run("DELETE FROM experiments WHERE key = :key", {"key": key}) == 1
 
 
 def listed(
-    transaction: Transaction,
+    tx: Transaction,
     status: str | None,
     text: str | None,
     before: int | None,
@@ -91,7 +91,7 @@ def listed(
         "search LIKE :pattern ESCAPE '!'" if text else None,
         "seq < :before" if before is not None else None,
     )
-    return transaction.all(
+    return tx.all(
         f"SELECT experiments.*, {_COUNTS} FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
         {"status": status, "pattern": _pattern(text), "before": before, "limit": limit},
     )
@@ -117,7 +117,7 @@ SORTS = {
 
 
 def page(
-    transaction: Transaction,
+    tx: Transaction,
     status: str | None,
     owner: str | None,
     text: str | None,
@@ -139,7 +139,7 @@ def page(
             AND links.kind = 'pull_request' AND links.state = '{state}') AS {state}"""
         for state in ("open", "merged")
     )
-    return transaction.all(
+    return tx.all(
         f"""SELECT experiments.*, {counts} FROM experiments WHERE seq IN (
                 SELECT seq FROM experiments {where}
                 ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset)
@@ -154,23 +154,21 @@ def page(
     )
 
 
-def counts_by_status(
-    transaction: Transaction, owner: str | None, text: str | None
-) -> dict[str, int]:
+def counts_by_status(tx: Transaction, owner: str | None, text: str | None) -> dict[str, int]:
     """Return how many experiments of an owner and with a text there are in each status."""
     where = _where(
         "owner = :owner" if owner else None, "search LIKE :pattern ESCAPE '!'" if text else None
     )
-    rows = transaction.all(
+    rows = tx.all(
         f"SELECT status, COUNT(*) AS count FROM experiments {where} GROUP BY status",
         {"owner": owner, "pattern": _pattern(text)},
     )
     return {row["status"]: row["count"] for row in rows}
 
 
-def owners(transaction: Transaction, limit: int) -> list[str]:
+def owners(tx: Transaction, limit: int) -> list[str]:
     """Return the owners in their order, `limit` at most."""
-    rows = transaction.all(
+    rows = tx.all(
         """SELECT owner FROM experiments WHERE owner IS NOT NULL AND owner <> ''
             GROUP BY owner ORDER BY owner LIMIT :limit""",
         {"limit": limit},
@@ -178,15 +176,15 @@ def owners(transaction: Transaction, limit: int) -> list[str]:
     return [row["owner"] for row in rows]
 
 
-def keys(transaction: Transaction) -> list[str]:
+def keys(tx: Transaction) -> list[str]:
     """Return every experiment's key."""
-    return [row["key"] for row in transaction.all("SELECT key FROM experiments ORDER BY key")]
+    return [row["key"] for row in tx.all("SELECT key FROM experiments ORDER BY key")]
 
 
-def any_at_all(transaction: Transaction) -> bool:
-    return transaction.one("SELECT 1 FROM experiments LIMIT 1") is not None
+def any_at_all(tx: Transaction) -> bool:
+    return tx.one("SELECT 1 FROM experiments LIMIT 1") is not None
 
 
-def any_is(transaction: Transaction) -> bool:
+def any_is(tx: Transaction) -> bool:
     """Tell whether there is any experiment."""
-    return transaction.one("SELECT 1 FROM experiments LIMIT 1") is not None
+    return tx.one("SELECT 1 FROM experiments LIMIT 1") is not None

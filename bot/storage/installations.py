@@ -6,9 +6,9 @@ from typing import Any
 from bot.storage.database import Row, Transaction
 
 
-def put(transaction: Transaction, values: Mapping[str, Any]) -> int:
+def put(tx: Transaction, values: Mapping[str, Any]) -> int:
     """Store an installation unless what is stored is newer; return its row's id."""
-    transaction.run(
+    tx.run(
         """INSERT INTO installations (host, installation_id, integration_id, account,
                 repository_selection, updated_at, suspended_at, deleted_at)
             VALUES (:host, :installation_id, :integration_id, :account, :repository_selection,
@@ -23,7 +23,7 @@ def put(transaction: Transaction, values: Mapping[str, Any]) -> int:
             WHERE installations.updated_at <= excluded.updated_at""",
         values,
     )
-    row = transaction.one(
+    row = tx.one(
         """SELECT id FROM installations WHERE integration_id = :integration_id
             AND installation_id = :installation_id""",
         values,
@@ -32,9 +32,9 @@ def put(transaction: Transaction, values: Mapping[str, Any]) -> int:
     return int(row["id"])
 
 
-def put_repositories(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def put_repositories(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store which repositories an installation may see, each unless what is stored is newer."""
-    transaction.run_many(
+    tx.run_many(
         """INSERT INTO installation_repositories
                 (installation_row, github_id, full_name, changed_at, removed)
             VALUES (:installation_row, :github_id, :full_name, :changed_at, :removed)
@@ -47,17 +47,17 @@ def put_repositories(transaction: Transaction, rows: Sequence[Mapping[str, Any]]
     )
 
 
-def find(transaction: Transaction, integration_id: str, installation_id: int) -> Row | None:
-    return transaction.one(
+def find(tx: Transaction, integration_id: str, installation_id: int) -> Row | None:
+    return tx.one(
         """SELECT * FROM installations WHERE integration_id = :integration_id
             AND installation_id = :installation_id""",
         {"integration_id": integration_id, "installation_id": installation_id},
     )
 
 
-def of_repository(transaction: Transaction, integration_id: str, repository_id: int) -> int | None:
+def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> int | None:
     """Return the installation that a repository's deliveries came with last."""
-    row = transaction.one(
+    row = tx.one(
         """SELECT installation_id FROM repository_installations
             WHERE integration_id = :integration_id AND repository_id = :repository_id""",
         {"integration_id": integration_id, "repository_id": repository_id},
@@ -66,9 +66,9 @@ def of_repository(transaction: Transaction, integration_id: str, repository_id: 
 
 
 def set_of_repository(
-    transaction: Transaction, integration_id: str, repository_id: int, installation_id: int
+    tx: Transaction, integration_id: str, repository_id: int, installation_id: int
 ) -> None:
-    transaction.run(
+    tx.run(
         """INSERT INTO repository_installations (integration_id, repository_id, installation_id)
             VALUES (:integration_id, :repository_id, :installation_id)
             ON CONFLICT (integration_id, repository_id)
@@ -81,21 +81,21 @@ def set_of_repository(
     )
 
 
-def of_account(transaction: Transaction, integration_id: str, account: str) -> Sequence[Row]:
+def of_account(tx: Transaction, integration_id: str, account: str) -> Sequence[Row]:
     """Return the installations of an integration on an account, the newest first."""
-    return transaction.all(
+    return tx.all(
         """SELECT * FROM installations WHERE integration_id = :integration_id
             AND LOWER(account) = :account AND deleted_at IS NULL ORDER BY id DESC""",
         {"integration_id": integration_id, "account": account.lower()},
     )
 
 
-def of_integrations(transaction: Transaction, integration_ids: Sequence[str]) -> Sequence[Row]:
+def of_integrations(tx: Transaction, integration_ids: Sequence[str]) -> Sequence[Row]:
     """Return the installations of some integrations, with a count of their repositories."""
     if not integration_ids:
         return []
     names = {f"id{position}": one for position, one in enumerate(integration_ids)}
-    return transaction.all(
+    return tx.all(
         f"""SELECT installations.*,
                 (SELECT COUNT(*) FROM installation_repositories
                     WHERE installation_row = installations.id AND removed = 0) AS repositories

@@ -20,30 +20,30 @@ _COLUMNS = (
 )
 
 
-def add(transaction: Transaction, values: Mapping[str, Any]) -> None:
-    transaction.run(
+def add(tx: Transaction, values: Mapping[str, Any]) -> None:
+    tx.run(
         f"""INSERT INTO integrations ({", ".join(_COLUMNS)})
             VALUES ({", ".join(f":{name}" for name in _COLUMNS)})""",
         values,
     )
 
 
-def find(transaction: Transaction, integration_id: str) -> Row | None:
-    return transaction.one(
+def find(tx: Transaction, integration_id: str) -> Row | None:
+    return tx.one(
         "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL",
         {"id": integration_id},
     )
 
 
-def all_secrets(transaction: Transaction) -> list[str]:
+def all_secrets(tx: Transaction) -> list[str]:
     """Return the sealed secrets of every integration."""
-    rows = transaction.all("SELECT secrets FROM integrations WHERE deleted_at IS NULL")
+    rows = tx.all("SELECT secrets FROM integrations WHERE deleted_at IS NULL")
     return [row["secrets"] for row in rows]
 
 
-def listed(transaction: Transaction, before: int | None, limit: int) -> Sequence[Row]:
+def listed(tx: Transaction, before: int | None, limit: int) -> Sequence[Row]:
     """Return integrations, newest first; `before` is a seq."""
-    return transaction.all(
+    return tx.all(
         f"""SELECT * FROM integrations WHERE deleted_at IS NULL
                 {"AND seq < :before" if before is not None else ""}
             ORDER BY seq DESC LIMIT :limit""",
@@ -51,26 +51,26 @@ def listed(transaction: Transaction, before: int | None, limit: int) -> Sequence
     )
 
 
-def change(transaction: Transaction, integration_id: str, values: Mapping[str, Any]) -> None:
+def change(tx: Transaction, integration_id: str, values: Mapping[str, Any]) -> None:
     """Set the columns that `values` names."""
     assert values.keys() <= set(_COLUMNS)
-    transaction.run(
+    tx.run(
         f"UPDATE integrations SET {', '.join(f'{name} = :{name}' for name in values)} "
         "WHERE id = :the_id",
         {**values, "the_id": integration_id},
     )
 
 
-def set_last_error(transaction: Transaction, integration_id: str, error: str | None) -> None:
-    transaction.run(
+def set_last_error(tx: Transaction, integration_id: str, error: str | None) -> None:
+    tx.run(
         "UPDATE integrations SET last_error = :error WHERE id = :id",
         {"id": integration_id, "error": error},
     )
 
 
-def clear_last_error(transaction: Transaction, integration_id: str, prefix: str) -> None:
+def clear_last_error(tx: Transaction, integration_id: str, prefix: str) -> None:
     """Forget the last error if it begins with `prefix`: what it tells of works again."""
-    transaction.run(
+    tx.run(
         """UPDATE integrations SET last_error = NULL
             WHERE id = :id AND SUBSTR(last_error, 1, :length) = :prefix""",
         {"id": integration_id, "length": len(prefix), "prefix": prefix},
@@ -78,7 +78,7 @@ def clear_last_error(transaction: Transaction, integration_id: str, prefix: str)
 
 
 def secret_used(
-    transaction: Transaction,
+    tx: Transaction,
     integration_id: str,
     updated_at: int,
     at: int,
@@ -92,26 +92,26 @@ def secret_used(
     `updated_at`.
     """
     column = "previous_secret_used_at" if previous else "secret_used_at"
-    transaction.run(
+    tx.run(
         f"""UPDATE integrations SET {column} = :at WHERE id = :id AND updated_at = :updated_at
             AND ({column} IS NULL OR {column} < :before)""",
         {"id": integration_id, "updated_at": updated_at, "at": at, "before": before},
     )
 
 
-def forget_secret_use(transaction: Transaction, integration_id: str) -> None:
+def forget_secret_use(tx: Transaction, integration_id: str) -> None:
     """Forget when deliveries came that webhook secrets have signed: there is a new one."""
-    transaction.run(
+    tx.run(
         """UPDATE integrations SET secret_used_at = NULL, previous_secret_used_at = NULL
             WHERE id = :id""",
         {"id": integration_id},
     )
 
 
-def mark_deleted(transaction: Transaction, integration_id: str, at: int) -> bool:
+def mark_deleted(tx: Transaction, integration_id: str, at: int) -> bool:
     """Take an integration out of service and wipe its secrets; its deliveries go later."""
     return (
-        transaction.run(
+        tx.run(
             """UPDATE integrations SET deleted_at = :at, secrets = '', config = '{}',
                 previous_secret_until = NULL WHERE id = :id AND deleted_at IS NULL""",
             {"id": integration_id, "at": at},
@@ -120,9 +120,9 @@ def mark_deleted(transaction: Transaction, integration_id: str, at: int) -> bool
     )
 
 
-def deleted(transaction: Transaction) -> Sequence[Row]:
-    return transaction.all("SELECT seq, id FROM integrations WHERE deleted_at IS NOT NULL")
+def deleted(tx: Transaction) -> Sequence[Row]:
+    return tx.all("SELECT seq, id FROM integrations WHERE deleted_at IS NOT NULL")
 
 
-def remove(transaction: Transaction, seq: int) -> None:
-    transaction.run("DELETE FROM integrations WHERE seq = :seq", {"seq": seq})
+def remove(tx: Transaction, seq: int) -> None:
+    tx.run("DELETE FROM integrations WHERE seq = :seq", {"seq": seq})

@@ -36,7 +36,7 @@ _FOLLOW = f"""UPDATE links SET state = item.state, state_at = item.state_at, las
 
 
 def add(
-    transaction: Transaction,
+    tx: Transaction,
     experiment_key: str,
     kind: str,
     target_id: int,
@@ -49,7 +49,7 @@ def add(
 ) -> bool:
     """Add a link; False if it is there already."""
     return (
-        transaction.run(
+        tx.run(
             _ADD_COMMIT if kind == "commit" else _ADD_ITEM,
             {
                 "experiment_key": experiment_key,
@@ -66,18 +66,16 @@ def add(
     )
 
 
-def of_target(transaction: Transaction, kind: str, target_id: int) -> Sequence[Row]:
-    return transaction.all(
+def of_target(tx: Transaction, kind: str, target_id: int) -> Sequence[Row]:
+    return tx.all(
         "SELECT * FROM links WHERE target_id = :target_id AND kind = :kind ORDER BY id",
         {"kind": kind, "target_id": target_id},
     )
 
 
-def of_targets_with_experiments(
-    transaction: Transaction, kind: str, target_id: int
-) -> Sequence[Row]:
+def of_targets_with_experiments(tx: Transaction, kind: str, target_id: int) -> Sequence[Row]:
     """Return a target's links with `name` and `status`, null while there is no such experiment."""
-    return transaction.all(
+    return tx.all(
         """SELECT links.experiment_key, links.linked_by, experiments.name, experiments.status
             FROM links LEFT JOIN experiments ON experiments.key = links.experiment_key
             WHERE links.target_id = :target_id AND links.kind = :kind ORDER BY links.id""",
@@ -86,14 +84,14 @@ def of_targets_with_experiments(
 
 
 def change(
-    transaction: Transaction,
+    tx: Transaction,
     experiment_key: str,
     kind: str,
     target_id: int,
     linked_by: str,
     linked_at: int,
 ) -> None:
-    transaction.run(
+    tx.run(
         """UPDATE links SET linked_by = :linked_by, linked_at = :linked_at
             WHERE target_id = :target_id AND kind = :kind AND experiment_key = :experiment_key""",
         {
@@ -106,31 +104,29 @@ def change(
     )
 
 
-def follow_item(transaction: Transaction, kind: str, target_id: int) -> None:
+def follow_item(tx: Transaction, kind: str, target_id: int) -> None:
     """Let the links of an item know its state and times, by which they are listed."""
-    transaction.run(_FOLLOW, {"kind": kind, "target_id": target_id})
+    tx.run(_FOLLOW, {"kind": kind, "target_id": target_id})
 
 
-def remove(transaction: Transaction, experiment_key: str, kind: str, target_id: int) -> None:
-    transaction.run(
+def remove(tx: Transaction, experiment_key: str, kind: str, target_id: int) -> None:
+    tx.run(
         """DELETE FROM links WHERE target_id = :target_id AND kind = :kind
             AND experiment_key = :experiment_key""",
         {"experiment_key": experiment_key, "kind": kind, "target_id": target_id},
     )
 
 
-def add_to_commits(transaction: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_to_commits(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add links of commits, which are not there yet."""
-    transaction.run_many(_ADD_COMMIT, [{"kind": "commit", "state": None, **row} for row in rows])
+    tx.run_many(_ADD_COMMIT, [{"kind": "commit", "state": None, **row} for row in rows])
 
 
-def places_of_commits(
-    transaction: Transaction, commit_ids: Sequence[int]
-) -> dict[tuple[int, str], Row]:
+def places_of_commits(tx: Transaction, commit_ids: Sequence[int]) -> dict[tuple[int, str], Row]:
     """Return the links of some commits by commit and experiment key."""
     found: dict[tuple[int, str], Row] = {}
     for names, values in placeholders("id", commit_ids):
-        rows = transaction.all(
+        rows = tx.all(
             f"SELECT * FROM links WHERE kind = 'commit' AND target_id IN ({names})",
             values,
         )
@@ -138,32 +134,30 @@ def places_of_commits(
     return found
 
 
-def via_item(
-    transaction: Transaction, item_id: int, commit_ids: Sequence[int] | None = None
-) -> list[Row]:
+def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = None) -> list[Row]:
     """Return the links of commits made through a pull request; with `commit_ids` of those only."""
     if commit_ids is None:
         return list(
-            transaction.all(
+            tx.all(
                 "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id", {"item_id": item_id}
             )
         )
-    places = places_of_commits(transaction, commit_ids)
+    places = places_of_commits(tx, commit_ids)
     return [row for row in places.values() if row["via_item_id"] == item_id]
 
 
-def set_via_item(transaction: Transaction, link_id: int, item_id: int | None) -> None:
+def set_via_item(tx: Transaction, link_id: int, item_id: int | None) -> None:
     """Let a link of a commit be one through another pull request."""
-    transaction.run(
+    tx.run(
         "UPDATE links SET via_item_id = :item_id WHERE id = :id",
         {"id": link_id, "item_id": item_id},
     )
 
 
 def set_linked_at(
-    transaction: Transaction, experiment_key: str, kind: str, target_id: int, linked_at: int
+    tx: Transaction, experiment_key: str, kind: str, target_id: int, linked_at: int
 ) -> None:
-    transaction.run(
+    tx.run(
         """UPDATE links SET linked_at = :linked_at
             WHERE target_id = :target_id AND kind = :kind AND experiment_key = :experiment_key""",
         {
@@ -175,8 +169,8 @@ def set_linked_at(
     )
 
 
-def set_resolved(transaction: Transaction, experiment_key: str, *, resolved: bool) -> None:
-    transaction.run(
+def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> None:
+    tx.run(
         """UPDATE links SET resolved = :resolved
             WHERE experiment_key = :experiment_key AND resolved <> :resolved""",
         {"experiment_key": experiment_key, "resolved": int(resolved)},
@@ -184,7 +178,7 @@ def set_resolved(transaction: Transaction, experiment_key: str, *, resolved: boo
 
 
 def items_of_experiment(
-    transaction: Transaction,
+    tx: Transaction,
     experiment_key: str,
     kind: str,
     state: str | None,
@@ -197,7 +191,7 @@ def items_of_experiment(
     That time is `listed_at`; `before` is (listed_at, link_id).
     """
     at = "links.state_at" if state else "links.last_at"
-    return transaction.all(
+    return tx.all(
         f"""SELECT links.id AS link_id, {at} AS listed_at, links.linked_by, links.linked_at,
                 links.integration_id AS link_integration_id,
                 repositories.full_name AS repository, items.*
@@ -218,11 +212,9 @@ def items_of_experiment(
     )
 
 
-def item_of_experiment(
-    transaction: Transaction, experiment_key: str, kind: str, item_id: int
-) -> Row | None:
+def item_of_experiment(tx: Transaction, experiment_key: str, kind: str, item_id: int) -> Row | None:
     """Return one linked item as `items_of_experiment` does."""
-    return transaction.one(
+    return tx.one(
         """SELECT links.id AS link_id, links.linked_by, links.linked_at,
                 links.integration_id AS link_integration_id,
                 repositories.full_name AS repository, items.*
@@ -235,13 +227,13 @@ def item_of_experiment(
 
 
 def commits_of_experiment(
-    transaction: Transaction, experiment_key: str, before: tuple[int, int] | None, limit: int
+    tx: Transaction, experiment_key: str, before: tuple[int, int] | None, limit: int
 ) -> Sequence[Row]:
     """Return linked commits, the one committed last first.
 
     That time is `listed_at`; `before` is (listed_at, link_id).
     """
-    return transaction.all(
+    return tx.all(
         f"""SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
                 links.linked_at,
                 repositories.full_name AS repository, commits.*
@@ -259,9 +251,9 @@ def commits_of_experiment(
     )
 
 
-def unresolved(transaction: Transaction, before: int | None, limit: int) -> Sequence[Row]:
+def unresolved(tx: Transaction, before: int | None, limit: int) -> Sequence[Row]:
     """Return links whose experiment does not exist, the newest first; `before` is a link id."""
-    return transaction.all(
+    return tx.all(
         f"""SELECT links.*, repositories.full_name AS repository, items.number,
                 COALESCE(items.title, commits.message) AS title, commits.sha,
                 COALESCE(items.html_url, commits.html_url) AS html_url
@@ -291,7 +283,7 @@ _COUNTS_HERE = ", ".join(
 
 
 def experiments_of_repository(
-    transaction: Transaction,
+    tx: Transaction,
     repository_id: int,
     after: str | None,
     limit: int,
@@ -305,7 +297,7 @@ def experiments_of_repository(
     stepped through one by one: some have very many links.
     """
     beyond = "AND experiment_key > :after" if after is not None else ""
-    return transaction.all(
+    return tx.all(
         f"""WITH RECURSIVE keys(key) AS (
                 SELECT MIN(experiment_key) FROM links WHERE repository_id = :id {beyond}
                 UNION ALL
@@ -321,7 +313,7 @@ def experiments_of_repository(
 
 
 def items_of_repository(
-    transaction: Transaction,
+    tx: Transaction,
     repository_id: int,
     kind: str,
     before: tuple[str, int, int] | None,
@@ -330,7 +322,7 @@ def items_of_repository(
     """Return a repository's linked items: open before merged before closed, each by what happened
     last, which is `state_at`. `before` is (state, state_at, id).
     """
-    return transaction.all(
+    return tx.all(
         f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
                 FROM links WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
                 {"AND (state, state_at, target_id) < (:state, :at, :target_id)" if before else ""}
@@ -348,15 +340,13 @@ def items_of_repository(
     )
 
 
-def keys_of_targets(
-    transaction: Transaction, kind: str, target_ids: Sequence[int]
-) -> dict[int, list[str]]:
+def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the keys that each of some targets is linked to."""
     found: dict[int, list[str]] = {target_id: [] for target_id in target_ids}
     if not found:
         return found
     names = {f"id{position}": one for position, one in enumerate(found)}
-    rows = transaction.all(
+    rows = tx.all(
         f"""SELECT target_id, experiment_key FROM links WHERE kind = :kind
                 AND target_id IN ({", ".join(f":{name}" for name in names)}) ORDER BY id""",
         {"kind": kind, **names},
@@ -366,9 +356,7 @@ def keys_of_targets(
     return found
 
 
-def unresolved_keys(
-    transaction: Transaction, text: str, after: str | None, limit: int
-) -> Sequence[Row]:
+def unresolved_keys(tx: Transaction, text: str, after: str | None, limit: int) -> Sequence[Row]:
     """Return the keys that no experiment has, in their order, with how many links wait for each.
 
     `after` is a key, `text` a part of one. `first_at` is when the first of the links was made.
@@ -380,7 +368,7 @@ def unresolved_keys(
         f"SUM(CASE WHEN kind = '{kind}' THEN 1 ELSE 0 END) AS {kind}s"
         for kind in ("pull_request", "issue", "commit")
     )
-    return transaction.all(
+    return tx.all(
         f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
             WHERE resolved = 0
                 {"AND LOWER(experiment_key) LIKE :pattern ESCAPE '!'" if text else ""}
@@ -390,9 +378,9 @@ def unresolved_keys(
     )
 
 
-def some_of_key(transaction: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
+def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
     """Return some links of a key as `unresolved` does, pull requests first."""
-    return transaction.all(
+    return tx.all(
         """SELECT few.kind, repositories.full_name AS repository, items.number,
                 COALESCE(items.title, commits.message) AS title, commits.sha,
                 COALESCE(items.html_url, commits.html_url) AS html_url
@@ -406,24 +394,24 @@ def some_of_key(transaction: Transaction, experiment_key: str, limit: int) -> Se
     )
 
 
-def any_unresolved(transaction: Transaction) -> bool:
+def any_unresolved(tx: Transaction) -> bool:
     """Tell whether a link waits for its experiment."""
-    return transaction.one("SELECT 1 FROM links WHERE resolved = 0 LIMIT 1") is not None
+    return tx.one("SELECT 1 FROM links WHERE resolved = 0 LIMIT 1") is not None
 
 
-def any_pull_request(transaction: Transaction) -> bool:
+def any_pull_request(tx: Transaction) -> bool:
     """Tell whether an experiment has a pull request."""
-    found = transaction.one(
+    found = tx.one(
         """SELECT 1 FROM experiments WHERE EXISTS (SELECT 1 FROM links
             WHERE links.experiment_key = experiments.key AND links.kind = 'pull_request') LIMIT 1"""
     )
     return found is not None
 
 
-def counts_by_state(transaction: Transaction, experiment_key: str) -> dict[str, dict[str, int]]:
+def counts_by_state(tx: Transaction, experiment_key: str) -> dict[str, dict[str, int]]:
     """Return how many pull requests and issues of each state an experiment has."""
     found: dict[str, dict[str, int]] = {"pull_request": {}, "issue": {}}
-    for row in transaction.all(
+    for row in tx.all(
         """SELECT kind, state, COUNT(*) AS count FROM links
             WHERE experiment_key = :key AND kind IN ('pull_request', 'issue')
                 AND state IS NOT NULL
@@ -434,10 +422,10 @@ def counts_by_state(transaction: Transaction, experiment_key: str) -> dict[str, 
     return found
 
 
-def counts_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, int]:
+def counts_by_kind(tx: Transaction, experiment_key: str) -> dict[str, int]:
     """Return how many links of each kind name a key."""
     found = {"pull_request": 0, "issue": 0, "commit": 0}
-    for row in transaction.all(
+    for row in tx.all(
         """SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :key GROUP BY kind""",
         {"key": experiment_key},
     ):
@@ -445,13 +433,13 @@ def counts_by_kind(transaction: Transaction, experiment_key: str) -> dict[str, i
     return found
 
 
-def pull_request_days(transaction: Transaction, experiment_key: str) -> Sequence[Row]:
+def pull_request_days(tx: Transaction, experiment_key: str) -> Sequence[Row]:
     """Return how many of all its pull requests were opened and merged on which day of UTC.
 
     Days are counted from 1970; `merged` is null for those that were not. It is one pass over the
     experiment's links; items are looked up one by one, so that nobody reads all there are.
     """
-    return transaction.all(
+    return tx.all(
         """SELECT (SELECT created_at FROM items WHERE items.id = links.target_id) / :day AS opened,
                 CASE WHEN state = 'merged' THEN
                     (SELECT merged_at FROM items WHERE items.id = links.target_id) / :day
@@ -462,9 +450,9 @@ def pull_request_days(transaction: Transaction, experiment_key: str) -> Sequence
     )
 
 
-def of_versions_after(transaction: Transaction, version_id: int, limit: int) -> Sequence[Row]:
+def of_versions_after(tx: Transaction, version_id: int, limit: int) -> Sequence[Row]:
     """Return the keys of what some deliveries have told of, from the first after a version."""
-    return transaction.all(
+    return tx.all(
         """SELECT DISTINCT links.experiment_key
             FROM (SELECT item_id FROM versions WHERE id > :id ORDER BY id LIMIT :limit) AS told
             JOIN items ON items.id = told.item_id

@@ -5,11 +5,9 @@ from collections.abc import Sequence
 from bot.storage.database import Row, Transaction
 
 
-def of_repository(
-    transaction: Transaction, integration_id: str, repository_id: int
-) -> Sequence[str]:
+def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> Sequence[str]:
     """Return the entries of an integration under which a repository has come."""
-    rows = transaction.all(
+    rows = tx.all(
         """SELECT entry FROM allowed_repositories
             WHERE integration_id = :integration_id AND repository_id = :repository_id""",
         {"integration_id": integration_id, "repository_id": repository_id},
@@ -17,9 +15,9 @@ def of_repository(
     return [row["entry"] for row in rows]
 
 
-def holders(transaction: Transaction, integration_id: str, entry: str) -> Sequence[Row]:
+def holders(tx: Transaction, integration_id: str, entry: str) -> Sequence[Row]:
     """Return the repositories that have come under an entry and are still there."""
-    return transaction.all(
+    return tx.all(
         """SELECT repositories.* FROM allowed_repositories
             JOIN repositories ON repositories.id = allowed_repositories.repository_id
             WHERE integration_id = :integration_id AND entry = :entry AND deleted_at IS NULL""",
@@ -27,9 +25,9 @@ def holders(transaction: Transaction, integration_id: str, entry: str) -> Sequen
     )
 
 
-def all_of(transaction: Transaction, integration_id: str) -> Sequence[Row]:
+def all_of(tx: Transaction, integration_id: str) -> Sequence[Row]:
     """Return the repositories of an integration that have come under any entry, with `entry`."""
-    return transaction.all(
+    return tx.all(
         """SELECT allowed_repositories.entry, repositories.* FROM allowed_repositories
             JOIN repositories ON repositories.id = allowed_repositories.repository_id
             WHERE integration_id = :integration_id ORDER BY repositories.id""",
@@ -37,23 +35,23 @@ def all_of(transaction: Transaction, integration_id: str) -> Sequence[Row]:
     )
 
 
-def hold(transaction: Transaction, integration_id: str, entry: str, repository_id: int) -> None:
-    transaction.run(
+def hold(tx: Transaction, integration_id: str, entry: str, repository_id: int) -> None:
+    tx.run(
         """INSERT INTO allowed_repositories (integration_id, entry, repository_id)
             VALUES (:integration_id, :entry, :repository_id) ON CONFLICT DO NOTHING""",
         {"integration_id": integration_id, "entry": entry, "repository_id": repository_id},
     )
 
 
-def keep_only(transaction: Transaction, integration_id: str, entries: Sequence[str]) -> None:
+def keep_only(tx: Transaction, integration_id: str, entries: Sequence[str]) -> None:
     """Forget who came under entries that are not on the list any more."""
-    rows = transaction.all(
+    rows = tx.all(
         "SELECT DISTINCT entry FROM allowed_repositories WHERE integration_id = :integration_id",
         {"integration_id": integration_id},
     )
     for row in rows:
         if row["entry"] not in entries:
-            transaction.run(
+            tx.run(
                 """DELETE FROM allowed_repositories
                     WHERE integration_id = :integration_id AND entry = :entry""",
                 {"integration_id": integration_id, "entry": row["entry"]},

@@ -184,8 +184,8 @@ class PostgresDatabase:
         return await self._loop.run_in_executor(self._threads, self._read, job, deadline)
 
     async def last_id(self, table: str) -> int:
-        def job(transaction: Transaction) -> int:
-            row = transaction.one(
+        def job(tx: Transaction) -> int:
+            row = tx.one(
                 "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq')) AS last",
                 {"table": table},
             )
@@ -194,23 +194,21 @@ class PostgresDatabase:
         return await self.read(job)
 
     async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
-        def job(transaction: Transaction) -> None:
+        def job(tx: Transaction) -> None:
             for table, column in tables.items():
                 names = {"table": table, "column": column}
-                ids = transaction.one("SELECT pg_get_serial_sequence(:table, :column) AS of", names)
-                top = transaction.one(f"SELECT MAX({column}) AS id FROM {table}")
+                ids = tx.one("SELECT pg_get_serial_sequence(:table, :column) AS of", names)
+                top = tx.one(f"SELECT MAX({column}) AS id FROM {table}")
                 if ids is None or ids["of"] is None or top is None:
                     continue
                 last = max(top["id"] or 0, given.get(table, 0))
                 if last:
-                    transaction.all("SELECT setval(:ids, :last)", {"ids": ids["of"], "last": last})
+                    tx.all("SELECT setval(:ids, :last)", {"ids": ids["of"], "last": last})
 
         await self.write(job)
 
     async def check(self) -> None:
-        row = await self.read(
-            lambda transaction: transaction.one("SELECT version FROM schema_version")
-        )
+        row = await self.read(lambda tx: tx.one("SELECT version FROM schema_version"))
         if row is None or row["version"] != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
 
@@ -308,18 +306,18 @@ class _Writer(GroupCommit):
 
     def _run(self, connection: Connection, batch: list[Task]) -> bool:
         """Run every job of `batch` behind a savepoint of its own; tell if a row was changed."""
-        transaction = PostgresTransaction(connection)
+        tx = PostgresTransaction(connection)
         for task in batch:
             connection.execute("SAVEPOINT job")
             try:
-                task.result = task.context.run(task.job, transaction)
+                task.result = task.context.run(task.job, tx)
             except (*_Lost, *_Conflict):
                 raise
             except Exception as error:
                 task.error = error
                 connection.execute("ROLLBACK TO SAVEPOINT job")
             connection.execute("RELEASE SAVEPOINT job")
-        return transaction.changed
+        return tx.changed
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:

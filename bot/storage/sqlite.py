@@ -123,25 +123,23 @@ class SqliteDatabase:
 
     async def last_id(self, table: str) -> int:
         row = await self.read(
-            lambda transaction: transaction.one(
+            lambda tx: tx.one(
                 "SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}
             )
         )
         return row["seq"] if row else 0
 
     async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
-        def job(transaction: Transaction) -> None:
+        def job(tx: Transaction) -> None:
             for table, last in given.items():
                 values = {"table": table, "last": last}
-                transaction.run("DELETE FROM sqlite_sequence WHERE name = :table", values)
-                transaction.run(
-                    "INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)", values
-                )
+                tx.run("DELETE FROM sqlite_sequence WHERE name = :table", values)
+                tx.run("INSERT INTO sqlite_sequence (name, seq) VALUES (:table, :last)", values)
 
         await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
-        row = await self.read(lambda transaction: transaction.one("PRAGMA user_version"))
+        row = await self.read(lambda tx: tx.one("PRAGMA user_version"))
         if row is None or row["user_version"] != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
 
@@ -321,11 +319,11 @@ class _Writer(GroupCommit):
     def _run(self, batch: list[Task]) -> None:
         """Run every job of `batch` behind a savepoint of its own."""
         connection = self._connection
-        transaction = SqliteTransaction(connection)
+        tx = SqliteTransaction(connection)
         for task in batch:
             connection.execute("SAVEPOINT job")
             try:
-                task.result = task.context.run(task.job, transaction)
+                task.result = task.context.run(task.job, tx)
             except sqlite3.OperationalError as error:
                 if not connection.in_transaction:
                     raise  # SQLite gave the whole transaction up (a full disk, a broken file)

@@ -11,7 +11,7 @@ def is_name(text: str) -> bool:
 
 
 def add(
-    transaction: Transaction,
+    tx: Transaction,
     token_id: str,
     name: str,
     role: str,
@@ -20,7 +20,7 @@ def add(
     *,
     is_bootstrap: bool = False,
 ) -> None:
-    transaction.run(
+    tx.run(
         """INSERT INTO api_tokens (id, name, role, hash, created_at, is_bootstrap)
             VALUES (:id, :name, :role, :hash, :created_at, :is_bootstrap)""",
         {
@@ -34,43 +34,41 @@ def add(
     )
 
 
-def by_hash(transaction: Transaction, hashed: str) -> Row | None:
+def by_hash(tx: Transaction, hashed: str) -> Row | None:
     """Return a token that is in force."""
-    return transaction.one(
+    return tx.one(
         "SELECT * FROM api_tokens WHERE hash = :hash AND revoked_at IS NULL", {"hash": hashed}
     )
 
 
-def find(transaction: Transaction, token_id: str) -> Row | None:
+def find(tx: Transaction, token_id: str) -> Row | None:
     """Return a token that is in force, by its id."""
-    return transaction.one(
+    return tx.one(
         "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL", {"id": token_id}
     )
 
 
-def bootstrap(transaction: Transaction) -> Row | None:
+def bootstrap(tx: Transaction) -> Row | None:
     """Return the admin token of the first start, even if it was revoked."""
-    return transaction.one("SELECT * FROM api_tokens WHERE is_bootstrap = 1")
+    return tx.one("SELECT * FROM api_tokens WHERE is_bootstrap = 1")
 
 
-def remove_bootstrap(transaction: Transaction) -> None:
-    transaction.run("DELETE FROM api_tokens WHERE is_bootstrap = 1")
+def remove_bootstrap(tx: Transaction) -> None:
+    tx.run("DELETE FROM api_tokens WHERE is_bootstrap = 1")
 
 
-def listed(transaction: Transaction) -> Sequence[Row]:
-    return transaction.all("SELECT * FROM api_tokens ORDER BY created_at, id")
+def listed(tx: Transaction) -> Sequence[Row]:
+    return tx.all("SELECT * FROM api_tokens ORDER BY created_at, id")
 
 
-def revoke(transaction: Transaction, name_or_id: str, at: int) -> int:
+def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
     """Revoke the tokens in force with an id or a name; return how many there were."""
-    return transaction.run(
+    return tx.run(
         """UPDATE api_tokens SET revoked_at = :at
             WHERE (id = :token OR name = :token) AND revoked_at IS NULL""",
         {"token": name_or_id, "at": at},
     )
 
 
-def used(transaction: Transaction, token_id: str, at: int) -> None:
-    transaction.run(
-        "UPDATE api_tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": at}
-    )
+def used(tx: Transaction, token_id: str, at: int) -> None:
+    tx.run("UPDATE api_tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": at})

@@ -74,7 +74,7 @@ def prepare(target: Database) -> None:
 
 async def size(source: Database) -> int:
     """Return how many rows there are to copy; raises TransferRefused for a source without any."""
-    if await source.read(lambda transaction: transaction.has_table(_MARK)):
+    if await source.read(lambda tx: tx.has_table(_MARK)):
         raise TransferRefused("FROM: the database is itself a copy that was not completed")
     if not (rows := sum((await counts(source)).values())):
         raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
@@ -95,20 +95,20 @@ async def copy(
     copy has left is completed. `advance(table, rows)` tells of progress. Raises TransferRefused.
     """
     await size(source)
-    await target.write(lambda transaction: _mark(transaction, overwrite))
-    if await source.read(lambda transaction: transaction.has_table(_MARK)):
-        await target.write(lambda transaction: transaction.run(f"DROP TABLE {_MARK}"))
+    await target.write(lambda tx: _mark(tx, overwrite))
+    if await source.read(lambda tx: tx.has_table(_MARK)):
+        await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
         raise TransferRefused("source and target are the same database")
     if overwrite:
         await target.write(_empty, heavy=True)
     for table, key in TABLES.items():
-        last = await target.read(lambda transaction, t=table, k=key: _last_key(transaction, t, k))  # type: ignore[misc]
-        advance(table, await target.read(lambda transaction, t=table: count(transaction, t)))  # type: ignore[misc]
+        last = await target.read(lambda tx, t=table, k=key: _last_key(tx, t, k))  # type: ignore[misc]
+        advance(table, await target.read(lambda tx, t=table: count(tx, t)))  # type: ignore[misc]
         while rows := await source.read(
-            lambda transaction, t=table, k=key, after=last: _rows_after(transaction, t, k, after)  # type: ignore[misc]
+            lambda tx, t=table, k=key, after=last: _rows_after(tx, t, k, after)  # type: ignore[misc]
         ):
             await target.write(
-                lambda transaction, t=table, some=rows: _insert(transaction, t, some),  # type: ignore[misc]
+                lambda tx, t=table, some=rows: _insert(tx, t, some),  # type: ignore[misc]
                 heavy=True,
             )
             last = tuple(rows[-1][name] for name in key)
@@ -116,63 +116,59 @@ async def copy(
     given = {table: await source.last_id(table) for table in _NEVER_TWICE}
     await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
     counts = await _verify(source, target)
-    await target.write(lambda transaction: transaction.run(f"DROP TABLE {_MARK}"))
+    await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
     return counts
 
 
 async def counts(database: Database) -> dict[str, int]:
     """Return the number of rows in each table."""
-    return await database.read(
-        lambda transaction: {table: count(transaction, table) for table in TABLES}
-    )
+    return await database.read(lambda tx: {table: count(tx, table) for table in TABLES})
 
 
-def count(transaction: Transaction, table: str) -> int:
-    row = transaction.one(f"SELECT COUNT(*) AS count FROM {table}")
+def count(tx: Transaction, table: str) -> int:
+    row = tx.one(f"SELECT COUNT(*) AS count FROM {table}")
     assert row is not None
     return int(row["count"])
 
 
-def _mark(transaction: Transaction, overwrite: bool) -> None:
+def _mark(tx: Transaction, overwrite: bool) -> None:
     """Mark the target as incomplete; raises TransferRefused if it holds something else."""
-    if not (overwrite or transaction.has_table(_MARK)) and any(
-        count(transaction, table) for table in TABLES
-    ):
+    if not (overwrite or tx.has_table(_MARK)) and any(count(tx, table) for table in TABLES):
         raise TransferRefused(
             "the target is not empty; copy to an empty database, or empty it with --overwrite"
         )
-    transaction.run(f"CREATE TABLE IF NOT EXISTS {_MARK} (note TEXT)")
+    tx.run(f"CREATE TABLE IF NOT EXISTS {_MARK} (note TEXT)")
 
 
-def _empty(transaction: Transaction) -> None:
+def _empty(tx: Transaction) -> None:
     for table in TABLES:
-        transaction.run(f"DELETE FROM {table}")
+        tx.run(f"DELETE FROM {table}")
 
 
-def _last_key(transaction: Transaction, table: str, key: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _last_key(tx: Transaction, table: str, key: tuple[str, ...]) -> tuple[Any, ...] | None:
     columns = ", ".join(key)
     descending = ", ".join(f"{name} DESC" for name in key)
-    row = transaction.one(f"SELECT {columns} FROM {table} ORDER BY {descending} LIMIT 1")
+    row = tx.one(f"SELECT {columns} FROM {table} ORDER BY {descending} LIMIT 1")
     return None if row is None else tuple(row[name] for name in key)
 
 
 def _rows_after(
-    transaction: Transaction, table: str, key: tuple[str, ...], after: tuple[Any, ...] | None
+    tx: Transaction, table: str, key: tuple[str, ...], after: tuple[Any, ...] | None
 ) -> list[dict[str, Any]]:
     columns = ", ".join(key)
     where = (
         f"WHERE ({columns}) > ({', '.join(f':key{n}' for n in range(len(key)))})" if after else ""
     )
-    rows = transaction.all(
+    rows = tx.all(
         f"SELECT * FROM {table} {where} ORDER BY {columns} LIMIT :limit",
         {"limit": _STEP, **{f"key{n}": value for n, value in enumerate(after or ())}},
     )
     return [dict(row) for row in rows]
 
 
-def _insert(transaction: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
+def _insert(tx: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
     names = list(rows[0])
-    transaction.run_many(
+    tx.run_many(
         f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})",
         rows,
     )
@@ -198,7 +194,7 @@ async def _verify(source: Database, target: Database) -> dict[str, int]:
 async def _checksum(database: Database, table: str, key: tuple[str, ...]) -> tuple[int, str]:
     digest, rows, last = hashlib.sha256(), 0, None
     while page := await database.read(
-        lambda transaction, after=last: _rows_after(transaction, table, key, after)  # type: ignore[misc]
+        lambda tx, after=last: _rows_after(tx, table, key, after)  # type: ignore[misc]
     ):
         for row in page:
             digest.update(msgspec.json.encode(row, order="sorted"))
