@@ -28,7 +28,7 @@ format: $(VENV)/.test-installed
 	$(BIN)/python -m ruff check --fix .
 
 screenshots: $(VENV)/.test-installed
-	@SCREENSHOTS=1 $(BIN)/python -m pytest tests/test_browser.py -k is_shown
+	@SCREENSHOTS=1 $(BIN)/python -m pytest tests/dashboard/test_browser.py -k is_shown
 
 examples: .examples/.fetched
 

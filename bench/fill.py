@@ -32,14 +32,12 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bot import storage, times  # noqa: E402
+from bot import storage as store  # noqa: E402
+from bot import times  # noqa: E402
 from bot.demo import payloads  # noqa: E402
 from bot.domain.activity import TYPES  # noqa: E402
 from bot.domain.story import Snapshot  # noqa: E402
 from bot.settings import Settings  # noqa: E402
-from bot.storage import experiments, schema  # noqa: E402
-from bot.storage.transfer import TABLES  # noqa: E402
-from bot.storage.vault import Vault  # noqa: E402
 
 # What the benchmarks share. None of it is secret.
 SECRET_KEY = base64.urlsafe_b64encode(b"the key of every benchmark, 32 b").decode()
@@ -68,7 +66,7 @@ SPAN = 80 * 86_400 * times.SECOND  # the time in which it all happened: nothing 
 # What follows from the rows is worked out as it is for those of an older version.
 FOLLOWING = [
     statement
-    for migration in schema.MIGRATIONS[3:]
+    for migration in store.schema.MIGRATIONS[3:]
     for statement in migration
     if statement.startswith("UPDATE")
 ]
@@ -187,7 +185,7 @@ class Filling:
         ]
 
     def integrations(self) -> Rows:
-        vault = Vault([SECRET_KEY])
+        vault = store.Vault([SECRET_KEY])
         config = '{"auth":"token","api_url":"https://api.github.com"}'
         for number in range(INTEGRATIONS):
             one = INTEGRATION[:-12] + f"{number + 1:012}"
@@ -214,7 +212,7 @@ class Filling:
                 owner,
                 "Fewer steps lose fewer carts.",
                 "[]",
-                experiments.folded(key, name, owner),
+                store.experiments.folded(key, name, owner),
                 at,
                 at,
             )
@@ -446,7 +444,7 @@ def fill_postgres(url: str, tables: list[Table], advance: Callable[[int], None])
                         advance(BATCH)
             connection.execute(
                 "SELECT setval(pg_get_serial_sequence(%s, %s), %s)",
-                [table.name, TABLES[table.name][0], table.count],
+                [table.name, store.transfer.TABLES[table.name][0], table.count],
             )
             connection.commit()
         for statement in FOLLOWING:
@@ -461,7 +459,7 @@ def main(url: str) -> None:
     """Fill the empty database at URL."""
     url = Settings.from_environment({"DATABASE_URL": url}).database_url
     started = time.monotonic()
-    storage.engine(url).migrate()
+    store.engine(url).migrate()
     day = 86_400 * times.SECOND
     tables = Filling(times.now() // day * day).tables()
     total = sum(table.count for table in tables)

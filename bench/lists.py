@@ -26,9 +26,8 @@ sys.path.insert(0, str(ROOT))
 
 from bench.fill import BIG, INTEGRATION, QUIET_INTEGRATION, SMALL  # noqa: E402
 from bench.webhook import TOKEN, free_port, start, stop  # noqa: E402
-from bot import storage  # noqa: E402
+from bot import storage as store  # noqa: E402
 from bot.api.routing import cursor_of  # noqa: E402
-from bot.storage.database import Database, Transaction  # noqa: E402
 
 LIMIT = 50
 PAGE = 1_000
@@ -57,7 +56,7 @@ class List:
             parts[2] = {"experiments": "{key}", "integrations": "{integration_id}"}[parts[1]]
         return "/api/v1" + "/".join(parts)
 
-    def cursor(self, tx: Transaction) -> tuple[int, str | None]:
+    def cursor(self, tx: store.Transaction) -> tuple[int, str | None]:
         """Return the number of the thousandth or the last page, and the cursor that leads to it."""
         row = tx.one(f"SELECT COUNT(*) AS count FROM {self.table} WHERE {self.where}")
         assert row is not None
@@ -145,7 +144,7 @@ def lists() -> list[List]:
 
 
 async def cursors(url: str, all_lists: list[List]) -> list[tuple[int, str | None]]:
-    database: Database = storage.engine(url)
+    database: store.Database = store.engine(url)
     await database.start()
     try:
         return [await database.read(one.cursor) for one in all_lists]

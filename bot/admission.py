@@ -10,14 +10,14 @@ from typing import TypeVar
 
 from cachetools import TTLCache
 
+from bot import storage as store
 from bot.deliveries import Waiting
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed, Unconfirmed
 from bot.github import CallFailed, GitHub, Refused
-from bot.storage.database import Database, Transaction
 
 T = TypeVar("T")
-Job = Callable[[Transaction, Set[tuple[str, int]]], T]
+Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
 SECONDS = 3.0  # for GitHub to answer; it waits for us for ten itself
 _REMEMBERED = 300.0  # seconds that a "no" holds, so that a flood asks once
 _UNREACHABLE = 10.0  # the same where GitHub could not be asked
@@ -73,7 +73,7 @@ class Names:
 
 
 async def write(
-    database: Database,
+    database: store.Database,
     names: Names,
     integration: Integration,
     job: Job[T],

@@ -10,15 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, commands, doctor, log, server, storage, supervisor, times
+from bot import __version__, commands, doctor, log, server, supervisor, times
+from bot import storage as store
 from bot import worker as bot_worker
 from bot.api.routing import ROLES
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
-from bot.storage import integrations, tokens, transfer
-from bot.storage.database import Row, StorageRefused, StorageUnavailable, Transaction
-from bot.storage.transfer import TransferRefused
-from bot.storage.vault import VaultError, hash_token, new_token
 
 T = TypeVar("T")
 
@@ -94,12 +91,14 @@ def token() -> None:
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the token may do.")
 def create_token(name: str, role: str) -> None:
     """Create an API token called NAME and print it, this once."""
-    if not tokens.is_name(name):
+    if not store.tokens.is_name(name):
         raise click.BadParameter("wants 1 to 100 printable characters", param_hint="NAME")
-    secret = new_token()
+    secret = store.new_token()
 
-    def job(tx: Transaction) -> None:
-        tokens.add(tx, str(uuid.uuid4()), name.strip(), role, hash_token(secret), times.now())
+    def job(tx: store.Transaction) -> None:
+        store.tokens.add(
+            tx, str(uuid.uuid4()), name.strip(), role, store.hash_token(secret), times.now()
+        )
 
     _with_services(lambda services: services.database.write(job))
     click.echo(secret)
@@ -108,7 +107,7 @@ def create_token(name: str, role: str) -> None:
 @token.command("list")
 def list_tokens() -> None:
     """List API tokens: id, role, name, created, last used, whether revoked."""
-    rows = _with_existing(lambda services: services.database.read(tokens.listed))
+    rows = _with_existing(lambda services: services.database.read(store.tokens.listed))
     click.echo(f"{'ID':36}  {'ROLE':9}  {'CREATED':20}  {'LAST USED':20}  NAME")
     for row in rows:
         created = (times.render(row["created_at"]) or "")[:19] + "Z"
@@ -123,7 +122,7 @@ def revoke_token(name_or_id: str) -> None:
     """Revoke the API token with this id, or every token of this name."""
     count = _with_existing(
         lambda services: services.database.write(
-            lambda tx: tokens.revoke(tx, name_or_id, times.now())
+            lambda tx: store.tokens.revoke(tx, name_or_id, times.now())
         )
     )
     if count == 0:
@@ -153,22 +152,22 @@ def migrate_database(source: str, target: str, overwrite: bool) -> None:
     """
     settings = _settings()
     try:
-        old, new = (storage.engine(database_url(url)) for url in (source, target))
+        old, new = (store.engine(database_url(url)) for url in (source, target))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
 
     async def run() -> dict[str, int]:
         # Nothing is made until it is known that there is something to copy.
-        await asyncio.to_thread(transfer.refuse_unfit, old)
+        await asyncio.to_thread(store.transfer.refuse_unfit, old)
         async with AsyncExitStack() as opened:
             await old.start()
             opened.push_async_callback(old.close)
-            total = await transfer.size(old)
-            await asyncio.to_thread(transfer.prepare, new)
+            total = await store.transfer.size(old)
+            await asyncio.to_thread(store.transfer.prepare, new)
             await new.start()
             opened.push_async_callback(new.close)
             with click.progressbar(length=total, label="Copying", file=sys.stderr) as bar:
-                return await transfer.copy(
+                return await store.transfer.copy(
                     old, new, overwrite=overwrite, advance=lambda _, rows: bar.update(rows)
                 )
 
@@ -203,10 +202,10 @@ def run_doctor(integration: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _chosen_integrations(tx: Transaction, name_or_id: str | None) -> list[Row]:
+def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[store.Row]:
     """Return the integrations to look at, oldest first; raises ClickException if there is none."""
-    rows: list[Row] = []
-    while page := integrations.listed(tx, rows[-1]["seq"] if rows else None, 200):
+    rows: list[store.Row] = []
+    while page := store.integrations.listed(tx, rows[-1]["seq"] if rows else None, 200):
         rows += page
     if not rows:
         raise click.ClickException(
@@ -219,7 +218,7 @@ def _chosen_integrations(tx: Transaction, name_or_id: str | None) -> list[Row]:
     return rows[::-1]
 
 
-def _show_findings(row: Row, findings: list[doctor.Finding]) -> None:
+def _show_findings(row: store.Row, findings: list[doctor.Finding]) -> None:
     """Print what was found of an integration: a line each, and its remedy below."""
     name = "".join(one if one.isprintable() else "?" for one in row["name"])
     click.echo(click.style(f"{name} ({row['id']})", bold=True))
@@ -277,8 +276,8 @@ def _with_existing(
     """Run `work` as `_with_services` does, on a database that is there: none is made for it."""
     settings = settings or _settings()
     try:
-        storage.engine(settings.database_url).existing_version()
-    except StorageRefused as error:
+        store.engine(settings.database_url).existing_version()
+    except store.StorageRefused as error:
         raise click.ClickException(
             f"{error}. Start the service once, or set DATA_DIR and DATABASE_URL as it has them."
         ) from None
@@ -290,10 +289,10 @@ def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except (
         SettingsError,
-        StorageRefused,
-        StorageUnavailable,
-        TransferRefused,
-        VaultError,
+        store.StorageRefused,
+        store.StorageUnavailable,
+        store.transfer.TransferRefused,
+        store.VaultError,
     ) as error:
         raise click.ClickException(str(error)) from None
     except OSError as error:
@@ -309,19 +308,19 @@ async def see_to_admin_token(services: Services) -> str | None:
     Only its hash is stored, so on later starts nobody can say what it is.
     """
     given = services.settings.admin_token
-    secret = given or new_token()
+    secret = given or store.new_token()
 
-    def job(tx: Transaction) -> bool:
-        known = tokens.bootstrap(tx)
-        if known is not None and (given is None or known["hash"] == hash_token(secret)):
+    def job(tx: store.Transaction) -> bool:
+        known = store.tokens.bootstrap(tx)
+        if known is not None and (given is None or known["hash"] == store.hash_token(secret)):
             return False
-        tokens.remove_bootstrap(tx)
-        tokens.add(
+        store.tokens.remove_bootstrap(tx)
+        store.tokens.add(
             tx,
             str(uuid.uuid4()),
             "admin",
             "admin",
-            hash_token(secret),
+            store.hash_token(secret),
             times.now(),
             is_bootstrap=True,
         )

@@ -14,13 +14,11 @@ import msgspec
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
+from bot import storage as store
 from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed, Scope, Unconfirmed
 from bot.handlers.dispatch import Delivery, Dispatcher, Handler
 from bot.handlers.payloads import InvalidPayload
-from bot.storage import deliveries as storage
-from bot.storage import integrations
-from bot.storage.database import Row, Transaction
 
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
@@ -94,7 +92,7 @@ def id_of(text: str) -> str | None:
 
 
 def take_in(
-    tx: Transaction,
+    tx: store.Transaction,
     dispatcher: Dispatcher,
     handlers: Sequence[Handler],
     arrival: Arrival,
@@ -117,18 +115,20 @@ def take_in(
         raise
     outcome = PROCESSED if handlers else NO_HANDLER
     status = "processed" if outcome is PROCESSED else "ignored"
-    if not storage.add(tx, _columns(arrival, status, None)):
-        row = storage.find(tx, arrival.integration_seq, arrival.guid)
+    if not store.deliveries.add(tx, _columns(arrival, status, None)):
+        row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
         assert row is not None
         if row["status"] == "processed" or outcome is NO_HANDLER:
             return DUPLICATE
         _settle(tx, row, "processed", None)
-        storage.set_payload(tx, row["seq"], arrival.payload)
+        store.deliveries.set_payload(tx, row["seq"], arrival.payload)
     dispatcher.run(handlers, arrival.event, delivery)
     return outcome
 
 
-def keep_ignored(tx: Transaction, arrival: Arrival, why: NotAllowed | InvalidPayload) -> Outcome:
+def keep_ignored(
+    tx: store.Transaction, arrival: Arrival, why: NotAllowed | InvalidPayload
+) -> Outcome:
     """Store a delivery that is not taken in, and why.
 
     Of a repository that is not allowed, only the fact is kept, not the payload.
@@ -137,8 +137,8 @@ def keep_ignored(tx: Transaction, arrival: Arrival, why: NotAllowed | InvalidPay
     columns = _columns(arrival, "ignored", _reason_of(why))
     if isinstance(why, NotAllowed):
         columns["payload"] = None
-    if not storage.add(tx, columns):
-        row = storage.find(tx, arrival.integration_seq, arrival.guid)
+    if not store.deliveries.add(tx, columns):
+        row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
         assert row is not None
         if row["status"] == "processed":
             return DUPLICATE
@@ -146,26 +146,26 @@ def keep_ignored(tx: Transaction, arrival: Arrival, why: NotAllowed | InvalidPay
     return outcome
 
 
-def keep_failed(tx: Transaction, arrival: Arrival, failure: Exception) -> Outcome:
+def keep_failed(tx: store.Transaction, arrival: Arrival, failure: Exception) -> Outcome:
     """Store a delivery whose handlers failed, or that has to wait, to be tried again."""
     error = describe(failure)
-    storage.add(tx, _columns(arrival, "retrying", error))
-    row = storage.find(tx, arrival.integration_seq, arrival.guid)
+    store.deliveries.add(tx, _columns(arrival, "retrying", error))
+    row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
     assert row is not None
     if row["status"] == "processed":
         return DUPLICATE
     _schedule(tx, row, 1, error)
-    storage.set_payload(tx, row["seq"], arrival.payload)
+    store.deliveries.set_payload(tx, row["seq"], arrival.payload)
     if not isinstance(failure, Waiting):
-        integrations.set_last_error(tx, arrival.integration_id, error)
+        store.integrations.set_last_error(tx, arrival.integration_id, error)
     return RETRYING
 
 
 def run_again(
-    tx: Transaction,
+    tx: store.Transaction,
     dispatcher: Dispatcher,
     scope: Scope,
-    row: Row,
+    row: store.Row,
     confirmed: Set[tuple[str, int]],
 ) -> None:
     """Run the handlers of a stored delivery; raises what they raise, or PayloadGone.
@@ -183,10 +183,12 @@ def run_again(
     dispatcher.run(handlers, event, delivery)
     if row["status"] != "processed":
         _settle(tx, row, "processed" if handlers else "ignored", None)
-        integrations.set_last_error(tx, scope.integration_id, None)
+        store.integrations.set_last_error(tx, scope.integration_id, None)
 
 
-def fail_again(tx: Transaction, integration_id: str, row: Row, failure: Exception) -> None:
+def fail_again(
+    tx: store.Transaction, integration_id: str, row: store.Row, failure: Exception
+) -> None:
     """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS.
 
     A delivery that had taken effect before stays processed; one that turns out not to be allowed,
@@ -199,7 +201,7 @@ def fail_again(tx: Transaction, integration_id: str, row: Row, failure: Exceptio
         return
     _schedule(tx, row, row["attempts"] + 1, describe(failure))
     if not isinstance(failure, Waiting):
-        integrations.set_last_error(tx, integration_id, describe(failure))
+        store.integrations.set_last_error(tx, integration_id, describe(failure))
 
 
 def describe(failure: Exception) -> str:
@@ -220,10 +222,10 @@ def _reason_of(why: NotAllowed | InvalidPayload) -> str:
     return "repository not allowed" if isinstance(why, NotAllowed) else f"{why}"[:500]
 
 
-def _ignore(tx: Transaction, row: Row, why: NotAllowed | InvalidPayload) -> None:
+def _ignore(tx: store.Transaction, row: store.Row, why: NotAllowed | InvalidPayload) -> None:
     _settle(tx, row, "ignored", _reason_of(why))
     if isinstance(why, NotAllowed):
-        storage.set_payload(tx, row["seq"], None)
+        store.deliveries.set_payload(tx, row["seq"], None)
 
 
 def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]:
@@ -244,8 +246,8 @@ def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]
     }
 
 
-def _settle(tx: Transaction, row: Row, status: str, error: str | None) -> None:
-    storage.update(
+def _settle(tx: store.Transaction, row: store.Row, status: str, error: str | None) -> None:
+    store.deliveries.update(
         tx,
         row["seq"],
         status=status,
@@ -256,10 +258,10 @@ def _settle(tx: Transaction, row: Row, status: str, error: str | None) -> None:
     )
 
 
-def _schedule(tx: Transaction, row: Row, attempts: int, error: str) -> None:
+def _schedule(tx: store.Transaction, row: store.Row, attempts: int, error: str) -> None:
     wait = min(_FIRST_WAIT * 2 ** (attempts - 1), _LONGEST_WAIT)
     gives_up = attempts >= MAX_ATTEMPTS
-    storage.update(
+    store.deliveries.update(
         tx,
         row["seq"],
         status="failed" if gives_up else "retrying",

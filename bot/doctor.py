@@ -16,15 +16,13 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct, field
 
+from bot import storage as store
 from bot import times
 from bot.domain.integrations import MASK, Integration
 from bot.github import Client, GitHub, Limited, Refused, Temporary
 from bot.github.limits import date_of
 from bot.github.permissions import NEEDED, without
 from bot.services import Services
-from bot.storage import actions, deliveries, places
-from bot.storage.database import Row, Transaction
-from bot.storage.vault import VaultError
 
 Status = Literal["ok", "warning", "problem"]
 T = TypeVar("T")
@@ -67,7 +65,7 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
     """Examine the integration with this id; None if there is none. Raises StorageUnavailable."""
     try:
         integration = await services.integration(integration_id, fresh=True)
-    except VaultError:
+    except store.VaultError:
         remedy = "Add the key that they were stored with to SECRET_KEY, or store them anew."
         message = "Its stored secrets cannot be read with the keys at hand."
         return [Finding("integration", "problem", message, remedy)]
@@ -185,10 +183,10 @@ class _Stop(Exception):
 class _Seen:
     """What the bot's own database tells. Deliveries newest first."""
 
-    deliveries: Sequence[Row]
-    failed: Sequence[Row]  # actions
-    waiting: Sequence[Row]  # actions
-    places: Sequence[Row]  # repositories that have come under the allow-list
+    deliveries: Sequence[store.Row]
+    failed: Sequence[store.Row]  # actions
+    waiting: Sequence[store.Row]  # actions
+    places: Sequence[store.Row]  # repositories that have come under the allow-list
 
 
 class _Examination:
@@ -230,13 +228,13 @@ class _Examination:
         self._look_at_deliveries(seen.deliveries)
         self._look_at_actions(seen)
 
-    def _read(self, tx: Transaction) -> _Seen:
+    def _read(self, tx: store.Transaction) -> _Seen:
         integration, since = self._integration, times.now() - _FAILED_SINCE
         return _Seen(
-            deliveries.listed(tx, integration.seq, None, None, None, _RECENT),
-            actions.failed_of(tx, integration.id, since),
-            actions.open_of_integration(tx, integration.id),
-            places.all_of(tx, integration.id),
+            store.deliveries.listed(tx, integration.seq, None, None, None, _RECENT),
+            store.actions.failed_of(tx, integration.id, since),
+            store.actions.open_of_integration(tx, integration.id),
+            store.places.all_of(tx, integration.id),
         )
 
     def _allows(self, full_name: str) -> bool:
@@ -387,7 +385,7 @@ class _Examination:
         else:
             self._warn("clock", f"{message}.", remedy)
 
-    def _look_at_deliveries(self, recent: Sequence[Row]) -> None:
+    def _look_at_deliveries(self, recent: Sequence[store.Row]) -> None:
         if not recent:
             self._warn(
                 "deliveries",

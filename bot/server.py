@@ -14,7 +14,8 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import commands, dashboard, handlers, setup, storage, webhook, worker
+from bot import commands, dashboard, handlers, setup, webhook, worker
+from bot import storage as store
 from bot.api import (
     actions,
     activity,
@@ -36,9 +37,6 @@ from bot.log import logger
 from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
-from bot.storage import integrations as integrations_storage
-from bot.storage.database import StorageUnavailable, Transaction
-from bot.storage.vault import Vault
 
 RESOURCES = (
     experiments,
@@ -68,13 +66,15 @@ async def open_services(settings: Settings) -> Services:
     """
     dispatcher = handlers.dispatcher(settings.extensions)
     all_commands = commands.load(settings.extensions)
-    keys = await asyncio.to_thread(storage.secret_keys, settings)
-    database = storage.engine(settings.database_url)
+    keys = await asyncio.to_thread(store.secret_keys, settings)
+    database = store.engine(settings.database_url)
     await asyncio.to_thread(database.migrate)
     await database.start()
     metrics = Metrics()
     github = GitHub(metrics, settings.github_api_urls)
-    return Services(settings, database, Vault(keys), dispatcher, all_commands, metrics, github)
+    return Services(
+        settings, database, store.Vault(keys), dispatcher, all_commands, metrics, github
+    )
 
 
 def application(services: Services) -> web.Application:
@@ -128,8 +128,8 @@ async def serve(
 async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
 
-    def job(tx: Transaction) -> None:
-        for sealed in integrations_storage.all_secrets(tx):
+    def job(tx: store.Transaction) -> None:
+        for sealed in store.integrations.all_secrets(tx):
             services.vault.open(sealed)
 
     await services.database.read(job)
@@ -184,7 +184,7 @@ async def _around(
         response = await _answer(request, problem)
     except web.HTTPException as error:
         response = await _answer(request, _problem_of(error))
-    except StorageUnavailable as error:
+    except store.StorageUnavailable as error:
         logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
         response = await _answer(request, unavailable())
     except Exception:

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 from cachetools import LRUCache, TTLCache
 
+from bot import storage as store
 from bot.admission import Names
 from bot.commands import Commands
 from bot.domain import integrations
@@ -16,9 +17,6 @@ from bot.guesses import Guesses
 from bot.handlers.dispatch import Dispatcher
 from bot.metrics import Metrics
 from bot.settings import Settings
-from bot.storage import integrations as integration_storage
-from bot.storage.database import Database
-from bot.storage.vault import Vault
 
 # How long a change made by another process may go unseen, in seconds.
 CACHE_SECONDS = 2.0
@@ -41,8 +39,8 @@ class Services:
     """One per process; made by bot/server.py."""
 
     settings: Settings
-    database: Database
-    vault: Vault
+    database: store.Database
+    vault: store.Vault
     dispatcher: Dispatcher
     commands: Commands
     metrics: Metrics
@@ -77,7 +75,7 @@ class Services:
         known = None if fresh else self._integrations.get(integration_id)
         if known is not None:
             return known
-        row = await self.database.read(lambda tx: integration_storage.find(tx, integration_id))
+        row = await self.database.read(lambda tx: store.integrations.find(tx, integration_id))
         if row is None:
             self._integrations.pop(integration_id, None)
             return None

@@ -20,6 +20,7 @@ from gidgethub.sansio import Event
 from isal import isal_zlib
 
 from bot import admission, jsontext, times
+from bot import storage as store
 from bot.api import problems
 from bot.api.problems import Problem
 from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
@@ -29,7 +30,6 @@ from bot.handlers.dispatch import subject_of
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
-from bot.storage.database import StorageUnavailable, Transaction
 
 PATH = "/api/v1/integrations/{integration_id}/webhook/github"
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
@@ -72,7 +72,7 @@ async def receive(request: web.Request) -> web.Response:
         status, answer = outcome.status, outcome.answer
         line["outcome"] = outcome.name
         response = web.Response(status=status, body=jsontext.render(answer), content_type=_JSON)
-    except StorageUnavailable as error:
+    except store.StorageUnavailable as error:
         line.update(outcome="unavailable", reason=str(error))
         response = _unavailable().response()
     except Problem as problem:
@@ -158,7 +158,7 @@ async def _deliver(
     handlers = services.dispatcher.handlers(arrival.event)
     line.update(action=arrival.action, repository=arrival.repository, handled=bool(handlers))
 
-    def job(tx: Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
+    def job(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
         note_secret(tx, integration, signed_by, arrival.received_at)
         return take_in(tx, services.dispatcher, handlers, arrival, confirmed)
 
@@ -170,7 +170,7 @@ async def _deliver(
             job,
             heavy=line["bytes"] > _LARGE,
         )
-    except StorageUnavailable:
+    except store.StorageUnavailable:
         raise
     except (NotAllowed, InvalidPayload) as error:
         why = error

@@ -10,15 +10,13 @@ from collections.abc import Set
 import structlog
 
 from bot import admission, deliveries, times
+from bot import storage as store
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services
-from bot.storage import actions, integrations, merge_groups
-from bot.storage import deliveries as storage
-from bot.storage.database import Row, StorageUnavailable, Transaction
 
 _PAUSE = 1.0  # seconds between looks for work
 _STEP_PAUSE = 0.05  # the same while there is something to clear away
@@ -35,7 +33,7 @@ async def run(services: Services) -> None:
         try:
             await retry_due(services)
             busy = await clear_some(services)
-        except StorageUnavailable as error:
+        except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
         except Exception:  # a fault in one round must not end all later ones
             logger.exception("the worker failed")
@@ -60,24 +58,24 @@ class Worker:
 async def retry_due(services: Services) -> None:
     """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
     now = times.now()
-    rows = await services.database.read(lambda tx: storage.due(tx, now, _BATCH))
+    rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _BATCH))
     for row in rows:
         with structlog.contextvars.bound_contextvars(delivery=row["guid"]):
             await _retry(services, row["integration_id"], row["guid"], now)
 
 
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
-    def due(tx: Transaction) -> tuple[Row, Row] | None:
-        integration = integrations.find(tx, integration_id)
+    def due(tx: store.Transaction) -> tuple[store.Row, store.Row] | None:
+        integration = store.integrations.find(tx, integration_id)
         if integration is None:
             return None
-        row = storage.find(tx, integration["seq"], guid)
+        row = store.deliveries.find(tx, integration["seq"], guid)
         # Another worker may have been first.
         if row is None or row["next_attempt_at"] is None or row["next_attempt_at"] > now:
             return None
         return integration, row
 
-    def again(tx: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
+    def again(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> bool:
         found = due(tx)
         if found is None:
             return False
@@ -86,7 +84,7 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
         return True
 
-    def failed(tx: Transaction, failure: Exception) -> None:
+    def failed(tx: store.Transaction, failure: Exception) -> None:
         found = due(tx)
         if found is not None:
             deliveries.fail_again(tx, integration_id, found[1], failure)
@@ -96,7 +94,7 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         if integration is None:
             return
         done = await admission.write(services.database, services.names, integration, again)
-    except StorageUnavailable:
+    except store.StorageUnavailable:
         raise
     except Exception as error:
         if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
@@ -116,15 +114,15 @@ async def clear_some(services: Services) -> bool:
     """
     now, settings = times.now(), services.settings
 
-    def job(tx: Transaction) -> bool:
-        cleared = storage.drop_payloads(tx, now - settings.payload_days * _DAY, _STEP)
-        cleared += storage.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        for row in integrations.deleted(tx):
-            removed = storage.remove_some(tx, row["seq"], _STEP)
+    def job(tx: store.Transaction) -> bool:
+        cleared = store.deliveries.drop_payloads(tx, now - settings.payload_days * _DAY, _STEP)
+        cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        for row in store.integrations.deleted(tx):
+            removed = store.deliveries.remove_some(tx, row["seq"], _STEP)
             if removed == 0:
-                integrations.remove(tx, row["seq"])
+                store.integrations.remove(tx, row["seq"])
             cleared += removed
         return cleared >= _STEP
 

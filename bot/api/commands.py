@@ -2,13 +2,12 @@
 
 from typing import Any
 
+from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations
 from bot.domain import commands
 from bot.domain.emails import without_emails
-from bot.storage import commands as storage
-from bot.storage.database import Row, Transaction
 
 operations = Operations("Commands")
 
@@ -26,14 +25,16 @@ async def list_all(call: Call) -> Any:
     query: models.CommandQuery = call.query
     before = call.position(1)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.listed(tx, query.status, before[0] if before else None, query.limit + 1)
+    def job(tx: store.Transaction) -> Any:
+        rows = store.commands.listed(
+            tx, query.status, before[0] if before else None, query.limit + 1
+        )
         return call.page(rows, shown, lambda row: (row["seq"],))
 
     return await call.services.database.read(job)
 
 
-def shown(row: Row) -> models.Command:
+def shown(row: store.Row) -> models.Command:
     return models.Command(
         id=row["id"],
         command=row["name"],

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from bot import admission, deliveries, jsontext, times
+from bot import storage as store
 from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
@@ -15,9 +16,6 @@ from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
-from bot.storage import deliveries as storage
-from bot.storage import integrations
-from bot.storage.database import Row, StorageUnavailable, Transaction
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"
@@ -37,11 +35,11 @@ async def list_all(call: Call) -> Any:
     query: models.DeliveryQuery = call.query
     before = call.position(1)
 
-    def job(tx: Transaction) -> Any:
+    def job(tx: store.Transaction) -> Any:
         integration = _integration(call, tx)
         if integration is None:
             return None
-        rows = storage.listed(
+        rows = store.deliveries.listed(
             tx,
             integration["seq"],
             query.status,
@@ -72,7 +70,7 @@ async def list_all(call: Call) -> Any:
 async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
 
-    def job(tx: Transaction) -> models.DeliveryDetail | None:
+    def job(tx: store.Transaction) -> models.DeliveryDetail | None:
         row = _find(call, tx, _delivery_id(call))
         return _detail(row) if row else None
 
@@ -104,7 +102,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     services, database = call.services, call.services.database
     structlog.contextvars.bind_contextvars(delivery=guid)
 
-    def again(tx: Transaction, confirmed: Set[tuple[str, int]]) -> bool:
+    def again(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> bool:
         row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
@@ -114,7 +112,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
 
     said: str | None = None  # why it failed this time
 
-    def failed(tx: Transaction, failure: Exception) -> bool:
+    def failed(tx: store.Transaction, failure: Exception) -> bool:
         row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
@@ -126,7 +124,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         raise not_found("integration")
     try:
         found = await admission.write(database, services.names, loaded, again)
-    except StorageUnavailable:
+    except store.StorageUnavailable:
         raise
     except deliveries.PayloadGone:
         raise Problem(
@@ -144,7 +142,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         raise not_found("delivery")
     log_change(call, "delivery replayed")
 
-    def shown(tx: Transaction) -> models.Delivery | None:
+    def shown(tx: store.Transaction) -> models.Delivery | None:
         row = _find(call, tx, guid)
         return models.Delivery(**_delivery(row)) if row else None
 
@@ -160,18 +158,18 @@ def _delivery_id(call: Call) -> str:
     return deliveries.id_of(given) or given
 
 
-def _integration(call: Call, tx: Transaction) -> Row | None:
-    return integrations.find(tx, call.path("integration_id").lower())
+def _integration(call: Call, tx: store.Transaction) -> store.Row | None:
+    return store.integrations.find(tx, call.path("integration_id").lower())
 
 
-def _find(call: Call, tx: Transaction, guid: str) -> Row | None:
+def _find(call: Call, tx: store.Transaction, guid: str) -> store.Row | None:
     integration = _integration(call, tx)
     if integration is None:
         return None
-    return storage.find(tx, integration["seq"], guid)
+    return store.deliveries.find(tx, integration["seq"], guid)
 
 
-def _delivery(row: Row) -> dict[str, Any]:
+def _delivery(row: store.Row) -> dict[str, Any]:
     return {
         "id": row["guid"],
         "event": row["event"],
@@ -185,7 +183,7 @@ def _delivery(row: Row) -> dict[str, Any]:
     }
 
 
-def _detail(row: Row) -> models.DeliveryDetail:
+def _detail(row: store.Row) -> models.DeliveryDetail:
     payload = row["payload"]
     return models.DeliveryDetail(
         **_delivery(row),

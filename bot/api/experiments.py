@@ -4,14 +4,13 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
 from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import experiments
-from bot.storage import experiments as storage
-from bot.storage.database import Row, Transaction
 
 operations = Operations("Experiments")
 PATH = "/api/v1/experiments"
@@ -30,9 +29,9 @@ PATH = "/api/v1/experiments"
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
 
-    def job(tx: Transaction) -> Row | None:
+    def job(tx: store.Transaction) -> store.Row | None:
         row = experiments.create(tx, msgspec.to_builtins(call.body), call.actor.name)
-        return storage.find_with_counts(tx, row["key"]) if row else None
+        return store.experiments.find_with_counts(tx, row["key"]) if row else None
 
     row = await call.services.database.write(job)
     if row is None:
@@ -58,8 +57,8 @@ async def list_all(call: Call) -> Any:
     query: models.ExperimentQuery = call.query
     before = call.position(1)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.listed(
+    def job(tx: store.Transaction) -> Any:
+        rows = store.experiments.listed(
             tx, query.status, query.q, before[0] if before else None, query.limit + 1
         )
         return call.page(
@@ -84,7 +83,7 @@ async def list_all(call: Call) -> Any:
 async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
     row = await call.services.database.read(
-        lambda tx: storage.find_with_counts(tx, call.path("key"))
+        lambda tx: store.experiments.find_with_counts(tx, call.path("key"))
     )
     if row is None:
         raise not_found("experiment")
@@ -109,14 +108,14 @@ async def put(call: Call) -> Any:
     if values.setdefault("key", key) != key:
         raise invalid([("key", "is not the key in the address; a key cannot be changed")])
 
-    def job(tx: Transaction) -> tuple[int, Row | None]:
-        old = storage.find(tx, key)
+    def job(tx: store.Transaction) -> tuple[int, store.Row | None]:
+        old = store.experiments.find(tx, key)
         call.conditions.check(experiments.version(old) if old else None)
         if old is None:
             experiments.create(tx, values, call.actor.name)
         else:
             experiments.change(tx, key, values, call.actor.name)
-        return 200 if old else 201, storage.find_with_counts(tx, key)
+        return 200 if old else 201, store.experiments.find_with_counts(tx, key)
 
     status, row = await call.services.database.write(job)
     assert row is not None
@@ -139,13 +138,13 @@ async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
     key = call.path("key")
 
-    def job(tx: Transaction) -> Row | None:
-        old = storage.find(tx, key)
+    def job(tx: store.Transaction) -> store.Row | None:
+        old = store.experiments.find(tx, key)
         if old is None:
             return None
         call.conditions.check(experiments.version(old), old)
         experiments.change(tx, key, msgspec.to_builtins(call.body), call.actor.name)
-        return storage.find_with_counts(tx, key)
+        return store.experiments.find_with_counts(tx, key)
 
     row = await call.services.database.write(job)
     if row is None:
@@ -167,8 +166,8 @@ async def delete(call: Call) -> Any:
     """Its links stay, as unresolved ones, and so does its feed."""
     key = call.path("key")
 
-    def job(tx: Transaction) -> bool:
-        old = storage.find(tx, key)
+    def job(tx: store.Transaction) -> bool:
+        old = store.experiments.find(tx, key)
         if old is not None:
             call.conditions.check(experiments.version(old))
         return experiments.delete(tx, key)
@@ -179,14 +178,14 @@ async def delete(call: Call) -> Any:
     return 204, None
 
 
-def _tagged(call: Call, row: Row) -> models.Experiment:
+def _tagged(call: Call, row: store.Row) -> models.Experiment:
     """Return an experiment, and put its ETag on the answer."""
     counts = ".".join(str(row[f"{kind}_count"]) for kind in ("pull_request", "issue", "commit"))
     call.headers["ETag"] = tag(experiments.version(row), counts)
     return _experiment(row)
 
 
-def _experiment(row: Row) -> models.Experiment:
+def _experiment(row: store.Row) -> models.Experiment:
     return models.Experiment(
         key=row["key"],
         name=row["name"],

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.problems import invalid, not_found
@@ -12,9 +13,6 @@ from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
 from bot.domain.emails import without_emails
 from bot.services import Services
-from bot.storage import deliveries, installations
-from bot.storage import integrations as storage
-from bot.storage.database import Row, Transaction
 
 operations = Operations("Integrations")
 PATH = "/api/v1/integrations"
@@ -32,7 +30,7 @@ async def create(call: Call) -> Any:
     """Secrets are stored encrypted and never shown again. Put `webhook_url` into GitHub."""
     services = call.services
 
-    def job(tx: Transaction) -> models.Integration:
+    def job(tx: store.Transaction) -> models.Integration:
         row = integrations.create(
             tx,
             services.vault,
@@ -59,8 +57,8 @@ async def list_all(call: Call) -> Any:
     query: models.Paged = call.query
     before = call.position(1)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.listed(tx, before[0] if before else None, query.limit + 1)
+    def job(tx: store.Transaction) -> Any:
+        rows = store.integrations.listed(tx, before[0] if before else None, query.limit + 1)
         shown = {
             row["id"]: item for row, item in zip(rows, _shown(call.services, tx, rows), strict=True)
         }
@@ -81,8 +79,8 @@ async def get(call: Call) -> Any:
     """Secrets are masked."""
     integration_id = call.path("integration_id").lower()
 
-    def job(tx: Transaction) -> models.Integration | None:
-        row = storage.find(tx, integration_id)
+    def job(tx: store.Transaction) -> models.Integration | None:
+        row = store.integrations.find(tx, integration_id)
         return _shown(call.services, tx, [row])[0] if row else None
 
     found = await call.services.database.read(job)
@@ -98,7 +96,7 @@ async def change(call: Call) -> Any:
     """
     services, integration_id = call.services, call.path("integration_id").lower()
 
-    def job(tx: Transaction) -> models.Integration | None:
+    def job(tx: store.Transaction) -> models.Integration | None:
         _check(call, tx, integration_id)
         row = integrations.change(
             tx,
@@ -141,7 +139,7 @@ async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
     integration_id = call.path("integration_id").lower()
 
-    def job(tx: Transaction) -> bool:
+    def job(tx: store.Transaction) -> bool:
         _check(call, tx, integration_id)
         return integrations.delete(tx, integration_id)
 
@@ -152,9 +150,9 @@ async def delete(call: Call) -> Any:
     return 204, None
 
 
-def _check(call: Call, tx: Transaction, integration_id: str) -> None:
+def _check(call: Call, tx: store.Transaction, integration_id: str) -> None:
     """Raise Problem (412) if an integration is not as a form has shown it."""
-    row = storage.find(tx, integration_id)
+    row = store.integrations.find(tx, integration_id)
     if row is not None:
         call.conditions.check(integrations.version(row))
 
@@ -172,9 +170,11 @@ async def _written(call: Call, job: Any) -> Any:
         raise invalid(error.errors) from None
 
 
-def _shown(services: Services, tx: Transaction, rows: Sequence[Row]) -> list[models.Integration]:
+def _shown(
+    services: Services, tx: store.Transaction, rows: Sequence[store.Row]
+) -> list[models.Integration]:
     installed: dict[str, list[models.Installation]] = {row["id"]: [] for row in rows}
-    for row in installations.of_integrations(tx, list(installed)):
+    for row in store.installations.of_integrations(tx, list(installed)):
         installed[row["integration_id"]].append(
             models.Installation(
                 installation_id=row["installation_id"],
@@ -188,7 +188,7 @@ def _shown(services: Services, tx: Transaction, rows: Sequence[Row]) -> list[mod
 
 
 def _integration(
-    services: Services, tx: Transaction, row: Row, installed: list[models.Installation]
+    services: Services, tx: store.Transaction, row: store.Row, installed: list[models.Installation]
 ) -> models.Integration:
     config = msgspec.json.decode(row["config"])
     credential = "token" if config["auth"] == "token" else "private_key"
@@ -217,7 +217,7 @@ def _integration(
             **shown,
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
-        last_delivery_at=times.render(deliveries.last_received(tx, row["seq"])),
+        last_delivery_at=times.render(store.deliveries.last_received(tx, row["seq"])),
         last_error=last_error,
         installations=installed,
     )

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.links import EXPERIMENT, linked_pull_request
@@ -17,9 +18,6 @@ from bot.domain.integrations import Integration, not_listed
 from bot.domain.story import Decision, Item
 from bot.github import CallFailed, Client, Refused
 from bot.handlers import payloads, pull_request
-from bot.storage import actions as action_storage
-from bot.storage import experiments, facts, integrations, links
-from bot.storage.database import Row, Transaction
 
 operations = Operations("Links")
 ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue
@@ -44,20 +42,20 @@ async def link(call: Call) -> Any:
     """
     body: models.LinkPullRequest = call.body
     key = call.path("key")
-    if not await call.services.database.read(lambda tx: experiments.exists(tx, key)):
+    if not await call.services.database.read(lambda tx: store.experiments.exists(tx, key)):
         raise not_found("experiment")
     integration = await _integration(call, body.integration_id, body.repository)
     fetched = await _fetch(call, integration, body.repository, body.number)
 
-    def job(tx: Transaction) -> models.LinkedPullRequest | None:
-        if not experiments.exists(tx, key):
+    def job(tx: store.Transaction) -> models.LinkedPullRequest | None:
+        if not store.experiments.exists(tx, key):
             return None
         if fetched is not None:
             item = _take_in(tx, integration, body, fetched)
         else:
             item = _known(tx, integration, body)
         _decide(call, tx, item, "link", key, integration.id)
-        row = links.item_of_experiment(tx, key, "pull_request", item.id)
+        row = store.links.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return linked_pull_request(row)
 
@@ -82,9 +80,12 @@ async def unlink(call: Call) -> Any:
     key, number = call.path("key"), int(call.path("number"))
     full_name = f"{call.path('owner')}/{call.path('repo')}"
 
-    def job(tx: Transaction) -> bool:
-        row = facts.item_by_name(tx, full_name, "pull_request", number)
-        if row is None or links.item_of_experiment(tx, key, "pull_request", row["id"]) is None:
+    def job(tx: store.Transaction) -> bool:
+        row = store.facts.item_by_name(tx, full_name, "pull_request", number)
+        if (
+            row is None
+            or store.links.item_of_experiment(tx, key, "pull_request", row["id"]) is None
+        ):
             return False
         item = Item(row["id"], row["repository_id"], "pull_request", number)
         _decide(call, tx, item, "unlink", key, row["integration_id"])
@@ -131,16 +132,16 @@ async def create_issue(call: Call) -> Any:
         "actor": call.actor.name,
     }
 
-    def job(tx: Transaction) -> str | None:
-        if not experiments.exists(tx, key):
+    def job(tx: store.Transaction) -> str | None:
+        if not store.experiments.exists(tx, key):
             return None
         repository_id = repositories.resolve(tx, integration.scope, body.repository)
         if idempotency_key is not None:
-            earlier = action_storage.by_idempotency_key(tx, idempotency_key)
+            earlier = store.actions.by_idempotency_key(tx, idempotency_key)
             if earlier is not None:
                 _same_request(earlier, request, integration.id, repository_id)
                 return str(earlier["id"])
-        row = integrations.find(tx, integration.id)
+        row = store.integrations.find(tx, integration.id)
         if row is None:
             raise invalid([("integration_id", "is no integration's id")])
         return actions.owe_issue(tx, row, repository_id, request, idempotency_key)
@@ -169,7 +170,7 @@ def _idempotency_key(call: Call) -> str | None:
 
 
 def _same_request(
-    earlier: Row, request: dict[str, Any], integration_id: str, repository_id: int
+    earlier: store.Row, request: dict[str, Any], integration_id: str, repository_id: int
 ) -> None:
     was = msgspec.json.decode(earlier["request"])
     same = {name: value for name, value in was.items() if name != "actor"} == {
@@ -194,7 +195,7 @@ async def _outcome(call: Call, action_id: str) -> tuple[int, Any]:
     while True:
         committed = asyncio.ensure_future(database.wait_for_commit(0.5))
         try:
-            row = await database.read(lambda tx: action_storage.find(tx, action_id))
+            row = await database.read(lambda tx: store.actions.find(tx, action_id))
             if row is not None and row["status"] == "done":
                 result = msgspec.json.decode(row["result"])
                 return 201, models.CreatedIssue(
@@ -241,11 +242,11 @@ def _not_allowed() -> Problem:
 async def _fetch(call: Call, integration: Integration, repository: str, number: int) -> Any | None:
     """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
 
-    def job(tx: Transaction) -> tuple[int | None, bool]:
-        rows = facts.repositories_by_name(tx, integration.host, repository)
+    def job(tx: store.Transaction) -> tuple[int | None, bool]:
+        rows = store.facts.repositories_by_name(tx, integration.host, repository)
         if not rows:
             return None, False
-        known = facts.find_item(tx, rows[0]["id"], "pull_request", number)
+        known = store.facts.find_item(tx, rows[0]["id"], "pull_request", number)
         is_known = known is not None and known["gone_at"] is None
         return installations.serving(tx, integration.id, rows[0]), is_known
 
@@ -282,7 +283,7 @@ async def _client(
 
 
 def _take_in(
-    tx: Transaction,
+    tx: store.Transaction,
     integration: Integration,
     body: models.LinkPullRequest,
     fetched: Any,
@@ -297,17 +298,17 @@ def _take_in(
         ) from None
 
 
-def _known(tx: Transaction, integration: Integration, body: models.LinkPullRequest) -> Item:
-    repository = facts.repositories_by_name(tx, integration.host, body.repository)[0]
-    row = facts.find_item(tx, repository["id"], "pull_request", body.number)
+def _known(tx: store.Transaction, integration: Integration, body: models.LinkPullRequest) -> Item:
+    repository = store.facts.repositories_by_name(tx, integration.host, body.repository)[0]
+    row = store.facts.find_item(tx, repository["id"], "pull_request", body.number)
     assert row is not None
     return Item(row["id"], repository["id"], "pull_request", body.number)
 
 
 def _decide(
-    call: Call, tx: Transaction, item: Item, verb: str, key: str, integration_id: str
+    call: Call, tx: store.Transaction, item: Item, verb: str, key: str, integration_id: str
 ) -> None:
-    linked = links.item_of_experiment(tx, key, "pull_request", item.id)
+    linked = store.links.item_of_experiment(tx, key, "pull_request", item.id)
     if verb == "link" and linked is not None and linked["linked_by"] in items.BY_HAND:
         return
     decision = Decision(

@@ -5,14 +5,12 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.problems import not_found
 from bot.api.routing import Call, Operations
 from bot.domain.emails import name_without_email, without_emails
-from bot.storage import experiments, facts
-from bot.storage import links as storage
-from bot.storage.database import Row, Transaction
 
 operations = Operations("Links")
 EXPERIMENT = "/api/v1/experiments/{key}"
@@ -63,8 +61,8 @@ async def commits(call: Call) -> Any:
     query: models.Paged = call.query
     before = _before(call)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.commits_of_experiment(tx, call.path("key"), before, query.limit + 1)
+    def job(tx: store.Transaction) -> Any:
+        rows = store.links.commits_of_experiment(tx, call.path("key"), before, query.limit + 1)
         return call.page(rows, _linked_commit, _place)
 
     return await _of_experiment(call, job)
@@ -83,8 +81,8 @@ async def unresolved(call: Call) -> Any:
     query: models.Paged = call.query
     before = call.position(1)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.unresolved(tx, before[0] if before else None, query.limit + 1)
+    def job(tx: store.Transaction) -> Any:
+        rows = store.links.unresolved(tx, before[0] if before else None, query.limit + 1)
         return call.page(rows, _unresolved, lambda row: (row["id"],))
 
     return await call.services.database.read(job)
@@ -103,11 +101,11 @@ async def pull_request(call: Call) -> Any:
     full_name = f"{call.path('owner')}/{call.path('repo')}"
     number = int(call.path("number"))
 
-    def job(tx: Transaction) -> models.PullRequestDetail | None:
-        row = facts.item_by_name(tx, full_name, "pull_request", number)
+    def job(tx: store.Transaction) -> models.PullRequestDetail | None:
+        row = store.facts.item_by_name(tx, full_name, "pull_request", number)
         if row is None:
             return None
-        linked = storage.of_targets_with_experiments(tx, "pull_request", row["id"])
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", row["id"])
         return models.PullRequestDetail(
             **_pull_request(row, row["integration_id"]),
             experiments=[
@@ -127,9 +125,9 @@ async def pull_request(call: Call) -> Any:
     return found
 
 
-async def _of_experiment(call: Call, job: Callable[[Transaction], Any]) -> Any:
-    def checked(tx: Transaction) -> Any:
-        if not experiments.exists(tx, call.path("key")):
+async def _of_experiment(call: Call, job: Callable[[store.Transaction], Any]) -> Any:
+    def checked(tx: store.Transaction) -> Any:
+        if not store.experiments.exists(tx, call.path("key")):
             return None
         return job(tx)
 
@@ -139,12 +137,12 @@ async def _of_experiment(call: Call, job: Callable[[Transaction], Any]) -> Any:
     return found
 
 
-async def _items(call: Call, kind: str, item: Callable[[Row], Any]) -> Any:
+async def _items(call: Call, kind: str, item: Callable[[store.Row], Any]) -> Any:
     query = call.query
     before = _before(call)
 
-    def job(tx: Transaction) -> Any:
-        rows = storage.items_of_experiment(
+    def job(tx: store.Transaction) -> Any:
+        rows = store.links.items_of_experiment(
             tx, call.path("key"), kind, query.state, before, query.limit + 1
         )
         return call.page(rows, item, _place)
@@ -152,7 +150,7 @@ async def _items(call: Call, kind: str, item: Callable[[Row], Any]) -> Any:
     return await _of_experiment(call, job)
 
 
-def _place(row: Row) -> tuple[int, int]:
+def _place(row: store.Row) -> tuple[int, int]:
     return row["listed_at"], row["link_id"]
 
 
@@ -161,7 +159,7 @@ def _before(call: Call) -> tuple[int, int] | None:
     return (position[0], position[1]) if position else None
 
 
-def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:
+def _pull_request(row: store.Row, integration_id: str | None) -> dict[str, Any]:
     return {
         "repository": row["repository"],
         "number": row["number"],
@@ -180,7 +178,7 @@ def _pull_request(row: Row, integration_id: str | None) -> dict[str, Any]:
     }
 
 
-def linked_pull_request(row: Row) -> models.LinkedPullRequest:
+def linked_pull_request(row: store.Row) -> models.LinkedPullRequest:
     """Return a linked pull request's row as the API shows it."""
     return models.LinkedPullRequest(
         **_pull_request(row, row["link_integration_id"]),
@@ -189,7 +187,7 @@ def linked_pull_request(row: Row) -> models.LinkedPullRequest:
     )
 
 
-def _linked_issue(row: Row) -> models.LinkedIssue:
+def _linked_issue(row: store.Row) -> models.LinkedIssue:
     return models.LinkedIssue(
         repository=row["repository"],
         number=row["number"],
@@ -203,7 +201,7 @@ def _linked_issue(row: Row) -> models.LinkedIssue:
     )
 
 
-def _linked_commit(row: Row) -> models.LinkedCommit:
+def _linked_commit(row: store.Row) -> models.LinkedCommit:
     return models.LinkedCommit(
         repository=row["repository"],
         sha=row["sha"],
@@ -217,7 +215,7 @@ def _linked_commit(row: Row) -> models.LinkedCommit:
     )
 
 
-def _unresolved(row: Row) -> models.UnresolvedLink:
+def _unresolved(row: store.Row) -> models.UnresolvedLink:
     return models.UnresolvedLink(
         experiment_key=row["experiment_key"],
         kind=row["kind"],

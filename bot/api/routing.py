@@ -15,15 +15,13 @@ from aiohttp import web
 from msgspec import Struct
 
 from bot import jsontext, times
+from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, invalid
 from bot.domain.repositories import NAME
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
-from bot.storage import tokens
-from bot.storage.database import StorageUnavailable, Transaction
-from bot.storage.vault import hash_token
 
 S = TypeVar("S", bound=Struct)
 MAX_BODY = 1024 * 1024
@@ -233,25 +231,25 @@ def unauthorized() -> Problem:
     )
 
 
-def may_still(tx: Transaction, actor: Actor, role: str) -> bool:
+def may_still(tx: store.Transaction, actor: Actor, role: str) -> bool:
     """Tell whether an actor's token is in force, with a role that is enough, as of now."""
-    row = tokens.find(tx, actor.token_id)
+    row = store.tokens.find(tx, actor.token_id)
     return row is not None and ROLES.index(row["role"]) >= ROLES.index(role)
 
 
 async def _actor(services: Services, token: str) -> Actor | None:
-    hashed = hash_token(token)
+    hashed = store.hash_token(token)
     if (known := services.actors.get(hashed)) is not None:
         return known
-    row = await services.database.read(lambda tx: tokens.by_hash(tx, hashed))
+    row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
         return None
     actor = services.actors[hashed] = Actor(row["id"], row["name"], row["role"])
     now = times.now()
     if row["last_used_at"] is None or now - row["last_used_at"] > 60 * times.SECOND:
         try:
-            await services.database.write(lambda tx: tokens.used(tx, actor.token_id, now))
-        except StorageUnavailable as error:  # reading goes on while nothing can be written
+            await services.database.write(lambda tx: store.tokens.used(tx, actor.token_id, now))
+        except store.StorageUnavailable as error:  # reading goes on while nothing can be written
             logger.warning("last use of a token not noted", token=actor.token_id, reason=str(error))
     return actor
 

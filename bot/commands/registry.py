@@ -4,14 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from bot import extensions, times
+from bot import storage as store
 from bot.domain import actions, experiments, items, keys, suggestions, texts
 from bot.domain.commands import Invocation
 from bot.domain.story import Decision, Item
 from bot.settings import SettingsError
-from bot.storage import experiments as experiment_storage
-from bot.storage import facts, integrations
-from bot.storage import links as link_storage
-from bot.storage.database import Row, Transaction
 
 # What GitHub grants on a repository, from least to most.
 # https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
@@ -36,7 +33,7 @@ class Run:
     action. `about` are the keys in whose feed the run is told of.
     """
 
-    tx: Transaction
+    tx: store.Transaction
     commands: "Commands"
     id: str
     invocation: Invocation
@@ -50,6 +47,11 @@ class Run:
     is_told: bool
     about: list[str] = field(default_factory=list)
     action_id: str | None = None
+
+    @property
+    def transaction(self) -> store.Transaction:
+        """What `tx` was called; extensions may say so still."""
+        return self.tx
 
     def options(self, *names: str) -> dict[str, list[str]]:
         """Return the values given for each of `names`; refuses any other option."""
@@ -72,7 +74,7 @@ class Run:
         unknown = [
             key
             for key in named
-            if not (keys.is_key(key) and experiment_storage.exists(self.tx, key))
+            if not (keys.is_key(key) and store.experiments.exists(self.tx, key))
         ]
         if unknown:
             raise Refusal(" ".join(self._unknown(key) for key in unknown))
@@ -88,16 +90,16 @@ class Run:
 
     def linked(self) -> list[str]:
         """Return the keys that the pull request or issue is linked to, with experiment or not."""
-        rows = link_storage.of_target(self.tx, self.item.kind, self.item.id)
+        rows = store.links.of_target(self.tx, self.item.kind, self.item.id)
         return [row["experiment_key"] for row in rows]
 
     def linked_experiments(self) -> list[str]:
         """Return the keys of `linked` whose experiment exists."""
-        return [key for key in self.linked() if experiment_storage.exists(self.tx, key)]
+        return [key for key in self.linked() if store.experiments.exists(self.tx, key)]
 
-    def experiment(self, key: str) -> Row:
+    def experiment(self, key: str) -> store.Row:
         """Return an experiment with its counts."""
-        row = experiment_storage.find_with_counts(self.tx, key)
+        row = store.experiments.find_with_counts(self.tx, key)
         assert row is not None
         return row
 
@@ -122,7 +124,7 @@ class Run:
         self, title: str, body: str, labels: list[str], assignees: list[str], keys: list[str]
     ) -> None:
         """Have a tracking issue created in this repository, once; the run ends with it."""
-        integration = integrations.find(self.tx, self.integration_id)
+        integration = store.integrations.find(self.tx, self.integration_id)
         assert integration is not None
         request = {
             "title": title,
@@ -138,7 +140,7 @@ class Run:
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or facts.get_item(self.tx, self.item.id)["html_url"]
+        return self.comment_url or store.facts.get_item(self.tx, self.item.id)["html_url"]
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []

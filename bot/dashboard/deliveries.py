@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from bot import storage as store
 from bot import times
 from bot.api import deliveries as api
 from bot.api import integrations as integrations_api
@@ -16,9 +17,6 @@ from bot.api.problems import Problem, not_found
 from bot.api.routing import Call
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
-from bot.storage import activity, integrations
-from bot.storage import deliveries as storage
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 AT_ONCE = 100  # deliveries that one press of the button replays
@@ -100,12 +98,12 @@ async def _listing(visit: Visit) -> web.Response:
     integration = await visit.call(integrations_api.get)
     page = await visit.call(api.list_all, query=asked, shape=models.DeliveryQuery)
 
-    def job(tx: Transaction) -> tuple[list[str], bool]:
-        row = integrations.find(tx, integration.id)
+    def job(tx: store.Transaction) -> tuple[list[str], bool]:
+        row = store.integrations.find(tx, integration.id)
         if row is None:
             raise not_found("integration")
-        failing = storage.failing(tx, row["seq"], 0, 1)
-        return storage.events_of(tx, row["seq"], _MOST_EVENTS), bool(failing)
+        failing = store.deliveries.failing(tx, row["seq"], 0, 1)
+        return store.deliveries.events_of(tx, row["seq"], _MOST_EVENTS), bool(failing)
 
     events, is_failing = await visit.services.database.read(job)
     here = f"/integrations/{integration.id}/deliveries"
@@ -133,7 +131,7 @@ async def _detail(visit: Visit, problem: Problem | None = None) -> web.Response:
     integration = await visit.call(integrations_api.get)
     delivery = await visit.call(api.get)
     items = await visit.services.database.read(
-        lambda tx: activity.of_delivery(tx, delivery.id, _MOST_ITEMS)
+        lambda tx: store.activity.of_delivery(tx, delivery.id, _MOST_ITEMS)
     )
     payload = delivery.payload
     parts = await asyncio.to_thread(concealing.parts, payload) if payload is not None else None
@@ -200,11 +198,11 @@ def _duration(since: str, until: str | None) -> str | None:
     return f"{seconds:.1f} s"
 
 
-def _failing(tx: Transaction, integration_id: str, after: int) -> Sequence[Row]:
-    integration = integrations.find(tx, integration_id)
+def _failing(tx: store.Transaction, integration_id: str, after: int) -> Sequence[store.Row]:
+    integration = store.integrations.find(tx, integration_id)
     if integration is None:
         raise not_found("integration")
-    return storage.failing(tx, integration["seq"], after, AT_ONCE + 1)
+    return store.deliveries.failing(tx, integration["seq"], after, AT_ONCE + 1)
 
 
 def _replaying(guid: str) -> Any:

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from aiohttp import web
 
+from bot import storage as store
 from bot.api.problems import Problem
 from bot.dashboard import rendering, sessions
 from bot.services import REQUEST_ID, SERVICES
-from bot.storage.database import StorageUnavailable
 
 # Instead of what the API says to programs
 _DETAILS = {
@@ -31,7 +31,7 @@ def wanted(request: web.Request) -> bool:
 async def page_of(request: web.Request, problem: Problem) -> web.Response:
     """Return the page of a problem, with the way to the others for who is signed in."""
     session = None
-    with suppress(StorageUnavailable):  # then the page is for everybody
+    with suppress(store.StorageUnavailable):  # then the page is for everybody
         session = await sessions.of_request(request.config_dict[SERVICES], request, note=False)
     return rendering.page(
         request,

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from bot import storage as store
 from bot import times
 from bot.api import activity, experiments, linking, links, models
 from bot.api.conditions import Conditions
@@ -22,11 +23,6 @@ from bot.dashboard.page import Pages, Visit, address
 from bot.domain import integrations, repositories, suggestions
 from bot.domain.experiments import STATUSES
 from bot.domain.integrations import Integration
-from bot.storage import activity as activity_storage
-from bot.storage import experiments as storage
-from bot.storage import integrations as integration_storage
-from bot.storage import links as link_storage
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 STATES = ("open", "merged", "closed")
@@ -76,14 +72,14 @@ _HELP = {
 class Linked:
     """What is linked to an experiment, as much of it as its page shows."""
 
-    experiment: Row
+    experiment: store.Row
     counts: Mapping[str, Mapping[str, int]]  # by kind and state
-    pulls: Mapping[str, Sequence[Row]]  # by state
-    issues: Sequence[Row]
-    commits: Sequence[Row]
-    days: Sequence[Row]
-    statuses: Sequence[Row]
-    integrations: Sequence[Row]
+    pulls: Mapping[str, Sequence[store.Row]]  # by state
+    issues: Sequence[store.Row]
+    commits: Sequence[store.Row]
+    days: Sequence[store.Row]
+    statuses: Sequence[store.Row]
+    integrations: Sequence[store.Row]
 
     @property
     def repositories(self) -> list[str]:
@@ -220,24 +216,24 @@ async def _page(
     )
 
 
-def _linked(tx: Transaction, key: str) -> Linked | None:
-    found = storage.find(tx, key)
+def _linked(tx: store.Transaction, key: str) -> Linked | None:
+    found = store.experiments.find(tx, key)
     if found is None:
         return None
-    items = link_storage.items_of_experiment
+    items = store.links.items_of_experiment
     pulls = {
         state: items(tx, key, "pull_request", state, None, _KNOWN if state == "open" else limit)
         for state, limit in _SHOWN.items()
     }
     return Linked(
         found,
-        link_storage.counts_by_state(tx, key),
+        store.links.counts_by_state(tx, key),
         pulls,
         items(tx, key, "issue", None, None, _BESIDE),
-        link_storage.commits_of_experiment(tx, key, None, _BESIDE + 1),
-        link_storage.pull_request_days(tx, key),
-        activity_storage.of_experiment(tx, key, "experiment.status_changed", None, _MARKED + 1),
-        [row for row in integration_storage.listed(tx, None, 200) if row["is_active"]],
+        store.links.commits_of_experiment(tx, key, None, _BESIDE + 1),
+        store.links.pull_request_days(tx, key),
+        store.activity.of_experiment(tx, key, "experiment.status_changed", None, _MARKED + 1),
+        [row for row in store.integrations.listed(tx, None, 200) if row["is_active"]],
     )
 
 
@@ -270,7 +266,7 @@ def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:
     return str(typed if is_chosen else linked.experiment["status"])
 
 
-def _said(problem: Problem, experiment: Row) -> Any:
+def _said(problem: Problem, experiment: store.Row) -> Any:
     """Return a problem in words for people; the API's tell what to send to it."""
     body = explained(problem, _HELP)
     if problem.status == 412:
@@ -298,8 +294,8 @@ async def _missing(visit: Visit) -> web.Response:
     """Return the page of a key that no experiment has; some links may name it."""
     key = visit.path("key")
 
-    def job(tx: Transaction) -> tuple[dict[str, int], list[str]]:
-        counts = link_storage.counts_by_kind(tx, key)
+    def job(tx: store.Transaction) -> tuple[dict[str, int], list[str]]:
+        counts = store.links.counts_by_kind(tx, key)
         return counts, suggestions.close_keys(tx, key, 3)
 
     counts, close = await visit.services.database.read(job)
@@ -369,11 +365,11 @@ def _parsed(url: str) -> tuple[str, str, int]:
 
 async def _candidates(visit: Visit, host: str, repository: str) -> list[Integration]:
     """Return the integrations to ask, those that name the repository in their rules first."""
-    rows = await visit.services.database.read(lambda tx: integration_storage.listed(tx, None, 200))
+    rows = await visit.services.database.read(lambda tx: store.integrations.listed(tx, None, 200))
     active = [integrations.load(row, visit.services.vault) for row in rows if row["is_active"]]
     there = [one for one in active if one.host == host]
 
-    def allowing(tx: Transaction) -> list[Integration]:
+    def allowing(tx: store.Transaction) -> list[Integration]:
         return [one for one in there if repositories.allows_name(tx, one.scope, repository)]
 
     found = await visit.services.database.read(allowing)

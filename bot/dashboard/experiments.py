@@ -8,15 +8,13 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import storage as store
 from bot import times
 from bot.api import experiments, models
 from bot.api.problems import FieldError, Problem, ProblemDetails, not_found
 from bot.dashboard import charts, seen
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.experiments import STATUSES, version
-from bot.storage import activity
-from bot.storage import experiments as storage
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 PER_PAGE = 50
@@ -56,7 +54,7 @@ class Wanted:
             status if status in STATUSES else None,
             owner[:200] or None,
             text[:200] or None,
-            sort if sort in storage.SORTS else _SORT,
+            sort if sort in store.experiments.SORTS else _SORT,
             int(page) if re.fullmatch(r"[1-9][0-9]{0,5}", page) else 1,
         )
 
@@ -88,7 +86,7 @@ class Wanted:
 class Listed:
     """A part of the list. `lines` are the small lines of the experiments in `rows`."""
 
-    rows: Sequence[Row]
+    rows: Sequence[store.Row]
     lines: Mapping[str, Sequence[int]]
     counts: Mapping[str, int]  # by status
     owners: Sequence[str]
@@ -209,12 +207,12 @@ def listed_words(text: str) -> list[str]:
     return list(dict.fromkeys(word for one in re.split(r"[,\n]", text) if (word := one.strip())))
 
 
-def _listed(tx: Transaction, wanted: Wanted, now: int) -> Listed:
-    counts = storage.counts_by_status(tx, wanted.owner, wanted.q)
+def _listed(tx: store.Transaction, wanted: Wanted, now: int) -> Listed:
+    counts = store.experiments.counts_by_status(tx, wanted.owner, wanted.q)
     total = counts.get(wanted.status, 0) if wanted.status else sum(counts.values())
     count = max(1, -(-total // PER_PAGE))
     page = min(wanted.page, count)
-    rows = storage.page(
+    rows = store.experiments.page(
         tx,
         wanted.status,
         wanted.owner,
@@ -224,9 +222,9 @@ def _listed(tx: Transaction, wanted: Wanted, now: int) -> Listed:
         PER_PAGE,
     )
     starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
-    lines = activity.weeks_of(tx, [row["key"] for row in rows], starts, _MOST)
-    are_any = bool(rows) or storage.any_is(tx)
-    owners = storage.owners(tx, OWNERS)
+    lines = store.activity.weeks_of(tx, [row["key"] for row in rows], starts, _MOST)
+    are_any = bool(rows) or store.experiments.any_is(tx)
+    owners = store.experiments.owners(tx, OWNERS)
     return Listed(rows, lines, counts, owners, page, count, total, are_any)
 
 
@@ -251,27 +249,30 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-async def _row(visit: Visit) -> Row:
+async def _row(visit: Visit) -> store.Row:
     key = visit.path("key")
-    row = await visit.services.database.read(lambda tx: storage.find(tx, key))
+    row = await visit.services.database.read(lambda tx: store.experiments.find(tx, key))
     if row is None:
         raise not_found("experiment")
     return row
 
 
-def _as_form(row: Row) -> dict[str, str]:
+def _as_form(row: store.Row) -> dict[str, str]:
     texts = {name: row[name] or "" for name in _FIELDS}
     texts["tags"] = ", ".join(msgspec.json.decode(row["tags"]))
     return {name: text.strip() for name, text in plain_text(texts).items()}
 
 
-def _changed_meanwhile(visit: Visit, form: Mapping[str, str], row: Row) -> web.Response:
+def _changed_meanwhile(visit: Visit, form: Mapping[str, str], row: store.Row) -> web.Response:
     values, errors = seen.merged(form, _as_form(row))
     return _form(visit, values, seen.changed_meanwhile("this experiment", errors), row)
 
 
 def _form(
-    visit: Visit, values: Mapping[str, str], problem: Problem | None = None, row: Row | None = None
+    visit: Visit,
+    values: Mapping[str, str],
+    problem: Problem | None = None,
+    row: store.Row | None = None,
 ) -> web.Response:
     """Return the form of an experiment, or of a new one if there is no `row`."""
     return visit.render(

@@ -6,11 +6,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import storage as store
 from bot.dashboard.page import Pages, Visit
 from bot.domain.integrations import web_host
 from bot.setup import manifest
-from bot.storage import deliveries, experiments, integrations, links
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 # The events to tick, as GitHub's page of a webhook calls them, and what each is for.
@@ -27,9 +26,9 @@ EVENTS = (
 class Standing:
     """How far the set-up has come."""
 
-    integration: Row | None  # the one whose webhook is to be looked after: the newest
+    integration: store.Row | None  # the one whose webhook is to be looked after: the newest
     delivery_at: int | None  # when GitHub was last heard of through any of them
-    experiment: Row | None  # the newest
+    experiment: store.Row | None  # the newest
     pull_request: bool
     unresolved: bool
 
@@ -63,19 +62,19 @@ async def start(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _standing(tx: Transaction) -> Standing:
-    newest = integrations.listed(tx, None, 1)
-    found = experiments.listed(tx, None, None, None, 1)
+def _standing(tx: store.Transaction) -> Standing:
+    newest = store.integrations.listed(tx, None, 1)
+    found = store.experiments.listed(tx, None, None, None, 1)
     return Standing(
         integration=newest[0] if newest else None,
-        delivery_at=deliveries.last_received_at_all(tx),
+        delivery_at=store.deliveries.last_received_at_all(tx),
         experiment=found[0] if found else None,
-        pull_request=links.any_pull_request(tx),
-        unresolved=links.any_unresolved(tx),
+        pull_request=store.links.any_pull_request(tx),
+        unresolved=store.links.any_unresolved(tx),
     )
 
 
-def _hook(public_url: str, row: Row) -> dict[str, Any]:
+def _hook(public_url: str, row: store.Row) -> dict[str, Any]:
     """Return what of an integration has to be put into GitHub, and where."""
     config = msgspec.json.decode(row["config"])
     origin = f"https://{web_host(config['api_url'])}"

@@ -21,6 +21,7 @@ import msgspec
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
+from bot import storage as store
 from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
@@ -30,8 +31,6 @@ from bot.github import CallFailed, Client, Refused
 from bot.log import logger
 from bot.services import SERVICES, Services
 from bot.setup import manifest
-from bot.storage import integrations as storage
-from bot.storage.database import Transaction
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"
@@ -57,9 +56,9 @@ class App:
 async def apps(services: Services) -> list[App]:
     """Return the Apps that were set up here and are active, the oldest first, one per client."""
 
-    def job(tx: Transaction) -> list[App]:
+    def job(tx: store.Transaction) -> list[App]:
         found: dict[tuple[str, str], App] = {}
-        for row in reversed(storage.listed(tx, None, 1000)):
+        for row in reversed(store.integrations.listed(tx, None, 1000)):
             config = msgspec.json.decode(row["config"])
             if row["is_active"] and config.get("client_id"):
                 app = App(row["id"], row["name"], config["api_url"], config["client_id"])
@@ -161,7 +160,7 @@ def _check_state(query: Mapping[str, str], kept: Any) -> None:
 
 async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[str, str]:
     """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
-    row = await services.database.read(lambda tx: storage.find(tx, app.integration_id))
+    row = await services.database.read(lambda tx: store.integrations.find(tx, app.integration_id))
     secret = services.vault.open(row["secrets"]).get("client_secret") if row else None
     token = await services.github.user_token(
         app.api_url,

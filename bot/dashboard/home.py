@@ -2,9 +2,8 @@
 
 from aiohttp import web
 
+from bot import storage as store
 from bot.dashboard.page import Pages, Visit, redirect
-from bot.storage import deliveries, experiments
-from bot.storage.database import Transaction
 
 pages = Pages()
 
@@ -13,8 +12,8 @@ pages = Pages()
 async def home(visit: Visit) -> web.StreamResponse:
     """Lead to the experiments, or to what has to be done before there are any."""
 
-    def is_set_up(tx: Transaction) -> bool:
-        return deliveries.any_received(tx) and experiments.any_at_all(tx)
+    def is_set_up(tx: store.Transaction) -> bool:
+        return store.deliveries.any_received(tx) and store.experiments.any_at_all(tx)
 
     ready = await visit.services.database.read(is_set_up)
     return redirect(visit.services, "/experiments" if ready else "/start")

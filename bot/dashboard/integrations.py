@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import storage as store
 from bot import times
 from bot.api import checks, models
 from bot.api import integrations as api
@@ -19,9 +20,6 @@ from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
 from bot.setup import manifest
-from bot.storage import actions, deliveries
-from bot.storage import integrations as storage
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 FAILED_DAYS = 7
@@ -307,9 +305,9 @@ async def _rotation(
     )
 
 
-async def _row(visit: Visit) -> Row:
+async def _row(visit: Visit) -> store.Row:
     integration_id = visit.path("integration_id").lower()
-    row = await visit.services.database.read(lambda tx: storage.find(tx, integration_id))
+    row = await visit.services.database.read(lambda tx: store.integrations.find(tx, integration_id))
     if row is None:
         raise not_found("integration")
     return row
@@ -319,15 +317,15 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
     since = times.now() - FAILED_DAYS * 86_400 * times.SECOND
     metrics = visit.services.metrics
 
-    def job(tx: Transaction) -> dict[str, tuple[Row, dict[str, int], dict[str, int]]]:
+    def job(tx: store.Transaction) -> dict[str, tuple[store.Row, dict[str, int], dict[str, int]]]:
         found = {}
         for integration_id in ids:
-            if row := storage.find(tx, integration_id):
-                failures = deliveries.failures(tx, row["seq"], since, _COUNTED)
+            if row := store.integrations.find(tx, integration_id):
+                failures = store.deliveries.failures(tx, row["seq"], since, _COUNTED)
                 found[integration_id] = (
                     row,
                     failures,
-                    actions.owed_by(tx, integration_id),
+                    store.actions.owed_by(tx, integration_id),
                 )
         return found
 

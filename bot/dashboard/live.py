@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bot import storage as store
 from bot.dashboard import sessions
 from bot.dashboard.page import Pages, Visit
-from bot.storage import activity, experiments, facts, links
-from bot.storage.database import Database, StorageUnavailable, Transaction
 
 pages = Pages()
 _HEARTBEAT = 15.0  # seconds
@@ -59,7 +58,7 @@ async def live(visit: Visit) -> web.StreamResponse:
             if is_news:
                 await response.write(b"event: change\ndata: \n\n")
                 await asyncio.sleep(_SPACING)
-    except (ConnectionError, StorageUnavailable):
+    except (ConnectionError, store.StorageUnavailable):
         return response  # the page went, or comes back
     finally:
         commit.cancel()
@@ -67,7 +66,7 @@ async def live(visit: Visit) -> web.StreamResponse:
         services.open_streams.discard(task)
 
 
-async def _next_commit(database: Database) -> "asyncio.Task[bool]":
+async def _next_commit(database: store.Database) -> "asyncio.Task[bool]":
     """Return what is done at the next commit from now on."""
     waiting = asyncio.create_task(database.wait_for_commit(_LONG))
     await asyncio.sleep(0)  # it waits from when it has begun
@@ -83,22 +82,24 @@ class _Place:
     updated_at: int | None  # of the experiment, if there is one
 
 
-def _look(tx: Transaction, key: str | None, known: _Place | None) -> tuple[_Place | None, bool]:
+def _look(
+    tx: store.Transaction, key: str | None, known: _Place | None
+) -> tuple[_Place | None, bool]:
     """Return the present place, and whether an experiment's page has news since a known one.
 
     Without a key everything is news.
     """
     if key is None:
         return None, True
-    row = experiments.find(tx, key)
+    row = store.experiments.find(tx, key)
     place = _Place(
-        activity.last_seq(tx),
-        facts.last_version(tx),
+        store.activity.last_seq(tx),
+        store.facts.last_version(tx),
         row["updated_at"] if row else None,
     )
     if known is None or place.updated_at != known.updated_at:
         return place, True
-    items = activity.after(tx, known.activity, _BATCH)
-    told = links.of_versions_after(tx, known.version, _BATCH)
+    items = store.activity.after(tx, known.activity, _BATCH)
+    told = store.links.of_versions_after(tx, known.version, _BATCH)
     concerned = any(one["experiment_key"] == key for one in (*items, *told))
     return place, concerned or len(items) == _BATCH or place.version - known.version > _BATCH

@@ -6,15 +6,13 @@ from typing import Any, get_args
 import msgspec
 from aiohttp import web
 
+from bot import storage as store
 from bot.api import actions as api
 from bot.api import models
 from bot.api.problems import Problem
 from bot.api.routing import Call, cursor_of, position_of, validate
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
-from bot.storage import actions as storage
-from bot.storage import facts, integrations, links
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 AT_ONCE = 200  # actions that one press of the button looks at
@@ -31,7 +29,7 @@ KINDS = {
     "pull_request_commits": "Commits of a pull request",
 }
 _STATUSES = {
-    storage.OWED: "Not done yet",
+    store.actions.OWED: "Not done yet",
     **{name: name.capitalize() for name in get_args(models.ActionStatus)},
     "all": "All",
 }
@@ -49,7 +47,7 @@ async def outbox(visit: Visit) -> web.StreamResponse:
 async def retry_failed(visit: Visit) -> web.StreamResponse:
     """Try everything that failed again, the newest first."""
     rows = await visit.services.database.read(
-        lambda tx: storage.listed(tx, "failed", None, None, AT_ONCE + 1)
+        lambda tx: store.actions.listed(tx, "failed", None, None, AT_ONCE + 1)
     )
     tried, superseded = 0, 0
     for row in rows[:AT_ONCE]:
@@ -100,22 +98,22 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
         for name in ("status", "kind", "cursor")
         if (value := visit.request.query.get(name, ""))
     }
-    status, kind = asked.get("status", storage.OWED), asked.get("kind")
-    checked = {} if status in (storage.OWED, "all") else {"status": status}
+    status, kind = asked.get("status", store.actions.OWED), asked.get("kind")
+    checked = {} if status in (store.actions.OWED, "all") else {"status": status}
     validate({**checked, **({"kind": kind} if kind else {})}, models.ActionQuery)
     before = position_of(asked.get("cursor"), 1, _LIST)
 
-    def job(tx: Transaction) -> tuple[list[dict[str, Any]], int | None, bool]:
-        rows = storage.listed(
+    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], int | None, bool]:
+        rows = store.actions.listed(
             tx,
             None if status == "all" else status,
             kind,
             before[0] if before else None,
             _ON_PAGE + 1,
         )
-        failed = storage.listed(tx, "failed", None, None, 1)
+        failed = store.actions.listed(tx, "failed", None, None, 1)
         last = rows[_ON_PAGE - 1]["seq"] if len(rows) > _ON_PAGE else None
-        known: dict[str, Row | None] = {}
+        known: dict[str, store.Row | None] = {}
         shown = [_shown(tx, row, known) for row in rows[:_ON_PAGE]]
         return shown, last, bool(failed)
 
@@ -131,25 +129,27 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
         statuses=list(_STATUSES.items()),
         kinds=list(KINDS.items()),
         any_failed=any_failed,
-        is_filtered=bool(kind) or status != storage.OWED,
+        is_filtered=bool(kind) or status != store.actions.OWED,
         is_first=before is None,
         more=address("/outbox", **more) if more else None,
     )
 
 
-def _shown(tx: Transaction, row: Row, known: dict[str, Row | None]) -> dict[str, Any]:
+def _shown(
+    tx: store.Transaction, row: store.Row, known: dict[str, store.Row | None]
+) -> dict[str, Any]:
     """Return an action with what it is about."""
     integration_id = row["integration_id"]
     if integration_id not in known:
-        known[integration_id] = integrations.find(tx, integration_id)
+        known[integration_id] = store.integrations.find(tx, integration_id)
     integration = known[integration_id]
     request = msgspec.json.decode(row["request"])
     result = msgspec.json.decode(row["result"]) if row["result"] else {}
     reason, remedy = _reason(row["last_error"])
     if row["item_id"]:
-        item = facts.get_item(tx, row["item_id"])
+        item = store.facts.get_item(tx, row["item_id"])
         title, url = item["title"], item["html_url"]
-        linked = links.of_target(tx, item["kind"], row["item_id"])
+        linked = store.links.of_target(tx, item["kind"], row["item_id"])
         keys = [link["experiment_key"] for link in linked]
     else:
         title, keys = request.get("title"), request.get("experiment_keys") or []
@@ -173,9 +173,9 @@ def _shown(tx: Transaction, row: Row, known: dict[str, Row | None]) -> dict[str,
     }
 
 
-def _address(tx: Transaction, row: Row) -> str | None:
+def _address(tx: store.Transaction, row: store.Row) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
-    repository = facts.get_repository(tx, row["repository_id"])
+    repository = store.facts.get_repository(tx, row["repository_id"])
     address = f"https://{repository['host']}/{repository['full_name']}"
     return f"{address}/issues/{row['number']}" if row["number"] else address
 

@@ -12,6 +12,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from bot import extensions
+from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, unavailable
@@ -20,7 +21,6 @@ from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
-from bot.storage.database import StorageUnavailable
 
 MAX_FORM = 256 * 1024
 MAX_PATH = 2_000  # of an address to go back to: it has to fit into a cookie
@@ -244,7 +244,7 @@ def _explaining(
             return await handler(request)
         except Problem as problem:
             found = problem
-        except StorageUnavailable as error:
+        except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
             found = unavailable()
         return await errors.page_of(request, found)

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from bot import storage as store
 from bot.api.problems import not_found
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.domain import actions, verdicts
 from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
-from bot.storage import experiments, facts, links
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 _SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any other is a failure
@@ -27,11 +26,11 @@ _SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any oth
 class Standing:
     """A pull request with what the check says of it, and its keys with their experiments."""
 
-    item: Row
-    repository: Row
+    item: store.Row
+    repository: store.Row
     setting: str  # of the check: on, always, required, off
     verdict: Verdict | None
-    linked: Sequence[Row]
+    linked: Sequence[store.Row]
     owners: dict[str, str | None]  # by key
 
     @property
@@ -62,23 +61,23 @@ async def pull_request(visit: Visit) -> web.StreamResponse:
     return visit.render("pull_request.html", standing=found)
 
 
-def _standing(tx: Transaction, request: web.Request, *, is_told: bool) -> Standing | None:
+def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> Standing | None:
     path = request.match_info
-    item = facts.item_by_name(
+    item = store.facts.item_by_name(
         tx, f"{path['owner']}/{path['repo']}", "pull_request", int(path["number"])
     )
     if item is None:
         return None
     integration = actions.acting(tx, item, item["integration_id"])
     setting = actions.check_setting(integration) if integration is not None else "off"
-    linked = links.of_targets_with_experiments(tx, "pull_request", item["id"])
+    linked = store.links.of_targets_with_experiments(tx, "pull_request", item["id"])
     owners = {}
     for link in linked:
-        found = experiments.find(tx, link["experiment_key"]) if is_told else None
+        found = store.experiments.find(tx, link["experiment_key"]) if is_told else None
         owners[link["experiment_key"]] = found["owner"] if found else None
     return Standing(
         item,
-        facts.get_repository(tx, item["repository_id"]),
+        store.facts.get_repository(tx, item["repository_id"]),
         setting,
         verdicts.verdict_of(tx, linked, setting, is_told=is_told),
         linked,

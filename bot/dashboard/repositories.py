@@ -5,13 +5,12 @@ from typing import Any
 
 from aiohttp import web
 
+from bot import storage as store
 from bot.api.problems import invalid, not_found
 from bot.api.routing import cursor_of, position_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.keys import is_key
-from bot.storage import facts, links
-from bot.storage.database import Row, Transaction
 
 pages = Pages()
 GITHUB = "github.com"
@@ -32,9 +31,9 @@ async def repositories(visit: Visit) -> web.StreamResponse:
     text, name = visit.request.query.get("q", "").strip(), "repositories"
     before = position_of(visit.request.query.get("cursor"), 2, name)
 
-    def job(tx: Transaction) -> tuple[list[dict[str, Any]], Row | None]:
+    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Row | None]:
         place = (before[0], before[1]) if before else None
-        rows = facts.repositories_heard_of(tx, text, place, _ON_PAGE + 1)
+        rows = store.facts.repositories_heard_of(tx, text, place, _ON_PAGE + 1)
         shown = [_with_experiments(tx, row) for row in rows[:_ON_PAGE]]
         return shown, rows[_ON_PAGE - 1] if len(rows) > _ON_PAGE else None
 
@@ -59,8 +58,8 @@ async def repository(visit: Visit) -> web.StreamResponse:
     place = visit.request.query.get("cursor")
     after, before = _place(show, place)
 
-    def job(tx: Transaction) -> dict[str, Any] | None:
-        row = facts.repository_heard_of(tx, full_name, host)
+    def job(tx: store.Transaction) -> dict[str, Any] | None:
+        row = store.facts.repository_heard_of(tx, full_name, host)
         if row is None:
             return None
         found: dict[str, Any] = {"repository": row}
@@ -105,14 +104,14 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     if after is not None and not is_key(after):
         raise invalid([("after", "is not a key")])
 
-    def job(tx: Transaction) -> tuple[list[dict[str, Any]], str | None]:
-        rows = links.unresolved_keys(tx, text, after, _ON_PAGE + 1)
+    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], str | None]:
+        rows = store.links.unresolved_keys(tx, text, after, _ON_PAGE + 1)
         keys = [row["experiment_key"] for row in rows[:_ON_PAGE]]
         near = suggestions.close_to_each(tx, keys)
         shown = [
             {
                 **row,
-                "examples": links.some_of_key(tx, row["experiment_key"], _EXAMPLES),
+                "examples": store.links.some_of_key(tx, row["experiment_key"], _EXAMPLES),
                 "near": near.get(row["experiment_key"]),
                 "links": row["pull_requests"] + row["issues"] + row["commits"],
             }
@@ -130,9 +129,9 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _with_experiments(tx: Transaction, row: Row) -> dict[str, Any]:
+def _with_experiments(tx: store.Transaction, row: store.Row) -> dict[str, Any]:
     """Return a repository with some of its experiments, and how many more there are."""
-    found = links.experiments_of_repository(tx, row["id"], None, _COUNTED + 1)
+    found = store.links.experiments_of_repository(tx, row["id"], None, _COUNTED + 1)
     named = sorted(found, key=lambda one: one["last_activity"] or 0, reverse=True)[:_NAMED]
     return {
         **row,
@@ -143,23 +142,23 @@ def _with_experiments(tx: Transaction, row: Row) -> dict[str, Any]:
 
 
 def _experiments(
-    tx: Transaction, repository_id: int, after: str | None, limit: int
-) -> tuple[Sequence[Row], str | None]:
+    tx: store.Transaction, repository_id: int, after: str | None, limit: int
+) -> tuple[Sequence[store.Row], str | None]:
     """Return a repository's experiments with what they have there, and the place of the rest."""
-    rows = links.experiments_of_repository(tx, repository_id, after, limit + 1, counted=True)
+    rows = store.links.experiments_of_repository(tx, repository_id, after, limit + 1, counted=True)
     return rows[:limit], rows[limit - 1]["key"] if len(rows) > limit else None
 
 
 def _items(
-    tx: Transaction,
+    tx: store.Transaction,
     repository_id: int,
     kind: str,
     before: tuple[str, int, int] | None,
     limit: int,
 ) -> tuple[list[Mapping[str, Any]], str | None]:
     """Return a repository's pull requests or issues with their keys, and the place of the rest."""
-    rows = links.items_of_repository(tx, repository_id, kind, before, limit + 1)
-    keys = links.keys_of_targets(tx, kind, [row["id"] for row in rows[:limit]])
+    rows = store.links.items_of_repository(tx, repository_id, kind, before, limit + 1)
+    keys = store.links.keys_of_targets(tx, kind, [row["id"] for row in rows[:limit]])
     shown: Sequence[Mapping[str, Any]] = [{**row, "keys": keys[row["id"]]} for row in rows[:limit]]
     more = None
     if len(rows) > limit:

@@ -11,13 +11,10 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
+from bot import storage as store
 from bot import times
 from bot.log import logger
 from bot.services import Actor, Services
-from bot.storage import sessions as storage
-from bot.storage import tokens
-from bot.storage.database import Row, StorageUnavailable, Transaction
-from bot.storage.vault import Vault, VaultError, hash_token
 
 COOKIE = "experiment_bot_session"
 IDLE_SECONDS = 8 * 3600
@@ -64,14 +61,14 @@ async def begin(
     now = times.now()
     secret = secrets.token_urlsafe(32)
 
-    def job(tx: Transaction) -> None:
-        storage.remove_ended(
+    def job(tx: store.Transaction) -> None:
+        store.sessions.remove_ended(
             tx, now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
         )
-        storage.add(
+        store.sessions.add(
             tx,
             {
-                "id": hash_token(secret),
+                "id": store.hash_token(secret),
                 "subject": subject,
                 "name": name,
                 "role": role,
@@ -81,14 +78,14 @@ async def begin(
             },
         )
         if token_id is not None:
-            tokens.used(tx, token_id, now)
+            store.tokens.used(tx, token_id, now)
 
     await services.database.write(job)
-    store = cookies(services)
-    session = await store.new_session()
+    cookie = cookies(services)
+    session = await cookie.new_session()
     session["secret"] = secret
     session["csrf"] = secrets.token_urlsafe(24)
-    await store.save_session(request, response, session)
+    await cookie.save_session(request, response, session)
     logger.info("signed in", actor=name, role=role, token=token_id, remote=request.remote)
 
 
@@ -105,12 +102,12 @@ async def of_request(
     secret, csrf = kept.get("secret"), kept.get("csrf")
     if not isinstance(secret, str) or not isinstance(csrf, str):
         return None
-    session_id, now = hash_token(secret), times.now()
+    session_id, now = store.hash_token(secret), times.now()
 
-    def find(tx: Transaction) -> tuple[Row | None, Row | None]:
-        row = storage.find(tx, session_id)
+    def find(tx: store.Transaction) -> tuple[store.Row | None, store.Row | None]:
+        row = store.sessions.find(tx, session_id)
         token_id = row["token_id"] if row else None
-        return row, tokens.find(tx, token_id) if token_id else None
+        return row, store.tokens.find(tx, token_id) if token_id else None
 
     row, token = await services.database.read(find)
     if row is None or (row["token_id"] is not None and token is None):
@@ -122,8 +119,8 @@ async def of_request(
         return None
     if note and now - row["seen_at"] > _NOTED:
         try:
-            await services.database.write(lambda tx: storage.seen(tx, session_id, now))
-        except StorageUnavailable as error:  # reading goes on while nothing can be written
+            await services.database.write(lambda tx: store.sessions.seen(tx, session_id, now))
+        except store.StorageUnavailable as error:  # reading goes on while nothing can be written
             logger.warning("last use of a session not noted", reason=str(error))
     role = token["role"] if token else row["role"]
     actor = Actor(row["token_id"] or row["subject"], row["name"], role)
@@ -135,11 +132,11 @@ async def end(
 ) -> None:
     """End a session, or all of its subject."""
 
-    def job(tx: Transaction) -> None:
+    def job(tx: store.Transaction) -> None:
         if everywhere:
-            storage.remove_of_subject(tx, session.subject)
+            store.sessions.remove_of_subject(tx, session.subject)
         else:
-            storage.remove(tx, session.id)
+            store.sessions.remove(tx, session.id)
 
     await services.database.write(job)
     response.del_cookie(COOKIE, path=urlsplit(services.settings.public_url).path or "/")
@@ -154,17 +151,17 @@ class Notice:
     kind: str
 
 
-def sign_notice(vault: Vault, text: str, kind: str) -> str:
+def sign_notice(vault: store.Vault, text: str, kind: str) -> str:
     """Return a notice as it goes through an address: nobody else can put words on our pages."""
     assert kind in NOTICES
     return vault.seal({"notice": text[:500], "kind": kind, "at": str(times.now())})
 
 
-def open_notice(vault: Vault, sealed: str | None) -> Notice | None:
+def open_notice(vault: store.Vault, sealed: str | None) -> Notice | None:
     """Return a notice of the last minute; None for anything else."""
     try:
         opened = vault.open(sealed or "")
         fresh = times.now() - int(opened["at"]) < 60 * times.SECOND
         return Notice(opened["notice"], opened["kind"]) if fresh else None
-    except (VaultError, ValueError, KeyError):
+    except (store.VaultError, ValueError, KeyError):
         return None

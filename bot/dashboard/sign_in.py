@@ -2,13 +2,12 @@
 
 from aiohttp import web
 
+from bot import storage as store
 from bot.api.problems import Problem
 from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
 from bot.log import logger
 from bot.services import SERVICES
-from bot.storage import tokens
-from bot.storage.vault import hash_token
 
 pages, open_pages = Pages(), OpenPages()
 
@@ -29,8 +28,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
     fields = await read_form(request)
     back = local_path(fields.get("next", ""))
-    hashed = hash_token(fields.get("token", ""))
-    row = await services.database.read(lambda tx: tokens.by_hash(tx, hashed))
+    hashed = store.hash_token(fields.get("token", ""))
+    row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
         logger.info("sign-in refused", remote=request.remote)
         if wait := services.failed_sign_ins.wrong(request.remote):

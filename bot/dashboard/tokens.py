@@ -4,14 +4,12 @@ import uuid
 
 from aiohttp import web
 
+from bot import storage as store
 from bot import times
 from bot.api.problems import invalid, not_found
 from bot.api.routing import ROLES
 from bot.dashboard.page import Pages, Visit
 from bot.log import logger
-from bot.storage import sessions, tokens
-from bot.storage.database import Transaction
-from bot.storage.vault import hash_token, new_token
 
 pages = Pages()
 
@@ -25,15 +23,15 @@ async def show(visit: Visit) -> web.StreamResponse:
 async def create(visit: Visit) -> web.StreamResponse:
     name, role = visit.form.get("name", ""), visit.form.get("role", "")
     errors = []
-    if not tokens.is_name(name):
+    if not store.tokens.is_name(name):
         errors.append(("name", "wants 1 to 100 printable characters"))
     if role not in ROLES:
         errors.append(("role", f"is one of {', '.join(ROLES)}"))
     if errors:
         return await _shown(visit, problem=invalid(errors).body, name=name, role=role)
-    secret, token_id = new_token(), str(uuid.uuid4())
+    secret, token_id = store.new_token(), str(uuid.uuid4())
     await visit.services.database.write(
-        lambda tx: tokens.add(tx, token_id, name, role, hash_token(secret), times.now())
+        lambda tx: store.tokens.add(tx, token_id, name, role, store.hash_token(secret), times.now())
     )
     logger.info("token created", actor=visit.actor.name, token=token_id, role=role)
     return await _shown(visit, secret=secret, secret_name=name)
@@ -44,12 +42,12 @@ async def revoke(visit: Visit) -> web.StreamResponse:
     """Revoke one token; the sessions that it began end with it."""
     token_id = visit.path("token_id")
 
-    def job(tx: Transaction) -> str | None:
-        row = tokens.find(tx, token_id)
+    def job(tx: store.Transaction) -> str | None:
+        row = store.tokens.find(tx, token_id)
         if row is None:
             return None
-        tokens.revoke(tx, token_id, times.now())
-        sessions.remove_of_subject(tx, f"token:{token_id}")
+        store.tokens.revoke(tx, token_id, times.now())
+        store.sessions.remove_of_subject(tx, f"token:{token_id}")
         return str(row["name"])
 
     name = await visit.services.database.write(job)
@@ -71,7 +69,7 @@ async def _shown(
     secret: str | None = None,
     secret_name: str = "",
 ) -> web.StreamResponse:
-    rows = await visit.services.database.read(tokens.listed)
+    rows = await visit.services.database.read(store.tokens.listed)
     return visit.render(
         "tokens.html",
         status=200 if problem is None else 422,

@@ -6,10 +6,10 @@ are good for the same form in the same session, for an hour.
 
 from collections.abc import Mapping, Sequence
 
+from bot import storage as store
 from bot import times
 from bot.api.problems import Problem
 from bot.dashboard.page import Visit
-from bot.storage.vault import VaultError
 
 FIELD = "kept"  # the hidden one
 _SECONDS = 3600
@@ -31,7 +31,7 @@ def take(visit: Visit, names: Sequence[str]) -> None:
     """Let what the hidden field has fill in for the secrets that are left empty."""
     try:
         opened = visit.services.vault.open(visit.form.pop(FIELD, ""))
-    except (VaultError, ValueError):  # another key, or not one of ours
+    except (store.VaultError, ValueError):  # another key, or not one of ours
         return
     is_of_this_form = all(opened.get(name) == value for name, value in _binding(visit).items())
     if not is_of_this_form or times.now() - int(opened["at"]) > _SECONDS * times.SECOND:

@@ -12,11 +12,9 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.domain import installations
-from bot.storage import actions as storage
-from bot.storage import facts, integrations, merge_groups
-from bot.storage.database import Row, Transaction
 
 COMMENT, CHECK, LABEL, ISSUE = "status_comment", "check", "label", "tracking_issue"
 COMMANDS, GROUP_CHECK, REFRESH = "commands", "merge_group_check", "refresh"
@@ -44,7 +42,7 @@ _FIRST_LOOK, _LONGEST_LOOK = 2 * times.SECOND, 30 * times.SECOND
 
 
 def owe_posts(
-    tx: Transaction,
+    tx: store.Transaction,
     item: Mapping[str, Any],
     kinds: Iterable[str],
     integration_id: str,
@@ -62,7 +60,7 @@ def owe_posts(
     integration = acting(tx, item, integration_id) if kinds else None
     if integration is None:
         return
-    repository = facts.get_repository(tx, item["repository_id"])
+    repository = store.facts.get_repository(tx, item["repository_id"])
     config = msgspec.json.decode(integration["config"])
     asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
     if CHECK in kinds and check_setting(integration) != "off":
@@ -71,10 +69,10 @@ def owe_posts(
         if config.get(_SETTINGS[kind], "on") in ("off", None) and not rewrite:
             continue
         collapse = f"{kind}:{item['id']}"
-        if asked and (pending := storage.pending_like(tx, collapse)):
+        if asked and (pending := store.actions.pending_like(tx, collapse)):
             request = {**msgspec.json.decode(pending["request"]), **asked}
             text = msgspec.json.encode(request).decode()
-            storage.change(tx, pending["id"], request=text, news_at=times.now())
+            store.actions.change(tx, pending["id"], request=text, news_at=times.now())
             continue
         add(
             tx,
@@ -90,14 +88,14 @@ def owe_posts(
 
 
 def owe_issue(
-    tx: Transaction,
-    integration: Row,
+    tx: store.Transaction,
+    integration: store.Row,
     repository_id: int,
     request: Mapping[str, Any],
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
-    repository = facts.get_repository(tx, repository_id)
+    repository = store.facts.get_repository(tx, repository_id)
     action_id = str(uuid.uuid4())
     return add(
         tx,
@@ -112,8 +110,8 @@ def owe_issue(
 
 
 def owe_commands(
-    tx: Transaction,
-    integration: Row,
+    tx: store.Transaction,
+    integration: store.Row,
     repository_id: int,
     number: int,
     comment_row: int,
@@ -123,7 +121,7 @@ def owe_commands(
         tx,
         COMMANDS,
         integration,
-        facts.get_repository(tx, repository_id),
+        store.facts.get_repository(tx, repository_id),
         lane=lane_of(repository_id, number),
         request={"comment_row": comment_row},
         collapse=f"{COMMANDS}:{comment_row}",
@@ -132,7 +130,7 @@ def owe_commands(
 
 
 def owe_commits(
-    tx: Transaction,
+    tx: store.Transaction,
     item: Mapping[str, Any],
     integration_id: str,
     *,
@@ -147,7 +145,7 @@ def owe_commits(
     integration = acting(tx, item, integration_id)
     if integration is None:
         return
-    repository = facts.get_repository(tx, item["repository_id"])
+    repository = store.facts.get_repository(tx, item["repository_id"])
     add(
         tx,
         COMMITS,
@@ -163,7 +161,7 @@ def owe_commits(
 
 
 def owe_group_check(
-    tx: Transaction,
+    tx: store.Transaction,
     repository_id: int,
     head_sha: str,
     head_ref: str,
@@ -174,10 +172,10 @@ def owe_group_check(
 
     `number` is the pull request whose verdict it gets. Where that is known, its settings count.
     """
-    repository = facts.get_repository(tx, repository_id)
-    item = number and facts.find_item(tx, repository_id, "pull_request", number)
+    repository = store.facts.get_repository(tx, repository_id)
+    item = number and store.facts.find_item(tx, repository_id, "pull_request", number)
     integration = (
-        acting(tx, item, integration_id) if item else integrations.find(tx, integration_id)
+        acting(tx, item, integration_id) if item else store.integrations.find(tx, integration_id)
     )
     if integration is None or check_setting(integration) == "off":
         return
@@ -189,46 +187,46 @@ def owe_group_check(
         "marker": str(uuid.uuid4()),
         "created_at": times.now(),
     }
-    if merge_groups.add(tx, group):
+    if store.merge_groups.add(tx, group):
         _owe_group_check(tx, group, integration, repository)
 
 
 def check_group_again(
-    tx: Transaction, repository_id: int, head_sha: str, integration_id: str
+    tx: store.Transaction, repository_id: int, head_sha: str, integration_id: str
 ) -> None:
     """Somebody asked for the check of a merge group anew; nothing if the commit is of none."""
-    group = merge_groups.find(tx, repository_id, head_sha)
-    integration = integrations.find(tx, integration_id)
+    group = store.merge_groups.find(tx, repository_id, head_sha)
+    integration = store.integrations.find(tx, integration_id)
     if group is not None and integration is not None:
-        repository = facts.get_repository(tx, repository_id)
+        repository = store.facts.get_repository(tx, repository_id)
         _owe_group_check(tx, group, integration, repository, again=True)
 
 
-def checks_all(tx: Transaction, item: Mapping[str, Any], integration_id: str) -> bool:
+def checks_all(tx: store.Transaction, item: Mapping[str, Any], integration_id: str) -> bool:
     """Tell whether a pull request is to have the check even if it names no experiment."""
     integration = acting(tx, item, integration_id)
     return integration is not None and check_setting(integration) in ON_ALL
 
 
-def check_setting(integration: Row) -> str:
+def check_setting(integration: store.Row) -> str:
     """Return which pull requests an integration checks."""
     setting: str = msgspec.json.decode(integration["config"]).get("check", "on")
     return setting
 
 
-def is_checked(tx: Transaction, item_id: int) -> bool:
+def is_checked(tx: store.Transaction, item_id: int) -> bool:
     """Tell whether the bot has ever set a check on a pull request."""
-    post = storage.post(tx, item_id)
+    post = store.actions.post(tx, item_id)
     return post is not None and post["check_sha"] is not None
 
 
-def refresh_experiment(tx: Transaction, key: str) -> None:
+def refresh_experiment(tx: store.Transaction, key: str) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
-    for item in facts.open_pull_requests_of_experiment(tx, key):
+    for item in store.facts.open_pull_requests_of_experiment(tx, key):
         owe_posts(tx, item, (COMMENT, CHECK), item["integration_id"])
 
 
-def retry(tx: Transaction, action: Row) -> bool:
+def retry(tx: store.Transaction, action: store.Row) -> bool:
     """Try a failed action again now, or a pending one sooner.
 
     False if another that is pending does the same.
@@ -236,7 +234,7 @@ def retry(tx: Transaction, action: Row) -> bool:
     now = times.now()
     if action["status"] == "failed" and superseding(tx, action) is not None:
         return False
-    storage.change(
+    store.actions.change(
         tx,
         action["id"],
         status="pending",
@@ -245,7 +243,7 @@ def retry(tx: Transaction, action: Row) -> bool:
         finished_at=None,
         aside=0,
     )
-    storage.wake(tx, action["queue"], now)
+    store.actions.wake(tx, action["queue"], now)
     return True
 
 
@@ -254,7 +252,7 @@ def backoff(attempts: int) -> int:
     return jittered(min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT))
 
 
-def look_again(action: Row, now: int) -> int | None:
+def look_again(action: store.Row, now: int) -> int | None:
     """Return when to ask for what GitHub does not know yet, though a delivery has named it.
 
     None if it had the time: then it knows nothing of it. What was asked for by the API, no
@@ -272,35 +270,35 @@ def jittered(wait: int) -> int:
     return round(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-def integration_changed(tx: Transaction, integration: Row) -> None:
+def integration_changed(tx: store.Transaction, integration: store.Row) -> None:
     """A credential or a setting was changed: what waits for it is tried with the new one.
 
     That goes for actions that GitHub refused in the last three days because of the old
     credential as well.
     """
     now = times.now()
-    for action in storage.failed_of(tx, integration["id"], now - GIVE_UP_AFTER):
+    for action in store.actions.failed_of(tx, integration["id"], now - GIVE_UP_AFTER):
         if '"status":401' in (action["result"] or ""):
             retry(tx, action)
-    for action in storage.open_of_integration(tx, integration["id"]):
-        repository = facts.get_repository(tx, action["repository_id"])
+    for action in store.actions.open_of_integration(tx, integration["id"]):
+        repository = store.facts.get_repository(tx, action["repository_id"])
         queue, installation_id = _queue(tx, integration, repository)
         if action["status"] == "pending":
-            storage.change(
+            store.actions.change(
                 tx,
                 action["id"],
                 queue=queue,
                 installation_id=installation_id,
                 next_attempt_at=now,
             )
-        storage.wake(tx, queue, now)
+        store.actions.wake(tx, queue, now)
 
 
-def integration_deleted(tx: Transaction, integration_id: str) -> None:
+def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
     """What a deleted integration still owed will not be done."""
     now = times.now()
-    for action in storage.open_of_integration(tx, integration_id):
-        storage.change(
+    for action in store.actions.open_of_integration(tx, integration_id):
+        store.actions.change(
             tx,
             action["id"],
             status="failed",
@@ -311,46 +309,46 @@ def integration_deleted(tx: Transaction, integration_id: str) -> None:
         wake_lane(tx, action["lane"], now)
 
 
-def resume(tx: Transaction, integration_id: str, installation_id: int) -> None:
+def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> None:
     """An installation may be called again: what waits for it is tried now."""
     now = times.now()
-    for action in storage.open_of_integration(tx, integration_id):
+    for action in store.actions.open_of_integration(tx, integration_id):
         if action["installation_id"] == installation_id and action["status"] == "pending":
-            storage.change(tx, action["id"], next_attempt_at=now)
-            storage.wake(tx, action["queue"], now)
+            store.actions.change(tx, action["id"], next_attempt_at=now)
+            store.actions.wake(tx, action["queue"], now)
 
 
-def wake_lane(tx: Transaction, lane: str, now: int) -> None:
+def wake_lane(tx: store.Transaction, lane: str, now: int) -> None:
     """What waited in other queues for an action of a lane may have its turn now."""
-    for queue in storage.queues_of_lane(tx, lane):
-        storage.wake(tx, queue, now)
+    for queue in store.actions.queues_of_lane(tx, lane):
+        store.actions.wake(tx, queue, now)
 
 
-def acting(tx: Transaction, item: Mapping[str, Any], integration_id: str) -> Row | None:
+def acting(tx: store.Transaction, item: Mapping[str, Any], integration_id: str) -> store.Row | None:
     """Return the integration that posted on a pull request, saw it first, or sees it now."""
-    post = storage.post(tx, item["id"])
+    post = store.actions.post(tx, item["id"])
     candidates = (post["integration_id"] if post else None, item["integration_id"], integration_id)
     for candidate in dict.fromkeys(candidates):
-        found = integrations.find(tx, candidate) if candidate else None
+        found = store.integrations.find(tx, candidate) if candidate else None
         if found is not None and found["is_active"]:
             return found
     return None
 
 
 def _owe_check_of_groups(
-    tx: Transaction, item: Mapping[str, Any], integration: Row, repository: Row
+    tx: store.Transaction, item: Mapping[str, Any], integration: store.Row, repository: store.Row
 ) -> None:
     """Let the merge groups in which a pull request waits follow its verdict."""
     since = times.now() - _GROUP_LASTS
-    for group in merge_groups.waiting(tx, repository["id"], item["number"], since):
+    for group in store.merge_groups.waiting(tx, repository["id"], item["number"], since):
         _owe_group_check(tx, group, integration, repository)
 
 
 def _owe_group_check(
-    tx: Transaction,
+    tx: store.Transaction,
     group: Mapping[str, Any],
-    integration: Row,
-    repository: Row,
+    integration: store.Row,
+    repository: store.Row,
     *,
     again: bool = False,
 ) -> None:
@@ -369,10 +367,10 @@ def _owe_group_check(
 
 
 def add(
-    tx: Transaction,
+    tx: store.Transaction,
     kind: str,
-    integration: Row,
-    repository: Row,
+    integration: store.Row,
+    repository: store.Row,
     *,
     lane: str,
     request: Mapping[str, Any],
@@ -387,7 +385,7 @@ def add(
     now = times.now()
     queue, installation_id = _queue(tx, integration, repository)
     action_id = action_id or str(uuid.uuid4())
-    added = storage.add(
+    added = store.actions.add(
         tx,
         {
             "id": action_id,
@@ -411,13 +409,15 @@ def add(
         },
     )
     if added:
-        storage.wake(tx, queue, now + after)
+        store.actions.wake(tx, queue, now + after)
     elif collapse is not None:
-        storage.note_news(tx, collapse, now)
+        store.actions.note_news(tx, collapse, now)
     return action_id
 
 
-def _queue(tx: Transaction, integration: Row, repository: Row) -> tuple[str, int | None]:
+def _queue(
+    tx: store.Transaction, integration: store.Row, repository: store.Row
+) -> tuple[str, int | None]:
     """Return the queue of an integration's actions in a repository, and the installation."""
     config = msgspec.json.decode(integration["config"])
     if config["auth"] == "token":
@@ -432,7 +432,7 @@ def lane_of(repository_id: int, number: int) -> str:
     return f"{repository_id}#{number}"
 
 
-def superseding(tx: Transaction, action: Row) -> Row | None:
+def superseding(tx: store.Transaction, action: store.Row) -> store.Row | None:
     """Return the pending action that has come to stand for `action` while that was running."""
     collapse: str | None = action["collapse"]
-    return storage.pending_like(tx, collapse) if collapse is not None else None
+    return store.actions.pending_like(tx, collapse) if collapse is not None else None

@@ -4,9 +4,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot import storage as store
 from bot import times
-from bot.storage import activity as storage
-from bot.storage.database import Transaction
 
 # Every type of item, with its rank among items of one moment: what was opened was then linked.
 TYPES = {
@@ -58,12 +57,12 @@ class News:
         return self.occurred_at // times.MILLISECOND * times.MILLISECOND + TYPES[self.type]
 
 
-def record(tx: Transaction, news: Sequence[News]) -> None:
+def record(tx: store.Transaction, news: Sequence[News]) -> None:
     """Add `news` to the feed."""
     if not news:
         return
     recorded_at = times.now()
-    storage.add(
+    store.activity.add(
         tx,
         [
             {
@@ -84,7 +83,9 @@ def record(tx: Transaction, news: Sequence[News]) -> None:
     )
 
 
-def replace(tx: Transaction, item_id: int, guids: Sequence[str], news: Sequence[News]) -> None:
+def replace(
+    tx: store.Transaction, item_id: int, guids: Sequence[str], news: Sequence[News]
+) -> None:
     """Make `news` all that the deliveries `guids` have to say of an item; keep what stands."""
     wanted = {
         (one.type, one.experiment_key, one.guid, one.position, one.summary, one.actor): one
@@ -92,7 +93,7 @@ def replace(tx: Transaction, item_id: int, guids: Sequence[str], news: Sequence[
     }
     outdated = []
     told_by = set(guids)
-    for row in storage.of_item(tx, item_id):
+    for row in store.activity.of_item(tx, item_id):
         if row["guid"] in told_by:
             identity = (
                 row["type"],
@@ -104,7 +105,7 @@ def replace(tx: Transaction, item_id: int, guids: Sequence[str], news: Sequence[
             )
             if wanted.pop(identity, None) is None:
                 outdated.append(row["seq"])
-    storage.remove(tx, outdated)
+    store.activity.remove(tx, outdated)
     record(tx, list(wanted.values()))
 
 

@@ -8,36 +8,34 @@ Where the pushes do not tell it is GitHub's answer that counts (outbox/pull_requ
 
 from collections.abc import Sequence
 
+from bot import storage as store
 from bot import times
-from bot.storage import branches as storage
-from bot.storage import facts
-from bot.storage.database import Row, Transaction
 
 # Times of pushes are whole seconds, and may be those of a push right after.
 _NEAR = 2 * times.SECOND
 
 
-def time_of(tx: Transaction, pull: Row) -> tuple[int, int]:
+def time_of(tx: store.Transaction, pull: store.Row) -> tuple[int, int]:
     """Return the times (since, until] in which a push to its head belongs to a pull request.
 
     A branch may serve several pull requests in turn: the time begins where the one before ended,
     so that commits pushed before the pull request was opened belong to it too. On the default
     branch, where everything else goes by, it begins with the pull request itself.
     """
-    until = pull["closed_at"] if pull["closed_at"] is not None else storage.FOREVER
+    until = pull["closed_at"] if pull["closed_at"] is not None else store.branches.FOREVER
     if is_default_branch(tx, pull["head_repository_id"], pull["head_ref"]):
         return pull["created_at"] - 1, until
-    since = storage.end_before(tx, pull)
-    return since if since is not None else -storage.FOREVER, until
+    since = store.branches.end_before(tx, pull)
+    return since if since is not None else -store.branches.FOREVER, until
 
 
-def is_default_branch(tx: Transaction, repository_id: int, ref: str) -> bool:
-    return facts.default_branch(tx, repository_id) == ref
+def is_default_branch(tx: store.Transaction, repository_id: int, ref: str) -> bool:
+    return store.facts.default_branch(tx, repository_id) == ref
 
 
 def commits_of(
-    tx: Transaction, pull: Row, commit_ids: Sequence[int] | None = None
-) -> tuple[list[Row], list[Row]]:
+    tx: store.Transaction, pull: store.Row, commit_ids: Sequence[int] | None = None
+) -> tuple[list[store.Row], list[store.Row]]:
     """Return the commits of a pull request, and those of which only GitHub can tell.
 
     With `commit_ids` only what is among them.
@@ -45,7 +43,7 @@ def commits_of(
     if pull["head_repository_id"] is None or pull["head_ref"] is None:
         return [], []
     time = time_of(tx, pull)
-    pushed = storage.pushed_to_head(tx, pull, time, commit_ids)
+    pushed = store.branches.pushed_to_head(tx, pull, time, commit_ids)
     base_started_at = _start_of_base(tx, pull) if pushed else None
     decided = [(commit, belongs(pull, base_started_at, commit)) for commit in pushed]
     return (
@@ -54,15 +52,15 @@ def commits_of(
     )
 
 
-def _start_of_base(tx: Transaction, pull: Row) -> int | None:
+def _start_of_base(tx: store.Transaction, pull: store.Row) -> int | None:
     """Return when the base of a pull request was made, None if it was always there."""
     if pull["base_ref"] is None:
         return None
     led_there_at = pull["base_since"] if pull["base_since"] is not None else pull["created_at"]
-    return storage.last_start(tx, pull["repository_id"], pull["base_ref"], led_there_at)
+    return store.branches.last_start(tx, pull["repository_id"], pull["base_ref"], led_there_at)
 
 
-def belongs(pull: Row, base_started_at: int | None, commit: Row) -> bool | None:
+def belongs(pull: store.Row, base_started_at: int | None, commit: store.Row) -> bool | None:
     """Tell whether a commit that was pushed to its head belongs to a pull request.
 
     None if only GitHub can tell, and has not been asked yet.
@@ -77,7 +75,7 @@ def belongs(pull: Row, base_started_at: int | None, commit: Row) -> bool | None:
     return None if commit["listed"] is None else bool(commit["listed"])
 
 
-def _base_had_it(pull: Row, commit: Row) -> bool | None:
+def _base_had_it(pull: store.Row, commit: store.Row) -> bool | None:
     """Tell whether the base had a commit before the head brought it; None if pushes do not tell."""
     on_base_at, on_head_at = commit["on_base_at"], commit["on_branch_at"]
     if on_base_at is None:

@@ -10,13 +10,10 @@ from dataclasses import dataclass
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.domain import actions, activity
 from bot.domain.story import Item, Kind
-from bot.storage import commands as storage
-from bot.storage import experiments, facts, integrations
-from bot.storage import links as link_storage
-from bot.storage.database import Row, Transaction
 
 MAX_COMMANDS = 10  # of one comment
 MAX_A_MINUTE = 20  # commands of one person in one repository
@@ -55,7 +52,7 @@ class Comment:
 
 
 def take_in(
-    tx: Transaction,
+    tx: store.Transaction,
     comment: Comment,
     invocations: Sequence[Invocation],
     refusal: str | None = None,
@@ -66,10 +63,10 @@ def take_in(
     it runs and nobody is answered.
     """
     repository_id, author, now = comment.repository_id, comment.author, comment.created_at
-    if storage.is_throttled(tx, repository_id, author, now - _QUIET):
+    if store.commands.is_throttled(tx, repository_id, author, now - _QUIET):
         return
-    left = MAX_A_MINUTE - storage.written_since(tx, repository_id, author, now - _MINUTE)
-    row_id = storage.add_comment(
+    left = MAX_A_MINUTE - store.commands.written_since(tx, repository_id, author, now - _MINUTE)
+    row_id = store.commands.add_comment(
         tx,
         {
             "repository_id": repository_id,
@@ -103,9 +100,9 @@ def take_in(
             "status": "pending",
             "created_at": now,
         }
-        storage.add(tx, values)
+        store.commands.add(tx, values)
         if reason is not None:
-            row = storage.find(tx, command_id)
+            row = store.commands.find(tx, command_id)
             assert row is not None
             refuse(tx, row, reason, allowed=False)
         if position >= left:
@@ -114,14 +111,14 @@ def take_in(
         _go_on(tx, row_id)
 
 
-def invocation_of(row: Row) -> Invocation:
+def invocation_of(row: store.Row) -> Invocation:
     """Return what the parser read of a command."""
     return msgspec.json.decode(row["invocation"], type=Invocation)
 
 
 def executed(
-    tx: Transaction,
-    row: Row,
+    tx: store.Transaction,
+    row: store.Row,
     permission: str,
     about: Sequence[str],
     *,
@@ -130,7 +127,7 @@ def executed(
 ) -> None:
     """A command has taken effect, or waits for the action that is its effect."""
     is_waiting = action_id is not None
-    storage.change(
+    store.commands.change(
         tx,
         row["id"],
         status="waiting" if is_waiting else "done",
@@ -145,8 +142,8 @@ def executed(
 
 
 def refuse(
-    tx: Transaction,
-    row: Row,
+    tx: store.Transaction,
+    row: store.Row,
     reason: str,
     *,
     allowed: bool | None,
@@ -154,7 +151,7 @@ def refuse(
     status: str = "refused",
 ) -> None:
     """A command is not carried out, or has `failed`; `reason` says why, in Markdown."""
-    storage.change(
+    store.commands.change(
         tx,
         row["id"],
         status=status,
@@ -167,50 +164,50 @@ def refuse(
     _tell(tx, row, "command.refused", ())
 
 
-def action_ended(tx: Transaction, request: str, error: str | None, result: str) -> None:
+def action_ended(tx: store.Transaction, request: str, error: str | None, result: str) -> None:
     """The action that a command waited for is done, or has failed with `error`.
 
     `request` is the action's; one that no command ordered is passed over.
     """
     asked = msgspec.json.decode(request)
-    row = storage.find(tx, asked.get("command_id", ""))
+    row = store.commands.find(tx, asked.get("command_id", ""))
     if row is None or row["status"] not in ("waiting", "failed"):
         return
     if error is not None and row["status"] == "waiting":
         refuse(tx, row, f"GitHub refused: {error}", allowed=True, status="failed")
     if error is None:
-        storage.change(tx, row["id"], status="done", result=result, finished_at=times.now())
+        store.commands.change(tx, row["id"], status="done", result=result, finished_at=times.now())
         _tell(tx, row, "command.executed", asked["experiment_keys"])
     if row["status"] == "waiting":
         _go_on(tx, row["comment_row"])
 
 
-def comment_failed(tx: Transaction, request: str, error: str) -> None:
+def comment_failed(tx: store.Transaction, request: str, error: str) -> None:
     """A comment's action has failed: what it had not come to yet will not run."""
-    for row in storage.of_comment(tx, msgspec.json.decode(request)["comment_row"]):
+    for row in store.commands.of_comment(tx, msgspec.json.decode(request)["comment_row"]):
         if row["status"] == "pending":
             refuse(tx, row, error, allowed=False)
 
 
-def integration_deleted(tx: Transaction, integration_id: str) -> None:
+def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
     """What a deleted integration had not come to yet will not run."""
-    for row in storage.unfinished_of_integration(tx, integration_id):
+    for row in store.commands.unfinished_of_integration(tx, integration_id):
         refuse(tx, row, "The integration was deleted.", allowed=False)
 
 
-def _go_on(tx: Transaction, comment_row: int) -> None:
-    comment = storage.comment(tx, comment_row)
-    integration = integrations.find(tx, comment["integration_id"])
+def _go_on(tx: store.Transaction, comment_row: int) -> None:
+    comment = store.commands.comment(tx, comment_row)
+    integration = store.integrations.find(tx, comment["integration_id"])
     if integration is not None:
         actions.owe_commands(
             tx, integration, comment["repository_id"], comment["number"], comment_row
         )
 
 
-def _tell(tx: Transaction, row: Row, type_: str, about: Sequence[str]) -> None:
+def _tell(tx: store.Transaction, row: store.Row, type_: str, about: Sequence[str]) -> None:
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
-    comment = storage.comment(tx, row["comment_row"])
-    item = facts.find_item(tx, comment["repository_id"], comment["kind"], comment["number"])
+    comment = store.commands.comment(tx, row["comment_row"])
+    item = store.facts.find_item(tx, comment["repository_id"], comment["kind"], comment["number"])
     keys = list(about) or _named(tx, invocation_of(row)) or _linked(tx, item)
     verb = "Ran" if type_ == "command.executed" else "Refused"
     news = [
@@ -230,14 +227,14 @@ def _tell(tx: Transaction, row: Row, type_: str, about: Sequence[str]) -> None:
     activity.record(tx, news)
 
 
-def _named(tx: Transaction, invocation: Invocation) -> list[str]:
+def _named(tx: store.Transaction, invocation: Invocation) -> list[str]:
     words = [*invocation.words, *(value for name, value in invocation.options if name == "key")]
-    return [key for key in dict.fromkeys(words) if experiments.exists(tx, key)]
+    return [key for key in dict.fromkeys(words) if store.experiments.exists(tx, key)]
 
 
-def _linked(tx: Transaction, item: Row | None) -> list[str]:
+def _linked(tx: store.Transaction, item: store.Row | None) -> list[str]:
     if item is None:
         return []
     target = Item(item["id"], item["repository_id"], item["kind"], item["number"])
-    rows = link_storage.of_target(tx, target.kind, target.id)
+    rows = store.links.of_target(tx, target.kind, target.id)
     return [row["experiment_key"] for row in rows]

@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bot import storage as store
 from bot.domain import links
 from bot.domain.emails import name_without_email, without_emails
-from bot.storage import branches as storage
-from bot.storage.database import Row, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +27,7 @@ class Pushed:
     distinct: bool | None = None  # whether the push was the first to bring it; None if not said
 
 
-def observe(tx: Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]]) -> None:
+def observe(tx: store.Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]]) -> None:
     """Keep the commits of one push, and link each to its keys and to what its branch belongs to.
 
     A commit that is known already, from this delivery or another branch, is kept once.
@@ -40,8 +39,8 @@ def observe(tx: Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]]) -> 
         by_sha.setdefault(one.sha, (one, keys))
     branch = pushed[0][0]
     repository_id, ref = branch.repository_id, branch.ref
-    storage.add_commits(tx, [_row(one) for one, _ in by_sha.values()])
-    rows = storage.commits_by_sha(tx, repository_id, list(by_sha))
+    store.branches.add_commits(tx, [_row(one) for one, _ in by_sha.values()])
+    rows = store.branches.commits_by_sha(tx, repository_id, list(by_sha))
     times = _keep_on_branch(tx, branch, {rows[sha]["id"]: one for sha, (one, _) in by_sha.items()})
     rows.update(_keep_first_push(tx, branch, list(rows.values())))
     links.link_messages(tx, [(rows[sha], keys) for sha, (_, keys) in by_sha.items() if keys])
@@ -59,13 +58,13 @@ def _row(pushed: Pushed) -> dict[str, Any]:
 
 
 def _keep_on_branch(
-    tx: Transaction, branch: Pushed, pushed: Mapping[int, Pushed]
+    tx: store.Transaction, branch: Pushed, pushed: Mapping[int, Pushed]
 ) -> dict[int, tuple[int, ...]]:
     """Keep when commits, by id, came to their branch first, and whether they were new then.
 
     Returns, of those for which that is news, the time now and, if there was one, the time before.
     """
-    known = storage.on_branch(tx, branch.repository_id, branch.ref, list(pushed))
+    known = store.branches.on_branch(tx, branch.repository_id, branch.ref, list(pushed))
     times: dict[int, tuple[int, ...]] = {}
     news = []
     for commit_id, one in pushed.items():
@@ -89,7 +88,7 @@ def _keep_on_branch(
             }
         )
     if news:
-        storage.set_on_branch(tx, news)
+        store.branches.set_on_branch(tx, news)
     return times
 
 
@@ -99,7 +98,9 @@ def _is_better(is_new: int | None, known: int | None) -> bool:
     return order.index(is_new) > order.index(known)
 
 
-def _keep_first_push(tx: Transaction, branch: Pushed, rows: Sequence[Row]) -> dict[str, Row]:
+def _keep_first_push(
+    tx: store.Transaction, branch: Pushed, rows: Sequence[store.Row]
+) -> dict[str, store.Row]:
     """Let commits tell of this push if none brought them earlier, to whichever branch.
 
     Returns those that told of another, by SHA.
@@ -114,7 +115,7 @@ def _keep_first_push(tx: Transaction, branch: Pushed, rows: Sequence[Row]) -> di
         "actor": branch.actor,
         "guid": branch.guid,
     }
-    storage.set_first_push(tx, [{"id": one, **first_push} for one in changed])
-    now = storage.commits_by_id(tx, changed)
+    store.branches.set_first_push(tx, [{"id": one, **first_push} for one in changed])
+    now = store.branches.commits_by_id(tx, changed)
     links.first_push_changed(tx, list(now.values()))
     return {row["sha"]: row for row in now.values()}

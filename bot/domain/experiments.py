@@ -6,44 +6,42 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.domain import actions, activity
-from bot.storage import experiments as storage
-from bot.storage import links
-from bot.storage.database import Row, Transaction
 
 _SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
 
 
-def create(tx: Transaction, values: dict[str, Any], actor: str) -> Row | None:
+def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.Row | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     now = times.now()
     columns = _columns(values)
     columns["search"] = _search(columns)
-    row = storage.add(tx, {**columns, "created_at": now, "updated_at": now})
+    row = store.experiments.add(tx, {**columns, "created_at": now, "updated_at": now})
     if row is None:
         return None
-    links.set_resolved(tx, row["key"], resolved=True)
+    store.links.set_resolved(tx, row["key"], resolved=True)
     _tell(tx, row, "experiment.created", f"Created experiment {row['name']}", actor)
     actions.refresh_experiment(tx, row["key"])
     return row
 
 
-def change(tx: Transaction, key: str, values: dict[str, Any], actor: str) -> Row | None:
+def change(tx: store.Transaction, key: str, values: dict[str, Any], actor: str) -> store.Row | None:
     """Change what `values` names, keep the rest; None if there is no such experiment.
 
     A change that changes nothing leaves `updated_at` and the feed alone.
     """
-    old = storage.find(tx, key)
+    old = store.experiments.find(tx, key)
     if old is None:
         return None
     changed = {name: value for name, value in _columns(values).items() if old[name] != value}
     if not changed:
         return old
     changed["search"] = _search({**dict(old), **changed})
-    storage.change(tx, key, {**changed, "updated_at": times.now()})
-    row = storage.find(tx, key)
+    store.experiments.change(tx, key, {**changed, "updated_at": times.now()})
+    row = store.experiments.find(tx, key)
     assert row is not None
     if "status" in changed:
         summary = f"Status of {row['name']}: {old['status']} → {row['status']}"
@@ -53,23 +51,23 @@ def change(tx: Transaction, key: str, values: dict[str, Any], actor: str) -> Row
     return row
 
 
-def delete(tx: Transaction, key: str) -> bool:
+def delete(tx: store.Transaction, key: str) -> bool:
     """Delete an experiment. Its links and feed stay: the links become unresolved."""
-    if not storage.remove(tx, key):
+    if not store.experiments.remove(tx, key):
         return False
-    links.set_resolved(tx, key, resolved=False)
+    store.links.set_resolved(tx, key, resolved=False)
     actions.refresh_experiment(tx, key)
     return True
 
 
-def version(row: Row) -> str:
+def version(row: store.Row) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
-    own = {name: row[name] for name in storage.COLUMNS}
+    own = {name: row[name] for name in store.experiments.COLUMNS}
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
 
 def _search(row: Mapping[str, Any]) -> str:
-    return storage.folded(row["key"], row["name"], row["owner"])
+    return store.experiments.folded(row["key"], row["name"], row["owner"])
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +76,7 @@ def _columns(values: dict[str, Any]) -> dict[str, Any]:
     return {**values, "tags": msgspec.json.encode(values["tags"]).decode()}
 
 
-def _tell(tx: Transaction, row: Row, type_: str, summary: str, actor: str) -> None:
+def _tell(tx: store.Transaction, row: store.Row, type_: str, summary: str, actor: str) -> None:
     news = activity.News(
         type=type_,
         experiment_key=row["key"],

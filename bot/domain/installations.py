@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from bot.storage import installations as storage
-from bot.storage.database import Row, Transaction
+from bot import storage as store
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,25 +19,27 @@ class Observed:
     suspended_at: int | None
 
 
-def observe(tx: Transaction, observed: Observed, *, is_deleted: bool, is_suspended: bool) -> int:
+def observe(
+    tx: store.Transaction, observed: Observed, *, is_deleted: bool, is_suspended: bool
+) -> int:
     """Remember an installation and return our id of it. A deleted one is kept as deleted."""
     values = asdict(observed)
     values["suspended_at"] = (
         (observed.suspended_at or observed.updated_at) if is_suspended else None
     )
     values["deleted_at"] = observed.updated_at if is_deleted else None
-    return storage.put(tx, values)
+    return store.installations.put(tx, values)
 
 
 def set_repositories(
-    tx: Transaction,
+    tx: store.Transaction,
     installation: int,
     added: Sequence[tuple[int, str]],
     removed: Sequence[tuple[int, str]],
     at: int,
 ) -> None:
     """Remember which repositories (GitHub id, full name) an installation gained and lost."""
-    storage.put_repositories(
+    store.installations.put_repositories(
         tx,
         [
             {
@@ -55,26 +56,26 @@ def set_repositories(
 
 
 def observe_repository(
-    tx: Transaction, integration_id: str, repository_id: int, installation_id: int
+    tx: store.Transaction, integration_id: str, repository_id: int, installation_id: int
 ) -> None:
     """A delivery about a repository came through an installation, which can act there."""
-    if storage.of_repository(tx, integration_id, repository_id) != installation_id:
-        storage.set_of_repository(tx, integration_id, repository_id, installation_id)
+    if store.installations.of_repository(tx, integration_id, repository_id) != installation_id:
+        store.installations.set_of_repository(tx, integration_id, repository_id, installation_id)
 
 
-def serving(tx: Transaction, integration_id: str, repository: Row) -> int | None:
+def serving(tx: store.Transaction, integration_id: str, repository: store.Row) -> int | None:
     """Return the installation that serves a repository, as far as deliveries told."""
-    known = storage.of_repository(tx, integration_id, repository["id"])
+    known = store.installations.of_repository(tx, integration_id, repository["id"])
     if known is not None:
         return known
     owner = repository["full_name"].partition("/")[0]
-    of_owner = storage.of_account(tx, integration_id, owner)
+    of_owner = store.installations.of_account(tx, integration_id, owner)
     return int(of_owner[0]["installation_id"]) if of_owner else None
 
 
-def cannot_act(tx: Transaction, integration_id: str, installation_id: int) -> str | None:
+def cannot_act(tx: store.Transaction, integration_id: str, installation_id: int) -> str | None:
     """Return why an installation must not be called: `suspended` or `removed`; None if it may."""
-    row = storage.find(tx, integration_id, installation_id)
+    row = store.installations.find(tx, integration_id, installation_id)
     if row is None:
         return None
     return "removed" if row["deleted_at"] else "suspended" if row["suspended_at"] else None

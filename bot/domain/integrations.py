@@ -13,13 +13,10 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, refresh
 from bot.domain.repositories import NAME, Scope, allows
-from bot.storage import integrations as storage
-from bot.storage import places
-from bot.storage.database import Row, Transaction
-from bot.storage.vault import Vault
 
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
@@ -73,7 +70,7 @@ class Integration:
         return _scope(self.id, self.host, self.repositories)
 
 
-def scope_of(row: Row) -> Scope:
+def scope_of(row: store.Row) -> Scope:
     """Return the scope of a stored integration."""
     config = msgspec.json.decode(row["config"])
     return _scope(row["id"], web_host(config["api_url"]), config.get("repositories"))
@@ -84,7 +81,7 @@ def _scope(integration_id: str, host: str, repositories: Sequence[str] | None) -
     return Scope(integration_id, host, entries)
 
 
-def load(row: Row, vault: Vault) -> Integration:
+def load(row: store.Row, vault: store.Vault) -> Integration:
     """Return a stored integration with its secrets open; raises VaultError."""
     config = msgspec.json.decode(row["config"])
     opened = vault.open(row["secrets"])
@@ -107,13 +104,13 @@ def load(row: Row, vault: Vault) -> Integration:
     )
 
 
-def note_secret(tx: Transaction, integration: Integration, position: int, now: int) -> None:
+def note_secret(tx: store.Transaction, integration: Integration, position: int, now: int) -> None:
     """Keep, to the minute, which of several secrets in force GitHub signs with.
 
     `position` is that in `secrets_at`. With one secret there is nothing to tell, nor to write.
     """
     if integration.previous_secrets:
-        storage.secret_used(
+        store.integrations.secret_used(
             tx,
             integration.id,
             integration.updated_at,
@@ -149,12 +146,12 @@ def not_listed(api_url: str) -> str:
 
 
 def create(
-    tx: Transaction,
-    vault: Vault,
+    tx: store.Transaction,
+    vault: store.Vault,
     api_urls: Sequence[str],
     values: Mapping[str, Any],
     integration_id: str | None = None,
-) -> Row:
+) -> store.Row:
     """Create an integration from validated values, with a new id unless one is given.
 
     Raises Invalid.
@@ -162,7 +159,7 @@ def create(
     config, secrets = _merged({}, {}, values.get("config", {}), api_urls)
     now = times.now()
     integration_id = integration_id or str(uuid.uuid4())
-    storage.add(
+    store.integrations.add(
         tx,
         {
             "id": integration_id,
@@ -178,24 +175,24 @@ def create(
             "updated_at": now,
         },
     )
-    row = storage.find(tx, integration_id)
+    row = store.integrations.find(tx, integration_id)
     assert row is not None
     return row
 
 
 def change(
-    tx: Transaction,
-    vault: Vault,
+    tx: store.Transaction,
+    vault: store.Vault,
     api_urls: Sequence[str],
     integration_id: str,
     values: Mapping[str, Any],
-) -> Row | None:
+) -> store.Row | None:
     """Change what `values` names and keep the rest; None if there is none. Raises Invalid.
 
     A webhook secret that is replaced verifies for `secret_grace_seconds` more. Given without a
     new secret, that cuts the time of the earlier ones short.
     """
-    row = storage.find(tx, integration_id)
+    row = store.integrations.find(tx, integration_id)
     if row is None:
         return None
     old_secrets = vault.open(row["secrets"])
@@ -221,7 +218,7 @@ def change(
     }
     if "is_active" in values:
         columns["is_active"] = int(values["is_active"])
-    storage.change(
+    store.integrations.change(
         tx,
         integration_id,
         {
@@ -234,10 +231,10 @@ def change(
         },
     )
     if is_rotated:
-        storage.forget_secret_use(tx, integration_id)
+        store.integrations.forget_secret_use(tx, integration_id)
     listed = [entry.lower() for entry in config.get("repositories") or ()]
-    places.keep_only(tx, integration_id, listed)
-    changed = storage.find(tx, integration_id)
+    store.places.keep_only(tx, integration_id, listed)
+    changed = store.integrations.find(tx, integration_id)
     assert changed is not None
     actions.integration_changed(tx, changed)
     if actions.check_setting(changed) not in ("off", actions.check_setting(row)):
@@ -246,17 +243,17 @@ def change(
     return changed
 
 
-def version(row: Row) -> str:
+def version(row: store.Row) -> str:
     """Return what changes whenever somebody changes an integration, its secrets included."""
     own = [row[name] for name in ("name", "description", "is_active", "config", "updated_at")]
     return hashlib.sha256(msgspec.json.encode(own)).hexdigest()[:20]
 
 
-def delete(tx: Transaction, integration_id: str) -> bool:
+def delete(tx: store.Transaction, integration_id: str) -> bool:
     """Take an integration out of service; False if there is none. What it owed is given up."""
-    if not storage.mark_deleted(tx, integration_id, times.now()):
+    if not store.integrations.mark_deleted(tx, integration_id, times.now()):
         return False
-    places.keep_only(tx, integration_id, [])
+    store.places.keep_only(tx, integration_id, [])
     actions.integration_deleted(tx, integration_id)
     commands.integration_deleted(tx, integration_id)
     return True

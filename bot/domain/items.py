@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot.domain import actions, activity, links
 from bot.domain.story import (
     Decision,
@@ -18,9 +19,6 @@ from bot.domain.story import (
     retell,
     step,
 )
-from bot.storage import facts
-from bot.storage import links as link_storage
-from bot.storage.database import Row, Transaction
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
@@ -37,14 +35,14 @@ _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def observe(
-    tx: Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
+    tx: store.Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
 ) -> Item:
     """Take in one version of an item.
 
     A delivery that was taken in before, through whichever integration, changes nothing; neither
     does one that is older than the item's deletion or transfer.
     """
-    row = facts.find_item(tx, repository_id, kind, number)
+    row = store.facts.find_item(tx, repository_id, kind, number)
     if row is None:
         columns = _columns(carried_forward(None, snapshot))
         columns.update(
@@ -53,7 +51,7 @@ def observe(
             number=number,
             integration_id=snapshot.integration_id,
         )
-        item_id = facts.add_item(tx, columns)
+        item_id = store.facts.add_item(tx, columns)
         if item_id is not None:
             item = Item(item_id, repository_id, kind, number)
             _add_version(tx, item, snapshot)
@@ -67,7 +65,7 @@ def observe(
                 links.time_changed(tx, item_id, None)
             _owe(tx, item, None, now, {}, story.links)
             return item
-        row = facts.find_item(tx, repository_id, kind, number)
+        row = store.facts.find_item(tx, repository_id, kind, number)
         assert row is not None
 
     item = Item(row["id"], repository_id, kind, number)
@@ -86,10 +84,10 @@ def observe(
     return item
 
 
-def decide(tx: Transaction, item: Item, decision: Decision) -> None:
+def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
-    row = facts.get_item(tx, item.id)
-    added = facts.add_decision(
+    row = store.facts.get_item(tx, item.id)
+    added = store.facts.add_decision(
         tx,
         {
             "item_id": item.id,
@@ -106,16 +104,17 @@ def decide(tx: Transaction, item: Item, decision: Decision) -> None:
     )
     if not added:
         return
-    facts.set_item_decided(tx, item.id)
+    store.facts.set_item_decided(tx, item.id)
     before = links.of_item(tx, item)
     story = _retold(tx, item)
     _settle(tx, item, row, before, story, decision.integration_id)
 
 
-def _retold(tx: Transaction, item: Item) -> Story:
+def _retold(tx: store.Transaction, item: Item) -> Story:
     """Return the whole story of an item, and bring the feed in line with it."""
     versions = [
-        msgspec.json.decode(text, type=Snapshot) for text in facts.versions_of_item(tx, item.id)
+        msgspec.json.decode(text, type=Snapshot)
+        for text in store.facts.versions_of_item(tx, item.id)
     ]
     decisions = [
         Decision(
@@ -128,7 +127,7 @@ def _retold(tx: Transaction, item: Item) -> Story:
             made_at=row["made_at"],
             after=(row["version_at"], row["version_rank"]),
         )
-        for row in facts.decisions_of_item(tx, item.id)
+        for row in store.facts.decisions_of_item(tx, item.id)
     ]
     story = retell(item, decisions, versions)
     told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
@@ -137,9 +136,9 @@ def _retold(tx: Transaction, item: Item) -> Story:
 
 
 def _settle(
-    tx: Transaction,
+    tx: store.Transaction,
     item: Item,
-    row: Row,
+    row: store.Row,
     before: Mapping[str, Link],
     story: Story,
     integration_id: str,
@@ -148,10 +147,10 @@ def _settle(
     now = story.facts
     assert now is not None
     columns = _columns(now)
-    facts.update_item(tx, item.id, columns)
+    store.facts.update_item(tx, item.id, columns)
     links.set_of_item(tx, item, now, before, story.links)
     if before and any(row[name] != columns[name] for name in _LISTED_BY):
-        link_storage.follow_item(tx, item.kind, item.id)
+        store.links.follow_item(tx, item.kind, item.id)
     if item.kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
         links.time_changed(tx, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
@@ -159,9 +158,9 @@ def _settle(
 
 
 def _owe(
-    tx: Transaction,
+    tx: store.Transaction,
     item: Item,
-    row: Row | None,
+    row: store.Row | None,
     now: Snapshot,
     before: Mapping[str, Link],
     after: Mapping[str, Link],
@@ -187,23 +186,23 @@ def _owe(
         is_checked = is_reopened and actions.is_checked(tx, item.id)
         if not is_checked and not actions.checks_all(tx, seen, now.integration_id):
             return
-    kept = facts.get_item(tx, item.id)
+    kept = store.facts.get_item(tx, item.id)
     actions.owe_posts(tx, kept, kinds, now.integration_id)
 
 
-def forget(tx: Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
+def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
     """An item is gone: its last links go, and nothing older than `at` brings it back."""
-    row = facts.find_item(tx, repository_id, kind, number)
+    row = store.facts.find_item(tx, repository_id, kind, number)
     if row is None or (row["gone_at"] is not None and row["gone_at"] >= at):
         return
     item = Item(row["id"], repository_id, kind, number)
     before = links.of_item(tx, item)
     links.set_of_item(tx, item, _facts(row), before, {})
-    facts.set_item_gone(tx, item.id, max(at, row["version_at"]))
+    store.facts.set_item_gone(tx, item.id, max(at, row["version_at"]))
 
 
 def move(
-    tx: Transaction,
+    tx: store.Transaction,
     old: tuple[int, int],
     new: tuple[int, int],
     at: int,
@@ -213,8 +212,8 @@ def move(
     The new issue must have been observed. Safe to repeat, and in either order of the two
     deliveries that tell of a transfer.
     """
-    row = facts.find_item(tx, old[0], "issue", old[1])
-    target = facts.find_item(tx, new[0], "issue", new[1])
+    row = store.facts.find_item(tx, old[0], "issue", old[1])
+    target = store.facts.find_item(tx, new[0], "issue", new[1])
     if row is None or target is None or row["id"] == target["id"]:
         return
     source = Item(row["id"], old[0], "issue", old[1])
@@ -239,10 +238,10 @@ def move(
 
 
 def close_all_of_repository(
-    tx: Transaction, repository_id: int, at: int, actor: str | None, guid: str
+    tx: store.Transaction, repository_id: int, at: int, actor: str | None, guid: str
 ) -> None:
     """A repository was deleted: what was open in it is closed; links and feed stay as history."""
-    for row in facts.open_items(tx, repository_id):
+    for row in store.facts.open_items(tx, repository_id):
         now = _facts(row)
         snapshot = Snapshot(
             guid=guid,
@@ -263,13 +262,13 @@ def close_all_of_repository(
         observe(tx, repository_id, row["kind"], row["number"], snapshot)
 
 
-def _add_version(tx: Transaction, item: Item, snapshot: Snapshot) -> bool:
+def _add_version(tx: store.Transaction, item: Item, snapshot: Snapshot) -> bool:
     text = msgspec.json.encode(snapshot).decode()
     # A GUID is the event's, whichever integration receives it; another id is the sender's own.
     guid = snapshot.guid
     if ":" not in guid and not _GUID.fullmatch(guid):
         guid = f"{snapshot.integration_id}:{guid}"
-    return facts.add_version(tx, item.id, guid, snapshot.order, text)
+    return store.facts.add_version(tx, item.id, guid, snapshot.order, text)
 
 
 def _columns(now: Snapshot) -> dict[str, Any]:
@@ -296,7 +295,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
     }
 
 
-def _facts(row: Row) -> Snapshot:
+def _facts(row: store.Row) -> Snapshot:
     """Return the newest version of an item as the items table holds it."""
     return Snapshot(
         guid="",

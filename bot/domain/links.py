@@ -3,20 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot import storage as store
 from bot.domain import actions, activity, branches
 from bot.domain.story import Item, Link, Snapshot
-from bot.storage import activity as feed
-from bot.storage import branches as pushes
-from bot.storage import facts
-from bot.storage import links as storage
-from bot.storage.database import Row, Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """A link that a commit is to have: by its message, or through a pull request."""
 
-    commit: Row
+    commit: store.Row
     key: str
     via_item_id: int | None = None
 
@@ -25,18 +21,18 @@ class _Wanted:
         return self.commit["id"], self.key
 
 
-def of_item(tx: Transaction, item: Item) -> dict[str, Link]:
+def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
     """Return the links of an item by experiment key."""
     return {
         row["experiment_key"]: Link(
             row["experiment_key"], row["linked_by"], row["linked_at"], row["integration_id"]
         )
-        for row in storage.of_target(tx, item.kind, item.id)
+        for row in store.links.of_target(tx, item.kind, item.id)
     }
 
 
 def set_of_item(
-    tx: Transaction,
+    tx: store.Transaction,
     item: Item,
     now: Snapshot,
     before: Mapping[str, Link],
@@ -49,7 +45,7 @@ def set_of_item(
     for key, link in after.items():
         old = before.get(key)
         if old is None:
-            storage.add(
+            store.links.add(
                 tx,
                 key,
                 item.kind,
@@ -60,20 +56,20 @@ def set_of_item(
                 state=now.state,
             )
         elif old != link:
-            storage.change(tx, key, item.kind, item.id, link.linked_by, link.linked_at)
+            store.links.change(tx, key, item.kind, item.id, link.linked_by, link.linked_at)
     for key in before.keys() - after.keys():
-        storage.remove(tx, key, item.kind, item.id)
+        store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
-        _see_to(tx, [facts.get_item(tx, item.id)])
+        _see_to(tx, [store.facts.get_item(tx, item.id)])
 
 
-def link_messages(tx: Transaction, named: Sequence[tuple[Row, Sequence[str]]]) -> None:
+def link_messages(tx: store.Transaction, named: Sequence[tuple[store.Row, Sequence[str]]]) -> None:
     """Link commits to the keys of their messages."""
     _add(tx, [_Wanted(commit, key) for commit, keys in named for key in keys])
 
 
 def pushed(
-    tx: Transaction,
+    tx: store.Transaction,
     repository_id: int,
     ref: str,
     times: Mapping[int, Sequence[int]],
@@ -87,32 +83,32 @@ def pushed(
     if not times:
         return
     known = [time for both in times.values() for time in both]
-    pulls = pushes.linked_between(tx, repository_id, [ref], (min(known), max(known)))
+    pulls = store.branches.linked_between(tx, repository_id, [ref], (min(known), max(known)))
     _see_to(tx, pulls, list(times), integration_id)
 
 
-def came_to_base(tx: Transaction, repository_id: int, ref: str, shas: Sequence[str]) -> None:
+def came_to_base(tx: store.Transaction, repository_id: int, ref: str, shas: Sequence[str]) -> None:
     """Commits have come to a branch: pull requests into it may have them, or not any more."""
-    if not shas or not pushes.is_base(tx, repository_id, ref):
+    if not shas or not store.branches.is_base(tx, repository_id, ref):
         return
-    commit_ids = pushes.ids_by_sha(tx, shas)
+    commit_ids = store.branches.ids_by_sha(tx, shas)
     pulls = _that_may_have(tx, commit_ids, (repository_id, ref))
     _see_to(tx, pulls, commit_ids)
 
 
-def branch_started(tx: Transaction, repository_id: int, ref: str, at: int) -> None:
+def branch_started(tx: store.Transaction, repository_id: int, ref: str, at: int) -> None:
     """A branch was made, from another: what that one had before, pull requests into it have not."""
-    if pushes.add_start(tx, repository_id, ref, at):
-        _see_to(tx, pushes.linked_into(tx, repository_id, ref, at))
+    if store.branches.add_start(tx, repository_id, ref, at):
+        _see_to(tx, store.branches.linked_into(tx, repository_id, ref, at))
 
 
-def time_changed(tx: Transaction, item_id: int, before: Mapping[str, object] | None) -> None:
+def time_changed(tx: store.Transaction, item_id: int, before: Mapping[str, object] | None) -> None:
     """A pull request's branches, or the time in which pushes belong to it, are others by now.
 
     `before` is what was known of it until now. Where it ended, and where it ends, begins the time
     of the next one on its head.
     """
-    pull = facts.get_item(tx, item_id)
+    pull = store.facts.get_item(tx, item_id)
     found = [pull] if before is not None else []
     ends = {_end(before) if before is not None else None} ^ {_end(pull)}
     for end in ends:
@@ -120,20 +116,22 @@ def time_changed(tx: Transaction, item_id: int, before: Mapping[str, object] | N
             continue
         repository_id, ref, at = end
         if not branches.is_default_branch(tx, repository_id, ref):
-            found += pushes.linked_next(tx, repository_id, ref, at, pull["id"])
+            found += store.branches.linked_next(tx, repository_id, ref, at, pull["id"])
     _see_to(tx, found)
 
 
-def answered(tx: Transaction, item_id: int, base_ref: str, listed: Mapping[int, bool]) -> None:
+def answered(
+    tx: store.Transaction, item_id: int, base_ref: str, listed: Mapping[int, bool]
+) -> None:
     """GitHub has said which of some commits its page of a pull request lists."""
-    pushes.set_listed(
+    store.branches.set_listed(
         tx,
         [
             {"item_id": item_id, "commit_id": one, "base_ref": base_ref, "listed": int(is_listed)}
             for one, is_listed in listed.items()
         ],
     )
-    _see_to(tx, [facts.get_item(tx, item_id)], list(listed))
+    _see_to(tx, [store.facts.get_item(tx, item_id)], list(listed))
 
 
 def _end(state: Mapping[str, object]) -> tuple[int, str, int] | None:
@@ -143,8 +141,8 @@ def _end(state: Mapping[str, object]) -> tuple[int, str, int] | None:
 
 
 def _see_to(
-    tx: Transaction,
-    pulls: Sequence[Row],
+    tx: store.Transaction,
+    pulls: Sequence[store.Row],
     commit_ids: Sequence[int] | None = None,
     integration_id: str | None = None,
 ) -> None:
@@ -155,9 +153,9 @@ def _see_to(
     """
     if not pulls:
         return
-    keys = storage.keys_of_targets(tx, "pull_request", [pull["id"] for pull in pulls])
+    keys = store.links.keys_of_targets(tx, "pull_request", [pull["id"] for pull in pulls])
     wanted: list[_Wanted] = []
-    lost: list[Row] = []
+    lost: list[store.Row] = []
     for pull in pulls:
         mine, unclear = branches.commits_of(tx, pull, commit_ids) if keys[pull["id"]] else ([], [])
         here = [_Wanted(commit, key, pull["id"]) for commit in mine for key in keys[pull["id"]]]
@@ -165,7 +163,7 @@ def _see_to(
         places = {one.place for one in here}
         lost += [
             link
-            for link in storage.via_item(tx, pull["id"], commit_ids)
+            for link in store.links.via_item(tx, pull["id"], commit_ids)
             if (link["target_id"], link["experiment_key"]) not in places
         ]
         if unclear:
@@ -175,7 +173,7 @@ def _see_to(
     _add(tx, wanted)
 
 
-def _pass_on(tx: Transaction, lost: Sequence[Row], wanted: Sequence[_Wanted]) -> None:
+def _pass_on(tx: store.Transaction, lost: Sequence[store.Row], wanted: Sequence[_Wanted]) -> None:
     """Make links that a pull request has lost those of another that has the commits too.
 
     What none has goes, and the feed forgets its push. `wanted` are links that will be made.
@@ -186,18 +184,18 @@ def _pass_on(tx: Transaction, lost: Sequence[Row], wanted: Sequence[_Wanted]) ->
     for link in lost:
         place = (link["target_id"], link["experiment_key"])
         if place in heirs:
-            storage.set_via_item(tx, link["id"], heirs[place])
+            store.links.set_via_item(tx, link["id"], heirs[place])
         else:
-            storage.remove(tx, link["experiment_key"], "commit", link["target_id"])
+            store.links.remove(tx, link["experiment_key"], "commit", link["target_id"])
             gone.setdefault(link["experiment_key"], []).append(link["target_id"])
     for key, ids in gone.items():
-        feed.remove_of_commits(tx, key, ids)
+        store.activity.remove_of_commits(tx, key, ids)
 
 
-def _others(tx: Transaction, commit_ids: Sequence[int]) -> list[_Wanted]:
+def _others(tx: store.Transaction, commit_ids: Sequence[int]) -> list[_Wanted]:
     """Return the links that pull requests give to some commits, whichever branch they are on."""
     pulls = _that_may_have(tx, commit_ids)
-    keys = storage.keys_of_targets(tx, "pull_request", [pull["id"] for pull in pulls])
+    keys = store.links.keys_of_targets(tx, "pull_request", [pull["id"] for pull in pulls])
     return [
         _Wanted(commit, key, pull["id"])
         for pull in pulls
@@ -207,32 +205,32 @@ def _others(tx: Transaction, commit_ids: Sequence[int]) -> list[_Wanted]:
 
 
 def _that_may_have(
-    tx: Transaction, commit_ids: Sequence[int], base: tuple[int, str] | None = None
-) -> list[Row]:
+    tx: store.Transaction, commit_ids: Sequence[int], base: tuple[int, str] | None = None
+) -> list[store.Row]:
     """Return the linked pull requests, with `base` those into it, to whose heads commits came."""
-    heads: dict[int, list[Row]] = {}
-    for head in pushes.heads_of(tx, commit_ids):
+    heads: dict[int, list[store.Row]] = {}
+    for head in store.branches.heads_of(tx, commit_ids):
         if (head["repository_id"], head["ref"]) != base:
             heads.setdefault(head["repository_id"], []).append(head)
     found = []
     for repository_id, rows in heads.items():
         between = (min(row["earliest"] for row in rows), max(row["latest"] for row in rows))
         refs = sorted({row["ref"] for row in rows})
-        found += pushes.linked_between(tx, repository_id, refs, between, base)
+        found += store.branches.linked_between(tx, repository_id, refs, between, base)
     return found
 
 
-def _add(tx: Transaction, wanted: Sequence[_Wanted]) -> None:
+def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
     """Make the links that are not there yet, and tell the feed of them."""
     if not wanted:
         return
-    present = storage.places_of_commits(tx, sorted({one.commit["id"] for one in wanted}))
+    present = store.links.places_of_commits(tx, sorted({one.commit["id"] for one in wanted}))
     missing: dict[tuple[int, str], _Wanted] = {}
     for one in wanted:
         if one.place not in present:
             missing.setdefault(one.place, one)
     added = list(missing.values())
-    storage.add_to_commits(
+    store.links.add_to_commits(
         tx,
         [
             {
@@ -249,20 +247,20 @@ def _add(tx: Transaction, wanted: Sequence[_Wanted]) -> None:
     activity.record(tx, [_news(one.commit, one.key) for one in added])
 
 
-def first_push_changed(tx: Transaction, commits: Sequence[Row]) -> None:
+def first_push_changed(tx: store.Transaction, commits: Sequence[store.Row]) -> None:
     """Let links and feed tell of some commits by another push, which was before the one known."""
     known = {commit["id"]: commit for commit in commits}
     news: dict[str, list[activity.News]] = {}
-    for commit_id, key in storage.places_of_commits(tx, list(known)):
+    for commit_id, key in store.links.places_of_commits(tx, list(known)):
         commit = known[commit_id]
-        storage.set_linked_at(tx, key, "commit", commit_id, commit["pushed_at"])
+        store.links.set_linked_at(tx, key, "commit", commit_id, commit["pushed_at"])
         news.setdefault(key, []).append(_news(commit, key))
     for key, ones in news.items():
-        feed.remove_of_commits(tx, key, [one.commit_id for one in ones if one.commit_id])
+        store.activity.remove_of_commits(tx, key, [one.commit_id for one in ones if one.commit_id])
         activity.record(tx, ones)
 
 
-def _news(commit: Row, key: str) -> activity.News:
+def _news(commit: store.Row, key: str) -> activity.News:
     title = commit["message"].split("\n", 1)[0]
     return activity.News(
         type="commit.pushed",

@@ -7,32 +7,32 @@ looked at once, the newest first, and owed what it lacks.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bot import storage as store
 from bot.domain import actions
-from bot.storage import actions as storage
-from bot.storage import commands, facts, integrations, links
-from bot.storage.database import Row, Transaction
 
 STEP = 50  # pull requests
 
 
-def owe_rewriting(tx: Transaction, repository: Row) -> None:
+def owe_rewriting(tx: store.Transaction, repository: store.Row) -> None:
     """Look over all that the bot has written in a repository that has become public."""
-    for integration_id in storage.who_wrote_in(tx, repository["id"]):
-        integration = integrations.find(tx, integration_id)
+    for integration_id in store.actions.who_wrote_in(tx, repository["id"]):
+        integration = store.integrations.find(tx, integration_id)
         if integration is not None and integration["is_active"]:
             _owe(tx, integration, repository, {"rewrite": True})
             return
 
 
-def check_setting_changed(tx: Transaction, integration: Row, allows: Callable[[Row], bool]) -> None:
+def check_setting_changed(
+    tx: store.Transaction, integration: store.Row, allows: Callable[[store.Row], bool]
+) -> None:
     """Bring the checks of the open pull requests that an integration looks after up to date."""
-    for repository in facts.repositories_with_open_pull_requests(tx, integration["id"]):
+    for repository in store.facts.repositories_with_open_pull_requests(tx, integration["id"]):
         if allows(repository):
             _owe(tx, integration, repository, {})
 
 
 def take_step(
-    tx: Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
+    tx: store.Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
 ) -> int:
     """Take one step of a refresh, and owe the next; return how many pull requests it was about.
 
@@ -40,9 +40,9 @@ def take_step(
     """
     rewrite = bool(request.get("rewrite"))
     if rewrite and "before" not in request:
-        for comment in commands.replies_to_strangers(tx, repository_id):
+        for comment in store.commands.replies_to_strangers(tx, repository_id):
             _owe_rewriting_of_reply(tx, comment)
-    find = facts.posted_on if rewrite else facts.open_pull_requests
+    find = store.facts.posted_on if rewrite else store.facts.open_pull_requests
     items = find(tx, repository_id, request.get("before"), STEP)
     for item in items:
         if rewrite:
@@ -52,25 +52,25 @@ def take_step(
         elif (
             actions.checks_all(tx, item, integration_id)
             or actions.is_checked(tx, item["id"])
-            or links.of_target(tx, "pull_request", item["id"])
+            or store.links.of_target(tx, "pull_request", item["id"])
         ):
             actions.owe_posts(tx, item, (actions.CHECK,), integration_id)
-    integration = integrations.find(tx, integration_id)
+    integration = store.integrations.find(tx, integration_id)
     if len(items) == STEP and integration is not None:
-        repository = facts.get_repository(tx, repository_id)
+        repository = store.facts.get_repository(tx, repository_id)
         rest = {**request, "before": items[-1]["number"]}
         _owe(tx, integration, repository, rest)
     return len(items)
 
 
-def _owe_rewriting_of_reply(tx: Transaction, comment: Row) -> None:
-    integration = integrations.find(tx, comment["integration_id"])
+def _owe_rewriting_of_reply(tx: store.Transaction, comment: store.Row) -> None:
+    integration = store.integrations.find(tx, comment["integration_id"])
     if integration is not None:
         actions.add(
             tx,
             actions.COMMANDS,
             integration,
-            facts.get_repository(tx, comment["repository_id"]),
+            store.facts.get_repository(tx, comment["repository_id"]),
             lane=actions.lane_of(comment["repository_id"], comment["number"]),
             request={"comment_row": comment["id"], "rewrite": True},
             collapse=f"{actions.COMMANDS}:{comment['id']}:rewrite",
@@ -78,7 +78,9 @@ def _owe_rewriting_of_reply(tx: Transaction, comment: Row) -> None:
         )
 
 
-def _owe(tx: Transaction, integration: Row, repository: Row, request: Mapping[str, Any]) -> None:
+def _owe(
+    tx: store.Transaction, integration: store.Row, repository: store.Row, request: Mapping[str, Any]
+) -> None:
     what = "rewrite" if request.get("rewrite") else "checks"
     place = request.get("before", "")
     actions.add(

@@ -9,9 +9,8 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
+from bot import storage as store
 from bot.domain import refresh
-from bot.storage import facts, places
-from bot.storage.database import Row, Transaction
 
 # Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
 NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
@@ -57,14 +56,14 @@ class Scope:
 
 
 def admit(
-    tx: Transaction,
+    tx: store.Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None = None,
     *,
     old_name: str | None = None,
     confirmed: Set[tuple[str, int]] = frozenset(),
-) -> Row | None:
+) -> store.Row | None:
     """Return the repository that is meant, None if it is new; raises NotAllowed, Unconfirmed.
 
     An entry of an allow-list is a name. The repository that has come under it keeps its place
@@ -91,21 +90,21 @@ def admit(
     return row
 
 
-def allows(tx: Transaction, scope: Scope, repository: Row) -> bool:
+def allows(tx: store.Transaction, scope: Scope, repository: store.Row) -> bool:
     """Tell whether an integration may act on a repository that is known."""
     return scope.lists(repository["full_name"]) or _has_place(tx, scope, repository)
 
 
-def allows_name(tx: Transaction, scope: Scope, full_name: str) -> bool:
+def allows_name(tx: store.Transaction, scope: Scope, full_name: str) -> bool:
     """Tell whether an integration may act on what has a name now, as far as is known here."""
     if scope.lists(full_name):
         return True
-    rows = facts.repositories_by_name(tx, scope.host, full_name)
+    rows = store.facts.repositories_by_name(tx, scope.host, full_name)
     return bool(rows) and _has_place(tx, scope, rows[0])
 
 
 def resolve(
-    tx: Transaction,
+    tx: store.Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None = None,
@@ -125,24 +124,26 @@ def resolve(
     """
     row = admit(tx, scope, full_name, github_id, old_name=old_name, confirmed=confirmed)
     if row is None:
-        row = facts.add_repository(tx, scope.host, github_id, full_name, updated_at, default_branch)
+        row = store.facts.add_repository(
+            tx, scope.host, github_id, full_name, updated_at, default_branch
+        )
         observe_visibility(tx, row, visibility, updated_at)
         _take_place(tx, scope, row, full_name)
         return int(row["id"])
     _take_place(tx, scope, row, full_name)
     if github_id is not None and row["github_id"] is None:
-        facts.identify_repository(tx, row["id"], github_id)
+        store.facts.identify_repository(tx, row["id"], github_id)
     is_certain = (full_name.lower(), github_id) in confirmed
     if row["full_name"] != full_name and (
         is_certain or _is_news(row["named_at"], updated_at, is_rename)
     ):
-        facts.name_repository(tx, row["id"], full_name, updated_at or row["named_at"])
+        store.facts.name_repository(tx, row["id"], full_name, updated_at or row["named_at"])
     if default_branch is not None and row["default_branch"] != default_branch:
-        facts.set_default_branch(tx, row["id"], default_branch)
+        store.facts.set_default_branch(tx, row["id"], default_branch)
     if row["visibility"] != visibility:
         observe_visibility(tx, row, visibility, updated_at)
     if row["deleted_at"] is not None and (updated_at or 0) > row["deleted_at"]:
-        facts.set_repository_deleted(tx, row["id"], None)
+        store.facts.set_repository_deleted(tx, row["id"], None)
     return int(row["id"])
 
 
@@ -156,7 +157,9 @@ def visibility_of(private: Any, visibility: Any) -> str | None:
     return {True: "private", False: "public"}.get(private) if isinstance(private, bool) else None
 
 
-def observe_visibility(tx: Transaction, row: Row, visibility: str | None, at: int | None) -> None:
+def observe_visibility(
+    tx: store.Transaction, row: store.Row, visibility: str | None, at: int | None
+) -> None:
     """Keep who sees a repository, unless something newer is known.
 
     Once everybody does, what the bot has written there is looked over.
@@ -164,18 +167,18 @@ def observe_visibility(tx: Transaction, row: Row, visibility: str | None, at: in
     known_at = row["visibility_at"]
     if visibility is None or (at is not None and known_at is not None and at < known_at):
         return
-    facts.set_visibility(tx, row["id"], visibility, at if at is not None else known_at)
+    store.facts.set_visibility(tx, row["id"], visibility, at if at is not None else known_at)
     if visibility == "public" and row["visibility"] != "public":
         refresh.owe_rewriting(tx, row)
 
 
-def is_public(row: Row) -> bool:
+def is_public(row: store.Row) -> bool:
     """Tell whether everybody may see a repository. One of which that is not known may be."""
     return row["visibility"] in ("public", None)
 
 
 def other(
-    tx: Transaction,
+    tx: store.Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None = None,
@@ -192,52 +195,54 @@ def other(
     except (NotAllowed, Unconfirmed):
         return None
     if row is None:
-        if facts.repositories_by_name(tx, scope.host, full_name):
+        if store.facts.repositories_by_name(tx, scope.host, full_name):
             return None
-        row = facts.add_repository(tx, scope.host, github_id, full_name, updated_at, default_branch)
+        row = store.facts.add_repository(
+            tx, scope.host, github_id, full_name, updated_at, default_branch
+        )
     return int(row["id"])
 
 
 def _find(
-    tx: Transaction,
+    tx: store.Transaction,
     scope: Scope,
     full_name: str,
     github_id: int | None,
     old_name: str | None,
-) -> Row | None:
+) -> store.Row | None:
     if github_id is not None:
-        row = facts.repository_by_github_id(tx, scope.host, github_id)
+        row = store.facts.repository_by_github_id(tx, scope.host, github_id)
         if row is not None:
             return row
     # One that was only known by its old name so far is known by its id from now on.
     is_ours = old_name is not None and github_id is not None and scope.lists(old_name)
     for name in ([old_name] if is_ours else []) + [full_name]:
-        for row in facts.repositories_by_name(tx, scope.host, name or ""):
+        for row in store.facts.repositories_by_name(tx, scope.host, name or ""):
             # A name may have passed to another repository; one that is known by its id is not it.
             if github_id is None or row["github_id"] is None:
                 return row
     return None
 
 
-def _has_place(tx: Transaction, scope: Scope, row: Row) -> bool:
-    held = places.of_repository(tx, scope.integration_id, row["id"])
+def _has_place(tx: store.Transaction, scope: Scope, row: store.Row) -> bool:
+    held = store.places.of_repository(tx, scope.integration_id, row["id"])
     return any(entry in (scope.entries or ()) for entry in held)
 
 
-def _take_place(tx: Transaction, scope: Scope, row: Row, full_name: str) -> None:
+def _take_place(tx: store.Transaction, scope: Scope, row: store.Row, full_name: str) -> None:
     """Note under which entry a repository has come, the first time."""
     entry = scope.entry_of(full_name) or scope.entry_of(row["full_name"])
     if entry is not None and not _has_place(tx, scope, row):
-        places.hold(tx, scope.integration_id, entry, row["id"])
+        store.places.hold(tx, scope.integration_id, entry, row["id"])
 
 
 def _is_taken(
-    tx: Transaction, scope: Scope, row: Row | None, full_name: str, github_id: int
+    tx: store.Transaction, scope: Scope, row: store.Row | None, full_name: str, github_id: int
 ) -> bool:
     """Tell whether another repository is known under a name, or has its place on the list."""
-    found = list(facts.repositories_by_name(tx, scope.host, full_name))
+    found = list(store.facts.repositories_by_name(tx, scope.host, full_name))
     if full_name.lower() in (scope.entries or ()):
-        found += places.holders(tx, scope.integration_id, full_name.lower())
+        found += store.places.holders(tx, scope.integration_id, full_name.lower())
     return any(
         one["deleted_at"] is None
         and one["github_id"] not in (None, github_id)

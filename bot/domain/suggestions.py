@@ -4,20 +4,19 @@ from collections.abc import Sequence
 
 from rapidfuzz import fuzz, process, utils
 
-from bot.storage import experiments
-from bot.storage.database import Transaction
+from bot import storage as store
 
 _ENOUGH = 80  # of 100
 
 
-def close_keys(tx: Transaction, key: str, limit: int = 1) -> list[str]:
+def close_keys(tx: store.Transaction, key: str, limit: int = 1) -> list[str]:
     """Return the keys of experiments that are nearest to `key`, at most `limit`."""
-    return closest(key, experiments.keys(tx), limit)
+    return closest(key, store.experiments.keys(tx), limit)
 
 
-def close_to_each(tx: Transaction, keys: Sequence[str]) -> dict[str, str]:
+def close_to_each(tx: store.Transaction, keys: Sequence[str]) -> dict[str, str]:
     """Return for each of `keys` the nearest key of an experiment, if one is near enough."""
-    known = experiments.keys(tx) if keys else []
+    known = store.experiments.keys(tx) if keys else []
     compared = [utils.default_process(one) for one in known]  # once, not for each of `keys`
     found = {}
     for key in keys:

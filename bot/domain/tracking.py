@@ -7,11 +7,10 @@ from typing import Any
 
 import msgspec
 
+from bot import storage as store
 from bot import times
 from bot.domain import activity, commands, items, keys
 from bot.domain.story import Decision, Snapshot
-from bot.storage import actions as storage
-from bot.storage.database import Transaction
 
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
 
@@ -73,9 +72,9 @@ def body_of(request: Mapping[str, Any], action_id: str) -> str:
     return f"{text}\n\n{marker(action_id)}".strip()
 
 
-def created(tx: Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
+def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
     """The issue of an action exists: keep it, link it, tell the feed. False if that was known."""
-    action = storage.unfinished_of_marker(tx, action_id)
+    action = store.actions.unfinished_of_marker(tx, action_id)
     if action is None or action["repository_id"] != repository_id:
         return False
     request = msgspec.json.decode(action["request"])
@@ -116,7 +115,7 @@ def created(tx: Transaction, action_id: str, repository_id: int, issue: Created)
             item_id=item.id,
         )
         activity.record(tx, [news])
-    storage.change(
+    store.actions.change(
         tx,
         action_id,
         number=issue.number,

@@ -6,8 +6,8 @@ Whoever may not be told of experiments learns whether each key is known, and not
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from bot import storage as store
 from bot.domain import suggestions, texts
-from bot.storage.database import Row, Transaction
 
 OVER = ("completed", "archived")
 _TITLE = 140  # characters, GitHub's limit on a status
@@ -24,8 +24,8 @@ class Verdict:
 
 
 def verdict_of(
-    tx: Transaction,
-    linked: Sequence[Row],
+    tx: store.Transaction,
+    linked: Sequence[store.Row],
     setting: str,
     *,
     is_there: bool = False,
@@ -57,7 +57,7 @@ def verdict_of(
 _HOW = f"A pull request belongs to an experiment by a line such as {_EXAMPLE} in its description."
 
 
-def _unknown(tx: Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
+def _unknown(tx: store.Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
     lines = []
     for key in keys:
         close = suggestions.close_keys(tx, key) if is_told else []
@@ -71,7 +71,7 @@ def _unknown(tx: Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
     )
 
 
-def _known(linked: Sequence[Row]) -> Verdict:
+def _known(linked: Sequence[store.Row]) -> Verdict:
     lines = [f"- {texts.code(link['experiment_key'])} is {link['status']}." for link in linked]
     over = [link for link in linked if link["status"] in OVER]
     keys = ", ".join(link["experiment_key"] for link in linked)
@@ -88,7 +88,7 @@ _ADVICE_IF_OVER = (
 )
 
 
-def _known_to_strangers(linked: Sequence[Row]) -> Verdict:
+def _known_to_strangers(linked: Sequence[store.Row]) -> Verdict:
     keys = [link["experiment_key"] for link in linked]
     lines = [f"- There is an experiment with the key {texts.code(key)}." for key in keys]
     return Verdict("success", _short(f"Part of {', '.join(keys)}"), "\n".join(lines))

@@ -6,10 +6,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_run
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
+from bot import storage as store
 from bot.domain import actions
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
-from bot.storage import facts
 
 router = Router()
 
@@ -30,6 +30,6 @@ async def all_pressed(event: Event, delivery: Delivery) -> None:
 
 def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) -> None:
     repository_id = delivery.repository(repository)
-    for item in facts.open_pull_requests_of_head(delivery.tx, repository_id, sha):
+    for item in store.facts.open_pull_requests_of_head(delivery.tx, repository_id, sha):
         actions.owe_posts(delivery.tx, item, (actions.CHECK,), delivery.integration_id, again=True)
     actions.check_group_again(delivery.tx, repository_id, sha, delivery.integration_id)

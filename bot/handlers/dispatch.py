@@ -7,11 +7,11 @@ from typing import Any
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
+from bot import storage as store
 from bot import times
 from bot.domain import installations, repositories
 from bot.domain.repositories import Scope
 from bot.handlers import payloads
-from bot.storage.database import Transaction
 
 Handler = Callable[..., Awaitable[None]]
 
@@ -24,7 +24,7 @@ class Delivery:
     itself has told. `received_at` stands in for times that a payload lacks, in microseconds.
     """
 
-    tx: Transaction
+    tx: store.Transaction
     scope: Scope
     guid: str
     received_at: int
@@ -34,7 +34,7 @@ class Delivery:
     @classmethod
     def of(
         cls,
-        tx: Transaction,
+        tx: store.Transaction,
         scope: Scope,
         event: Event,
         received_at: int,
@@ -49,6 +49,11 @@ class Delivery:
             _installation_of(event.data),
             confirmed,
         )
+
+    @property
+    def transaction(self) -> store.Transaction:
+        """What `tx` was called; extensions may say so still."""
+        return self.tx
 
     @property
     def integration_id(self) -> str:

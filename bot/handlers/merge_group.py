@@ -10,10 +10,10 @@ import re
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
+from bot import storage as store
 from bot.domain import actions
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery
-from bot.storage import merge_groups
 
 router = Router()
 
@@ -61,7 +61,7 @@ def check(
 
 
 def end(delivery: Delivery, repository_id: int, head_ref: str) -> None:
-    merge_groups.end(delivery.tx, repository_id, head_ref, delivery.received_at)
+    store.merge_groups.end(delivery.tx, repository_id, head_ref, delivery.received_at)
 
 
 def number_of(head_ref: str) -> int | None:

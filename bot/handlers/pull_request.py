@@ -12,13 +12,13 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
+from bot import storage as store
 from bot.domain import items, keys
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item, Snapshot
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery, repository_told
-from bot.storage.database import Transaction
 
 router = Router()
 
@@ -119,7 +119,7 @@ def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own:
 
 
 def take_in_fetched(
-    tx: Transaction, integration: Integration, repository: str, number: int, fetched: Any
+    tx: store.Transaction, integration: Integration, repository: str, number: int, fetched: Any
 ) -> Item:
     """Take in a pull request that GitHub was asked for, as if a delivery had brought it.
 

@@ -6,10 +6,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
+from bot import storage as store
 from bot.domain import items, repositories
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery, old_name_in
-from bot.storage import facts
 
 router = Router()
 
@@ -29,7 +29,7 @@ async def publicized(event: Event, delivery: Delivery) -> None:
     """
     payload = payloads.read(event.data, payloads.RepositoryEvent)
     repository_id = delivery.repository(payload.repository)
-    row = facts.get_repository(delivery.tx, repository_id)
+    row = store.facts.get_repository(delivery.tx, repository_id)
     at = delivery.time(payload.repository.updated_at)
     repositories.observe_visibility(delivery.tx, row, "public", at)
 
@@ -40,7 +40,7 @@ async def deleted(event: Event, delivery: Delivery) -> None:
     repository_id = delivery.repository(payload.repository)
     at = delivery.time(payload.repository.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
-    facts.set_repository_deleted(delivery.tx, repository_id, at)
+    store.facts.set_repository_deleted(delivery.tx, repository_id, at)
     items.close_all_of_repository(
         delivery.tx, repository_id, delivery.received_at, actor, delivery.guid
     )

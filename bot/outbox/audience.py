@@ -5,13 +5,12 @@ what the bot answers. So the answer goes by who asks. Who cannot be asked about 
 https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
 """
 
+from bot import storage as store
 from bot import times
 from bot.commands.registry import LEVELS
 from bot.domain import repositories
 from bot.github import Refused
 from bot.outbox.job import Job
-from bot.storage import facts, links
-from bot.storage.database import Row, Transaction
 
 WRITE = LEVELS.index("write")
 REMEMBERED = 900 * times.SECOND
@@ -23,11 +22,13 @@ async def is_told(job: Job, item_id: int) -> bool:
     Raises CallFailed if GitHub does not answer.
     """
 
-    def known(tx: Transaction) -> tuple[bool | None, Row]:
-        item = facts.get_item(tx, item_id)
-        if not links.of_target(tx, "pull_request", item_id):
+    def known(tx: store.Transaction) -> tuple[bool | None, store.Row]:
+        item = store.facts.get_item(tx, item_id)
+        if not store.links.of_target(tx, "pull_request", item_id):
             return False, item  # there is nothing to tell, unless a link comes this very moment
-        return is_told_by_what_is_known(facts.get_repository(tx, item["repository_id"]), item), item
+        return is_told_by_what_is_known(
+            store.facts.get_repository(tx, item["repository_id"]), item
+        ), item
 
     told, item = await job.read(known)
     if told is not None:
@@ -52,7 +53,7 @@ async def is_told(job: Job, item_id: int) -> bool:
     return may_write
 
 
-def is_told_by_what_is_known(repository: Row, item: Row) -> bool | None:
+def is_told_by_what_is_known(repository: store.Row, item: store.Row) -> bool | None:
     """Tell whether a pull request may be told of experiments; None if GitHub has to be asked."""
     if not repositories.is_public(repository) or item["author_writes"]:
         return True

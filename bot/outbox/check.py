@@ -8,14 +8,12 @@ https://docs.github.com/en/rest/commits/statuses
 import hashlib
 from typing import Any
 
+from bot import storage as store
 from bot.domain.actions import CHECK as KIND
 from bot.domain.actions import CHECK_NAME as NAME
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.outbox import audience
 from bot.outbox.job import Job
-from bot.storage import actions as storage
-from bot.storage import facts, links
-from bot.storage.database import Row, Transaction
 
 __all__ = ["KIND", "run", "run_to_edit", "set_check_run", "set_status"]
 
@@ -32,16 +30,16 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(tx: Transaction) -> tuple[Row, Verdict | None]:
-        item = facts.get_item(tx, item_id)
-        linked = links.of_targets_with_experiments(tx, "pull_request", item_id)
+    def state(tx: store.Transaction) -> tuple[store.Row, Verdict | None]:
+        item = store.facts.get_item(tx, item_id)
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         # None where none is named, but a check of before is not left as it was.
         is_there = bool(item["head_sha"]) and post["check_sha"] == item["head_sha"]
         setting = job.integration.check
         return item, verdict_of(tx, linked, setting, is_there=is_there, is_told=is_told)
 
     is_told = await audience.is_told(job, item_id)
-    post = await job.write(lambda tx: storage.see_to_post(tx, item_id))
+    post = await job.write(lambda tx: store.actions.see_to_post(tx, item_id))
     item, verdict = await job.read(state)
     sha = item["head_sha"]
     is_checked = item["state"] == "open" and job.integration.check != "off"
@@ -95,7 +93,9 @@ async def set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None
     )
 
 
-async def run_to_edit(job: Job, post: Row, sha: str, *, again: bool, is_unsure: bool) -> int | None:
+async def run_to_edit(
+    job: Job, post: store.Row, sha: str, *, again: bool, is_unsure: bool
+) -> int | None:
     """Return the check run of a commit that is to be brought up to date, None to make one.
 
     `post` tells of it: what is kept of a pull request's posts, or of a merge group. `is_unsure`:

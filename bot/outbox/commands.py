@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS
 from bot.domain import commands, texts
@@ -27,9 +28,6 @@ from bot.handlers import payloads, pull_request
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
-from bot.storage import commands as storage
-from bot.storage import facts, integrations
-from bot.storage.database import Row, Transaction
 
 __all__ = ["KIND", "run"]
 
@@ -63,7 +61,7 @@ class _Author:
 
 async def run(job: Job) -> dict[str, Any]:
     row_id = job.request["comment_row"]
-    comment = await job.read(lambda tx: storage.comment(tx, row_id))
+    comment = await job.read(lambda tx: store.commands.comment(tx, row_id))
     if comment["silent"]:
         return {"silent": True}
     if job.request.get("rewrite"):
@@ -76,7 +74,7 @@ async def run(job: Job) -> dict[str, Any]:
             return {"silent": True}
         unseen = await _show_seen(job, comment)
     author = _Author(comment["author"])
-    for row in await job.read(lambda tx: storage.of_comment(tx, row_id)):
+    for row in await job.read(lambda tx: store.commands.of_comment(tx, row_id)):
         if row["status"] == "waiting":
             return {"waits_for": row["action_id"]}
         if row["status"] == "pending" and await _carry_out(job, comment, row, author):
@@ -86,7 +84,7 @@ async def run(job: Job) -> dict[str, Any]:
     return await _answer(job, comment)
 
 
-async def _is_ours(job: Job, comment: Row) -> bool:
+async def _is_ours(job: Job, comment: store.Row) -> bool:
     """Tell whether the bot's own account wrote the comment, as far as GitHub says who that is."""
     try:
         return await job.is_own({"login": comment["author"]})
@@ -94,9 +92,9 @@ async def _is_ours(job: Job, comment: Row) -> bool:
         return False  # what the bot writes is told by its markers too
 
 
-async def _reason_not_to(job: Job, comment: Row) -> str | None:
+async def _reason_not_to(job: Job, comment: store.Row) -> str | None:
     """Return why nothing of a comment runs; None if it stands in GitHub as it was delivered."""
-    rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
+    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment["id"]))
     if all(row["status"] != "pending" for row in rows):
         return None  # it has run
     found = await _fetch(job, comment)
@@ -110,7 +108,7 @@ async def _reason_not_to(job: Job, comment: Row) -> str | None:
     return _EDITED
 
 
-async def _fetch(job: Job, comment: Row) -> Any | None:
+async def _fetch(job: Job, comment: store.Row) -> Any | None:
     """Return a comment as GitHub has it; None if it was deleted."""
     variables = {"repository": job.repository, "comment": str(comment["comment_id"])}
     try:
@@ -121,14 +119,14 @@ async def _fetch(job: Job, comment: Row) -> Any | None:
         return None
 
 
-def _silence(tx: Transaction, comment: Row, reason: str) -> None:
-    storage.change_comment(tx, comment["id"], seen=1, silent=1)
-    for row in storage.of_comment(tx, comment["id"]):
+def _silence(tx: store.Transaction, comment: store.Row, reason: str) -> None:
+    store.commands.change_comment(tx, comment["id"], seen=1, silent=1)
+    for row in store.commands.of_comment(tx, comment["id"]):
         if row["status"] == "pending":
             commands.refuse(tx, row, reason, allowed=False)
 
 
-async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
+async def _carry_out(job: Job, comment: store.Row, row: store.Row, author: _Author) -> bool:
     """Carry out one command or refuse it; True if it waits for an action of its own."""
     permission: str | None = None
     allowed: bool | None = None
@@ -148,15 +146,15 @@ async def _carry_out(job: Job, comment: Row, row: Row, author: _Author) -> bool:
 
 
 def _execute(
-    tx: Transaction,
+    tx: store.Transaction,
     job: Job,
-    comment: Row,
-    row: Row,
+    comment: store.Row,
+    row: store.Row,
     command: Command,
     item: Item,
     author: _Author,
 ) -> bool:
-    now = storage.find(tx, row["id"])
+    now = store.commands.find(tx, row["id"])
     if now is None or now["status"] != "pending":
         return False  # settled meanwhile
     invocation = commands.invocation_of(row)
@@ -217,9 +215,13 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
         if error.lags and job.is_news:
             raise
         message = f"{_asking(job)}: {error}"
-        await job.write(lambda tx: integrations.set_last_error(tx, job.integration.id, message))
+        await job.write(
+            lambda tx: store.integrations.set_last_error(tx, job.integration.id, message)
+        )
         raise Refusal(_MAY_NOT_ASK) from None
-    await job.write(lambda tx: integrations.clear_last_error(tx, job.integration.id, _asking(job)))
+    await job.write(
+        lambda tx: store.integrations.clear_last_error(tx, job.integration.id, _asking(job))
+    )
     return author.permission, allowed
 
 
@@ -244,10 +246,10 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
 # --- Where
 
 
-async def _item(job: Job, comment: Row) -> Item:
+async def _item(job: Job, comment: store.Row) -> Item:
     """Return the pull request or issue; one that the bot never saw is fetched."""
     key = (comment["repository_id"], comment["kind"], comment["number"])
-    row = await job.read(lambda tx: facts.find_item(tx, *key))
+    row = await job.read(lambda tx: store.facts.find_item(tx, *key))
     if row is not None:
         return Item(row["id"], *key)
     fetched = await job.client.getitem(
@@ -267,7 +269,7 @@ async def _item(job: Job, comment: Row) -> Item:
 # --- What is shown
 
 
-async def _react(job: Job, comment: Row, content: str) -> CallFailed | None:
+async def _react(job: Job, comment: store.Row, content: str) -> CallFailed | None:
     """Set a reaction; return why it could not be. It is a sign, and stops nothing."""
     try:
         await job.client.post(
@@ -283,12 +285,12 @@ async def _react(job: Job, comment: Row, content: str) -> CallFailed | None:
     return None
 
 
-async def _show_seen(job: Job, comment: Row) -> CallFailed | None:
+async def _show_seen(job: Job, comment: store.Row) -> CallFailed | None:
     """Show that the commands are taken; return what has hindered it, if that may pass."""
     failure = await _react(job, comment, "eyes")
     if isinstance(failure, Temporary) or _is_too_early(job, failure):
         return failure
-    await job.write(lambda tx: storage.change_comment(tx, comment["id"], seen=1))
+    await job.write(lambda tx: store.commands.change_comment(tx, comment["id"], seen=1))
     return None
 
 
@@ -302,9 +304,9 @@ def _is_too_early(job: Job, failure: CallFailed | None) -> bool:
     return isinstance(failure, Refused) and failure.lags and job.is_news
 
 
-async def _answer(job: Job, comment: Row) -> dict[str, Any]:
+async def _answer(job: Job, comment: store.Row) -> dict[str, Any]:
     """Show how it went: a reaction, and a reply if there is something to say."""
-    rows = await job.read(lambda tx: storage.of_comment(tx, comment["id"]))
+    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment["id"]))
     went_well = all(row["status"] == "done" for row in rows)
     failure = await _react(job, comment, "rocket" if went_well else "confused")
     is_missing = isinstance(failure, Refused) and failure.status in (404, 410)
@@ -317,7 +319,7 @@ async def _answer(job: Job, comment: Row) -> dict[str, Any]:
     return {"reply_id": reply_id}
 
 
-async def _reply(job: Job, comment: Row, rows: Sequence[Row]) -> int | None:
+async def _reply(job: Job, comment: store.Row, rows: Sequence[store.Row]) -> int | None:
     """Say once what there is to say of the commands of a comment; return the reply's id."""
     text = _text_of(rows)
     if text is None:
@@ -331,11 +333,11 @@ async def _reply(job: Job, comment: Row, rows: Sequence[Row]) -> int | None:
             data={"body": f"{text}\n\n{marker}\n"},
         )
         reply_id = int(answer["id"])
-    await job.write(lambda tx: storage.change_comment(tx, comment["id"], reply_id=reply_id))
+    await job.write(lambda tx: store.commands.change_comment(tx, comment["id"], reply_id=reply_id))
     return reply_id
 
 
-async def _take_back(job: Job, comment: Row) -> dict[str, Any]:
+async def _take_back(job: Job, comment: store.Row) -> dict[str, Any]:
     """Empty a reply that a private repository's reader got, now that everybody reads it."""
     marker = f"<!-- experiment-bot:reply {comment['comment_id']} -->"
     try:
@@ -359,7 +361,7 @@ async def _find(job: Job, marker: str) -> int | None:
     return None
 
 
-def _text_of(rows: Sequence[Row]) -> str | None:
+def _text_of(rows: Sequence[store.Row]) -> str | None:
     """Return what is to be said of the commands of a comment, None if nothing is."""
     parts = []
     for row in rows:

@@ -4,11 +4,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from bot import storage as store
 from bot.domain.integrations import Integration
 from bot.github import Client, Refused
 from bot.services import Services
-from bot.storage import actions as storage
-from bot.storage.database import Job as DatabaseJob
 
 T = TypeVar("T")
 Runner = Callable[["Job"], Awaitable[dict[str, Any]]]
@@ -37,10 +36,10 @@ class Job:
         """Tell whether an earlier attempt may have taken effect without our knowing."""
         return self.attempt > 1
 
-    async def read(self, job: DatabaseJob[T]) -> T:
+    async def read(self, job: store.Job[T]) -> T:
         return await self.services.database.read(job)
 
-    async def write(self, job: DatabaseJob[T]) -> T:
+    async def write(self, job: store.Job[T]) -> T:
         return await self.services.database.write(job)
 
     async def begin(self, what: str, **values: Any) -> None:
@@ -51,13 +50,13 @@ class Job:
         """
         assert self.item_id is not None
         item_id, attempt = self.item_id, f"{self.id}/{self.attempt}"
-        await self.write(lambda tx: storage.begin_change(tx, item_id, what, attempt, values))
+        await self.write(lambda tx: store.actions.begin_change(tx, item_id, what, attempt, values))
 
     async def done(self, what: str, **values: Any) -> None:
         """Keep what GitHub shows now that the call has been answered."""
         assert self.item_id is not None
         item_id, attempt = self.item_id, f"{self.id}/{self.attempt}"
-        await self.write(lambda tx: storage.end_change(tx, item_id, what, attempt, values))
+        await self.write(lambda tx: store.actions.end_change(tx, item_id, what, attempt, values))
 
     async def is_own(self, user: Any) -> bool:
         """Tell whether a `user` of GitHub's is who this integration writes as.

@@ -6,12 +6,10 @@ between is not fought over. https://docs.github.com/en/rest/issues/labels
 
 from typing import Any
 
+from bot import storage as store
 from bot.domain.actions import LABEL as KIND
 from bot.github import Client, Refused
 from bot.outbox.job import Job
-from bot.storage import actions as storage
-from bot.storage import facts, links
-from bot.storage.database import Row, Transaction
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"
@@ -24,10 +22,10 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(tx: Transaction) -> tuple[bool, Row | None]:
-        item = facts.get_item(tx, item_id)
-        linked = bool(links.of_target(tx, "pull_request", item_id))
-        return linked and item["gone_at"] is None, storage.post(tx, item_id)
+    def state(tx: store.Transaction) -> tuple[bool, store.Row | None]:
+        item = store.facts.get_item(tx, item_id)
+        linked = bool(store.links.of_target(tx, "pull_request", item_id))
+        return linked and item["gone_at"] is None, store.actions.post(tx, item_id)
 
     is_linked, post = await job.read(state)
     present = post["label"] if post else None

@@ -8,13 +8,12 @@ https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-
 import hashlib
 from typing import Any
 
+from bot import storage as store
 from bot.domain.actions import GROUP_CHECK as KIND
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.outbox import audience
 from bot.outbox.check import run_to_edit, set_check_run, set_status
 from bot.outbox.job import Job
-from bot.storage import facts, links, merge_groups
-from bot.storage.database import Row, Transaction
 
 __all__ = ["KIND", "run"]
 
@@ -29,15 +28,15 @@ _UNKNOWN = Verdict(
 async def run(job: Job) -> dict[str, Any]:
     sha = job.request["head_sha"]
 
-    def state(tx: Transaction) -> tuple[Row | None, Row | None]:
-        group = merge_groups.find(tx, job.repository_id, sha)
+    def state(tx: store.Transaction) -> tuple[store.Row | None, store.Row | None]:
+        group = store.merge_groups.find(tx, job.repository_id, sha)
         if group is None or group["number"] is None:
             return group, None
         number = group["number"]
-        return group, facts.find_item(tx, job.repository_id, "pull_request", number)
+        return group, store.facts.find_item(tx, job.repository_id, "pull_request", number)
 
-    def of_item(tx: Transaction, item_id: int) -> Verdict | None:
-        linked = links.of_targets_with_experiments(tx, "pull_request", item_id)
+    def of_item(tx: store.Transaction, item_id: int) -> Verdict | None:
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         # Silence would block the queue, also where pull requests that name none have no check.
         setting = "required" if job.integration.check == "required" else "always"
         return verdict_of(tx, linked, setting, is_told=is_told)
@@ -70,4 +69,4 @@ async def run(job: Job) -> dict[str, Any]:
 
 
 async def _keep(job: Job, sha: str, **values: Any) -> None:
-    await job.write(lambda tx: merge_groups.change(tx, job.repository_id, sha, **values))
+    await job.write(lambda tx: store.merge_groups.change(tx, job.repository_id, sha, **values))

@@ -8,15 +8,12 @@ https://docs.github.com/en/rest/pulls/pulls#list-commits-on-a-pull-request
 
 from typing import Any
 
+from bot import storage as store
 from bot import times
 from bot.domain import actions, branches, links
 from bot.domain.actions import COMMITS as KIND
 from bot.github import Temporary
 from bot.outbox.job import Job
-from bot.storage import branches as pushes
-from bot.storage import facts
-from bot.storage import links as link_storage
-from bot.storage.database import Row, Transaction
 
 __all__ = ["KIND", "run"]
 
@@ -30,9 +27,9 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def question(tx: Transaction) -> tuple[Row, list[Row]]:
-        pull = facts.get_item(tx, item_id)
-        is_linked = bool(link_storage.of_target(tx, "pull_request", item_id))
+    def question(tx: store.Transaction) -> tuple[store.Row, list[store.Row]]:
+        pull = store.facts.get_item(tx, item_id)
+        is_linked = bool(store.links.of_target(tx, "pull_request", item_id))
         return pull, branches.commits_of(tx, pull)[1] if is_linked else []
 
     pull, unclear = await job.read(question)
@@ -47,7 +44,7 @@ async def run(job: Job) -> dict[str, Any]:
         raise Temporary("GitHub's answer does not list commits") from None
     look = job.request.get("look", 1)
 
-    def answered(tx: Transaction) -> bool:
+    def answered(tx: store.Transaction) -> bool:
         is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(tx, pull, listed)
         answer = {
             one["id"]: one["sha"] in listed for one in unclear if is_final or one["sha"] in listed
@@ -63,10 +60,12 @@ async def run(job: Job) -> dict[str, Any]:
     return {"asked": len(unclear), "listed": len(listed), "asked_again": not is_final}
 
 
-def _is_new(tx: Transaction, pull: Row, listed: set[str]) -> bool:
+def _is_new(tx: store.Transaction, pull: store.Row, listed: set[str]) -> bool:
     """Tell whether a list is not of an older head than the pushes of which we know."""
-    until = pushes.FOREVER if pull["closed_at"] is None else pull["closed_at"]
-    newest = pushes.newest_on_branch(tx, pull["head_repository_id"], pull["head_ref"], until)
+    until = store.branches.FOREVER if pull["closed_at"] is None else pull["closed_at"]
+    newest = store.branches.newest_on_branch(
+        tx, pull["head_repository_id"], pull["head_ref"], until
+    )
     if not newest or newest[0]["sha"] in listed:
         return True
     # In whatever order a push tells its commits, what it was the first to bring came with it.

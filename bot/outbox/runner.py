@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 import structlog
 
+from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, installations, repositories
 from bot.domain.integrations import Integration, not_listed
@@ -24,9 +25,6 @@ from bot.log import logger
 from bot.outbox import RUNNERS, owner
 from bot.outbox.job import Job
 from bot.services import Services
-from bot.storage import actions as storage
-from bot.storage import facts, integrations
-from bot.storage.database import Row, StorageUnavailable, Transaction
 
 LEASE = 20 * times.SECOND
 # A write begins only while this much of the lease is left: its call ends within it.
@@ -81,7 +79,7 @@ class Outbox:
             await asyncio.sleep(0)
             try:
                 sleep = await self._look()
-            except StorageUnavailable as error:
+            except store.StorageUnavailable as error:
                 logger.warning("storage unavailable", reason=str(error))
             except Exception:  # a fault in one round must not end all later ones
                 logger.exception("the outbox failed")
@@ -113,8 +111,8 @@ class Outbox:
             self._is_new = False
         now = times.now()
 
-        def due(tx: Transaction) -> tuple[list[str], int | None]:
-            return storage.due_queues(tx, now, _AT_ONCE), storage.next_due(tx)
+        def due(tx: store.Transaction) -> tuple[list[str], int | None]:
+            return store.actions.due_queues(tx, now, _AT_ONCE), store.actions.next_due(tx)
 
         queues, next_due = await self._services.database.read(due)
         for queue in queues:
@@ -144,7 +142,7 @@ class Outbox:
                     await self._carry_out(held, action)
         except _LeaseLost:
             logger.warning("lease lost", queue=queue)
-        except StorageUnavailable as error:
+        except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
         except Exception:
             logger.exception("the outbox failed", queue=queue)
@@ -154,7 +152,7 @@ class Outbox:
             if held is not None:
                 await self._give_back(held)
 
-    def _inherit(self, tx: Transaction) -> None:
+    def _inherit(self, tx: store.Transaction) -> None:
         """Free the queues of processes that have died on this machine: it was perhaps our own.
 
         What they had in hand is tried again when no call of theirs can be under way any more. What
@@ -162,67 +160,67 @@ class Outbox:
         """
         now = times.now()
         for api_url in self._services.settings.github_api_urls:
-            storage.hasten_kept(tx, not_listed(api_url), now)
-        for queue in storage.leased_queues(tx, now):
+            store.actions.hasten_kept(tx, not_listed(api_url), now)
+        for queue in store.actions.leased_queues(tx, now):
             if owner.is_dead(queue["owner"]):
-                for action in storage.running_in(tx, queue["queue"]):
+                for action in store.actions.running_in(tx, queue["queue"]):
                     _put_back(tx, action, now + _NEEDED, action["last_error"])
-                storage.release(tx, queue["queue"], queue["owner"])
-                storage.wake(tx, queue["queue"], now)
+                store.actions.release(tx, queue["queue"], queue["owner"])
+                store.actions.wake(tx, queue["queue"], now)
 
-    def _claim(self, tx: Transaction, queue: str) -> _Held | None:
+    def _claim(self, tx: store.Transaction, queue: str) -> _Held | None:
         now = times.now()
-        row = storage.claim(tx, queue, self._owner, now, now + LEASE)
+        row = store.actions.claim(tx, queue, self._owner, now, now + LEASE)
         if row is None:
             return None
         # What is still running here was left by a process that died.
-        for action in storage.running_in(tx, queue):
+        for action in store.actions.running_in(tx, queue):
             _put_back(tx, action, now, action["last_error"])
         writes = msgspec.json.decode(row["writes"], type=list[tuple[float, bool]])
         return _Held(queue, now + LEASE, row["failures"], Pace(writes))
 
-    def _begin(self, tx: Transaction, held: _Held) -> Row | None:
+    def _begin(self, tx: store.Transaction, held: _Held) -> store.Row | None:
         """Mark the next action as running; None if nothing is due or the queue has to wait."""
         now = times.now()
         if now < held.not_before:
             return None
-        if not storage.renew(tx, held.name, self._owner, now + LEASE):
+        if not store.actions.renew(tx, held.name, self._owner, now + LEASE):
             raise _LeaseLost
         held.leased_until = now + LEASE
-        action = storage.head(tx, held.name, now)
+        action = store.actions.head(tx, held.name, now)
         if action is None:
             return None
-        waiting = storage.waiting(tx, held.name, now, MANY_WAITING + 1)
+        waiting = store.actions.waiting(tx, held.name, now, MANY_WAITING + 1)
         held.pace.many_waiting = waiting > MANY_WAITING
         attempts = action["attempts"] + 1
-        storage.change(tx, action["id"], status="running", attempts=attempts, aside=0)
+        store.actions.change(tx, action["id"], status="running", attempts=attempts, aside=0)
         return action
 
     async def _give_back(self, held: _Held) -> None:
         """Release a queue, with the pause that it needs and the time of its next action."""
 
-        def job(tx: Transaction) -> None:
-            if not storage.renew(tx, held.name, self._owner, held.leased_until):
+        def job(tx: store.Transaction) -> None:
+            if not store.actions.renew(tx, held.name, self._owner, held.leased_until):
                 return
-            for action in storage.running_in(tx, held.name):
+            for action in store.actions.running_in(tx, held.name):
                 _put_back(tx, action, times.now(), action["last_error"])
-            storage.change_queue(
+            store.actions.change_queue(
                 tx,
                 held.name,
                 self._owner,
                 not_before=held.not_before,
-                due_at=storage.earliest(tx, held.name),
+                due_at=store.actions.earliest(tx, held.name),
                 failures=held.failures,
                 writes=_writes(held.pace),
             )
-            storage.release(tx, held.name, self._owner)
+            store.actions.release(tx, held.name, self._owner)
 
         try:
             await asyncio.shield(self._services.database.write(job))
-        except StorageUnavailable as error:  # the lease runs out by itself
+        except store.StorageUnavailable as error:  # the lease runs out by itself
             logger.warning("queue not given back", queue=held.name, reason=str(error))
 
-    async def _carry_out(self, held: _Held, action: Row) -> None:
+    async def _carry_out(self, held: _Held, action: store.Row) -> None:
         """Run one action and keep what became of it."""
         attempt = action["attempts"] + 1
         result: dict[str, Any] = {}
@@ -236,7 +234,7 @@ class Outbox:
             result = await RUNNERS[action["kind"]](job)
         except CallFailed as error:
             failure = error
-        except (_LeaseLost, StorageUnavailable):
+        except (_LeaseLost, store.StorageUnavailable):
             raise
         except Exception as error:
             logger.exception("an action failed", kind=action["kind"])
@@ -257,7 +255,7 @@ class Outbox:
             reason=str(failure) if failure else None,
         )
 
-    async def _job(self, held: _Held, action: Row, attempt: int) -> Job | None:
+    async def _job(self, held: _Held, action: store.Row, attempt: int) -> Job | None:
         """Return what the action runs with; None if it has to wait. Raises CallFailed."""
         integration = await self._services.integration(action["integration_id"], fresh=True)
         if integration is None:
@@ -288,9 +286,9 @@ class Outbox:
             is_news=actions.look_again(action, times.now()) is not None,
         )
 
-    async def _is_allowed(self, integration: Integration, action: Row) -> bool:
-        def job(tx: Transaction) -> bool:
-            repository = facts.get_repository(tx, action["repository_id"])
+    async def _is_allowed(self, integration: Integration, action: store.Row) -> bool:
+        def job(tx: store.Transaction) -> bool:
+            repository = store.facts.get_repository(tx, action["repository_id"])
             return repositories.allows(tx, integration.scope, repository)
 
         return integration.repositories is None or await self._services.database.read(job)
@@ -309,7 +307,7 @@ class Outbox:
             raise Refused("the App is no longer installed there: install it again", 404)
         return f"installation {installation_id} is suspended" if state else None
 
-    async def _client(self, integration: Integration, action: Row) -> Client:
+    async def _client(self, integration: Integration, action: store.Row) -> Client:
         """Return who acts. An installation that no delivery has told of is asked for."""
         github = self._services.github
         installation_id = action["installation_id"]
@@ -334,7 +332,7 @@ class Outbox:
         if held.leased_until - now < _NEEDED:
             until = now + LEASE
             if not await self._services.database.write(
-                lambda tx: storage.renew(tx, held.name, self._owner, until)
+                lambda tx: store.actions.renew(tx, held.name, self._owner, until)
             ):
                 raise _LeaseLost
             held.leased_until = until
@@ -345,9 +343,9 @@ class Outbox:
 
     def _finish(
         self,
-        tx: Transaction,
+        tx: store.Transaction,
         held: _Held,
-        action: Row,
+        action: store.Row,
         attempt: int,
         result: dict[str, Any],
         failure: CallFailed | None,
@@ -355,14 +353,14 @@ class Outbox:
     ) -> None:
         now = times.now()
         writes = _writes(held.pace)
-        if not storage.change_queue(tx, held.name, self._owner, writes=writes):
+        if not store.actions.change_queue(tx, held.name, self._owner, writes=writes):
             raise _LeaseLost
         if failure is None:
             if held.failures >= _OUTAGE:  # GitHub is back: what failed meanwhile waits no longer
-                storage.hasten(tx, held.name, now)
+                store.actions.hasten(tx, held.name, now)
             held.failures = 0
-            integrations.clear_last_error(tx, action["integration_id"], _where(action))
-        current = storage.find(tx, action["id"])
+            store.integrations.clear_last_error(tx, action["integration_id"], _where(action))
+        current = store.actions.find(tx, action["id"])
         if current is None or current["status"] != "running":
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
@@ -378,7 +376,7 @@ class Outbox:
                 seconds = _BARE_LIMIT * 2 ** min(held.failures - 1, 6)
             held.not_before = now + min(round(seconds * times.SECOND), _LONGEST_LIMIT)
             # Nothing took effect, so it does not count.
-            storage.change(tx, action["id"], attempts=action["attempts"])
+            store.actions.change(tx, action["id"], attempts=action["attempts"])
             _put_back(tx, action, held.not_before, str(failure))
         elif now >= current["give_up_at"]:
             _give_up(tx, action, str(failure))
@@ -389,10 +387,10 @@ class Outbox:
             _put_back(tx, action, now + actions.backoff(attempt), str(failure))
         actions.wake_lane(tx, action["lane"], now)
 
-    def _park(self, tx: Transaction, action: Row, reason: str) -> None:
+    def _park(self, tx: store.Transaction, action: store.Row, reason: str) -> None:
         """Let an action wait for something that people do, without an attempt."""
         now = times.now()
-        storage.change(tx, action["id"], attempts=action["attempts"])
+        store.actions.change(tx, action["id"], attempts=action["attempts"])
         if now >= action["give_up_at"]:
             _give_up(tx, action, reason)
         else:
@@ -400,8 +398,8 @@ class Outbox:
 
 
 def _succeeded(
-    tx: Transaction,
-    action: Row,
+    tx: store.Transaction,
+    action: store.Row,
     result: dict[str, Any],
     doubts: list[Refused],
     now: int,
@@ -414,7 +412,9 @@ def _succeeded(
         _put_back(tx, action, again, str(doubts[0]), aside=True)
 
 
-def _refused(tx: Transaction, action: Row, attempt: int, failure: Refused, now: int) -> None:
+def _refused(
+    tx: store.Transaction, action: store.Row, attempt: int, failure: Refused, now: int
+) -> None:
     """GitHub says no: that stands, unless it does not know yet, or people may think again.
 
     What is tried again waits by itself: GitHub is well, so nothing else has to wait. But commands
@@ -434,14 +434,14 @@ def _refused(tx: Transaction, action: Row, attempt: int, failure: Refused, now: 
         _tell(tx, action, str(failure))
 
 
-def _give_up(tx: Transaction, action: Row, reason: str) -> None:
+def _give_up(tx: store.Transaction, action: store.Row, reason: str) -> None:
     message = f"given up after three days: {reason}"
     _settle(tx, action, "failed", message, {})
     _tell(tx, action, message)
 
 
 def _put_back(
-    tx: Transaction, action: Row, at: int, error: str | None, *, aside: bool = False
+    tx: store.Transaction, action: store.Row, at: int, error: str | None, *, aside: bool = False
 ) -> None:
     """Let an action be tried at a time, unless another has come to stand for it meanwhile.
 
@@ -449,7 +449,7 @@ def _put_back(
     """
     newer = actions.superseding(tx, action)
     if newer is None:
-        storage.change(
+        store.actions.change(
             tx,
             action["id"],
             status="pending",
@@ -460,7 +460,7 @@ def _put_back(
         return
     # The newer one is told that something may have been done already, and does all that was asked.
     asked = {**msgspec.json.decode(action["request"]), **msgspec.json.decode(newer["request"])}
-    storage.change(
+    store.actions.change(
         tx,
         newer["id"],
         attempts=newer["attempts"] + max(action["attempts"], 1),
@@ -471,9 +471,9 @@ def _put_back(
 
 
 def _settle(
-    tx: Transaction, action: Row, status: str, error: str | None, result: dict[str, Any]
+    tx: store.Transaction, action: store.Row, status: str, error: str | None, result: dict[str, Any]
 ) -> None:
-    storage.change(
+    store.actions.change(
         tx,
         action["id"],
         status=status,
@@ -488,13 +488,13 @@ def _settle(
         commands.action_ended(tx, action["request"], error, "")
 
 
-def _where(action: Row) -> str:
+def _where(action: store.Row) -> str:
     return f"{action['kind']} in {action['repository']}"
 
 
-def _tell(tx: Transaction, action: Row, message: str) -> None:
+def _tell(tx: store.Transaction, action: store.Row, message: str) -> None:
     number = f"#{action['number']}" if action["number"] else ""
-    integrations.set_last_error(
+    store.integrations.set_last_error(
         tx, action["integration_id"], f"{_where(action)}{number}: {message}"
     )
 

@@ -8,14 +8,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+from bot import storage as store
 from bot.domain import suggestions, texts
 from bot.domain.actions import COMMENT as KIND
 from bot.github import Refused
 from bot.outbox import audience
 from bot.outbox.job import Job
-from bot.storage import actions as storage
-from bot.storage import experiments, facts, links
-from bot.storage.database import Row, Transaction
 
 __all__ = ["KIND", "run"]
 
@@ -27,14 +25,14 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(tx: Transaction) -> tuple[Row, bool, str]:
-        item = facts.get_item(tx, item_id)
-        linked = links.of_targets_with_experiments(tx, "pull_request", item_id)
+    def state(tx: store.Transaction) -> tuple[store.Row, bool, str]:
+        item = store.facts.get_item(tx, item_id)
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         public_url = job.services.settings.public_url
         return item, bool(linked), text_of(tx, public_url, linked, is_told=is_told)
 
     is_told = await audience.is_told(job, item_id)
-    post = await job.write(lambda tx: storage.see_to_post(tx, item_id))
+    post = await job.write(lambda tx: store.actions.see_to_post(tx, item_id))
     item, is_linked, text = await job.read(state)
     setting = job.integration.comments
     rewrite = bool(job.request.get("rewrite"))  # what stands there, whatever the setting is by now
@@ -120,7 +118,9 @@ async def _find(job: Job, marker: str) -> int | None:
     return None
 
 
-def text_of(tx: Transaction, public_url: str, linked: Sequence[Row], *, is_told: bool) -> str:
+def text_of(
+    tx: store.Transaction, public_url: str, linked: Sequence[store.Row], *, is_told: bool
+) -> str:
     """Return the comment's Markdown for a pull request with these links.
 
     Who may not be told of experiments learns whether each key is known.
@@ -145,8 +145,8 @@ def text_of(tx: Transaction, public_url: str, linked: Sequence[Row], *, is_told:
     return "\n\n".join(parts)
 
 
-def _row(tx: Transaction, public_url: str, key: str) -> str:
-    found = experiments.find(tx, key)
+def _row(tx: store.Transaction, public_url: str, key: str) -> str:
+    found = store.experiments.find(tx, key)
     assert found is not None
     address = texts.link(found["name"], f"{public_url}/experiments/{key}")
     owner = texts.code(found["owner"]) if found["owner"] else ""

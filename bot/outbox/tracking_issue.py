@@ -6,14 +6,13 @@ issue's own delivery, recognises it. https://docs.github.com/en/rest/issues/issu
 
 from typing import Any
 
+from bot import storage as store
 from bot import times
 from bot.domain import tracking
 from bot.domain.actions import ISSUE as KIND
 from bot.github import Temporary
 from bot.outbox.job import Job
 from bot.outbox.label import see_to_label
-from bot.storage import actions as storage
-from bot.storage.database import Transaction
 
 __all__ = ["KIND", "run"]
 
@@ -37,7 +36,7 @@ async def run(job: Job) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError):
         raise Temporary("GitHub's answer does not describe the issue") from None
 
-    def done(tx: Transaction) -> None:
+    def done(tx: store.Transaction) -> None:
         tracking.created(tx, job.id, job.repository_id, created)
 
     await job.write(done)
@@ -46,7 +45,7 @@ async def run(job: Job) -> dict[str, Any]:
 
 async def _find(job: Job) -> Any:
     """Return the issue that an earlier attempt has made, the oldest if there are several."""
-    action = await job.read(lambda tx: storage.find(tx, job.id))
+    action = await job.read(lambda tx: store.actions.find(tx, job.id))
     assert action is not None
     marker = tracking.marker(job.id)
     query = "state=all&sort=created&direction=asc&per_page=100&since={since}"

@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from bot import storage as store
 from bot import times
 from bot.api.problems import expect
 from bot.api.routing import authenticate
@@ -27,10 +28,6 @@ from bot.github.failures import CallFailed, Limited, Refused
 from bot.log import logger
 from bot.services import Services
 from bot.setup import manifest
-from bot.storage import integrations as storage
-from bot.storage import tokens
-from bot.storage.database import Row, StorageUnavailable, Transaction
-from bot.storage.vault import Vault, VaultError
 
 STATE_SECONDS = 3600  # GitHub's codes hold as long
 _PURPOSE = "register an App"  # tells a state from all else that the vault seals
@@ -181,11 +178,11 @@ class Setup:
     async def _known(self, request: web.Request, state: State) -> web.Response | None:
         """Return the page for a registration that is complete or cannot be; None if it can."""
 
-        def look(tx: Transaction) -> tuple[Row | None, bool, Row | None]:
+        def look(tx: store.Transaction) -> tuple[store.Row | None, bool, store.Row | None]:
             return (
-                storage.find(tx, state.integration_id),
+                store.integrations.find(tx, state.integration_id),
                 _is_used(tx, state.integration_id),
-                tokens.find(tx, state.token_id),
+                store.tokens.find(tx, state.token_id),
             )
 
         row, is_used, token = await self._services.database.read(look)
@@ -233,7 +230,7 @@ class Setup:
             )
         html_url = _page_of(app.html_url, state.api_url)
 
-        def job(tx: Transaction) -> bool:
+        def job(tx: store.Transaction) -> bool:
             if _is_used(tx, state.integration_id):
                 return False
             integrations.create(
@@ -247,7 +244,7 @@ class Setup:
 
         try:
             is_new = await services.database.write(job)
-        except (integrations.Invalid, StorageUnavailable) as error:
+        except (integrations.Invalid, store.StorageUnavailable) as error:
             logger.warning("registration not stored", reason=str(error), app=app.id)
             is_invalid = isinstance(error, integrations.Invalid)
             why = f"{error}" if is_invalid else "the database does not answer"
@@ -350,7 +347,7 @@ class Setup:
         """Tell a person, too, when the database cannot be asked."""
         try:
             return await handler(request)
-        except StorageUnavailable as error:
+        except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
             return self._message(
                 request,
@@ -400,23 +397,23 @@ class Setup:
 _PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 
-def _seal(vault: Vault, state: State) -> str:
+def _seal(vault: store.Vault, state: State) -> str:
     return vault.seal(msgspec.to_builtins(state))
 
 
-def _open(vault: Vault, sealed: str) -> State | None:
+def _open(vault: store.Vault, sealed: str) -> State | None:
     """Return the state that was sealed; None if it is not one of ours."""
     try:
         state = msgspec.convert(vault.open(sealed), State)
-    except (VaultError, ValueError, msgspec.MsgspecError):
+    except (store.VaultError, ValueError, msgspec.MsgspecError):
         return None
     return state if state.purpose == _PURPOSE else None
 
 
-def _is_used(tx: Transaction, integration_id: str) -> bool:
+def _is_used(tx: store.Transaction, integration_id: str) -> bool:
     """Tell whether a registration is complete, even if what came of it is deleted by now."""
-    return storage.find(tx, integration_id) is not None or any(
-        row["id"] == integration_id for row in storage.deleted(tx)
+    return store.integrations.find(tx, integration_id) is not None or any(
+        row["id"] == integration_id for row in store.integrations.deleted(tx)
     )
 
 

@@ -1,12 +1,76 @@
-"""Storage: the only place with SQL. One set of queries; what differs stays in the engines."""
+"""Storage: the only place with SQL. One set of queries; what differs stays in the engines.
+
+The rest of the service says `from bot import storage as store`, and then `store.links.of_target(tx,
+…)`: one module for each table, and what all of them share by its bare name.
+"""
 
 from pathlib import Path
 
 from bot.settings import Settings
-from bot.storage.database import Database
+from bot.storage import (
+    actions,
+    activity,
+    branches,
+    commands,
+    deliveries,
+    experiments,
+    facts,
+    installations,
+    integrations,
+    links,
+    merge_groups,
+    places,
+    schema,
+    sessions,
+    tokens,
+    transfer,
+    vault,
+)
+from bot.storage.database import (
+    Database,
+    Job,
+    Row,
+    StorageRefused,
+    StorageUnavailable,
+    Transaction,
+    placeholders,
+)
 from bot.storage.postgres import PostgresDatabase
 from bot.storage.sqlite import SqliteDatabase
-from bot.storage.vault import load_or_create_key
+from bot.storage.vault import Vault, VaultError, hash_token, new_token
+
+__all__ = [
+    "Database",
+    "Job",
+    "Row",
+    "StorageRefused",
+    "StorageUnavailable",
+    "Transaction",
+    "Vault",
+    "VaultError",
+    "actions",
+    "activity",
+    "branches",
+    "commands",
+    "deliveries",
+    "engine",
+    "experiments",
+    "facts",
+    "hash_token",
+    "installations",
+    "integrations",
+    "links",
+    "merge_groups",
+    "new_token",
+    "placeholders",
+    "places",
+    "schema",
+    "secret_keys",
+    "sessions",
+    "tokens",
+    "transfer",
+    "vault",
+]
 
 
 def engine(url: str) -> Database:
@@ -21,4 +85,4 @@ def secret_keys(settings: Settings) -> tuple[str, ...]:
     if settings.secret_keys:
         return settings.secret_keys
     settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return (load_or_create_key(settings.data_dir),)
+    return (vault.load_or_create_key(settings.data_dir),)

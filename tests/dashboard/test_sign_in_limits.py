@@ -1,0 +1,421 @@
+"""Guessing is limited, and neither guessers nor other sites can keep anybody out or let one in."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from playwright.async_api import async_playwright, expect
+
+from bot import storage as store
+from bot.dashboard import sessions
+from bot.domain import experiments
+from bot.guesses import Guesses
+from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
+from bot.settings import Settings
+from tests.api.test_activity import STREAM, Stream
+from tests.dashboard.test_live import listening
+from tests.dashboard.test_sign_in import Stand, app_bot, begin, sign_in, stand  # noqa: F401
+from tests.kit.browsing import Browser, new_token
+from tests.kit.running import ADMIN_TOKEN, Answer, Bot, start
+
+sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+
+# --- Signing in
+
+
+@sqlite
+async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:  # noqa: F811
+    """Anybody can send it, so it would lock out all who share an address with whoever does."""
+    await app_bot.get("/sign-in/github/callback", token=None)
+    kept = Browser(app_bot)
+    await begin(app_bot, kept)
+    for number in range(2 * FAILED_SIGN_INS):
+        for query in ("", "?code=x", f"?code=x&state={number}", "?state=%F0%9F%98%80&code=x"):
+            page = await kept.get(f"/sign-in/github/callback{query}")
+            assert page.status == 400 and "did not begin in this browser" in page.words
+    assert (await sign_in(app_bot, token="wrong")).status == 401
+    assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
+
+
+@sqlite
+async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
+    for _ in range(FAILED_SIGN_INS):
+        assert (await sign_in(bot, token="wrong")).status == 401
+    async with bot.session.post(f"{bot.url}/sign-in", data={"token": "wrong"}) as refused:
+        assert refused.status == 429 and 1 <= int(refused.headers["Retry-After"]) <= 60
+        assert "Too many wrong tokens" in await refused.text()
+    for _ in range(FAILED_SIGN_INS + 1):
+        assert (await sign_in(bot, token=ADMIN_TOKEN)).status == 303
+    browser = await Browser.sign_in(bot)
+    assert (await browser.get("/experiments", follow=False)).status == 200
+
+
+@sqlite
+async def test_a_right_token_is_no_guess(bot: Bot) -> None:
+    for _ in range(2 * FAILED_SIGN_INS):
+        assert (await sign_in(bot, token=ADMIN_TOKEN)).status == 303
+    assert (await sign_in(bot, token="wrong")).status == 401
+
+
+@sqlite
+async def test_sign_ins_that_github_refuses_lock_nobody_out(
+    app_bot: Bot,  # noqa: F811
+    stand: Stand,  # noqa: F811
+) -> None:
+    """They are counted and told to wait; who is let in by GitHub and by a token gets in."""
+    stand.memberships["acme"] = {"state": "active", "role": "admin"}
+    guesser, member = Browser(app_bot), Browser(app_bot)
+    leads = stand.authorize(await begin(app_bot, guesser)).replace("code=", "code=x")
+    statuses = [(await guesser.get(leads)).status for _ in range(FAILED_SIGN_INS + 2)]
+    assert statuses == [502] * FAILED_SIGN_INS + [429] * 2
+    page = await guesser.get(leads)
+    assert 1 <= int(page.headers["Retry-After"]) <= 60 and "Too many sign-ins" in page.words
+    assert page.headers["Referrer-Policy"] == "no-referrer"
+    page = await member.get(stand.authorize(await begin(app_bot, member, "?next=/outbox")))
+    assert (page.status, page.path) == (200, "/outbox")
+    assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
+
+
+@sqlite
+async def test_a_github_that_is_away_is_nobodys_failure(
+    app_bot: Bot,  # noqa: F811
+    stand: Stand,  # noqa: F811
+) -> None:
+    browser = Browser(app_bot)
+    leads = stand.authorize(await begin(app_bot, browser))
+    stand.failing = 503
+    for _ in range(FAILED_SIGN_INS + 1):
+        assert (await browser.get(leads)).status == 503
+    assert (await sign_in(app_bot, token="wrong")).status == 401
+
+
+# --- The API
+
+TAKES_A_TOKEN = ("/api/v1/experiments", STREAM, "/api/v1/experiments/unknown", "/setup")
+
+
+async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
+    """Wherever a token is taken; one that is known is let in all the same."""
+    known = await new_token(bot, "viewer")
+    for number in range(UNKNOWN_TOKENS):
+        path = TAKES_A_TOKEN[number % len(TAKES_A_TOKEN)]
+        answer = await bot.get(path, token=f"xbot_guess_{number}")
+        assert answer.status == 401 and answer.headers["WWW-Authenticate"] == "Bearer"
+    for path in TAKES_A_TOKEN:
+        answer = await bot.get(path, token="xbot_one_more")
+        assert (answer.status, answer.body["error"]) == (429, "too many unknown tokens")
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
+        assert answer.headers["Content-Type"] == "application/problem+json"
+    assert (await bot.get("/api/v1/experiments", token=known)).status == 200
+    assert (await bot.get("/api/v1/integrations", token=known)).status == 403
+    assert (await bot.get("/api/v1/experiments", token=None)).status == 401, "that is no guess"
+    assert (await bot.get("/api/v1/experiments", token="")).status == 401, "nor is that"
+    assert (await sign_in(bot, token=known)).status == 303
+    basic = {"Authorization": "Basic eGJvdDp4"}
+    assert (await bot.get("/api/v1/experiments", token=None, headers=basic)).status == 401
+
+
+@sqlite
+async def test_each_address_has_its_own_minute(bot: Bot) -> None:
+    now = 1000.0
+    bot.services.unknown_tokens.clock = lambda: now
+
+    async def guess() -> int:
+        return (await bot.get("/api/v1/experiments", token="wrong")).status
+
+    for _ in range(UNKNOWN_TOKENS):
+        assert await guess() == 401
+        now += 0.5
+    assert await guess() == 429
+    connector = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    async with aiohttp.ClientSession(connector=connector) as elsewhere:
+        headers = {"Authorization": "Bearer wrong"}
+        async with elsewhere.get(f"{bot.url}/api/v1/experiments", headers=headers) as answer:
+            assert answer.status == 401
+    now += 9.9
+    assert await guess() == 429
+    now += 0.2
+    assert await guess() == 401
+
+
+@sqlite
+@pytest.mark.parametrize("value", ["Bearer \xff\xfe", "Bearer " + "x" * 4000, "bearer  a b"])
+async def test_a_token_of_odd_text_is_a_guess_like_another(bot: Bot, value: str) -> None:
+    headers = {"Authorization": value}
+    for status in [401] * UNKNOWN_TOKENS + [429]:
+        answer = await bot.get("/api/v1/experiments", token=None, headers=headers)
+        assert answer.status == status
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    guesses = Guesses(1)
+    for number in range(20_000):
+        guesses.wrong(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}")
+    assert len(guesses._counted) <= 4096
+    assert guesses.is_over("10.0.78.31"), "the last of them"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::1", True),  # one machine has a whole /64
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
+        ("fe80::1%eth0", "fe80::2%eth0", True),
+        (None, "", True),
+    ],
+)
+def test_what_counts_as_one_address(first: str | None, second: str, is_same: bool) -> None:
+    guesses = Guesses(1)
+    assert guesses.wrong(first) == 0
+    assert guesses.is_over(second) == is_same
+
+
+# --- Streams
+
+
+@asynccontextmanager
+async def following(bot: Bot, token: str) -> AsyncIterator[Stream]:
+    headers = {"Authorization": f"Bearer {token}"}
+    async with bot.session.get(bot.url + STREAM, headers=headers) as response:
+        assert response.status == 200
+        stream = Stream(response)
+        await bot.experiment("first")
+        assert (await stream.item())["experiment_key"] == "first"
+        yield stream
+
+
+async def rest(stream: Stream) -> bytes:
+    """What a stream still says, if it ends within a few seconds."""
+    return await asyncio.wait_for(stream.response.content.read(), 5)
+
+
+def end_and_go_on(tx: store.Transaction, sql: str) -> None:
+    """End a token, and let something happen, in one moment."""
+    assert tx.run(sql) == 1
+    texts = dict.fromkeys(("hypothesis", "description", "owner", "url"))
+    values = {"key": "secret", "name": "secret", "status": "draft", "tags": [], **texts}
+    experiments.create(tx, values, "somebody")
+
+
+ENDS = {
+    "revoked": "UPDATE api_tokens SET revoked_at = 1 WHERE name = 'a viewer'",
+    "deleted": "DELETE FROM api_tokens WHERE name = 'a viewer'",
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_stream_ends_with_its_token(bot: Bot, end: str) -> None:
+    """At once, and without a word of what came after."""
+    token = await new_token(bot, "viewer")
+    async with following(bot, token) as stream:
+        await bot.services.database.write(lambda tx: end_and_go_on(tx, ENDS[end]))
+        assert b"secret" not in await rest(stream)
+    assert not bot.services.open_streams
+    assert (await bot.get(STREAM, token=token)).status == 401, "nor does it begin again"
+
+
+async def test_a_stream_ends_where_another_process_revokes(bot: Bot, settings: Settings) -> None:
+    token = await new_token(bot, "viewer")
+    other = await start(settings)
+    try:
+        async with following(bot, token) as stream:
+            await other.services.database.write(lambda tx: end_and_go_on(tx, ENDS["revoked"]))
+            assert b"secret" not in await rest(stream)
+    finally:
+        await other.close()
+
+
+async def test_revoking_on_the_page_ends_all_at_once(bot: Bot) -> None:
+    """The API's streams, the pages' streams, the sessions, and the token itself."""
+    token = await new_token(bot, "viewer")
+    visitor, admin = await Browser.sign_in(bot, token=token), await Browser.sign_in(bot)
+    (token_id,) = [
+        row["id"]
+        for row in await bot.services.database.read(store.tokens.listed)
+        if row["name"] == "a viewer"
+    ]
+    async with following(bot, token) as stream, listening(visitor) as live:
+        await admin.get("/tokens")
+        await admin.post(f"/tokens/{token_id}/revoke")
+        assert (await bot.get("/api/v1/experiments", token=token)).status == 401
+        await rest(stream)
+        await asyncio.wait_for(live.response.content.read(), 5)
+    assert (await visitor.get("/experiments", follow=False)).status == 303
+
+
+async def test_a_token_that_stays_keeps_its_stream(bot: Bot) -> None:
+    """Whatever becomes of another one, and whatever role it gets."""
+    token, other = await new_token(bot, "developer"), await new_token(bot, "viewer")
+    async with following(bot, token) as stream:
+        lower = "UPDATE api_tokens SET role = 'viewer' WHERE name = 'a developer'"
+        await bot.services.database.write(lambda tx: tx.run(lower))
+        await bot.services.database.write(lambda tx: end_and_go_on(tx, ENDS["revoked"]))
+        assert (await stream.item())["experiment_key"] == "secret"
+    assert (await bot.get(STREAM, token=other)).status == 401
+
+
+# --- Forms of other sites
+
+
+async def post(bot: Bot, path: str, fields: dict[str, str], headers: dict[str, str]) -> Answer:
+    return await bot.request(
+        "POST", path, token=None, data=fields, headers=headers, allow_redirects=False
+    )
+
+
+# What a browser says of where a form stood; `here` is the address that it asked.
+PUBLIC = "https://bot.example/experiments-bot"
+OWN: list[dict[str, str]] = [
+    {},  # no browser
+    {"Origin": "{here}"},
+    {"Origin": "https://bot.example"},
+    {"Origin": "https://bot.example:443", "Host": "inside:8000"},
+    {"Referer": "{here}/sign-in?next=%2F"},
+    {"Referer": "https://bot.example/experiments-bot/sign-in"},
+    {"Origin": "https://other.example", "Host": "other.example"},
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.example"},
+    {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "none", "Origin": "{here}"},
+]
+FOREIGN: list[dict[str, str]] = [
+    {"Origin": "https://evil.example"},
+    {"Origin": "null"},
+    {"Origin": ""},
+    {"Origin": "http://bot.example"},  # anybody on the way could have written that page
+    {"Origin": "http://bot.example", "Host": "bot.example"},
+    {"Origin": "https://bot.example:8443"},
+    {"Origin": "https://bot.example.evil.example"},
+    {"Origin": "https://evil.example/bot.example"},
+    {"Origin": "https://bot.example@evil.example"},
+    {"Origin": "https://[bot.example"},
+    {"Origin": "file://bot.example"},
+    {"Origin": "https://evil.example", "Referer": "https://bot.example/"},
+    {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
+    {"Referer": "https://evil.example/?https://bot.example"},
+    {"Referer": "about:blank"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "https://bot.example"},
+    {"Sec-Fetch-Site": "none", "Origin": "https://evil.example"},
+    {"Sec-Fetch-Site": "nonsense"},
+]
+
+
+@pytest.fixture
+async def public_bot(settings: Settings) -> AsyncIterator[Bot]:
+    running = await start(replace(settings, public_url=PUBLIC))
+    yield running
+    await running.close()
+
+
+def filled(headers: dict[str, str], bot: Bot) -> dict[str, str]:
+    return {name: value.replace("{here}", bot.url) for name, value in headers.items()}
+
+
+@sqlite
+@pytest.mark.parametrize("headers", OWN, ids=str)
+async def test_a_form_from_here_signs_in(public_bot: Bot, headers: dict[str, str]) -> None:
+    bot = public_bot
+    answer = await post(bot, "/sign-in", {"token": ADMIN_TOKEN}, filled(headers, bot))
+    assert answer.status == 303 and sessions.COOKIE in answer.headers["Set-Cookie"]
+
+
+@sqlite
+@pytest.mark.parametrize("headers", FOREIGN, ids=str)
+async def test_a_form_from_elsewhere_signs_nobody_in(
+    public_bot: Bot, headers: dict[str, str]
+) -> None:
+    """Not even with a right token: it would be somebody else's."""
+    bot = public_bot
+    answer = await post(bot, "/sign-in", {"token": ADMIN_TOKEN}, filled(headers, bot))
+    assert answer.status == 403 and "Set-Cookie" not in answer.headers
+    assert "from a page of another site" in answer.body and PUBLIC in answer.body
+
+
+@sqlite
+async def test_no_form_is_taken_from_elsewhere(bot: Bot) -> None:
+    """Of every page that takes one, whoever is signed in and with the right proof."""
+    browser = await Browser.sign_in(bot)
+    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
+    paths = {
+        route.resource.canonical
+        for route in bot.runner.app.router.routes()
+        if route.method == "POST" and route.resource is not None
+        if not route.resource.canonical.startswith("/api/")
+    }
+    assert len(paths) > 12 and "/sign-in" in paths and "/sign-out" in paths
+    values: dict[str, Any] = {"key": "some-key", "owner": "acme", "repo": "shop", "number": "1"}
+    for name in ("integration_id", "delivery_id", "action_id", "token_id"):
+        values[name] = "11111111-1111-4111-8111-111111111111"
+    for path in sorted(paths):
+        for origin in ("https://evil.example", "null"):
+            answer = await post(
+                bot,
+                path.format_map(values),
+                {"csrf": browser.csrf, "token": ADMIN_TOKEN},
+                {"Cookie": cookie, "Origin": origin},
+            )
+            assert answer.status == 403, (path, origin)
+            assert "from a page of another site" in answer.body
+    assert (await browser.get("/experiments", follow=False)).status == 200
+
+
+@pytest.fixture
+async def evil() -> AsyncIterator[int]:
+    """Another site, whose page sends a form to the address in its query; its port."""
+
+    async def page(request: web.Request) -> web.Response:
+        address, policy = request.query["to"], request.query["policy"]
+        return web.Response(
+            content_type="text/html",
+            headers={"Referrer-Policy": policy},
+            text=f'<form method="post" action="{address}"><input name="token" '
+            f'value="{ADMIN_TOKEN}"><button>Win a prize</button></form>',
+        )
+
+    app = web.Application()
+    app.router.add_get("/", page)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield int(site.name.rpartition(":")[2])
+    await runner.cleanup()
+
+
+@sqlite
+async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
+    """There it sends no `Sec-Fetch-Site`: our own forms are taken, and those of others are not."""
+    path = shutil.which("chromium")
+    if path is None:
+        why = "no chromium on the path; on Debian: apt-get install chromium"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+    await bot.experiment("checkout", status="draft")
+    here = f"http://bot.test:{bot.url.rpartition(':')[2]}"
+    rules = ["--host-resolver-rules=MAP *.test 127.0.0.1"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=rules)
+        page = await browser.new_page()
+        for policy in ("unsafe-url", "no-referrer"):
+            await page.goto(f"http://evil.test:{evil}/?to={here}/sign-in&policy={policy}")
+            await page.get_by_role("button").click()
+            await expect(page.get_by_role("heading")).to_have_text("Not from here")
+        assert await page.context.cookies() == []
+        await page.goto(f"{here}/sign-in?next=/experiments/checkout")
+        await page.get_by_label("API token").fill(ADMIN_TOKEN)
+        await page.get_by_role("button", name="Sign in", exact=True).click()
+        await page.get_by_label("Status", exact=True).select_option("active")
+        await page.get_by_role("button", name="Change").click()
+        await expect(page.get_by_text("The status is active now.")).to_be_visible()
+        await browser.close()

@@ -1,0 +1,123 @@
+"""What the App asks for, what the documentation says of it, and what the doctor says is missing."""
+
+import re
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from bot import handlers
+from bot.api import models
+from bot.dashboard import outbox as outbox_page
+from bot.domain import actions
+from bot.github.permissions import NEEDED
+from bot.outbox import RUNNERS
+from bot.setup import manifest
+from tests.doctor import test_doctor
+from tests.doctor.test_doctor import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
+
+github, settings, scene = test_doctor.github, test_doctor.settings, test_doctor.scene
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+ROOT = Path(__file__).parents[2]
+LATER = {"deployment_status"}  # heard of already, so that nobody has to be asked twice
+
+
+def test_app_yml_asks_for_what_is_needed() -> None:
+    template = manifest.read()
+    assert template["default_permissions"] == {name: one.level for name, one in NEEDED.items()}
+    assert template["default_permissions"]["merge_queues"] == "read"
+    assert template["default_permissions"]["deployments"] == "read"
+    events = set(template["default_events"])
+    assert "merge_group" in events
+    dispatcher = handlers.dispatcher()
+    from gidgethub.sansio import Event
+
+    def is_handled(name: str) -> bool:
+        return any(
+            dispatcher.handlers(Event({"action": action}, event=name, delivery_id="1"))
+            for action in ("created", "renamed", "rerequested", "checks_requested")
+        )
+
+    assert {name for name in events if not is_handled(name)} == LATER
+
+
+def test_the_documentation_names_them() -> None:
+    page = (ROOT / "docs" / "github.md").read_text()
+    section = page.partition("## Permissions")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()]
+    named = {row[0] for row in rows if len(row) == 3 and re.match(r"[A-Z][a-z ]+: ", row[0])}
+    said = {f"{name.replace('_', ' ').capitalize()}: {one.level}" for name, one in NEEDED.items()}
+    assert named == said
+
+
+def test_every_kind_of_action_is_known_everywhere() -> None:
+    kinds = set(actions.KINDS)
+    assert kinds == set(RUNNERS) == set(get_args(models.ActionKind)) == set(outbox_page.KINDS)
+    page = (ROOT / "docs" / "github.md").read_text()
+    assert kinds == set(re.findall(r"^\| `(\w+)` \| ", page.partition("## Once")[0], re.M))
+
+
+def said(findings: list[dict[str, Any]], check: str) -> list[tuple[str, str]]:
+    return [(one["status"], one["message"]) for one in findings if one["check"] == check]
+
+
+OLD = {name: level for name, level in PERMISSIONS.items() if NEEDED[name].is_vital}
+QUEUES = (
+    "Without merge_queues: read the bot hears of a merge queue by its pushes alone; if one is "
+    "missed, the queue waits in vain for a check that it requires."
+)
+LIVE = "Without deployments: read it cannot be told which merged pull requests are live."
+
+
+@sqlite_only
+async def test_an_app_that_was_registered_before(scene: Scene) -> None:
+    """It goes on working; the doctor says what does not, and what is to be done."""
+    await scene.with_app()
+    app_is(permissions=OLD, events=[one for one in EVENTS if one != "merge_group"])(scene)
+    scene.github.installations[INSTALLATION].permissions = OLD
+    findings = await scene.check()
+    assert said(troubles(findings), "permissions") == [
+        (
+            "warning",
+            f"The App does not ask for merge_queues: read, deployments: read. {QUEUES} {LIVE}",
+        )
+    ]
+    assert [one["check"] for one in troubles(findings)] == ["permissions"]
+    assert "has to accept" in troubles(findings)[0]["remedy"]
+
+
+@sqlite_only
+async def test_an_installation_that_has_not_accepted_yet(scene: Scene) -> None:
+    await scene.with_app()
+    scene.github.installations[INSTALLATION].permissions = OLD
+    findings = troubles(await scene.check())
+    assert said(findings, "installation") == [
+        (
+            "warning",
+            "The installation on acme (55) has not accepted merge_queues: read, deployments: read "
+            f"yet. {QUEUES} {LIVE}",
+        )
+    ]
+    assert len(findings) == 1 and "accepted by the account's owner" in findings[0]["remedy"]
+
+
+@sqlite_only
+async def test_what_does_not_work_is_said_of_each(scene: Scene) -> None:
+    await scene.with_app()
+    scene.app.permissions = {}
+    scene.github.installations[INSTALLATION].permissions = {}
+    messages = " ".join(one["message"] for one in troubles(await scene.check()))
+    for name, one in NEEDED.items():
+        assert f"Without {name}: {one.level} {one.without}." in messages
+    await scene.change(check="off")
+    messages = " ".join(one["message"] for one in troubles(await scene.check()))
+    assert "checks" not in messages and "merge_queues" not in messages
+
+
+@sqlite_only
+async def test_an_app_that_may_and_does_not_hear_of_it(scene: Scene) -> None:
+    await scene.with_app()
+    scene.app.events = [one for one in EVENTS if one != "merge_group"]
+    findings = troubles(await scene.check())
+    assert [one["status"] for one in findings] == ["warning"]
+    assert findings[0]["message"].startswith("The App does not hear of merge_group: ")

@@ -1,0 +1,541 @@
+"""Commits: linked by their message, or through the pull request whose branch they are pushed to."""
+
+import asyncio
+import itertools
+import time
+import uuid
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bot.demo import payloads
+from tests.kit.running import Bot
+
+# For tables of what is decided before storage is asked.
+on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+
+REPO = payloads.repository("acme/shop")
+_numbers = itertools.count(1)
+
+
+def at(minute: int) -> str:
+    return f"2026-03-02T10:{minute:02}:00Z"
+
+
+def push(branch: str, minute: int, *messages: str, repo: dict[str, Any] = REPO) -> dict[str, Any]:
+    pushed_at = int(datetime.fromisoformat(at(minute)).timestamp())
+    return payloads.push(branch, list(messages), repo=repo, pushed_at=pushed_at, at=at(minute))
+
+
+def pull(action: str, minute: int, *, number: int = 7, **values: Any) -> dict[str, Any]:
+    defaults = {"repo": REPO, "body": "experiment_key: a", "created_at": at(1)}
+    return payloads.pull_request(action, number, at(minute), **{**defaults, **values})
+
+
+async def tell(bot: Bot, integration: str, *deliveries: dict[str, Any]) -> None:
+    for payload in deliveries:
+        event = "pull_request" if "pull_request" in payload else "push"
+        answer = await bot.deliver(integration, event, payload)
+        assert (answer.status, answer.body) == (200, {"processed": True})
+
+
+async def commits(bot: Bot, key: str = "a") -> dict[str, str]:
+    """Message and source of each commit of an experiment."""
+    items = await bot.walk(f"/api/v1/experiments/{key}/commits")
+    assert len({(item["repository"], item["sha"]) for item in items}) == len(items)
+    return {item["message"]: item["linked_by"] for item in items}
+
+
+async def pushes_in_feed(bot: Bot, key: str = "a") -> list[str]:
+    page = f"/api/v1/experiments/{key}/activity?type=commit.pushed"
+    return [item["summary"].partition(": ")[2] for item in await bot.walk(page)]
+
+
+async def test_a_linked_commit_has_these_fields(bot: Bot) -> None:
+    """The contract's fields, and an item of the feed."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    message = "Try the new checkout\n\nExperiment-Key: a"
+    payload = push("feature", 3, message)
+    payload["commits"][0]["timestamp"] = "2026-03-02T11:02:00+01:00"
+    guid = str(uuid.uuid4())
+    await bot.deliver(integration, "push", payload, guid=guid)
+    sha = payload["commits"][0]["id"]
+    (item,) = (await bot.get("/api/v1/experiments/a/commits")).items
+    assert item == {
+        "repository": "acme/shop",
+        "sha": sha,
+        "message": message,
+        "author": "mona",
+        "html_url": f"https://github.com/acme/shop/commit/{sha}",
+        "ref": "refs/heads/feature",
+        "committed_at": "2026-03-02T10:02:00Z",
+        "linked_by": "message",
+        "integration_id": integration,
+    }
+    (news,) = (await bot.get("/api/v1/experiments/a/activity?type=commit.pushed")).items
+    assert news["summary"] == f"Pushed {sha[:7]}: Try the new checkout"
+    assert (news["occurred_at"], news["actor"]) == (at(3), "mona")
+    assert (news["html_url"], news["delivery_id"]) == (item["html_url"], guid)
+    counts = (await bot.get("/api/v1/experiments/a")).body["counts"]
+    assert counts == {"pull_requests": 0, "issues": 0, "commits": 1}
+
+
+async def test_the_contract_sample(bot: Bot) -> None:
+    """A push with hardly any field is taken, and reaches the pull request of its branch."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    sample: dict[str, Any] = {
+        "ref": "refs/heads/main",
+        "commits": [
+            {
+                "id": "abc123",
+                "message": "feat: add new checkout flow",
+                "author": {"name": "Jane Smith", "email": "jane@example.com"},
+                "url": "https://github.com/your-org/your-repo/commit/abc123",
+            }
+        ],
+        "repository": {"full_name": "your-org/your-repo"},
+    }
+    await tell(bot, integration, sample)
+    assert await commits(bot) == {}
+    linked = {**sample["commits"][0], "id": "abc124", "message": "feat: more\n\nexperiment_key: a"}
+    await tell(bot, integration, {**sample, "commits": [linked]})
+    (item,) = (await bot.get("/api/v1/experiments/a/commits")).items
+    assert (item["sha"], item["author"]) == ("abc124", "Jane Smith")
+    assert "jane@example.com" not in str(item)
+
+
+@on_one_engine
+@pytest.mark.parametrize(
+    "message, keys",
+    [
+        ("Subject\n\nExperiment-Key: a", ["a"]),
+        ("Subject\n\nSigned-off-by: Mona\nExperiment-Key: a\nExperiment-Key: b", ["a", "b"]),
+        ("Subject\n\nexperiment_key: a, b", ["a", "b"]),
+        ("experiment key: a", ["a"]),
+        ("* experiment_key: `a`", ["a"]),
+        ("Subject\r\n\r\nExperiment-Key: a\r\n", ["a"]),
+        ("Subject experiment_key: a", []),
+        ("Experiment: a", []),
+        ("Experiment-Key:", []),
+        ("", []),
+    ],
+)
+async def test_keys_of_messages(bot: Bot, message: str, keys: list[str]) -> None:
+    """A trailer or key line of the message names the experiments."""
+    integration = await bot.integration()
+    for key in ("a", "b"):
+        await bot.experiment(key)
+    await tell(bot, integration, push("main", 0, message))
+    for key in ("a", "b"):
+        expected = {message: "message"} if key in keys else {}
+        assert await commits(bot, key) == expected
+
+
+async def test_a_push_reaches_the_open_pull_request_of_its_branch(bot: Bot) -> None:
+    """Every experiment of the pull request gets the commit; other branches give none."""
+    integration = await bot.integration()
+    for key in ("a", "b"):
+        await bot.experiment(key)
+    await tell(
+        bot,
+        integration,
+        pull("opened", 1, body="experiment_key: a, b"),
+        push("feature", 2, "Here"),
+        push("other", 3, "Elsewhere"),
+        push("feature/deeper", 3, "Deeper"),
+        push("Feature", 3, "Another case"),
+    )
+    for key in ("a", "b"):
+        assert await commits(bot, key) == {"Here": "branch"}
+        assert await pushes_in_feed(bot, key) == ["Here"]
+
+
+async def test_a_message_counts_before_the_branch(bot: Bot) -> None:
+    """A commit that both say belongs to an experiment is linked once, by its own word."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    message = "Both\n\nExperiment-Key: a"
+    await tell(bot, integration, pull("opened", 1), push("feature", 2, message))
+    assert await commits(bot) == {message: "message"}
+    assert await pushes_in_feed(bot) == ["Both"]
+    await tell(bot, integration, pull("edited", 3, body=None))
+    assert await commits(bot) == {message: "message"}
+
+
+FORK = payloads.repository("octo/shop")
+
+
+@pytest.mark.parametrize(
+    "pushed_to, head, expected",
+    [
+        (REPO, REPO, {"Mine": "branch"}),
+        (FORK, FORK, {"Mine": "branch"}),
+        (REPO, FORK, {}),
+        (FORK, REPO, {}),
+        (REPO, None, {}),
+    ],
+    ids=["own", "fork's", "own, fork's head", "fork's, own head", "own, deleted fork's head"],
+)
+@pytest.mark.parametrize("push_first", [False, True])
+async def test_branches_belong_to_repositories(
+    bot: Bot, pushed_to: Any, head: Any, expected: dict[str, str], push_first: bool
+) -> None:
+    """Branches of the same name in a repository and in its fork are two branches."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    opened = pull("opened", 1, head_repo=head or FORK)
+    opened["pull_request"]["head"]["repo"] = head
+    story = [opened, push("feature", 2, "Mine", repo=pushed_to)]
+    await tell(bot, integration, *(story[::-1] if push_first else story))
+    assert await commits(bot) == expected
+
+
+@on_one_engine
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ref": "refs/tags/feature"},
+        {"ref": "refs/heads/feature", "deleted": True},
+        {"ref": "feature"},
+        {"ref": "refs/pull/7/head"},
+    ],
+)
+async def test_tags_and_deleted_branches_link_nothing(bot: Bot, change: dict[str, Any]) -> None:
+    """Neither through the pull request nor by the message."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    payload = {**push("feature", 2, "One", "Two\n\nExperiment-Key: a"), **change}
+    await tell(bot, integration, pull("opened", 1), payload)
+    assert await commits(bot) == {}
+
+
+async def test_commits_from_before_the_pull_request_are_linked_with_it(bot: Bot) -> None:
+    """A branch is mostly pushed before its pull request is opened."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    await tell(bot, integration, push("feature", 0, "First"), push("feature", 1, "Second"))
+    assert await commits(bot) == {}
+    await tell(bot, integration, pull("opened", 2, created_at=at(2)))
+    assert await commits(bot) == {"First": "branch", "Second": "branch"}
+    assert await pushes_in_feed(bot) == ["Second", "First"]
+
+
+async def test_commits_are_linked_when_the_body_names_the_key_at_last(bot: Bot) -> None:
+    """What was pushed before the key line was written belongs to it too."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    await tell(bot, integration, pull("opened", 1, body=None), push("feature", 2, "One"))
+    assert await commits(bot) == {}
+    await tell(bot, integration, pull("edited", 3))
+    assert await commits(bot) == {"One": "branch"}
+
+
+TURNS = [
+    pull("opened", 1),
+    push("feature", 2, "For a"),
+    pull("closed", 3, state="closed", merged=True),
+    push("feature", 4, "For b"),
+    pull("opened", 5, number=8, body="experiment_key: b", created_at=at(5)),
+]
+
+
+@pytest.mark.parametrize("order", ["01234", "43210", "40123", "01342", "13420", "14302"])
+async def test_a_branch_may_serve_pull_requests_in_turn(bot: Bot, order: str) -> None:
+    """Each gets what was pushed since the one before it ended."""
+    integration = await bot.integration()
+    for key in ("a", "b"):
+        await bot.experiment(key)
+    await tell(bot, integration, *(TURNS[int(position)] for position in order))
+    assert await commits(bot, "a") == {"For a": "branch"}
+    assert await commits(bot, "b") == {"For b": "branch"}
+    assert await pushes_in_feed(bot, "b") == ["For b"]
+
+
+@pytest.mark.parametrize("merged", [True, False])
+@pytest.mark.parametrize("late", [False, True], ids=["in order", "the closing arrives late"])
+async def test_closed_pull_requests_take_no_later_push(bot: Bot, merged: bool, late: bool) -> None:
+    """Only open pull requests collect commits, whatever arrives first."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    closing = pull("closed", 3, state="closed", merged=merged)
+    later = push("feature", 4, "Later")
+    await tell(bot, integration, pull("opened", 1), push("feature", 2, "In time"))
+    await tell(bot, integration, *([later, closing] if late else [closing, later]))
+    assert await commits(bot) == {"In time": "branch"}
+    assert await pushes_in_feed(bot) == ["In time"]
+
+
+async def test_a_reopened_pull_request_has_all_of_its_branch(bot: Bot) -> None:
+    """What was pushed while it was closed belongs to it once it is open again."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    await tell(
+        bot,
+        integration,
+        pull("opened", 1),
+        pull("closed", 3, state="closed"),
+        push("feature", 4, "Between"),
+        pull("reopened", 5),
+        push("feature", 6, "After"),
+    )
+    assert await commits(bot) == {"Between": "branch", "After": "branch"}
+
+
+async def test_the_default_branch_gives_only_what_comes_after_the_opening(bot: Bot) -> None:
+    """A pull request from `main` to `stable` does not collect the history of `main`."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    await tell(
+        bot,
+        integration,
+        push("main", 0, "Long ago"),
+        pull("opened", 2, branch="main", base="stable", created_at=at(2)),
+        push("main", 3, "Meant for it"),
+    )
+    assert await commits(bot) == {"Meant for it": "branch"}
+
+
+async def test_the_key_takes_the_commits_of_its_branch_along(bot: Bot) -> None:
+    """A key that is edited away loses the branch's commits, the other key keeps them."""
+    integration = await bot.integration()
+    for key in ("a", "b"):
+        await bot.experiment(key)
+    await tell(
+        bot,
+        integration,
+        pull("opened", 1, body="experiment_key: a, b"),
+        push("feature", 2, "One", "Two\n\nExperiment-Key: a"),
+        pull("edited", 3, body="experiment_key: b"),
+    )
+    assert await commits(bot, "a") == {"Two\n\nExperiment-Key: a": "message"}
+    assert await pushes_in_feed(bot, "a") == ["Two"]
+    assert await commits(bot, "b") == {"One": "branch", "Two\n\nExperiment-Key: a": "branch"}
+    await tell(bot, integration, pull("edited", 4, body="experiment_key: a"))
+    assert await commits(bot, "a") == {"One": "branch", "Two\n\nExperiment-Key: a": "message"}
+    assert await commits(bot, "b") == {}
+
+
+async def test_two_pull_requests_of_one_branch_share_its_commits(bot: Bot) -> None:
+    """A commit stays as long as one of them names the key."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    await tell(
+        bot,
+        integration,
+        pull("opened", 1),
+        pull("opened", 1, number=8, base="stable"),
+        push("feature", 2, "Shared"),
+        pull("edited", 3, body=None),
+    )
+    assert await commits(bot) == {"Shared": "branch"}
+    assert await pushes_in_feed(bot) == ["Shared"]
+    await tell(bot, integration, pull("edited", 4, number=8, base="stable", body=None))
+    assert await commits(bot) == {}
+
+
+@pytest.mark.parametrize("pull_first", [True, False], ids=["opened first", "opened last"])
+async def test_a_commit_on_two_branches(bot: Bot, pull_first: bool) -> None:
+    """A commit that was pushed elsewhere before belongs to the pull request's branch too."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    opened = pull("opened", 3, created_at=at(3))
+    both = [push("develop", 1, "Shared"), push("feature", 2, "Shared")]
+    await tell(bot, integration, *([opened, *both] if pull_first else [*both, opened]))
+    assert await commits(bot) == {"Shared": "branch"}
+    assert await pushes_in_feed(bot) == ["Shared"]
+
+
+async def test_a_commit_is_one_per_repository_and_host(bot: Bot) -> None:
+    """Two integrations that see one push make one commit; a fork has its own."""
+    first, second = await bot.integration(), await bot.integration()
+    await bot.experiment("a")
+    payload = push("main", 1, "One\n\nExperiment-Key: a")
+    for integration, guid in ((first, None), (second, None), (first, None)):
+        await bot.deliver(integration, "push", payload, guid=guid)
+    (item,) = (await bot.get("/api/v1/experiments/a/commits")).items
+    assert item["integration_id"] == first
+    assert await pushes_in_feed(bot) == ["One"]
+    forked = {**payload, "repository": FORK}
+    await bot.deliver(second, "push", forked)
+    items = (await bot.get("/api/v1/experiments/a/commits")).items
+    assert {item["repository"] for item in items} == {"acme/shop", "octo/shop"}
+
+
+async def test_a_commit_may_wait_for_its_experiment(bot: Bot) -> None:
+    """It stands among the unresolved links, by its subject, until the experiment exists."""
+    integration = await bot.integration()
+    await tell(bot, integration, push("main", 1, "Subject\n\nExperiment-Key: a"))
+    (waiting,) = (await bot.get("/api/v1/links/unresolved")).items
+    assert (waiting["kind"], waiting["title"], waiting["number"]) == ("commit", "Subject", None)
+    await bot.experiment("a")
+    assert (await bot.get("/api/v1/links/unresolved")).items == []
+    assert await commits(bot) == {"Subject\n\nExperiment-Key: a": "message"}
+
+
+ADDRESS = "jane.doe+git@mail.example.com"
+MESSAGES = [
+    f"Subject\n\nSigned-off-by: Jane Doe <{ADDRESS}>\nExperiment-Key: a",
+    f"Subject\n\nCo-authored-by: Jane <{ADDRESS}>\nExperiment-Key: a",
+    f"Mail {ADDRESS} about it\n\nExperiment-Key: a",
+    f"Reported by ({ADDRESS}), thanks\n\nExperiment-Key: a",
+    f"<{ADDRESS}>\n\nExperiment-Key: a",
+    f"Ask mailto:{ADDRESS}.\n\nExperiment-Key: a",
+]
+
+
+@on_one_engine
+@pytest.mark.parametrize("message", MESSAGES)
+async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> None:
+    """No list, feed or page shows them; the words around them stay."""
+    integration = await bot.integration()
+    await tell(bot, integration, push("main", 1, message))
+    unresolved = await bot.get("/api/v1/links/unresolved")
+    await bot.experiment("a")
+    for page in ("/api/v1/experiments/a/commits", "/api/v1/experiments/a/activity"):
+        answer = await bot.get(page)
+        assert "@" not in str(answer.body)
+    assert "@" not in str(unresolved.body)
+    (shown,) = await commits(bot)
+    assert "Experiment-Key: a" in shown
+
+
+@on_one_engine
+@pytest.mark.parametrize(
+    "author, expected",
+    [
+        ({"name": "Jane Doe", "email": ADDRESS}, "Jane Doe"),
+        ({"name": "Jane Doe", "email": ADDRESS, "username": "jane"}, "jane"),
+        ({"name": ADDRESS, "email": ADDRESS}, None),
+        ({"name": f"Jane <{ADDRESS}>", "email": ADDRESS}, "Jane"),
+        ({"name": "", "email": ADDRESS}, None),
+        (None, None),
+    ],
+)
+async def test_authors_have_names_and_no_addresses(bot: Bot, author: Any, expected: Any) -> None:
+    """The GitHub login where there is one, else the git name without any address in it."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    payload = push("main", 1, "One\n\nExperiment-Key: a")
+    payload["commits"][0]["author"] = author
+    payload["sender"] = None
+    payload["pusher"] = {"name": ADDRESS, "email": ADDRESS}
+    await tell(bot, integration, payload)
+    (item,) = (await bot.get("/api/v1/experiments/a/commits")).items
+    assert item["author"] == expected
+    feed = await bot.get("/api/v1/experiments/a/activity")
+    assert "@" not in str(item) + str(feed.body)
+
+
+async def test_a_large_push(bot: Bot) -> None:
+    """500 commits arrive in one delivery, each linked once, in the order of the walk."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    messages = [f"Commit {number}" for number in range(500)]
+    payload = push("feature", 2, *messages)
+    await tell(bot, integration, pull("opened", 1), payload, payload)
+    items = await bot.walk("/api/v1/experiments/a/commits", limit=200)
+    assert sorted(item["message"] for item in items) == sorted(messages)
+    assert (await bot.get("/api/v1/experiments/a")).body["counts"]["commits"] == 500
+    assert len(await pushes_in_feed(bot)) == 500
+
+
+@on_one_engine
+@pytest.mark.parametrize(
+    "blob",
+    ["x" * 60_000, "x@" * 1_500, "x@x." * 15_000, "<x" * 30_000, " " * 20_000, "- " * 30_000],
+    ids=lambda blob: repr(blob[:4]),
+)
+async def test_a_message_with_a_blob_is_read_quickly(bot: Bot, blob: str) -> None:
+    """Whatever somebody commits, it must not keep the other deliveries waiting."""
+    integration = await bot.integration()
+    message = f"Blob\n\n{blob}.\n\nExperiment-Key: a"
+    started = time.monotonic()
+    await tell(bot, integration, push("main", 1, message))
+    assert time.monotonic() - started < 1.5
+
+
+@on_one_engine
+@pytest.mark.parametrize("sha", ["", "not a sha!", "a" * 65, None])
+async def test_a_malformed_commit_is_left_out(bot: Bot, sha: Any) -> None:
+    """The other commits of the push count."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    payload = push("main", 1, "One\n\nExperiment-Key: a", "Two\n\nExperiment-Key: a")
+    payload["commits"][1]["id"] = sha
+    await tell(bot, integration, payload)
+    assert len(await commits(bot)) == 1
+
+
+STORY = [
+    lambda repo: push("feature", 0, "Before", repo=repo),
+    lambda repo: pull("opened", 1, repo=repo),
+    lambda repo: push("feature", 2, "Open", repo=repo),
+    lambda repo: pull("edited", 3, repo=repo, body="experiment_key: b"),
+    lambda repo: push("feature", 4, "For b", "Own\n\nExperiment-Key: a", repo=repo),
+    lambda repo: pull("edited", 5, repo=repo, body="experiment_key: a, b"),
+    lambda repo: pull("closed", 6, repo=repo, body="experiment_key: a, b", state="closed"),
+    lambda repo: push("feature", 7, "Too late", repo=repo),
+    lambda repo: push("other", 8, "Before", repo=repo),
+]
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(order=st.permutations(range(len(STORY))))
+async def test_commits_are_the_same_in_any_order(bot: Bot, order: list[int]) -> None:
+    """Which commits belong to an experiment does not depend on the order of arrival."""
+    for key in ("a", "b"):
+        await bot.put(f"/api/v1/experiments/{key}", {"name": key})
+    integration = await bot.integration()
+    name = f"acme/shop-{next(_numbers)}"
+    repo = payloads.repository(name)
+    await tell(bot, integration, *(STORY[position](repo) for position in order))
+    found = {}
+    for key in ("a", "b"):
+        items = await bot.walk(f"/api/v1/experiments/{key}/commits", limit=200)
+        mine = [item for item in items if item["repository"] == name]
+        found[key] = sorted((item["message"].split("\n")[0], item["linked_by"]) for item in mine)
+        news = await bot.walk(f"/api/v1/experiments/{key}/activity?type=commit.pushed", limit=200)
+        told = [item["summary"].partition(": ")[2] for item in news if item["repository"] == name]
+        assert sorted(told) == [message for message, _ in found[key]]
+    assert found == {
+        "a": [("Before", "branch"), ("For b", "branch"), ("Open", "branch"), ("Own", "message")],
+        "b": [("Before", "branch"), ("For b", "branch"), ("Open", "branch"), ("Own", "branch")],
+    }
+
+
+async def test_replays_change_nothing(bot: Bot) -> None:
+    """Running the handlers of any delivery again links and tells of nothing twice."""
+    integration = await bot.integration()
+    for key in ("a", "b"):
+        await bot.experiment(key)
+    await tell(bot, integration, *(deliver(REPO) for deliver in STORY))
+
+    async def known() -> list[Any]:
+        pages = ("commits", "activity", "pull-requests")
+        return [
+            await bot.walk(f"/api/v1/experiments/{key}/{page}") for key in "ab" for page in pages
+        ]
+
+    before = await known()
+    page = f"/api/v1/integrations/{integration}/deliveries"
+    for delivery in (await bot.get(page)).items:
+        answer = await bot.post(f"{page}/{delivery['id']}/replay")
+        assert (answer.status, answer.body["status"]) == (200, "processed")
+        assert await known() == before
+
+
+async def test_pushes_side_by_side(bot: Bot) -> None:
+    """Many pushes at once lose nothing."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    deliveries = [push("feature", 2, f"Commit {number}") for number in range(40)]
+    await tell(bot, integration, pull("opened", 1))
+    await asyncio.gather(*(tell(bot, integration, one) for one in deliveries))
+    assert len(await commits(bot)) == 40

@@ -1,0 +1,244 @@
+"""What the check says of a pull request, and which pull requests have one."""
+
+from typing import Any
+
+import pytest
+
+from bot import storage as store
+from bot.domain import refresh
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+
+KEY, OVER = "checkout-flow-v2", "old-banner"
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
+app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
+
+
+async def set_to(scene: Scene, **config: Any) -> None:
+    path = f"/api/v1/integrations/{scene.integration}"
+    answer = await scene.bot.patch(path, {"config": config})
+    assert answer.status == 200, answer.body
+    assert {name: answer.body["config"][name] for name in config} == config
+
+
+def shown(scene: Scene, sha: str) -> tuple[str, str, str, str] | None:
+    """Return what GitHub shows on a commit: conclusion, title, summary, address of the details.
+
+    A commit status has no summary.
+    """
+    if scene.is_app:
+        runs = scene.github.check_runs(REPOSITORY, sha)
+        if not runs:
+            return None
+        run = max(runs, key=lambda one: int(one["id"]))
+        output = run["output"]
+        return run["conclusion"], output["title"], output["summary"], run["details_url"]
+    statuses = scene.github.statuses(REPOSITORY, sha)
+    if not statuses:
+        return None
+    last = max(statuses, key=lambda one: int(one["id"]))
+    return last["state"], last["description"], "", last["target_url"]
+
+
+def check_of(scene: Scene, number: int) -> tuple[str, str, str, str] | None:
+    return shown(scene, scene.github.pull_payload(REPOSITORY, number)["head"]["sha"])
+
+
+HOW = (
+    "None is required. A pull request belongs to an experiment by a line such as "
+    "`experiment_key: checkout-flow-v2` in its description."
+)
+VERDICTS = {
+    "known": (
+        ("on", KEY, "success", f"Part of {KEY}"),
+        f"- `{KEY}` is active.",
+    ),
+    "unknown": (
+        ("on", "checkout-flow-v3", "action_required", "Unknown experiment: checkout-flow-v3"),
+        f"- No experiment has the key `checkout-flow-v3`. Did you mean `{KEY}`?\n\n"
+        "Correct the key in the description, or create the experiment.",
+    ),
+    "known and unknown": (
+        ("always", f"{KEY}, nope", "action_required", "Unknown experiment: nope"),
+        "- No experiment has the key `nope`.\n\n"
+        "Correct the key in the description, or create the experiment.",
+    ),
+    "over": (
+        ("on", f"{KEY}, {OVER}", "success", f"Warning: {OVER} is completed"),
+        f"- `{KEY}` is active.\n- `{OVER}` is completed.\n\n⚠️ Merge this to take out what is left "
+        "of an experiment that is over. To try something else, name an experiment that is still "
+        "under way.",
+    ),
+    "none, always": (("always", "", "success", "No experiment is named"), HOW),
+    "none, required": (
+        (
+            *("required", "", "failure"),
+            "No experiment is named, and this repository requires one",
+        ),
+        "Add a line such as `experiment_key: checkout-flow-v2` to the description.",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", VERDICTS)
+async def test_verdict(scene: Scene, case: str) -> None:
+    (setting, keys, conclusion, title), summary = VERDICTS[case]
+    await set_to(scene, check=setting)
+    await scene.bot.experiment(KEY, status="active", owner="growth")
+    await scene.bot.experiment(OVER, status="completed")
+    number = await scene.open(f"experiment_key: {keys}" if keys else "")
+    await scene.work()
+    details = f"{scene.bot.services.settings.public_url}/pull-requests/{REPOSITORY}/{number}"
+    if not scene.is_app:
+        conclusion = "success" if conclusion == "success" else "failure"
+        summary = ""
+    assert check_of(scene, number) == (conclusion, title, summary, details)
+
+
+@sqlite_only
+async def test_archived_is_over_as_well(scene: Scene) -> None:
+    await scene.bot.experiment(KEY, status="archived")
+    number = await scene.open(f"experiment_key: {KEY}")
+    await scene.work()
+    found = check_of(scene, number)
+    assert found is not None and found[:2] == ("success", f"Warning: {KEY} is archived")
+
+
+@sqlite_only
+async def test_no_check_where_none_is_named(scene: Scene) -> None:
+    """With `on` a pull request that names none has no check, nor has one that no longer does."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    linked = await scene.open(f"experiment_key: {KEY}")
+    await scene.work()
+    assert check_of(scene, number) is None
+    scene.clock.ahead += 5
+    scene.github.edit_pull(REPOSITORY, linked, body="")
+    await scene.tell("edited", linked)
+    await scene.work()
+    found = check_of(scene, linked)
+    assert found is not None and found[0] in ("neutral", "success")
+    assert found[1] == "No experiment is named any more"
+    scene.clock.ahead += 5
+    scene.github.push(REPOSITORY, linked, "c" * 40)
+    await scene.tell("synchronize", linked)
+    await scene.work()
+    assert check_of(scene, linked) is None
+
+
+EVENTS = {
+    "pushed": ("synchronize", {"head_sha": "c" * 40}),
+    "reopened": ("reopened", {"state": "open"}),
+    "ready": ("ready_for_review", {"draft": False}),
+    "retargeted": ("edited", {"base_ref": "release/2.0"}),
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize("setting", ["always", "required"])
+@sqlite_only
+async def test_every_open_pull_request_has_it(scene: Scene, setting: str, event: str) -> None:
+    """From forks, too; and where the first one was lost, whatever comes next sets it."""
+    await set_to(scene, check=setting)
+    number = scene.github.open_pull(
+        REPOSITORY,
+        title="From a fork",
+        body="",
+        author="mallory",
+        head_repo="mallory/shop",
+        draft=event == "ready",
+    ).number
+    action, change = EVENTS[event]
+    if event == "reopened":
+        scene.github.edit_pull(REPOSITORY, number, state="closed")
+        await scene.tell("closed", number)
+        await scene.work()
+        assert check_of(scene, number) is None
+    else:
+        await scene.tell("opened", number)
+        if event == "pushed":
+            await scene.work()
+            assert check_of(scene, number) is not None
+        for one in await scene.actions("?status=pending"):  # as if it had failed for good
+            await scene.bot.services.database.write(
+                lambda tx, id=one["id"]: store.actions.change(  # type: ignore[misc]
+                    tx, id, status="failed", collapse=None, finished_at=1
+                )
+            )
+    scene.clock.ahead += 5
+    scene.github.edit_pull(REPOSITORY, number, **change)
+    await scene.tell(action, number)
+    await scene.work()
+    found = check_of(scene, number)
+    assert found is not None
+    assert found[0] == ("success" if setting == "always" else "failure")
+    # What is there already is not set again.
+    writes = len(scene.github.writes())
+    scene.clock.ahead += 5
+    await scene.tell("labeled", number)
+    await scene.work()
+    assert len(scene.github.writes()) == writes
+    assert scene.comments(number) == []
+
+
+async def test_the_setting_is_switched_on_later(scene: Scene) -> None:
+    """Open pull requests get the check then, in steps, the newest first; closed ones do not."""
+    numbers = [await scene.open("") for _ in range(4)]
+    scene.github.edit_pull(REPOSITORY, numbers[0], state="closed")
+    scene.clock.ahead += 5
+    await scene.tell("closed", numbers[0])
+    await scene.work()
+    assert scene.github.requests == []
+    refresh.STEP, step = 2, refresh.STEP
+    try:
+        await set_to(scene, check="required")
+        await scene.work()
+    finally:
+        refresh.STEP = step
+    verdicts = [found and found[0] for found in (check_of(scene, one) for one in numbers)]
+    assert verdicts == [None, "failure", "failure", "failure"]
+    order = [one["number"] for one in await scene.actions("?kind=check")]
+    assert order == [numbers[1], numbers[2], numbers[3]]  # the list is newest first
+    await set_to(scene, check="always")
+    await scene.work()
+    verdicts = [found and found[0] for found in (check_of(scene, one) for one in numbers)]
+    assert verdicts == [None, "success", "success", "success"]
+    writes = len(scene.github.writes())
+    await set_to(scene, check="off")
+    await set_to(scene, comments="off")
+    await scene.work()
+    assert len(scene.github.writes()) == writes
+
+
+@sqlite_only
+@token_only
+async def test_the_setting_that_counts_is_that_of_who_saw_it_first(scene: Scene) -> None:
+    """Another integration that requires it on its own pull requests requires it not on these."""
+    scene.github.add_token("ghp_another", "another")
+    second = await scene.bot.integration(config={"token": "ghp_another", "check": "required"})
+    number = await scene.open("")
+    answer = await scene.bot.deliver(second, "pull_request", scene.payload("opened", number))
+    assert answer.body == {"processed": True}
+    scene.github.push(REPOSITORY, number, "d" * 40)
+    await scene.bot.deliver(second, "pull_request", scene.payload("synchronize", number))
+    await scene.work()
+    assert scene.github.writes() == [] and await scene.actions() == []
+
+
+@sqlite_only
+@app_only
+async def test_the_button_of_a_check_that_all_have(scene: Scene) -> None:
+    await set_to(scene, check="always")
+    number = await scene.open("")
+    await scene.work()
+    sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    payload = {
+        "action": "rerequested",
+        "check_run": {"name": "experiment-bot", "head_sha": sha},
+        "repository": scene.github.repository_payload(REPOSITORY),
+        "installation": {"id": INSTALLATION},
+    }
+    await scene.bot.deliver(scene.integration, "check_run", payload)
+    await scene.work()
+    runs = scene.github.check_runs(REPOSITORY, sha)
+    assert [one["conclusion"] for one in runs] == ["success", "success"]

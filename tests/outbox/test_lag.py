@@ -1,0 +1,436 @@
+"""GitHub's API lags behind its deliveries: what one has just named, it may not know for a while.
+
+Within a minute that is waited for, without a word and without keeping anything else; after it the
+answer stands. And what people have shut, a conversation or a repository, is waited for.
+"""
+
+from typing import Any
+
+import pytest
+
+from tests.github import MINT, Fault
+from tests.kit.outbound import REPOSITORY, Scene
+
+KEY = "checkout-flow-v2"
+LINE = f"experiment_key: {KEY}"
+REPO = "/repos/{owner}/{repo}"
+COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
+COMMENT = f"GET {REPO}/issues/comments/{{comment_id}}"
+REACTIONS = f"POST {REPO}/issues/comments/{{comment_id}}/reactions"
+PERMISSION = f"GET {REPO}/collaborators/{{username}}/permission"
+STATUSES = f"POST {REPO}/statuses/{{sha}}"
+RUNS = f"POST {REPO}/check-runs"
+PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
+TAKE_LABEL = f"DELETE {REPO}/issues/{{issue_number}}/labels/{{name}}"
+EDIT = f"PATCH {REPO}/issues/comments/{{comment_id}}"
+ISSUES = f"POST {REPO}/issues"
+PULL = f"GET {REPO}/pulls/{{pull_number}}"
+NOT_FOUND = {"message": "Not Found"}
+NO_COMMIT = {"message": "No commit found for SHA: 52c4947c1c02cb11fd0aaf83b8e7daf846f9edbd"}
+NO_REF = {"message": "No commit found for the ref refs/heads/main"}
+INVALID = {
+    "message": "Validation Failed",
+    "errors": [{"resource": "Status", "code": "invalid", "field": "sha"}],
+}
+
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
+app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
+
+
+def lag(
+    scene: Scene,
+    template: str,
+    times: int | None = 3,
+    status: int = 404,
+    body: dict[str, Any] | None = None,
+) -> Fault:
+    """Let GitHub not know what a call is about, so many times."""
+    return scene.github.fail(
+        Fault("status", template, times=times, status=status, body=body or NOT_FOUND)
+    )
+
+
+async def last_error(scene: Scene) -> Any:
+    answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
+    return answer.body["last_error"]
+
+
+async def take_line_out(scene: Scene, number: int) -> None:
+    scene.clock.ahead += 1
+    scene.github.edit_pull(REPOSITORY, number, body="-")
+    await scene.tell("edited", number)
+    await scene.work()
+
+
+async def commands(scene: Scene) -> list[dict[str, Any]]:
+    return await scene.bot.walk("/api/v1/commands")
+
+
+# --- Comment, check and label
+
+
+async def test_what_github_does_not_know_yet_is_waited_for(scene: Scene) -> None:
+    check = RUNS if scene.is_app else STATUSES
+    faults = [
+        lag(scene, COMMENTS),
+        lag(scene, PUT_LABEL),
+        lag(scene, check, status=422, body=NO_COMMIT),
+    ]
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    waiting = await scene.actions("?status=pending")
+    assert {one["kind"] for one in waiting} == {"status_comment", "check", "label"}
+    assert all("404" in one["last_error"] or "422" in one["last_error"] for one in waiting)
+    assert await last_error(scene) is None
+    await scene.pass_time(30, 1)
+    assert [one.used for one in faults] == [3, 3, 3]
+    assert len(scene.comments(number)) == 1
+    assert scene.check(number) == "success"
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@pytest.mark.parametrize("body", [NO_COMMIT, NO_REF, INVALID])
+async def test_a_commit_that_github_never_knows(scene: Scene, body: dict[str, Any]) -> None:
+    fault = lag(scene, RUNS if scene.is_app else STATUSES, None, 422, body)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    await scene.pass_time(50, 1)
+    (check,) = await scene.actions("?kind=check")
+    assert check["status"] == "pending"
+    await scene.pass_time(40, 1)
+    (check,) = await scene.actions("?kind=check")
+    assert check["status"] == "failed" and "422" in check["last_error"]
+    assert 5 <= fault.used <= 8
+    assert f"#{number}" in await last_error(scene)
+    # Nothing else had to wait for it.
+    assert len(scene.comments(number)) == 1
+    # Somebody who tries it again is told at once.
+    await scene.bot.post(f"/api/v1/actions/{check['id']}/retry")
+    await scene.work()
+    assert (await scene.actions("?kind=check"))[0]["status"] == "failed"
+
+
+@sqlite_only
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_comment_that_github_does_not_find_is_not_written_twice(
+    scene: Scene, times: int
+) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lag(scene, EDIT, times)
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await scene.work()
+    await scene.pass_time(40, 1)
+    assert fault.used == times
+    (comment,) = scene.comments(number)
+    assert "active" in comment
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@pytest.mark.parametrize("times", [1, 4])
+async def test_a_label_is_taken_off_once_github_knows(scene: Scene, times: int) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lag(scene, TAKE_LABEL, times)
+    await take_line_out(scene, number)
+    await scene.pass_time(40, 1)
+    assert fault.used == times
+    assert scene.github.labels_of(REPOSITORY, number) == []
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+async def test_a_label_that_somebody_took_off_is_not_asked_for_again(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.repository(REPOSITORY).issues[number].labels.clear()
+    await take_line_out(scene, number)
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+
+
+@sqlite_only
+@token_only
+async def test_what_is_missing_for_good_says_so_with_its_remedy(scene: Scene) -> None:
+    lag(scene, COMMENTS, None)
+    await scene.bot.experiment(KEY)
+    await scene.open(LINE)
+    await scene.pass_time(90, 1)
+    (comment,) = await scene.actions("?kind=status_comment")
+    assert comment["status"] == "failed"
+    assert "does not exist, or the credential does not reach it" in comment["last_error"]
+
+
+@sqlite_only
+@token_only
+async def test_other_refusals_stand_at_once(scene: Scene) -> None:
+    lag(scene, COMMENTS, None, 422, {"message": "Validation Failed"})
+    lag(scene, STATUSES, None, 422, {"message": "This SHA and context has reached the maximum"})
+    await scene.bot.experiment(KEY)
+    await scene.open(LINE)
+    await scene.work()
+    assert len(await scene.actions("?status=failed")) == 2
+
+
+@sqlite_only
+@token_only
+async def test_nothing_else_of_the_queue_waits(scene: Scene) -> None:
+    """Neither other pull requests nor the rest of the same, and it is no outage either."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE, tell=False)
+    lag(scene, STATUSES, None, 422, NO_COMMIT)
+    lag(scene, COMMENTS, None)
+    await scene.tell("opened", number)
+    await scene.work()
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+    comment = await scene.say(number, f"/experiment pause {KEY}")
+    assert scene.reactions(comment) == ["eyes", "rocket"]
+    others = [await scene.open(LINE) for _ in range(3)]
+    await scene.work()
+    assert all(scene.github.labels_of(REPOSITORY, other) == ["experiment"] for other in others)
+
+
+@sqlite_only
+@token_only
+async def test_the_minute_counts_from_the_newest_delivery(scene: Scene) -> None:
+    """What has waited for something else for long is asked for a minute from the last push on."""
+    lag(scene, STATUSES, None, 422, NO_COMMIT)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    await scene.pass_time(40, 1)
+    scene.github.push(REPOSITORY, number, "b" * 40)
+    await scene.tell("synchronize", number)
+    await scene.pass_time(40, 1)
+    (check,) = await scene.actions("?kind=check")
+    assert check["status"] == "pending"
+    scene.github.heal()
+    await scene.pass_time(31, 1)
+    assert scene.check(number) == "success"
+
+
+@sqlite_only
+@token_only
+async def test_a_limit_in_between(scene: Scene) -> None:
+    lag(scene, COMMENTS, 2)
+    scene.github.fail(Fault("drop_before", COMMENTS))
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.pass_time(60, 2)
+    assert len(scene.comments(number)) == 1
+
+
+@sqlite_only
+@app_only
+async def test_a_repository_and_an_installation_right_after_creation(scene: Scene) -> None:
+    """The installation is looked up and its token minted before GitHub knows of either."""
+    lookup = lag(scene, f"GET {REPO}/installation", 2)
+    mint = lag(scene, MINT, 2)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE, tell=False)
+    payload = scene.payload("opened", number)
+    del payload["installation"]
+    await scene.bot.deliver(scene.integration, "pull_request", payload)
+    await scene.pass_time(60, 2)
+    assert (lookup.used, mint.used) == (2, 2)
+    assert len(scene.comments(number)) == 1 and scene.check(number) == "success"
+    assert await last_error(scene) is None
+
+
+# --- Commands
+
+
+@sqlite_only
+@pytest.mark.parametrize("template", [COMMENT, PERMISSION, PULL, COMMENTS, ISSUES])
+async def test_a_command_is_carried_out_once_github_knows(scene: Scene, template: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("", tell=False)
+    fault = lag(scene, template)
+    text = f'/experiment link {KEY}\n/experiment issue "T" key={KEY}\n/experiment status {KEY}'
+    comment = await scene.say(number, text)
+    await scene.pass_time(60, 1)
+    assert fault.used == 3
+    assert [one["status"] for one in await commands(scene)] == ["done"] * 3
+    assert scene.reactions(comment) == ["eyes", "rocket"]
+    assert len(scene.replies(number)) == 1 and len(scene.github.issues(REPOSITORY)) == 1
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@pytest.mark.parametrize("status", [403, 404, 410, 422, 500, 502])
+@pytest.mark.parametrize("times", [1, 2, None])
+@token_only
+async def test_a_sign_that_cannot_be_set_stops_nothing(
+    scene: Scene, status: int, times: int | None
+) -> None:
+    await scene.bot.experiment(KEY, status="active")
+    number = await scene.open("")
+    lag(scene, REACTIONS, times, status, {"message": "No."})
+    await scene.say(number, f"/experiment pause {KEY}\n/experiment link nope")
+    assert [one["status"] for one in await commands(scene)] == ["refused", "done"]
+    found = await scene.bot.get(f"/api/v1/experiments/{KEY}")
+    assert found.body["status"] == "paused"
+    assert len(scene.replies(number)) == 1
+    await scene.pass_time(120, 10)
+    assert len(scene.replies(number)) == 1
+    assert "failed" not in {one["status"] for one in await scene.actions()}
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("kind", "times"), [("status", 1), ("status", 2), ("status", 5), ("drop_before", 1)]
+)
+async def test_both_signs_are_there_once_they_can_be_set(
+    scene: Scene, kind: str, times: int
+) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    fault = Fault(kind, REACTIONS, times=times, status=404, body=NOT_FOUND)
+    scene.github.fail(fault)
+    comment = await scene.say(number, f"/experiment link {KEY}")
+    assert [one["status"] for one in await commands(scene)] == ["done"]
+    await scene.pass_time(40, 1)
+    assert fault.used == times
+    assert sorted(scene.reactions(comment)) == ["eyes", "rocket"]
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+async def test_nothing_waits_for_the_last_sign(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    fault = Fault("status", REACTIONS, times=2, after=1, status=404, body=NOT_FOUND)
+    scene.github.fail(fault)
+    comment = await scene.say(number, f"/experiment link {KEY}")
+    assert scene.reactions(comment) == ["eyes"]
+    assert scene.check(number) == "success"
+    await scene.pass_time(40, 1)
+    assert sorted(scene.reactions(comment)) == ["eyes", "rocket"]
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+
+
+@sqlite_only
+async def test_a_deleted_comment_counts_as_deleted_after_a_minute(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    comment = await scene.say(number, f"/experiment link {KEY}", work=False)
+    scene.github.delete_comment(comment)
+    await scene.work()
+    await scene.pass_time(55, 1)
+    assert [one["status"] for one in await commands(scene)] == ["pending"]
+    await scene.pass_time(7, 1)
+    (command,) = await commands(scene)
+    assert (command["status"], command["allowed"]) == ("refused", False)
+    assert "deleted" in command["result"]
+    assert scene.replies(number) == []
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@token_only
+@pytest.mark.parametrize("change", ["text", "author"])
+async def test_a_comment_that_is_not_as_delivered_runs_nothing(scene: Scene, change: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    comment = await scene.say(number, f"/experiment link {KEY}", work=False)
+    known = scene.github.repository(REPOSITORY).comments[comment]
+    if change == "text":
+        known.body = f"> /experiment link {KEY}"
+    else:
+        scene.github.add_user("sam")
+        known.author = "sam"
+    await scene.work()
+    (command,) = await commands(scene)
+    assert command["status"] == "refused" and "edited" in command["result"]
+    assert scene.reactions(comment) == [] and scene.replies(number) == []
+    assert await scene.bot.walk(f"/api/v1/experiments/{KEY}/pull-requests") == []
+
+
+@sqlite_only
+@token_only
+async def test_commands_keep_their_order(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    lag(scene, COMMENT)
+    await scene.say(number, f"/experiment link {KEY}")
+    scene.clock.ahead += 1
+    await scene.say(number, f"/experiment unlink {KEY}")
+    await scene.pass_time(60, 1)
+    assert [one["status"] for one in await commands(scene)] == ["done", "done"]
+    assert await scene.bot.walk(f"/api/v1/experiments/{KEY}/pull-requests") == []
+
+
+@sqlite_only
+@token_only
+async def test_an_issue_ordered_by_the_api_is_refused_at_once(scene: Scene) -> None:
+    """No delivery has named that repository, but somebody who waits for the answer."""
+    await scene.bot.experiment(KEY)
+    lag(scene, ISSUES, None)
+    working = scene.work_on()
+    answer = await scene.issue(KEY)
+    working.cancel()
+    assert answer.status == 502 and "404" in answer.body["detail"]
+
+
+# --- Locked and archived
+
+
+@sqlite_only
+async def test_a_locked_conversation_is_waited_for(scene: Scene) -> None:
+    await scene.bot.experiment(KEY, status="active")
+    number = await scene.open(LINE)
+    item = scene.github.repository(REPOSITORY).issues[number]
+    item.locked = True
+    await scene.pass_time(3600, 60)
+    (waiting,) = await scene.actions("?kind=status_comment")
+    assert waiting["status"] == "pending" and "locked" in waiting["last_error"]
+    assert scene.check(number) == "success"
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+    comment = await scene.say(number, f"/experiment status {KEY}")
+    assert scene.reactions(comment) == ["eyes", "rocket"]
+    assert [one["status"] for one in await commands(scene)] == ["done"]
+    assert await last_error(scene) is None
+    tried = len(scene.github.writes(COMMENTS))
+    assert tried <= 12
+    item.locked = False
+    await scene.pass_time(3700, 300)
+    assert len(scene.comments(number)) == 3  # what was said, the reply and the status comment
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+
+
+@sqlite_only
+async def test_an_archived_repository_is_waited_for(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    scene.github.repository(REPOSITORY).archived = True
+    await scene.pass_time(3600, 60)
+    actions = await scene.actions()
+    assert {one["status"] for one in actions} == {"pending"}
+    assert all("archived" in one["last_error"] for one in actions)
+    scene.github.repository(REPOSITORY).archived = False
+    await scene.pass_time(3700, 300)
+    assert len(scene.comments(number)) == 1 and scene.check(number) == "success"
+
+
+@sqlite_only
+@token_only
+async def test_a_repository_that_stays_archived_is_given_up(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    await scene.open(LINE)
+    scene.github.repository(REPOSITORY).archived = True
+    await scene.pass_time(4 * 86_400, 1800)
+    actions = await scene.actions()
+    assert {one["status"] for one in actions} == {"failed"}
+    assert all("three days" in one["last_error"] for one in actions)

@@ -1,0 +1,444 @@
+"""GitHub's answers get lost, and things change meanwhile: what it shows in the end is right.
+
+A call whose answer is lost may have been carried out or not. Either way what is owed next, be it
+what was there before, is written, once, and nothing is written that is not owed any more.
+"""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.github import Fault, GitHub, secondary_limit
+from tests.kit import outbound
+from tests.kit.outbound import INSTALLATION, REPOSITORY, TOKEN, Scene
+from tests.kit.processes import Process
+from tests.kit.running import eventually
+
+KEY = "checkout-flow-v2"
+LINE = f"experiment_key: {KEY}"
+WRONG = f"{LINE}, no-such-key"
+REPO = "/repos/{owner}/{repo}"
+COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
+EDIT = f"PATCH {REPO}/issues/comments/{{comment_id}}"
+STATUSES = f"POST {REPO}/statuses/{{sha}}"
+RUNS = f"POST {REPO}/check-runs"
+EDIT_RUN = f"PATCH {REPO}/check-runs/{{check_run_id}}"
+PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
+TAKE_LABEL = f"DELETE {REPO}/issues/{{issue_number}}/labels/{{name}}"
+ALL_KINDS = ("drop_after", "timeout_after", "status_after", "drop_before", "status", "garbage")
+
+sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
+app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
+each_kind = pytest.mark.parametrize("kind", ALL_KINDS)
+
+
+def lose(scene: Scene, kind: str, template: str, times: int | None = 1) -> Fault:
+    """Let a call be carried out and its answer be lost (`…_after`), or be lost itself."""
+    return scene.github.fail(Fault(kind, template, times=times, status=502, seconds=0.1))
+
+
+async def edit(scene: Scene, number: int, body: str) -> None:
+    """Change the description, and deliver it."""
+    scene.clock.ahead += 1
+    scene.github.edit_pull(REPOSITORY, number, body=body)
+    await scene.tell("edited", number)
+
+
+async def settle(scene: Scene) -> None:
+    await scene.pass_time(120, 20)
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+
+
+# --- A state that goes back
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+async def test_a_check_that_went_back(scene: Scene, kind: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    assert scene.check(number) == "success"
+    fault = lose(scene, kind, EDIT_RUN if scene.is_app else STATUSES)
+    await edit(scene, number, WRONG)
+    await scene.work()
+    assert fault.used == 1
+    assert (scene.check(number) == "success") is (kind == "drop_before")
+    await edit(scene, number, LINE)
+    await settle(scene)
+    assert scene.check(number) == "success"
+    assert "no-such-key" not in scene.comments(number)[0]
+    if scene.is_app:
+        sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+        assert len(scene.github.check_runs(REPOSITORY, sha)) == 1
+
+
+@sqlite_only
+@each_kind
+async def test_a_comment_that_went_back(scene: Scene, kind: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    before = scene.comments(number)
+    fault = lose(scene, kind, EDIT)
+    await edit(scene, number, WRONG)
+    await scene.work()
+    assert fault.used == 1
+    await edit(scene, number, LINE)
+    await settle(scene)
+    assert scene.comments(number) == before
+
+
+@sqlite_only
+@each_kind
+async def test_a_label_that_came_back(scene: Scene, kind: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lose(scene, kind, TAKE_LABEL)
+    await edit(scene, number, "-")
+    await scene.work()
+    assert fault.used == 1
+    await edit(scene, number, LINE)
+    await settle(scene)
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+
+
+@sqlite_only
+@each_kind
+async def test_a_label_that_went_again(scene: Scene, kind: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("-")
+    fault = lose(scene, kind, PUT_LABEL)
+    await edit(scene, number, LINE)
+    await scene.work()
+    assert fault.used == 1
+    await edit(scene, number, "-")
+    await settle(scene)
+    assert scene.github.labels_of(REPOSITORY, number) == []
+
+
+@sqlite_only
+@pytest.mark.parametrize("what", ["comment", "check", "label"])
+@pytest.mark.parametrize("again", ["by itself", "retried", "replaced"])
+async def test_what_was_given_up_after_three_days(scene: Scene, again: str, what: str) -> None:
+    """The outcome is unknown still, however the next attempt comes about."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    before = scene.comments(number)
+    check = EDIT_RUN if scene.is_app else STATUSES
+    lost = lose(scene, "status_after", {"comment": EDIT, "check": check, "label": TAKE_LABEL}[what])
+    await edit(scene, number, "-")
+    await scene.work()
+    assert lost.used == 1
+    scene.github.down = True
+    if again != "by itself":
+        await scene.pass_time(4 * 86_400, 1800)
+        assert await scene.actions("?status=failed")
+    scene.github.heal()
+    if again == "retried":
+        for action in await scene.actions("?status=failed"):
+            await scene.bot.post(f"/api/v1/actions/{action['id']}/retry")
+    await edit(scene, number, LINE)
+    await scene.pass_time(7200, 300)
+    assert scene.comments(number) == before
+    assert scene.check(number) == "success"
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+
+
+@sqlite_only
+@token_only
+async def test_a_first_comment_given_up_is_found_again(scene: Scene) -> None:
+    lose(scene, "drop_after", COMMENTS)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.down = True
+    await scene.pass_time(4 * 86_400, 1800)
+    assert "failed" in {one["status"] for one in await scene.actions("?kind=status_comment")}
+    scene.github.heal()
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await scene.pass_time(7200, 300)
+    (comment,) = scene.comments(number)
+    assert "active" in comment
+
+
+@sqlite_only
+@app_only
+@pytest.mark.parametrize("kind", ["drop_after", "drop_before"])
+async def test_a_check_set_again_whose_answer_is_lost(scene: Scene, kind: str) -> None:
+    """The newest check run is what GitHub shows, so that is what has to be right."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    lose(scene, kind, RUNS)
+    payload = {
+        "action": "rerequested",
+        "check_run": {"name": "experiment-bot", "head_sha": sha},
+        "repository": scene.github.repository_payload(REPOSITORY),
+        "installation": {"id": INSTALLATION},
+    }
+    await scene.bot.deliver(scene.integration, "check_run", payload)
+    await scene.work()
+    await edit(scene, number, WRONG)
+    await settle(scene)
+    assert scene.check(number) == "action_required"
+    await edit(scene, number, LINE)
+    await settle(scene)
+    assert scene.check(number) == "success"
+
+
+@sqlite_only
+async def test_a_new_head_while_the_old_ones_answer_is_lost(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    old = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    lose(scene, "drop_after", EDIT_RUN if scene.is_app else STATUSES)
+    await edit(scene, number, WRONG)
+    await scene.work()
+    scene.github.push(REPOSITORY, number, "c" * 40)
+    await scene.tell("synchronize", number)
+    await edit(scene, number, LINE)
+    await settle(scene)
+    assert scene.check(number) == "success"
+    # And back to the commit of which nobody knew.
+    scene.clock.ahead += 1
+    scene.github.push(REPOSITORY, number, old)
+    await scene.tell("synchronize", number)
+    await settle(scene)
+    assert scene.check(number) == "success"
+
+
+@sqlite_only
+async def test_a_limit_between_two_calls(scene: Scene) -> None:
+    """One label is off, the other not yet on, when what is wanted goes back."""
+    path = f"/api/v1/integrations/{scene.integration}"
+    await scene.bot.experiment(KEY)
+    await scene.bot.experiment("another-key")
+    number = await scene.open(LINE)
+    await scene.work()
+    await scene.bot.patch(path, {"config": {"label": "growth"}})
+    # A link that goes and comes back has the label looked at.
+    scene.github.fail(secondary_limit(60, template=PUT_LABEL))
+    await edit(scene, number, f"{LINE}, another-key")
+    await scene.work()
+    assert scene.github.labels_of(REPOSITORY, number) == []
+    await scene.bot.patch(path, {"config": {"label": "experiment"}})
+    await settle(scene)
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+
+
+# --- What is not owed any more
+
+
+@each_kind
+@sqlite_only
+async def test_a_first_comment_when_the_key_line_goes(scene: Scene, kind: str) -> None:
+    fault = lose(scene, kind, COMMENTS)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    await scene.pass_time(3, 3)  # the check comes first
+    assert fault.used == 1
+    await edit(scene, number, "-")
+    await settle(scene)
+    if kind.endswith("_after"):
+        (comment,) = scene.comments(number)
+        assert "no longer linked" in comment
+    else:
+        assert scene.comments(number) == []
+        assert len(scene.github.writes(COMMENTS)) == 1
+    await edit(scene, number, LINE)
+    await settle(scene)
+    (comment,) = scene.comments(number)
+    assert KEY in comment and "no longer" not in comment
+
+
+@each_kind
+@sqlite_only
+async def test_a_first_check_when_the_key_line_goes(scene: Scene, kind: str) -> None:
+    fault = lose(scene, kind, RUNS if scene.is_app else STATUSES)
+    await scene.bot.experiment(KEY)
+    number = await scene.open(WRONG)
+    await scene.work()
+    assert fault.used == 1
+    await edit(scene, number, "-")
+    await settle(scene)
+    sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    if scene.is_app and not kind.endswith("_after"):
+        assert scene.check(number) is None
+    else:
+        assert scene.check(number) in ("neutral", "success")
+    assert len(scene.github.check_runs(REPOSITORY, sha)) <= 1
+    await edit(scene, number, WRONG)
+    await settle(scene)
+    assert scene.check(number) in ("action_required", "failure")
+    assert len(scene.github.check_runs(REPOSITORY, sha)) <= 1
+
+
+@sqlite_only
+@app_only
+async def test_a_check_on_a_new_head_when_the_key_line_goes(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    fault = lose(scene, "drop_before", RUNS)
+    scene.github.push(REPOSITORY, number, "c" * 40)
+    await scene.tell("synchronize", number)
+    await scene.work()
+    assert fault.used == 1
+    await edit(scene, number, "-")
+    await settle(scene)
+    assert scene.github.check_runs(REPOSITORY, "c" * 40) == []
+
+
+@sqlite_only
+@token_only
+async def test_a_deleted_comment_is_not_made_to_say_that_nothing_is_linked(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.delete_comment(scene.github.comments(REPOSITORY, number)[0]["id"])
+    await edit(scene, number, "-")
+    await settle(scene)
+    assert scene.comments(number) == []
+    answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
+    assert answer.body["last_error"] is None
+    await edit(scene, number, LINE)
+    await settle(scene)
+    assert len(scene.comments(number)) == 1
+
+
+# --- Once
+
+
+@sqlite_only
+@each_kind
+async def test_a_comment_made_anew_is_made_once(scene: Scene, kind: str) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.delete_comment(scene.github.comments(REPOSITORY, number)[0]["id"])
+    fault = lose(scene, kind, COMMENTS)
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await settle(scene)
+    assert fault.used == 1
+    (comment,) = scene.comments(number)
+    assert "active" in comment
+
+
+@sqlite_only
+@each_kind
+async def test_a_comment_that_is_written_once_stays_so(scene: Scene, kind: str) -> None:
+    path = f"/api/v1/integrations/{scene.integration}"
+    await scene.bot.patch(path, {"config": {"comments": "once"}})
+    await scene.bot.experiment(KEY, status="draft")
+    lose(scene, kind, COMMENTS)
+    number = await scene.open(LINE)
+    await settle(scene)
+    (comment,) = scene.comments(number)
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await settle(scene)
+    assert scene.comments(number) == [comment]
+    await scene.bot.patch(path, {"config": {"comments": "on"}})
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "paused"})
+    await settle(scene)
+    assert "paused" in scene.comments(number)[0] and len(scene.comments(number)) == 1
+
+
+@sqlite_only
+@token_only
+async def test_pressed_again_while_a_call_fails(scene: Scene) -> None:
+    """What the button asked for is done by whatever comes to stand for it."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    before = len(scene.github.writes(STATUSES))
+    sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    slow = Fault("timeout_before", STATUSES, seconds=0.5)
+    scene.github.fail(slow)
+    payload = {
+        "action": "rerequested",
+        "check_run": {"name": "experiment-bot", "head_sha": sha},
+        "repository": scene.github.repository_payload(REPOSITORY),
+    }
+    await scene.bot.deliver(scene.integration, "check_run", payload)
+    working = scene.work_on()
+
+    async def is_under_way() -> bool:
+        return slow.used > 0
+
+    await eventually(is_under_way)
+    await edit(scene, number, WRONG)
+    await edit(scene, number, LINE)
+    working.cancel()
+    await settle(scene)
+    assert len([one for one in scene.github.writes(STATUSES)[before:] if one.status == 201]) == 1
+
+
+# --- The process dies
+
+
+STEPS = [EDIT, STATUSES, TAKE_LABEL]
+
+
+@sqlite_only
+@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
+async def test_killed_before_the_answer_was_kept(engine: str, tmp_path: Path, kind: str) -> None:
+    github = await outbound.github_for("token")
+    made = [github.open_pull(REPOSITORY, title="T", body=LINE) for _ in STEPS]
+    numbers = [one.number for one in made]
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        bot = Process(tmp_path / "data", session, GITHUB_API_URLS=github.url)
+        await bot.start()
+        try:
+            integration = await bot.integration(
+                config={"token": TOKEN, "webhook_secret": outbound.SECRET}
+            )
+            await bot.experiment(KEY)
+            for number in numbers:
+                await _tell(bot, github, integration, number, "opened")
+            await eventually(lambda: _all_done(bot), 60)
+            before = [github.comments(REPOSITORY, number)[0]["body"] for number in numbers]
+            for number, template in zip(numbers, STEPS, strict=True):
+                fault = github.fail(Fault(kind, template, seconds=60))
+                github.edit_pull(REPOSITORY, number, body="-")
+                await _tell(bot, github, integration, number, "edited")
+                await eventually(lambda fault=fault: _is_used(fault), 60)
+                await bot.kill()
+                await bot.start()
+                github.edit_pull(REPOSITORY, number, body=LINE)
+                await _tell(bot, github, integration, number, "edited")
+                await eventually(lambda: _all_done(bot), 60)
+            for number, text in zip(numbers, before, strict=True):
+                assert [one["body"] for one in github.comments(REPOSITORY, number)] == [text]
+                assert github.labels_of(REPOSITORY, number) == ["experiment"]
+                sha = github.pull_payload(REPOSITORY, number)["head"]["sha"]
+                newest = github.statuses(REPOSITORY, sha)[0]
+                assert newest["state"] == "success" and KEY in newest["description"]
+        finally:
+            await bot.kill()
+            await github.close()
+    assert github.violations == []
+
+
+async def _tell(bot: Process, github: GitHub, integration: str, number: int, action: str) -> None:
+    payload = {
+        "action": action,
+        "number": number,
+        "pull_request": github.pull_payload(REPOSITORY, number),
+        "repository": github.repository_payload(REPOSITORY),
+    }
+    assert (await bot.deliver(integration, "pull_request", payload)).status == 200
+
+
+async def _is_used(fault: Fault) -> bool:
+    return fault.used > 0
+
+
+async def _all_done(bot: Process) -> bool:
+    return all(one["status"] == "done" for one in await bot.walk("/api/v1/actions", limit=200))

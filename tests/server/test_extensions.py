@@ -1,0 +1,101 @@
+"""The worked example of docs/extending.md does what the page says."""
+
+import re
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.settings import Settings
+from tests.kit import outbound
+from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.processes import app, environment
+
+PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The example's module in a folder of its own, where Python finds it."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    folder = tmp_path / "opt"
+    (folder / "my_company").mkdir(parents=True)
+    (folder / "my_company" / "bot.py").write_text(code)
+    monkeypatch.syspath_prepend(str(folder))
+    yield folder
+    for name in [name for name in sys.modules if name.partition(".")[0] == "my_company"]:
+        del sys.modules[name]
+
+
+@pytest.fixture
+async def extended(settings: Settings, credential: str, example: Path) -> AsyncIterator[Scene]:
+    opened = await outbound.scene(replace(settings, extensions=("my_company.bot",)), credential)
+    yield opened
+    await outbound.close(opened)
+
+
+@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("credential", ["token"], indirect=True)
+async def test_the_example_runs(extended: Scene) -> None:
+    scene = extended
+    await scene.bot.experiment("price-test", status="active", owner="web")
+    number = await scene.open("")
+    repository = scene.github.repository(REPOSITORY)
+    repository.collaborators["jane"] = "maintain"
+    comment = await scene.say(number, "/experiment assign price-test owner=growth")
+    assert scene.reactions(comment) == ["eyes", "rocket"]
+    assert "`price-test` is with `growth` now." in scene.replies(number)[0]
+    answer = await scene.bot.get("/api/v1/experiments/price-test")
+    assert answer.body["owner"] == "growth"
+    repository.collaborators["jane"] = "write"
+    comment = await scene.say(number, "/experiment assign price-test owner=web")
+    assert "confused" in scene.reactions(comment)
+    await scene.say(number, "/experiment help")
+    assert "Hands an experiment to another owner." in scene.replies(number)[-1]
+    path = f"/api/v1/integrations/{scene.integration}"
+    answer = await scene.bot.patch(path, {"config": {"commands": {"assign": "admin"}}})
+    assert answer.status == 200
+
+    payload = {
+        "action": "unpublished",
+        "release": {"tag_name": "experiment/price-test"},
+        "repository": scene.github.repository_payload(REPOSITORY),
+    }
+    answer = await scene.bot.deliver(scene.integration, "release", payload)
+    assert answer.body == {"processed": True}
+    answer = await scene.bot.get("/api/v1/experiments/price-test")
+    assert answer.body["status"] == "paused"
+
+
+async def test_the_example_is_documented_with_the_others(example: Path, tmp_path: Path) -> None:
+    env = environment(tmp_path / "data", PYTHONPATH=str(example), EXTENSIONS="my_company.bot")
+    code, out, errors = await app("commands", env=env)
+    assert code == 0, errors
+    assert "## `/experiment assign KEY owner=TEAM`" in out
+    assert "## `/experiment link KEY…`" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("no_such_module", "cannot be imported"),
+        ("my_company.broken", "ZeroDivisionError"),
+        ("my_company.bot,my_company.twin", "two commands named 'assign'"),
+        ("../evil", "module names"),
+    ],
+)
+async def test_what_cannot_be_loaded_ends_the_start(
+    example: Path, tmp_path: Path, text: str, reason: str
+) -> None:
+    (example / "my_company" / "broken.py").write_text("1 / 0\n")
+    twin = (
+        'from bot.commands import command\n\n\n@command("assign")\ndef other(run):\n    """X."""\n'
+    )
+    (example / "my_company" / "twin.py").write_text(twin)
+    env = environment(tmp_path / "data", PYTHONPATH=str(example), EXTENSIONS=text)
+    for subcommand in ("serve", "worker", "commands"):
+        code, out, errors = await app(subcommand, env=env)
+        assert code == 1 and "EXTENSIONS" in errors and reason in errors, errors
+        assert "Traceback" not in errors and out == ""
