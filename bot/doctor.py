@@ -183,10 +183,10 @@ class _Stop(Exception):
 class _Seen:
     """What the bot's own database tells. Deliveries newest first."""
 
-    deliveries: Sequence[store.Row]
-    failed: Sequence[store.Row]  # actions
-    waiting: Sequence[store.Row]  # actions
-    places: Sequence[store.Row]  # repositories that have come under the allow-list
+    deliveries: Sequence[store.Delivery]
+    failed: Sequence[store.Action]  # actions
+    waiting: Sequence[store.Action]  # actions
+    places: Sequence[store.PlacedRepository]  # repositories that have come under the allow-list
 
 
 class _Examination:
@@ -209,7 +209,7 @@ class _Examination:
 
     async def run(self) -> None:
         seen = await self._services.database.read(self._read)
-        self._held = {row["name_key"] for row in seen.places}
+        self._held = {row.name_key for row in seen.places}
         self._look_at_integration()
         self._look_at_address()
         try:
@@ -231,7 +231,7 @@ class _Examination:
     def _read(self, tx: store.Transaction) -> _Seen:
         integration, since = self._integration, times.now() - _FAILED_SINCE
         return _Seen(
-            store.deliveries.listed(tx, integration.seq, None, None, None, _RECENT),
+            store.deliveries.listed(tx, integration.seq, None, None, None, _RECENT).rows,
             store.actions.failed_of(tx, integration.id, since),
             store.actions.open_of_integration(tx, integration.id),
             store.places.all_of(tx, integration.id),
@@ -385,7 +385,7 @@ class _Examination:
         else:
             self._warn("clock", f"{message}.", remedy)
 
-    def _look_at_deliveries(self, recent: Sequence[store.Row]) -> None:
+    def _look_at_deliveries(self, recent: Sequence[store.Delivery]) -> None:
         if not recent:
             self._warn(
                 "deliveries",
@@ -394,10 +394,10 @@ class _Examination:
                 "once, and shows every answer under Recent Deliveries.",
             )
             return
-        at = times.render(recent[0]["received_at"] // times.SECOND * times.SECOND)
+        at = times.render(recent[0].received_at // times.SECOND * times.SECOND)
         count = _number(len(recent), "delivery", "deliveries")
         of = {
-            status: [row for row in recent if row["status"] == status]
+            status: [row for row in recent if row.status == status]
             for status in ("failed", "retrying", "ignored")
         }
         path = f"/api/v1/integrations/{self._integration.id}/deliveries"
@@ -405,14 +405,14 @@ class _Examination:
             self._problem(
                 "deliveries",
                 f"Of the last {count}, {len(of['failed'])} failed; the latest of them: "
-                f"{of['failed'][0]['error'] or 'no reason is known'}.",
+                f"{of['failed'][0].error or 'no reason is known'}.",
                 f"Read GET {path}?status=failed, mend the cause and replay them.",
             )
         if of["retrying"]:
             self._warn(
                 "deliveries",
                 f"Of the last {count}, {len(of['retrying'])} failed and will be tried again; the "
-                f"latest of them: {of['retrying'][0]['error'] or 'no reason is known'}.",
+                f"latest of them: {of['retrying'][0].error or 'no reason is known'}.",
                 f"See to it that a worker runs, and read GET {path}?status=retrying.",
             )
         if len(of["ignored"]) == len(recent):
@@ -432,14 +432,14 @@ class _Examination:
             self._problem(
                 "actions",
                 f"{_number(len(seen.failed), 'action')} failed in the last three days; the last, "
-                f"a {last['kind']}: {last['last_error'] or 'no reason is known'}.",
+                f"a {last.kind}: {last.last_error or 'no reason is known'}.",
                 "Mend the cause, then retry them: GET /api/v1/actions?status=failed and "
                 "POST /api/v1/actions/{id}/retry.",
             )
-        oldest = min(seen.waiting, key=lambda row: int(row["created_at"]), default=None)
-        if oldest is not None and oldest["created_at"] < times.now() - _WAITS_LONG:
-            since = times.render(oldest["created_at"] // times.SECOND * times.SECOND)
-            reason = oldest["last_error"] or "it has not been tried"
+        oldest = min(seen.waiting, key=lambda row: int(row.created_at), default=None)
+        if oldest is not None and oldest.created_at < times.now() - _WAITS_LONG:
+            since = times.render(oldest.created_at // times.SECOND * times.SECOND)
+            reason = oldest.last_error or "it has not been tried"
             self._warn(
                 "actions",
                 f"{_number(len(seen.waiting), 'action')} waiting, the oldest since {since}: "
@@ -884,7 +884,7 @@ class _Examination:
         patterns = self._integration.repositories or ()
         named = [one for one in patterns if not one.endswith("/*")]
         if not named:
-            heard_of = dict.fromkeys(row["repository"] for row in seen.deliveries)
+            heard_of = dict.fromkeys(row.repository for row in seen.deliveries)
             named = [one for one in heard_of if one and self._allows(one)]
         if not named and len(self._reached) <= _HOOKS_OF:
             named = [one.full_name for one in self._reached]
@@ -929,7 +929,7 @@ class _Examination:
         """Say what may be wrong where no webhook of a repository points here."""
         here = urlsplit(self._webhook_url).path
         others = [one.config.url for one in hooks if here in (one.config.url or "")]
-        came = [row for row in seen.deliveries if (row["repository"] or "") == name]
+        came = [row for row in seen.deliveries if (row.repository or "") == name]
         add = (
             f"payload URL {self._webhook_url}, content type application/json, the integration's "
             f"secret, and the events {', '.join(EVENTS)}."
@@ -941,7 +941,7 @@ class _Examination:
                 f"Set PUBLIC_URL to that address, or the payload URL to {self._webhook_url}",
             )
         elif came:
-            at = times.render(came[0]["received_at"] // times.SECOND * times.SECOND)
+            at = times.render(came[0].received_at // times.SECOND * times.SECOND)
             self._warn(
                 "webhook",
                 f"No webhook of {name} itself points here, yet a delivery came {at}.",

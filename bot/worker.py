@@ -60,18 +60,18 @@ async def retry_due(services: Services) -> None:
     now = times.now()
     rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _BATCH))
     for row in rows:
-        with structlog.contextvars.bound_contextvars(delivery=row["guid"]):
-            await _retry(services, row["integration_id"], row["guid"], now)
+        with structlog.contextvars.bound_contextvars(delivery=row.guid):
+            await _retry(services, row.integration_id, row.guid, now)
 
 
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
-    def due(tx: store.Transaction) -> tuple[store.Row, store.Row] | None:
+    def due(tx: store.Transaction) -> tuple[store.Integration, store.StoredDelivery] | None:
         integration = store.integrations.find(tx, integration_id)
         if integration is None:
             return None
-        row = store.deliveries.find(tx, integration["seq"], guid)
+        row = store.deliveries.find(tx, integration.seq, guid)
         # Another worker may have been first.
-        if row is None or row["next_attempt_at"] is None or row["next_attempt_at"] > now:
+        if row is None or row.next_attempt_at is None or row.next_attempt_at > now:
             return None
         return integration, row
 
@@ -119,10 +119,10 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        for row in store.integrations.deleted(tx):
-            removed = store.deliveries.remove_some(tx, row["seq"], _STEP)
+        for seq in store.integrations.deleted(tx):
+            removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:
-                store.integrations.remove(tx, row["seq"])
+                store.integrations.remove(tx, seq)
             cleared += removed
         return cleared >= _STEP
 

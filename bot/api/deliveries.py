@@ -41,17 +41,13 @@ async def list_all(call: Call) -> Any:
             return None
         rows = store.deliveries.listed(
             tx,
-            integration["seq"],
+            integration.seq,
             query.status,
             query.event,
-            before[0] if before else None,
-            query.limit + 1,
+            before,
+            query.limit,
         )
-        return call.page(
-            rows,
-            lambda row: models.Delivery(**_delivery(row)),
-            lambda row: (row["seq"],),
-        )
+        return call.page(rows, lambda row: models.Delivery(**_delivery(row)))
 
     found = await call.services.database.read(job)
     if found is None:
@@ -116,7 +112,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
-        deliveries.fail_again(tx, integration["id"], row, failure)
+        deliveries.fail_again(tx, integration.id, row, failure)
         return True
 
     loaded = await services.integration(call.path("integration_id").lower())
@@ -158,35 +154,35 @@ def _delivery_id(call: Call) -> str:
     return deliveries.id_of(given) or given
 
 
-def _integration(call: Call, tx: store.Transaction) -> store.Row | None:
+def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:
     return store.integrations.find(tx, call.path("integration_id").lower())
 
 
-def _find(call: Call, tx: store.Transaction, guid: str) -> store.Row | None:
+def _find(call: Call, tx: store.Transaction, guid: str) -> store.StoredDelivery | None:
     integration = _integration(call, tx)
     if integration is None:
         return None
-    return store.deliveries.find(tx, integration["seq"], guid)
+    return store.deliveries.find(tx, integration.seq, guid)
 
 
-def _delivery(row: store.Row) -> dict[str, Any]:
+def _delivery(row: store.Delivery) -> dict[str, Any]:
     return {
-        "id": row["guid"],
-        "event": row["event"],
-        "action": row["action"],
-        "repository": row["repository"],
-        "status": row["status"],
-        "received_at": times.render(row["received_at"]),
-        "processed_at": times.render(row["processed_at"]),
-        "attempts": row["attempts"],
-        "error": row["error"],
+        "id": row.guid,
+        "event": row.event,
+        "action": row.action,
+        "repository": row.repository,
+        "status": row.status,
+        "received_at": times.render(row.received_at),
+        "processed_at": times.render(row.processed_at),
+        "attempts": row.attempts,
+        "error": row.error,
     }
 
 
-def _detail(row: store.Row) -> models.DeliveryDetail:
-    payload = row["payload"]
+def _detail(row: store.StoredDelivery) -> models.DeliveryDetail:
+    payload = row.payload
     return models.DeliveryDetail(
         **_delivery(row),
-        headers=msgspec.json.decode(row["headers"]),
+        headers=row.headers,
         payload=jsontext.parse_delivery(zlib.decompress(payload))[0] if payload else None,
     )

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import msgspec
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
@@ -58,10 +57,10 @@ async def apps(services: Services) -> list[App]:
 
     def job(tx: store.Transaction) -> list[App]:
         found: dict[tuple[str, str], App] = {}
-        for row in reversed(store.integrations.listed(tx, None, 1000)):
-            config = msgspec.json.decode(row["config"])
-            if row["is_active"] and config.get("client_id"):
-                app = App(row["id"], row["name"], config["api_url"], config["client_id"])
+        for row in reversed(store.integrations.listed(tx, None, 1000).rows):
+            config = row.config
+            if row.is_active and config.client_id:
+                app = App(row.id, row.name, config.api_url, config.client_id)
                 found.setdefault((app.api_url, app.client_id), app)
         return list(found.values())
 
@@ -161,7 +160,7 @@ def _check_state(query: Mapping[str, str], kept: Any) -> None:
 async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[str, str]:
     """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
     row = await services.database.read(lambda tx: store.integrations.find(tx, app.integration_id))
-    secret = services.vault.open(row["secrets"]).get("client_secret") if row else None
+    secret = services.vault.open(row.secrets).get("client_secret") if row else None
     token = await services.github.user_token(
         app.api_url,
         app.origin,

@@ -8,9 +8,9 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import items, keys, tracking
-from bot.domain.story import Snapshot
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery, repository_told
+from bot.storage import Snapshot
 
 router = Router()
 

@@ -16,9 +16,10 @@ from bot import storage as store
 from bot.domain import items, keys
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed
-from bot.domain.story import Item, Snapshot
+from bot.domain.story import Item
 from bot.handlers import payloads
 from bot.handlers.dispatch import Delivery, repository_told
+from bot.storage import Snapshot
 
 router = Router()
 

@@ -178,7 +178,9 @@ class Setup:
     async def _known(self, request: web.Request, state: State) -> web.Response | None:
         """Return the page for a registration that is complete or cannot be; None if it can."""
 
-        def look(tx: store.Transaction) -> tuple[store.Row | None, bool, store.Row | None]:
+        def look(
+            tx: store.Transaction,
+        ) -> tuple[store.Integration | None, bool, store.Token | None]:
             return (
                 store.integrations.find(tx, state.integration_id),
                 _is_used(tx, state.integration_id),
@@ -187,9 +189,7 @@ class Setup:
 
         row, is_used, token = await self._services.database.read(look)
         if row is not None:
-            return self._complete(
-                request, state, msgspec.json.decode(row["config"]).get("html_url")
-            )
+            return self._complete(request, state, row.config.html_url)
         if is_used:
             return self._cannot_be(
                 request, "It was completed, and its integration has been deleted since."
@@ -198,7 +198,7 @@ class Setup:
             return self._cannot_be(request, "More than an hour has passed since it began.")
         if state.api_url not in self._services.settings.github_api_urls:
             return self._cannot_be(request, "Its GitHub is not among GITHUB_API_URLS any more.")
-        if token is None or token["role"] != "admin":
+        if token is None or token.role != "admin":
             return self._cannot_be(request, "The API token with which it began was revoked.")
         return None
 
@@ -412,9 +412,7 @@ def _open(vault: store.Vault, sealed: str) -> State | None:
 
 def _is_used(tx: store.Transaction, integration_id: str) -> bool:
     """Tell whether a registration is complete, even if what came of it is deleted by now."""
-    return store.integrations.find(tx, integration_id) is not None or any(
-        row["id"] == integration_id for row in store.integrations.deleted(tx)
-    )
+    return store.integrations.was_there(tx, integration_id)
 
 
 def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, Any]:
