@@ -29,7 +29,6 @@ from bot.api import (
     service,
 )
 from bot.api import commands as api_commands
-from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
 from bot.dashboard import errors
 from bot.github import GitHub
@@ -37,6 +36,7 @@ from bot.log import logger
 from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
+from bot.web.problems import Problem, unavailable
 
 RESOURCES = (
     experiments,

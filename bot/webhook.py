@@ -21,8 +21,6 @@ from isal import isal_zlib
 
 from bot import admission, jsontext, times
 from bot import storage as store
-from bot.api import problems
-from bot.api.problems import Problem
 from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
 from bot.domain.integrations import Integration, note_secret
 from bot.domain.repositories import NotAllowed
@@ -30,6 +28,8 @@ from bot.handlers.dispatch import subject_of
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
+from bot.web import problems
+from bot.web.problems import Problem
 
 PATH = "/api/v1/integrations/{integration_id}/webhook/github"
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload

@@ -10,12 +10,12 @@ import structlog
 from bot import admission, deliveries, jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"

@@ -8,11 +8,11 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.problems import invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
 from bot.domain.emails import without_emails
 from bot.services import Services
+from bot.web.problems import invalid, not_found
 
 operations = Operations("Integrations")
 PATH = "/api/v1/integrations"

@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from bot import __version__, webhook
 from bot.api import models
-from bot.api.problems import CONTENT_TYPE, ProblemDetails
 from bot.api.routing import PARAMETERS, Operation
 from bot.settings import Settings
+from bot.web.problems import CONTENT_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
 _PROBLEMS = {

@@ -18,10 +18,10 @@ from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
-from bot.api.problems import Problem, expect, invalid
 from bot.domain.repositories import NAME
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
+from bot.web.problems import Problem, expect, invalid
 
 S = TypeVar("S", bound=Struct)
 MAX_BODY = 1024 * 1024

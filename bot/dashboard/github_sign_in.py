@@ -22,7 +22,6 @@ from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
-from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
@@ -31,6 +30,7 @@ from bot.github import CallFailed, Client, Refused
 from bot.log import logger
 from bot.services import SERVICES, Services
 from bot.setup import manifest
+from bot.web.problems import Problem, not_found
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"

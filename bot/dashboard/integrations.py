@@ -13,13 +13,13 @@ from bot import storage as store
 from bot import times
 from bot.api import checks, models
 from bot.api import integrations as api
-from bot.api.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 from bot.commands.registry import LEVELS
 from bot.dashboard import concealing, seen, typed_secrets
 from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
 from bot.setup import manifest
+from bot.web.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 
 pages = Pages()
 FAILED_DAYS = 7

@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import Problem
 from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
 from bot.log import logger
 from bot.services import SERVICES
+from bot.web.problems import Problem
 
 pages, open_pages = Pages(), OpenPages()
 

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api.problems import invalid, not_found
 from bot.api.routing import ROLES
 from bot.dashboard.page import Pages, Visit
 from bot.log import logger
+from bot.web.problems import invalid, not_found
 
 pages = Pages()
 
