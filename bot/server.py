@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import commands, dashboard, handlers, setup, webhook, worker
+from bot import commands, dashboard, handlers, setup, worker
 from bot import storage as store
 from bot.api import (
     actions,
@@ -31,6 +31,7 @@ from bot.api import (
 from bot.api import commands as api_commands
 from bot.api.routing import MAX_BODY
 from bot.dashboard import errors
+from bot.deliveries import door
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -83,7 +84,7 @@ def application(services: Services) -> web.Application:
     app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_end_streams)
-    app.router.add_post(webhook.PATH, webhook.receive, expect_handler=webhook.expect)
+    app.router.add_post(door.PATH, door.receive, expect_handler=door.expect)
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     for resource in RESOURCES:
         app.router.add_routes(resource.operations.routes())
@@ -193,7 +194,7 @@ async def _around(
         response = await _answer(request, Problem(500, "internal error", fault))
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
-    if route != webhook.PATH:
+    if route != door.PATH:
         _account(request, route, response.status, time.perf_counter() - started)
     return response
 

@@ -8,15 +8,15 @@ from aiohttp import web
 from cachetools import LRUCache, TTLCache
 
 from bot import storage as store
-from bot.admission import Names
 from bot.commands import Commands
+from bot.deliveries.admission import Names
 from bot.domain import integrations
 from bot.domain.integrations import Integration
 from bot.github import GitHub
-from bot.guesses import Guesses
 from bot.handlers.dispatch import Dispatcher
 from bot.metrics import Metrics
 from bot.settings import Settings
+from bot.web.guesses import Guesses
 
 # How long a change made by another process may go unseen, in seconds.
 CACHE_SECONDS = 2.0

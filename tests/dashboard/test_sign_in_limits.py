@@ -16,9 +16,9 @@ from playwright.async_api import async_playwright, expect
 from bot import storage as store
 from bot.dashboard import sessions
 from bot.domain import experiments
-from bot.guesses import Guesses
 from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
 from bot.settings import Settings
+from bot.web.guesses import Guesses
 from tests.api.test_activity import STREAM, Stream
 from tests.dashboard.test_live import listening
 from tests.dashboard.test_sign_in import Stand, app_bot, begin, sign_in, stand  # noqa: F401

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot import times, worker
-from bot.admission import Names
+from bot.deliveries.admission import Names
 from bot.demo import payloads
 from bot.outbox import runner
 from bot.outbox.runner import Outbox

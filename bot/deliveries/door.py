@@ -19,9 +19,10 @@ from aiohttp import web
 from gidgethub.sansio import Event
 from isal import isal_zlib
 
-from bot import admission, jsontext, times
+from bot import jsontext, times
 from bot import storage as store
-from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
+from bot.deliveries import admission
+from bot.deliveries.life import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
 from bot.domain.integrations import Integration, note_secret
 from bot.domain.repositories import NotAllowed
 from bot.handlers.dispatch import subject_of

@@ -11,7 +11,7 @@ from typing import TypeVar
 from cachetools import TTLCache
 
 from bot import storage as store
-from bot.deliveries import Waiting
+from bot.deliveries.life import Waiting
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed, Unconfirmed
 from bot.github import CallFailed, GitHub, Refused
