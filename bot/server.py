@@ -65,17 +65,15 @@ async def open_services(settings: Settings) -> Services:
 
     Raises SettingsError, StorageRefused or VaultError.
     """
-    dispatcher = handlers.dispatcher(settings.extensions)
-    all_commands = commands.load(settings.extensions)
-    keys = await asyncio.to_thread(store.secret_keys, settings)
-    database = store.engine(settings.database_url)
+    vault = store.Vault(await asyncio.to_thread(store.secret_keys, settings))
+    database, metrics = store.engine(settings.database_url), Metrics()
+    github = GitHub(metrics, settings.github_api_urls)
+    services = Services(settings, database, vault, metrics, github)
+    for extended in (handlers.dispatcher, commands.registered):
+        services.shared(extended)  # an extension that cannot be used ends the start here
     await asyncio.to_thread(database.migrate)
     await database.start()
-    metrics = Metrics()
-    github = GitHub(metrics, settings.github_api_urls)
-    return Services(
-        settings, database, store.Vault(keys), dispatcher, all_commands, metrics, github
-    )
+    return services
 
 
 def application(services: Services) -> web.Application:

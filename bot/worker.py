@@ -14,6 +14,7 @@ from bot import times
 from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
+from bot.handlers import dispatcher
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.outbox.runner import Outbox
@@ -82,7 +83,7 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
             return False
         integration, row = found
         scope = scope_of(integration)
-        life.run_again(tx, services.dispatcher, scope, row, confirmed)
+        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
         return True
 
     def failed(tx: store.Transaction, failure: Exception) -> None:
@@ -94,7 +95,7 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         integration = await services.integration(integration_id)
         if integration is None:
             return
-        done = await admission.write(services.database, services.names, integration, again)
+        done = await admission.write(services, integration, again)
     except store.StorageUnavailable:
         raise
     except Exception as error:

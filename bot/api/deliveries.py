@@ -14,6 +14,7 @@ from bot.api.routing import Call, Operations, log_change
 from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
+from bot.handlers import dispatcher
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.web.problems import Problem, not_found
@@ -108,7 +109,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         if row is None or integration is None:
             return False
         scope = scope_of(integration)
-        life.run_again(tx, services.dispatcher, scope, row, confirmed)
+        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
         return True
 
     said: str | None = None  # why it failed this time
@@ -124,7 +125,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
     if loaded is None:
         raise not_found("integration")
     try:
-        found = await admission.write(database, services.names, loaded, again)
+        found = await admission.write(services, loaded, again)
     except store.StorageUnavailable:
         raise
     except life.PayloadGone:

@@ -113,8 +113,8 @@ async def callback(request: web.Request) -> web.StreamResponse:
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
         return _refused(request, problem, problem.error, back)
-    in_turn = services.failed_sign_ins.is_over(request.remote)
-    lane = services.sign_in_lane if in_turn else contextlib.nullcontext()
+    in_turn = services.shared(sessions.failed_sign_ins).is_over(request.remote)
+    lane = services.shared(_lane) if in_turn else contextlib.nullcontext()
     try:
         async with asyncio.timeout(_SECONDS), lane:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
@@ -232,6 +232,11 @@ async def _role_by_repositories(client: Client) -> str | None:
     return best
 
 
+def _lane(_: Services) -> asyncio.Lock:
+    """Who fails too often signs in one after the other: each asks GitHub."""
+    return asyncio.Lock()
+
+
 async def _app(services: Services, integration_id: str) -> App:
     for app in await apps(services):
         if app.integration_id == integration_id.lower():
@@ -253,7 +258,8 @@ def _problem_of(error: CallFailed) -> Problem:
 
 def _failed(request: web.Request, problem: Problem) -> Problem:
     """Count a failed sign-in; return its problem, or that there were too many."""
-    wait = request.config_dict[SERVICES].failed_sign_ins.wrong(request.remote)
+    guesses = request.config_dict[SERVICES].shared(sessions.failed_sign_ins)
+    wait = guesses.wrong(request.remote)
     if not wait:
         return problem
     return Problem(
