@@ -9,10 +9,12 @@ from collections.abc import Set
 
 import structlog
 
-from bot import admission, deliveries, times
 from bot import storage as store
+from bot import times
+from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
+from bot.handlers import dispatcher
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.outbox.runner import Outbox
@@ -81,23 +83,23 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
             return False
         integration, row = found
         scope = scope_of(integration)
-        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
+        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
         return True
 
     def failed(tx: store.Transaction, failure: Exception) -> None:
         found = due(tx)
         if found is not None:
-            deliveries.fail_again(tx, integration_id, found[1], failure)
+            life.fail_again(tx, integration_id, found[1], failure)
 
     try:
         integration = await services.integration(integration_id)
         if integration is None:
             return
-        done = await admission.write(services.database, services.names, integration, again)
+        done = await admission.write(services, integration, again)
     except store.StorageUnavailable:
         raise
     except Exception as error:
-        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
+        if not isinstance(error, life.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed again", integration=integration_id)
         failure = error
         await services.database.write(lambda tx: failed(tx, failure))

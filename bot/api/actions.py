@@ -5,10 +5,10 @@ from typing import Any, cast
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
 from bot.domain.emails import without_emails
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Actions")
 PATH = "/api/v1/actions"

@@ -9,10 +9,10 @@ from aiohttp import web
 from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
 from bot.domain.emails import name_without_email, without_emails
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Activity")
 _ROLE = "viewer"

@@ -14,7 +14,7 @@ from typing import Any
 from aiohttp import web
 from msgspec import Struct
 
-from bot.api.problems import Problem
+from bot.web.problems import Problem
 
 IF_MATCH = "Carry this out only if the ETag is still one of these, or `*` for any."
 IF_NONE_MATCH_READ = "Answer 304 without a body if the ETag is still one of these."

@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from bot import admission, deliveries, jsontext, times
+from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
+from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
+from bot.handlers import dispatcher
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"
@@ -103,7 +105,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         if row is None or integration is None:
             return False
         scope = scope_of(integration)
-        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
+        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
         return True
 
     said: str | None = None  # why it failed this time
@@ -112,27 +114,27 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
-        deliveries.fail_again(tx, integration.id, row, failure)
+        life.fail_again(tx, integration.id, row, failure)
         return True
 
     loaded = await services.integration(call.path("integration_id").lower())
     if loaded is None:
         raise not_found("integration")
     try:
-        found = await admission.write(database, services.names, loaded, again)
+        found = await admission.write(services, loaded, again)
     except store.StorageUnavailable:
         raise
-    except deliveries.PayloadGone:
+    except life.PayloadGone:
         raise Problem(
             409,
             "payload not kept",
             "The payload of this delivery is not stored; use GitHub's Redeliver button.",
         ) from None
     except Exception as error:
-        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
+        if not isinstance(error, life.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed")
         failure = error
-        said = deliveries.describe(failure)
+        said = life.describe(failure)
         found = await database.write(lambda tx: failed(tx, failure))
     if not found:
         raise not_found("delivery")
@@ -151,7 +153,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
 
 def _delivery_id(call: Call) -> str:
     given = call.path("delivery_id")
-    return deliveries.id_of(given) or given
+    return life.id_of(given) or given
 
 
 def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:

@@ -5,14 +5,14 @@ from typing import Any
 
 import msgspec
 
+from bot import commands, times
 from bot import storage as store
-from bot import times
 from bot.api import models
-from bot.api.problems import invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
 from bot.domain.emails import without_emails
 from bot.services import Services
+from bot.web.problems import invalid, not_found
 
 operations = Operations("Integrations")
 PATH = "/api/v1/integrations"
@@ -157,8 +157,9 @@ def _check(call: Call, tx: store.Transaction, integration_id: str) -> None:
 
 async def _written(call: Call, job: Any) -> Any:
     named = call.body.config.commands if call.body.config is not msgspec.UNSET else None
-    if isinstance(named, dict) and not all(name in call.services.commands for name in named):
-        names = ", ".join(one.name for one in call.services.commands)
+    known = [one.name for one in call.services.shared(commands.registered)]
+    if isinstance(named, dict) and not set(named) <= set(known):
+        names = ", ".join(known)
         raise invalid(
             [("config.commands", f"names a command that there is not; there are {names}")]
         )

@@ -10,13 +10,13 @@ from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.links import EXPERIMENT, linked_pull_request
-from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions, installations, items, repositories
 from bot.domain.integrations import Integration, not_listed
 from bot.domain.story import Decision, Item
 from bot.github import CallFailed, Client, Refused
 from bot.handlers import payloads, pull_request
+from bot.web.problems import Problem, invalid, not_found
 
 operations = Operations("Links")
 ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue

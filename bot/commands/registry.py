@@ -7,6 +7,7 @@ from bot import extensions, times
 from bot import storage as store
 from bot.domain import actions, experiments, items, keys, suggestions, texts
 from bot.domain.story import Decision, Item
+from bot.services import Services
 from bot.settings import SettingsError
 from bot.storage import Invocation
 
@@ -225,3 +226,8 @@ def load(extension_names: Sequence[str]) -> Commands:
         *extensions.extension_modules(extension_names),
     ]
     return Commands(extensions.instances(modules, Command))
+
+
+def registered(services: Services) -> Commands:
+    """Return the commands of a running service; see `Services.shared`."""
+    return load(services.settings.extensions)

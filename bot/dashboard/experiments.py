@@ -10,10 +10,10 @@ from aiohttp import web
 from bot import storage as store
 from bot import times
 from bot.api import experiments, models
-from bot.api.problems import FieldError, Problem, ProblemDetails, not_found
 from bot.dashboard import charts, seen
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.experiments import STATUSES, version
+from bot.web.problems import FieldError, Problem, ProblemDetails, not_found
 
 pages = Pages()
 PER_PAGE = 50

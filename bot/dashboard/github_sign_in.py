@@ -21,7 +21,6 @@ from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
-from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
@@ -30,6 +29,7 @@ from bot.github import CallFailed, Client, Refused
 from bot.log import logger
 from bot.services import SERVICES, Services
 from bot.setup import manifest
+from bot.web.problems import Problem, not_found
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"
@@ -112,8 +112,8 @@ async def callback(request: web.Request) -> web.StreamResponse:
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
         return _refused(request, problem, problem.error, back)
-    in_turn = services.failed_sign_ins.is_over(request.remote)
-    lane = services.sign_in_lane if in_turn else contextlib.nullcontext()
+    in_turn = services.shared(sessions.failed_sign_ins).is_over(request.remote)
+    lane = services.shared(_lane) if in_turn else contextlib.nullcontext()
     try:
         async with asyncio.timeout(_SECONDS), lane:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
@@ -231,6 +231,11 @@ async def _role_by_repositories(client: Client) -> str | None:
     return best
 
 
+def _lane(_: Services) -> asyncio.Lock:
+    """Who fails too often signs in one after the other: each asks GitHub."""
+    return asyncio.Lock()
+
+
 async def _app(services: Services, integration_id: str) -> App:
     for app in await apps(services):
         if app.integration_id == integration_id.lower():
@@ -252,7 +257,8 @@ def _problem_of(error: CallFailed) -> Problem:
 
 def _failed(request: web.Request, problem: Problem) -> Problem:
     """Count a failed sign-in; return its problem, or that there were too many."""
-    wait = request.config_dict[SERVICES].failed_sign_ins.wrong(request.remote)
+    guesses = request.config_dict[SERVICES].shared(sessions.failed_sign_ins)
+    wait = guesses.wrong(request.remote)
     if not wait:
         return problem
     return Problem(

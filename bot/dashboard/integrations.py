@@ -9,17 +9,17 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import commands, times
 from bot import storage as store
-from bot import times
 from bot.api import checks, models
 from bot.api import integrations as api
-from bot.api.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 from bot.commands.registry import LEVELS
 from bot.dashboard import concealing, seen, typed_secrets
 from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
 from bot.setup import manifest
+from bot.web.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 
 pages = Pages()
 FAILED_DAYS = 7
@@ -366,7 +366,7 @@ def _as_form(visit: Visit, integration: models.Integration) -> dict[str, str]:
         "config.label": config.label or "",
         **{
             f"config.commands.{one.name}": config.commands.get(one.name, "")
-            for one in visit.services.commands
+            for one in visit.services.shared(commands.registered)
         },
     }
     for name in ("app_id", "installation_id"):
@@ -413,7 +413,7 @@ def _body(visit: Visit, auth: str, errors: list[tuple[str, str]]) -> dict[str, A
     config["repositories"] = [line for line in config["repositories"] if line] or None
     config["commands"] = {
         one.name: level
-        for one in visit.services.commands
+        for one in visit.services.shared(commands.registered)
         if (level := values.get(f"config.commands.{one.name}"))
     } or None
     if api_url := values.get("config.api_url"):
@@ -483,7 +483,7 @@ def _form(
         sealed=typed_secrets.seal(visit, kept) if kept else None,
         api_urls=[(one, one) for one in api_urls],
         noise=_NOISE,
-        commands=list(visit.services.commands),
+        commands=list(visit.services.shared(commands.registered)),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),
         is_local=manifest.is_local(public_url),

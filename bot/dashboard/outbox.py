@@ -8,10 +8,10 @@ from aiohttp import web
 from bot import storage as store
 from bot.api import actions as api
 from bot.api import models
-from bot.api.problems import Problem
 from bot.api.routing import Call, cursor_of, position_of, validate
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
+from bot.web.problems import Problem
 
 pages = Pages()
 AT_ONCE = 200  # actions that one press of the button looks at

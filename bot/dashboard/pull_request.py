@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import not_found
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.domain import actions, verdicts
 from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
+from bot.web.problems import not_found
 
 pages = Pages()
 _SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any other is a failure

@@ -7,11 +7,11 @@ import msgspec
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import invalid, not_found
 from bot.api.routing import cursor_of, position_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.keys import is_key
+from bot.web.problems import invalid, not_found
 
 pages = Pages()
 GITHUB = "github.com"

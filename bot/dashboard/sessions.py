@@ -13,12 +13,15 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
 from bot import times
+from bot.api.routing import Actor
 from bot.log import logger
-from bot.services import Actor, Services
+from bot.services import Services
+from bot.web.guesses import Guesses
 
 COOKIE = "experiment_bot_session"
 IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 86_400
+FAILED_SIGN_INS = 10  # that one address may make in a minute, in one process
 NOTICES = ("success", "warning", "error")
 _NOTED = 60 * times.SECOND  # how exactly the last use is known
 
@@ -31,6 +34,10 @@ class Session:
     subject: str
     actor: Actor
     csrf: str
+
+
+def failed_sign_ins(_: Services) -> Guesses:
+    return Guesses(FAILED_SIGN_INS)
 
 
 def cookies(services: Services) -> EncryptedCookieStorage:

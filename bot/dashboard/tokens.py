@@ -6,10 +6,10 @@ from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api.problems import invalid, not_found
-from bot.api.routing import ROLES
+from bot.api.routing import ROLES, forget_token
 from bot.dashboard.page import Pages, Visit
 from bot.log import logger
+from bot.web.problems import invalid, not_found
 
 pages = Pages()
 
@@ -53,7 +53,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
     name = await visit.services.database.write(job)
     if name is None:
         raise not_found("token in force")
-    visit.services.forget_token(token_id)
+    forget_token(visit.services, token_id)
     logger.info("token revoked", actor=visit.actor.name, token=token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")

@@ -5,15 +5,24 @@ what the bot answers. So the answer goes by who asks. Who cannot be asked about 
 https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
 """
 
+from cachetools import LRUCache
+
 from bot import storage as store
 from bot import times
 from bot.commands.registry import LEVELS
 from bot.domain import repositories
 from bot.github import Refused
 from bot.outbox.job import Job
+from bot.services import Services
 
 WRITE = LEVELS.index("write")
 REMEMBERED = 900 * times.SECOND
+_Writers = LRUCache[tuple[str, int, int, str], tuple[bool, int]]
+
+
+def _writers(_: Services) -> _Writers:
+    """Who may write where, and until when that is believed."""
+    return LRUCache(maxsize=4096)
 
 
 async def is_told(job: Job, item_id: int) -> bool:
@@ -36,7 +45,7 @@ async def is_told(job: Job, item_id: int) -> bool:
     if item.author is None:
         return False
     key = (job.integration.id, job.integration.updated_at, job.repository_id, item.author)
-    remembered = job.services.writers.get(key)
+    remembered = job.services.shared(_writers).get(key)
     if remembered is not None and remembered[1] > times.now():
         return remembered[0]
     try:
@@ -49,7 +58,7 @@ async def is_told(job: Job, item_id: int) -> bool:
             return False
         level = "none"
     may_write = LEVELS.index(level) >= WRITE
-    job.services.writers[key] = may_write, times.now() + REMEMBERED
+    job.services.shared(_writers)[key] = may_write, times.now() + REMEMBERED
     return may_write
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
-from bot.commands.registry import LEVELS
+from bot.commands.registry import LEVELS, registered
 from bot.domain import commands, texts
 from bot.domain.actions import COMMANDS as KIND
 from bot.domain.emails import without_emails
@@ -133,7 +133,7 @@ async def _carry_out(
     permission: str | None = None
     allowed: bool | None = None
     try:
-        command = job.services.commands.find(row.name)
+        command = job.services.shared(registered).find(row.name)
         permission, allowed = await _permission(job, author, _needed(job, command))
         if not allowed:
             raise Refusal(_not_allowed(author.login, permission, command, _needed(job, command)))
@@ -164,7 +164,7 @@ def _execute(
         raise Refusal(f"It cannot be read: {invocation.problem}.")
     the_run = Run(
         tx=tx,
-        commands=job.services.commands,
+        commands=job.services.shared(registered),
         id=row.id,
         invocation=invocation,
         item=item,

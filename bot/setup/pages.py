@@ -18,7 +18,6 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot import times
-from bot.api.problems import expect
 from bot.api.routing import authenticate
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import to_sign_in
@@ -28,6 +27,7 @@ from bot.github.failures import CallFailed, Limited, Refused
 from bot.log import logger
 from bot.services import Services
 from bot.setup import manifest
+from bot.web.problems import expect
 
 STATE_SECONDS = 3600  # GitHub's codes hold as long
 _PURPOSE = "register an App"  # tells a state from all else that the vault seals

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot import deliveries as life
 from bot.dashboard import concealing
 from bot.dashboard import deliveries as pages
+from bot.deliveries import life
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page

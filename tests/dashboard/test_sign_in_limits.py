@@ -14,11 +14,12 @@ from aiohttp import web
 from playwright.async_api import async_playwright, expect
 
 from bot import storage as store
+from bot.api.routing import UNKNOWN_TOKENS, unknown_tokens
 from bot.dashboard import sessions
+from bot.dashboard.sessions import FAILED_SIGN_INS
 from bot.domain import experiments
-from bot.guesses import Guesses
-from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
 from bot.settings import Settings
+from bot.web.guesses import Guesses
 from tests.api.test_activity import STREAM, Stream
 from tests.dashboard.test_live import listening
 from tests.dashboard.test_sign_in import Stand, app_bot, begin, sign_in, stand  # noqa: F401
@@ -126,7 +127,7 @@ async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
 @sqlite
 async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     now = 1000.0
-    bot.services.unknown_tokens.clock = lambda: now
+    bot.services.shared(unknown_tokens).clock = lambda: now
 
     async def guess() -> int:
         return (await bot.get("/api/v1/experiments", token="wrong")).status
