@@ -11,7 +11,7 @@ from bot.api import models
 from bot.api.problems import invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
 from bot.services import Services
 
 operations = Operations("Integrations")

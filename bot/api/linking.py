@@ -16,8 +16,8 @@ from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions, installations, items, repositories
 from bot.domain.integrations import Integration, not_listed
 from bot.domain.story import Decision, Item
-from bot.github import CallFailed, Client, Refused
-from bot.handlers import payloads, pull_request
+from bot.github import CallFailed, Client, Refused, payloads
+from bot.handlers import pull_request
 
 operations = Operations("Links")
 ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue

@@ -21,8 +21,8 @@ from gidgethub.abc import ITERABLE_KEY, GitHubAPI
 from yarl import URL
 
 from bot import __version__, times
-from bot.domain.emails import without_emails
 from bot.domain.integrations import Integration, not_listed
+from bot.emails import without_emails
 from bot.github import addresses, limits
 from bot.github.auth import AppToken, Auth, FixedToken, InstallationToken, explain_mint
 from bot.github.failures import CallFailed, Limited, NotListed, Refused, Shut, Temporary

@@ -8,7 +8,7 @@ from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import actions
-from bot.handlers import payloads
+from bot.github import payloads
 from bot.handlers.dispatch import Delivery
 
 router = Router()

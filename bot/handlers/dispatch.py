@@ -11,7 +11,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import installations, repositories
 from bot.domain.repositories import Scope
-from bot.handlers import payloads
+from bot.github import payloads
 
 Handler = Callable[..., Awaitable[None]]
 

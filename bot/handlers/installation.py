@@ -9,7 +9,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import actions, installations
-from bot.handlers import payloads
+from bot.github import payloads
 from bot.handlers.dispatch import Delivery
 
 router = Router()

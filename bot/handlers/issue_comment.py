@@ -11,7 +11,8 @@ from gidgethub.sansio import Event
 
 from bot.commands import parser
 from bot.domain import commands, installations
-from bot.handlers import issues, payloads
+from bot.github import payloads
+from bot.handlers import issues
 from bot.handlers.dispatch import Delivery, repository_told
 
 router = Router()

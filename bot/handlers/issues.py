@@ -9,7 +9,7 @@ from gidgethub.sansio import Event
 
 from bot.domain import items, keys, tracking
 from bot.domain.story import Snapshot
-from bot.handlers import payloads
+from bot.github import payloads
 from bot.handlers.dispatch import Delivery, repository_told
 
 router = Router()

@@ -17,7 +17,7 @@ from bot.domain import items, keys
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item, Snapshot
-from bot.handlers import payloads
+from bot.github import payloads
 from bot.handlers.dispatch import Delivery, repository_told
 
 router = Router()

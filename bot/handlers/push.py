@@ -7,7 +7,8 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import commits, keys, links
-from bot.handlers import merge_group, payloads
+from bot.github import payloads
+from bot.handlers import merge_group
 from bot.handlers.dispatch import Delivery
 
 router = Router()
