@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit
-from bot.domain.integrations import web_host
+from bot.github.names import web_host
 from bot.setup import manifest
 
 pages = Pages()

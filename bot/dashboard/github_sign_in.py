@@ -28,9 +28,9 @@ from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
 from bot.domain.integrations import not_listed
 from bot.github import CallFailed, Client, Refused
+from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
-from bot.setup import manifest
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"
@@ -50,7 +50,7 @@ class App:
 
     @property
     def origin(self) -> str:
-        return manifest.web_origin(self.api_url)
+        return web_origin(self.api_url)
 
 
 async def apps(services: Services) -> list[App]:

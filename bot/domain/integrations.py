@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, refresh
-from bot.domain.repositories import NAME, Scope, allows
+from bot.domain.repositories import Scope, allows
+from bot.github.names import NAME, web_host
 
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
@@ -123,18 +123,6 @@ def note_secret(tx: store.Transaction, integration: Integration, position: int, 
 def noise(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return how much of itself the bot shows on pull requests; what is not set has its default."""
     return {name: config.get(name, default) for name, default in NOISE.items()}
-
-
-def web_host(api_url: str) -> str:
-    """Return the web host of the GitHub behind a REST base URL.
-
-    `api.github.com` serves `github.com`, `api.NAME.ghe.com` serves `NAME.ghe.com`, and
-    Enterprise Server serves its API below its own host.
-    """
-    netloc = urlsplit(api_url).netloc.lower()
-    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
-        return netloc.removeprefix("api.")
-    return netloc
 
 
 def not_listed(api_url: str) -> str:

@@ -23,7 +23,7 @@ from yarl import URL
 from bot import __version__, times
 from bot.domain.integrations import Integration, not_listed
 from bot.emails import without_emails
-from bot.github import addresses, limits
+from bot.github import addresses, limits, names
 from bot.github.auth import AppToken, Auth, FixedToken, InstallationToken, explain_mint
 from bot.github.failures import CallFailed, Limited, NotListed, Refused, Shut, Temporary
 from bot.log import logger
@@ -146,7 +146,7 @@ class Client(GitHubAPI):
     def _see_to_path(self, url: str, url_vars: Mapping[str, Any]) -> None:
         """Raise Refused if what we have put into an address makes it lead elsewhere."""
         repository = url_vars.get("repository")
-        if repository is not None and not addresses.is_repository(repository):
+        if repository is not None and not names.is_repository(repository):
             raise Refused(f"{repository[:200]!r} cannot be the name of a repository", 400)
         if addresses.below(self.base_url, url) is None:
             raise Refused("a name in it cannot be a part of an address, so it was not called", 400)

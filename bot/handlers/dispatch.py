@@ -11,7 +11,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import installations, repositories
 from bot.domain.repositories import Scope
-from bot.github import payloads
+from bot.github import names, payloads
 
 Handler = Callable[..., Awaitable[None]]
 
@@ -124,7 +124,7 @@ class Delivery:
         """
         if not told or self.scope.entries is None:
             return told
-        if payloads.is_address_in(told, repository.full_name):
+        if names.is_address_in(told, repository.full_name):
             return told
         return f"https://{self.host}/{repository.full_name}/{page}"
 
@@ -156,7 +156,7 @@ def repository_told(
     """Return the repository that a payload is about, taken from an address where none is given."""
     if repository is not None:
         return repository
-    place = payloads.place_in(html_url)
+    place = names.place_in(html_url)
     if place is None:
         raise payloads.InvalidPayload("`repository` is missing or cannot be read")
     return payloads.Repository(full_name=place[0])
@@ -174,7 +174,7 @@ def subject_of(data: dict[str, Any]) -> payloads.Repository | None:
     for name in ("pull_request", "issue"):
         thing = data.get(name)
         address = thing.get("html_url") if isinstance(thing, dict) else None
-        place = payloads.place_in(address) if isinstance(address, str) else None
+        place = names.place_in(address) if isinstance(address, str) else None
         if place is not None:
             return payloads.Repository(full_name=place[0])
     return None
