@@ -326,9 +326,9 @@ class _Examination:
         if installation_id not in self._clients:
             is_app = self._integration.token is None and installation_id is None
             self._clients[installation_id] = (
-                self._github.app(self._integration)
+                self._github.app(self._integration.credentials)
                 if is_app
-                else self._github.client(self._integration, installation_id)
+                else self._github.client(self._integration.credentials, installation_id)
             )
         return self._clients[installation_id]
 
@@ -716,7 +716,7 @@ class _Examination:
         except Refused as error:
             if error.status != 404:
                 raise
-            raise Refused("the App is not installed there", 404) from None
+            raise Refused(404, "the App is not installed there") from None
         return self._client(found.id)
 
     def _how_to_reach(self) -> str:

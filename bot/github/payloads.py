@@ -6,6 +6,7 @@ is about is there nothing to take in. The shapes are those of
 https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 """
 
+import json
 import types
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -13,6 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 import msgspec
 from msgspec import Meta, Struct
 
+from bot import jsontext
 from bot.github.names import FULL_NAME, MAX_NUMBER, number_in
 
 # What fits a BIGINT. GitHub's ids and numbers do, with room to spare.
@@ -206,6 +208,10 @@ class Account(Struct):
     login: Login | None = None
 
 
+class App(Struct):
+    slug: Login
+
+
 class InstalledRepository(Struct):
     id: Id
     full_name: FullName
@@ -246,6 +252,15 @@ def read(data: Any, shape: type[E]) -> E:
     except msgspec.ValidationError:
         found: E = _salvaged(data, shape, "")
         return found
+
+
+def read_answer(data: Any, shape: type[E]) -> E:
+    """Return an answer of GitHub's API as `shape`, as `read` does.
+
+    It may say what no database keeps; deliveries are freed of it at the door.
+    """
+    kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    return read(kept, shape)
 
 
 def _salvaged(value: Any, hint: Any, path: str) -> Any:
