@@ -12,6 +12,7 @@ from bot import times
 from bot.domain import installations, repositories
 from bot.domain.repositories import Scope
 from bot.github import names, payloads
+from bot.github.events import Events
 
 Handler = Callable[..., Awaitable[None]]
 
@@ -197,11 +198,24 @@ def old_name_in(event: Event) -> str | None:
         return None
 
 
-class Dispatcher:
-    """gidgethub's routers joined; runs what is registered for an event."""
+class Routes(Router):
+    """gidgethub's routers joined, which know by name of event the modules of their handlers."""
 
-    def __init__(self, routers: Sequence[Router]) -> None:
-        self._router = Router(*routers)
+    def __init__(self, *routers: Router) -> None:
+        self.modules: dict[str, set[str]] = {}
+        super().__init__(*routers)
+
+    def add(self, func: Handler, event_type: str, **data_detail: Any) -> None:
+        self.modules.setdefault(event_type, set()).add(func.__module__)
+        super().add(func, event_type, **data_detail)
+
+
+class Dispatcher:
+    """Runs what is registered for an event; `events` says which events are heard, and why."""
+
+    def __init__(self, routes: Router, events: Events) -> None:
+        self._router = routes
+        self.events = events
 
     def handlers(self, event: Event) -> list[Handler]:
         """Return the handlers of an event, ordered by where they are defined."""

@@ -10,8 +10,11 @@ from gidgethub.sansio import Event
 
 from bot.domain import actions, installations
 from bot.github import payloads
+from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
+INSTALLATION = Heard("installation", "where the App is installed")
+REPOSITORIES = Heard("installation_repositories", "which repositories it may see there")
 router = Router()
 
 

@@ -8,9 +8,11 @@ from gidgethub.sansio import Event
 
 from bot.domain import commits, keys, links
 from bot.github import payloads
+from bot.github.events import CONTENTS, Heard
 from bot.handlers import merge_group
 from bot.handlers.dispatch import Delivery
 
+HEARS = Heard("push", "commits link by their message or their branch", CONTENTS, webhook="Pushes")
 router = Router()
 
 BRANCH = "refs/heads/"

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
+from bot.github.events import Events
 from bot.github.names import web_origin
 from bot.settings import Settings
 
@@ -22,6 +23,16 @@ def read() -> dict[str, Any]:
     """Return `app.yml` as it stands."""
     manifest: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
     return manifest
+
+
+def template(events: Events) -> dict[str, Any]:
+    """Return `app.yml` with what the handlers of extensions hear beside it."""
+    found = read()
+    asked, permissions = found["default_events"], found["default_permissions"]
+    asked += [one for one in events.asked if one not in asked]
+    for name, permission in events.permissions.items():
+        permissions.setdefault(name, permission.level)
+    return found
 
 
 def complete(

@@ -88,7 +88,7 @@ class Setup:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._exchanging = asyncio.Lock()  # a page loaded twice waits for what became of it
-        self._template = manifest.read()
+        self._template = manifest.template(services.dispatcher.events)
 
     # --- Pages
 
