@@ -14,8 +14,8 @@ from bot import times
 from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
+from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatcher
-from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services

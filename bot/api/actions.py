@@ -7,7 +7,7 @@ from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
 from bot.web.problems import Problem, not_found
 
 operations = Operations("Actions")

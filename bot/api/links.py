@@ -7,7 +7,7 @@ from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 from bot.web.problems import not_found
 
 operations = Operations("Links")

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
-from bot.domain.repositories import FULL_NAME
+from bot.github.names import FULL_NAME
 from bot.storage.rows import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
 from bot.storage.rows import ExperimentStatus as Status
 

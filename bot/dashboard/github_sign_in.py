@@ -24,11 +24,10 @@ from bot import storage as store
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
-from bot.domain.integrations import not_listed
-from bot.github import CallFailed, Client, Refused
+from bot.github import CallFailed, Client, NotListed, Refused
+from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
-from bot.setup import manifest
 from bot.web.problems import Problem, not_found
 
 open_pages = OpenPages()
@@ -49,7 +48,7 @@ class App:
 
     @property
     def origin(self) -> str:
-        return manifest.web_origin(self.api_url)
+        return web_origin(self.api_url)
 
 
 async def apps(services: Services) -> list[App]:
@@ -240,7 +239,7 @@ async def _app(services: Services, integration_id: str) -> App:
     for app in await apps(services):
         if app.integration_id == integration_id.lower():
             if app.api_url not in services.settings.github_api_urls:
-                raise Problem(503, "GitHub not called", f"{not_listed(app.api_url)}.")
+                raise Problem(503, "GitHub not called", f"{NotListed(app.api_url)}.")
             return app
     raise not_found("App to sign in with")
 

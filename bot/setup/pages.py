@@ -24,6 +24,8 @@ from bot.dashboard.page import to_sign_in
 from bot.dashboard.sessions import Session
 from bot.domain import integrations
 from bot.github.failures import CallFailed, Limited, Refused
+from bot.github.names import web_origin
+from bot.handlers import dispatcher
 from bot.log import logger
 from bot.services import Services
 from bot.setup import manifest
@@ -87,7 +89,7 @@ class Setup:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._exchanging = asyncio.Lock()  # a page loaded twice waits for what became of it
-        self._template = manifest.read()
+        self._template = manifest.template(services.shared(dispatcher).events)
 
     # --- Pages
 
@@ -112,7 +114,7 @@ class Setup:
                 )
         settings = self._services.settings
         choice = self._choice(request.query)
-        origin = manifest.web_origin(choice.api_url)
+        origin = web_origin(choice.api_url)
         integration_id = str(uuid.uuid4())
         completed = manifest.complete(self._template, settings, integration_id, choice.name)
         state = State(
@@ -139,7 +141,7 @@ class Setup:
                 "name": request.query.get("name", "").strip() or choice.name,
             },
             api_url=choice.api_url,
-            githubs={url: manifest.web_origin(url) for url in settings.github_api_urls},
+            githubs={url: web_origin(url) for url in settings.github_api_urls},
             name=choice.name,
             manifest=completed,
             manifest_text=json.dumps(completed),
@@ -439,6 +441,6 @@ def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, An
 def _page_of(html_url: str, api_url: str) -> str | None:
     """Return the address of an App's page; None if it leads anywhere but to GitHub."""
     # An API behind a proxy of one's own still has its pages on github.com.
-    origins = (manifest.web_origin(api_url), "https://github.com")
+    origins = (web_origin(api_url), "https://github.com")
     is_ours = html_url.startswith(tuple(f"{origin}/" for origin in origins))
     return html_url.rstrip("/") if is_ours and not re.search(r"[^!-~]|[\\?#]", html_url) else None
