@@ -21,8 +21,8 @@ from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
 from bot.settings import Settings
 from tests.api.test_activity import STREAM, Stream
 from tests.dashboard.test_live import listening
-from tests.dashboard.test_sign_in import Stand, app_bot, begin, sign_in, stand  # noqa: F401
-from tests.kit.browsing import Browser, new_token
+from tests.github import SignIn
+from tests.kit.browsing import Browser, begin, new_token, sign_in
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot, start
 
 sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
@@ -32,7 +32,7 @@ sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 @sqlite
-async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:  # noqa: F811
+async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:
     """Anybody can send it, so it would lock out all who share an address with whoever does."""
     await app_bot.get("/sign-in/github/callback", token=None)
     kept = Browser(app_bot)
@@ -67,8 +67,8 @@ async def test_a_right_token_is_no_guess(bot: Bot) -> None:
 
 @sqlite
 async def test_sign_ins_that_github_refuses_lock_nobody_out(
-    app_bot: Bot,  # noqa: F811
-    stand: Stand,  # noqa: F811
+    app_bot: Bot,
+    stand: SignIn,
 ) -> None:
     """They are counted and told to wait; who is let in by GitHub and by a token gets in."""
     stand.memberships["acme"] = {"state": "active", "role": "admin"}
@@ -86,8 +86,8 @@ async def test_sign_ins_that_github_refuses_lock_nobody_out(
 
 @sqlite
 async def test_a_github_that_is_away_is_nobodys_failure(
-    app_bot: Bot,  # noqa: F811
-    stand: Stand,  # noqa: F811
+    app_bot: Bot,
+    stand: SignIn,
 ) -> None:
     browser = Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, browser))
