@@ -17,6 +17,7 @@ from bot.outbox import runner
 from bot.settings import Settings
 from tests.kit import outbound
 from tests.kit.outbound import CREDENTIALS, Scene
+from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 ENGINES = ("sqlite", "postgresql")
@@ -70,12 +71,6 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield address_of(server, name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def address_of(server: str, database: str) -> str:
-    """Return the address of a database on a server."""
-    head, _, query = server.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
 
 
 @pytest.fixture

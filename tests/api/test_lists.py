@@ -7,10 +7,8 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
-
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 REPO = payloads.repository("acme/shop")
 EXPERIMENT = "/api/v1/experiments/a"
@@ -140,7 +138,7 @@ WRONG = [
 ]
 
 
-@on_one_engine
+@sqlite_only
 @every_list
 async def test_what_a_list_refuses(bot: Bot, path: str, add: Any, identity: Any) -> None:
     """A 422 that names the parameter, never a list that ignores it."""

@@ -1,16 +1,17 @@
-"""Fixtures of the dashboard: a GitHub at which people sign in, and a bot with an App there."""
+"""The dashboard's fixtures: a GitHub to sign in at, a bot with an App there, and a browser."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
+from playwright.async_api import Browser
 
 from bot import storage as store
 from bot.domain import integrations
 from bot.settings import Settings
 from tests.github import SignIn, rsa_key
 from tests.github.sign_in import signing_in
-from tests.kit import running
+from tests.kit import chromium, running
 from tests.kit.running import SECRET, Bot
 
 
@@ -48,3 +49,9 @@ async def app_bot(settings: Settings, stand: SignIn) -> AsyncIterator[Bot]:
     await bot.services.database.write(job)
     yield bot
     await bot.close()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium.launched() as browser:
+        yield browser

@@ -15,9 +15,10 @@ from bot.dashboard import deliveries as pages
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 REPO = payloads.repository("acme/shop")
 HOSTILE = "</code></pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"

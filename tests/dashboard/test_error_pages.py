@@ -9,9 +9,10 @@ from bot import storage as store
 from bot.api.problems import CONTENT_TYPE
 from bot.dashboard import home, rendering
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 

@@ -16,11 +16,10 @@ from bot.api import linking
 from bot.dashboard import charts
 from bot.demo import payloads
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot, eventually
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 SHOP = payloads.repository("acme/shop")
 KEY = "checkout-flow-v2"
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}</textarea></title>"

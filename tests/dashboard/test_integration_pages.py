@@ -16,10 +16,11 @@ from bot.settings import Settings
 from tests.github import rsa_key
 from tests.kit import outbound
 from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import ADMIN_TOKEN, SECRET, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 TOKEN = "ghp_hXq4tT9vKwPz1aBcD2eF3gH5iJ6kL7mN"
 OWN = "a-secret-of-ones-own-0d9f8e7c"
@@ -463,7 +464,7 @@ async def test_the_doctor_tells_what_to_do(scene: Scene) -> None:
     assert page.path == here
 
 
-@pytest.mark.parametrize("credential", ["token"], indirect=True)
+@token_only
 async def test_the_doctor_without_github(scene: Scene) -> None:
     await scene.github.close()
     developer = await Browser.sign_in(scene.bot, "developer")

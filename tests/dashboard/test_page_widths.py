@@ -14,11 +14,12 @@ from bot import storage as store
 from bot import times
 from bot.demo import payloads
 from bot.settings import Settings
-from tests.dashboard.test_browser import Visitor, browser, pages_of  # noqa: F401 - browser is a fixture
 from tests.kit import running
+from tests.kit.chromium import Visitor, pages_of
+from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 WIDTHS = (320, 390, 640, 641, 768, 900, 1024, 1100, 1280, 1920)
 TOKEN = "a-token-of-somebody-with-a-long-name"
 KEY = "K" * 128
@@ -177,7 +178,7 @@ async def looked_at(visitor: Visitor, pages: dict[str, str]) -> dict[str, list[s
 
 
 async def test_the_longest_names_fit_every_window(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     full: tuple[Bot, str],
 ) -> None:
     bot, integration = full
@@ -203,7 +204,7 @@ async def test_the_longest_names_fit_every_window(
 
 
 async def test_the_user_menu_is_inside_every_window(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     full: tuple[Bot, str],
 ) -> None:
     bot, _ = full

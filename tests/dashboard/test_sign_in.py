@@ -12,9 +12,10 @@ from bot.settings import Settings
 from tests.github import SignIn
 from tests.kit import running
 from tests.kit.browsing import Browser, begin, new_token, sign_in
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 
 # --- With a token

@@ -1,8 +1,6 @@
 """Guessing is limited, and neither guessers nor other sites can keep anybody out or let one in."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from bot import storage as store
 from bot.dashboard import sessions
@@ -19,19 +17,17 @@ from bot.domain import experiments
 from bot.guesses import Guesses
 from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
 from bot.settings import Settings
-from tests.api.test_activity import STREAM, Stream
-from tests.dashboard.test_live import listening
 from tests.github import SignIn
 from tests.kit.browsing import Browser, begin, new_token, sign_in
+from tests.kit.chromium import launched
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot, start
-
-sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
+from tests.kit.streams import STREAM, Stream, listening
 
 # --- Signing in
 
 
-@sqlite
+@sqlite_only
 async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:
     """Anybody can send it, so it would lock out all who share an address with whoever does."""
     await app_bot.get("/sign-in/github/callback", token=None)
@@ -45,7 +41,7 @@ async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> Non
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
 
-@sqlite
+@sqlite_only
 async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
     for _ in range(FAILED_SIGN_INS):
         assert (await sign_in(bot, token="wrong")).status == 401
@@ -58,14 +54,14 @@ async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
     assert (await browser.get("/experiments", follow=False)).status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_a_right_token_is_no_guess(bot: Bot) -> None:
     for _ in range(2 * FAILED_SIGN_INS):
         assert (await sign_in(bot, token=ADMIN_TOKEN)).status == 303
     assert (await sign_in(bot, token="wrong")).status == 401
 
 
-@sqlite
+@sqlite_only
 async def test_sign_ins_that_github_refuses_lock_nobody_out(
     app_bot: Bot,
     stand: SignIn,
@@ -84,7 +80,7 @@ async def test_sign_ins_that_github_refuses_lock_nobody_out(
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
 
-@sqlite
+@sqlite_only
 async def test_a_github_that_is_away_is_nobodys_failure(
     app_bot: Bot,
     stand: SignIn,
@@ -123,7 +119,7 @@ async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
     assert (await bot.get("/api/v1/experiments", token=None, headers=basic)).status == 401
 
 
-@sqlite
+@sqlite_only
 async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     now = 1000.0
     bot.services.unknown_tokens.clock = lambda: now
@@ -146,7 +142,7 @@ async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     assert await guess() == 401
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("value", ["Bearer \xff\xfe", "Bearer " + "x" * 4000, "bearer  a b"])
 async def test_a_token_of_odd_text_is_a_guess_like_another(bot: Bot, value: str) -> None:
     headers = {"Authorization": value}
@@ -323,7 +319,7 @@ def filled(headers: dict[str, str], bot: Bot) -> dict[str, str]:
     return {name: value.replace("{here}", bot.url) for name, value in headers.items()}
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("headers", OWN, ids=str)
 async def test_a_form_from_here_signs_in(public_bot: Bot, headers: dict[str, str]) -> None:
     bot = public_bot
@@ -331,7 +327,7 @@ async def test_a_form_from_here_signs_in(public_bot: Bot, headers: dict[str, str
     assert answer.status == 303 and sessions.COOKIE in answer.headers["Set-Cookie"]
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 async def test_a_form_from_elsewhere_signs_nobody_in(
     public_bot: Bot, headers: dict[str, str]
@@ -343,7 +339,7 @@ async def test_a_form_from_elsewhere_signs_nobody_in(
     assert "from a page of another site" in answer.body and PUBLIC in answer.body
 
 
-@sqlite
+@sqlite_only
 async def test_no_form_is_taken_from_elsewhere(bot: Bot) -> None:
     """Of every page that takes one, whoever is signed in and with the right proof."""
     browser = await Browser.sign_in(bot)
@@ -394,18 +390,12 @@ async def evil() -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-@sqlite
+@sqlite_only
 async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
     """There it sends no `Sec-Fetch-Site`: our own forms are taken, and those of others are not."""
-    path = shutil.which("chromium")
-    if path is None:
-        why = "no chromium on the path; on Debian: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
     await bot.experiment("checkout", status="draft")
     here = f"http://bot.test:{bot.url.rpartition(':')[2]}"
-    rules = ["--host-resolver-rules=MAP *.test 127.0.0.1"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=rules)
+    async with launched("--host-resolver-rules=MAP *.test 127.0.0.1") as browser:
         page = await browser.new_page()
         for policy in ("unsafe-url", "no-referrer"):
             await page.goto(f"http://evil.test:{evil}/?to={here}/sign-in&policy={policy}")
@@ -418,4 +408,3 @@ async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
         await page.get_by_label("Status", exact=True).select_option("active")
         await page.get_by_role("button", name="Change").click()
         await expect(page.get_by_text("The status is active now.")).to_be_visible()
-        await browser.close()

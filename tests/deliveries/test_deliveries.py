@@ -11,14 +11,12 @@ from bot import times, worker
 from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
 REPO = payloads.repository("acme/shop")
 GUID = "6a1f0f6c-2f1b-4a52-9d33-0c4f1d7f5e10"
 NOBODY = "0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f"
-
-# What does not touch the database in a way of its own is tried on one engine alone.
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def path_of(integration: str) -> str:
@@ -129,7 +127,7 @@ async def test_filters(
     assert [one["event"] for one in (await bot.get(path_of(integration) + query)).items] == expected
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "query",
     [
@@ -221,7 +219,7 @@ async def test_detail(bot: Bot, integration: str) -> None:
     assert (await bot.get(f"{path_of(integration)}/{GUID.upper()}")).body == answer.body
 
 
-@one_engine
+@sqlite_only
 async def test_detail_of_a_form(bot: Bot, integration: str) -> None:
     """The payload of a form is shown as that of any other."""
     body = b"payload=%7B%22zen%22%3A+%22a%2Bb%22%7D"
@@ -233,7 +231,7 @@ async def test_detail_of_a_form(bot: Bot, integration: str) -> None:
     assert answer.body["headers"]["Content-Type"] == "application/x-www-form-urlencoded"
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     ("integration_id", "guid"),
@@ -250,7 +248,7 @@ async def test_not_found(
     assert (answer.status, answer.body["error"]) == (404, "not found")
 
 
-@one_engine
+@sqlite_only
 async def test_list_of_unknown_integration(bot: Bot) -> None:
     assert (await bot.get(path_of(NOBODY))).status == 404
 

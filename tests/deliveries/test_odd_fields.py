@@ -12,13 +12,12 @@ import pytest
 from bot import times
 from bot.demo import payloads
 from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Answer, Bot
 
 REPO = payloads.repository("acme/shop")
 PROCESSED = {"processed": True}
 NUL, LOW, HIGH, INSTEAD = "\0", "\udc00", "\ud800", "\ufffd"
-
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def at(minute: int) -> str:
@@ -393,7 +392,7 @@ async def test_any_printable_id(bot: Bot, integration: str, identifier: str) -> 
     assert (replayed.status, replayed.body["id"]) == (200, identifier)
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("identifier", IDS)
 async def test_the_page_of_any_printable_id(bot: Bot, integration: str, identifier: str) -> None:
     body = payloads.encode(pull())

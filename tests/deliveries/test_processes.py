@@ -23,8 +23,16 @@ import pytest
 
 from bot import times
 from bot.demo import payloads
-from tests.conftest import address_of
-from tests.kit.processes import Process, app, environment, free_port, own_server, running
+from tests.kit.marks import sqlite_only
+from tests.kit.processes import (
+    Process,
+    address_of,
+    app,
+    environment,
+    free_port,
+    own_server,
+    running,
+)
 from tests.kit.running import SECRET, Bot, eventually
 
 REPO = payloads.repository("acme/shop")
@@ -491,7 +499,7 @@ async def test_sigterm_ends_all_and_finishes_what_is_in_hand(
         assert {one["number"] for one in linked.items} == set(range(1, 9))
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_sigterm_lets_a_body_that_is_on_its_way_arrive(service: Process) -> None:
     integration = await service.integration()
     body = payloads.encode(opened(1))
@@ -570,7 +578,7 @@ async def test_a_port_in_use_is_said_in_one_line(options: tuple[str, ...], tmp_p
     assert "is up" not in out
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_a_second_service_on_the_same_port_is_refused(
     service: Process, tmp_path: Path
 ) -> None:

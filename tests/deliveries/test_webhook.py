@@ -22,6 +22,7 @@ from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
+from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Answer, Bot, start
 
 REPO = payloads.repository("acme/shop")
@@ -33,9 +34,6 @@ NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 NO_HANDLER = {"processed": False, "reason": "no handler"}
 
 Headers = dict[str, str]
-
-# What happens before anything is stored is tried on one engine alone.
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def assert_problem(answer: Answer, status: int, error: str | None = None) -> None:
@@ -90,7 +88,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 # --- Who may pass
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "name",
     ["0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f", "not-a-uuid", "1", "%00", "..%2f..", "é"],
@@ -104,7 +102,7 @@ SHA1 = "sha1=" + hmac.new(SECRET.encode(), b"{}", hashlib.sha1).hexdigest()
 RIGHT = sign(b"{}")
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("signature", "error"),
     [
@@ -138,7 +136,7 @@ async def test_bad_signature(bot: Bot, signature: Headers, error: str) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("other", [RIGHT, sign(b"{}", "another-secret-entirely")])
 @pytest.mark.parametrize("order", [1, -1])
 async def test_two_signatures(bot: Bot, other: str, order: int) -> None:
@@ -151,7 +149,7 @@ async def test_two_signatures(bot: Bot, other: str, order: int) -> None:
         assert (await response.json(content_type=None))["error"] == "invalid signature"
 
 
-@one_engine
+@sqlite_only
 async def test_published_vector(bot: Bot) -> None:
     """GitHub's own example of a signature passes the check; then its body turns out no JSON."""
     secret = "It's a Secret to Everybody"
@@ -165,7 +163,7 @@ async def test_published_vector(bot: Bot) -> None:
     assert_problem(await bot.send(integration, b"Hello, World?", headers), 401, "invalid signature")
 
 
-@one_engine
+@sqlite_only
 async def test_secret_beyond_ascii(bot: Bot) -> None:
     """A secret is UTF-8, as GitHub signs with it."""
     secret = "ein-Geheimnis-für-Ärzte-🔑"
@@ -199,7 +197,7 @@ async def test_inactive(bot: Bot) -> None:
     assert_problem(await bot.deliver(integration, "ping", {}), 403, "integration inactive")
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_other_methods(bot: Bot, method: str) -> None:
     path = f"/api/v1/integrations/{await bot.integration()}/webhook/github"
@@ -211,7 +209,7 @@ async def test_other_methods(bot: Bot, method: str) -> None:
 # --- What may be sent
 
 
-@one_engine
+@sqlite_only
 async def test_body_at_the_limit(bot: Bot) -> None:
     """25 MB pass to the last byte; one byte more is refused."""
     integration = await bot.integration()
@@ -226,7 +224,7 @@ async def test_body_at_the_limit(bot: Bot) -> None:
     assert len(await stored(bot, integration)) == 2
 
 
-@one_engine
+@sqlite_only
 async def test_body_without_length_over_the_limit(bot: Bot) -> None:
     """A chunked body is refused once it has grown too large."""
     integration = await bot.integration()
@@ -246,7 +244,7 @@ async def test_body_without_length_over_the_limit(bot: Bot) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "headers",
     [
@@ -267,7 +265,7 @@ async def test_content_type(bot: Bot, headers: Headers) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 async def test_content_type_with_parameters(bot: Bot) -> None:
     integration = await bot.integration()
     answer = await bot.deliver(
@@ -293,7 +291,7 @@ async def test_form(bot: Bot) -> None:
     assert linked["title"] == "50 % + 1 & done = ünï"
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "body",
     [
@@ -316,7 +314,7 @@ async def test_bad_form(bot: Bot, body: bytes) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("header", "value"),
     [
@@ -347,7 +345,7 @@ async def test_bad_identity(bot: Bot, header: str, value: str | None) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -423,7 +421,7 @@ async def test_no_handler(bot: Bot, event: str, payload: payloads.Payload) -> No
     assert (delivery["status"], delivery["event"]) == ("ignored", event)
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("allowed", "repository", "passes"),
     [
@@ -452,7 +450,7 @@ async def test_allow_list(
     assert await numbers(bot) == ([7] if passes else [])
 
 
-@one_engine
+@sqlite_only
 async def test_allow_list_without_repository_field(bot: Bot) -> None:
     """Where a payload lacks `repository`, the address of its subject counts."""
     integration = await bot.integration(config={"repositories": ["acme/shop"]})

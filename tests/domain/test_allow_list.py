@@ -18,6 +18,7 @@ from bot.outbox.runner import Outbox
 from bot.settings import Settings
 from tests.github import Fault, GitHub, rsa_key
 from tests.kit import outbound
+from tests.kit.marks import sqlite_only
 from tests.kit.outbound import APP, INSTALLATION, LOGIN, PERMISSIONS, TOKEN, Clock
 from tests.kit.running import Answer, Bot, start
 
@@ -26,7 +27,6 @@ NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 WAITING = {"processed": False, "reason": "will be retried"}
 SHOP, VAULT, FORK = 1001, 1002, 1003
 
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 both_credentials = pytest.mark.parametrize("credential", ["token", "app"], indirect=True)
 
 
@@ -294,7 +294,7 @@ async def test_a_rename_to_a_listed_name(world: World) -> None:
     assert await world.known() == before
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("name", ["./shop", "../shop", "acme/.", "acme/.."])
 async def test_dots_are_no_names(world: World, name: str) -> None:
     """Not in a payload, nor in the list, nor in a request."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
 Payload = dict[str, Any]
@@ -355,7 +356,7 @@ async def test_a_wrong_link_goes_when_the_base_is_heard_of(bot: Bot) -> None:
     assert [message for message, *_ in commits] == [message for message, *_ in news] == ["Mine"]
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 @pytest.mark.parametrize("odd", ["no", 0, [], {}, None])
 async def test_an_odd_distinct_says_nothing(bot: Bot, odd: Any) -> None:
     await bot.experiment("a")

@@ -12,10 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.demo import payloads
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
-
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 REPO = payloads.repository("acme/shop")
 _numbers = itertools.count(1)
@@ -109,7 +107,7 @@ async def test_the_contract_sample(bot: Bot) -> None:
     assert "jane@example.com" not in str(item)
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "message, keys",
     [
@@ -195,7 +193,7 @@ async def test_branches_belong_to_repositories(
     assert await commits(bot) == expected
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "change",
     [
@@ -388,7 +386,7 @@ MESSAGES = [
 ]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("message", MESSAGES)
 async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> None:
     """No list, feed or page shows them; the words around them stay."""
@@ -404,7 +402,7 @@ async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> No
     assert "Experiment-Key: a" in shown
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "author, expected",
     [
@@ -444,7 +442,7 @@ async def test_a_large_push(bot: Bot) -> None:
     assert len(await pushes_in_feed(bot)) == 500
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "blob",
     ["x" * 60_000, "x@" * 1_500, "x@x." * 15_000, "<x" * 30_000, " " * 20_000, "- " * 30_000],
@@ -459,7 +457,7 @@ async def test_a_message_with_a_blob_is_read_quickly(bot: Bot, blob: str) -> Non
     assert time.monotonic() - started < 1.5
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("sha", ["", "not a sha!", "a" * 65, None])
 async def test_a_malformed_commit_is_left_out(bot: Bot, sha: Any) -> None:
     """The other commits of the push count."""

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
-
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 REPO = payloads.repository("acme/shop")
 OTHER = payloads.repository("acme/warehouse")
@@ -89,7 +87,7 @@ async def test_the_contract_sample(bot: Bot) -> None:
     assert found["labels"] == ["experiment"]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "values, linked_by",
     [
@@ -278,7 +276,7 @@ async def test_a_replayed_transfer_changes_nothing(bot: Bot) -> None:
     assert await feed(bot, "a") == told
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -8,10 +8,8 @@ import pytest
 
 from bot.demo import payloads
 from bot.settings import Settings
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
-
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 REPO = payloads.repository("acme/shop")
 PAGE = "/api/v1/pull-requests/acme/shop/7"
@@ -144,7 +142,7 @@ STATES = {
 }
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("story, expected", STATES.values(), ids=STATES.keys())
 async def test_states(bot: Bot, story: Any, expected: Any) -> None:
     """State, draft and times after some deliveries."""
@@ -235,7 +233,7 @@ async def test_several_experiments_hear_of_everything(bot: Bot) -> None:
         assert counts == {"pull_requests": 1, "issues": 0, "commits": 0}
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "action, values, expected",
     [
@@ -276,7 +274,7 @@ async def test_a_pull_request_without_links_is_known(bot: Bot) -> None:
     assert await experiments_of(bot) == []
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "page, status",
     [
@@ -456,7 +454,7 @@ async def test_no_list_shows_an_address(bot: Bot) -> None:
         assert "secret.example" not in str(answer.body)
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -5,10 +5,8 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
-
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 ID = 4711
 
@@ -192,7 +190,7 @@ async def test_a_replayed_rename_changes_nothing(bot: Bot, integration: str) -> 
         assert await places(bot) == [("acme/market", 1)]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("action", ["archived", "edited", "privatized", "created"])
 async def test_other_news_of_a_repository_is_not_needed(
     bot: Bot, integration: str, action: str

@@ -8,6 +8,7 @@ import pytest
 
 from bot.demo import payloads
 from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot
 
@@ -26,9 +27,6 @@ CASES += [
 ]
 REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:05:00Z"
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
 
 def of_kind(*kinds: str) -> Any:

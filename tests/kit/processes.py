@@ -63,6 +63,12 @@ async def app(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
     return process.returncode, out.decode(), errors.decode()
 
 
+def address_of(server: str, database: str) -> str:
+    """Return the address of a database on a server."""
+    head, _, query = server.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
+
+
 class Process(Bot):
     """`python app.py serve`, started and killed as often as a test likes, spoken to over HTTP."""
 

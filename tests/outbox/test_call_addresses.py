@@ -21,6 +21,7 @@ from bot.settings import Settings
 from tests.github import Fault, rsa_key
 from tests.kit import outbound
 from tests.kit.browsing import Browser
+from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import SECRET
 
@@ -29,10 +30,6 @@ LINE = f"experiment_key: {KEY}"
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 LIST = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments"
 NAMED = "GITHUB_API_URLS"
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
 @dataclass

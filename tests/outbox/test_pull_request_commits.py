@@ -6,6 +6,7 @@ import pytest
 
 from tests.github import REPO, Fault, sha_of
 from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 
 LIST = f"GET {REPO}/pulls/{{pull_number}}/commits"
@@ -248,7 +249,7 @@ async def test_a_replay_asks_nothing(scene: Scene) -> None:
 
 
 @with_token
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_it_is_shown_in_the_outbox(scene: Scene) -> None:
     await opened(scene, "Mine")
     await push(scene, "feature", ("Below", OLD), ("Mine", NEW), after=5)

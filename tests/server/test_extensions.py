@@ -10,6 +10,7 @@ import pytest
 
 from bot.settings import Settings
 from tests.kit import outbound
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.processes import app, environment
 
@@ -36,8 +37,8 @@ async def extended(settings: Settings, credential: str, example: Path) -> AsyncI
     await outbound.close(opened)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("credential", ["token"], indirect=True)
+@sqlite_only
+@token_only
 async def test_the_example_runs(extended: Scene) -> None:
     scene = extended
     await scene.bot.experiment("price-test", status="active", owner="web")

@@ -15,8 +15,7 @@ import pytest
 from bot import storage as store
 from bot.demo import payloads
 from bot.settings import Settings
-from tests.conftest import address_of
-from tests.kit.processes import app, environment
+from tests.kit.processes import address_of, app, environment
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 REPO = payloads.repository("acme/shop")

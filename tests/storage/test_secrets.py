@@ -15,10 +15,11 @@ from bot import log, times, worker
 from bot import storage as store
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot
 
 # The files of the embedded engine can be looked into.
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 PATH = "/api/v1/integrations"
 TOKENS = ("ghp_hXq4tT9vKwPz1aBcD2eF3gH5iJ6kL7mN", "github_pat_11ABCDEFG0aZ8yX7wV6uT5sR4qP3oN2m")
