@@ -10,16 +10,12 @@ import pytest
 from bot.demo import payloads
 from bot.domain.activity import TYPES
 from bot.settings import Settings
+from tests.kit.deliveries import REPO, at
 from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 from tests.kit.streams import STREAM, following
 
 FEED = "/api/v1/experiments/a/activity"
-REPO = payloads.repository("acme/shop")
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 async def tell(bot: Bot, integration: str, action: str, minute: int, **values: Any) -> None:

@@ -8,11 +8,10 @@ import pytest
 from bot import storage as store
 from bot.api.routing import cursor_of
 from bot.demo import payloads
-from tests.api.test_lists import at
 from tests.kit.browsing import Browser
+from tests.kit.deliveries import REPO, at
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 EXPERIMENT = "/api/v1/experiments/a"
 PULLS, ISSUES, COMMITS = (f"{EXPERIMENT}/{one}" for one in ("pull-requests", "issues", "commits"))
 

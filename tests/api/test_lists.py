@@ -1,23 +1,18 @@
 """Lists: what they take, and that walking one sees every row once."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from bot.demo import payloads
+from tests.kit.deliveries import REPO, at
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 EXPERIMENT = "/api/v1/experiments/a"
 COUNT = 7
-
-
-def at(minute: int) -> str:
-    moment = datetime(2026, 3, 2, 10, tzinfo=UTC) + timedelta(minutes=minute)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def add_pull_request(bot: Bot, integration: str, number: int) -> None:

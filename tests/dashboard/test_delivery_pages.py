@@ -15,12 +15,12 @@ from bot.dashboard import deliveries as pages
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page
+from tests.kit.deliveries import REPO
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
 pytestmark = sqlite_only
 
-REPO = payloads.repository("acme/shop")
 HOSTILE = "</code></pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 GITHUB_TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
 _numbers = itertools.count(1)

@@ -80,15 +80,10 @@ async def fill(scene: Scene) -> None:
             "config": {"webhook_secret": "the-next-secret-of-the-tests"},  # the first still holds
         },
     )
-    await deliver(scene, "ping", {"zen": evil("zen"), "hook_id": 1})
-    await deliver(scene, "fork", {"action": evil("action")})
+    await scene.bot.tell(scene.integration, {"zen": evil("zen"), "hook_id": 1})
+    await scene.bot.deliver(scene.integration, "fork", {"action": evil("action")})
     await scene.work()
     await bot.services.database.write(_errors)
-
-
-async def deliver(scene: Scene, event: str, payload: dict[str, Any]) -> None:
-    answer = await scene.bot.deliver(scene.integration, event, payload)
-    assert answer.status == 200, answer.body
 
 
 async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
@@ -114,7 +109,7 @@ async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
         pull["pull_request"]["html_url"] = address
         pull["repository"] = {**repo, "html_url": address}
         pull["action"] = pull["action"] if number % 2 else "edited"
-        await deliver(scene, "pull_request", pull)
+        await scene.bot.tell(scene.integration, pull)
         issue = payloads.issue(
             "opened" if state == "open" else "labeled",
             number * 10 + 5 + (state == "closed"),
@@ -128,14 +123,14 @@ async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
         )
         issue["issue"]["html_url"] = address
         issue["label"] = {"name": evil("label")}
-        await deliver(scene, "issues", issue)
+        await scene.bot.tell(scene.integration, issue)
     message = f"{evil('message')}\n\nExperiment-Key: {key}"
     pushed = payloads.push(evil("branch"), [message, f"{message}-typo"], repo=repo)
     for commit in pushed["commits"]:
         commit["url"] = address
         commit["author"]["username"] = commit["author"]["name"] = evil("pusher")
     pushed["sender"]["login"] = evil("pusher")
-    await deliver(scene, "push", pushed)
+    assert (await scene.bot.deliver(scene.integration, "push", pushed)).status == 200
 
 
 async def _commands(scene: Scene) -> None:
@@ -143,7 +138,7 @@ async def _commands(scene: Scene) -> None:
         number = scene.github.open_pull(REPOSITORY, title="T", body="").number
         payload = scene.comment_payload(number, f"/experiment {text}".replace("\x1b", ""))
         payload["comment"]["html_url"] = ADDRESSES[0]
-        await deliver(scene, "issue_comment", payload)
+        await scene.bot.tell(scene.integration, payload)
 
 
 def _errors(tx: store.Transaction) -> None:

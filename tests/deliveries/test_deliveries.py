@@ -11,21 +11,16 @@ from bot import times, worker
 from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.deliveries import REPO, pull_request
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 GUID = "6a1f0f6c-2f1b-4a52-9d33-0c4f1d7f5e10"
 NOBODY = "0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f"
 
 
 def path_of(integration: str) -> str:
     return f"/api/v1/integrations/{integration}/deliveries"
-
-
-def pull_request(number: int = 7, action: str = "opened", **values: Any) -> payloads.Payload:
-    values = {"repo": REPO, "body": "experiment_key: checkout", **values}
-    return payloads.pull_request(action, number, "2026-03-02T10:00:00Z", **values)
 
 
 async def everything(bot: Bot, integration: str) -> list[Any]:

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from bot import log, webhook
 from bot.demo import payloads
 from bot.settings import Settings
-from tests.deliveries.test_webhook import assert_problem, pull_request, sign
+from tests.kit.deliveries import REPO, assert_problem, pull_request, sign
 from tests.kit.running import ADMIN_TOKEN, SECRET, Answer, Bot, start
 
 # One service on one engine lives through it all.
@@ -92,7 +92,7 @@ class Door:
             return await connection.answer()
 
     async def signed(self, event: str, body: bytes) -> Answer:
-        return await self.bot.send(self.integration, body, payloads.headers(event, body, SECRET))
+        return await self.bot.signed(self.integration, event, body)
 
     def head(self, body: bytes, **changes: str | None) -> bytes:
         """Return the head of a signed ping; `changes` by header name, `_` for `-`."""
@@ -529,7 +529,6 @@ def broken(*path: str, value: Any) -> payloads.Payload:
     return payload
 
 
-REPO = payloads.repository("acme/shop")
 INSTALLATION = {"action": "created", "installation": {"id": 5, "account": {"login": "acme"}}}
 GOOD = {
     "pull_request": pull_request,

@@ -23,6 +23,7 @@ import pytest
 
 from bot import times
 from bot.demo import payloads
+from tests.kit.deliveries import REPO
 from tests.kit.marks import sqlite_only
 from tests.kit.processes import (
     Process,
@@ -35,7 +36,6 @@ from tests.kit.processes import (
 )
 from tests.kit.running import SECRET, Bot, eventually
 
-REPO = payloads.repository("acme/shop")
 CONNECTIONS = 8
 SHARED = 5  # pull requests that are told of through every process
 START = times.parse("2026-03-02T10:00:00Z") or 0

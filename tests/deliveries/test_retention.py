@@ -11,9 +11,9 @@ from bot import storage as store
 from bot import times, worker
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
+from tests.kit.deliveries import REPO
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:00:00Z"
 DAY = 86_400 * times.SECOND
 EXPERIMENT = "/api/v1/experiments/many"

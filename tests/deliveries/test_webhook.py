@@ -22,38 +22,17 @@ from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
+from tests.kit.deliveries import PROCESSED, REPO, assert_problem, pull_request, sign
 from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Answer, Bot, start
 
-REPO = payloads.repository("acme/shop")
 GUID = "6a1f0f6c-2f1b-4a52-9d33-0c4f1d7f5e10"
-PROCESSED = {"processed": True}
 DUPLICATE = {"processed": True, "duplicate": True}
 WILL_BE_RETRIED = {"processed": False, "reason": "will be retried"}
 NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 NO_HANDLER = {"processed": False, "reason": "no handler"}
 
 Headers = dict[str, str]
-
-
-def assert_problem(answer: Answer, status: int, error: str | None = None) -> None:
-    """An error is a problem document of exactly this status, and tells nothing of the inside."""
-    assert answer.status == status, answer.body
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.body.keys() >= {"type", "title", "status", "error", "detail"}
-    assert answer.body["status"] == status
-    assert answer.body["detail"]
-    assert error is None or answer.body["error"] == error
-    assert "Traceback" not in str(answer.body)
-
-
-def pull_request(number: int = 7, key: str = "checkout", **values: Any) -> payloads.Payload:
-    values = {"repo": REPO, "body": f"experiment_key: {key}", **values}
-    return payloads.pull_request("opened", number, "2026-03-02T10:00:00Z", **values)
-
-
-def sign(body: bytes, secret: str = SECRET) -> str:
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 async def stored(bot: Bot, integration: str) -> list[dict[str, Any]]:
@@ -215,7 +194,7 @@ async def test_body_at_the_limit(bot: Bot) -> None:
     integration = await bot.integration()
     frame = b'{"zen":""}'
     body = frame[:-2] + b"z" * (webhook.MAX_BODY - len(frame)) + frame[-2:]
-    answer = await bot.send(integration, body, payloads.headers("ping", body, SECRET))
+    answer = await bot.signed(integration, "ping", body)
     assert (answer.status, answer.body) == (200, PROCESSED)
     body += b" "
     headers = payloads.headers("ping", body, SECRET)
@@ -364,7 +343,7 @@ async def test_bad_identity(bot: Bot, header: str, value: str | None) -> None:
 )
 async def test_not_a_json_object(bot: Bot, body: bytes, error: str) -> None:
     integration = await bot.integration()
-    answer = await bot.send(integration, body, payloads.headers("ping", body, SECRET))
+    answer = await bot.signed(integration, "ping", body)
     assert_problem(answer, 400, error)
     assert await stored(bot, integration) == []
 
@@ -499,7 +478,7 @@ async def test_samples(bot: Bot) -> None:
         ("issues", SAMPLE_ISSUE),
     ):
         body = text.encode()
-        answer = await bot.send(integration, body, payloads.headers(event, body, SECRET))
+        answer = await bot.signed(integration, event, body)
         assert (answer.status, answer.body) == (200, PROCESSED)
     path = "/api/v1/experiments/checkout-flow-v2"
     (pull,) = await bot.walk(f"{path}/pull-requests")

@@ -18,20 +18,16 @@ from bot.outbox.runner import Outbox
 from bot.settings import Settings
 from tests.github import Fault, GitHub, rsa_key
 from tests.kit import outbound
+from tests.kit.deliveries import PROCESSED, at
 from tests.kit.marks import sqlite_only
 from tests.kit.outbound import APP, INSTALLATION, LOGIN, PERMISSIONS, TOKEN, Clock
 from tests.kit.running import Answer, Bot, start
 
-PROCESSED = {"processed": True}
 NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 WAITING = {"processed": False, "reason": "will be retried"}
 SHOP, VAULT, FORK = 1001, 1002, 1003
 
 both_credentials = pytest.mark.parametrize("credential", ["token", "app"], indirect=True)
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 def repo(name: str, github_id: int | None, minute: int = 0) -> dict[str, Any]:

@@ -8,16 +8,12 @@ import pytest
 
 from bot.demo import payloads
 from bot.settings import Settings
+from tests.kit.deliveries import REPO, at
 from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
-REPO = payloads.repository("acme/shop")
 PAGE = "/api/v1/pull-requests/acme/shop/7"
 OPENED_AT = "2026-03-02T10:00:00Z"
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 async def tell(

@@ -15,10 +15,10 @@ import pytest
 from bot import storage as store
 from bot.demo import payloads
 from bot.settings import Settings
+from tests.kit.deliveries import REPO
 from tests.kit.processes import address_of, app, environment
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
-REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:00:00Z"
 SECRETS = ("first-webhook-secret", "second-webhook-secret")
 DELIVERIES = 600  # more than one step of the copy

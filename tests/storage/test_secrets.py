@@ -15,6 +15,7 @@ from bot import log, times, worker
 from bot import storage as store
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.deliveries import REPO
 from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot
 
@@ -24,7 +25,6 @@ pytestmark = sqlite_only
 PATH = "/api/v1/integrations"
 TOKENS = ("ghp_hXq4tT9vKwPz1aBcD2eF3gH5iJ6kL7mN", "github_pat_11ABCDEFG0aZ8yX7wV6uT5sR4qP3oN2m")
 FIRST, SECOND, THIRD = (f"webhook-secret-{word}-0d9f8e7c" for word in ("one", "two", "three"))
-REPO = payloads.repository("acme/shop")
 PULL_REQUEST = payloads.pull_request("opened", 7, "2026-03-02T10:00:00Z", repo=REPO)
 
 
