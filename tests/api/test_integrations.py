@@ -16,6 +16,7 @@ from bot import server, times
 from bot import storage as store
 from bot.domain import integrations as domain
 from bot.settings import Settings
+from tests.kit.clock import Clock
 from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Bot, start
 
@@ -473,13 +474,12 @@ async def test_roles(bot: Bot, method: str, path: str, body: Any, roles: set[str
 class Rotation:
     """An integration whose secret is replaced while the time is moved."""
 
-    def __init__(self, bot: Bot, integration: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.bot, self.integration = bot, integration
-        self._now = times.now()
-        monkeypatch.setattr(times, "now", lambda: self._now)
+    def __init__(self, bot: Bot, integration: str, clock: Clock) -> None:
+        self.bot, self.integration, self._clock = bot, integration, clock
+        clock.stop()
 
     def wait(self, seconds: int) -> None:
-        self._now += seconds * times.SECOND
+        self._clock.ahead += seconds
 
     async def change(self, secret: str | None = None, **values: Any) -> dict[str, Any]:
         body = {**values, **({"config": {"webhook_secret": secret}} if secret else {})}
@@ -498,8 +498,8 @@ class Rotation:
 
 
 @pytest.fixture
-async def rotation(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> Rotation:
-    return Rotation(bot, await bot.integration(), monkeypatch)
+async def rotation(bot: Bot, clock: Clock) -> Rotation:
+    return Rotation(bot, await bot.integration(), clock)
 
 
 @pytest.mark.parametrize(

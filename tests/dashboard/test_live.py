@@ -11,13 +11,14 @@ import psycopg
 import pytest
 from playwright.async_api import Page, expect
 
-from bot import times, worker
+from bot import worker
 from bot.dashboard import live, sessions
 from bot.demo import payloads
 from bot.outbox.runner import Outbox
 from bot.settings import Settings
 from tests.kit.browsing import Browser
 from tests.kit.chromium import Visitor, deliver_pull, step
+from tests.kit.clock import Clock
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot, start
 from tests.kit.streams import listening
@@ -165,17 +166,13 @@ async def test_it_ends_with_the_session(bot: Bot, quick: None, everywhere: bool)
 
 
 @sqlite_only
-async def test_an_open_page_is_no_use_of_the_session(
-    bot: Bot, quick: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_open_page_is_no_use_of_the_session(bot: Bot, quick: None, clock: Clock) -> None:
     """A page that nobody looks at must not keep its session from running out."""
     visitor = await Browser.sign_in(bot, "viewer")
-    real, ahead = times.now, 0
-    monkeypatch.setattr(times, "now", lambda: real() + ahead * times.SECOND)
     for _ in range(3):
-        ahead += sessions.IDLE_SECONDS // 2 - 60
+        clock.ahead += sessions.IDLE_SECONDS // 2 - 60
         page = await visitor.get("/repositories", headers={"X-Live": "1"}, follow=False)
-        if ahead < sessions.IDLE_SECONDS:
+        if clock.ahead < sessions.IDLE_SECONDS:
             assert page.status == 200
     assert page.status == 303 and page.headers["Location"].startswith("/sign-in")
 

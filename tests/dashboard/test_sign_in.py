@@ -6,12 +6,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from bot import times
 from bot.dashboard import sessions
 from bot.settings import Settings
 from tests.github import SignIn
 from tests.kit import running
 from tests.kit.browsing import Browser, begin, new_token, sign_in
+from tests.kit.clock import Clock
 from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot
 
@@ -70,15 +70,11 @@ async def test_a_page_asks_to_sign_in_and_leads_back(bot: Bot) -> None:
         assert response.headers["Location"] == "/sign-in?next=%2Foutbox%3Fkind%3Dcheck"
 
 
-async def test_a_session_ends_by_itself(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_ends_by_itself(bot: Bot, clock: Clock) -> None:
     browser = await Browser.sign_in(bot)
-    start = times.now()
-    ahead = 0
 
     async def is_in(seconds: int) -> bool:
-        nonlocal ahead
-        ahead += seconds
-        monkeypatch.setattr(times, "now", lambda: start + ahead * times.SECOND)
+        clock.ahead += seconds
         return (await browser.get("/experiments", follow=False)).status == 200
 
     for _ in range(21):
@@ -88,14 +84,11 @@ async def test_a_session_ends_by_itself(bot: Bot, monkeypatch: pytest.MonkeyPatc
     assert not await is_in(sessions.IDLE_SECONDS + 60)
 
 
-async def test_a_page_that_refreshes_itself_is_no_use(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_page_that_refreshes_itself_is_no_use(bot: Bot, clock: Clock) -> None:
     browser = await Browser.sign_in(bot)
-    start = times.now()
     hours = sessions.IDLE_SECONDS // 3600
     for hour in range(1, hours + 2):
-        monkeypatch.setattr(times, "now", lambda hour=hour: start + hour * 3600 * times.SECOND)
+        clock.ahead = hour * 3600
         page = await browser.get("/experiments", follow=False, headers={"X-Live": "1"})
         assert page.status == (200 if hour < hours else 303)
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot import times, worker
+from bot import worker
 from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.clock import Clock
 from tests.kit.deliveries import REPO, pull_request
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
@@ -299,17 +300,15 @@ async def test_replay_of_what_failed(
     bot: Bot,
     integration: str,
     breakage: Breakage,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
     in_the_end: bool,
 ) -> None:
     """A replay that fails again says so; once the handler is mended it takes effect."""
     replay = f"{path_of(integration)}/{GUID}/replay"
     await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
     if in_the_end:
-        start = times.now()
-        for attempt in range(1, MAX_ATTEMPTS):
-            later = start + attempt * 4 * 3600 * times.SECOND
-            monkeypatch.setattr(times, "now", lambda later=later: later)
+        for _ in range(1, MAX_ATTEMPTS):
+            clock.ahead += 4 * 3600
             await worker.retry_due(bot.services)
     (before,) = (await bot.get(path_of(integration))).items
     assert before["status"] == ("failed" if in_the_end else "retrying")
@@ -334,16 +333,12 @@ async def test_replay_of_what_failed(
     assert await everything(bot, integration) == before_again
 
 
-async def test_replay_without_payload(
-    bot: Bot, integration: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_replay_without_payload(bot: Bot, integration: str, clock: Clock) -> None:
     """What is no longer kept, or was never allowed in, cannot be run again: a 409 says so."""
     narrow = await bot.integration(config={"repositories": ["acme/other"]})
     await bot.deliver(narrow, "pull_request", pull_request(), guid=GUID)
     await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
-    days = bot.services.settings.payload_days
-    later = times.now() + (days * 86_400 + 60) * times.SECOND
-    monkeypatch.setattr(times, "now", lambda: later)
+    clock.ahead += bot.services.settings.payload_days * 86_400 + 60
     await worker.clear_some(bot.services)
     for owner in (narrow, integration):
         answer = await bot.get(f"{path_of(owner)}/{GUID}")

@@ -17,11 +17,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import storage as store
-from bot import times, webhook, worker
+from bot import webhook, worker
 from bot.deliveries import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
+from tests.kit.clock import Clock
 from tests.kit.deliveries import PROCESSED, REPO, assert_problem, pull_request, sign
 from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Answer, Bot, start
@@ -42,26 +43,6 @@ async def stored(bot: Bot, integration: str) -> list[dict[str, Any]]:
 async def numbers(bot: Bot, key: str = "checkout") -> list[int]:
     """Return the pull requests linked to an experiment."""
     return [one["number"] for one in await bot.walk(f"/api/v1/experiments/{key}/pull-requests")]
-
-
-class Clock:
-    """Stands in for `times.now`; moves only when told to."""
-
-    def __init__(self) -> None:
-        self.moment = times.now()
-
-    def __call__(self) -> int:
-        return self.moment
-
-    def advance(self, seconds: float) -> None:
-        self.moment += round(seconds * times.SECOND)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(times, "now", clock)
-    return clock
 
 
 # --- Who may pass
@@ -531,7 +512,7 @@ async def test_one_event_through_two_integrations(bot: Bot) -> None:
     assert sorted(kinds) == ["experiment.created", "pull_request.linked", "pull_request.opened"]
 
 
-async def everything(bot: Bot) -> dict[str, list[tuple[Any, ...]]]:
+async def everything(bot: Bot) -> dict[str, list[str]]:
     """Return all that the service knows, row by row."""
     tables = """integrations deliveries experiments repositories items versions commits links
         activity installations installation_repositories"""
@@ -619,7 +600,7 @@ async def test_handler_failure_and_retry(bot: Bot, clock: Clock, breakage: Break
     breakage.is_mended = True
     await worker.retry_due(bot.services)
     assert await numbers(bot) == []
-    clock.advance(60)
+    clock.ahead += 60
     await worker.retry_due(bot.services)
     assert await numbers(bot) == [7]
     (delivery,) = await stored(bot, integration)
@@ -636,7 +617,7 @@ async def test_gives_up_in_the_end(bot: Bot, clock: Clock, breakage: Breakage) -
         waited = 0.0
         while (await stored(bot, integration))[0]["attempts"] < attempts:
             step = 10 + waited / 4
-            clock.advance(step)
+            clock.ahead += step
             waited += step
             assert waited < 4 * 3600
             await worker.retry_due(bot.services)
@@ -644,7 +625,7 @@ async def test_gives_up_in_the_end(bot: Bot, clock: Clock, breakage: Breakage) -
         (delivery,) = await stored(bot, integration)
         assert delivery["status"] == ("failed" if attempts == MAX_ATTEMPTS else "retrying")
     assert waits[0] < 60 < waits[4] < waits[-1]
-    clock.advance(30 * 24 * 3600)
+    clock.ahead += 30 * 24 * 3600
     await worker.retry_due(bot.services)
     assert (await stored(bot, integration))[0]["attempts"] == MAX_ATTEMPTS
 
@@ -660,7 +641,7 @@ async def test_redelivery_of_what_failed(
         answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
         assert (answer.status, answer.body) == (202, WILL_BE_RETRIED)
     for _ in range(MAX_ATTEMPTS if in_the_end else 0):
-        clock.advance(4 * 3600)
+        clock.ahead += 4 * 3600
         await worker.retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert delivery["status"] == ("failed" if in_the_end else "retrying")
@@ -671,7 +652,7 @@ async def test_redelivery_of_what_failed(
     assert await numbers(bot) == [7]
     answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
     assert (answer.status, answer.body) == (200, DUPLICATE)
-    clock.advance(4 * 3600)
+    clock.ahead += 4 * 3600
     await worker.retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert (delivery["status"], delivery["error"]) == ("processed", None)

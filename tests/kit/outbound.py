@@ -4,14 +4,14 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from bot import times
 from bot.outbox.runner import Outbox
 from bot.settings import Settings
 from tests.github import GitHub, rsa_key
 from tests.kit import running
+from tests.kit.clock import Clock
 from tests.kit.running import SECRET, Answer, Bot
 
 REPOSITORY = "acme/shop"
@@ -30,24 +30,6 @@ PERMISSIONS = {
 CREDENTIALS = ("token", "fine-grained", "app")
 
 
-class Clock:
-    """The time of bot and GitHub, in the test's hand: it goes on, and can be put forward."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-    async def nap(self, seconds: float) -> None:
-        """Sleep, by putting the clock forward."""
-        self.ahead += seconds
-        await asyncio.sleep(0)
-
-    def microseconds(self) -> int:
-        return round(self() * 1000) * times.MILLISECOND
-
-
 @dataclass
 class Scene:
     """A bot, a GitHub with one repository, an integration, and the bot's outbox."""
@@ -57,7 +39,7 @@ class Scene:
     integration: str
     credential: str
     outbox: Outbox
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock
 
     @property
     def is_app(self) -> bool:
@@ -235,9 +217,10 @@ async def github_for(
     return github
 
 
-async def scene(settings: Settings, credential: str, prefix: str = "", **config: Any) -> Scene:
+async def scene(
+    settings: Settings, credential: str, clock: Clock, prefix: str = "", **config: Any
+) -> Scene:
     """Start a GitHub and a bot with an integration for it. The outbox runs when it is told to."""
-    clock = Clock()
     github = await github_for(credential, clock, prefix)
     bot = await running.start(dataclasses.replace(settings, github_api_urls=(github.url,)))
     answer = await bot.post(

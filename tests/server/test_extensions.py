@@ -10,6 +10,7 @@ import pytest
 
 from bot.settings import Settings
 from tests.kit import outbound
+from tests.kit.clock import Clock
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.processes import app, environment
@@ -31,8 +32,11 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def extended(settings: Settings, credential: str, example: Path) -> AsyncIterator[Scene]:
-    opened = await outbound.scene(replace(settings, extensions=("my_company.bot",)), credential)
+async def extended(
+    settings: Settings, credential: str, clock: Clock, example: Path
+) -> AsyncIterator[Scene]:
+    extended = replace(settings, extensions=("my_company.bot",))
+    opened = await outbound.scene(extended, credential, clock)
     yield opened
     await outbound.close(opened)
 
