@@ -22,7 +22,7 @@ FULL = {
     "url": "https://experiments.example/checkout?tab=1",
     "tags": ["checkout", "q1"],
 }
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "status": "draft",
     "hypothesis": None,
     "description": None,

@@ -229,10 +229,10 @@ async def test_a_walk_misses_nothing_that_stays(
             break
         cursor = f"&cursor={answer.body['next_cursor']}"
         minute += 1
-        if (number := next(changing, None)) is not None:
-            to = "merged" if number % 2 else "open"
-            await pull(bot, integration, number, minute, to=to)
-            changed.add(number)
+        if (turned := next(changing, None)) is not None:
+            to = "merged" if turned % 2 else "open"
+            await pull(bot, integration, turned, minute, to=to)
+            changed.add(turned)
         await pull(bot, integration, next(new), minute, action="opened")
     stayed = [number for number in reversed(numbers) if number not in changed]
     assert [number for number in seen if number in stayed] == stayed

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -45,16 +46,12 @@ async def sent(bot: Bot, integration: str, event: str, payload: dict[str, Any]) 
 @contextmanager
 def failing() -> Iterator[None]:
     """Let every handler fail."""
-    real = Dispatcher.run
 
     def run(*args: Any) -> None:
         raise RuntimeError(f"no sense in jane@example.com's {HOSTILE} {GITHUB_TOKEN}")
 
-    Dispatcher.run = run  # type: ignore[method-assign]
-    try:
+    with mock.patch.object(Dispatcher, "run", run):
         yield
-    finally:
-        Dispatcher.run = real  # type: ignore[method-assign]
 
 
 def rows(page: Page) -> list[str]:

@@ -211,7 +211,11 @@ async def test_last_activity_is_that_of_a_feed_that_began_before(bot: Bot) -> No
 async def test_last_activity_follows_the_feed_also_when_items_go(bot: Bot) -> None:
     """A late delivery can take back what was told; the experiment is then as old as the rest."""
     integration = await bot.integration()
-    line = {"body": f"experiment_key: {KEY}", "repo": SHOP, "created_at": ago(9)}
+    line: dict[str, Any] = {
+        "body": f"experiment_key: {KEY}",
+        "repo": SHOP,
+        "created_at": ago(9),
+    }
     await pull(bot, integration, 1)
     await bot.experiment(KEY)
     created = await last_activity(bot, KEY)

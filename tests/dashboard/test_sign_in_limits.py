@@ -200,7 +200,8 @@ def end_and_go_on(tx: store.Transaction, sql: str) -> None:
     """End a token, and let something happen, in one moment."""
     assert tx.run(sql) == 1
     texts = dict.fromkeys(("hypothesis", "description", "owner", "url"))
-    values = {"key": "secret", "name": "secret", "status": "draft", "tags": [], **texts}
+    named = {"key": "secret", "name": "secret", "status": "draft"}
+    values: dict[str, Any] = {**named, "tags": [], **texts}
     experiments.create(tx, values, "somebody")
 
 

@@ -530,7 +530,7 @@ def broken(*path: str, value: Any) -> payloads.Payload:
 
 
 INSTALLATION = {"action": "created", "installation": {"id": 5, "account": {"login": "acme"}}}
-GOOD = {
+GOOD: dict[str, Callable[[], payloads.Payload]] = {
     "pull_request": pull_request,
     "issues": lambda: payloads.issue("opened", 3, "2026-03-02T10:00:00Z", repo=REPO),
     "push": lambda: payloads.push("main", ["one"], repo=REPO),

@@ -4,6 +4,7 @@ import html
 import json
 import re
 import uuid
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -153,7 +154,7 @@ async def test_what_is_no_time(bot: Bot, integration: str, time: Any) -> None:
         payload["repository"] = {**REPO, "updated_at": time, "pushed_at": time}
         await tell(bot, integration, event, payload)
     pushed = push("One", "Two")
-    pushed["repository"] = {**REPO, "pushed_at": times.parse(at(5)) // times.SECOND}
+    pushed["repository"] = {**REPO, "pushed_at": int(datetime.fromisoformat(at(5)).timestamp())}
     pushed["commits"][0]["timestamp"] = time
     await tell(bot, integration, "push", pushed)
     assert (await only(bot, "pull-requests"))["state"] == "open"
@@ -219,7 +220,7 @@ async def test_clocks_may_differ_a_little(bot: Bot, integration: str) -> None:
 
 # --- People, labels, messages
 
-ODD = [None, 7, "x", True, [], {}, {"name": None}, {"login": 5}]
+ODD: list[Any] = [None, 7, "x", True, [], {}, {"name": None}, {"login": 5}]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)

@@ -411,7 +411,7 @@ async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
 
 
 async def both_listen(service: Process) -> bool:
-    return sum(line["message"] == "listening" for line in log_of(service)) >= 2
+    return [line["message"] for line in log_of(service)].count("listening") >= 2
 
 
 def log_of(service: Process) -> list[dict[str, Any]]:

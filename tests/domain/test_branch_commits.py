@@ -63,7 +63,7 @@ def pull(action: str, minute: int, number: int = 7, **values: Any) -> Callable[[
     """What has become of a pull request that names `a`, opened at minute 1 unless said."""
 
     def build(place: Place) -> Payload:
-        defaults = {"body": "experiment_key: a", "created_at": at(1)}
+        defaults: dict[str, Any] = {"body": "experiment_key: a", "created_at": at(1)}
         if values.get("head_repo") == "fork":
             defaults["head_repo"] = place.fork
         rest = {name: value for name, value in values.items() if name != "head_repo"}

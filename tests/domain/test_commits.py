@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 import uuid
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -453,7 +454,7 @@ async def test_a_malformed_commit_is_left_out(bot: Bot, sha: Any) -> None:
     assert len(await commits(bot)) == 1
 
 
-STORY = [
+STORY: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
     lambda repo: push("feature", 0, "Before", repo=repo),
     lambda repo: pull("opened", 1, repo=repo),
     lambda repo: push("feature", 2, "Open", repo=repo),

@@ -126,7 +126,7 @@ async def test_labels_follow_the_events(bot: Bot) -> None:
     """Every new label is told of; the list is always the newest."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a"}
+    body: dict[str, Any] = {"body": "experiment_key: a"}
     await bot.tell(integration, issue("opened", 0, **body))
     await bot.tell(integration, issue("labeled", 1, labels=("one {x}",), **body))
     await bot.tell(integration, issue("labeled", 2, labels=("one {x}", "two"), **body))
@@ -142,7 +142,7 @@ async def test_states_follow_the_events(bot: Bot) -> None:
     """Closed and reopened, in the list, its filter and the feed."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a", "title": "Track it"}
+    body: dict[str, Any] = {"body": "experiment_key: a", "title": "Track it"}
     page = "/api/v1/experiments/a/issues?state="
     await bot.tell(integration, issue("opened", 0, **body))
     for minute, action, state, other in (
@@ -247,7 +247,7 @@ async def test_one_delivery_of_a_transfer_is_enough(bot: Bot, which: int) -> Non
     """The bot may be installed on one of the two repositories only."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a"}
+    body: dict[str, Any] = {"body": "experiment_key: a"}
     await bot.tell(integration, issue("opened", 0, **body), transfer(**body)[which])
     assert await places(bot, "a") == [("acme/warehouse", 9, "body")]
 
@@ -256,7 +256,7 @@ async def test_a_replayed_transfer_changes_nothing(bot: Bot) -> None:
     """Neither brings links back nor tells of anything twice."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a"}
+    body: dict[str, Any] = {"body": "experiment_key: a"}
     await bot.tell(integration, issue("opened", 0, **body), *transfer(**body))
     told = await feed(bot, "a")
     page = f"/api/v1/integrations/{integration}/deliveries"

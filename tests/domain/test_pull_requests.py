@@ -208,7 +208,7 @@ async def test_several_experiments_hear_of_everything(bot: Bot) -> None:
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    body = {"body": "experiment_key: a\nexperiment_key: b"}
+    body: dict[str, Any] = {"body": "experiment_key: a\nexperiment_key: b"}
     await tell(bot, integration, "opened", 0, draft=True, **body)
     await tell(bot, integration, "ready_for_review", 1, **body)
     await tell(bot, integration, "synchronize", 2, sha="e" * 40, **body)

@@ -29,7 +29,7 @@ CASES += [
 AT = "2026-03-02T10:05:00Z"
 
 
-def of_kind(*kinds: str) -> Any:
+def of_kind(*kinds: str) -> pytest.MarkDecorator:
     """The cases whose text stands in one of these places."""
     cases = [case for case in CASES if case["kind"] in kinds]
     names = [f"{case['kind']}-{case['name']}" for case in cases]

@@ -1,5 +1,7 @@
 """What the check says of a pull request, and which pull requests have one."""
 
+from typing import Any
+
 import pytest
 
 from bot import storage as store
@@ -92,7 +94,7 @@ async def test_no_check_where_none_is_named(scene: Scene) -> None:
     assert check_of(scene, linked) is None
 
 
-EVENTS = {
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "pushed": ("synchronize", {"head_sha": "c" * 40}),
     "reopened": ("reopened", {"state": "open"}),
     "ready": ("ready_for_review", {"draft": False}),

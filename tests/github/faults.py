@@ -23,7 +23,7 @@ class Fault:
     times: int | None = 1
     after: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    body: Json | None = None
+    body: Any = None
     status: int = 502
     seconds: float = 0.0
     seen: int = 0  # requests that it was about

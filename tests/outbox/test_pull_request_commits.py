@@ -225,8 +225,8 @@ async def test_another_base_is_another_question(scene: Scene) -> None:
 async def test_trouble_is_tried_again(scene: Scene) -> None:
     """GitHub is down, or answers what is no list."""
     await opened(scene, "Below", "Mine")
-    odd = {"status": 200, "body": [{"commit": {}}], "times": 1}
-    for fault in (Fault("status", LIST, times=2, status=502), Fault("status", LIST, **odd)):
+    odd = Fault("status", LIST, status=200, body=[{"commit": {}}])
+    for fault in (Fault("status", LIST, times=2, status=502), odd):
         scene.github.fail(fault)
     await push(scene, "feature", ("Below", OLD), ("Mine", NEW), after=5)
     await scene.work()
