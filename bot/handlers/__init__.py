@@ -22,14 +22,19 @@ class Undeclared(Exception):
 
 
 def dispatcher(services: Services) -> Dispatcher:
-    """Return the dispatcher of every handler of the service and of extensions; see `shared`.
+    """Return the dispatcher of a process; see `shared`. Raises as `registered` does."""
+    return registered(services.settings.extensions)
+
+
+def registered(extension_names: Sequence[str] = ()) -> Dispatcher:
+    """Return the dispatcher of every handler of the service and of extensions.
 
     A handler is found by the router of its module, its event by the `Heard` beside it. Raises
     SettingsError, and Undeclared for a handler of the service.
     """
     modules = [
         *extensions.modules_of(__name__),
-        *extensions.extension_modules(services.settings.extensions),
+        *extensions.extension_modules(extension_names),
     ]
     routes = Routes(*extensions.instances(modules, Router))
     events = Events(extensions.instances(modules, Heard))

@@ -39,11 +39,6 @@ _LONGEST_LIMIT = 3600 * times.SECOND
 _PARKED = 600 * times.SECOND  # between looks at an integration that must not be called
 
 
-async def nap(seconds: float) -> None:
-    """Let a write wait for its turn; tests with a clock of their own put another in its place."""
-    await asyncio.sleep(seconds)
-
-
 class _LeaseLost(Exception):
     """Another process has taken the queue."""
 
@@ -327,7 +322,7 @@ class Outbox:
         if wait > _LONGEST_NAP:
             raise Limited("GitHub's limit on content is used up for now", wait)
         if wait > 0:
-            await nap(wait)
+            await times.sleep(wait)
         now = times.now()
         if held.leased_until - now < _NEEDED:
             until = now + LEASE

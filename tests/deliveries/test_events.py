@@ -17,7 +17,7 @@ from bot.handlers.dispatch import Routes
 from bot.setup import manifest
 
 ROOT = Path(__file__).parents[2]
-EVENTS = handlers.dispatcher().events
+EVENTS = handlers.registered().events
 NAMES = {one.name for one in EVENTS}
 HANDLER = '''
 from gidgethub.routing import Router
@@ -108,19 +108,19 @@ def test_the_documentation_says_what_each_permission_is_for() -> None:
 def test_a_handler_of_an_event_that_is_not_declared_is_refused(ours: Path) -> None:
     (ours / "release.py").write_text(HANDLER)
     with pytest.raises(handlers.Undeclared, match=r"bot\.handlers\.release handles `release`"):
-        handlers.dispatcher()
+        handlers.registered()
 
 
 def test_a_handler_and_its_declaration_are_one_file(ours: Path) -> None:
     (ours / "release.py").write_text(HANDLER + DECLARED)
-    events = handlers.dispatcher().events
+    events = handlers.registered().events
     assert "release" in events.asked and events.permissions == EVENTS.permissions
     assert "Releases" in [one.webhook for one in events.needed]
 
 
 def test_what_an_extension_hears_is_asked_for(folder: Path) -> None:
     (folder / "release.py").write_text(HANDLER + OF_ITS_OWN)
-    template = manifest.template(handlers.dispatcher(["release"]).events)
+    template = manifest.template(handlers.registered(["release"]).events)
     assert template["default_events"][-1] == "release"
     assert template["default_permissions"]["packages"] == "read"
 
@@ -128,7 +128,7 @@ def test_what_an_extension_hears_is_asked_for(folder: Path) -> None:
 def test_an_extension_that_declares_nothing_is_served_and_told_of(folder: Path) -> None:
     (folder / "release.py").write_text(HANDLER)
     with capture_logs() as logs:
-        dispatcher = handlers.dispatcher(["release"])
+        dispatcher = handlers.registered(["release"])
     event = Event({"action": "published"}, event="release", delivery_id="1")
     assert len(dispatcher.handlers(event)) == 1
     assert "release" not in dispatcher.events

@@ -17,7 +17,7 @@ from tests.doctor.test_doctor import EVENTS, INSTALLATION, PERMISSIONS, Scene, a
 github, settings, scene = test_doctor.github, test_doctor.settings, test_doctor.scene
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ROOT = Path(__file__).parents[2]
-NEEDED = handlers.dispatcher().events.permissions
+NEEDED = handlers.registered().events.permissions
 
 
 def test_every_kind_of_action_is_known_everywhere() -> None:
