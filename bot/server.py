@@ -25,11 +25,9 @@ from bot.api import (
     integrations,
     linking,
     links,
-    openapi,
     service,
 )
 from bot.api import commands as api_commands
-from bot.api.routing import MAX_BODY
 from bot.dashboard import errors
 from bot.deliveries import door
 from bot.github import GitHub
@@ -37,6 +35,8 @@ from bot.log import logger
 from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
+from bot.web import openapi
+from bot.web.operations import MAX_BODY
 from bot.web.problems import Problem, unavailable
 
 RESOURCES = (

@@ -5,9 +5,9 @@ from typing import Any, cast
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
 from bot.emails import without_emails
+from bot.web.operations import Call, Operations, log_change
 from bot.web.problems import Problem, not_found
 
 operations = Operations("Actions")

@@ -9,9 +9,9 @@ from aiohttp import web
 from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
 from bot.emails import name_without_email, without_emails
+from bot.web.operations import Call, Operations, may_still, unauthorized
 from bot.web.problems import Problem, not_found
 
 operations = Operations("Activity")

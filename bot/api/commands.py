@@ -5,8 +5,8 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.routing import Call, Operations
 from bot.emails import without_emails
+from bot.web.operations import Call, Operations
 
 operations = Operations("Commands")
 

@@ -10,13 +10,13 @@ import structlog
 from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.routing import Call, Operations, log_change
 from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
 from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatcher
 from bot.log import logger
+from bot.web.operations import Call, Operations, log_change
 from bot.web.problems import Problem, not_found
 
 operations = Operations("Deliveries")

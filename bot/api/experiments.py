@@ -7,9 +7,9 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
-from bot.api.routing import Call, Operations, log_change
 from bot.domain import experiments
+from bot.web.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
+from bot.web.operations import Call, Operations, log_change
 from bot.web.problems import Problem, invalid, not_found
 
 operations = Operations("Experiments")

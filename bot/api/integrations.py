@@ -8,11 +8,11 @@ import msgspec
 from bot import commands, times
 from bot import storage as store
 from bot.api import models
-from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
 from bot.emails import without_emails
 from bot.github import NotListed
 from bot.services import Services
+from bot.web.operations import Call, Operations, log_change
 from bot.web.problems import invalid, not_found
 
 operations = Operations("Integrations")

@@ -10,12 +10,12 @@ from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.links import EXPERIMENT, linked_pull_request
-from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions, installations, items, repositories
 from bot.domain.integrations import Integration
 from bot.domain.story import Decision, Item
 from bot.github import CallFailed, NotListed, Refused, payloads
 from bot.handlers import pull_request
+from bot.web.operations import Call, Operations, log_change
 from bot.web.problems import Problem, invalid, not_found
 
 operations = Operations("Links")

@@ -6,8 +6,8 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.routing import Call, Operations
 from bot.emails import name_without_email, without_emails
+from bot.web.operations import Call, Operations
 from bot.web.problems import not_found
 
 operations = Operations("Links")

@@ -13,9 +13,9 @@ from bot import times
 from bot.api import deliveries as api
 from bot.api import integrations as integrations_api
 from bot.api import models
-from bot.api.routing import Call
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
+from bot.web.operations import Call
 from bot.web.problems import Problem, not_found
 
 pages = Pages()

@@ -15,13 +15,13 @@ from aiohttp import web
 from bot import storage as store
 from bot import times
 from bot.api import activity, experiments, linking, links, models
-from bot.api.conditions import Conditions
 from bot.dashboard import charts
 from bot.dashboard.experiments import explained, listed_words, plain_text
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import integrations, repositories, suggestions
 from bot.domain.experiments import STATUSES
 from bot.domain.integrations import Integration
+from bot.web.conditions import Conditions
 from bot.web.problems import Problem, invalid
 
 pages = Pages()

@@ -21,13 +21,13 @@ from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
-from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
 from bot.github import CallFailed, Client, NotListed, Refused
 from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
+from bot.web.operations import ROLES
 from bot.web.problems import Problem, not_found
 
 open_pages = OpenPages()

@@ -8,9 +8,9 @@ from aiohttp import web
 from bot import storage as store
 from bot.api import actions as api
 from bot.api import models
-from bot.api.routing import Call, cursor_of, position_of, validate
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
+from bot.web.operations import Call, cursor_of, position_of, validate
 from bot.web.problems import Problem
 
 pages = Pages()

@@ -14,12 +14,12 @@ from msgspec import Struct
 from bot import extensions
 from bot import storage as store
 from bot.api import models
-from bot.api.conditions import NO_CONDITIONS, Conditions
-from bot.api.routing import ROLES, Actor, Call, aiohttp_path, parse_query, validate
 from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
 from bot.log import logger
 from bot.services import SERVICES, Services
+from bot.web.conditions import NO_CONDITIONS, Conditions
+from bot.web.operations import ROLES, Actor, Call, aiohttp_path, parse_query, validate
 from bot.web.problems import Problem, expect, unavailable
 
 MAX_FORM = 256 * 1024

@@ -7,10 +7,10 @@ import msgspec
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.routing import cursor_of, position_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.keys import is_key
+from bot.web.operations import cursor_of, position_of
 from bot.web.problems import invalid, not_found
 
 pages = Pages()

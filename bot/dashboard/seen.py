@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from bot.api.conditions import NO_CONDITIONS, Conditions, tag
+from bot.web.conditions import NO_CONDITIONS, Conditions, tag
 from bot.web.problems import Problem
 
 _LONG = 1_000  # characters of a value that are shown beside the field

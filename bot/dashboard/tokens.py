@@ -6,9 +6,9 @@ from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api.routing import ROLES, forget_token
 from bot.dashboard.page import Pages, Visit
 from bot.log import logger
+from bot.web.operations import ROLES, forget_token
 from bot.web.problems import invalid, not_found
 
 pages = Pages()

@@ -18,7 +18,6 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot import times
-from bot.api.routing import authenticate
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import to_sign_in
 from bot.dashboard.sessions import Session
@@ -29,6 +28,7 @@ from bot.handlers import dispatcher
 from bot.log import logger
 from bot.services import Services
 from bot.setup import manifest
+from bot.web.operations import authenticate
 from bot.web.problems import expect
 
 STATE_SECONDS = 3600  # GitHub's codes hold as long

@@ -18,10 +18,10 @@ from msgspec import Struct
 from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.github.names import NAME
 from bot.log import logger
 from bot.services import CACHE_SECONDS, SERVICES, Services
+from bot.web.conditions import NO_CONDITIONS, Conditions
 from bot.web.guesses import Guesses
 from bot.web.problems import Problem, expect, invalid
 

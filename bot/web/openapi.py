@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from bot import __version__
 from bot.api import models
-from bot.api.routing import PARAMETERS, Operation
 from bot.deliveries import door
 from bot.settings import Settings
+from bot.web.operations import PARAMETERS, Operation
 from bot.web.problems import CONTENT_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
