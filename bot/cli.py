@@ -13,9 +13,9 @@ import click
 from bot import __version__, commands, doctor, log, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
+from bot.domain.actors import ROLES
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
-from bot.web.operations import ROLES
 
 T = TypeVar("T")
 

@@ -21,6 +21,7 @@ from bot.api import (
     activity,
     checks,
     deliveries,
+    description,
     experiments,
     integrations,
     linking,
@@ -35,7 +36,6 @@ from bot.log import logger
 from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
-from bot.web import openapi
 from bot.web.operations import MAX_BODY
 from bot.web.problems import Problem, unavailable
 
@@ -86,7 +86,7 @@ def application(services: Services) -> web.Application:
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     for resource in RESOURCES:
         app.router.add_routes(resource.operations.routes())
-    app.router.add_routes(service.routes(openapi.describe(operations, services.settings)))
+    app.router.add_routes(service.routes(description.describe(operations, services.settings)))
     app.router.add_routes(dashboard.application_routes())
     app.add_subapp("/setup", setup.application(services))
     return app

@@ -1,26 +1,46 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
 import zlib
-from collections.abc import Set
-from typing import Any
+from typing import Annotated, Any
 
-import msgspec
-import structlog
+from msgspec import Meta, Struct
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.api import models
-from bot.deliveries import admission, life
-from bot.domain.integrations import scope_of
-from bot.domain.repositories import NotAllowed
-from bot.github.payloads import InvalidPayload
-from bot.handlers import dispatcher
-from bot.log import logger
-from bot.web.operations import Call, Operations, log_change
-from bot.web.problems import Problem, not_found
+from bot.api.models import END, DeliveryId, Time
+from bot.operations import deliveries
+from bot.storage import DeliveryStatus
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"
+
+
+class Delivery(Struct):
+    """A delivery that GitHub sent; `id` is its X-GitHub-Delivery."""
+
+    id: DeliveryId
+    event: str
+    action: str | None
+    repository: str | None
+    status: DeliveryStatus
+    received_at: Time
+    processed_at: Time | None
+    attempts: int
+    error: str | None
+
+
+class DeliveryDetail(Delivery):
+    """A delivery with what was sent; `payload` is null once it is no longer kept."""
+
+    headers: dict[str, str]
+    payload: dict[str, Any] | None
+
+
+class DeliveryQuery(Paged, forbid_unknown_fields=True):
+    status: DeliveryStatus | None = None
+    event: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}" + END)] | None = None
 
 
 @operations.add(
@@ -28,33 +48,22 @@ PATH = "/api/v1/integrations/{integration_id}/deliveries"
     PATH,
     role="viewer",
     summary="List an integration's deliveries",
-    query=models.DeliveryQuery,
-    answers={200: models.Page[models.Delivery]},
+    query=DeliveryQuery,
+    answers={200: Page[Delivery]},
     problems=(404,),
 )
 async def list_all(call: Call) -> Any:
     """The latest received first."""
-    query: models.DeliveryQuery = call.query
+    query: DeliveryQuery = call.query
     before = call.position(1)
-
-    def job(tx: store.Transaction) -> Any:
-        integration = _integration(call, tx)
-        if integration is None:
-            return None
-        rows = store.deliveries.listed(
-            tx,
-            integration.seq,
-            query.status,
-            query.event,
-            before,
-            query.limit,
-        )
-        return call.page(rows, lambda row: models.Delivery(**_delivery(row)))
-
-    found = await call.services.database.read(job)
-    if found is None:
-        raise not_found("integration")
-    return found
+    rows = await deliveries.read(
+        call.services,
+        _integration_id(call),
+        lambda tx, integration: store.deliveries.listed(
+            tx, integration.seq, query.status, query.event, before, query.limit
+        ),
+    )
+    return call.page(rows, shown)
 
 
 @operations.add(
@@ -62,20 +71,14 @@ async def list_all(call: Call) -> Any:
     f"{PATH}/{{delivery_id}}",
     role="developer",
     summary="Get a delivery with its headers and payload",
-    answers={200: models.DeliveryDetail},
+    answers={200: DeliveryDetail},
     problems=(404,),
 )
 async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
-
-    def job(tx: store.Transaction) -> models.DeliveryDetail | None:
-        row = _find(call, tx, _delivery_id(call))
-        return _detail(row) if row else None
-
-    found = await call.services.database.read(job)
-    if found is None:
-        raise not_found("delivery")
-    return found
+    return detail(
+        await deliveries.get(call.services, _integration_id(call), call.path("delivery_id"))
+    )
 
 
 @operations.add(
@@ -83,7 +86,7 @@ async def get(call: Call) -> Any:
     f"{PATH}/{{delivery_id}}/replay",
     role="developer",
     summary="Run a delivery's handlers again",
-    answers={200: models.Delivery},
+    answers={200: Delivery},
     problems=(404, 409),
 )
 async def replay(call: Call) -> Any:
@@ -92,79 +95,20 @@ async def replay(call: Call) -> Any:
     A delivery that had taken effect stays `processed` whatever a replay does; `error` tells if
     it failed now.
     """
-    return await run_again(call, _delivery_id(call))
+    return shown(
+        await deliveries.replay(
+            call.services, call.actor, _integration_id(call), call.path("delivery_id")
+        )
+    )
 
 
-async def run_again(call: Call, guid: str) -> models.Delivery:
-    """Replay one delivery of the call's integration; raises Problem."""
-    services, database = call.services, call.services.database
-    structlog.contextvars.bind_contextvars(delivery=guid)
-
-    def again(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> bool:
-        row, integration = _find(call, tx, guid), _integration(call, tx)
-        if row is None or integration is None:
-            return False
-        scope = scope_of(integration)
-        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
-        return True
-
-    said: str | None = None  # why it failed this time
-
-    def failed(tx: store.Transaction, failure: Exception) -> bool:
-        row, integration = _find(call, tx, guid), _integration(call, tx)
-        if row is None or integration is None:
-            return False
-        life.fail_again(tx, integration.id, row, failure)
-        return True
-
-    loaded = await services.integration(call.path("integration_id").lower())
-    if loaded is None:
-        raise not_found("integration")
-    try:
-        found = await admission.write(services, loaded, again)
-    except store.StorageUnavailable:
-        raise
-    except life.PayloadGone:
-        raise Problem(
-            409,
-            "payload not kept",
-            "The payload of this delivery is not stored; use GitHub's Redeliver button.",
-        ) from None
-    except Exception as error:
-        if not isinstance(error, life.Waiting | NotAllowed | InvalidPayload):
-            logger.exception("a handler failed")
-        failure = error
-        said = life.describe(failure)
-        found = await database.write(lambda tx: failed(tx, failure))
-    if not found:
-        raise not_found("delivery")
-    log_change(call, "delivery replayed")
-
-    def shown(tx: store.Transaction) -> models.Delivery | None:
-        row = _find(call, tx, guid)
-        return models.Delivery(**_delivery(row)) if row else None
-
-    answer = await database.read(shown)
-    if answer is None:
-        raise not_found("delivery")
-    # What had taken effect before stays processed, so only this answer can tell of the failure.
-    return msgspec.structs.replace(answer, error=said) if said else answer
+def _integration_id(call: Call) -> str:
+    return call.path("integration_id").lower()
 
 
-def _delivery_id(call: Call) -> str:
-    given = call.path("delivery_id")
-    return life.id_of(given) or given
-
-
-def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:
-    return store.integrations.find(tx, call.path("integration_id").lower())
-
-
-def _find(call: Call, tx: store.Transaction, guid: str) -> store.StoredDelivery | None:
-    integration = _integration(call, tx)
-    if integration is None:
-        return None
-    return store.deliveries.find(tx, integration.seq, guid)
+def shown(row: store.Delivery) -> Delivery:
+    """Return a delivery's row as the API shows it."""
+    return Delivery(**_delivery(row))
 
 
 def _delivery(row: store.Delivery) -> dict[str, Any]:
@@ -181,9 +125,10 @@ def _delivery(row: store.Delivery) -> dict[str, Any]:
     }
 
 
-def _detail(row: store.StoredDelivery) -> models.DeliveryDetail:
+def detail(row: store.StoredDelivery) -> DeliveryDetail:
+    """Return a delivery's row with what was sent as the API shows it."""
     payload = row.payload
-    return models.DeliveryDetail(
+    return DeliveryDetail(
         **_delivery(row),
         headers=row.headers,
         payload=jsontext.parse_delivery(zlib.decompress(payload))[0] if payload else None,

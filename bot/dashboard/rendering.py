@@ -16,7 +16,6 @@ from bot.dashboard import sessions
 from bot.domain.texts import SIGNS
 from bot.emails import name_without_email, without_emails
 from bot.services import SERVICES, Services
-from bot.web.operations import ROLES
 from bot.web.problems import Problem
 
 _HERE = Path(__file__).parent
@@ -100,7 +99,7 @@ async def static(request: web.Request) -> web.Response:
 
 def _may(session: "sessions.Session | None") -> Any:
     def may(role: str) -> bool:
-        return session is not None and ROLES.index(session.actor.role) >= ROLES.index(role)
+        return session is not None and session.actor.may(role)
 
     return may
 

@@ -13,10 +13,10 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
 from bot import times
+from bot.domain.actors import Actor
 from bot.log import logger
 from bot.services import Services
 from bot.web.guesses import Guesses
-from bot.web.operations import Actor
 
 COOKIE = "experiment_bot_session"
 IDLE_SECONDS = 8 * 3600

@@ -22,14 +22,16 @@ from bot.dashboard import rendering, sessions
 from bot.dashboard.page import to_sign_in
 from bot.dashboard.sessions import Session
 from bot.domain import integrations
+from bot.domain.errors import Invalid
 from bot.github.failures import CallFailed, Limited, Refused
 from bot.github.names import web_origin
 from bot.handlers import dispatcher
 from bot.log import logger
 from bot.services import Services
 from bot.setup import manifest
-from bot.web.operations import authenticate
+from bot.web.access import authenticate
 from bot.web.problems import expect
+from bot.web.validation import words
 
 STATE_SECONDS = 3600  # GitHub's codes hold as long
 _PURPOSE = "register an App"  # tells a state from all else that the vault seals
@@ -246,10 +248,12 @@ class Setup:
 
         try:
             is_new = await services.database.write(job)
-        except (integrations.Invalid, store.StorageUnavailable) as error:
+        except (Invalid, store.StorageUnavailable) as error:
             logger.warning("registration not stored", reason=str(error), app=app.id)
-            is_invalid = isinstance(error, integrations.Invalid)
-            why = f"{error}" if is_invalid else "the database does not answer"
+            is_invalid = isinstance(error, Invalid)
+            why = "the database does not answer"
+            if isinstance(error, Invalid):
+                why = "; ".join(f"{one.field}: {words(one)}" for one in error.errors)
             return self._message(
                 request,
                 502 if is_invalid else 503,

@@ -7,7 +7,7 @@ import pytest
 
 from bot import storage as store
 from bot.demo import payloads
-from bot.web.operations import cursor_of
+from bot.web.cursors import cursor_of
 from tests.kit.browsing import Browser
 from tests.kit.deliveries import REPO, at
 from tests.kit.running import Bot

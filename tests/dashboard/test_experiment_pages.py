@@ -12,9 +12,9 @@ import pytest
 
 from bot import storage as store
 from bot import times
-from bot.api import linking
 from bot.dashboard import charts
 from bot.demo import payloads
+from bot.operations import issues
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
@@ -727,7 +727,7 @@ async def test_create_a_tracking_issue(scene: Scene) -> None:
 async def test_a_tracking_issue_that_takes_long(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linking, "ANSWER_SECONDS", 0.1)
+    monkeypatch.setattr(issues, "ANSWER_SECONDS", 0.1)
     await scene.bot.experiment(KEY)
     browser = await Browser.sign_in(scene.bot)
     form = issue_form(await browser.get(f"/experiments/{KEY}"), scene, assignees="")

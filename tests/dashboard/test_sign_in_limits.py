@@ -16,8 +16,8 @@ from bot.dashboard import sessions
 from bot.dashboard.sessions import FAILED_SIGN_INS
 from bot.domain import experiments
 from bot.settings import Settings
+from bot.web.access import UNKNOWN_TOKENS, unknown_tokens
 from bot.web.guesses import Guesses
-from bot.web.operations import UNKNOWN_TOKENS, unknown_tokens
 from tests.github import SignIn
 from tests.kit.browsing import Browser, begin, new_token, sign_in
 from tests.kit.chromium import launched
