@@ -806,7 +806,7 @@ async def test_actions_that_failed_and_that_wait(scene: Scene) -> None:
             "repository_id": 1,
             "item_id": None,
             "number": 1,
-            "request": "{}",
+            "request": {},
             "idempotency_key": None,
             "status": status,
             "attempts": 1,
