@@ -45,7 +45,8 @@ def command(wheel: Path) -> Path:
     venv = wheel.parent / "venv"
     run(sys.executable, "-m", "venv", "--without-pip", venv, cwd=wheel.parent)
     packages = Path(sysconfig.get_path("purelib", vars={"base": venv}))
-    (packages / "dependencies.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    known = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    (packages / "dependencies.pth").write_text("\n".join(known))
     options = ("--no-deps", "--no-index")
     run(*PIP, "--python", venv / "bin" / "python", "install", *options, wheel, cwd=wheel.parent)
     return venv / "bin" / "experiment-bot"
