@@ -239,9 +239,9 @@ async def test_revoking_on_the_page_ends_all_at_once(bot: Bot) -> None:
     token = await new_token(bot, "viewer")
     visitor, admin = await Browser.sign_in(bot, token=token), await Browser.sign_in(bot)
     (token_id,) = [
-        row["id"]
+        row.id
         for row in await bot.services.database.read(store.tokens.listed)
-        if row["name"] == "a viewer"
+        if row.name == "a viewer"
     ]
     async with following(bot, token) as stream, listening(visitor) as live:
         await admin.get("/tokens")
