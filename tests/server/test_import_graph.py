@@ -35,6 +35,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("services",),
     ("outbox",),
     ("admission", "deliveries", "webhook", "doctor", "web"),
+    ("operations",),
     ("api", "worker"),
     ("dashboard", "setup"),
     ("server", "supervisor", "demo", "cli", "__main__"),
