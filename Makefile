@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
 EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
 
-.PHONY: run test demo lint format lock bench examples screenshots clean
+.PHONY: run test quick check demo lint format lock bench examples screenshots clean
 
 run: $(VENV)/.run-installed
 	@exec $(BIN)/python app.py serve
@@ -17,6 +17,12 @@ demo: $(VENV)/.run-installed
 
 test: $(VENV)/.test-installed
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+
+# What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
+quick: $(VENV)/.test-installed
+	@$(BIN)/python -m pytest -m quick --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+
+check: format lint quick
 
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff format --check .

