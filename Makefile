@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
 EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
 
-.PHONY: run test quick check demo lint format lock bench examples screenshots clean
+.PHONY: run test quick check golden demo lint format lock bench examples screenshots clean
 
 run: $(VENV)/.run-installed
 	@exec $(BIN)/python app.py serve
@@ -23,6 +23,11 @@ quick: $(VENV)/.test-installed
 	@$(BIN)/python -m pytest -m quick --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
 
 check: format lint quick
+
+# What GitHub shows of the bot, written anew: look at what has changed before it is committed.
+golden: $(VENV)/.test-installed
+	@rm -rf tests/golden
+	@$(BIN)/python -m pytest -m golden --renew-golden --numprocesses 3 $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff format --check .

@@ -19,8 +19,9 @@ def give(item: pytest.Item) -> None:
     """Give a test the marks that follow from what it uses."""
     fixtures = getattr(item, "fixturenames", ())
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    if "browser" in fixtures:
-        item.add_marker("browser")
+    for name in ("browser", "golden"):
+        if name in fixtures:
+            item.add_marker(name)
     if "postgres" in fixtures or parameters.get("engine") == "postgresql":
         item.add_marker("postgresql")
     if not any(item.get_closest_marker(name) for name in ("slow", "browser", "postgresql")):
