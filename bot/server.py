@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import commands, dashboard, handlers, setup, webhook, worker
+from bot import commands, dashboard, handlers, setup, worker
 from bot import storage as store
 from bot.api import (
     actions,
@@ -29,14 +29,15 @@ from bot.api import (
     service,
 )
 from bot.api import commands as api_commands
-from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
 from bot.dashboard import errors
+from bot.deliveries import door
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
+from bot.web.problems import Problem, unavailable
 
 RESOURCES = (
     experiments,
@@ -64,17 +65,15 @@ async def open_services(settings: Settings) -> Services:
 
     Raises SettingsError, StorageRefused or VaultError.
     """
-    dispatcher = handlers.dispatcher(settings.extensions)
-    all_commands = commands.load(settings.extensions)
-    keys = await asyncio.to_thread(store.secret_keys, settings)
-    database = store.engine(settings.database_url)
+    vault = store.Vault(await asyncio.to_thread(store.secret_keys, settings))
+    database, metrics = store.engine(settings.database_url), Metrics()
+    github = GitHub(metrics, settings.github_api_urls)
+    services = Services(settings, database, vault, metrics, github)
+    for extended in (handlers.dispatcher, commands.registered):
+        services.shared(extended)  # an extension that cannot be used ends the start here
     await asyncio.to_thread(database.migrate)
     await database.start()
-    metrics = Metrics()
-    github = GitHub(metrics, settings.github_api_urls)
-    return Services(
-        settings, database, store.Vault(keys), dispatcher, all_commands, metrics, github
-    )
+    return services
 
 
 def application(services: Services) -> web.Application:
@@ -83,7 +82,7 @@ def application(services: Services) -> web.Application:
     app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_end_streams)
-    app.router.add_post(webhook.PATH, webhook.receive, expect_handler=webhook.expect)
+    app.router.add_post(door.PATH, door.receive, expect_handler=door.expect)
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     for resource in RESOURCES:
         app.router.add_routes(resource.operations.routes())
@@ -193,7 +192,7 @@ async def _around(
         response = await _answer(request, Problem(500, "internal error", fault))
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
-    if route != webhook.PATH:
+    if route != door.PATH:
         _account(request, route, response.status, time.perf_counter() - started)
     return response
 

@@ -9,11 +9,13 @@ from collections.abc import Set
 
 import structlog
 
-from bot import admission, deliveries, times
 from bot import storage as store
+from bot import times
+from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
-from bot.handlers.payloads import InvalidPayload
+from bot.github.payloads import InvalidPayload
+from bot.handlers import dispatcher
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services
@@ -60,18 +62,18 @@ async def retry_due(services: Services) -> None:
     now = times.now()
     rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _BATCH))
     for row in rows:
-        with structlog.contextvars.bound_contextvars(delivery=row["guid"]):
-            await _retry(services, row["integration_id"], row["guid"], now)
+        with structlog.contextvars.bound_contextvars(delivery=row.guid):
+            await _retry(services, row.integration_id, row.guid, now)
 
 
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
-    def due(tx: store.Transaction) -> tuple[store.Row, store.Row] | None:
+    def due(tx: store.Transaction) -> tuple[store.Integration, store.StoredDelivery] | None:
         integration = store.integrations.find(tx, integration_id)
         if integration is None:
             return None
-        row = store.deliveries.find(tx, integration["seq"], guid)
+        row = store.deliveries.find(tx, integration.seq, guid)
         # Another worker may have been first.
-        if row is None or row["next_attempt_at"] is None or row["next_attempt_at"] > now:
+        if row is None or row.next_attempt_at is None or row.next_attempt_at > now:
             return None
         return integration, row
 
@@ -81,23 +83,23 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
             return False
         integration, row = found
         scope = scope_of(integration)
-        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
+        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
         return True
 
     def failed(tx: store.Transaction, failure: Exception) -> None:
         found = due(tx)
         if found is not None:
-            deliveries.fail_again(tx, integration_id, found[1], failure)
+            life.fail_again(tx, integration_id, found[1], failure)
 
     try:
         integration = await services.integration(integration_id)
         if integration is None:
             return
-        done = await admission.write(services.database, services.names, integration, again)
+        done = await admission.write(services, integration, again)
     except store.StorageUnavailable:
         raise
     except Exception as error:
-        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
+        if not isinstance(error, life.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed again", integration=integration_id)
         failure = error
         await services.database.write(lambda tx: failed(tx, failure))
@@ -119,10 +121,10 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        for row in store.integrations.deleted(tx):
-            removed = store.deliveries.remove_some(tx, row["seq"], _STEP)
+        for seq in store.integrations.deleted(tx):
+            removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:
-                store.integrations.remove(tx, row["seq"])
+                store.integrations.remove(tx, seq)
             cleared += removed
         return cleared >= _STEP
 

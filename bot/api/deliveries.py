@@ -7,15 +7,17 @@ from typing import Any
 import msgspec
 import structlog
 
-from bot import admission, deliveries, jsontext, times
+from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
+from bot.deliveries import admission, life
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
-from bot.handlers.payloads import InvalidPayload
+from bot.github.payloads import InvalidPayload
+from bot.handlers import dispatcher
 from bot.log import logger
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"
@@ -41,17 +43,13 @@ async def list_all(call: Call) -> Any:
             return None
         rows = store.deliveries.listed(
             tx,
-            integration["seq"],
+            integration.seq,
             query.status,
             query.event,
-            before[0] if before else None,
-            query.limit + 1,
+            before,
+            query.limit,
         )
-        return call.page(
-            rows,
-            lambda row: models.Delivery(**_delivery(row)),
-            lambda row: (row["seq"],),
-        )
+        return call.page(rows, lambda row: models.Delivery(**_delivery(row)))
 
     found = await call.services.database.read(job)
     if found is None:
@@ -107,7 +105,7 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         if row is None or integration is None:
             return False
         scope = scope_of(integration)
-        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
+        life.run_again(tx, services.shared(dispatcher), scope, row, confirmed)
         return True
 
     said: str | None = None  # why it failed this time
@@ -116,27 +114,27 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
         row, integration = _find(call, tx, guid), _integration(call, tx)
         if row is None or integration is None:
             return False
-        deliveries.fail_again(tx, integration["id"], row, failure)
+        life.fail_again(tx, integration.id, row, failure)
         return True
 
     loaded = await services.integration(call.path("integration_id").lower())
     if loaded is None:
         raise not_found("integration")
     try:
-        found = await admission.write(database, services.names, loaded, again)
+        found = await admission.write(services, loaded, again)
     except store.StorageUnavailable:
         raise
-    except deliveries.PayloadGone:
+    except life.PayloadGone:
         raise Problem(
             409,
             "payload not kept",
             "The payload of this delivery is not stored; use GitHub's Redeliver button.",
         ) from None
     except Exception as error:
-        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
+        if not isinstance(error, life.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed")
         failure = error
-        said = deliveries.describe(failure)
+        said = life.describe(failure)
         found = await database.write(lambda tx: failed(tx, failure))
     if not found:
         raise not_found("delivery")
@@ -155,38 +153,38 @@ async def run_again(call: Call, guid: str) -> models.Delivery:
 
 def _delivery_id(call: Call) -> str:
     given = call.path("delivery_id")
-    return deliveries.id_of(given) or given
+    return life.id_of(given) or given
 
 
-def _integration(call: Call, tx: store.Transaction) -> store.Row | None:
+def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:
     return store.integrations.find(tx, call.path("integration_id").lower())
 
 
-def _find(call: Call, tx: store.Transaction, guid: str) -> store.Row | None:
+def _find(call: Call, tx: store.Transaction, guid: str) -> store.StoredDelivery | None:
     integration = _integration(call, tx)
     if integration is None:
         return None
-    return store.deliveries.find(tx, integration["seq"], guid)
+    return store.deliveries.find(tx, integration.seq, guid)
 
 
-def _delivery(row: store.Row) -> dict[str, Any]:
+def _delivery(row: store.Delivery) -> dict[str, Any]:
     return {
-        "id": row["guid"],
-        "event": row["event"],
-        "action": row["action"],
-        "repository": row["repository"],
-        "status": row["status"],
-        "received_at": times.render(row["received_at"]),
-        "processed_at": times.render(row["processed_at"]),
-        "attempts": row["attempts"],
-        "error": row["error"],
+        "id": row.guid,
+        "event": row.event,
+        "action": row.action,
+        "repository": row.repository,
+        "status": row.status,
+        "received_at": times.render(row.received_at),
+        "processed_at": times.render(row.processed_at),
+        "attempts": row.attempts,
+        "error": row.error,
     }
 
 
-def _detail(row: store.Row) -> models.DeliveryDetail:
-    payload = row["payload"]
+def _detail(row: store.StoredDelivery) -> models.DeliveryDetail:
+    payload = row.payload
     return models.DeliveryDetail(
         **_delivery(row),
-        headers=msgspec.json.decode(row["headers"]),
+        headers=row.headers,
         payload=jsontext.parse_delivery(zlib.decompress(payload))[0] if payload else None,
     )

@@ -13,8 +13,8 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot import jsontext, metrics
-from bot.api.problems import expect
 from bot.services import SERVICES
+from bot.web.problems import expect
 
 _TEMPLATES = Path(__file__).parent / "templates"
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from bot.commands.parser import parse
 from bot.domain import markdown
-from bot.domain.commands import MAX_COMMANDS, Invocation
+from bot.domain.commands import MAX_COMMANDS
 from bot.domain.markdown import MAX_TEXT
+from bot.storage import Invocation
 
 Read = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], str | None]
 NONE: list[Read] = []

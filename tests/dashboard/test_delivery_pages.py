@@ -10,9 +10,9 @@ from unittest import mock
 
 import pytest
 
-from bot import deliveries as life
 from bot.dashboard import concealing
 from bot.dashboard import deliveries as pages
+from bot.deliveries import life
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page

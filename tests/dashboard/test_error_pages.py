@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bot import storage as store
-from bot.api.problems import CONTENT_TYPE
 from bot.dashboard import rendering
+from bot.web.problems import CONTENT_TYPE
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot

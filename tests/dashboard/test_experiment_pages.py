@@ -63,7 +63,7 @@ def part(page: Page, identifier: str) -> str:
 
 async def last_activity(bot: Bot, key: str) -> int | None:
     row = await bot.services.database.read(lambda tx: store.experiments.find(tx, key))
-    return row["last_activity"] if row else None
+    return row.last_activity if row else None
 
 
 # --- The list

@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bot import handlers
 from bot.demo import payloads
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only, token_only
@@ -67,7 +68,7 @@ async def test_some_that_failed_again_are_a_warning(
     integration = await bot.integration()
     browser = await Browser.sign_in(bot)
     here = f"/integrations/{integration}/deliveries"
-    run = bot.services.dispatcher.run
+    run = bot.services.shared(handlers.dispatcher).run
 
     def some(handlers: Any, event: Any, delivery: Any) -> None:
         if event.delivery_id == ONE:

@@ -12,11 +12,12 @@ from aiohttp import web
 from playwright.async_api import expect
 
 from bot import storage as store
+from bot.api.routing import UNKNOWN_TOKENS, unknown_tokens
 from bot.dashboard import sessions
+from bot.dashboard.sessions import FAILED_SIGN_INS
 from bot.domain import experiments
-from bot.guesses import Guesses
-from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
 from bot.settings import Settings
+from bot.web.guesses import Guesses
 from tests.github import SignIn
 from tests.kit.browsing import Browser, begin, new_token, sign_in
 from tests.kit.chromium import launched
@@ -122,7 +123,7 @@ async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
 @sqlite_only
 async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     now = 1000.0
-    bot.services.unknown_tokens.clock = lambda: now
+    bot.services.shared(unknown_tokens).clock = lambda: now
 
     async def guess() -> int:
         return (await bot.get("/api/v1/experiments", token="wrong")).status
@@ -238,9 +239,9 @@ async def test_revoking_on_the_page_ends_all_at_once(bot: Bot) -> None:
     token = await new_token(bot, "viewer")
     visitor, admin = await Browser.sign_in(bot, token=token), await Browser.sign_in(bot)
     (token_id,) = [
-        row["id"]
+        row.id
         for row in await bot.services.database.read(store.tokens.listed)
-        if row["name"] == "a viewer"
+        if row.name == "a viewer"
     ]
     async with following(bot, token) as stream, listening(visitor) as live:
         await admin.get("/tokens")

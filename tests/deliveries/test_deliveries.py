@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import worker
-from bot.deliveries import MAX_ATTEMPTS
+from bot.deliveries.life import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from tests.kit.clock import Clock

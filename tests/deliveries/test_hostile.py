@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as thoroughness
 from hypothesis import strategies as st
 
-from bot import log, webhook
+from bot import log
+from bot.deliveries.door import MAX_BODY
 from bot.demo import payloads
 from bot.settings import Settings
 from tests.kit.deliveries import REPO, assert_problem, pull_request, sign
@@ -342,7 +343,7 @@ async def test_other_expectations(door: Door) -> None:
 
 async def test_slow_body(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that trickles in is given up; others are answered meanwhile."""
-    monkeypatch.setattr(webhook, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr("bot.deliveries.door.BODY_SECONDS", 0.3)
     async with door.connection() as slow:
         await slow.send(door.head(b"{}", Content_Length="1000"))
         for _ in range(5):
@@ -781,7 +782,7 @@ async def test_large_delivery_holds_nobody_up(door: Door) -> None:
     payload = pull_request()
     payload["pull_request"]["requested_reviewers"] = [payloads.user("mona")] * 24_000
     body = payloads.encode(payload)
-    assert 18 * 1024 * 1024 < len(body) < webhook.MAX_BODY
+    assert 18 * 1024 * 1024 < len(body) < MAX_BODY
     delivery = asyncio.create_task(door.signed("pull_request", body))
     longest = 0.0
     while not delivery.done():

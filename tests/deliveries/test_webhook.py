@@ -17,8 +17,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import storage as store
-from bot import webhook, worker
-from bot.deliveries import MAX_ATTEMPTS
+from bot import worker
+from bot.deliveries import door
+from bot.deliveries.life import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
@@ -174,7 +175,7 @@ async def test_body_at_the_limit(bot: Bot) -> None:
     """25 MB pass to the last byte; one byte more is refused."""
     integration = await bot.integration()
     frame = b'{"zen":""}'
-    body = frame[:-2] + b"z" * (webhook.MAX_BODY - len(frame)) + frame[-2:]
+    body = frame[:-2] + b"z" * (door.MAX_BODY - len(frame)) + frame[-2:]
     answer = await bot.signed(integration, "ping", body)
     assert (answer.status, answer.body) == (200, PROCESSED)
     body += b" "

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot import times, worker
-from bot.admission import Names
+from bot.deliveries.admission import Names
 from bot.demo import payloads
 from bot.outbox.runner import Outbox
 from bot.settings import Settings
@@ -462,7 +462,7 @@ async def test_github_cannot_be_asked(world: World, fault: Fault) -> None:
     assert ("acme/shop", 9) not in await world.places()
 
     world.github.heal()
-    world.bot.services.names = Names(world.bot.services.github)  # some time later
+    world.bot.services._shared.pop(Names)  # some time later
     world.clock.ahead += 600
     await worker.retry_due(world.bot.services)
     states = [(one["status"], one["error"]) for one in await world.bot.walk(listed)]
@@ -541,7 +541,7 @@ async def test_a_name_that_has_passed_to_another_repository(world: World) -> Non
     await world.is_refused(sample)
     assert await world.known() == before
     world.github.add_repository("acme/shop", id=4711)
-    world.bot.services.names = Names(world.bot.services.github)  # some time later
+    world.bot.services._shared.pop(Names)  # some time later
     await world.passes(sample)
     assert world.asked("acme/shop") == 2
 

@@ -34,7 +34,9 @@ class Cost:
         def call(
             tx: Any, sql: str, params: store.database.Params = store.database.NO_PARAMS
         ) -> Any:
-            found: Sequence[store.Row] | store.Row | int | None = method(tx, sql, params)
+            found: Sequence[store.database.Row] | store.database.Row | int | None = method(
+                tx, sql, params
+            )
             self.statements += 1
             self.rows += rows(found)
             return found

@@ -1,4 +1,4 @@
-"""Errors as the API answers them: application/problem+json (RFC 9457)."""
+"""Errors as API and pages answer them: application/problem+json (RFC 9457)."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus

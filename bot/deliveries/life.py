@@ -10,15 +10,14 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed, Scope, Unconfirmed
+from bot.emails import without_emails
+from bot.github.payloads import InvalidPayload
 from bot.handlers.dispatch import Delivery, Dispatcher, Handler
-from bot.handlers.payloads import InvalidPayload
 
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
@@ -118,10 +117,10 @@ def take_in(
     if not store.deliveries.add(tx, _columns(arrival, status, None)):
         row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
         assert row is not None
-        if row["status"] == "processed" or outcome is NO_HANDLER:
+        if row.status == "processed" or outcome is NO_HANDLER:
             return DUPLICATE
         _settle(tx, row, "processed", None)
-        store.deliveries.set_payload(tx, row["seq"], arrival.payload)
+        store.deliveries.change(tx, row.seq, payload=arrival.payload)
     dispatcher.run(handlers, arrival.event, delivery)
     return outcome
 
@@ -140,7 +139,7 @@ def keep_ignored(
     if not store.deliveries.add(tx, columns):
         row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
         assert row is not None
-        if row["status"] == "processed":
+        if row.status == "processed":
             return DUPLICATE
         _ignore(tx, row, why)
     return outcome
@@ -152,10 +151,10 @@ def keep_failed(tx: store.Transaction, arrival: Arrival, failure: Exception) -> 
     store.deliveries.add(tx, _columns(arrival, "retrying", error))
     row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
     assert row is not None
-    if row["status"] == "processed":
+    if row.status == "processed":
         return DUPLICATE
     _schedule(tx, row, 1, error)
-    store.deliveries.set_payload(tx, row["seq"], arrival.payload)
+    store.deliveries.change(tx, row.seq, payload=arrival.payload)
     if not isinstance(failure, Waiting):
         store.integrations.set_last_error(tx, arrival.integration_id, error)
     return RETRYING
@@ -165,7 +164,7 @@ def run_again(
     tx: store.Transaction,
     dispatcher: Dispatcher,
     scope: Scope,
-    row: store.Row,
+    row: store.StoredDelivery,
     confirmed: Set[tuple[str, int]],
 ) -> None:
     """Run the handlers of a stored delivery; raises what they raise, or PayloadGone.
@@ -173,33 +172,33 @@ def run_again(
     If the handlers had succeeded before, nothing changes. Raises NotAllowed or Unconfirmed as when
     it came.
     """
-    if row["payload"] is None:
+    if row.payload is None:
         raise PayloadGone
-    data, _ = jsontext.parse_delivery(zlib.decompress(row["payload"]))
-    event = Event(data, event=row["event"], delivery_id=row["guid"])
+    data, _ = jsontext.parse_delivery(zlib.decompress(row.payload))
+    event = Event(data, event=row.event, delivery_id=row.guid)
     handlers = dispatcher.handlers(event)
-    delivery = Delivery.of(tx, scope, event, row["received_at"], confirmed)
+    delivery = Delivery.of(tx, scope, event, row.received_at, confirmed)
     delivery.admit(event)
     dispatcher.run(handlers, event, delivery)
-    if row["status"] != "processed":
+    if row.status != "processed":
         _settle(tx, row, "processed" if handlers else "ignored", None)
         store.integrations.set_last_error(tx, scope.integration_id, None)
 
 
 def fail_again(
-    tx: store.Transaction, integration_id: str, row: store.Row, failure: Exception
+    tx: store.Transaction, integration_id: str, row: store.StoredDelivery, failure: Exception
 ) -> None:
     """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS.
 
     A delivery that had taken effect before stays processed; one that turns out not to be allowed,
     or to hold nothing to take in, is not tried again.
     """
-    if row["status"] == "processed":
+    if row.status == "processed":
         return
     if isinstance(failure, NotAllowed | InvalidPayload):
         _ignore(tx, row, failure)
         return
-    _schedule(tx, row, row["attempts"] + 1, describe(failure))
+    _schedule(tx, row, row.attempts + 1, describe(failure))
     if not isinstance(failure, Waiting):
         store.integrations.set_last_error(tx, integration_id, describe(failure))
 
@@ -222,10 +221,12 @@ def _reason_of(why: NotAllowed | InvalidPayload) -> str:
     return "repository not allowed" if isinstance(why, NotAllowed) else f"{why}"[:500]
 
 
-def _ignore(tx: store.Transaction, row: store.Row, why: NotAllowed | InvalidPayload) -> None:
+def _ignore(
+    tx: store.Transaction, row: store.StoredDelivery, why: NotAllowed | InvalidPayload
+) -> None:
     _settle(tx, row, "ignored", _reason_of(why))
     if isinstance(why, NotAllowed):
-        store.deliveries.set_payload(tx, row["seq"], None)
+        store.deliveries.change(tx, row.seq, payload=None)
 
 
 def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]:
@@ -241,29 +242,31 @@ def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]
         "attempts": 1,
         "next_attempt_at": None,
         "error": error,
-        "headers": msgspec.json.encode(arrival.headers).decode(),
+        "headers": arrival.headers,
         "payload": arrival.payload,
     }
 
 
-def _settle(tx: store.Transaction, row: store.Row, status: str, error: str | None) -> None:
-    store.deliveries.update(
+def _settle(
+    tx: store.Transaction, row: store.StoredDelivery, status: str, error: str | None
+) -> None:
+    store.deliveries.change(
         tx,
-        row["seq"],
+        row.seq,
         status=status,
         processed_at=times.now() if status == "processed" else None,
-        attempts=row["attempts"] + 1,
+        attempts=row.attempts + 1,
         next_attempt_at=None,
         error=error,
     )
 
 
-def _schedule(tx: store.Transaction, row: store.Row, attempts: int, error: str) -> None:
+def _schedule(tx: store.Transaction, row: store.StoredDelivery, attempts: int, error: str) -> None:
     wait = min(_FIRST_WAIT * 2 ** (attempts - 1), _LONGEST_WAIT)
     gives_up = attempts >= MAX_ATTEMPTS
-    store.deliveries.update(
+    store.deliveries.change(
         tx,
-        row["seq"],
+        row.seq,
         status="failed" if gives_up else "retrying",
         processed_at=None,
         attempts=attempts,

@@ -19,17 +19,19 @@ from aiohttp import web
 from gidgethub.sansio import Event
 from isal import isal_zlib
 
-from bot import admission, jsontext, times
+from bot import jsontext, times
 from bot import storage as store
-from bot.api import problems
-from bot.api.problems import Problem
-from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
+from bot.deliveries import admission
+from bot.deliveries.life import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
 from bot.domain.integrations import Integration, note_secret
 from bot.domain.repositories import NotAllowed
+from bot.github.payloads import InvalidPayload
+from bot.handlers import dispatcher
 from bot.handlers.dispatch import subject_of
-from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
+from bot.web import problems
+from bot.web.problems import Problem
 
 PATH = "/api/v1/integrations/{integration_id}/webhook/github"
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
@@ -155,17 +157,17 @@ async def _deliver(
     line: dict[str, Any],
 ) -> Outcome:
     """Store a delivery and run its handlers in one transaction."""
-    handlers = services.dispatcher.handlers(arrival.event)
+    dispatch = services.shared(dispatcher)
+    handlers = dispatch.handlers(arrival.event)
     line.update(action=arrival.action, repository=arrival.repository, handled=bool(handlers))
 
     def job(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
         note_secret(tx, integration, signed_by, arrival.received_at)
-        return take_in(tx, services.dispatcher, handlers, arrival, confirmed)
+        return take_in(tx, dispatch, handlers, arrival, confirmed)
 
     try:
         return await admission.write(
-            services.database,
-            services.names,
+            services,
             integration,
             job,
             heavy=line["bytes"] > _LARGE,

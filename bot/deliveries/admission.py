@@ -11,10 +11,11 @@ from typing import TypeVar
 from cachetools import TTLCache
 
 from bot import storage as store
-from bot.deliveries import Waiting
+from bot.deliveries.life import Waiting
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed, Unconfirmed
-from bot.github import CallFailed, GitHub, Refused
+from bot.github import CallFailed, Refused, payloads
+from bot.services import Services
 
 T = TypeVar("T")
 Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
@@ -27,8 +28,8 @@ _NO = (404, 410, 451)  # GitHub knows no such repository, or none that we may se
 class Names:
     """Knows for a while which repositories do not have the names that they were given."""
 
-    def __init__(self, github: GitHub) -> None:
-        self._github = github
+    def __init__(self, services: Services) -> None:
+        self._github = services.github
         self._refuted: TTLCache[tuple[object, ...], bool] = TTLCache(65536, _REMEMBERED)
         self._silent: TTLCache[str, bool] = TTLCache(1024, _UNREACHABLE)
         self._asking: dict[tuple[object, ...], asyncio.Task[bool]] = {}
@@ -53,28 +54,21 @@ class Names:
     async def _ask(self, integration: Integration, full_name: str, github_id: int) -> bool:
         try:
             async with asyncio.timeout(SECONDS):
-                found = await self._fetch(integration, full_name)
+                client = await self._github.client_in(integration.credentials, full_name)
+                found = await client.fetch(
+                    payloads.Repository, "/repos/{+repository}", {"repository": full_name}
+                )
         except (CallFailed, TimeoutError) as error:
             if isinstance(error, Refused) and error.status in _NO:
                 return False
             self._silent[integration.id] = True
             raise Waiting from None
         # A name that was given up leads to the repository that had it, under its new one.
-        is_named = str(found.get("full_name")).lower() == full_name
-        return is_named and found.get("id") == github_id
-
-    async def _fetch(self, integration: Integration, full_name: str) -> dict[str, object]:
-        installation_id = None
-        if integration.token is None:
-            installation_id = await self._github.installation_of(integration, full_name)
-        client = self._github.client(integration, installation_id)
-        found = await client.getitem("/repos/{+repository}", {"repository": full_name})
-        return found if isinstance(found, dict) else {}
+        return found.full_name.lower() == full_name and found.id == github_id
 
 
 async def write(
-    database: store.Database,
-    names: Names,
+    services: Services,
     integration: Integration,
     job: Job[T],
     *,
@@ -87,12 +81,12 @@ async def write(
     confirmed: frozenset[tuple[str, int]] = frozenset()
     while True:
         try:
-            return await database.write(
+            return await services.database.write(
                 lambda tx, known=confirmed: job(tx, known),  # type: ignore[misc]
                 heavy=heavy,
             )
         except Unconfirmed as open_question:
             question = open_question
-        if not await names.confirm(integration, question):
+        if not await services.shared(Names).confirm(integration, question):
             raise NotAllowed
         confirmed |= {(question.full_name.lower(), question.github_id)}
