@@ -16,7 +16,7 @@ from bot.settings import Settings
 from tests.kit import marks, outbound
 from tests.kit.clock import Clock, ticking
 from tests.kit.golden import Golden
-from tests.kit.outbound import CREDENTIALS, Scene
+from tests.kit.outbound import Scene
 from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
@@ -113,9 +113,9 @@ async def bot(settings: Settings) -> AsyncIterator[Bot]:
     await running.close()
 
 
-@pytest.fixture(params=CREDENTIALS)
+@pytest.fixture(params=("token", "app"))
 def credential(request: pytest.FixtureRequest) -> str:
-    """Every test that acts on GitHub does so under each kind of credential."""
+    """Every test that acts on GitHub does so with a token and as an App."""
     name: str = request.param
     return name
 

@@ -11,7 +11,7 @@ import pytest
 from tests.github import Fault, GitHub
 from tests.kit import outbound
 from tests.kit.golden import Golden
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, TOKEN, Scene, set_to
 from tests.kit.processes import Process, app, environment
 from tests.kit.running import SECRET, eventually
@@ -46,6 +46,7 @@ async def status_of(scene: Scene, key: str = KEY) -> str:
 # --- What each does
 
 
+@each_credential
 async def test_link_and_unlink(scene: Scene, golden: Golden) -> None:
     await scene.bot.experiment(KEY, status="active")
     number = await scene.open("No key here")
@@ -134,6 +135,7 @@ async def test_the_status_is_changed(scene: Scene, golden: Golden, verb: str, st
     assert changed["actor"] == "jane"
 
 
+@each_credential
 async def test_an_issue_is_created_once(scene: Scene, golden: Golden) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(f"experiment_key: {KEY}")

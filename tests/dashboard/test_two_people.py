@@ -95,6 +95,7 @@ async def test_what_has_changed_since_is_not_overwritten(
         ('{etag}"', True),
     ],
 )
+@sqlite_only
 async def test_what_if_match_takes(
     bot: Bot, etag: str, method: str, body: Any, done: int, given: str, is_met: bool
 ) -> None:
@@ -140,6 +141,7 @@ async def test_each_answer_has_the_tag_of_what_it_shows(bot: Bot) -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
+@sqlite_only
 async def test_a_change_of_any_field_is_a_change(bot: Bot, etag: str, name: str) -> None:
     other = {"status": "active", "url": "https://example.org/other", "tags": ["cart", "web"]}
     change = {name: other.get(name, "Another")}

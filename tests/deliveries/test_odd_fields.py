@@ -94,6 +94,7 @@ async def test_bytes_that_are_no_text(bot: Bot, integration: str) -> None:
 
 
 @pytest.mark.parametrize("is_form", [False, True])
+@sqlite_only
 async def test_a_byte_order_mark(bot: Bot, integration: str, is_form: bool) -> None:
     body = b"\xef\xbb\xbf" + payloads.encode(pull())
     kind = "application/json"
@@ -104,6 +105,7 @@ async def test_a_byte_order_mark(bot: Bot, integration: str, is_form: bool) -> N
     assert (await only(bot, "pull-requests"))["number"] == 7
 
 
+@sqlite_only
 async def test_a_name_that_stands_twice(bot: Bot, integration: str) -> None:
     """The last one counts, as for GitHub's own readers."""
     body = payloads.encode(pull())[:-1] + b', "action": 1, "action": "edited", "a": 1, "a": 2}'
@@ -143,6 +145,7 @@ NO_TIMES = [
 
 
 @pytest.mark.parametrize("time", NO_TIMES, ids=str)
+@sqlite_only
 async def test_what_is_no_time(bot: Bot, integration: str, time: Any) -> None:
     """It is left out, or the time of what is known stands for it."""
     names = ("created_at", "updated_at", "closed_at", "merged_at")
@@ -164,6 +167,7 @@ async def test_what_is_no_time(bot: Bot, integration: str, time: Any) -> None:
 
 
 @pytest.mark.parametrize("time", [FOREVER, "2126-01-01T00:00:00+14:00", 253_402_300_799], ids=str)
+@sqlite_only
 async def test_a_time_from_the_future(bot: Bot, integration: str, time: Any) -> None:
     """It counts as the time of arrival: what comes later is news all the same."""
     before = times.render(times.now())
@@ -224,6 +228,7 @@ ODD: list[Any] = [None, 7, "x", True, [], {}, {"name": None}, {"login": 5}]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
+@sqlite_only
 async def test_an_odd_author(bot: Bot, integration: str, odd: Any) -> None:
     """Nobody is named, or who was known before."""
     one, two, three = pull(), issue(), push("One", "Two")
@@ -242,6 +247,7 @@ async def test_an_odd_author(bot: Bot, integration: str, odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
+@sqlite_only
 async def test_an_odd_label(bot: Bot, integration: str, odd: Any) -> None:
     """The labels beside it count."""
     payload = issue(labels=("bug", "checkout"))
@@ -256,6 +262,7 @@ async def test_an_odd_label(bot: Bot, integration: str, odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", [None, 7, True, [], {}], ids=str)
+@sqlite_only
 async def test_an_odd_message(bot: Bot, integration: str, odd: Any) -> None:
     """The commits beside it count."""
     payload = push("One", "Two")
@@ -267,6 +274,7 @@ async def test_an_odd_message(bot: Bot, integration: str, odd: Any) -> None:
 @pytest.mark.parametrize(
     "odd", [None, 7, "abc", [], {}, {"id": None}, {"id": "not a sha"}, {"id": "a" * 65}], ids=str
 )
+@sqlite_only
 async def test_an_odd_commit(bot: Bot, integration: str, odd: Any) -> None:
     payload = push("One", "Two")
     payload["commits"].insert(1, odd)
@@ -275,6 +283,7 @@ async def test_an_odd_commit(bot: Bot, integration: str, odd: Any) -> None:
 
 
 @pytest.mark.parametrize("odd", [7, True, {}, [], None, "x" * 2000], ids=lambda odd: str(odd)[:9])
+@sqlite_only
 async def test_odd_facts(bot: Bot, integration: str, odd: Any) -> None:
     """What was known before stands."""
     await tell(bot, integration, "pull_request", pull(draft=True))
@@ -295,6 +304,7 @@ async def test_odd_facts(bot: Bot, integration: str, odd: Any) -> None:
     assert {**after, "linked_at": None} == {**before, "linked_at": None}
 
 
+@sqlite_only
 async def test_an_odd_head(bot: Bot, integration: str) -> None:
     """Where the head cannot be read it is nobody's branch, least of all one of ours."""
     payload = pull(branch="main")
@@ -318,12 +328,14 @@ async def test_an_odd_number(bot: Bot, integration: str, odd: Any) -> None:
 @pytest.mark.parametrize(
     "odd", [None, "x", 5, [], {}, {"full_name": 5}, {"full_name": "acme"}], ids=str
 )
+@sqlite_only
 async def test_an_odd_repository(bot: Bot, integration: str, odd: Any) -> None:
     """The address of the page tells it."""
     await tell(bot, integration, "pull_request", {**pull(), "repository": odd})
     assert (await only(bot, "pull-requests"))["repository"] == "acme/shop"
 
 
+@sqlite_only
 async def test_what_lacks_its_subject_names_the_field(bot: Bot, integration: str) -> None:
     """It is no 400, which is for what is no JSON object; the list tells it too."""
     path = f"/api/v1/integrations/{integration}"

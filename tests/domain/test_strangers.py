@@ -6,7 +6,7 @@ import pytest
 
 from bot import storage as store
 from tests.github import Fault
-from tests.kit.marks import sqlite_only, token_only
+from tests.kit.marks import each_credential, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, check_of, set_to, shown
 from tests.kit.strangers import (
     BODY,
@@ -31,6 +31,7 @@ from tests.kit.strangers import (
 # --- Comment and check, whole
 
 
+@each_credential
 async def test_a_stranger_learns_whether_a_key_is_known(scene: Scene) -> None:
     await experiments(scene)
     number = await from_fork(scene)
@@ -245,6 +246,7 @@ async def publicize(scene: Scene, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize("comments", ["on", "once", "off"])
+@token_only
 async def test_a_repository_becomes_public(scene: Scene, comments: str) -> None:
     """What stands there is written again: on open and closed ones, whatever the settings are."""
     scene.github.repository(REPOSITORY).private = True
@@ -348,6 +350,7 @@ async def test_a_repository_becomes_private_again(scene: Scene) -> None:
 
 
 @sqlite_only
+@token_only
 async def test_replies_on_a_public_repository(scene: Scene) -> None:
     await experiments(scene)
     scene.github.add_user("mallory")
@@ -393,6 +396,7 @@ async def test_who_may_use_a_command_and_not_write(scene: Scene) -> None:
 
 
 @sqlite_only
+@token_only
 async def test_replies_to_readers_are_taken_back(scene: Scene) -> None:
     """What a reader of the private repository was told stands there when it becomes public."""
     repository = scene.github.repository(REPOSITORY)

@@ -7,7 +7,7 @@ import pytest
 from bot import storage as store
 from bot.domain import refresh
 from tests.kit.golden import Golden
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, check_of, set_to
 
 KEY, OVER = "checkout-flow-v2", "old-banner"
@@ -24,6 +24,8 @@ VERDICTS = {
 
 
 @pytest.mark.parametrize("case", VERDICTS)
+@sqlite_only
+@each_credential
 async def test_verdict(scene: Scene, golden: Golden, case: str) -> None:
     setting, keys, conclusion = VERDICTS[case]
     await set_to(scene, check=setting)

@@ -115,6 +115,7 @@ async def test_a_commit_that_github_never_knows(scene: Scene, body: dict[str, An
 
 @sqlite_only
 @pytest.mark.parametrize("times", [1, 4])
+@token_only
 async def test_a_comment_that_github_does_not_find_is_not_written_twice(
     scene: Scene, times: int
 ) -> None:
@@ -133,6 +134,7 @@ async def test_a_comment_that_github_does_not_find_is_not_written_twice(
 
 @sqlite_only
 @pytest.mark.parametrize("times", [1, 4])
+@token_only
 async def test_a_label_is_taken_off_once_github_knows(scene: Scene, times: int) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -146,6 +148,7 @@ async def test_a_label_is_taken_off_once_github_knows(scene: Scene, times: int) 
 
 
 @sqlite_only
+@token_only
 async def test_a_label_that_somebody_took_off_is_not_asked_for_again(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -248,6 +251,7 @@ async def test_a_repository_and_an_installation_right_after_creation(scene: Scen
 
 @sqlite_only
 @pytest.mark.parametrize("template", [COMMENT, PERMISSION, PULL, COMMENTS, ISSUES])
+@token_only
 async def test_a_command_is_carried_out_once_github_knows(scene: Scene, template: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open("", tell=False)
@@ -287,6 +291,7 @@ async def test_a_sign_that_cannot_be_set_stops_nothing(
 @pytest.mark.parametrize(
     ("kind", "times"), [("status", 1), ("status", 2), ("status", 5), ("drop_before", 1)]
 )
+@token_only
 async def test_both_signs_are_there_once_they_can_be_set(
     scene: Scene, kind: str, times: int
 ) -> None:
@@ -304,6 +309,7 @@ async def test_both_signs_are_there_once_they_can_be_set(
 
 
 @sqlite_only
+@token_only
 async def test_nothing_waits_for_the_last_sign(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open("")
@@ -318,6 +324,7 @@ async def test_nothing_waits_for_the_last_sign(scene: Scene) -> None:
 
 
 @sqlite_only
+@token_only
 async def test_a_deleted_comment_counts_as_deleted_after_a_minute(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open("")
@@ -385,6 +392,7 @@ async def test_an_issue_ordered_by_the_api_is_refused_at_once(scene: Scene) -> N
 
 
 @sqlite_only
+@token_only
 async def test_a_locked_conversation_is_waited_for(scene: Scene) -> None:
     await scene.bot.experiment(KEY, status="active")
     number = await scene.open(LINE)
@@ -408,6 +416,7 @@ async def test_a_locked_conversation_is_waited_for(scene: Scene) -> None:
 
 
 @sqlite_only
+@token_only
 async def test_an_archived_repository_is_waited_for(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)

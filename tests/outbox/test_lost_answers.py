@@ -74,6 +74,7 @@ async def test_a_check_that_went_back(scene: Scene, kind: str) -> None:
 
 @sqlite_only
 @each_kind
+@token_only
 async def test_a_comment_that_went_back(scene: Scene, kind: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -90,6 +91,7 @@ async def test_a_comment_that_went_back(scene: Scene, kind: str) -> None:
 
 @sqlite_only
 @each_kind
+@token_only
 async def test_a_label_that_came_back(scene: Scene, kind: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -105,6 +107,7 @@ async def test_a_label_that_came_back(scene: Scene, kind: str) -> None:
 
 @sqlite_only
 @each_kind
+@token_only
 async def test_a_label_that_went_again(scene: Scene, kind: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open("-")
@@ -212,6 +215,7 @@ async def test_a_new_head_while_the_old_ones_answer_is_lost(scene: Scene) -> Non
 
 
 @sqlite_only
+@token_only
 async def test_a_limit_between_two_calls(scene: Scene) -> None:
     """One label is off, the other not yet on, when what is wanted goes back."""
     path = f"/api/v1/integrations/{scene.integration}"
@@ -235,6 +239,7 @@ async def test_a_limit_between_two_calls(scene: Scene) -> None:
 
 @each_kind
 @sqlite_only
+@token_only
 async def test_a_first_comment_when_the_key_line_goes(scene: Scene, kind: str) -> None:
     fault = lose(scene, kind, COMMENTS)
     await scene.bot.experiment(KEY)
@@ -316,6 +321,7 @@ async def test_a_deleted_comment_is_not_made_to_say_that_nothing_is_linked(scene
 
 @sqlite_only
 @each_kind
+@token_only
 async def test_a_comment_made_anew_is_made_once(scene: Scene, kind: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -331,6 +337,7 @@ async def test_a_comment_made_anew_is_made_once(scene: Scene, kind: str) -> None
 
 @sqlite_only
 @each_kind
+@token_only
 async def test_a_comment_that_is_written_once_stays_so(scene: Scene, kind: str) -> None:
     path = f"/api/v1/integrations/{scene.integration}"
     await scene.bot.patch(path, {"config": {"comments": "once"}})
