@@ -19,15 +19,15 @@ test: $(VENV)/.test-installed
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
 
 # What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
-quick: $(VENV)/.test-installed
+quick: $(VENV)/.test-installed  ## runs, in a minute, the tests that need no PostgreSQL, browser or patience
 	@$(BIN)/python -m pytest -m quick --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
 
-check: format lint quick
+check: format lint quick  ## brings the style about, then checks style, types and the quick tests
 
 # What GitHub shows of the bot, written anew: look at what has changed before it is committed.
-golden: $(VENV)/.test-installed
+golden: $(VENV)/.test-installed  ## writes anew what tests expect GitHub to show, for review
 	@rm -rf tests/golden
-	@$(BIN)/python -m pytest -m golden --renew-golden --numprocesses 3 $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m "golden and not postgresql" --renew-golden $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed
 	$(BIN)/python -m ruff format --check .

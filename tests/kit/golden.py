@@ -33,7 +33,8 @@ class Golden:
         if self.renews:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(page, "utf-8")
-        elif not path.exists():
+            return
+        if not path.exists():
             pytest.fail(f"there is no {path}; `make golden` writes it:\n\n{page}")
         assert page == path.read_text("utf-8"), f"if this is meant, `make golden` renews {path}"
 
