@@ -1,6 +1,7 @@
 """Builds the aiohttp application (routes, middlewares) and runs it from start to stop."""
 
 import asyncio
+import functools
 import itertools
 import re
 import secrets
@@ -86,7 +87,8 @@ def application(services: Services) -> web.Application:
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     for resource in RESOURCES:
         app.router.add_routes(resource.operations.routes())
-    app.router.add_routes(service.routes(openapi.describe(operations, services.settings)))
+    describe = functools.partial(openapi.describe, operations, services.settings)
+    app.router.add_routes(service.routes(describe))
     app.router.add_routes(dashboard.application_routes())
     app.add_subapp("/setup", setup.application(services))
     return app

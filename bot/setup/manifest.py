@@ -19,12 +19,16 @@ from bot.settings import Settings
 MAX_NAME = 34  # GitHub takes no longer name of an App
 
 
-def read() -> dict[str, Any]:
-    """Return `app.yml` as it stands: inside the package once it is installed, else beside it."""
+def path() -> Path:
+    """Return where `app.yml` is: inside the package once it is installed, else beside it."""
     package = Path(bot.__file__).parent
     inside = package / "app.yml"
-    file = inside if inside.exists() else package.parent / "app.yml"
-    manifest: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+    return inside if inside.exists() else package.parent / "app.yml"
+
+
+def read() -> dict[str, Any]:
+    """Return `app.yml` as it stands."""
+    manifest: dict[str, Any] = yaml.safe_load(path().read_text("utf-8"))
     return manifest
 
 
