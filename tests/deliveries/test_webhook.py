@@ -17,9 +17,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import storage as store
-from bot import times, worker
+from bot import times
 from bot.deliveries import door
-from bot.deliveries.life import MAX_ATTEMPTS
+from bot.deliveries.life import retry_due
+from bot.deliveries.records import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
@@ -641,10 +642,10 @@ async def test_handler_failure_and_retry(bot: Bot, clock: Clock, breakage: Break
     assert "the gears are stuck" in shown["last_error"]
 
     breakage.is_mended = True
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert await numbers(bot) == []
     clock.advance(60)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert await numbers(bot) == [7]
     (delivery,) = await stored(bot, integration)
     assert (delivery["status"], delivery["attempts"], delivery["error"]) == ("processed", 2, None)
@@ -663,13 +664,13 @@ async def test_gives_up_in_the_end(bot: Bot, clock: Clock, breakage: Breakage) -
             clock.advance(step)
             waited += step
             assert waited < 4 * 3600
-            await worker.retry_due(bot.services)
+            await retry_due(bot.services)
         waits.append(waited)
         (delivery,) = await stored(bot, integration)
         assert delivery["status"] == ("failed" if attempts == MAX_ATTEMPTS else "retrying")
     assert waits[0] < 60 < waits[4] < waits[-1]
     clock.advance(30 * 24 * 3600)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert (await stored(bot, integration))[0]["attempts"] == MAX_ATTEMPTS
 
 
@@ -685,7 +686,7 @@ async def test_redelivery_of_what_failed(
         assert (answer.status, answer.body) == (202, WILL_BE_RETRIED)
     for _ in range(MAX_ATTEMPTS if in_the_end else 0):
         clock.advance(4 * 3600)
-        await worker.retry_due(bot.services)
+        await retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert delivery["status"] == ("failed" if in_the_end else "retrying")
 
@@ -695,8 +696,10 @@ async def test_redelivery_of_what_failed(
     assert await numbers(bot) == [7]
     answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
     assert (answer.status, answer.body) == (200, DUPLICATE)
+    shown = (await bot.get(f"/api/v1/integrations/{integration}")).body
+    assert shown["last_error"] is None
     clock.advance(4 * 3600)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert (delivery["status"], delivery["error"]) == ("processed", None)
 
