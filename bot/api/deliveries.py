@@ -37,17 +37,13 @@ async def list_all(call: Call) -> Any:
             return None
         rows = store.deliveries.listed(
             tx,
-            integration["seq"],
+            integration.seq,
             query.status,
             query.event,
-            before[0] if before else None,
-            query.limit + 1,
+            before,
+            query.limit,
         )
-        return call.page(
-            rows,
-            lambda row: models.Delivery(**_delivery(row)),
-            lambda row: (row["seq"],),
-        )
+        return call.page(rows, lambda row: models.Delivery(**_delivery(row)))
 
     found = await call.services.database.read(job)
     if found is None:
@@ -121,27 +117,27 @@ def _delivery_id(call: Call) -> str:
     return id_of(given) or given
 
 
-def _integration(call: Call, tx: store.Transaction) -> store.Row | None:
+def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:
     return store.integrations.find(tx, call.path("integration_id").lower())
 
 
-def _delivery(row: store.Row) -> dict[str, Any]:
+def _delivery(row: store.Delivery) -> dict[str, Any]:
     return {
-        "id": row["guid"],
-        "event": row["event"],
-        "action": row["action"],
-        "repository": row["repository"],
-        "status": row["status"],
-        "received_at": times.render(row["received_at"]),
-        "processed_at": times.render(row["processed_at"]),
-        "attempts": row["attempts"],
-        "error": row["error"],
+        "id": row.guid,
+        "event": row.event,
+        "action": row.action,
+        "repository": row.repository,
+        "status": row.status,
+        "received_at": times.render(row.received_at),
+        "processed_at": times.render(row.processed_at),
+        "attempts": row.attempts,
+        "error": row.error,
     }
 
 
 def _detail(found: Stored) -> models.DeliveryDetail:
     return models.DeliveryDetail(
         **_delivery(found.row),
-        headers=msgspec.json.decode(found.row["headers"]),
+        headers=found.row.headers,
         payload=found.payload(),
     )

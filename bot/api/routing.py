@@ -19,7 +19,7 @@ from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
-from bot.domain.repositories import NAME
+from bot.github.names import NAME
 from bot.log import logger
 from bot.services import CACHE_SECONDS, SERVICES, Services
 from bot.web.guesses import Guesses
@@ -79,15 +79,12 @@ class Call:
 
     def page(
         self,
-        rows: Sequence[Any],
+        part: store.Part[Any],
         item: Callable[[Any], Any],
-        position: Callable[[Any], Sequence[int]],
     ) -> models.Page[Any]:
-        """Return a part of a list out of `limit + 1` rows; the last only tells of more."""
-        shown = rows[: self.query.limit]
-        more = len(rows) > self.query.limit
-        cursor = cursor_of(position(shown[-1]), self.list_name) if more else None
-        return models.Page([item(row) for row in shown], cursor)
+        """Return a part of a list as the API shows it."""
+        cursor = cursor_of(part.next, self.list_name) if part.next is not None else None
+        return models.Page([item(row) for row in part], cursor)
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -262,7 +259,7 @@ def unauthorized() -> Problem:
 def may_still(tx: store.Transaction, actor: Actor, role: str) -> bool:
     """Tell whether an actor's token is in force, with a role that is enough, as of now."""
     row = store.tokens.find(tx, actor.token_id)
-    return row is not None and ROLES.index(row["role"]) >= ROLES.index(role)
+    return row is not None and ROLES.index(row.role) >= ROLES.index(role)
 
 
 async def _actor(services: Services, token: str) -> Actor | None:
@@ -272,9 +269,9 @@ async def _actor(services: Services, token: str) -> Actor | None:
     row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
         return None
-    actor = services.shared(_actors)[hashed] = Actor(row["id"], row["name"], row["role"])
+    actor = services.shared(_actors)[hashed] = Actor(row.id, row.name, row.role)
     now = times.now()
-    if row["last_used_at"] is None or now - row["last_used_at"] > 60 * times.SECOND:
+    if row.last_used_at is None or now - row.last_used_at > 60 * times.SECOND:
         try:
             await services.database.write(lambda tx: store.tokens.used(tx, actor.token_id, now))
         except store.StorageUnavailable as error:  # reading goes on while nothing can be written

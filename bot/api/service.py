@@ -1,6 +1,8 @@
 """The service itself: is it alive, is it ready, what does it measure, what does it offer."""
 
+import asyncio
 import base64
+import functools
 import hashlib
 import re
 from pathlib import Path
@@ -20,12 +22,13 @@ _TEMPLATES = Path(__file__).parent / "templates"
 def routes(description: dict[str, Any]) -> list[web.RouteDef]:
     """Return the routes that need no token; `description` is the OpenAPI document."""
     document = jsontext.render(description)
-    page, policy = _page(description)
+    rendered = functools.cache(functools.partial(_page, description))  # few ask, and it takes long
 
     async def openapi(request: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")
 
     async def docs(request: web.Request) -> web.Response:
+        page, policy = await asyncio.to_thread(rendered)
         return web.Response(
             text=page, content_type="text/html", headers={"Content-Security-Policy": policy}
         )

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from bot import extensions, times
 from bot import storage as store
 from bot.domain import actions, experiments, items, keys, suggestions, texts
-from bot.domain.commands import Invocation
 from bot.domain.story import Decision, Item
 from bot.services import Services
 from bot.settings import SettingsError
+from bot.storage import Invocation
 
 # What GitHub grants on a repository, from least to most.
 # https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
@@ -92,13 +92,13 @@ class Run:
     def linked(self) -> list[str]:
         """Return the keys that the pull request or issue is linked to, with experiment or not."""
         rows = store.links.of_target(self.tx, self.item.kind, self.item.id)
-        return [row["experiment_key"] for row in rows]
+        return [row.experiment_key for row in rows]
 
     def linked_experiments(self) -> list[str]:
         """Return the keys of `linked` whose experiment exists."""
         return [key for key in self.linked() if store.experiments.exists(self.tx, key)]
 
-    def experiment(self, key: str) -> store.Row:
+    def experiment(self, key: str) -> store.CountedExperiment:
         """Return an experiment with its counts."""
         row = store.experiments.find_with_counts(self.tx, key)
         assert row is not None
@@ -141,7 +141,7 @@ class Run:
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or store.facts.get_item(self.tx, self.item.id)["html_url"]
+        return self.comment_url or store.facts.get_item(self.tx, self.item.id).html_url
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []

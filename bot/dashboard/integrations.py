@@ -15,9 +15,9 @@ from bot.api import checks, models
 from bot.api import integrations as api
 from bot.commands.registry import LEVELS
 from bot.dashboard import concealing, seen, typed_secrets
-from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
+from bot.handlers import dispatcher
 from bot.setup import manifest
 from bot.web.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 
@@ -126,7 +126,7 @@ async def create(visit: Visit) -> web.StreamResponse:
         integration=created,
         health=health,
         secret=generated,
-        events=EVENTS,
+        events=visit.services.shared(dispatcher).events.needed,
     )
 
 
@@ -226,7 +226,7 @@ async def rotate(visit: Visit) -> web.StreamResponse:
         after = await _row(visit)
     except Problem as problem:
         return await _rotation(visit, problem=problem)
-    if before["previous_secret_until"] == after["previous_secret_until"]:
+    if before.previous_secret_until == after.previous_secret_until:
         same = "is the one in use: nothing has changed"
         return await _rotation(visit, problem=invalid([("config.webhook_secret", same)]))
     return await _rotation(visit, secret=generated, is_new=True)
@@ -268,7 +268,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
         failed_days=FAILED_DAYS,
         checked=checked,
         hide=concealing.text,
-        events=EVENTS,
+        events=visit.services.shared(dispatcher).events.needed,
         noise={name: dict(options) for name, options in _NOISE.items()},
         is_local=manifest.is_local(public_url),
         public_url=public_url,
@@ -305,7 +305,7 @@ async def _rotation(
     )
 
 
-async def _row(visit: Visit) -> store.Row:
+async def _row(visit: Visit) -> store.Integration:
     integration_id = visit.path("integration_id").lower()
     row = await visit.services.database.read(lambda tx: store.integrations.find(tx, integration_id))
     if row is None:
@@ -317,11 +317,13 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
     since = times.now() - FAILED_DAYS * 86_400 * times.SECOND
     metrics = visit.services.metrics
 
-    def job(tx: store.Transaction) -> dict[str, tuple[store.Row, dict[str, int], dict[str, int]]]:
+    def job(
+        tx: store.Transaction,
+    ) -> dict[str, tuple[store.Integration, dict[str, int], dict[str, int]]]:
         found = {}
         for integration_id in ids:
             if row := store.integrations.find(tx, integration_id):
-                failures = store.deliveries.failures(tx, row["seq"], since, _COUNTED)
+                failures = store.deliveries.failures(tx, row.seq, since, _COUNTED)
                 found[integration_id] = (
                     row,
                     failures,
@@ -339,9 +341,9 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
             ],
             owed=owed,
             left=sorted((*who, left) for who, left in metrics.calls_left(integration_id).items()),
-            app=msgspec.json.decode(row["config"]).get("html_url"),
-            secret_used_at=row["secret_used_at"],
-            previous_secret_used_at=row["previous_secret_used_at"],
+            app=row.config.html_url,
+            secret_used_at=row.secret_used_at,
+            previous_secret_used_at=row.previous_secret_used_at,
         )
         for integration_id, (row, failures, owed) in found.items()
     }

@@ -14,8 +14,8 @@ from aiohttp import web
 from bot import __version__, times
 from bot.api.routing import ROLES
 from bot.dashboard import sessions
-from bot.domain.emails import name_without_email, without_emails
 from bot.domain.texts import SIGNS
+from bot.emails import name_without_email, without_emails
 from bot.services import SERVICES, Services
 from bot.web.problems import Problem
 

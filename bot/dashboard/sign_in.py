@@ -42,10 +42,10 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         services,
         request,
         response,
-        subject=f"token:{row['id']}",
-        name=row["name"],
-        role=row["role"],
-        token_id=row["id"],
+        subject=f"token:{row.id}",
+        name=row.name,
+        role=row.role,
+        token_id=row.id,
     )
     return response
 

@@ -48,7 +48,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
             return None
         store.tokens.revoke(tx, token_id, times.now())
         store.sessions.remove_of_subject(tx, f"token:{token_id}")
-        return str(row["name"])
+        return str(row.name)
 
     name = await visit.services.database.write(job)
     if name is None:
@@ -73,7 +73,7 @@ async def _shown(
     return visit.render(
         "tokens.html",
         status=200 if problem is None else 422,
-        tokens=sorted(rows, key=lambda row: (row["revoked_at"] is not None, -row["created_at"])),
+        tokens=sorted(rows, key=lambda row: (row.revoked_at is not None, -row.created_at)),
         own=visit.session.subject.removeprefix("token:"),
         problem=problem,
         name=name,

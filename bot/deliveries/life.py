@@ -26,8 +26,8 @@ from bot.deliveries.records import (
 )
 from bot.domain.integrations import note_secret
 from bot.domain.repositories import NotAllowed, Unconfirmed
+from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatch, dispatcher
-from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import Services
 
@@ -58,7 +58,7 @@ async def retry_due(services: Services) -> None:
     now = times.now()
     rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _AT_ONCE))
     for row in rows:
-        integration_id, guid = row["integration_id"], row["guid"]
+        integration_id, guid = row.integration_id, row.guid
         with structlog.contextvars.bound_contextvars(integration=integration_id, delivery=guid):
             await _retry(services, integration_id, guid, now)
 
@@ -66,7 +66,7 @@ async def retry_due(services: Services) -> None:
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
     def due(tx: store.Transaction) -> Delivery | None:
         found = Stored.find(tx, integration_id, guid)
-        at = found.row["next_attempt_at"] if found else None
+        at = found.row.next_attempt_at if found else None
         return found if at is not None and at <= now else None  # another worker may be first
 
     outcome = await _take_through(services, integration_id, due)
@@ -84,7 +84,7 @@ async def replay(services: Services, integration_id: str, guid: str) -> Outcome 
         return Stored.find(tx, integration_id, guid)
 
     found = await services.database.read(stored)
-    if found is not None and found.row["payload"] is None:
+    if found is not None and found.row.payload is None:
         raise PayloadGone
     return await _take_through(services, integration_id, stored)
 

@@ -7,17 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from gidgethub.sansio import Event
 
 from bot import jsontext, times
 from bot import storage as store
 from bot.deliveries.admission import Waiting
-from bot.domain.emails import without_emails
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.repositories import NotAllowed, Scope
+from bot.emails import without_emails
+from bot.github.payloads import InvalidPayload
 from bot.handlers.dispatch import Dispatcher, Handler
-from bot.handlers.payloads import InvalidPayload
 
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
@@ -111,6 +110,7 @@ class Arriving:
         allowed then, a handler that failed) gets its chance when GitHub sends it again. Of a
         repository that is not allowed only the fact is kept, not the payload.
         """
+        payload = None if outcome is NOT_ALLOWED else self.payload
         columns = {
             "integration_seq": self.integration.seq,
             "guid": self.event.delivery_id,
@@ -118,8 +118,8 @@ class Arriving:
             "action": self.action,
             "repository": self.repository,
             "received_at": self.received_at,
-            "headers": msgspec.json.encode(self.headers).decode(),
-            "payload": None if outcome is NOT_ALLOWED else self.payload,
+            "headers": self.headers,
+            "payload": payload,
             **_state(outcome, 1),
         }
         if store.deliveries.add(tx, columns):
@@ -127,10 +127,10 @@ class Arriving:
             return outcome
         row = store.deliveries.find(tx, self.integration.seq, self.event.delivery_id)
         assert row is not None
-        if row["status"] == "processed" or outcome is NO_HANDLER:
+        if row.status == "processed" or outcome is NO_HANDLER:
             return DUPLICATE
-        store.deliveries.set_payload(tx, row["seq"], columns["payload"])
-        _change(tx, self.integration.id, row, outcome, 1 if outcome.status == "retrying" else None)
+        attempts = 1 if outcome.status == "retrying" else row.attempts + 1
+        _change(tx, self.integration.id, row, outcome, attempts, payload=payload)
         return outcome
 
 
@@ -139,23 +139,23 @@ class Stored:
     """A delivery that came before."""
 
     scope: Scope
-    row: store.Row
+    row: store.StoredDelivery
 
     @classmethod
     def find(cls, tx: store.Transaction, integration_id: str, guid: str) -> "Stored | None":
         integration = store.integrations.find(tx, integration_id)
         if integration is None:
             return None
-        row = store.deliveries.find(tx, integration["seq"], guid)
+        row = store.deliveries.find(tx, integration.seq, guid)
         return cls(scope_of(integration), row) if row is not None else None
 
     @property
     def received_at(self) -> int:
-        return int(self.row["received_at"])
+        return self.row.received_at
 
     def payload(self) -> dict[str, Any] | None:
         """Return what it says; None if that is not kept."""
-        packed = self.row["payload"]
+        packed = self.row.payload
         return jsontext.parse_delivery(zlib.decompress(packed))[0] if packed else None
 
     def open(self, dispatcher: Dispatcher) -> tuple[Event, Sequence[Handler]]:
@@ -163,15 +163,15 @@ class Stored:
         data = self.payload()
         if data is None:
             raise LookupError("the payload is no longer stored")
-        event = Event(data, event=self.row["event"], delivery_id=self.row["guid"])
+        event = Event(data, event=self.row.event, delivery_id=self.row.guid)
         return event, dispatcher.handlers(event)
 
     def keep(self, tx: store.Transaction, outcome: Outcome) -> Outcome:
         """Store what becomes of it now; what has taken effect before stays processed."""
-        if self.row["status"] != "processed":
-            if outcome is NOT_ALLOWED:
-                store.deliveries.set_payload(tx, self.row["seq"], None)
-            _change(tx, self.scope.integration_id, self.row, outcome)
+        if self.row.status != "processed":
+            dropped = {"payload": None} if outcome is NOT_ALLOWED else {}
+            attempts = self.row.attempts + 1
+            _change(tx, self.scope.integration_id, self.row, outcome, attempts, **dropped)
         return outcome
 
 
@@ -181,16 +181,14 @@ Delivery = Arriving | Stored
 def _change(
     tx: store.Transaction,
     integration_id: str,
-    row: store.Row,
+    row: store.StoredDelivery,
     outcome: Outcome,
-    attempts: int | None = None,
+    attempts: int,
+    **columns: Any,
 ) -> None:
-    """Store what has become of a delivery that is stored; it is one attempt more unless told."""
-    attempts = attempts or row["attempts"] + 1
-    store.deliveries.update(tx, row["seq"], **_state(outcome, attempts))
-    _tell_integration(
-        tx, integration_id, outcome, was_failing=row["status"] in ("retrying", "failed")
-    )
+    """Store what has become of a delivery that had been stored."""
+    store.deliveries.change(tx, row.seq, **_state(outcome, attempts), **columns)
+    _tell_integration(tx, integration_id, outcome, was_failing=row.status in ("retrying", "failed"))
 
 
 def _state(outcome: Outcome, attempts: int) -> dict[str, Any]:

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
 from bot import storage as store
 from bot import times
 from bot.domain import activity, commands, items, keys
-from bot.domain.story import Decision, Snapshot
+from bot.domain.story import Decision
+from bot.storage import Snapshot
 
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
 
@@ -75,14 +74,14 @@ def body_of(request: Mapping[str, Any], action_id: str) -> str:
 def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
     """The issue of an action exists: keep it, link it, tell the feed. False if that was known."""
     action = store.actions.unfinished_of_marker(tx, action_id)
-    if action is None or action["repository_id"] != repository_id:
+    if action is None or action.repository_id != repository_id:
         return False
-    request = msgspec.json.decode(action["request"])
+    request = action.request
     snapshot = Snapshot(
         guid=f"action:{action_id}",
         at=issue.updated_at,
         action="",
-        integration_id=action["integration_id"],
+        integration_id=action.integration_id,
         keys=keys.keys_of_issue(request.get("body"), issue.title),
         title=issue.title,
         html_url=issue.html_url,
@@ -100,7 +99,7 @@ def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Cr
             key=key,
             made_by=request["made_by"],
             actor=request["actor"],
-            integration_id=action["integration_id"],
+            integration_id=action.integration_id,
             made_at=times.now(),
         )
         items.decide(tx, item, decision)
@@ -120,10 +119,10 @@ def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Cr
         action_id,
         number=issue.number,
         status="done",
-        result=msgspec.json.encode(issue.result).decode(),
+        result=issue.result,
         last_error=None,
         next_attempt_at=None,
         finished_at=times.now(),
     )
-    commands.action_ended(tx, action["request"], None, f"created #{issue.number}")
+    commands.action_ended(tx, action.request, None, f"created #{issue.number}")
     return True

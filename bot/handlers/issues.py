@@ -8,10 +8,12 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import items, keys, tracking
-from bot.domain.story import Snapshot
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import ISSUES, Heard
 from bot.handlers.dispatch import Delivery, repository_told
+from bot.storage import Snapshot
 
+HEARS = Heard("issues", "issues link by a key line or by their title", ISSUES, webhook="Issues")
 router = Router()
 
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}

@@ -31,25 +31,25 @@ async def is_told(job: Job, item_id: int) -> bool:
     Raises CallFailed if GitHub does not answer.
     """
 
-    def known(tx: store.Transaction) -> tuple[bool | None, store.Row]:
+    def known(tx: store.Transaction) -> tuple[bool | None, store.Item]:
         item = store.facts.get_item(tx, item_id)
         if not store.links.of_target(tx, "pull_request", item_id):
             return False, item  # there is nothing to tell, unless a link comes this very moment
         return is_told_by_what_is_known(
-            store.facts.get_repository(tx, item["repository_id"]), item
+            store.facts.get_repository(tx, item.repository_id), item
         ), item
 
     told, item = await job.read(known)
     if told is not None:
         return told
-    if item["author"] is None:
+    if item.author is None:
         return False
-    key = (job.integration.id, job.integration.updated_at, job.repository_id, item["author"])
+    key = (job.integration.id, job.integration.updated_at, job.repository_id, item.author)
     remembered = job.services.shared(_writers).get(key)
     if remembered is not None and remembered[1] > times.now():
         return remembered[0]
     try:
-        level = await permission_of(job, item["author"])
+        level = await permission_of(job, item.author)
     except Refused as error:
         if error.status == 401:
             raise
@@ -62,12 +62,12 @@ async def is_told(job: Job, item_id: int) -> bool:
     return may_write
 
 
-def is_told_by_what_is_known(repository: store.Row, item: store.Row) -> bool | None:
+def is_told_by_what_is_known(repository: store.Repository, item: store.Item) -> bool | None:
     """Tell whether a pull request may be told of experiments; None if GitHub has to be asked."""
-    if not repositories.is_public(repository) or item["author_writes"]:
+    if not repositories.is_public(repository) or item.author_writes:
         return True
-    is_own = item["head_repository_id"] == item["repository_id"]
-    return True if item["author_writes"] is None and is_own else None
+    is_own = item.head_repository_id == item.repository_id
+    return True if item.author_writes is None and is_own else None
 
 
 async def permission_of(job: Job, login: str) -> str:

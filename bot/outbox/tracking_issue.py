@@ -49,7 +49,7 @@ async def _find(job: Job) -> Any:
     assert action is not None
     marker = tracking.marker(job.id)
     query = "state=all&sort=created&direction=asc&per_page=100&since={since}"
-    since = times.render(action["created_at"] - _SLACK)[:19] + "Z"
+    since = times.render(action.created_at - _SLACK)[:19] + "Z"
     variables = {"repository": job.repository, "since": since}
     async for issue in job.client.getiter(f"{_ISSUES}?{query}", variables):
         body = issue.get("body") or ""

@@ -16,6 +16,8 @@ from bot import server, times
 from bot import storage as store
 from bot.domain import integrations as domain
 from bot.settings import Settings
+from tests.kit.clock import Clock
+from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Bot, start
 
 PATH = "/api/v1/integrations"
@@ -23,8 +25,6 @@ MASK = "********"
 NEW_SECRET = "a-newer-webhook-secret"
 NEWEST_SECRET = "the-newest-webhook-secret"
 
-# What does not touch the database in a way of its own is tried on one engine alone.
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 TOKEN = {"token": "ghp_of_the_tests", "webhook_secret": SECRET}
 
 
@@ -97,7 +97,7 @@ async def test_create_with_token(bot: Bot) -> None:
     assert (await bot.get(f"{PATH}/{body['id'].upper()}")).body == body
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("form", [PrivateFormat.TraditionalOpenSSL, PrivateFormat.PKCS8])
 @pytest.mark.parametrize("installation", [None, 100])
 async def test_create_with_app(
@@ -124,7 +124,7 @@ async def test_create_with_app(
     assert (await bot.get(f"{PATH}/{answer.body['id']}")).body == answer.body
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("token", ["x", "ghs_" + "A1b2" * 200, "github_pat_" + "z" * 20_000])
 async def test_any_token(bot: Bot, token: str) -> None:
     """Tokens are opaque and of any length."""
@@ -132,7 +132,7 @@ async def test_any_token(bot: Bot, token: str) -> None:
     assert answer.status == 201, answer.body
 
 
-@one_engine
+@sqlite_only
 async def test_secret_of_exactly_16(bot: Bot) -> None:
     for secret in ("1234567890123456", "12345678 90123456", "ß" * 16):
         answer = await bot.post(PATH, create(config={**TOKEN, "webhook_secret": secret}))
@@ -143,7 +143,7 @@ EC_KEY = pem_of(ec.generate_private_key(ec.SECP256R1()), PrivateFormat.PKCS8)
 APP = {"app_id": 1, "private_key": EC_KEY, "webhook_secret": SECRET}
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -223,7 +223,7 @@ async def test_what_cannot_be(bot: Bot, body: Any, field: str) -> None:
     assert (await bot.get(PATH)).items == []
 
 
-@one_engine
+@sqlite_only
 async def test_encrypted_key(bot: Bot, rsa_key: rsa.RSAPrivateKey) -> None:
     """A key behind a password, and a public one, are no keys to sign with."""
     public = rsa_key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -233,7 +233,7 @@ async def test_encrypted_key(bot: Bot, rsa_key: rsa.RSAPrivateKey) -> None:
         assert [error["field"] for error in answer.body["errors"]] == ["config.private_key"]
 
 
-@one_engine
+@sqlite_only
 async def test_several_errors_at_once(bot: Bot) -> None:
     config = {"token": MASK, "webhook_secret": f" {SECRET}", "repositories": ["acme"]}
     answer = await bot.post(PATH, create(config=config))
@@ -244,7 +244,7 @@ async def test_several_errors_at_once(bot: Bot) -> None:
     }
 
 
-@one_engine
+@sqlite_only
 async def test_api_urls(settings: Settings) -> None:
     """Only the addresses of GITHUB_API_URLS are taken; the first is the default."""
     urls = ("https://github.acme.example/api/v3", "https://api.github.com")
@@ -323,7 +323,7 @@ async def open_integration(bot: Bot, integration: str) -> domain.Integration:
     return found
 
 
-@one_engine
+@sqlite_only
 async def test_switching_credentials(bot: Bot, pem: str) -> None:
     """A new kind of credentials replaces the other whole."""
     integration = await bot.integration()
@@ -354,7 +354,7 @@ async def test_switching_credentials(bot: Bot, pem: str) -> None:
     assert opened.webhook_secret == SECRET
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -392,7 +392,7 @@ async def test_changes_that_cannot_be(bot: Bot, method: str, body: Any, field: s
     assert (await bot.deliver(integration, "ping", {})).status == 200
 
 
-@one_engine
+@sqlite_only
 async def test_an_answer_sent_back(bot: Bot) -> None:
     """Whoever sends back what was read is told, rather than have a mask for a secret."""
     integration = await bot.integration()
@@ -432,7 +432,7 @@ async def test_deleted_secrets_are_gone(bot: Bot) -> None:
     assert [row["secrets"] for row in rows] in ([], [""])
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("method", "path", "body", "roles"),
     [
@@ -474,13 +474,12 @@ async def test_roles(bot: Bot, method: str, path: str, body: Any, roles: set[str
 class Rotation:
     """An integration whose secret is replaced while the time is moved."""
 
-    def __init__(self, bot: Bot, integration: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.bot, self.integration = bot, integration
-        self._now = times.now()
-        monkeypatch.setattr(times, "now", lambda: self._now)
+    def __init__(self, bot: Bot, integration: str, clock: Clock) -> None:
+        self.bot, self.integration, self._clock = bot, integration, clock
+        clock.stop()
 
     def wait(self, seconds: int) -> None:
-        self._now += seconds * times.SECOND
+        self._clock.ahead += seconds
 
     async def change(self, secret: str | None = None, **values: Any) -> dict[str, Any]:
         body = {**values, **({"config": {"webhook_secret": secret}} if secret else {})}
@@ -499,8 +498,8 @@ class Rotation:
 
 
 @pytest.fixture
-async def rotation(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> Rotation:
-    return Rotation(bot, await bot.integration(), monkeypatch)
+async def rotation(bot: Bot, clock: Clock) -> Rotation:
+    return Rotation(bot, await bot.integration(), clock)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.github import Fault, GitHub
 from tests.kit import outbound
+from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, TOKEN, Scene
 from tests.kit.processes import Process, app, environment
 from tests.kit.running import SECRET, eventually
@@ -19,10 +20,6 @@ REACTIONS = "POST /repos/{owner}/{repo}/issues/comments/{comment_id}/reactions"
 PERMISSION = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 ISSUES = "POST /repos/{owner}/{repo}/issues"
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
 async def commands(scene: Scene) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -15,11 +16,12 @@ from bot.deliveries import records
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page
+from tests.kit.deliveries import REPO
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
-REPO = payloads.repository("acme/shop")
 HOSTILE = "</code></pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 GITHUB_TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
 _numbers = itertools.count(1)
@@ -44,16 +46,12 @@ async def sent(bot: Bot, integration: str, event: str, payload: dict[str, Any]) 
 @contextmanager
 def failing() -> Iterator[None]:
     """Let every handler fail."""
-    real = Dispatcher.run
 
     def run(*args: Any) -> None:
         raise RuntimeError(f"no sense in jane@example.com's {HOSTILE} {GITHUB_TOKEN}")
 
-    Dispatcher.run = run  # type: ignore[method-assign]
-    try:
+    with mock.patch.object(Dispatcher, "run", run):
         yield
-    finally:
-        Dispatcher.run = real  # type: ignore[method-assign]
 
 
 def rows(page: Page) -> list[str]:

@@ -16,11 +16,10 @@ from bot.api import linking
 from bot.dashboard import charts
 from bot.demo import payloads
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot, eventually
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 SHOP = payloads.repository("acme/shop")
 KEY = "checkout-flow-v2"
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}</textarea></title>"
@@ -32,22 +31,17 @@ def ago(days: float) -> str:
     return str(times.render(times.now() // times.SECOND * times.SECOND - int(days * DAY)))
 
 
-async def tell(bot: Bot, integration: str, event: str, payload: dict[str, Any]) -> None:
-    answer = await bot.deliver(integration, event, payload)
-    assert answer.body == {"processed": True}, answer.body
-
-
 async def pull(bot: Bot, integration: str, number: int, state: str = "open", **values: Any) -> None:
     """Deliver that a pull request was opened, two days ago, and perhaps what became of it."""
     values.setdefault("body", f"experiment_key: {KEY}")
     common: dict[str, Any] = {"repo": SHOP, "created_at": ago(2), **values}
     opened = payloads.pull_request("opened", number, ago(2), **common)
-    await tell(bot, integration, "pull_request", opened)
+    await bot.tell(integration, opened)
     if state != "open":
         ended = payloads.pull_request(
             "closed", number, ago(1), state="closed", merged=state == "merged", **common
         )
-        await tell(bot, integration, "pull_request", ended)
+        await bot.tell(integration, ended)
 
 
 def names(page: Page) -> list[str]:
@@ -69,7 +63,7 @@ def part(page: Page, identifier: str) -> str:
 
 async def last_activity(bot: Bot, key: str) -> int | None:
     row = await bot.services.database.read(lambda tx: store.experiments.find(tx, key))
-    return row["last_activity"] if row else None
+    return row.last_activity if row else None
 
 
 # --- The list
@@ -160,7 +154,7 @@ async def test_sorts_by_activity_name_or_age(bot: Bot) -> None:
         await bot.experiment(key, name=name)
     push = payloads.push("main", ["Peel it\n\nExperiment-Key: k2"], repo=SHOP, at=ago(-1))
     push["repository"] = {**SHOP, "pushed_at": times.now() // times.SECOND + 60}
-    await tell(bot, integration, "push", push)
+    await bot.tell(integration, push)
     browser = await Browser.sign_in(bot)
     assert names(await browser.get("/experiments?sort=name")) == ["apple", "banana", "Cherry"]
     assert names(await browser.get("/experiments?sort=newest")) == ["apple", "Cherry", "banana"]
@@ -209,7 +203,7 @@ async def test_last_activity_is_that_of_a_feed_that_began_before(bot: Bot) -> No
     body = f"experiment_key: {KEY}"
     soon = ago(-240 * times.SECOND / DAY)  # as far ahead as a clock may be
     ahead = payloads.pull_request("opened", 1, soon, repo=SHOP, body=body, created_at=soon)
-    await tell(bot, integration, "pull_request", ahead)
+    await bot.tell(integration, ahead)
     await bot.experiment(KEY)
     assert (await last_activity(bot, KEY) or 0) > times.now() + 120 * times.SECOND
 
@@ -217,19 +211,23 @@ async def test_last_activity_is_that_of_a_feed_that_began_before(bot: Bot) -> No
 async def test_last_activity_follows_the_feed_also_when_items_go(bot: Bot) -> None:
     """A late delivery can take back what was told; the experiment is then as old as the rest."""
     integration = await bot.integration()
-    line = {"body": f"experiment_key: {KEY}", "repo": SHOP, "created_at": ago(9)}
+    line: dict[str, Any] = {
+        "body": f"experiment_key: {KEY}",
+        "repo": SHOP,
+        "created_at": ago(9),
+    }
     await pull(bot, integration, 1)
     await bot.experiment(KEY)
     created = await last_activity(bot, KEY)
     assert created is not None
     ahead = payloads.pull_request("synchronize", 7, ago(-3), sha="a" * 40, **line)
-    await tell(bot, integration, "pull_request", ahead)
+    await bot.tell(integration, ahead)
     newest = await last_activity(bot, KEY)
     assert newest is not None
     assert newest > created
     # An earlier version already had these commits: there were no new ones in three days' time.
     earlier = payloads.pull_request("synchronize", 7, ago(4), sha="a" * 40, **line)
-    await tell(bot, integration, "pull_request", earlier)
+    await bot.tell(integration, earlier)
     feed = await bot.walk(f"/api/v1/experiments/{KEY}/activity")
     top = times.parse(feed[0]["occurred_at"])
     assert top is not None
@@ -350,9 +348,9 @@ async def test_the_page_groups_what_is_linked(bot: Bot) -> None:
     await pull(bot, integration, 3, "merged", title="Shipped")
     await pull(bot, integration, 4, "closed", title="Given up")
     issue = payloads.issue("opened", 9, ago(1), repo=SHOP, title=f"Track experiment: {KEY}")
-    await tell(bot, integration, "issues", issue)
+    await bot.tell(integration, issue)
     push = payloads.push("main", [f"Ask less\n\nExperiment-Key: {KEY}"], repo=SHOP, at=ago(1))
-    await tell(bot, integration, "push", push)
+    await bot.tell(integration, push)
     page = await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}")
     assert page.status == 200
     assert '<p class="lines hypothesis">Fewer steps.\nFewer lost carts.</p>' in page.text
@@ -396,7 +394,7 @@ async def test_what_is_left_before_it_has_shipped(bot: Bot) -> None:
     merged = payloads.pull_request(
         "closed", 2, ago(0), repo=SHOP, body=f"experiment_key: {KEY}", state="closed", merged=True
     )
-    await tell(bot, integration, "pull_request", merged)
+    await bot.tell(integration, merged)
     assert "Everything is merged : 1 pull request." in await left()
 
 
@@ -408,7 +406,7 @@ async def test_the_feed_is_grouped_by_day_and_has_older_parts(bot: Bot) -> None:
     second = 1_772_445_600  # 2026-03-02T10:00:00Z
     for day, some in enumerate((messages[:30], messages[30:])):
         push = payloads.push("main", some, repo=SHOP, pushed_at=second + day * 86_400)
-        await tell(bot, integration, "push", push)
+        await bot.tell(integration, push)
     browser = await Browser.sign_in(bot)
     page = await browser.get(f"/experiments/{KEY}")
     days = re.findall(r'<h3 class="day">([^<]*)</h3>', page.text)
@@ -842,10 +840,10 @@ async def test_markup_is_text_on_every_page(bot: Bot) -> None:
     issue = payloads.issue(
         "opened", 9, ago(1), repo=SHOP, title=EVIL, body=f"experiment_key: {KEY}", labels=(EVIL,)
     )
-    await tell(bot, integration, "issues", issue)
+    await bot.tell(integration, issue)
     push = payloads.push("main", [f"{EVIL}\n\nExperiment-Key: {KEY}"], repo=SHOP, author=EVIL)
     push["commits"][0]["url"] = 'javascript:alert("x")'
-    await tell(bot, integration, "push", push)
+    await bot.tell(integration, push)
     browser = await Browser.sign_in(bot)
     path = f"/experiments/{KEY}"
     seen = 0

@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 import structlog
 
-from bot import log, times
+from bot import log
 from bot.api.integrations import PATH
 from bot.demo import payloads
 from bot.settings import Settings
 from tests.github import rsa_key
 from tests.kit import outbound
 from tests.kit.browsing import Browser
+from tests.kit.clock import Clock
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import ADMIN_TOKEN, SECRET, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 TOKEN = "ghp_hXq4tT9vKwPz1aBcD2eF3gH5iJ6kL7mN"
 OWN = "a-secret-of-ones-own-0d9f8e7c"
@@ -312,12 +314,11 @@ async def test_what_was_typed_into_a_refused_form_is_not_typed_again(
     opened = await bot.services.integration(integration["id"], fresh=True)
     assert opened is not None
     stored_secret = opened.token if auth == "token" else opened.private_key
+    assert stored_secret is not None
     assert stored_secret.strip() == next(iter(secret.values())).strip()
 
 
-async def test_what_is_kept_is_good_for_one_form_of_one_session(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_is_kept_is_good_for_one_form_of_one_session(bot: Bot, clock: Clock) -> None:
     admin, other = await Browser.sign_in(bot), await Browser.sign_in(bot)
     integration = await bot.integration()
     form = {**FORM, "config.token": TOKEN, "config.webhook_secret": OWN}
@@ -329,10 +330,9 @@ async def test_what_is_kept_is_good_for_one_form_of_one_session(
     assert (await admin.post(f"/integrations/{integration}/edit", app)).status == 422
     for broken in ("x", "\u00e9", sealed["kept"][:-3]):
         assert (await admin.post("/integrations/new", {**FORM, "kept": broken})).status == 422
-    with monkeypatch.context() as patched:
-        now = times.now() + 3601 * times.SECOND
-        patched.setattr(times, "now", lambda: now)
-        assert (await admin.post("/integrations/new", empty)).status == 422
+    clock.ahead = 3601
+    assert (await admin.post("/integrations/new", empty)).status == 422
+    clock.ahead = 0
     assert len((await bot.get(PATH)).items) == 1
     assert (await admin.post("/integrations/new", empty)).status == 200
 
@@ -463,7 +463,7 @@ async def test_the_doctor_tells_what_to_do(scene: Scene) -> None:
     assert page.path == here
 
 
-@pytest.mark.parametrize("credential", ["token"], indirect=True)
+@token_only
 async def test_the_doctor_without_github(scene: Scene) -> None:
     await scene.github.close()
     developer = await Browser.sign_in(scene.bot, "developer")
@@ -572,9 +572,11 @@ async def test_a_new_secret_that_cannot_be(bot: Bot, form: dict[str, str], messa
 # --- Secrets
 
 
-async def test_no_page_and_no_log_tells_a_secret(settings: Settings, logged: io.StringIO) -> None:
+async def test_no_page_and_no_log_tells_a_secret(
+    settings: Settings, clock: Clock, logged: io.StringIO
+) -> None:
     """Those of both kinds of credentials, through every form and page, well and badly filled."""
-    scene = await outbound.scene(settings, "token")
+    scene = await outbound.scene(settings, "token", clock)
     bot = scene.bot
     try:
         admin = await Browser.sign_in(bot)

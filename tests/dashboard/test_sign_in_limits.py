@@ -1,8 +1,6 @@
 """Guessing is limited, and neither guessers nor other sites can keep anybody out or let one in."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -11,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
 from bot import storage as store
 from bot.api.routing import UNKNOWN_TOKENS, unknown_tokens
@@ -20,20 +18,18 @@ from bot.dashboard.sessions import FAILED_SIGN_INS
 from bot.domain import experiments
 from bot.settings import Settings
 from bot.web.guesses import Guesses
-from tests.api.test_activity import STREAM, Stream
-from tests.dashboard.test_live import listening
-from tests.dashboard.test_sign_in import Stand, app_bot, begin, sign_in, stand  # noqa: F401
-from tests.kit.browsing import Browser, new_token
+from tests.github import SignIn
+from tests.kit.browsing import Browser, begin, new_token, sign_in
+from tests.kit.chromium import launched
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot, start
-
-sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
+from tests.kit.streams import STREAM, Stream, listening
 
 # --- Signing in
 
 
-@sqlite
-async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:  # noqa: F811
+@sqlite_only
+async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:
     """Anybody can send it, so it would lock out all who share an address with whoever does."""
     await app_bot.get("/sign-in/github/callback", token=None)
     kept = Browser(app_bot)
@@ -46,7 +42,7 @@ async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> Non
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
 
-@sqlite
+@sqlite_only
 async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
     for _ in range(FAILED_SIGN_INS):
         assert (await sign_in(bot, token="wrong")).status == 401
@@ -59,17 +55,17 @@ async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
     assert (await browser.get("/experiments", follow=False)).status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_a_right_token_is_no_guess(bot: Bot) -> None:
     for _ in range(2 * FAILED_SIGN_INS):
         assert (await sign_in(bot, token=ADMIN_TOKEN)).status == 303
     assert (await sign_in(bot, token="wrong")).status == 401
 
 
-@sqlite
+@sqlite_only
 async def test_sign_ins_that_github_refuses_lock_nobody_out(
-    app_bot: Bot,  # noqa: F811
-    stand: Stand,  # noqa: F811
+    app_bot: Bot,
+    stand: SignIn,
 ) -> None:
     """They are counted and told to wait; who is let in by GitHub and by a token gets in."""
     stand.memberships["acme"] = {"state": "active", "role": "admin"}
@@ -85,10 +81,10 @@ async def test_sign_ins_that_github_refuses_lock_nobody_out(
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
 
-@sqlite
+@sqlite_only
 async def test_a_github_that_is_away_is_nobodys_failure(
-    app_bot: Bot,  # noqa: F811
-    stand: Stand,  # noqa: F811
+    app_bot: Bot,
+    stand: SignIn,
 ) -> None:
     browser = Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, browser))
@@ -124,7 +120,7 @@ async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
     assert (await bot.get("/api/v1/experiments", token=None, headers=basic)).status == 401
 
 
-@sqlite
+@sqlite_only
 async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     now = 1000.0
     bot.services.shared(unknown_tokens).clock = lambda: now
@@ -147,7 +143,7 @@ async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     assert await guess() == 401
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("value", ["Bearer \xff\xfe", "Bearer " + "x" * 4000, "bearer  a b"])
 async def test_a_token_of_odd_text_is_a_guess_like_another(bot: Bot, value: str) -> None:
     headers = {"Authorization": value}
@@ -205,7 +201,8 @@ def end_and_go_on(tx: store.Transaction, sql: str) -> None:
     """End a token, and let something happen, in one moment."""
     assert tx.run(sql) == 1
     texts = dict.fromkeys(("hypothesis", "description", "owner", "url"))
-    values = {"key": "secret", "name": "secret", "status": "draft", "tags": [], **texts}
+    named = {"key": "secret", "name": "secret", "status": "draft"}
+    values: dict[str, Any] = {**named, "tags": [], **texts}
     experiments.create(tx, values, "somebody")
 
 
@@ -242,9 +239,9 @@ async def test_revoking_on_the_page_ends_all_at_once(bot: Bot) -> None:
     token = await new_token(bot, "viewer")
     visitor, admin = await Browser.sign_in(bot, token=token), await Browser.sign_in(bot)
     (token_id,) = [
-        row["id"]
+        row.id
         for row in await bot.services.database.read(store.tokens.listed)
-        if row["name"] == "a viewer"
+        if row.name == "a viewer"
     ]
     async with following(bot, token) as stream, listening(visitor) as live:
         await admin.get("/tokens")
@@ -324,7 +321,7 @@ def filled(headers: dict[str, str], bot: Bot) -> dict[str, str]:
     return {name: value.replace("{here}", bot.url) for name, value in headers.items()}
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("headers", OWN, ids=str)
 async def test_a_form_from_here_signs_in(public_bot: Bot, headers: dict[str, str]) -> None:
     bot = public_bot
@@ -332,7 +329,7 @@ async def test_a_form_from_here_signs_in(public_bot: Bot, headers: dict[str, str
     assert answer.status == 303 and sessions.COOKIE in answer.headers["Set-Cookie"]
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("headers", FOREIGN, ids=str)
 async def test_a_form_from_elsewhere_signs_nobody_in(
     public_bot: Bot, headers: dict[str, str]
@@ -344,7 +341,7 @@ async def test_a_form_from_elsewhere_signs_nobody_in(
     assert "from a page of another site" in answer.body and PUBLIC in answer.body
 
 
-@sqlite
+@sqlite_only
 async def test_no_form_is_taken_from_elsewhere(bot: Bot) -> None:
     """Of every page that takes one, whoever is signed in and with the right proof."""
     browser = await Browser.sign_in(bot)
@@ -395,18 +392,12 @@ async def evil() -> AsyncIterator[int]:
     await runner.cleanup()
 
 
-@sqlite
+@sqlite_only
 async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
     """There it sends no `Sec-Fetch-Site`: our own forms are taken, and those of others are not."""
-    path = shutil.which("chromium")
-    if path is None:
-        why = "no chromium on the path; on Debian: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
     await bot.experiment("checkout", status="draft")
     here = f"http://bot.test:{bot.url.rpartition(':')[2]}"
-    rules = ["--host-resolver-rules=MAP *.test 127.0.0.1"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=rules)
+    async with launched("--host-resolver-rules=MAP *.test 127.0.0.1") as browser:
         page = await browser.new_page()
         for policy in ("unsafe-url", "no-referrer"):
             await page.goto(f"http://evil.test:{evil}/?to={here}/sign-in&policy={policy}")
@@ -419,4 +410,3 @@ async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
         await page.get_by_label("Status", exact=True).select_option("active")
         await page.get_by_role("button", name="Change").click()
         await expect(page.get_by_text("The status is active now.")).to_be_visible()
-        await browser.close()

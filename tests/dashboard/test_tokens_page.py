@@ -5,9 +5,10 @@ import re
 import pytest
 
 from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 
 async def test_a_token_is_created_used_and_revoked(bot: Bot) -> None:

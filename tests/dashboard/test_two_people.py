@@ -10,11 +10,11 @@ from multidict import CIMultiDict
 from playwright.async_api import expect
 
 from bot.demo import payloads
-from tests.dashboard.test_browser import Visitor, browser  # noqa: F401
 from tests.kit.browsing import Browser, Page
+from tests.kit.chromium import Visitor
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, SECRET, Answer, Bot
 
-sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ONE = "/api/v1/experiments/checkout"
 FIELDS = {
     "name": "One page checkout",
@@ -104,7 +104,7 @@ async def test_what_if_match_takes(
         assert await stored(bot) == FIELDS
 
 
-@sqlite
+@sqlite_only
 async def test_an_if_match_of_two_lines_is_one_list(bot: Bot, etag: str) -> None:
     headers = [("If-Match", '"other"'), ("If-Match", etag)]
     many = CIMultiDict([*headers, ("Authorization", f"Bearer {ADMIN_TOKEN}")])
@@ -112,7 +112,7 @@ async def test_an_if_match_of_two_lines_is_one_list(bot: Bot, etag: str) -> None
         assert response.status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_why_a_tag_does_not_match_is_said(bot: Bot, etag: str) -> None:
     weak = await ask(bot, "PATCH", {}, If_Match=f"W/{etag}")
     assert "A weak tag (W/) never matches" in weak.body["detail"]
@@ -184,7 +184,7 @@ async def test_of_many_at_once_one_wins(bot: Bot, etag: str) -> None:
     assert (await stored(bot))["name"] == won[0].body["name"]
 
 
-@sqlite
+@sqlite_only
 async def test_what_is_wrong_otherwise_is_said_first(bot: Bot, etag: str) -> None:
     assert (await ask(bot, "PATCH", {"status": "on"}, If_Match='"other"')).status == 422
     headers = {"If-Match": '"other"'}
@@ -219,7 +219,7 @@ async def test_create_and_never_replace(bot: Bot) -> None:
     assert (await ask(bot, "PUT", {"name": "Other"}, If_None_Match='"other"')).status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_conditions_are_described(bot: Bot) -> None:
     described = (await bot.get("/api/v1/openapi.json")).body["paths"]["/api/v1/experiments/{key}"]
     sent = {
@@ -354,7 +354,7 @@ async def test_an_edit_of_what_nobody_else_touched_is_saved(bot: Bot, checkout: 
     assert (page.status, await stored(bot)) == (200, {**FIELDS, "owner": "search"})
 
 
-@sqlite
+@sqlite_only
 async def test_a_mistake_does_not_make_one_blind(bot: Bot, checkout: None) -> None:
     """The form that comes back for a mistake knows what it showed, and so does the next one."""
     visitor = await Browser.sign_in(bot, "developer")
@@ -379,7 +379,7 @@ async def test_nobody_deletes_what_they_have_not_seen(bot: Bot, checkout: None) 
     assert (await bot.get(ONE)).status == 404
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("seen", ["", "{", "[]", '{"name": 1}', "\u0000"])
 async def test_nonsense_in_a_hidden_field_loses_nothing(
     bot: Bot, checkout: None, seen: str
@@ -418,7 +418,7 @@ async def test_two_admins_at_one_integration(bot: Bot) -> None:
     assert now["config"]["repositories"] == ["acme/shop"]
 
 
-@sqlite
+@sqlite_only
 async def test_deliveries_make_no_edit_of_an_integration_fail(bot: Bot) -> None:
     identifier = await bot.integration()
     edit = f"/integrations/{identifier}/edit"
@@ -429,7 +429,7 @@ async def test_deliveries_make_no_edit_of_an_integration_fail(bot: Bot) -> None:
     assert (await bot.get(f"{PATH}/{identifier}")).body["name"] == "Mine"
 
 
-@sqlite
+@sqlite_only
 async def test_nobody_rotates_past_a_colleague(bot: Bot) -> None:
     """A second rotation that did not know of the first could cut off what GitHub signs with."""
     identifier = await bot.integration()
@@ -449,7 +449,7 @@ async def test_nobody_rotates_past_a_colleague(bot: Bot) -> None:
     assert "only the new webhook secret is accepted" in page.words
 
 
-@sqlite
+@sqlite_only
 async def test_nobody_deletes_an_integration_they_have_not_seen(bot: Bot) -> None:
     identifier = await bot.integration()
     path = f"/integrations/{identifier}"
@@ -465,11 +465,11 @@ async def test_nobody_deletes_an_integration_they_have_not_seen(bot: Bot) -> Non
 # --- In a real browser
 
 
-@sqlite
+@sqlite_only
 async def test_the_control_is_live_while_it_is_left_alone(
     bot: Bot,
     checkout: None,
-    browser: Any,  # noqa: F811
+    browser: Any,
 ) -> None:
     visitor = await Visitor.come(browser, bot)
     await visitor.sign_in()
@@ -484,11 +484,11 @@ async def test_the_control_is_live_while_it_is_left_alone(
     assert visitor.console == []
 
 
-@sqlite
+@sqlite_only
 async def test_what_somebody_has_chosen_stays_chosen(
     bot: Bot,
     checkout: None,
-    browser: Any,  # noqa: F811
+    browser: Any,
 ) -> None:
     """Also when the control is not in focus any more; sending it says what it is now."""
     visitor = await Visitor.come(browser, bot)
@@ -507,11 +507,11 @@ async def test_what_somebody_has_chosen_stays_chosen(
     await expect(visitor.page.get_by_text("The status is paused now.")).to_be_visible()
 
 
-@sqlite
+@sqlite_only
 async def test_a_choice_taken_back_is_live_again(
     bot: Bot,
     checkout: None,
-    browser: Any,  # noqa: F811
+    browser: Any,
 ) -> None:
     visitor = await Visitor.come(browser, bot)
     await visitor.sign_in()

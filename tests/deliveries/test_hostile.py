@@ -24,7 +24,7 @@ from bot import log
 from bot.deliveries.door import MAX_BODY
 from bot.demo import payloads
 from bot.settings import Settings
-from tests.deliveries.test_webhook import assert_problem, pull_request, sign
+from tests.kit.deliveries import REPO, assert_problem, pull_request, sign
 from tests.kit.running import ADMIN_TOKEN, SECRET, Answer, Bot, start
 
 # One service on one engine lives through it all.
@@ -93,7 +93,7 @@ class Door:
             return await connection.answer()
 
     async def signed(self, event: str, body: bytes) -> Answer:
-        return await self.bot.send(self.integration, body, payloads.headers(event, body, SECRET))
+        return await self.bot.signed(self.integration, event, body)
 
     def head(self, body: bytes, **changes: str | None) -> bytes:
         """Return the head of a signed ping; `changes` by header name, `_` for `-`."""
@@ -553,9 +553,8 @@ def broken(*path: str, value: Any) -> payloads.Payload:
     return payload
 
 
-REPO = payloads.repository("acme/shop")
 INSTALLATION = {"action": "created", "installation": {"id": 5, "account": {"login": "acme"}}}
-GOOD = {
+GOOD: dict[str, Callable[[], payloads.Payload]] = {
     "pull_request": pull_request,
     "issues": lambda: payloads.issue("opened", 3, "2026-03-02T10:00:00Z", repo=REPO),
     "push": lambda: payloads.push("main", ["one"], repo=REPO),

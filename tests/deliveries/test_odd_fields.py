@@ -4,6 +4,7 @@ import html
 import json
 import re
 import uuid
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -12,17 +13,11 @@ import pytest
 from bot import times
 from bot.demo import payloads
 from tests.kit.browsing import Browser
-from tests.kit.running import SECRET, Answer, Bot
+from tests.kit.deliveries import PROCESSED, REPO, at
+from tests.kit.marks import sqlite_only
+from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
-PROCESSED = {"processed": True}
 NUL, LOW, HIGH, INSTEAD = "\0", "\udc00", "\ud800", "\ufffd"
-
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 def pull(minute: int = 0, number: int = 7, **values: Any) -> payloads.Payload:
@@ -39,15 +34,10 @@ def push(*messages: str, **values: Any) -> payloads.Payload:
     return payloads.push("main", [f"{one}\n\nExperiment-Key: a" for one in messages], repo=REPO)
 
 
-async def send(bot: Bot, integration: str, event: str, body: bytes, **headers: str) -> Answer:
-    signed = payloads.headers(event, body, SECRET)
-    return await bot.send(integration, body, {**signed, **headers})
-
-
 async def tell(bot: Bot, integration: str, event: str, payload: Any, odd: str = "") -> None:
     """Deliver; `odd` stands in the JSON as an escape for each `ODD` in the payload."""
     text = json.dumps(payload).replace("ODD", json.dumps(odd)[1:-1])
-    answer = await send(bot, integration, event, text.encode())
+    answer = await bot.signed(integration, event, text.encode())
     assert (answer.status, answer.body) == (200, PROCESSED)
 
 
@@ -99,7 +89,7 @@ async def test_what_is_no_character(bot: Bot, integration: str, odd: str) -> Non
 async def test_bytes_that_are_no_text(bot: Bot, integration: str) -> None:
     """What is not UTF-8, in a body that is JSON otherwise, becomes U+FFFD."""
     body = payloads.encode(pull(title="Try ?? now")).replace(b"??", b"\xff\xfe")
-    assert (await send(bot, integration, "pull_request", body)).body == PROCESSED
+    assert (await bot.signed(integration, "pull_request", body)).body == PROCESSED
     assert (await only(bot, "pull-requests"))["title"] == "Try \ufffd\ufffd now"
 
 
@@ -109,7 +99,7 @@ async def test_a_byte_order_mark(bot: Bot, integration: str, is_form: bool) -> N
     kind = "application/json"
     if is_form:
         body, kind = f"payload={quote(body)}".encode(), "application/x-www-form-urlencoded"
-    answer = await send(bot, integration, "pull_request", body, **{"Content-Type": kind})
+    answer = await bot.signed(integration, "pull_request", body, **{"Content-Type": kind})
     assert answer.body == PROCESSED
     assert (await only(bot, "pull-requests"))["number"] == 7
 
@@ -117,7 +107,7 @@ async def test_a_byte_order_mark(bot: Bot, integration: str, is_form: bool) -> N
 async def test_a_name_that_stands_twice(bot: Bot, integration: str) -> None:
     """The last one counts, as for GitHub's own readers."""
     body = payloads.encode(pull())[:-1] + b', "action": 1, "action": "edited", "a": 1, "a": 2}'
-    assert (await send(bot, integration, "pull_request", body)).body == PROCESSED
+    assert (await bot.signed(integration, "pull_request", body)).body == PROCESSED
     path = f"/api/v1/integrations/{integration}/deliveries"
     (delivery,) = await bot.walk(path)
     kept = (await bot.get(f"{path}/{delivery['id']}")).body["payload"]
@@ -128,7 +118,7 @@ async def test_what_is_nested_too_deep_or_too_long_a_number(bot: Bot, integratio
     """It is left out."""
     deep, long = b"[" * 10_000 + b"]" * 10_000, b"9" * 10_000
     body = payloads.encode(pull())[:-1] + b', "deep": ' + deep + b', "long": ' + long + b"}"
-    assert (await send(bot, integration, "pull_request", body)).body == PROCESSED
+    assert (await bot.signed(integration, "pull_request", body)).body == PROCESSED
     assert (await only(bot, "pull-requests"))["number"] == 7
 
 
@@ -164,7 +154,7 @@ async def test_what_is_no_time(bot: Bot, integration: str, time: Any) -> None:
         payload["repository"] = {**REPO, "updated_at": time, "pushed_at": time}
         await tell(bot, integration, event, payload)
     pushed = push("One", "Two")
-    pushed["repository"] = {**REPO, "pushed_at": times.parse(at(5)) // times.SECOND}
+    pushed["repository"] = {**REPO, "pushed_at": int(datetime.fromisoformat(at(5)).timestamp())}
     pushed["commits"][0]["timestamp"] = time
     await tell(bot, integration, "push", pushed)
     assert (await only(bot, "pull-requests"))["state"] == "open"
@@ -230,7 +220,7 @@ async def test_clocks_may_differ_a_little(bot: Bot, integration: str) -> None:
 
 # --- People, labels, messages
 
-ODD = [None, 7, "x", True, [], {}, {"name": None}, {"login": 5}]
+ODD: list[Any] = [None, 7, "x", True, [], {}, {"name": None}, {"login": 5}]
 
 
 @pytest.mark.parametrize("odd", ODD, ids=str)
@@ -348,7 +338,7 @@ async def test_what_lacks_its_subject_names_the_field(bot: Bot, integration: str
         ),
         ("installation", {"installation": {"id": "5"}}, "`installation.id`"),
     ):
-        answer = await send(bot, integration, event, payloads.encode(payload))
+        answer = await bot.signed(integration, event, payloads.encode(payload))
         assert (answer.status, answer.body["processed"]) == (200, False)
         assert answer.body["reason"] == "nothing to take in" and field in answer.body["detail"]
         newest = (await bot.get(f"{path}/deliveries")).items[0]
@@ -381,8 +371,8 @@ async def test_any_printable_id(bot: Bot, integration: str, identifier: str) -> 
     """Emulators number their deliveries as they like; each can be found, shown and replayed."""
     body = payloads.encode(pull())
     headers = {"X-GitHub-Delivery": identifier}
-    assert (await send(bot, integration, "pull_request", body, **headers)).body == PROCESSED
-    answer = await send(bot, integration, "pull_request", body, **headers)
+    assert (await bot.signed(integration, "pull_request", body, **headers)).body == PROCESSED
+    answer = await bot.signed(integration, "pull_request", body, **headers)
     assert answer.body == {"processed": True, "duplicate": True}
     path = f"/api/v1/integrations/{integration}/deliveries"
     (listed,) = await bot.walk(path)
@@ -393,11 +383,11 @@ async def test_any_printable_id(bot: Bot, integration: str, identifier: str) -> 
     assert (replayed.status, replayed.body["id"]) == (200, identifier)
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("identifier", IDS)
 async def test_the_page_of_any_printable_id(bot: Bot, integration: str, identifier: str) -> None:
     body = payloads.encode(pull())
-    await send(bot, integration, "pull_request", body, **{"X-GitHub-Delivery": identifier})
+    await bot.signed(integration, "pull_request", body, **{"X-GitHub-Delivery": identifier})
     admin = await Browser.sign_in(bot)
     page = await admin.get(f"/integrations/{integration}/deliveries")
     (link,) = re.findall(r'href="([^"]*/deliveries/[^"?]+)"', page.text)
@@ -412,7 +402,7 @@ async def test_ids_differ_by_case_unless_they_are_guids(bot: Bot, integration: s
     guid = str(uuid.uuid4())
     body = payloads.encode({"zen": "Half measures are as bad as nothing at all."})
     for identifier, duplicate in ((guid, False), (guid.upper(), True), ("a", False), ("A", False)):
-        answer = await send(bot, integration, "ping", body, **{"X-GitHub-Delivery": identifier})
+        answer = await bot.signed(integration, "ping", body, **{"X-GitHub-Delivery": identifier})
         assert answer.body.get("duplicate", False) == duplicate
 
 
@@ -420,6 +410,6 @@ async def test_numbers_of_two_senders(bot: Bot, integration: str) -> None:
     """A number is its sender's own: another's delivery of that number is another delivery."""
     other = await bot.integration()
     headers = {"X-GitHub-Delivery": "1"}
-    await send(bot, integration, "pull_request", payloads.encode(pull(0, title="One")), **headers)
-    await send(bot, other, "pull_request", payloads.encode(pull(1, title="Two")), **headers)
+    await bot.signed(integration, "pull_request", payloads.encode(pull(0, title="One")), **headers)
+    await bot.signed(other, "pull_request", payloads.encode(pull(1, title="Two")), **headers)
     assert (await only(bot, "pull-requests"))["title"] == "Two"

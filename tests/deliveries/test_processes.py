@@ -23,11 +23,19 @@ import pytest
 
 from bot import times
 from bot.demo import payloads
-from tests.conftest import address_of
-from tests.kit.processes import Process, app, environment, free_port, own_server, running
+from tests.kit.deliveries import REPO
+from tests.kit.marks import sqlite_only
+from tests.kit.processes import (
+    Process,
+    address_of,
+    app,
+    environment,
+    free_port,
+    own_server,
+    running,
+)
 from tests.kit.running import SECRET, Bot, eventually
 
-REPO = payloads.repository("acme/shop")
 CONNECTIONS = 8
 SHARED = 5  # pull requests that are told of through every process
 START = times.parse("2026-03-02T10:00:00Z") or 0
@@ -403,7 +411,7 @@ async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
 
 
 async def both_listen(service: Process) -> bool:
-    return sum(line["message"] == "listening" for line in log_of(service)) >= 2
+    return [line["message"] for line in log_of(service)].count("listening") >= 2
 
 
 def log_of(service: Process) -> list[dict[str, Any]]:
@@ -491,7 +499,7 @@ async def test_sigterm_ends_all_and_finishes_what_is_in_hand(
         assert {one["number"] for one in linked.items} == set(range(1, 9))
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_sigterm_lets_a_body_that_is_on_its_way_arrive(service: Process) -> None:
     integration = await service.integration()
     body = payloads.encode(opened(1))
@@ -570,7 +578,7 @@ async def test_a_port_in_use_is_said_in_one_line(options: tuple[str, ...], tmp_p
     assert "is up" not in out
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_a_second_service_on_the_same_port_is_refused(
     service: Process, tmp_path: Path
 ) -> None:

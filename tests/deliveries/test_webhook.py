@@ -17,47 +17,24 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import storage as store
-from bot import times
 from bot.deliveries import door
 from bot.deliveries.life import retry_due
 from bot.deliveries.records import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from bot.settings import Settings
+from tests.kit.clock import Clock
+from tests.kit.deliveries import PROCESSED, REPO, assert_problem, pull_request, sign
+from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Answer, Bot, start
 
-REPO = payloads.repository("acme/shop")
 GUID = "6a1f0f6c-2f1b-4a52-9d33-0c4f1d7f5e10"
-PROCESSED = {"processed": True}
 DUPLICATE = {"processed": True, "duplicate": True}
 WILL_BE_RETRIED = {"processed": False, "reason": "will be retried"}
 NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 NO_HANDLER = {"processed": False, "reason": "no handler"}
 
 Headers = dict[str, str]
-
-# What happens before anything is stored is tried on one engine alone.
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-
-def assert_problem(answer: Answer, status: int, error: str | None = None) -> None:
-    """An error is a problem document of exactly this status, and tells nothing of the inside."""
-    assert answer.status == status, answer.body
-    assert answer.headers["Content-Type"] == "application/problem+json"
-    assert answer.body.keys() >= {"type", "title", "status", "error", "detail"}
-    assert answer.body["status"] == status
-    assert answer.body["detail"]
-    assert error is None or answer.body["error"] == error
-    assert "Traceback" not in str(answer.body)
-
-
-def pull_request(number: int = 7, key: str = "checkout", **values: Any) -> payloads.Payload:
-    values = {"repo": REPO, "body": f"experiment_key: {key}", **values}
-    return payloads.pull_request("opened", number, "2026-03-02T10:00:00Z", **values)
-
-
-def sign(body: bytes, secret: str = SECRET) -> str:
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
 async def stored(bot: Bot, integration: str) -> list[dict[str, Any]]:
@@ -69,30 +46,10 @@ async def numbers(bot: Bot, key: str = "checkout") -> list[int]:
     return [one["number"] for one in await bot.walk(f"/api/v1/experiments/{key}/pull-requests")]
 
 
-class Clock:
-    """Stands in for `times.now`; moves only when told to."""
-
-    def __init__(self) -> None:
-        self.moment = times.now()
-
-    def __call__(self) -> int:
-        return self.moment
-
-    def advance(self, seconds: float) -> None:
-        self.moment += round(seconds * times.SECOND)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(times, "now", clock)
-    return clock
-
-
 # --- Who may pass
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "name",
     ["0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f", "not-a-uuid", "1", "%00", "..%2f..", "é"],
@@ -106,7 +63,7 @@ SHA1 = "sha1=" + hmac.new(SECRET.encode(), b"{}", hashlib.sha1).hexdigest()
 RIGHT = sign(b"{}")
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("signature", "error"),
     [
@@ -140,7 +97,7 @@ async def test_bad_signature(bot: Bot, signature: Headers, error: str) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("other", [RIGHT, sign(b"{}", "another-secret-entirely")])
 @pytest.mark.parametrize("order", [1, -1])
 async def test_two_signatures(bot: Bot, other: str, order: int) -> None:
@@ -153,7 +110,7 @@ async def test_two_signatures(bot: Bot, other: str, order: int) -> None:
         assert (await response.json(content_type=None))["error"] == "invalid signature"
 
 
-@one_engine
+@sqlite_only
 async def test_published_vector(bot: Bot) -> None:
     """GitHub's own example of a signature passes the check; then its body turns out no JSON."""
     secret = "It's a Secret to Everybody"
@@ -167,7 +124,7 @@ async def test_published_vector(bot: Bot) -> None:
     assert_problem(await bot.send(integration, b"Hello, World?", headers), 401, "invalid signature")
 
 
-@one_engine
+@sqlite_only
 async def test_secret_beyond_ascii(bot: Bot) -> None:
     """A secret is UTF-8, as GitHub signs with it."""
     secret = "ein-Geheimnis-für-Ärzte-🔑"
@@ -201,7 +158,7 @@ async def test_inactive(bot: Bot) -> None:
     assert_problem(await bot.deliver(integration, "ping", {}), 403, "integration inactive")
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_other_methods(bot: Bot, method: str) -> None:
     path = f"/api/v1/integrations/{await bot.integration()}/webhook/github"
@@ -213,13 +170,13 @@ async def test_other_methods(bot: Bot, method: str) -> None:
 # --- What may be sent
 
 
-@one_engine
+@sqlite_only
 async def test_body_at_the_limit(bot: Bot) -> None:
     """25 MB pass to the last byte; one byte more is refused."""
     integration = await bot.integration()
     frame = b'{"zen":""}'
     body = frame[:-2] + b"z" * (door.MAX_BODY - len(frame)) + frame[-2:]
-    answer = await bot.send(integration, body, payloads.headers("ping", body, SECRET))
+    answer = await bot.signed(integration, "ping", body)
     assert (answer.status, answer.body) == (200, PROCESSED)
     body += b" "
     headers = payloads.headers("ping", body, SECRET)
@@ -228,7 +185,7 @@ async def test_body_at_the_limit(bot: Bot) -> None:
     assert len(await stored(bot, integration)) == 2
 
 
-@one_engine
+@sqlite_only
 async def test_body_without_length_over_the_limit(bot: Bot) -> None:
     """A chunked body is refused once it has grown too large."""
     integration = await bot.integration()
@@ -248,7 +205,7 @@ async def test_body_without_length_over_the_limit(bot: Bot) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "headers",
     [
@@ -269,7 +226,7 @@ async def test_content_type(bot: Bot, headers: Headers) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 async def test_content_type_with_parameters(bot: Bot) -> None:
     integration = await bot.integration()
     answer = await bot.deliver(
@@ -295,7 +252,7 @@ async def test_form(bot: Bot) -> None:
     assert linked["title"] == "50 % + 1 & done = ünï"
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "body",
     [
@@ -318,7 +275,7 @@ async def test_bad_form(bot: Bot, body: bytes) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("header", "value"),
     [
@@ -349,7 +306,7 @@ async def test_bad_identity(bot: Bot, header: str, value: str | None) -> None:
     assert await stored(bot, integration) == []
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("body", "error"),
     [
@@ -368,7 +325,7 @@ async def test_bad_identity(bot: Bot, header: str, value: str | None) -> None:
 )
 async def test_not_a_json_object(bot: Bot, body: bytes, error: str) -> None:
     integration = await bot.integration()
-    answer = await bot.send(integration, body, payloads.headers("ping", body, SECRET))
+    answer = await bot.signed(integration, "ping", body)
     assert_problem(answer, 400, error)
     assert await stored(bot, integration) == []
 
@@ -425,7 +382,7 @@ async def test_no_handler(bot: Bot, event: str, payload: payloads.Payload) -> No
     assert (delivery["status"], delivery["event"]) == ("ignored", event)
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("allowed", "repository", "passes"),
     [
@@ -454,7 +411,7 @@ async def test_allow_list(
     assert await numbers(bot) == ([7] if passes else [])
 
 
-@one_engine
+@sqlite_only
 async def test_allow_list_without_repository_field(bot: Bot) -> None:
     """Where a payload lacks `repository`, the address of its subject counts."""
     integration = await bot.integration(config={"repositories": ["acme/shop"]})
@@ -503,7 +460,7 @@ async def test_samples(bot: Bot) -> None:
         ("issues", SAMPLE_ISSUE),
     ):
         body = text.encode()
-        answer = await bot.send(integration, body, payloads.headers(event, body, SECRET))
+        answer = await bot.signed(integration, event, body)
         assert (answer.status, answer.body) == (200, PROCESSED)
     path = "/api/v1/experiments/checkout-flow-v2"
     (pull,) = await bot.walk(f"{path}/pull-requests")
@@ -556,7 +513,7 @@ async def test_one_event_through_two_integrations(bot: Bot) -> None:
     assert sorted(kinds) == ["experiment.created", "pull_request.linked", "pull_request.opened"]
 
 
-async def everything(bot: Bot) -> dict[str, list[tuple[Any, ...]]]:
+async def everything(bot: Bot) -> dict[str, list[str]]:
     """Return all that the service knows, row by row."""
     tables = """integrations deliveries experiments repositories items versions commits links
         activity installations installation_repositories"""
@@ -644,7 +601,7 @@ async def test_handler_failure_and_retry(bot: Bot, clock: Clock, breakage: Break
     breakage.is_mended = True
     await retry_due(bot.services)
     assert await numbers(bot) == []
-    clock.advance(60)
+    clock.ahead += 60
     await retry_due(bot.services)
     assert await numbers(bot) == [7]
     (delivery,) = await stored(bot, integration)
@@ -661,7 +618,7 @@ async def test_gives_up_in_the_end(bot: Bot, clock: Clock, breakage: Breakage) -
         waited = 0.0
         while (await stored(bot, integration))[0]["attempts"] < attempts:
             step = 10 + waited / 4
-            clock.advance(step)
+            clock.ahead += step
             waited += step
             assert waited < 4 * 3600
             await retry_due(bot.services)
@@ -669,7 +626,7 @@ async def test_gives_up_in_the_end(bot: Bot, clock: Clock, breakage: Breakage) -
         (delivery,) = await stored(bot, integration)
         assert delivery["status"] == ("failed" if attempts == MAX_ATTEMPTS else "retrying")
     assert waits[0] < 60 < waits[4] < waits[-1]
-    clock.advance(30 * 24 * 3600)
+    clock.ahead += 30 * 24 * 3600
     await retry_due(bot.services)
     assert (await stored(bot, integration))[0]["attempts"] == MAX_ATTEMPTS
 
@@ -685,7 +642,7 @@ async def test_redelivery_of_what_failed(
         answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
         assert (answer.status, answer.body) == (202, WILL_BE_RETRIED)
     for _ in range(MAX_ATTEMPTS if in_the_end else 0):
-        clock.advance(4 * 3600)
+        clock.ahead += 4 * 3600
         await retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert delivery["status"] == ("failed" if in_the_end else "retrying")
@@ -698,7 +655,7 @@ async def test_redelivery_of_what_failed(
     assert (answer.status, answer.body) == (200, DUPLICATE)
     shown = (await bot.get(f"/api/v1/integrations/{integration}")).body
     assert shown["last_error"] is None
-    clock.advance(4 * 3600)
+    clock.ahead += 4 * 3600
     await retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert (delivery["status"], delivery["error"]) == ("processed", None)

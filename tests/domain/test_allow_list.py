@@ -14,25 +14,21 @@ from bot import times
 from bot.deliveries.admission import Names
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
-from bot.outbox import runner
 from bot.outbox.runner import Outbox
 from bot.settings import Settings
 from tests.github import Fault, GitHub, rsa_key
 from tests.kit import outbound
-from tests.kit.outbound import APP, INSTALLATION, LOGIN, PERMISSIONS, TOKEN, Clock
-from tests.kit.running import Answer, Bot, start
+from tests.kit.clock import Clock
+from tests.kit.deliveries import PROCESSED, at
+from tests.kit.marks import sqlite_only
+from tests.kit.outbound import APP, INSTALLATION, LOGIN, PERMISSIONS, TOKEN
+from tests.kit.running import Answer, Bot, event_of, start
 
-PROCESSED = {"processed": True}
 NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
 WAITING = {"processed": False, "reason": "will be retried"}
 SHOP, VAULT, FORK = 1001, 1002, 1003
 
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 both_credentials = pytest.mark.parametrize("credential", ["token", "app"], indirect=True)
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 def repo(name: str, github_id: int | None, minute: int = 0) -> dict[str, Any]:
@@ -64,11 +60,7 @@ class World:
     clock: Clock
 
     async def send(self, payload: dict[str, Any], through: str | None = None) -> Answer:
-        event = next(
-            (name for name in ("pull_request", "issue", "commits") if name in payload), "repository"
-        )
-        event = {"issue": "issues", "commits": "push"}.get(event, event)
-        return await self.bot.deliver(through or self.narrow, event, payload)
+        return await self.bot.deliver(through or self.narrow, event_of(payload), payload)
 
     async def passes(self, payload: dict[str, Any], through: str | None = None) -> None:
         answer = await self.send(payload, through)
@@ -131,12 +123,7 @@ def credential(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def world(
-    settings: Settings, credential: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[World]:
-    clock = Clock()
-    monkeypatch.setattr(times, "now", clock.microseconds)
-    monkeypatch.setattr(runner, "nap", clock.nap)
+async def world(settings: Settings, credential: str, clock: Clock) -> AsyncIterator[World]:
     github = await GitHub.start(clock=clock)
     github.add_repository("acme/shop", id=SHOP)
     github.add_repository("acme/vault", id=VAULT, private=True)
@@ -295,7 +282,7 @@ async def test_a_rename_to_a_listed_name(world: World) -> None:
     assert await world.known() == before
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("name", ["./shop", "../shop", "acme/.", "acme/.."])
 async def test_dots_are_no_names(world: World, name: str) -> None:
     """Not in a payload, nor in the list, nor in a request."""
@@ -585,11 +572,12 @@ async def test_addresses_elsewhere_are_not_kept(world: World) -> None:
 async def test_an_installation_with_others(world: World) -> None:
     """Only those that are listed are kept of an installation's repositories."""
     named = [{"id": SHOP, "full_name": "acme/shop"}, {"id": VAULT, "full_name": "acme/vault"}]
-    for event, payload in (
+    told: list[tuple[str, dict[str, Any]]] = [
         ("installation", {"action": "created", "repositories": named}),
         ("installation_repositories", {"action": "added", "repositories_added": named}),
         ("installation_repositories", {"action": "removed", "repositories_removed": named[1:]}),
-    ):
+    ]
+    for event, payload in told:
         payload["installation"] = {"id": 5}
         answer = await world.bot.deliver(world.narrow, event, payload)
         assert answer.body == PROCESSED

@@ -5,17 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.domain.test_verdicts import set_to, shown
-from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to, shown
 from tests.kit.running import Answer
 
 KEY = "checkout-flow-v2"
 SHA, OTHER = "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d", "7" * 40
 BASE_SHA = "929f8209d40f77f4abc622a499c93a83babdbe64"
 QUEUE = "refs/heads/gh-readonly-queue"
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
 def ref_of(number: int, base: str = "main") -> str:

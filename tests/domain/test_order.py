@@ -253,7 +253,7 @@ async def test_issues_end_the_same_in_any_order(bot: Bot, data: Any) -> None:
 
 
 # A life in which every kind of thing happens, for the orders that have gone wrong elsewhere.
-PULL_REQUEST = [
+PULL_REQUEST: list[dict[str, Any]] = [
     {"action": "opened", "at": clock(0), "body": body_of(["alpha"]), "draft": True},
     {"action": "edited", "at": clock(1), "body": body_of(["alpha", "beta"]), "draft": True},
     {"action": "ready_for_review", "at": clock(2), "body": body_of(["alpha", "beta"])},
@@ -268,7 +268,7 @@ PULL_REQUEST = [
         "merged": True,
     },
 ]
-ISSUE = [
+ISSUE: list[dict[str, Any]] = [
     {"action": "opened", "at": clock(0), "title": "Track experiment: alpha"},
     {"action": "labeled", "at": clock(1), "title": "Track experiment: alpha", "labels": ("a",)},
     {"action": "edited", "at": clock(2), "title": "Track experiment: beta", "labels": ("a",)},
@@ -441,7 +441,7 @@ async def test_both_halves_of_a_transfer_at_the_same_moment(bots: tuple[Bot, Bot
     integration = await bots[0].integration()
     await bots[0].experiment("alpha")
     old_repo, new_repo = payloads.repository("acme/old"), payloads.repository("acme/new")
-    values = {"title": "Track experiment: alpha"}
+    values: dict[str, Any] = {"title": "Track experiment: alpha"}
     pairs = []
     for number in range(1, 1 + len(ROUNDS)):
         known = payloads.issue("opened", number, clock(0), repo=old_repo, **values)

@@ -8,18 +8,12 @@ import pytest
 
 from bot.demo import payloads
 from bot.settings import Settings
+from tests.kit.deliveries import REPO, at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-REPO = payloads.repository("acme/shop")
 PAGE = "/api/v1/pull-requests/acme/shop/7"
 OPENED_AT = "2026-03-02T10:00:00Z"
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 async def tell(
@@ -144,7 +138,7 @@ STATES = {
 }
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("story, expected", STATES.values(), ids=STATES.keys())
 async def test_states(bot: Bot, story: Any, expected: Any) -> None:
     """State, draft and times after some deliveries."""
@@ -214,7 +208,7 @@ async def test_several_experiments_hear_of_everything(bot: Bot) -> None:
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    body = {"body": "experiment_key: a\nexperiment_key: b"}
+    body: dict[str, Any] = {"body": "experiment_key: a\nexperiment_key: b"}
     await tell(bot, integration, "opened", 0, draft=True, **body)
     await tell(bot, integration, "ready_for_review", 1, **body)
     await tell(bot, integration, "synchronize", 2, sha="e" * 40, **body)
@@ -235,7 +229,7 @@ async def test_several_experiments_hear_of_everything(bot: Bot) -> None:
         assert counts == {"pull_requests": 1, "issues": 0, "commits": 0}
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "action, values, expected",
     [
@@ -276,7 +270,7 @@ async def test_a_pull_request_without_links_is_known(bot: Bot) -> None:
     assert await experiments_of(bot) == []
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "page, status",
     [
@@ -456,7 +450,7 @@ async def test_no_list_shows_an_address(bot: Bot) -> None:
         assert "secret.example" not in str(answer.body)
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("change", "field"),
     [

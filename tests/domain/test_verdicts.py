@@ -6,42 +6,10 @@ import pytest
 
 from bot import storage as store
 from bot.domain import refresh
-from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, check_of, set_to
 
 KEY, OVER = "checkout-flow-v2", "old-banner"
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
-
-
-async def set_to(scene: Scene, **config: Any) -> None:
-    path = f"/api/v1/integrations/{scene.integration}"
-    answer = await scene.bot.patch(path, {"config": config})
-    assert answer.status == 200, answer.body
-    assert {name: answer.body["config"][name] for name in config} == config
-
-
-def shown(scene: Scene, sha: str) -> tuple[str, str, str, str] | None:
-    """Return what GitHub shows on a commit: conclusion, title, summary, address of the details.
-
-    A commit status has no summary.
-    """
-    if scene.is_app:
-        runs = scene.github.check_runs(REPOSITORY, sha)
-        if not runs:
-            return None
-        run = max(runs, key=lambda one: int(one["id"]))
-        output = run["output"]
-        return run["conclusion"], output["title"], output["summary"], run["details_url"]
-    statuses = scene.github.statuses(REPOSITORY, sha)
-    if not statuses:
-        return None
-    last = max(statuses, key=lambda one: int(one["id"]))
-    return last["state"], last["description"], "", last["target_url"]
-
-
-def check_of(scene: Scene, number: int) -> tuple[str, str, str, str] | None:
-    return shown(scene, scene.github.pull_payload(REPOSITORY, number)["head"]["sha"])
 
 
 HOW = (
@@ -126,7 +94,7 @@ async def test_no_check_where_none_is_named(scene: Scene) -> None:
     assert check_of(scene, linked) is None
 
 
-EVENTS = {
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "pushed": ("synchronize", {"head_sha": "c" * 40}),
     "reopened": ("reopened", {"state": "open"}),
     "ready": ("ready_for_review", {"draft": False}),

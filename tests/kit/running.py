@@ -117,6 +117,17 @@ class Bot:
         signed = payloads.headers(event, body, secret, guid)
         return await self.send(integration, body, {**signed, **(headers or {})})
 
+    async def signed(self, integration: str, event: str, body: bytes, **headers: str) -> Answer:
+        """Send bytes that may be no payload, signed; `headers` by their names."""
+        signed = payloads.headers(event, body, SECRET)
+        return await self.send(integration, body, {**signed, **headers})
+
+    async def tell(self, integration: str, *deliveries: dict[str, Any]) -> None:
+        """Deliver payloads one after the other, each of which is processed."""
+        for payload in deliveries:
+            answer = await self.deliver(integration, event_of(payload), payload)
+            assert (answer.status, answer.body) == (200, {"processed": True})
+
     async def walk(self, path: str, limit: int = 50, **options: Any) -> list[dict[str, Any]]:
         """Return a whole list, page by page."""
         found: list[dict[str, Any]] = []
@@ -133,6 +144,18 @@ class Bot:
         await self.session.close()
         await self.runner.cleanup()
         await self.services.close()
+
+
+def event_of(payload: dict[str, Any]) -> str:
+    """Return the name of the event that a payload tells of."""
+    named = {
+        "comment": "issue_comment",
+        "pull_request": "pull_request",
+        "issue": "issues",
+        "commits": "push",
+        "zen": "ping",
+    }
+    return next((event for part, event in named.items() if part in payload), "repository")
 
 
 async def start(settings: Settings, port: int = 0) -> Bot:

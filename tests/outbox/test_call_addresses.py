@@ -13,14 +13,14 @@ import pytest
 from aiohttp import web
 
 from bot import storage as store
-from bot import times
 from bot.domain import integrations
 from bot.github import addresses
-from bot.outbox import runner
 from bot.settings import Settings
 from tests.github import Fault, rsa_key
 from tests.kit import outbound
 from tests.kit.browsing import Browser
+from tests.kit.clock import Clock
+from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import SECRET
 
@@ -29,10 +29,6 @@ LINE = f"experiment_key: {KEY}"
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 LIST = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments"
 NAMED = "GITHUB_API_URLS"
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
 @dataclass
@@ -63,13 +59,9 @@ async def decoy() -> AsyncIterator[Decoy]:
 
 
 @pytest.fixture
-async def enterprise(
-    settings: Settings, credential: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
+async def enterprise(settings: Settings, credential: str, clock: Clock) -> AsyncIterator[Scene]:
     """A bot on an Enterprise Server, whose API is below a path of its host."""
-    opened = await outbound.scene(settings, credential, prefix="/api/v3")
-    monkeypatch.setattr(times, "now", opened.clock.microseconds)
-    monkeypatch.setattr(runner, "nap", opened.clock.nap)
+    opened = await outbound.scene(settings, credential, clock, prefix="/api/v3")
     yield opened
     await outbound.close(opened)
 
@@ -193,7 +185,7 @@ async def test_nobody_is_sent_to_sign_in_at_an_address_that_is_not_listed(
     def job(tx: store.Transaction) -> Any:
         values = {"name": "App", "integration_type": "GITHUB", "config": config}
         urls = services.settings.github_api_urls
-        return integrations.create(tx, services.vault, urls, values)["id"]
+        return integrations.create(tx, services.vault, urls, values).id
 
     app = await services.database.write(job)
     path = f"/sign-in/github/{app}"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.github import MINT, Fault
+from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 
 KEY = "checkout-flow-v2"
@@ -32,10 +33,6 @@ INVALID = {
     "message": "Validation Failed",
     "errors": [{"resource": "Status", "code": "invalid", "field": "sha"}],
 }
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
 def lag(

@@ -11,9 +11,10 @@ import pytest
 
 from tests.github import Fault, GitHub, secondary_limit
 from tests.kit import outbound
+from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, TOKEN, Scene
 from tests.kit.processes import Process
-from tests.kit.running import eventually
+from tests.kit.running import SECRET, eventually
 
 KEY = "checkout-flow-v2"
 LINE = f"experiment_key: {KEY}"
@@ -28,9 +29,6 @@ PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
 TAKE_LABEL = f"DELETE {REPO}/issues/{{issue_number}}/labels/{{name}}"
 ALL_KINDS = ("drop_after", "timeout_after", "status_after", "drop_before", "status", "garbage")
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 each_kind = pytest.mark.parametrize("kind", ALL_KINDS)
 
 
@@ -396,9 +394,7 @@ async def test_killed_before_the_answer_was_kept(engine: str, tmp_path: Path, ki
         bot = Process(tmp_path / "data", session, GITHUB_API_URLS=github.url)
         await bot.start()
         try:
-            integration = await bot.integration(
-                config={"token": TOKEN, "webhook_secret": outbound.SECRET}
-            )
+            integration = await bot.integration(config={"token": TOKEN, "webhook_secret": SECRET})
             await bot.experiment(KEY)
             for number in numbers:
                 await _tell(bot, github, integration, number, "opened")

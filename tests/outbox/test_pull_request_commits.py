@@ -6,6 +6,7 @@ import pytest
 
 from tests.github import REPO, Fault, sha_of
 from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 
 LIST = f"GET {REPO}/pulls/{{pull_number}}/commits"
@@ -224,8 +225,8 @@ async def test_another_base_is_another_question(scene: Scene) -> None:
 async def test_trouble_is_tried_again(scene: Scene) -> None:
     """GitHub is down, or answers what is no list."""
     await opened(scene, "Below", "Mine")
-    odd = {"status": 200, "body": [{"commit": {}}], "times": 1}
-    for fault in (Fault("status", LIST, times=2, status=502), Fault("status", LIST, **odd)):
+    odd = Fault("status", LIST, status=200, body=[{"commit": {}}])
+    for fault in (Fault("status", LIST, times=2, status=502), odd):
         scene.github.fail(fault)
     await push(scene, "feature", ("Below", OLD), ("Mine", NEW), after=5)
     await scene.work()
@@ -248,7 +249,7 @@ async def test_a_replay_asks_nothing(scene: Scene) -> None:
 
 
 @with_token
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_it_is_shown_in_the_outbox(scene: Scene) -> None:
     await opened(scene, "Mine")
     await push(scene, "feature", ("Below", OLD), ("Mine", NEW), after=5)

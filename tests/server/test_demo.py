@@ -18,10 +18,11 @@ from typing import Any
 import pytest
 
 from bot.demo import play
+from bot.demo.week import PLATFORM, Create, Status
 
 ROOT = Path(__file__).parents[2]
 LAST_LINE = "Ctrl-C ends the service"
-EXPERIMENTS = {line.key: line for line in play.PLATFORM if isinstance(line, play.Create)}
+EXPERIMENTS = {line.key: line for line in PLATFORM if isinstance(line, Create)}
 
 
 @dataclass
@@ -147,7 +148,7 @@ def test_every_experiment_has_links(demo: Demo) -> None:
     statuses = {one["key"]: one["status"] for one in experiments}
     assert statuses == {
         **{key: line.status for key, line in EXPERIMENTS.items()},
-        **{line.key: line.status for line in play.PLATFORM if isinstance(line, play.Status)},
+        **{line.key: line.status for line in PLATFORM if isinstance(line, Status)},
     }
 
 
@@ -263,6 +264,7 @@ def test_an_error_during_the_play_is_said_and_ends_it(tmp_path: Path) -> None:
     code = """
 from bot.cli import main
 from bot.demo import play
+from bot.demo.week import PLATFORM, Create, Status
 
 play.payloads.encode = lambda payload: b"no JSON"
 main(["demo"])

@@ -15,11 +15,10 @@ import pytest
 from bot import storage as store
 from bot.demo import payloads
 from bot.settings import Settings
-from tests.conftest import address_of
-from tests.kit.processes import app, environment
+from tests.kit.deliveries import REPO
+from tests.kit.processes import address_of, app, environment
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
-REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:00:00Z"
 SECRETS = ("first-webhook-secret", "second-webhook-secret")
 DELIVERIES = 600  # more than one step of the copy
@@ -70,7 +69,7 @@ def move(request: pytest.FixtureRequest, postgres: str, tmp_path: Path) -> Any:
         urls.reverse()
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield Move(*urls, tmp_path / "data")
+        yield Move(urls[0], urls[1], tmp_path / "data")
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
@@ -272,7 +271,8 @@ async def test_an_address_that_is_none_is_said_in_one_line(
 
 
 async def test_a_source_that_is_the_target_is_refused(tmp_path: Path) -> None:
-    move = Move(*[f"sqlite:///{tmp_path / 'bot.db'}"] * 2, tmp_path / "data")
+    same = f"sqlite:///{tmp_path / 'bot.db'}"
+    move = Move(same, same, tmp_path / "data")
     async with move.service(move.source) as bot:
         await bot.experiment("precious")
     for options in ((), ("--overwrite",)):

@@ -28,7 +28,7 @@ class Explained:
 
     def all(
         self, sql: str, params: store.database.Params = store.database.NO_PARAMS
-    ) -> Sequence[store.Row]:
+    ) -> Sequence[store.database.Row]:
         if self._engine == "sqlite":
             rows = self._inner.all(f"EXPLAIN QUERY PLAN {sql}", params)
             self.plans.append((sql, "\n".join(row["detail"] for row in rows)))
@@ -41,7 +41,7 @@ class Explained:
 
     def one(
         self, sql: str, params: store.database.Params = store.database.NO_PARAMS
-    ) -> store.Row | None:
+    ) -> store.database.Row | None:
         self.all(sql, params)
         return None
 
@@ -328,8 +328,8 @@ def _analyze(tx: store.Transaction) -> None:
     tx.run("ANALYZE")
 
 
-def counted_experiments(tx: store.Transaction, *args: Any) -> Sequence[store.Row]:
-    return store.links.experiments_of_repository(tx, *args, counted=True)
+def change_link(tx: store.Transaction, *args: Any) -> None:
+    store.links.change(tx, *args, linked_at=NOW)
 
 
 SOME = NOW + ROWS // 2 * times.SECOND
@@ -337,14 +337,32 @@ LATER = SOME + 100 * times.SECOND
 PLACE = (SOME, ROWS // 2)
 SHAS = [f"{number:040x}" for number in (7, 8, 9)]
 # Of the branch that was merged again and again.
-PULL = {
-    "id": 7,
-    "repository_id": 1,
-    "base_ref": "main",
-    "head_repository_id": 1,
-    "head_ref": "train",
-    "created_at": SOME,
-}
+PULL = store.Item(
+    id=7,
+    repository_id=1,
+    kind="pull_request",
+    number=7,
+    title="",
+    html_url="",
+    state="open",
+    draft=False,
+    author=None,
+    author_writes=None,
+    head_repository_id=1,
+    head_ref="train",
+    head_sha=None,
+    base_ref="main",
+    base_since=None,
+    labels=(),
+    created_at=SOME,
+    closed_at=None,
+    merged_at=None,
+    version_at=SOME,
+    version_rank=1,
+    integration_id="integration 3",
+    gone_at=None,
+    decided=False,
+)
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
         (store.links.items_of_experiment, ("key-1", kind, state, before, 51))
@@ -353,7 +371,7 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for before in (None, PLACE)
     ),
     *((store.links.commits_of_experiment, ("key-1", before, 51)) for before in (None, PLACE)),
-    *((store.links.unresolved, (before, 51)) for before in (None, ROWS)),
+    *((store.links.unresolved, (before, 51)) for before in (None, (ROWS,))),
     *(
         (store.activity.of_experiment, ("key-1", kind, before, 51))
         for kind in (None, "commit.pushed")
@@ -365,19 +383,19 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         (store.deliveries.listed, (3, status, event, before, 51))
         for status in (None, "failed")
         for event in (None, "push")
-        for before in (None, ROWS // 2)
+        for before in (None, (ROWS // 2,))
     ),
     *(
         (store.experiments.listed, (status, None, before, 51))
         for status in (None, "active")
-        for before in (None, ROWS // 2)
+        for before in (None, (ROWS // 2,))
     ),
-    *((store.integrations.listed, (before, 51)) for before in (None, 10)),
+    *((store.integrations.listed, (before, 51)) for before in (None, (10,))),
     *(
         (store.actions.listed, (status, kind, before, 51))
         for status in ("failed", store.actions.OWED)
         for kind in (None, "check")
-        for before in (None, ROWS // 2)
+        for before in (None, (ROWS // 2,))
     ),
     (store.deliveries.failures, (3, SOME, 100)),
     (store.deliveries.failing, (3, ROWS // 2, 101)),
@@ -386,20 +404,20 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
 OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.facts.repository_heard_of, ("acme/repo-7",)),
     (store.facts.last_version, ()),
-    (counted_experiments, (7, None, 51)),
-    (counted_experiments, (7, "key-1", 51)),
+    *((store.links.experiments_of_repository, (7, after, 51)) for after in (None, ("key-1",))),
+    (store.links.keys_of_repository, (7, 51)),
     *(
         (store.links.items_of_repository, (7, "pull_request", before, 51))
         for before in (None, ("merged", SOME, 7))
     ),
     (store.links.keys_of_targets, ("pull_request", (7, 8, 9))),
     (store.links.some_of_key, ("key-1", 3)),
-    (store.links.of_versions_after, (ROWS - 10, 200)),
+    (store.links.keys_of_versions_after, (ROWS - 10, 200)),
     (store.facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
     (store.facts.find_item, (7, "pull_request", 6)),
     (store.facts.open_items, (7,)),
-    *((store.facts.open_pull_requests, (7, before, 50)) for before in (None, 6)),
-    *((store.facts.posted_on, (7, before, 50)) for before in (None, 6)),
+    *((store.facts.open_pull_requests, (7, before, 50)) for before in (None, (6,))),
+    *((store.facts.posted_on, (7, before, 50)) for before in (None, (6,))),
     (store.merge_groups.find, (7, "0" * 40)),
     (store.merge_groups.waiting, (7, 6, NOW)),
     (store.merge_groups.end, (7, "refs/heads/gh-readonly-queue/main/pr-6-7", NOW)),
@@ -449,7 +467,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *((store.links.via_item, (7, ids)) for ids in (None, [7, 8, 9])),
     (store.links.places_of_commits, ([7, 8, 9],)),
     (store.links.set_via_item, (7, 8)),
-    (store.links.set_linked_at, ("key-1", "commit", 7, NOW)),
+    (change_link, ("key-1", "commit", 7)),
     (store.activity.of_item, (7,)),
     (store.activity.remove_of_commits, ("key-1", [7])),
     (store.experiments.find, ("key-1",)),
