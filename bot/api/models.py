@@ -7,8 +7,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
 from bot.github.names import FULL_NAME
-from bot.storage.rows import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
-from bot.storage.rows import ExperimentStatus as Status
+from bot.storage.columns import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
+from bot.storage.columns import ExperimentStatus as Status
 
 T = TypeVar("T")
 # Python alone lets `$` match before a last line feed; this is the end for every reader.

@@ -372,9 +372,10 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
     names = {"client_id", "client_secret", "slug", "html_url"}
 
     async def kept(identifier: str) -> set[str]:
-        row = await bot.services.database.read(lambda tx: store.integrations.find(tx, identifier))
-        assert row is not None and "client_secret" not in row.config
-        config, opened = json.loads(row.config), bot.services.vault.open(row.secrets)
+        sql = "SELECT config, secrets FROM integrations WHERE id = :id"
+        row = await bot.services.database.read(lambda tx: tx.one(sql, {"id": identifier}))
+        assert row is not None and "client_secret" not in row["config"]
+        config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"])
         return {name for name in names if name in config or name in opened}
 
     app_config = {"webhook_secret": "0123456789abcdef", "private_key": rsa_key()}

@@ -794,7 +794,7 @@ async def test_actions_that_failed_and_that_wait(scene: Scene) -> None:
 
     def add(tx: store.Transaction, name: str, status: str, age: int, error: str | None) -> None:
         at = times.now() - age
-        values = {
+        values: dict[str, Any] = {
             "id": name,
             "kind": "check",
             "queue": "token:x",
