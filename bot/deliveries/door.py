@@ -52,6 +52,10 @@ _KEPT_HEADERS = (
 )
 
 
+def routes() -> list[web.RouteDef]:
+    return [web.post(PATH, receive, expect_handler=expect)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Signed:
     """A body that has been verified: through whom it came, by which of their secrets, and when."""

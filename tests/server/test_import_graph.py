@@ -36,7 +36,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("deliveries", "doctor", "web"),
     ("api", "worker"),
     ("dashboard", "setup"),
-    ("server", "supervisor", "demo", "cli", "__main__"),
+    ("listening", "server", "supervisor", "demo", "cli", "__main__"),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
