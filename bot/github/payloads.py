@@ -93,7 +93,7 @@ class Issue(Struct):
     html_url: str | None = None
     state: Literal["open", "closed"] | None = None
     user: User | None = None
-    labels: list[Label] | None = None
+    labels: list[Label | str] | None = None
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
@@ -103,6 +103,19 @@ class Issue(Struct):
         self.number = self.number or number_in(self.html_url) or 0
         if not self.number:
             raise ValueError("Object missing required field `number`")
+
+    @property
+    def label_names(self) -> list[str] | None:
+        if self.labels is None:
+            return None
+        return [one if isinstance(one, str) else one.name for one in self.labels]
+
+
+class CreatedIssue(Issue, kw_only=True):
+    """GitHub's answer to the creation of an issue."""
+
+    title: str
+    html_url: str
 
 
 class PullRequestEvent(Struct):

@@ -18,13 +18,12 @@ from typing import Any
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS
-from bot.domain import commands, texts
+from bot.domain import commands, snapshots, texts
 from bot.domain.actions import COMMANDS as KIND
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
 from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
-from bot.handlers import pull_request
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
@@ -258,8 +257,8 @@ async def _item(job: Job, comment: store.Row) -> Item:
     )
     try:
         return await job.write(
-            lambda tx: pull_request.take_in_fetched(
-                tx, job.integration, job.repository, comment["number"], fetched
+            lambda tx: snapshots.observe_answer(
+                tx, job.integration.scope, job.repository, comment["number"], fetched
             )
         )
     except (payloads.InvalidPayload, NotAllowed):

@@ -8,9 +8,9 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import tracking
+from bot.domain import told, tracking
 from bot.domain.actions import ISSUE as KIND
-from bot.github import Temporary
+from bot.github import Temporary, payloads
 from bot.outbox.job import Job
 from bot.outbox.label import see_to_label
 
@@ -32,15 +32,16 @@ async def run(job: Job) -> dict[str, Any]:
                 data[name] = job.request[name]
         issue = await job.client.post(_ISSUES, {"repository": job.repository}, data=data)
     try:
-        created = tracking.Created.of(issue)
-    except (KeyError, TypeError, ValueError):
+        created = payloads.read_answer(issue, payloads.CreatedIssue)
+    except payloads.InvalidPayload:
         raise Temporary("GitHub's answer does not describe the issue") from None
 
     def done(tx: store.Transaction) -> None:
-        tracking.created(tx, job.id, job.repository_id, created)
+        source = told.by_answer(tx, job.integration.scope)
+        tracking.created(source, job.id, job.repository_id, created)
 
     await job.write(done)
-    return created.result
+    return tracking.result_of(created)
 
 
 async def _find(job: Job) -> Any:
