@@ -225,6 +225,27 @@ class App(Struct):
     slug: Login
 
 
+class MayDo(Struct):
+    """What somebody may do in a repository. `permission` knows no triage and maintain, `role_name`
+    may be one of the organisation's own."""
+
+    role_name: str | None = None
+    permission: str | None = None
+
+
+class PullRequestCommit(Struct):
+    sha: Sha
+
+
+class CheckRun(Struct):
+    id: Id
+    external_id: str | None = None
+
+
+class CheckRuns(Struct):
+    check_runs: list[CheckRun]
+
+
 class InstalledRepository(Struct):
     id: Id
     full_name: FullName
@@ -272,7 +293,10 @@ def read_answer(data: Any, shape: type[E]) -> E:
 
     It may say what no database keeps; deliveries are freed of it at the door.
     """
-    kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    try:
+        kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    except jsontext.InvalidJSON:
+        raise _unreadable("") from None
     return read(kept, shape)
 
 
