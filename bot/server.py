@@ -14,7 +14,7 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from bot import commands, dashboard, handlers, setup, webhook, worker
+from bot import commands, dashboard, handlers, webhook, worker
 from bot import storage as store
 from bot.api import (
     actions,
@@ -31,7 +31,7 @@ from bot.api import (
 from bot.api import commands as api_commands
 from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
-from bot.dashboard import errors
+from bot.dashboard import errors, setup
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics

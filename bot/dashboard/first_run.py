@@ -9,7 +9,7 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit
 from bot.domain.integrations import web_host
-from bot.setup import manifest
+from bot.github import manifest
 
 pages = Pages()
 # The events to tick, as GitHub's page of a webhook calls them, and what each is for.

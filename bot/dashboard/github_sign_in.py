@@ -27,10 +27,9 @@ from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
 from bot.domain.integrations import not_listed
-from bot.github import CallFailed, Client, Refused
+from bot.github import CallFailed, Client, Refused, manifest
 from bot.log import logger
 from bot.services import SERVICES, Services
-from bot.setup import manifest
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"

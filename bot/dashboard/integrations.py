@@ -19,7 +19,7 @@ from bot.dashboard import concealing, seen, typed_secrets
 from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
-from bot.setup import manifest
+from bot.github import manifest
 
 pages = Pages()
 FAILED_DAYS = 7

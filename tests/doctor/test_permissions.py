@@ -10,9 +10,9 @@ from bot import handlers
 from bot.api import models
 from bot.dashboard import outbox as outbox_page
 from bot.domain import actions
+from bot.github import manifest
 from bot.github.permissions import NEEDED
 from bot.outbox import RUNNERS
-from bot.setup import manifest
 from tests.doctor import test_doctor
 from tests.doctor.test_doctor import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
 

@@ -24,10 +24,10 @@ from bot.dashboard import rendering, sessions
 from bot.dashboard.page import to_sign_in
 from bot.dashboard.sessions import Session
 from bot.domain import integrations
+from bot.github import manifest
 from bot.github.failures import CallFailed, Limited, Refused
 from bot.log import logger
 from bot.services import Services
-from bot.setup import manifest
 
 STATE_SECONDS = 3600  # GitHub's codes hold as long
 _PURPOSE = "register an App"  # tells a state from all else that the vault seals
