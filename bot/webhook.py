@@ -26,12 +26,13 @@ from bot.api.problems import Problem
 from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
 from bot.domain.integrations import Integration, note_secret
 from bot.domain.repositories import NotAllowed
+from bot.github.reach import WEBHOOK_PATH
 from bot.handlers.dispatch import subject_of
 from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
 
-PATH = "/api/v1/integrations/{integration_id}/webhook/github"
+PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 BODY_SECONDS = 15.0  # GitHub itself gives up after ten
 _LARGE = 64 * 1024  # bytes from which a body is parsed, and handled, off the event loop

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit
-from bot.domain.integrations import web_host
-from bot.github import manifest
+from bot.github.manifest import web_origin
+from bot.github.reach import is_local, webhook_url
 
 pages = Pages()
 # The events to tick, as GitHub's page of a webhook calls them, and what each is for.
@@ -58,7 +58,7 @@ async def start(visit: Visit) -> web.StreamResponse:
         hook=_hook(settings.public_url, standing.integration) if standing.integration else None,
         events=EVENTS,
         public_url=settings.public_url,
-        is_local=manifest.is_local(settings.public_url),
+        is_local=is_local(settings.public_url),
     )
 
 
@@ -77,12 +77,12 @@ def _standing(tx: store.Transaction) -> Standing:
 def _hook(public_url: str, row: store.Row) -> dict[str, Any]:
     """Return what of an integration has to be put into GitHub, and where."""
     config = msgspec.json.decode(row["config"])
-    origin = f"https://{web_host(config['api_url'])}"
+    origin = web_origin(config["api_url"])
     named = [one for one in config.get("repositories") or () if not one.endswith("/*")]
     return {
         "id": row["id"],
         "name": row["name"],
-        "url": f"{public_url}/api/v1/integrations/{row['id']}/webhook/github",
+        "url": webhook_url(public_url, row["id"]),
         "is_app": config["auth"] != "token",
         "app": config.get("html_url"),
         "pages": [(one, f"{origin}/{one}/settings/hooks/new") for one in named[:5]],

@@ -19,7 +19,7 @@ from bot.dashboard import concealing, seen, typed_secrets
 from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
-from bot.github import manifest
+from bot.github.reach import is_local
 
 pages = Pages()
 FAILED_DAYS = 7
@@ -270,7 +270,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
         hide=concealing.text,
         events=EVENTS,
         noise={name: dict(options) for name, options in _NOISE.items()},
-        is_local=manifest.is_local(public_url),
+        is_local=is_local(public_url),
         public_url=public_url,
     )
 
@@ -484,7 +484,7 @@ def _form(
         commands=list(visit.services.commands),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),
-        is_local=manifest.is_local(public_url),
+        is_local=is_local(public_url),
         public_url=public_url,
     )
 

@@ -26,6 +26,7 @@ from bot.dashboard.sessions import Session
 from bot.domain import integrations
 from bot.github import manifest
 from bot.github.failures import CallFailed, Limited, Refused
+from bot.github.reach import is_local
 from bot.log import logger
 from bot.services import Services
 
@@ -129,7 +130,7 @@ class Setup:
             "setup.html",
             422 if choice.errors else 200,
             form_action="" if choice.errors else origin,
-            is_local=manifest.is_local(settings.public_url),
+            is_local=is_local(settings.public_url),
             public_url=settings.public_url,
             errors=choice.errors,
             origin=origin,

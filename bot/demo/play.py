@@ -42,6 +42,7 @@ from bot.demo.week import (
     Tag,
     Transfer,
 )
+from bot.github.reach import WEBHOOK_PATH
 from bot.services import Services
 from bot.settings import Settings
 
@@ -389,7 +390,7 @@ async def play_week(api: Api) -> Counter[str]:
     with mock.patch.object(times, "now", lambda: clock[0]):
         secret = secrets.token_urlsafe(32)
         integration = await _create_integration(api, secret)
-        webhook = f"/api/v1/integrations/{integration}/webhook/github"
+        webhook = WEBHOOK_PATH.format(integration_id=integration)
         with click.progressbar(week, label="Playing a week of deliveries") as bar:
             for one in bar:
                 clock[0] = _microseconds(one.at)

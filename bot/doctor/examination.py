@@ -16,6 +16,7 @@ from bot.doctor.findings import Finding, Findings, problem
 from bot.domain.integrations import MASK, Integration
 from bot.github import CallFailed, Client, GitHub, Limited, Temporary
 from bot.github.limits import date_of
+from bot.github.reach import webhook_url
 from bot.services import Services
 
 GITHUB_SECONDS = 90.0  # for all that GitHub is asked
@@ -218,8 +219,7 @@ class Examination:
 
     @property
     def webhook_url(self) -> str:
-        public_url = self.services.settings.public_url
-        return f"{public_url}/api/v1/integrations/{self.integration.id}/webhook/github"
+        return webhook_url(self.services.settings.public_url, self.integration.id)
 
     @property
     def in_force(self) -> list[int]:

@@ -1,7 +1,14 @@
-"""Whether GitHub can reach an address of ours, as far as the address itself tells."""
+"""Where GitHub is to deliver to, and whether it can, as far as the address itself tells."""
 
 import ipaddress
 from urllib.parse import urlsplit
+
+WEBHOOK_PATH = "/api/v1/integrations/{integration_id}/webhook/github"
+
+
+def webhook_url(public_url: str, integration_id: str) -> str:
+    """Return the address to which GitHub sends the deliveries of an integration."""
+    return public_url + WEBHOOK_PATH.format(integration_id=integration_id)
 
 
 def is_local(public_url: str) -> bool:
