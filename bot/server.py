@@ -31,7 +31,7 @@ from bot.api import (
 from bot.api import commands as api_commands
 from bot.api.problems import Problem, unavailable
 from bot.api.routing import MAX_BODY
-from bot.dashboard import errors, setup
+from bot.dashboard import errors
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -89,7 +89,6 @@ def application(services: Services) -> web.Application:
         app.router.add_routes(resource.operations.routes())
     app.router.add_routes(service.routes(openapi.describe(operations, services.settings)))
     app.router.add_routes(dashboard.application_routes())
-    app.add_subapp("/setup", setup.application(services))
     return app
 
 

@@ -57,6 +57,8 @@ class Services:
     failed_sign_ins: Guesses = field(default_factory=lambda: Guesses(FAILED_SIGN_INS))
     # Who fails too often signs in with GitHub one after the other: each asks GitHub.
     sign_in_lane: asyncio.Lock = field(default_factory=asyncio.Lock)
+    # Apps are registered one after the other: a page loaded twice spends one code of GitHub's.
+    registering: asyncio.Lock = field(default_factory=asyncio.Lock)
     names: Names = field(init=False)
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
