@@ -14,7 +14,7 @@ from bot import storage as store
 from bot.deliveries import Waiting
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed, Unconfirmed
-from bot.github import CallFailed, GitHub, Refused
+from bot.github import CallFailed, GitHub, Refused, payloads
 
 T = TypeVar("T")
 Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
@@ -53,23 +53,17 @@ class Names:
     async def _ask(self, integration: Integration, full_name: str, github_id: int) -> bool:
         try:
             async with asyncio.timeout(SECONDS):
-                found = await self._fetch(integration, full_name)
+                client = await self._github.client_in(integration.credentials, full_name)
+                found = await client.fetch(
+                    payloads.Repository, "/repos/{+repository}", {"repository": full_name}
+                )
         except (CallFailed, TimeoutError) as error:
             if isinstance(error, Refused) and error.status in _NO:
                 return False
             self._silent[integration.id] = True
             raise Waiting from None
         # A name that was given up leads to the repository that had it, under its new one.
-        is_named = str(found.get("full_name")).lower() == full_name
-        return is_named and found.get("id") == github_id
-
-    async def _fetch(self, integration: Integration, full_name: str) -> dict[str, object]:
-        installation_id = None
-        if integration.token is None:
-            installation_id = await self._github.installation_of(integration, full_name)
-        client = self._github.client(integration, installation_id)
-        found = await client.getitem("/repos/{+repository}", {"repository": full_name})
-        return found if isinstance(found, dict) else {}
+        return found.full_name.lower() == full_name and found.id == github_id
 
 
 async def write(

@@ -15,10 +15,10 @@ from gidgethub.sansio import Event
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed, Scope, Unconfirmed
+from bot.emails import without_emails
+from bot.github.payloads import InvalidPayload
 from bot.handlers.dispatch import Delivery, Dispatcher, Handler
-from bot.handlers.payloads import InvalidPayload
 
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND

@@ -26,9 +26,9 @@ from bot.api.problems import Problem
 from bot.deliveries import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
 from bot.domain.integrations import Integration, note_secret
 from bot.domain.repositories import NotAllowed
+from bot.github.payloads import InvalidPayload
 from bot.github.reach import WEBHOOK_PATH
 from bot.handlers.dispatch import subject_of
-from bot.handlers.payloads import InvalidPayload
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
 

@@ -13,7 +13,7 @@ from bot import admission, deliveries, times
 from bot import storage as store
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
-from bot.handlers.payloads import InvalidPayload
+from bot.github.payloads import InvalidPayload
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services

@@ -10,7 +10,7 @@ from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
 
 operations = Operations("Actions")
 PATH = "/api/v1/actions"

@@ -12,7 +12,7 @@ from bot.api import models
 from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 
 operations = Operations("Activity")
 _ROLE = "viewer"

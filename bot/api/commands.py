@@ -7,7 +7,7 @@ from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations
 from bot.domain import commands
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
 
 operations = Operations("Commands")
 

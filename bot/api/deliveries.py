@@ -14,7 +14,7 @@ from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain.integrations import scope_of
 from bot.domain.repositories import NotAllowed
-from bot.handlers.payloads import InvalidPayload
+from bot.github.payloads import InvalidPayload
 from bot.log import logger
 
 operations = Operations("Deliveries")

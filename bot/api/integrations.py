@@ -11,7 +11,8 @@ from bot.api import models
 from bot.api.problems import invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
+from bot.github import NotListed
 from bot.github.reach import webhook_url
 from bot.services import Services
 
@@ -197,7 +198,7 @@ def _integration(
     until = row["previous_secret_until"]
     last_error = without_emails(row["last_error"]) if row["last_error"] else None
     if config["api_url"] not in services.settings.github_api_urls:
-        last_error = integrations.not_listed(config["api_url"])
+        last_error = str(NotListed(config["api_url"]))
     return models.Integration(
         id=row["id"],
         name=row["name"],

@@ -14,10 +14,10 @@ from bot.api.links import EXPERIMENT, linked_pull_request
 from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions, installations, items, repositories
-from bot.domain.integrations import Integration, not_listed
+from bot.domain.integrations import Integration
 from bot.domain.story import Decision, Item
-from bot.github import CallFailed, Client, Refused
-from bot.handlers import payloads, pull_request
+from bot.github import CallFailed, NotListed, Refused, payloads
+from bot.handlers import pull_request
 
 operations = Operations("Links")
 ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue
@@ -226,7 +226,7 @@ async def _integration(call: Call, integration_id: str, repository: str) -> Inte
     if not found.is_active:
         raise invalid([("integration_id", "is that of an integration that is not active")])
     if found.api_url not in call.services.settings.github_api_urls:
-        reason = f"is that of an integration that cannot act: {not_listed(found.api_url)}"
+        reason = f"is that of an integration that cannot act: {NotListed(found.api_url)}"
         raise invalid([("integration_id", reason)])
     if not await call.services.database.read(
         lambda tx: repositories.allows_name(tx, found.scope, repository)
@@ -252,7 +252,9 @@ async def _fetch(call: Call, integration: Integration, repository: str, number: 
 
     installation_id, is_known = await call.services.database.read(job)
     try:
-        client = await _client(call, integration, repository, installation_id)
+        client = await call.services.github.client_in(
+            integration.credentials, repository, installation_id or integration.installation_id
+        )
         return await client.getitem(
             "/repos/{+repository}/pulls/{number}",
             {"repository": repository, "number": str(number)},
@@ -269,17 +271,6 @@ async def _fetch(call: Call, integration: Integration, repository: str, number: 
         raise Problem(
             503, "GitHub unavailable", f"{error}. Try again.", headers={"Retry-After": "30"}
         ) from None
-
-
-async def _client(
-    call: Call, integration: Integration, repository: str, installation_id: int | None
-) -> Client:
-    github = call.services.github
-    if integration.token is None and installation_id is None:
-        installation_id = integration.installation_id
-    if integration.token is None and installation_id is None:
-        installation_id = await github.installation_of(integration, repository)
-    return github.client(integration, installation_id)
 
 
 def _take_in(

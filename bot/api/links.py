@@ -10,7 +10,7 @@ from bot import times
 from bot.api import models
 from bot.api.problems import not_found
 from bot.api.routing import Call, Operations
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 
 operations = Operations("Links")
 EXPERIMENT = "/api/v1/experiments/{key}"

@@ -6,7 +6,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
-from bot.domain.repositories import FULL_NAME
+from bot.github.names import FULL_NAME
 
 T = TypeVar("T")
 # Python alone lets `$` match before a last line feed; this is the end for every reader.

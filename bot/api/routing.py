@@ -19,7 +19,7 @@ from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
 from bot.api.problems import Problem, expect, invalid
-from bot.domain.repositories import NAME
+from bot.github.names import NAME
 from bot.log import logger
 from bot.services import SERVICES, Actor, Services
 

@@ -8,18 +8,10 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit
-from bot.github.manifest import web_origin
+from bot.github.names import web_origin
 from bot.github.reach import is_local, webhook_url
 
 pages = Pages()
-# The events to tick, as GitHub's page of a webhook calls them, and what each is for.
-EVENTS = (
-    ("Issue comments", "commands such as /experiment status"),
-    ("Issues", "issues link by a key line or by their title"),
-    ("Pull requests", "pull requests link by the key line in their text"),
-    ("Pushes", "commits link by their message or their branch"),
-    ("Repositories", "renames and transfers keep the links"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +48,7 @@ async def start(visit: Visit) -> web.StreamResponse:
         present=next((name for name, is_done in done.items() if not is_done), None),
         standing=standing,
         hook=_hook(settings.public_url, standing.integration) if standing.integration else None,
-        events=EVENTS,
+        events=visit.services.dispatcher.events.needed,
         public_url=settings.public_url,
         is_local=is_local(settings.public_url),
     )

@@ -26,8 +26,8 @@ from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, lead_away, local_path, redirect
-from bot.domain.integrations import not_listed
-from bot.github import CallFailed, Client, Refused, manifest
+from bot.github import CallFailed, Client, NotListed, Refused
+from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
 
@@ -49,7 +49,7 @@ class App:
 
     @property
     def origin(self) -> str:
-        return manifest.web_origin(self.api_url)
+        return web_origin(self.api_url)
 
 
 async def apps(services: Services) -> list[App]:
@@ -226,7 +226,7 @@ async def _app(services: Services, integration_id: str) -> App:
     for app in await apps(services):
         if app.integration_id == integration_id.lower():
             if app.api_url not in services.settings.github_api_urls:
-                raise Problem(503, "GitHub not called", f"{not_listed(app.api_url)}.")
+                raise Problem(503, "GitHub not called", f"{NotListed(app.api_url)}.")
             return app
     raise not_found("App to sign in with")
 

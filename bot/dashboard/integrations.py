@@ -16,7 +16,6 @@ from bot.api import integrations as api
 from bot.api.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 from bot.commands.registry import LEVELS
 from bot.dashboard import concealing, seen, typed_secrets
-from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
 from bot.github.reach import is_local
@@ -126,7 +125,7 @@ async def create(visit: Visit) -> web.StreamResponse:
         integration=created,
         health=health,
         secret=generated,
-        events=EVENTS,
+        events=visit.services.dispatcher.events.needed,
     )
 
 
@@ -268,7 +267,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
         failed_days=FAILED_DAYS,
         checked=checked,
         hide=concealing.text,
-        events=EVENTS,
+        events=visit.services.dispatcher.events.needed,
         noise={name: dict(options) for name, options in _NOISE.items()},
         is_local=is_local(public_url),
         public_url=public_url,

@@ -15,8 +15,8 @@ from bot import __version__, times
 from bot.api.problems import Problem
 from bot.api.routing import ROLES
 from bot.dashboard import sessions
-from bot.domain.emails import name_without_email, without_emails
 from bot.domain.texts import SIGNS
+from bot.emails import name_without_email, without_emails
 from bot.services import SERVICES, Services
 
 _HERE = Path(__file__).parent

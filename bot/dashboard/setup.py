@@ -21,6 +21,7 @@ from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.dashboard.sessions import Session
 from bot.github import manifest
+from bot.github.names import web_origin
 from bot.github.reach import is_local
 from bot.services import SERVICES, Actor, Services
 
@@ -84,7 +85,7 @@ async def form(visit: Visit) -> web.StreamResponse:
 def _form(
     request: web.Request, services: Services, actor: Actor, session: Session | None = None
 ) -> web.Response:
-    settings, template = services.settings, manifest.read()
+    settings, template = services.settings, manifest.template(services.dispatcher.events)
     usual = manifest.default_name(template, settings.public_url)
     choice = _choice(request.query, settings.github_api_urls, usual)
     state = State(
@@ -97,7 +98,7 @@ def _form(
     )
     sealed = services.vault.seal(msgspec.to_builtins(state))
     completed = manifest.complete(template, settings, state.integration_id, choice.name)
-    origin = manifest.web_origin(choice.api_url)
+    origin = web_origin(choice.api_url)
     return rendering.page(
         request,
         "setup.html",
@@ -114,7 +115,7 @@ def _form(
             "name": request.query.get("name", "").strip() or choice.name,
         },
         api_url=choice.api_url,
-        githubs={url: manifest.web_origin(url) for url in settings.github_api_urls},
+        githubs={url: web_origin(url) for url in settings.github_api_urls},
         name=choice.name,
         manifest=completed,
         manifest_text=json.dumps(completed),

@@ -19,6 +19,7 @@ from bot.dashboard.page import OpenPages, lead_away
 from bot.dashboard.setup import State, opened
 from bot.domain import integrations
 from bot.github import CallFailed, Limited, Refused, manifest
+from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
 
@@ -196,7 +197,7 @@ def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, An
 def _page_of(html_url: str, api_url: str) -> str | None:
     """Return the address of an App's page; None if it leads anywhere but to GitHub."""
     # An API behind a proxy of one's own still has its pages on github.com.
-    origins = (manifest.web_origin(api_url), "https://github.com")
+    origins = (web_origin(api_url), "https://github.com")
     is_ours = html_url.startswith(tuple(f"{origin}/" for origin in origins))
     return html_url.rstrip("/") if is_ours and not re.search(r"[^!-~]|[\\?#]", html_url) else None
 

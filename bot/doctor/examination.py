@@ -15,6 +15,7 @@ from bot.doctor.answers import App, Installation, Repository
 from bot.doctor.findings import Finding, Findings, problem
 from bot.domain.integrations import MASK, Integration
 from bot.github import CallFailed, Client, GitHub, Limited, Temporary
+from bot.github.events import Events
 from bot.github.limits import date_of
 from bot.github.reach import webhook_url
 from bot.services import Services
@@ -222,6 +223,14 @@ class Examination:
         return webhook_url(self.services.settings.public_url, self.integration.id)
 
     @property
+    def events(self) -> Events:
+        return self.services.dispatcher.events
+
+    @property
+    def needed_events(self) -> list[str]:
+        return [one.name for one in self.events.needed]
+
+    @property
     def in_force(self) -> list[int]:
         """The installations that are not suspended."""
         return [one.id for one in self.installations if one.suspended_at is None]
@@ -239,9 +248,9 @@ class Examination:
         if installation_id not in self.clients:
             is_app = self.credential == "app" and installation_id is None
             self.clients[installation_id] = (
-                self.github.app(self.integration)
+                self.github.app(self.integration.credentials)
                 if is_app
-                else self.github.client(self.integration, installation_id)
+                else self.github.client(self.integration.credentials, installation_id)
             )
         return self.clients[installation_id]
 

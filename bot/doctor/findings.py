@@ -1,6 +1,6 @@
 """What a look finds, as data, and the phrases that several looks have in common."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -52,10 +52,6 @@ def some(names: Sequence[str], most: int = 5) -> str:
     """Return the first of some names, and how many more there are."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
-
-
-def listed(permissions: Mapping[str, str]) -> str:
-    return ", ".join(f"{name}: {level}" for name, level in permissions.items())
 
 
 def shown(url: str | None) -> str:

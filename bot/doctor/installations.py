@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from bot.doctor.answers import App, Installation
 from bot.doctor.examination import PAGE, Examination, Stage, look
-from bot.doctor.findings import Finding, Findings, listed, ok, problem, shown, some, warning
-from bot.doctor.permissions import consequences, lacking, unheard
+from bot.doctor.findings import Finding, Findings, ok, problem, shown, some, warning
+from bot.doctor.permissions import consequences, lacking, listed, unheard
 from bot.github import Refused
 
 
@@ -53,8 +53,8 @@ async def _installation(exam: Examination, installation_id: int) -> Installation
 
 
 def _accepted(exam: Examination, one: Installation, app: App) -> Iterator[Finding]:
-    vital, useful = lacking(exam.integration, one.permissions, asked=app.permissions)
-    events = [name for name in unheard(one.events) if name in app.events]
+    vital, useful = lacking(exam, one.permissions, asked=app.permissions)
+    events = [name for name in unheard(exam, one.events) if name in app.events]
     accept = f"New permissions must be accepted by the account's owner: {shown(one.html_url)}"
     if vital or events:
         what = [listed(vital), f"the events {', '.join(events)}" if events else ""]
@@ -62,7 +62,7 @@ def _accepted(exam: Examination, one: Installation, app: App) -> Iterator[Findin
             f"The installation on {one.name} lacks {' and '.join(filter(None, what))}, which "
             "the App asks for."
         )
-        yield problem(f"{message} {consequences(vital)}".rstrip(), accept)
+        yield problem(f"{message} {consequences(exam, vital)}".rstrip(), accept)
     if useful:
         message = f"The installation on {one.name} has not accepted {listed(useful)} yet."
-        yield warning(f"{message} {consequences(useful)}", accept)
+        yield warning(f"{message} {consequences(exam, useful)}", accept)

@@ -1,16 +1,14 @@
 """What GitHub lets a credential do and hear of, beside what is needed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bot.doctor.examination import Examination, Stage, look
-from bot.doctor.findings import Findings, listed, ok, problem, warning
-from bot.domain.integrations import Integration
+from bot.doctor.findings import Findings, ok, problem, warning
 from bot.github import Refused
-from bot.github.permissions import NEEDED, without
+from bot.github.events import MERGE_QUEUES, Permission
 
-# GitHub sends check_run and check_suite unasked to every App that may write checks.
-EVENTS = ("push", "pull_request", "issues", "issue_comment", "repository")
 _QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
 _LEVELS = ("none", "read", "write", "admin")
 _WRITES = "Issues, Pull requests and Commit statuses: read and write"
@@ -21,51 +19,55 @@ _OF_APP = (
 _OF_TOKEN = f"Give the token these repository permissions in GitHub: {_WRITES}."
 
 
-def unheard(heard: Collection[str]) -> list[str]:
+def unheard(exam: Examination, heard: Collection[str]) -> list[str]:
     """Return the events that are needed and not among those that are heard."""
-    return [event for event in EVENTS if event not in heard]
+    return [name for name in exam.needed_events if name not in heard]
 
 
 def lacking(
-    integration: Integration, given: Mapping[str, str], asked: Mapping[str, str] | None = None
-) -> tuple[dict[str, str], dict[str, str]]:
+    exam: Examination, given: Mapping[str, str], asked: Mapping[str, str] | None = None
+) -> tuple[list[Permission], list[Permission]]:
     """Return what is needed and not given: what is vital, and that without which the rest works.
 
     Of an installation only what the App has `asked` for can be lacking.
     """
-    needed = {name: one.level for name, one in NEEDED.items()}
+    needed, integration = exam.events.permissions, exam.integration
     if integration.comments == "off" and integration.label is None:
-        needed["pull_requests"] = "read"
+        needed["pull_requests"] = replace(needed["pull_requests"], level="read")
     if integration.check == "off":
         del needed["checks"], needed["merge_queues"]
-    lacks = {
-        name: level
-        for name, level in needed.items()
-        if not _gives(given, name, level) and (asked is None or _gives(asked, name, level))
-    }
-    vital = {name: level for name, level in lacks.items() if NEEDED[name].is_vital}
-    return vital, {name: level for name, level in lacks.items() if name not in vital}
+    lacks = [
+        one
+        for one in needed.values()
+        if not _gives(given, one) and (asked is None or _gives(asked, one))
+    ]
+    return [one for one in lacks if one.is_vital], [one for one in lacks if not one.is_vital]
 
 
-def _gives(given: Mapping[str, str], name: str, level: str) -> bool:
-    got = given.get(name, "none")
-    return got in _LEVELS and _LEVELS.index(got) >= _LEVELS.index(level)
+def _gives(given: Mapping[str, str], needed: Permission) -> bool:
+    got = given.get(needed.name, "none")
+    return got in _LEVELS and _LEVELS.index(got) >= _LEVELS.index(needed.level)
 
 
-def consequences(lacks: Mapping[str, str]) -> str:
+def listed(lacks: Sequence[Permission]) -> str:
+    return ", ".join(map(str, lacks))
+
+
+def consequences(exam: Examination, lacks: Sequence[Permission]) -> str:
     """Return sentences that say what does not work without some permissions."""
-    return without(list(lacks))
+    return exam.events.without(one.name for one in lacks)
 
 
 @look(Stage.CREDENTIAL, "permissions", of="app")
 async def of_app(exam: Examination) -> Findings:
     assert exam.app is not None
-    vital, useful = lacking(exam.integration, exam.app.permissions)
+    vital, useful = lacking(exam, exam.app.permissions)
     if vital:
-        yield problem(f"The App lacks permissions: {listed(vital)}. {consequences(vital)}", _OF_APP)
+        message = f"The App lacks permissions: {listed(vital)}."
+        yield problem(f"{message} {consequences(exam, vital)}", _OF_APP)
     if useful:
-        message = f"The App does not ask for {listed(useful)}. {consequences(useful)}"
-        yield warning(message, _OF_APP)
+        message = f"The App does not ask for {listed(useful)}."
+        yield warning(f"{message} {consequences(exam, useful)}", _OF_APP)
     if not vital and not useful:
         yield ok("The App asks for all permissions that it needs.")
 
@@ -73,14 +75,13 @@ async def of_app(exam: Examination) -> Findings:
 @look(Stage.CREDENTIAL, "events", of="app")
 async def events(exam: Examination) -> Findings:
     assert exam.app is not None
-    if missing := unheard(exam.app.events):
+    if missing := unheard(exam, exam.app.events):
         yield problem(f"The App does not hear of: {', '.join(missing)}.", _OF_APP)
     else:
         yield ok("The App hears of all events that it needs.")
-    may_hear = "merge_queues" in exam.app.permissions and exam.integration.check != "off"
+    may_hear = MERGE_QUEUES.name in exam.app.permissions and exam.integration.check != "off"
     if may_hear and _QUEUED not in exam.app.events:
-        without_it = NEEDED["merge_queues"].without
-        yield warning(f"The App does not hear of {_QUEUED}: {without_it}.", _OF_APP)
+        yield warning(f"The App does not hear of {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
 
 
 @look(Stage.CREDENTIAL, "permissions", of="token")

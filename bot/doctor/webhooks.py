@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from bot.doctor.examination import PAGE, RECENT, Examination, Stage, look
 from bot.doctor.findings import Finding, Findings, at, number, ok, problem, shown, warning
-from bot.doctor.permissions import EVENTS, unheard
+from bot.doctor.permissions import unheard
 from bot.github import Refused
 
 _LOOKED_AT = 5  # repositories
@@ -111,7 +111,7 @@ async def of_repositories(exam: Examination) -> Findings:
             hidden.append(name)
             continue
         ours = [one for one in hooks if one.config.url == exam.webhook_url]
-        for finding in _ours(name, ours) if ours else _none(exam, name, hooks):
+        for finding in _ours(exam, name, ours) if ours else _none(exam, name, hooks):
             yield finding
     if hidden:
         needs = {
@@ -122,7 +122,8 @@ async def of_repositories(exam: Examination) -> Findings:
         yield warning(
             f"The token may not look at the webhooks of {', '.join(hidden)}.",
             f"{needs}; or look by hand under Settings → Webhooks: payload URL "
-            f"{exam.webhook_url}, content type application/json, the events {', '.join(EVENTS)}.",
+            f"{exam.webhook_url}, content type application/json, the events "
+            f"{', '.join(exam.needed_events)}.",
         )
 
 
@@ -137,7 +138,7 @@ def _repositories(exam: Examination) -> list[str]:
     return [one for one in names if one not in exam.not_reached][:_LOOKED_AT]
 
 
-def _ours(name: str, ours: Sequence[Hook]) -> Iterator[Finding]:
+def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> Iterator[Finding]:
     """Look at the webhooks of a repository that point here."""
     if len(ours) > 1:
         yield warning(
@@ -152,7 +153,7 @@ def _ours(name: str, ours: Sequence[Hook]) -> Iterator[Finding]:
         remedy = "Check Active in the repository under Settings → Webhooks."
         yield problem(f"{which} is not active: it sends nothing.", remedy)
     yield from _config(which, hook.config)
-    missing = [] if "*" in hook.events else unheard(hook.events)
+    missing = [] if "*" in hook.events else unheard(exam, hook.events)
     if missing:
         yield problem(
             f"{which} does not send: {', '.join(missing)}.",
@@ -174,7 +175,7 @@ def _none(exam: Examination, name: str, hooks: Sequence[Hook]) -> Iterator[Findi
     came = [row for row in exam.records.deliveries if (row["repository"] or "") == name]
     add = (
         f"payload URL {exam.webhook_url}, content type application/json, the integration's "
-        f"secret, and the events {', '.join(EVENTS)}."
+        f"secret, and the events {', '.join(exam.needed_events)}."
     )
     if others:
         yield problem(

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot import storage as store
 from bot.domain import links
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 
 
 @dataclass(frozen=True, slots=True)

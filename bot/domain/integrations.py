@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, refresh
-from bot.domain.repositories import NAME, Scope, allows
+from bot.domain.repositories import Scope, allows
+from bot.github import Credentials
+from bot.github.names import NAME, web_host
 
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
@@ -63,6 +64,11 @@ class Integration:
         """Return the webhook secrets that verify a delivery at `now`, the current one first."""
         previous = [secret for secret, until in self.previous_secrets if now < until]
         return [secret.encode() for secret in (self.webhook_secret, *previous)]
+
+    @property
+    def credentials(self) -> Credentials:
+        """What GitHub is called with on its behalf."""
+        return Credentials(self.id, self.api_url, self.app_id, self.token, self.private_key)
 
     @property
     def scope(self) -> Scope:
@@ -123,26 +129,6 @@ def note_secret(tx: store.Transaction, integration: Integration, position: int, 
 def noise(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return how much of itself the bot shows on pull requests; what is not set has its default."""
     return {name: config.get(name, default) for name, default in NOISE.items()}
-
-
-def web_host(api_url: str) -> str:
-    """Return the web host of the GitHub behind a REST base URL.
-
-    `api.github.com` serves `github.com`, `api.NAME.ghe.com` serves `NAME.ghe.com`, and
-    Enterprise Server serves its API below its own host.
-    """
-    netloc = urlsplit(api_url).netloc.lower()
-    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
-        return netloc.removeprefix("api.")
-    return netloc
-
-
-def not_listed(api_url: str) -> str:
-    """Return why nothing is called at an address that GITHUB_API_URLS does not list."""
-    return (
-        f"nothing is called at {api_url}: GITHUB_API_URLS does not list it; add it there and "
-        "restart, or give the integration another api_url"
-    )
 
 
 def create(

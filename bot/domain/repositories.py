@@ -12,10 +12,6 @@ from typing import Any
 from bot import storage as store
 from bot.domain import refresh
 
-# Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
-NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
-FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a last line feed
-
 
 class NotAllowed(Exception):
     """The integration's allow-list does not let a repository in."""

@@ -11,7 +11,8 @@ from bot import storage as store
 from bot import times
 from bot.domain import installations, repositories
 from bot.domain.repositories import Scope
-from bot.handlers import payloads
+from bot.github import names, payloads
+from bot.github.events import Events
 
 Handler = Callable[..., Awaitable[None]]
 
@@ -124,7 +125,7 @@ class Delivery:
         """
         if not told or self.scope.entries is None:
             return told
-        if payloads.is_address_in(told, repository.full_name):
+        if names.is_address_in(told, repository.full_name):
             return told
         return f"https://{self.host}/{repository.full_name}/{page}"
 
@@ -156,7 +157,7 @@ def repository_told(
     """Return the repository that a payload is about, taken from an address where none is given."""
     if repository is not None:
         return repository
-    place = payloads.place_in(html_url)
+    place = names.place_in(html_url)
     if place is None:
         raise payloads.InvalidPayload("`repository` is missing or cannot be read")
     return payloads.Repository(full_name=place[0])
@@ -174,7 +175,7 @@ def subject_of(data: dict[str, Any]) -> payloads.Repository | None:
     for name in ("pull_request", "issue"):
         thing = data.get(name)
         address = thing.get("html_url") if isinstance(thing, dict) else None
-        place = payloads.place_in(address) if isinstance(address, str) else None
+        place = names.place_in(address) if isinstance(address, str) else None
         if place is not None:
             return payloads.Repository(full_name=place[0])
     return None
@@ -197,11 +198,24 @@ def old_name_in(event: Event) -> str | None:
         return None
 
 
-class Dispatcher:
-    """gidgethub's routers joined; runs what is registered for an event."""
+class Routes(Router):
+    """gidgethub's routers joined, which know by name of event the modules of their handlers."""
 
-    def __init__(self, routers: Sequence[Router]) -> None:
-        self._router = Router(*routers)
+    def __init__(self, *routers: Router) -> None:
+        self.modules: dict[str, set[str]] = {}
+        super().__init__(*routers)
+
+    def add(self, func: Handler, event_type: str, **data_detail: Any) -> None:
+        self.modules.setdefault(event_type, set()).add(func.__module__)
+        super().add(func, event_type, **data_detail)
+
+
+class Dispatcher:
+    """Runs what is registered for an event; `events` says which events are heard, and why."""
+
+    def __init__(self, routes: Router, events: Events) -> None:
+        self._router = routes
+        self.events = events
 
     def handlers(self, event: Event) -> list[Handler]:
         """Return the handlers of an event, ordered by where they are defined."""

@@ -11,9 +11,14 @@ from gidgethub.sansio import Event
 
 from bot.commands import parser
 from bot.domain import commands, installations
-from bot.handlers import issues, payloads
+from bot.github import payloads
+from bot.github.events import ISSUES, Heard
+from bot.handlers import issues
 from bot.handlers.dispatch import Delivery, repository_told
 
+HEARS = Heard(
+    "issue_comment", "commands such as /experiment status", ISSUES, webhook="Issue comments"
+)
 router = Router()
 
 _OURS = "<!-- experiment-bot:"

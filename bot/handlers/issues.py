@@ -9,9 +9,11 @@ from gidgethub.sansio import Event
 
 from bot.domain import items, keys, tracking
 from bot.domain.story import Snapshot
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import ISSUES, Heard
 from bot.handlers.dispatch import Delivery, repository_told
 
+HEARS = Heard("issues", "issues link by a key line or by their title", ISSUES, webhook="Issues")
 router = Router()
 
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}

@@ -17,9 +17,16 @@ from bot.domain import items, keys
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item, Snapshot
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import PULL_REQUESTS, Heard
 from bot.handlers.dispatch import Delivery, repository_told
 
+HEARS = Heard(
+    "pull_request",
+    "pull requests link by the key line in their text",
+    PULL_REQUESTS,
+    webhook="Pull requests",
+)
 router = Router()
 
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}

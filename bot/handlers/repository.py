@@ -8,9 +8,13 @@ from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import items, repositories
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import METADATA, Heard
 from bot.handlers.dispatch import Delivery, old_name_in
 
+HEARS = Heard(
+    "repository", "renames and transfers keep the links", METADATA, webhook="Repositories"
+)
 router = Router()
 
 

@@ -20,11 +20,11 @@ from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS
 from bot.domain import commands, texts
 from bot.domain.actions import COMMANDS as KIND
-from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
-from bot.github import CallFailed, Limited, Refused, Temporary
-from bot.handlers import payloads, pull_request
+from bot.emails import without_emails
+from bot.github import CallFailed, Limited, Refused, Temporary, payloads
+from bot.handlers import pull_request
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job

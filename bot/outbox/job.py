@@ -63,7 +63,7 @@ class Job:
 
         Where GitHub does not say who that is (a pasted installation token), any bot may be.
         """
-        login = await self.services.github.login(self.integration)
+        login = await self.services.github.login(self.integration.credentials)
         if not isinstance(user, dict):
             return False
         if login is None:

@@ -17,7 +17,7 @@ import structlog
 from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, installations, repositories
-from bot.domain.integrations import Integration, not_listed
+from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, Limited, NotListed, Refused, Shut, Temporary
 from bot.github.client import CALL_SECONDS
 from bot.github.limits import MANY_WAITING, Pace, creates_content
@@ -160,7 +160,7 @@ class Outbox:
         """
         now = times.now()
         for api_url in self._services.settings.github_api_urls:
-            store.actions.hasten_kept(tx, not_listed(api_url), now)
+            store.actions.hasten_kept(tx, str(NotListed(api_url)), now)
         for queue in store.actions.leased_queues(tx, now):
             if owner.is_dead(queue["owner"]):
                 for action in store.actions.running_in(tx, queue["queue"]):
@@ -259,14 +259,14 @@ class Outbox:
         """Return what the action runs with; None if it has to wait. Raises CallFailed."""
         integration = await self._services.integration(action["integration_id"], fresh=True)
         if integration is None:
-            raise Refused("the integration was deleted", 404)
+            raise Refused(404, "the integration was deleted")
         if not await self._is_allowed(integration, action):
-            raise Refused("the integration does not allow this repository", 403)
+            raise Refused(403, "the integration does not allow this repository")
         if integration.api_url not in self._services.settings.github_api_urls:
-            raise NotListed(not_listed(integration.api_url), 403)
+            raise NotListed(integration.api_url)
         wait = await self._reason_to_wait(integration, action["installation_id"])
         if wait is not None and action["kind"] == actions.COMMANDS:
-            raise Refused(wait, 403)  # nobody expects it to run days later
+            raise Refused(403, wait)  # nobody expects it to run days later
         if wait is not None:
             await self._services.database.write(lambda tx: self._park(tx, action, wait))
             return None
@@ -304,7 +304,7 @@ class Outbox:
             lambda tx: installations.cannot_act(tx, integration.id, installation_id)
         )
         if state == "removed":
-            raise Refused("the App is no longer installed there: install it again", 404)
+            raise Refused(404, "the App is no longer installed there: install it again")
         return f"installation {installation_id} is suspended" if state else None
 
     async def _client(self, integration: Integration, action: store.Row) -> Client:
@@ -312,13 +312,15 @@ class Outbox:
         github = self._services.github
         installation_id = action["installation_id"]
         if integration.token is None and installation_id is None:
-            installation_id = await github.installation_of(integration, action["repository"])
+            installation_id = await github.installation_of(
+                integration.credentials, action["repository"]
+            )
             await self._services.database.write(
                 lambda tx: installations.observe_repository(
                     tx, integration.id, action["repository_id"], installation_id
                 )
             )
-        return github.client(integration, installation_id)
+        return github.client(integration.credentials, installation_id)
 
     async def _before_write(self, held: _Held, client: Client, method: str, path: str) -> None:
         """Wait for the turn of a write, and make sure that the queue is still ours."""

@@ -381,7 +381,7 @@ OF_TOKENS: dict[str, Trouble] = {
     "no secret": (config_is(secret=None), "webhook", "warning", "no secret", "webhook_secret"),
     "too few events": (
         hook_is(events=["push", "issues"]),
-        *("webhook", "problem", "not send: pull_request, issue_comment", "Select these events"),
+        *("webhook", "problem", "not send: issue_comment, pull_request", "Select these events"),
     ),
     "other secret": (
         answered(401, "Invalid HTTP Response: 401"),
@@ -576,7 +576,7 @@ OF_APPS: dict[str, Trouble] = {
         app_is(permissions={**PERMISSIONS, "checks": "read", "issues": "read"}),
         *("permissions", "problem", "issues: write, checks: write", "accept"),
     ),
-    "lacks events": (app_is(events=["push"]), "events", "problem", "pull_request, issues", "App"),
+    "lacks events": (app_is(events=["push"]), "events", "problem", "issues, pull_request", "App"),
     "lacks checks": (
         app_is(permissions={**PERMISSIONS, "checks": "none"}),
         *("permissions", "problem", ": checks: write.", "Permissions & events"),

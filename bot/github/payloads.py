@@ -6,20 +6,20 @@ is about is there nothing to take in. The shapes are those of
 https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 """
 
-import re
+import json
 import types
 from functools import cache
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta, Struct
 
-from bot.domain.repositories import FULL_NAME
+from bot import jsontext
+from bot.github.names import FULL_NAME, MAX_NUMBER, number_in
 
 # What fits a BIGINT. GitHub's ids and numbers do, with room to spare.
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-Number = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Number = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
 FullName = Annotated[str, Meta(pattern=FULL_NAME)]
 Short = Annotated[str, Meta(max_length=1024)]
 # However many bytes their characters have, these fit PostgreSQL's indexes.
@@ -208,6 +208,10 @@ class Account(Struct):
     login: Login | None = None
 
 
+class App(Struct):
+    slug: Login
+
+
 class InstalledRepository(Struct):
     id: Id
     full_name: FullName
@@ -250,40 +254,13 @@ def read(data: Any, shape: type[E]) -> E:
         return found
 
 
-def place_in(html_url: str | None) -> tuple[str, int] | None:
-    """Return the full name and number that the address of a pull request or issue tells."""
-    try:
-        parts = urlsplit(html_url or "").path.split("/")
-    except ValueError:
-        return None
-    if (
-        len(parts) != 5
-        or parts[3] not in ("pull", "issues")
-        or not re.fullmatch(r"[0-9]{1,10}", parts[4])
-    ):
-        return None
-    try:
-        return (
-            msgspec.convert(f"{parts[1]}/{parts[2]}", FullName),
-            msgspec.convert(int(parts[4]), Number),
-        )
-    except msgspec.ValidationError:
-        return None
+def read_answer(data: Any, shape: type[E]) -> E:
+    """Return an answer of GitHub's API as `shape`, as `read` does.
 
-
-def is_address_in(address: str, full_name: str) -> bool:
-    """Tell whether an address is that of a repository, or of something in it."""
-    try:
-        parts = urlsplit(address).path.lower().split("/")
-    except ValueError:
-        return False
-    return "/".join(parts[1:3]) == full_name.lower()
-
-
-def number_in(html_url: str | None) -> int | None:
-    """Return the number of a pull request or issue that its address tells."""
-    place = place_in(html_url)
-    return place[1] if place else None
+    It may say what no database keeps; deliveries are freed of it at the door.
+    """
+    kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    return read(kept, shape)
 
 
 def _salvaged(value: Any, hint: Any, path: str) -> Any:
