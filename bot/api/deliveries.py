@@ -1,13 +1,13 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
-import zlib
 from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from bot import jsontext, times
 from bot import storage as store
+from bot import times
 from bot.api.models import END, DeliveryId, Time
+from bot.deliveries.records import Stored
 from bot.operations import deliveries
 from bot.storage import DeliveryStatus
 from bot.web.cursors import Page, Paged
@@ -125,11 +125,10 @@ def _delivery(row: store.Delivery) -> dict[str, Any]:
     }
 
 
-def detail(row: store.StoredDelivery) -> DeliveryDetail:
-    """Return a delivery's row with what was sent as the API shows it."""
-    payload = row.payload
+def detail(found: Stored) -> DeliveryDetail:
+    """Return a delivery with what was sent as the API shows it."""
     return DeliveryDetail(
-        **_delivery(row),
-        headers=row.headers,
-        payload=jsontext.parse_delivery(zlib.decompress(payload))[0] if payload else None,
+        **_delivery(found.row),
+        headers=found.row.headers,
+        payload=found.payload(),
     )

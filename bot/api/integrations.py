@@ -10,6 +10,7 @@ from bot.api.models import Id, LongText, Name, Time, text
 from bot.domain.integrations import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
+from bot.github.reach import webhook_url
 from bot.operations import integrations
 from bot.services import Services
 from bot.web.cursors import Page, Paged
@@ -323,7 +324,7 @@ def shown(services: Services, known: integrations.Known) -> Integration:
         is_active=row.is_active,
         created_at=times.render(row.created_at),
         updated_at=times.render(row.updated_at),
-        webhook_url=(f"{services.settings.public_url}{PATH}/{row.id}/webhook/github"),
+        webhook_url=webhook_url(services.settings.public_url, row.id),
         config=Config(
             auth=config.auth,
             webhook_secret=MASK,

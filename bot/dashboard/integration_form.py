@@ -17,9 +17,9 @@ from bot.dashboard.integrations import LABELS, NOISE, ONE, health_of, id_of, ref
 from bot.dashboard.page import Pages, Visit
 from bot.domain.errors import Changed, FieldError, Invalid
 from bot.domain.integrations import version
+from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.operations import integrations
-from bot.setup import manifest
 from bot.web.validation import fit
 
 pages = Pages()
@@ -248,6 +248,6 @@ def _form(
         commands=list(visit.services.shared(commands.registered)),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),
-        is_local=manifest.is_local(public_url),
+        is_local=is_local(public_url),
         public_url=public_url,
     )

@@ -14,9 +14,9 @@ from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Changed, Failed, NotFound
 from bot.domain.integrations import version
+from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.operations import integrations
-from bot.setup import manifest
 from bot.web.problems import Problem
 
 pages = Pages()
@@ -149,7 +149,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
         hide=concealing.text,
         events=visit.services.shared(dispatcher).events.needed,
         noise={name: dict(options) for name, options in NOISE.items()},
-        is_local=manifest.is_local(public_url),
+        is_local=is_local(public_url),
         public_url=public_url,
     )
 

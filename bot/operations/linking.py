@@ -4,14 +4,12 @@ import uuid
 from collections.abc import Sequence
 
 from bot import storage as store
-from bot import times
-from bot.domain import installations, integrations, items, repositories
+from bot.domain import installations, integrations, linking, repositories
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.domain.integrations import Integration
-from bot.domain.story import Decision, Item
+from bot.domain.story import Item
 from bot.github import CallFailed, NotListed, Refused, payloads
-from bot.handlers import pull_request
 from bot.operations import experiments
 from bot.services import Services
 
@@ -37,16 +35,18 @@ async def link(
     def job(tx: store.Transaction) -> store.LinkedItem:
         if not store.experiments.exists(tx, key):
             raise NotFound("experiment")
-        if fetched is not None:
-            item = _take_in(tx, integration, repository, number, fetched)
-        else:
-            item = _known(tx, integration, repository, number)
-        _decide(tx, actor, item, "link", key, integration.id)
+        item = linking.pull_request(tx, integration.scope, repository, number, fetched)
+        linking.link(tx, item, key, _hand(actor, integration.id))
         row = store.links.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return row
 
-    linked = await services.database.write(job)
+    try:
+        linked = await services.database.write(job)
+    except repositories.NotAllowed:
+        raise not_allowed() from None
+    except payloads.InvalidPayload:
+        raise Conflict("unreadable") from None
     log_change(actor, "linked", experiment=key, repository=linked.repository, number=linked.number)
     return linked
 
@@ -75,10 +75,11 @@ async def unlink(services: Services, actor: Actor, key: str, full_name: str, num
 
     def job(tx: store.Transaction) -> None:
         row = store.facts.item_by_name(tx, full_name, "pull_request", number)
-        if row is None or store.links.item_of_experiment(tx, key, "pull_request", row.id) is None:
-            raise NotFound("link between this experiment and this pull request")
-        item = Item(row.id, row.repository_id, "pull_request", number)
-        _decide(tx, actor, item, "unlink", key, row.integration_id)
+        if row is not None:
+            item = Item(row.id, row.repository_id, "pull_request", number)
+            if linking.unlink(tx, item, key, _hand(actor, row.integration_id)):
+                return
+        raise NotFound("link between this experiment and this pull request")
 
     await services.database.write(job)
     log_change(actor, "unlinked", experiment=key, repository=full_name, number=number)
@@ -156,37 +157,5 @@ async def _fetch(
     return fetched
 
 
-def _take_in(
-    tx: store.Transaction, integration: Integration, repository: str, number: int, fetched: object
-) -> Item:
-    try:
-        return pull_request.take_in_fetched(tx, integration, repository, number, fetched)
-    except repositories.NotAllowed:
-        raise not_allowed() from None
-    except payloads.InvalidPayload:
-        raise Conflict("unreadable") from None
-
-
-def _known(tx: store.Transaction, integration: Integration, repository: str, number: int) -> Item:
-    found = store.facts.repositories_by_name(tx, integration.host, repository)[0]
-    row = store.facts.find_item(tx, found.id, "pull_request", number)
-    assert row is not None
-    return Item(row.id, found.id, "pull_request", number)
-
-
-def _decide(
-    tx: store.Transaction, actor: Actor, item: Item, verb: str, key: str, integration_id: str
-) -> None:
-    linked = store.links.item_of_experiment(tx, key, "pull_request", item.id)
-    if verb == "link" and linked is not None and linked.linked_by in items.BY_HAND:
-        return
-    decision = Decision(
-        guid=f"api:{uuid.uuid4()}",
-        verb=verb,
-        key=key,
-        made_by="api",
-        actor=actor.name,
-        integration_id=integration_id,
-        made_at=times.now(),
-    )
-    items.decide(tx, item, decision)
+def _hand(actor: Actor, integration_id: str) -> linking.Hand:
+    return linking.Hand(f"api:{uuid.uuid4()}", "api", actor.name, integration_id)

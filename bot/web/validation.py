@@ -73,6 +73,11 @@ def words(error: FieldError) -> str:
     return _WORDS[error.code].format(limit=error.limit)
 
 
+def sentence(invalid: Invalid) -> str:
+    """Return all that is said of the fields."""
+    return "; ".join(f"{one.field}: {words(one)}" for one in invalid.errors)
+
+
 def fit(value: Any, shape: type[S]) -> S:
     """Return `value` as `shape`; raises Invalid, which names the field."""
     try:
