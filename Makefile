@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
 EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
 
-.PHONY: run demo test lint format screenshots examples bench lock clean help
+.PHONY: run demo test quick check golden lint format screenshots examples bench lock clean help
 
 run: $(VENV)/.run-installed  ## serves the bot
 	@exec $(BIN)/python app.py serve
@@ -17,6 +17,17 @@ demo: $(VENV)/.run-installed  ## plays a week of deliveries on a throw-away data
 
 test: $(VENV)/.test-installed  ## runs every test; PYTEST_ARGS="tests/server/test_demo.py" some of them
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+
+# What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
+quick: $(VENV)/.test-installed  ## runs, in a minute, the tests that need no PostgreSQL, browser or patience
+	@$(BIN)/python -m pytest -m quick --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+
+check: format lint quick  ## brings the style about, then checks style, types and the quick tests
+
+# What GitHub shows of the bot, written anew: look at what has changed before it is committed.
+golden: $(VENV)/.test-installed  ## writes anew what tests expect GitHub to show, for review
+	@rm -rf tests/golden
+	@$(BIN)/python -m pytest -m "golden and not postgresql" --renew-golden $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed  ## checks the style and the types
 	$(BIN)/python -m ruff format --check .

@@ -1,5 +1,7 @@
 """The resources of the API, in the order in which its description lists them."""
 
+import functools
+
 from aiohttp import web
 
 from bot.api import (
@@ -35,5 +37,5 @@ def routes(settings: Settings) -> list[web.RouteDef]:
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     return [
         *(route for one in RESOURCES for route in one.operations.routes()),
-        *service.routes(openapi.describe(operations, settings)),
+        *service.routes(functools.partial(openapi.describe, operations, settings)),
     ]

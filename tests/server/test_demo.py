@@ -266,6 +266,9 @@ def test_an_error_during_the_play_is_said_and_ends_it(tmp_path: Path) -> None:
 from bot.cli import main
 from bot.demo import play
 from bot.demo.week import PLATFORM, Create, Status
+from tests.kit.marks import slow
+
+pytestmark = slow
 
 play.payloads.encode = lambda payload: b"no JSON"
 main(["demo"])

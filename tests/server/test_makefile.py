@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.marks import slow
 from tests.kit.processes import ROOT
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+pytestmark = [slow, pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")]
 
 # A Python whose `-m venv` makes something like an environment at once. It does what is asked for
 # with the files beside it: `without-pip` leaves pip out and fails as Debian's does, `no-network`
