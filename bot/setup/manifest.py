@@ -11,17 +11,24 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
+import bot
 from bot.github.events import Events
 from bot.github.names import web_origin
 from bot.settings import Settings
 
 MAX_NAME = 34  # GitHub takes no longer name of an App
-FILE = Path(__file__).parents[2] / "app.yml"
+
+
+def path() -> Path:
+    """Return where `app.yml` is: inside the package once it is installed, else beside it."""
+    package = Path(bot.__file__).parent
+    inside = package / "app.yml"
+    return inside if inside.exists() else package.parent / "app.yml"
 
 
 def read() -> dict[str, Any]:
     """Return `app.yml` as it stands."""
-    manifest: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
+    manifest: dict[str, Any] = yaml.safe_load(path().read_text("utf-8"))
     return manifest
 
 

@@ -179,7 +179,7 @@ async def test_a_revoked_token_ends_its_session_and_its_registrations(
 @one_engine
 async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
     _, completed, _ = await begun(bot)
-    template = yaml.safe_load(manifest.FILE.read_text())
+    template = yaml.safe_load(manifest.path().read_text())
     assert completed == {
         **template,
         "name": "experiment-bot-bot-example",
@@ -200,7 +200,7 @@ async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
 async def test_who_is_a_member_is_only_asked_where_members_may_sign_in(settings: Settings) -> None:
     bot = await start(dataclasses.replace(settings, sign_in_organizations=("acme",)))
     _, completed, _ = await begun(bot)
-    template = yaml.safe_load(manifest.FILE.read_text())
+    template = yaml.safe_load(manifest.path().read_text())
     permissions = {**template["default_permissions"], "members": "read"}
     assert completed["default_permissions"] == permissions
     await bot.close()
@@ -531,7 +531,7 @@ def test_app_yml_asks_for_the_least_and_says_why() -> None:
         "deployments": "read",
     }
     assert len(template["name"]) <= manifest.MAX_NAME
-    lines = manifest.FILE.read_text().splitlines()
+    lines = manifest.path().read_text().splitlines()
     wanted = [f"{name}: {level}" for name, level in template["default_permissions"].items()]
     wanted += [f"- {event}" for event in template["default_events"]]
     for asked in wanted:

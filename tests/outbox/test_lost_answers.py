@@ -7,7 +7,7 @@ what was there before, is written, once, and nothing is written that is not owed
 import pytest
 
 from tests.github import secondary_limit
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 from tests.outbox.lost import (
     COMMENTS,
@@ -100,6 +100,7 @@ async def test_a_label_that_went_again(scene: Scene, kind: str) -> None:
 @sqlite_only
 @pytest.mark.parametrize("what", ["comment", "check", "label"])
 @pytest.mark.parametrize("again", ["by itself", "retried", "replaced"])
+@slow
 async def test_what_was_given_up_after_three_days(scene: Scene, again: str, what: str) -> None:
     """The outcome is unknown still, however the next attempt comes about."""
     await scene.bot.experiment(KEY)

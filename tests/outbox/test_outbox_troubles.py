@@ -10,7 +10,7 @@ from bot import times
 from bot.github.limits import Pace
 from tests.github import Fault, primary_limit, secondary_limit, secondary_limit_bare
 from tests.kit import outbound
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 from tests.kit.running import eventually
 from tests.outbox.stories import COMMENTS, KEY, LINE
@@ -183,6 +183,7 @@ async def test_a_suspended_installation_is_not_called(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
+@slow
 async def test_ten_thousand_pending_comments_collapse(scene: Scene) -> None:
     for position in range(50):
         await scene.bot.experiment(f"experiment-{position}")
