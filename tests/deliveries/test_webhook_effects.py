@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from bot.demo import payloads
-from tests.deliveries.effects import DUPLICATE, numbers
-from tests.deliveries.storing import GUID, stored
+from tests.deliveries.storing import DUPLICATE, GUID, numbers, stored
 from tests.kit.deliveries import PROCESSED, REPO, pull_request
 from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot

@@ -12,8 +12,7 @@ from bot import storage as store
 from bot import worker
 from bot.deliveries.life import MAX_ATTEMPTS
 from bot.settings import Settings
-from tests.deliveries.effects import DUPLICATE, numbers
-from tests.deliveries.storing import GUID, stored
+from tests.deliveries.storing import DUPLICATE, GUID, numbers, stored
 from tests.kit.breakage import Breakage
 from tests.kit.clock import Clock
 from tests.kit.deliveries import PROCESSED, assert_problem, pull_request
