@@ -13,7 +13,7 @@ from pathlib import Path
 from prometheus_client.multiprocess import mark_process_dead
 
 import bot
-from bot import server
+from bot import listening
 from bot.log import logger
 from bot.settings import Settings
 
@@ -30,8 +30,8 @@ async def run(
     The first of them runs the worker as well.
     """
     # Bound, but not listening: holds the address against other programs and takes no connection.
-    server.listening_socket(settings.host, settings.port).close()  # another of us, too
-    holder = server.listening_socket(settings.host, settings.port, reuse_port=True)
+    listening.bound_socket(settings.host, settings.port).close()  # another of us, too
+    holder = listening.bound_socket(settings.host, settings.port, reuse_port=True)
     on_start()
     metrics = tempfile.mkdtemp(prefix="experiment-bot-metrics-")
     stopping = asyncio.Event()

@@ -12,6 +12,7 @@ from bot import storage as store
 from bot.domain.actions import CHECK as KIND
 from bot.domain.actions import CHECK_NAME as NAME
 from bot.domain.verdicts import Verdict, verdict_of
+from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
 from bot.outbox.job import Job
 
@@ -128,25 +129,28 @@ async def set_check_run(
         ],
     }
     if run_id is None:
-        answer = await job.client.post(
+        answer = await job.client.create(
+            CheckRun,
             "/repos/{+repository}/check-runs",
             {"repository": job.repository},
-            data={**content, "head_sha": sha},
+            {**content, "head_sha": sha},
         )
     else:
-        answer = await job.client.patch(
+        answer = await job.client.update(
+            CheckRun,
             "/repos/{+repository}/check-runs/{run}",
             {"repository": job.repository, "run": str(run_id)},
-            data=content,
+            content,
         )
-    return int(answer["id"])
+    return answer.id
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:
     """Return the check run that an earlier attempt has made, the newest if there are several."""
-    answer = await job.client.getitem(
+    answer = await job.client.fetch(
+        CheckRuns,
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
         {"repository": job.repository, "sha": sha, "name": NAME},
     )
-    found = [one["id"] for one in answer["check_runs"] if one.get("external_id") == marker]
+    found = [one.id for one in answer.check_runs if one.external_id == marker]
     return max(found, default=None)

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 from bot import storage as store
-from bot import worker
-from bot.deliveries.life import MAX_ATTEMPTS
+from bot.deliveries.life import retry_due
+from bot.deliveries.records import MAX_ATTEMPTS
 from bot.settings import Settings
 from tests.deliveries.storing import DUPLICATE, GUID, numbers, stored
 from tests.kit.breakage import Breakage
@@ -36,10 +36,10 @@ async def test_handler_failure_and_retry(bot: Bot, clock: Clock, breakage: Break
     assert "the gears are stuck" in shown["last_error"]
 
     breakage.is_mended = True
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert await numbers(bot) == []
     clock.ahead += 60
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert await numbers(bot) == [7]
     (delivery,) = await stored(bot, integration)
     assert (delivery["status"], delivery["attempts"], delivery["error"]) == ("processed", 2, None)
@@ -58,13 +58,13 @@ async def test_gives_up_in_the_end(bot: Bot, clock: Clock, breakage: Breakage) -
             clock.ahead += step
             waited += step
             assert waited < 4 * 3600
-            await worker.retry_due(bot.services)
+            await retry_due(bot.services)
         waits.append(waited)
         (delivery,) = await stored(bot, integration)
         assert delivery["status"] == ("failed" if attempts == MAX_ATTEMPTS else "retrying")
     assert waits[0] < 60 < waits[4] < waits[-1]
     clock.ahead += 30 * 24 * 3600
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert (await stored(bot, integration))[0]["attempts"] == MAX_ATTEMPTS
 
 
@@ -80,7 +80,7 @@ async def test_redelivery_of_what_failed(
         assert (answer.status, answer.body) == (202, WILL_BE_RETRIED)
     for _ in range(MAX_ATTEMPTS if in_the_end else 0):
         clock.ahead += 4 * 3600
-        await worker.retry_due(bot.services)
+        await retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert delivery["status"] == ("failed" if in_the_end else "retrying")
 
@@ -91,7 +91,7 @@ async def test_redelivery_of_what_failed(
     answer = await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
     assert (answer.status, answer.body) == (200, DUPLICATE)
     clock.ahead += 4 * 3600
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     (delivery,) = await stored(bot, integration)
     assert (delivery["status"], delivery["error"]) == ("processed", None)
 

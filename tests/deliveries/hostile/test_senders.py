@@ -3,7 +3,9 @@
 import asyncio
 import copy
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -288,3 +290,26 @@ async def test_long_commits(door: Door, place: str, text: str) -> None:
     answer = await door.signed("push", payloads.encode(payload))
     assert (answer.status, answer.body) == (200, {"processed": True})
     assert time.perf_counter() - started < 2.0
+
+
+async def test_the_log_tells_each_delivery_by_itself(
+    door: Door, log_lines: Callable[[], list[dict[str, Any]]]
+) -> None:
+    """A line for each, also where several come over one connection, and none with the payload."""
+    body = payloads.encode(pull_request())
+    good = door.head(body, X_GitHub_Event="pull_request", X_GitHub_Delivery="1", X_Request_ID="a")
+    refused = door.head(b"{}", X_Hub_Signature_256=sign(b"[]"), X_Request_ID="b")
+    unread = door.head(b"no", X_GitHub_Event="push", X_GitHub_Delivery="3", X_Request_ID="c")
+    async with door.connection() as connection:
+        await connection.send(good + body + refused + b"{}" + unread + b"no")
+        assert [(await connection.answer()).status for _ in range(3)] == [200, 401, 400]
+    names = ("request", "status", "outcome", "reason", "delivery", "github_event", "bytes")
+    lines = [line for line in log_lines() if line["message"] == "delivery"]
+    assert {line["integration"] for line in lines} == {door.integration}
+    assert [tuple(line.get(name) for name in names) for line in lines] == [
+        ("a", 200, "processed", None, "1", "pull_request", len(body)),
+        ("b", 401, "refused", "invalid signature", None, None, None),
+        ("c", 400, "refused", "invalid JSON", "3", "push", 2),
+    ]
+    assert (lines[0]["action"], lines[0]["repository"]) == ("opened", "acme/shop")
+    assert "experiment_key" not in str(log_lines())

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from bot import times, worker
+from bot import times
 from bot.deliveries.admission import Names
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from tests.domain.allow_list.world import SHOP, VAULT, World, both_credentials, pull, renamed, repo
 from tests.github import Fault
@@ -83,7 +84,7 @@ async def test_github_cannot_be_asked(world: World, fault: Fault) -> None:
     world.github.heal()
     world.bot.services._shared.pop(Names)  # some time later
     world.clock.ahead += 600
-    await worker.retry_due(world.bot.services)
+    await retry_due(world.bot.services)
     states = [(one["status"], one["error"]) for one in await world.bot.walk(listed)]
     assert states == [("ignored", "repository not allowed"), ("processed", None)]
     assert ("acme/shop", 9) in await world.places()
