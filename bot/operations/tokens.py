@@ -1,9 +1,8 @@
 """API tokens: made, and revoked."""
 
-import uuid
-
 from bot import storage as store
 from bot import times
+from bot.domain import tokens
 from bot.domain.actors import ROLES, Actor
 from bot.domain.errors import FieldError, Invalid, NotFound
 from bot.log import logger
@@ -20,10 +19,7 @@ async def create(services: Services, actor: Actor, name: str, role: str) -> str:
         errors.append(FieldError("role", "not_one_of", ", ".join(ROLES)))
     if errors:
         raise Invalid(errors)
-    secret, token_id = store.new_token(), str(uuid.uuid4())
-    await services.database.write(
-        lambda tx: store.tokens.add(tx, token_id, name, role, store.hash_token(secret), times.now())
-    )
+    token_id, secret = await services.database.write(lambda tx: tokens.issue(tx, name, role))
     logger.info("token created", actor=actor.name, token=token_id, role=role)
     return secret
 
