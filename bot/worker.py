@@ -17,7 +17,7 @@ from bot.domain.repositories import NotAllowed
 from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatcher
 from bot.log import logger
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.services import Services
 
 _PAUSE = 1.0  # seconds between looks for work

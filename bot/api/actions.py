@@ -1,12 +1,12 @@
 """What the bot owes GitHub: pending, running, done and failed actions."""
 
-from typing import Any, cast
+from typing import Any
 
 from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations, log_change
-from bot.domain import actions
+from bot.domain import retries
 from bot.emails import without_emails
 from bot.web.problems import Problem, not_found
 
@@ -76,7 +76,7 @@ async def try_again(call: Call, action_id: str) -> models.Action:
             return None
         if action.status in ("running", "done"):
             raise Problem(409, "not waiting", f"The action is {action.status}.")
-        if not actions.retry(tx, action):
+        if not retries.retry(tx, action):
             raise Problem(409, "superseded", "A newer action that is pending does the same.")
         return store.actions.find(tx, action_id)
 
@@ -91,7 +91,7 @@ def shown(row: store.ListedAction) -> models.Action:
     """Return an action's row as the API shows it."""
     return models.Action(
         id=row.id,
-        kind=cast(models.ActionKind, row.kind),
+        kind=row.kind,
         integration_id=row.integration_id,
         repository=row.repository,
         number=row.number,

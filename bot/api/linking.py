@@ -11,7 +11,7 @@ from bot import times
 from bot.api import models
 from bot.api.links import EXPERIMENT, linked_pull_request
 from bot.api.routing import Call, Operations, log_change
-from bot.domain import actions, installations, items, repositories
+from bot.domain import installations, items, repositories, tracking
 from bot.domain.integrations import Integration
 from bot.domain.story import Decision, Item
 from bot.github import CallFailed, NotListed, Refused, payloads
@@ -140,7 +140,7 @@ async def create_issue(call: Call) -> Any:
         row = store.integrations.find(tx, integration.id)
         if row is None:
             raise invalid([("integration_id", "is no integration's id")])
-        return actions.owe_issue(tx, row, repository_id, request, idempotency_key)
+        return tracking.enqueue_issue(tx, row, repository_id, request, idempotency_key)
 
     try:
         action_id = await call.services.database.write(job)

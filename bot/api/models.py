@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
 from bot.github.names import FULL_NAME
+from bot.outbox.registry import runners
 from bot.storage.rows import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
 from bot.storage.rows import ExperimentStatus as Status
 
@@ -52,19 +53,11 @@ WebAddress = Annotated[
         description="An http or https address.",
     ),
 ]
-ActionKind = Literal[
-    "status_comment",
-    "check",
-    "merge_group_check",
-    "label",
-    "tracking_issue",
-    "commands",
-    "refresh",
-    "pull_request_commits",
-]
 if TYPE_CHECKING:
+    ActionKind = str
     ActivityType = str
 else:
+    ActionKind = Literal[tuple(runners())]
     ActivityType = Literal[tuple(activity.TYPES)]
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import extensions, times
 from bot import storage as store
-from bot.domain import actions, experiments, items, keys, suggestions, texts
+from bot.domain import experiments, items, keys, suggestions, texts, tracking
 from bot.domain.story import Decision, Item
 from bot.services import Services
 from bot.settings import SettingsError
@@ -137,7 +137,9 @@ class Run:
             "actor": self.actor,
             "command_id": self.id,
         }
-        self.action_id = actions.owe_issue(self.tx, integration, self.item.repository_id, request)
+        self.action_id = tracking.enqueue_issue(
+            self.tx, integration, self.item.repository_id, request
+        )
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""

@@ -1,6 +1,7 @@
 """`/outbox`: what the bot owes GitHub, what keeps it, and trying again."""
 
 import re
+from operator import itemgetter
 from typing import Any, get_args
 
 from aiohttp import web
@@ -11,22 +12,13 @@ from bot.api import models
 from bot.api.routing import Call, cursor_of, position_of, validate
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
+from bot.domain.actions import KINDS, title_of
 from bot.web.problems import Problem
 
 pages = Pages()
 AT_ONCE = 200  # actions that one press of the button looks at
 _ON_PAGE = 50
 _LIST = "outbox"
-KINDS = {
-    "status_comment": "Status comment",
-    "check": "Check",
-    "merge_group_check": "Check of a merge group",
-    "label": "Label",
-    "tracking_issue": "Tracking issue",
-    "commands": "Answer to commands",
-    "refresh": "Look over all pull requests",
-    "pull_request_commits": "Commits of a pull request",
-}
 _STATUSES = {
     store.actions.OWED: "Not done yet",
     **{name: name.capitalize() for name in get_args(store.ActionStatus)},
@@ -79,7 +71,7 @@ async def retry(visit: Visit) -> web.StreamResponse:
         if problem.status != 409:
             raise
         return await _page(visit, problem)
-    return visit.to("/outbox", f"{KINDS[action.kind]}: it is tried again now.")
+    return visit.to("/outbox", f"{title_of(action.kind)}: it is tried again now.")
 
 
 def _trying(action_id: str) -> Any:
@@ -119,7 +111,7 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
         chosen=status,
         kind=kind or "",
         statuses=list(_STATUSES.items()),
-        kinds=list(KINDS.items()),
+        kinds=sorted(((one.name, one.title) for one in KINDS.values()), key=itemgetter(1)),
         any_failed=any_failed,
         is_filtered=bool(kind) or status != store.actions.OWED,
         is_first=before is None,
@@ -148,7 +140,7 @@ def _shown(
         url = (row.result or {}).get("html_url") or _address(tx, row)
     return {
         "id": row.id,
-        "kind": KINDS[row.kind],
+        "kind": title_of(row.kind),
         "status": row.status,
         "attempts": row.attempts,
         "created_at": row.created_at,

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity
+from bot.domain import activity, posts
 
 _SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
@@ -24,7 +24,7 @@ def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.E
         return None
     store.links.set_resolved(tx, row.key, resolved=True)
     _tell(tx, row, "experiment.created", f"Created experiment {row.name}", actor)
-    actions.refresh_experiment(tx, row.key)
+    posts.refresh_experiment(tx, row.key)
     return row
 
 
@@ -51,7 +51,7 @@ def change(
         summary = f"Status of {row.name}: {old.status} → {row.status}"
         _tell(tx, row, "experiment.status_changed", summary, actor)
     if changed.keys() & _SHOWN:
-        actions.refresh_experiment(tx, key)
+        posts.refresh_experiment(tx, key)
     return row
 
 
@@ -60,7 +60,7 @@ def delete(tx: store.Transaction, key: str) -> bool:
     if not store.experiments.remove(tx, key):
         return False
     store.links.set_resolved(tx, key, resolved=False)
-    actions.refresh_experiment(tx, key)
+    posts.refresh_experiment(tx, key)
     return True
 
 

@@ -1,16 +1,18 @@
 """Tracking issues: what they say, and how one that was created is recognised and linked, once."""
 
 import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, commands, items, keys
+from bot.domain import actions, activity, commands, items, keys
 from bot.domain.story import Decision
 from bot.storage import Snapshot
 
+ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0)
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
 
 
@@ -52,6 +54,27 @@ class Created:
     @property
     def result(self) -> dict[str, Any]:
         return {"number": self.number, "html_url": self.html_url}
+
+
+def enqueue_issue(
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository_id: int,
+    request: Mapping[str, Any],
+    idempotency_key: str | None = None,
+) -> str:
+    """Create an issue in a repository; return the action's id, which the issue will carry."""
+    action_id = str(uuid.uuid4())
+    return actions.enqueue(
+        tx,
+        ISSUE,
+        integration,
+        store.facts.get_repository(tx, repository_id),
+        ordering_key=action_id,
+        request=request,
+        idempotency_key=idempotency_key,
+        action_id=action_id,
+    )
 
 
 def marker(action_id: str) -> str:

@@ -19,7 +19,6 @@ from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
 from bot.domain import commands, texts
-from bot.domain.actions import COMMANDS as KIND
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
 from bot.emails import without_emails
@@ -28,8 +27,7 @@ from bot.handlers import pull_request
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _COMMENT = "/repos/{+repository}/issues/comments/{comment}"
 _COMMENTS = "/repos/{+repository}/issues/{number}/comments"
@@ -59,6 +57,7 @@ class _Author:
         return LEVELS.index(self.permission or "none") >= WRITE or self.is_public is False
 
 
+@carries_out(commands.ANSWER)
 async def run(job: Job) -> dict[str, Any]:
     row_id = job.request["comment_row"]
     comment = await job.read(lambda tx: store.commands.comment(tx, row_id))

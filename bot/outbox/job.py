@@ -1,6 +1,5 @@
 """What an action is given to run with."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -10,7 +9,6 @@ from bot.github import Client, Refused
 from bot.services import Services
 
 T = TypeVar("T")
-Runner = Callable[["Job"], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from playwright.async_api import Page, expect
 from bot import worker
 from bot.dashboard import live, sessions
 from bot.demo import payloads
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.kit.browsing import Browser
 from tests.kit.chromium import Visitor, deliver_pull, step

@@ -13,7 +13,7 @@ import pytest
 from bot import times, worker
 from bot.deliveries.admission import Names
 from bot.demo import payloads
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.github import Fault, GitHub, rsa_key
 from tests.kit import outbound
