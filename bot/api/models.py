@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bot.domain import activity
+from bot import extensions
+from bot.domain import actions, activity
 from bot.domain.keys import KEY_PATTERN
 from bot.github.names import FULL_NAME
-from bot.outbox.registry import runners
 from bot.storage.rows import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
 from bot.storage.rows import ExperimentStatus as Status
 
@@ -53,12 +53,17 @@ WebAddress = Annotated[
         description="An http or https address.",
     ),
 ]
+# Kinds of action and types of the feed are declared where they are used: here all are known.
+for _package in ("bot.commands", "bot.handlers", "bot.outbox"):
+    extensions.modules_of(_package)
 if TYPE_CHECKING:
     ActionKind = str
     ActivityType = str
 else:
-    ActionKind = Literal[tuple(runners())]
-    ActivityType = Literal[tuple(activity.TYPES)]
+    ActionKind = Literal[tuple(sorted(actions.KINDS))]
+    ActivityType = Literal[
+        tuple(sorted(activity.TYPES, key=lambda name: (activity.TYPES[name].rank, name)))
+    ]
 
 
 class Page(Struct, Generic[T]):

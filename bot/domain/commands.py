@@ -16,6 +16,8 @@ from bot.domain.story import Item
 from bot.storage import Kind
 
 ANSWER = actions.Kind("commands", title="Answer to commands", priority=0, prompt=True)
+EXECUTED = activity.Type("command.executed", 9, "/", "Ran {line} in #{number}")
+REFUSED = activity.Type("command.refused", 9, "/", "Refused {line} in #{number}")
 MAX_COMMANDS = 10  # of one comment
 MAX_A_MINUTE = 20  # commands of one person in one repository
 _MINUTE = 60 * times.SECOND
@@ -120,7 +122,7 @@ def executed(
         finished_at=None if is_waiting else times.now(),
     )
     if not is_waiting:
-        _tell(tx, row, "command.executed", about)
+        _tell(tx, row, EXECUTED, about)
 
 
 def refuse(
@@ -143,7 +145,7 @@ def refuse(
         result=reason,
         finished_at=times.now(),
     )
-    _tell(tx, row, "command.refused", ())
+    _tell(tx, row, REFUSED, ())
 
 
 def action_ended(
@@ -160,7 +162,7 @@ def action_ended(
         refuse(tx, row, f"GitHub refused: {error}", allowed=True, status="failed")
     if error is None:
         store.commands.change(tx, row.id, status="done", result=result, finished_at=times.now())
-        _tell(tx, row, "command.executed", asked["experiment_keys"])
+        _tell(tx, row, EXECUTED, asked["experiment_keys"])
     if row.status == "waiting":
         _go_on(tx, row.comment_row)
 
@@ -208,19 +210,20 @@ def _enqueue(
         )
 
 
-def _tell(tx: store.Transaction, row: store.Command, type_: str, about: Sequence[str]) -> None:
+def _tell(
+    tx: store.Transaction, row: store.Command, type_: activity.Type, about: Sequence[str]
+) -> None:
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
     comment = store.commands.comment(tx, row.comment_row)
     item = store.facts.find_item(tx, comment.repository_id, comment.kind, comment.number)
     keys = list(about) or _named(tx, row.invocation) or _linked(tx, item)
-    verb = "Ran" if type_ == "command.executed" else "Refused"
     news = [
         activity.News(
             type=type_,
             experiment_key=key,
             occurred_at=times.now(),
             actor=comment.author,
-            summary=f"{verb} {row.invocation.line} in #{comment.number}",
+            summary=type_.says(line=row.invocation.line, number=comment.number),
             html_url=comment.html_url,
             repository_id=comment.repository_id,
             item_id=item.id if item else None,

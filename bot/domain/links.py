@@ -8,6 +8,7 @@ from bot.domain import actions, activity, branches
 from bot.domain.story import Item, Link
 from bot.storage import Snapshot
 
+PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")
 COMMITS = actions.Kind("pull_request_commits", title="Commits of a pull request", priority=3)
 
 
@@ -307,11 +308,11 @@ def first_push_changed(tx: store.Transaction, commits: Sequence[store.Commit]) -
 def _news(commit: store.Commit, key: str) -> activity.News:
     title = commit.message.split("\n", 1)[0]
     return activity.News(
-        type="commit.pushed",
+        type=PUSHED,
         experiment_key=key,
         occurred_at=commit.pushed_at,
         actor=commit.actor,
-        summary=f"Pushed {commit.sha[:7]}: {title or '(no message)'}",
+        summary=PUSHED.says(sha=commit.sha[:7], title=title or "(no message)"),
         html_url=commit.html_url,
         repository_id=commit.repository_id,
         commit_id=commit.id,

@@ -13,6 +13,7 @@ from bot.domain.story import Decision
 from bot.storage import Snapshot
 
 ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0)
+CREATED = activity.Type("issue.created", 2, "+", "Created tracking issue #{number}: {title}")
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
 
 
@@ -127,11 +128,11 @@ def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Cr
         )
         items.decide(tx, item, decision)
         news = activity.News(
-            type="issue.created",
+            type=CREATED,
             experiment_key=key,
             occurred_at=issue.created_at,
             actor=request["actor"],
-            summary=f"Created tracking issue #{issue.number}: {issue.title}",
+            summary=CREATED.says(number=issue.number, title=issue.title),
             html_url=issue.html_url,
             repository_id=repository_id,
             item_id=item.id,
