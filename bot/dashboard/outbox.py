@@ -1,6 +1,5 @@
 """`/outbox`: what the bot owes GitHub, what keeps it, and trying again."""
 
-import re
 from operator import itemgetter
 from typing import Any, get_args
 
@@ -24,8 +23,6 @@ _STATUSES = {
     **{name: name.capitalize() for name in get_args(store.ActionStatus)},
     "all": "All",
 }
-# How a refusal by GitHub ends in what to do about it (bot/github).
-_REMEDY = re.compile(r"(.*) \(((?:the credential |it does not exist|it is gone).*)\)", re.S)
 
 
 @pages.get("/outbox")
@@ -127,7 +124,7 @@ def _shown(
     if integration_id not in known:
         known[integration_id] = store.integrations.find(tx, integration_id)
     integration = known[integration_id]
-    reason, remedy = _reason(row.last_error)
+    reason = row.reason or row.last_error
     title: str | None
     url: str | None
     if row.item_id:
@@ -146,8 +143,8 @@ def _shown(
         "created_at": row.created_at,
         "next_attempt_at": row.next_attempt_at,
         "finished_at": row.finished_at,
-        "reason": reason,
-        "remedy": remedy,
+        "reason": concealing.text(reason) if reason else None,
+        "remedy": concealing.text(row.remedy) if row.remedy else None,
         "title": title,
         "where": f"{row.repository}#{row.number}" if row.number else row.repository,
         "url": url,
@@ -162,12 +159,3 @@ def _address(tx: store.Transaction, row: store.ListedAction) -> str | None:
     repository = store.facts.get_repository(tx, row.repository_id)
     address = f"https://{repository.host}/{repository.full_name}"
     return f"{address}/issues/{row.number}" if row.number else address
-
-
-def _reason(error: str | None) -> tuple[str | None, str | None]:
-    """Return why an action is not done, and what to do about it if GitHub refused."""
-    if error is None:
-        return None, None
-    error = concealing.text(error)
-    found = _REMEDY.fullmatch(error)
-    return (found[1], found[2]) if found else (error, None)

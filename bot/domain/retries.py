@@ -54,11 +54,11 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
     """What a deleted integration still owed will not be done."""
     now = times.now()
     for action in store.actions.open_of_integration(tx, integration_id):
+        store.actions.set_error(tx, action.id, "the integration was deleted")
         store.actions.change(
             tx,
             action.id,
             status="failed",
-            last_error="the integration was deleted",
             next_attempt_at=None,
             finished_at=now,
         )

@@ -138,13 +138,13 @@ def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Cr
             item_id=item.id,
         )
         activity.record(tx, [news])
+    store.actions.set_error(tx, action_id, None)
     store.actions.change(
         tx,
         action_id,
         number=issue.number,
         status="done",
         result=issue.result,
-        last_error=None,
         next_attempt_at=None,
         finished_at=times.now(),
     )

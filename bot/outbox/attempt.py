@@ -176,7 +176,7 @@ def _keep(
         if decision.is_told:
             number = f"#{action.number}" if action.number else ""
             message = f"{where}{number}: {decision.error}"
-            store.integrations.set_last_error(tx, action.integration_id, message)
+            store.integrations.set_last_error(tx, action.integration_id, message, about=where)
     actions.wake_order(tx, action.lane, attempt.now)
 
 
@@ -184,7 +184,7 @@ def _settle(
     tx: store.Transaction, action: store.Action, decision: Decision, result: Mapping[str, Any]
 ) -> None:
     error = decision.error
-    store.actions.change(tx, action.id, last_error=error)
+    store.actions.set_error(tx, action.id, error, decision.reason, decision.remedy)
     if not decision.counts:
         store.actions.change(tx, action.id, attempts=action.attempts)
     if decision.status == "pending":

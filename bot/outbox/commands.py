@@ -215,9 +215,10 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
     except Refused as error:
         if error.lags and job.is_news:
             raise
-        message = f"{_asking(job)}: {error}"
+        about = _asking(job)
+        message = f"{about}: {error}"
         await job.write(
-            lambda tx: store.integrations.set_last_error(tx, job.integration.id, message)
+            lambda tx: store.integrations.set_last_error(tx, job.integration.id, message, about)
         )
         raise Refusal(_MAY_NOT_ASK) from None
     await job.write(
