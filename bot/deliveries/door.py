@@ -10,22 +10,21 @@ import hmac
 import re
 import time
 import urllib.parse
-from collections.abc import Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import structlog
 from aiohttp import web
 from gidgethub.sansio import Event
 from isal import isal_zlib
+from structlog.contextvars import bind_contextvars
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.deliveries import admission
-from bot.deliveries.life import Arrival, Outcome, Waiting, id_of, keep_failed, keep_ignored, take_in
-from bot.domain.integrations import Integration, note_secret
-from bot.domain.repositories import NotAllowed
-from bot.github.payloads import InvalidPayload
+from bot.deliveries import life
+from bot.deliveries.records import Arriving, id_of
+from bot.domain.integrations import Integration
+from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
 from bot.handlers.dispatch import subject_of
 from bot.log import logger
@@ -33,10 +32,9 @@ from bot.services import REQUEST_ID, SERVICES, Services
 from bot.web import problems
 from bot.web.problems import Problem
 
-PATH = "/api/v1/integrations/{integration_id}/webhook/github"
+PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 BODY_SECONDS = 15.0  # GitHub itself gives up after ten
-_LARGE = 64 * 1024  # bytes from which a body is parsed, and handled, off the event loop
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
@@ -55,42 +53,52 @@ _KEPT_HEADERS = (
 )
 
 
-@dataclass(slots=True)
-class _Body:
-    raw: bytes
-    macs: list["hmac.HMAC"]
+def routes() -> list[web.RouteDef]:
+    return [web.post(PATH, receive, expect_handler=expect)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A body that has been verified: through whom it came, by which of their secrets, and when."""
+
+    integration: Integration
+    signed_by: int
+    body: bytes
+    received_at: int
 
 
 async def receive(request: web.Request) -> web.Response:
     """Answer one delivery."""
     services = request.config_dict[SERVICES]
     started = time.perf_counter()
-    line: dict[str, Any] = {
-        "request": request[REQUEST_ID],
-        "integration": request.match_info["integration_id"],
-    }
+    bind_contextvars(request=request[REQUEST_ID], integration=request.match_info["integration_id"])
+    event = "other"
     try:
-        outcome = await _receive(request, services, line)
-        status, answer = outcome.status, outcome.answer
-        line["outcome"] = outcome.name
-        response = web.Response(status=status, body=jsontext.render(answer), content_type=_JSON)
+        delivery = await _read(request, services, await _verified(request, services))
+        if delivery.handlers:
+            event = delivery.event.event
+        outcome = await life.ingest(services, delivery)
+        told = {"outcome": outcome.name}
+        response = web.Response(
+            status=202 if outcome.status == "retrying" else 200,
+            body=jsontext.render(outcome.answer),
+            content_type=_JSON,
+        )
     except store.StorageUnavailable as error:
-        line.update(outcome="unavailable", reason=str(error))
+        told = {"outcome": "unavailable", "reason": str(error)}
         response = _unavailable().response()
     except Problem as problem:
-        line.update(outcome="refused", reason=problem.error)
+        told = {"outcome": "refused", "reason": problem.error}
         response = problem.response()
     seconds = time.perf_counter() - started
-    event = line.get("github_event", "")
-    known = event if line.get("handled") else "other"
-    services.metrics.deliveries.labels(known, line["outcome"]).inc()
+    services.metrics.deliveries.labels(event, told["outcome"]).inc()
     services.metrics.delivery_seconds.observe(seconds)
-    line.pop("handled", None)
-    logger.info("delivery", status=response.status, ms=round(seconds * 1000, 2), **line)
+    logger.info("delivery", status=response.status, ms=round(seconds * 1000, 2), **told)
     return response
 
 
-async def _receive(request: web.Request, services: Services, line: dict[str, Any]) -> Outcome:
+async def _verified(request: web.Request, services: Services) -> _Signed:
+    """Return the body of a request that an integration's secret has signed; raises Problem."""
     received_at = times.now()
     integration_id = request.match_info["integration_id"].lower()
     integration = (
@@ -100,14 +108,13 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
         raise Problem(404, "not found", "No integration has this id; check the payload URL.")
     signature = _signature(request)
     _check_headers_of_body(request)
-    body = await _read(request, integration.secrets_at(received_at))
-    signed_by = _signed_by(body.macs, signature)
+    body, macs = await _body(request, integration.secrets_at(received_at))
+    signed_by = _signed_by(macs, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
         integration = await services.integration(integration_id, fresh=True)
         if integration is not None:
-            macs = _macs(integration.secrets_at(received_at), body.raw)
-            signed_by = _signed_by(macs, signature)
+            signed_by = _signed_by(_macs(integration.secrets_at(received_at), body), signature)
         if integration is None or signed_by is None:
             raise Problem(
                 401,
@@ -117,71 +124,35 @@ async def _receive(request: web.Request, services: Services, line: dict[str, Any
             )
     if not integration.is_active:
         raise Problem(403, "integration inactive", "Set is_active to true to take deliveries.")
-    event_name, guid = _identity(request)
-    # Whatever is logged on behalf of this delivery from here on carries its id.
-    structlog.contextvars.bind_contextvars(delivery=guid)
-    line["github_event"] = event_name
-    is_form = request.content_type == _FORM
-    line["bytes"] = len(body.raw)
-    if len(body.raw) > _LARGE:
-        data, packed = await asyncio.to_thread(_open, body.raw, is_form)
+    return _Signed(integration, signed_by, body, received_at)
+
+
+async def _read(request: web.Request, services: Services, signed: _Signed) -> Arriving:
+    """Return what a verified body delivers; raises Problem."""
+    name, guid = _identity(request)
+    size, is_form = len(signed.body), request.content_type == _FORM
+    # Whatever is logged on behalf of this delivery from here on tells which it is.
+    bind_contextvars(delivery=guid, github_event=name, bytes=size)
+    if size > life.LARGE:
+        data, packed = await asyncio.to_thread(_open, signed.body, is_form)
     else:
-        data, packed = _open(body.raw, is_form)
-    about = subject_of(data)
-    return await _deliver(
-        services,
-        integration,
-        Arrival(
-            integration_seq=integration.seq,
-            scope=integration.scope,
-            event=Event(data, event=event_name, delivery_id=guid),
-            repository=about.full_name if about else None,
-            received_at=received_at,
-            headers={
-                name: _clean(request.headers[name])
-                for name in _KEPT_HEADERS
-                if name in request.headers
-            },
-            payload=packed,
-        ),
-        signed_by,
-        line,
+        data, packed = _open(signed.body, is_form)
+    event, about = Event(data, event=name, delivery_id=guid), subject_of(data)
+    delivery = Arriving(
+        integration=signed.integration,
+        signed_by=signed.signed_by,
+        event=event,
+        handlers=services.shared(dispatcher).handlers(event),
+        repository=about.full_name if about else None,
+        received_at=signed.received_at,
+        headers={
+            name: _clean(request.headers[name]) for name in _KEPT_HEADERS if name in request.headers
+        },
+        payload=packed,
+        size=size,
     )
-
-
-async def _deliver(
-    services: Services,
-    integration: Integration,
-    arrival: Arrival,
-    signed_by: int,
-    line: dict[str, Any],
-) -> Outcome:
-    """Store a delivery and run its handlers in one transaction."""
-    dispatch = services.shared(dispatcher)
-    handlers = dispatch.handlers(arrival.event)
-    line.update(action=arrival.action, repository=arrival.repository, handled=bool(handlers))
-
-    def job(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> Outcome:
-        note_secret(tx, integration, signed_by, arrival.received_at)
-        return take_in(tx, dispatch, handlers, arrival, confirmed)
-
-    try:
-        return await admission.write(
-            services,
-            integration,
-            job,
-            heavy=line["bytes"] > _LARGE,
-        )
-    except store.StorageUnavailable:
-        raise
-    except (NotAllowed, InvalidPayload) as error:
-        why = error
-        return await services.database.write(lambda tx: keep_ignored(tx, arrival, why))
-    except Exception as error:
-        if not isinstance(error, Waiting):
-            logger.exception("a handler failed")
-        failure = error
-        return await services.database.write(lambda tx: keep_failed(tx, arrival, failure))
+    bind_contextvars(action=delivery.action, repository=delivery.repository)
+    return delivery
 
 
 def _signature(request: web.Request) -> str:
@@ -221,7 +192,7 @@ def _refuse_size() -> NoReturn:
     raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
 
 
-async def _read(request: web.Request, secrets: Sequence[bytes]) -> _Body:
+async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, list["hmac.HMAC"]]:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
     if "Expect" in request.headers:
         await problems.expect(request)
@@ -230,7 +201,7 @@ async def _read(request: web.Request, secrets: Sequence[bytes]) -> _Body:
         raw = await content.read()
         if len(raw) > MAX_BODY:
             _refuse_size()
-        return _Body(raw, _macs(secrets, raw))
+        return raw, _macs(secrets, raw)
     macs = _macs(secrets, b"")
     chunks: list[bytes] = []
     size = 0
@@ -252,7 +223,7 @@ async def _read(request: web.Request, secrets: Sequence[bytes]) -> _Body:
         ) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Problem(400, "broken body", "The body ended before its announced length.") from None
-    return _Body(b"".join(chunks), macs)
+    return b"".join(chunks), macs
 
 
 def _macs(secrets: Sequence[bytes], raw: bytes) -> list["hmac.HMAC"]:

@@ -1,275 +1,144 @@
-"""A delivery's life after the door: taken in once, retried if a handler failed, replayed if asked.
+"""A delivery's life after the door: ingested once, retried if a handler failed, replayed if asked.
 
-Everything here runs inside a transaction; the delivery's row and its effects commit together.
+It goes the same way each time: its handlers run in the transaction that stores what becomes of it,
+so the delivery and its effects commit together. If a handler fails, what all of them have done is
+undone, and why is stored instead.
 """
 
-import random
-import re
-import zlib
-from collections.abc import Sequence, Set
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Set
 
-from gidgethub.sansio import Event
+import structlog
 
-from bot import jsontext, times
 from bot import storage as store
-from bot.domain.repositories import NotAllowed, Scope, Unconfirmed
-from bot.emails import without_emails
+from bot import times
+from bot.deliveries import admission
+from bot.deliveries.admission import Waiting
+from bot.deliveries.records import (
+    DUPLICATE,
+    NO_HANDLER,
+    NOT_ALLOWED,
+    PROCESSED,
+    Arriving,
+    Delivery,
+    Outcome,
+    Stored,
+    outcome_of,
+)
+from bot.domain.integrations import note_secret
+from bot.domain.repositories import NotAllowed, Unconfirmed
 from bot.github.payloads import InvalidPayload
-from bot.handlers.dispatch import Delivery, Dispatcher, Handler
+from bot.handlers import dispatch, dispatcher
+from bot.log import logger
+from bot.services import Services
 
-MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
-_FIRST_WAIT = 30 * times.SECOND
-_LONGEST_WAIT = 7_200 * times.SECOND
-_LONGEST_ACTION = 100  # characters that a list shows
-_GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-_ID = re.compile(r"[ -~]{1,128}")
-
-
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """A verified delivery. `payload` is its JSON text, zlib-compressed."""
-
-    integration_seq: int
-    scope: Scope
-    event: Event
-    repository: str | None
-    received_at: int
-    headers: dict[str, str]
-    payload: bytes
-
-    @property
-    def integration_id(self) -> str:
-        return self.scope.integration_id
-
-    @property
-    def guid(self) -> str:
-        return self.event.delivery_id
-
-    @property
-    def action(self) -> str | None:
-        action = self.event.data.get("action")
-        return action[:_LONGEST_ACTION] if isinstance(action, str) else None
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a delivery, and what GitHub is told."""
-
-    name: str
-    status: int
-    answer: dict[str, Any]
-
-
-PROCESSED = Outcome("processed", 200, {"processed": True})
-DUPLICATE = Outcome("duplicate", 200, {"processed": True, "duplicate": True})
-NO_HANDLER = Outcome("ignored", 200, {"processed": False, "reason": "no handler"})
-NOT_ALLOWED = Outcome("not allowed", 200, {"processed": False, "reason": "repository not allowed"})
-RETRYING = Outcome("failed", 202, {"processed": False, "reason": "will be retried"})
+LARGE = 64 * 1024  # bytes from which a delivery is read, and handled, off the event loop
+_AT_ONCE = 50  # deliveries that are retried between other work
+Find = Callable[[store.Transaction], Delivery | None]
 
 
 class PayloadGone(Exception):
     """The payload of a delivery is no longer stored."""
 
 
-class Waiting(Exception):
-    """Only GitHub can tell whether a delivery is allowed, and it cannot be asked now."""
+async def ingest(services: Services, delivery: Arriving) -> Outcome:
+    """Take in a delivery that has just come, once; it and its effects are committed then."""
+    integration = delivery.integration
 
-    def __init__(self) -> None:
-        super().__init__("waiting for GitHub")
+    def arriving(tx: store.Transaction) -> Delivery:
+        note_secret(tx, integration, delivery.signed_by, delivery.received_at)
+        return delivery
 
-
-def id_of(text: str) -> str | None:
-    """Return a delivery's id as it is kept, None if it cannot be one.
-
-    GitHub sends GUIDs, in which case does not matter; emulators send anything.
-    """
-    if _GUID.fullmatch(text):
-        return text.lower()
-    return text if _ID.fullmatch(text) else None
-
-
-def take_in(
-    tx: store.Transaction,
-    dispatcher: Dispatcher,
-    handlers: Sequence[Handler],
-    arrival: Arrival,
-    confirmed: Set[tuple[str, int]],
-) -> Outcome:
-    """Store a delivery and run its handlers, unless it was taken in before.
-
-    One that was stored but never took effect (no handler then, a repository that was not allowed
-    then, a handler that failed) gets its chance when GitHub sends it again. Raises what the
-    handlers raise, and Unconfirmed if GitHub has to be asked first.
-    """
-    delivery = Delivery.of(tx, arrival.scope, arrival.event, arrival.received_at, confirmed)
-    try:
-        delivery.admit(arrival.event)
-    except NotAllowed as refusal:
-        return keep_ignored(tx, arrival, refusal)
-    except Unconfirmed:
-        if not handlers:  # not worth a question
-            return keep_ignored(tx, arrival, NotAllowed())
-        raise
-    outcome = PROCESSED if handlers else NO_HANDLER
-    status = "processed" if outcome is PROCESSED else "ignored"
-    if not store.deliveries.add(tx, _columns(arrival, status, None)):
-        row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
-        assert row is not None
-        if row.status == "processed" or outcome is NO_HANDLER:
-            return DUPLICATE
-        _settle(tx, row, "processed", None)
-        store.deliveries.change(tx, row.seq, payload=arrival.payload)
-    dispatcher.run(handlers, arrival.event, delivery)
+    outcome = await _take_through(services, integration.id, arriving, heavy=delivery.size > LARGE)
+    assert outcome is not None  # what arrives is there
     return outcome
 
 
-def keep_ignored(
-    tx: store.Transaction, arrival: Arrival, why: NotAllowed | InvalidPayload
-) -> Outcome:
-    """Store a delivery that is not taken in, and why.
+async def retry_due(services: Services) -> None:
+    """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
+    now = times.now()
+    rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _AT_ONCE))
+    for row in rows:
+        integration_id, guid = row.integration_id, row.guid
+        with structlog.contextvars.bound_contextvars(integration=integration_id, delivery=guid):
+            await _retry(services, integration_id, guid, now)
 
-    Of a repository that is not allowed, only the fact is kept, not the payload.
+
+async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
+    def due(tx: store.Transaction) -> Delivery | None:
+        found = Stored.find(tx, integration_id, guid)
+        at = found.row.next_attempt_at if found else None
+        return found if at is not None and at <= now else None  # another worker may be first
+
+    outcome = await _take_through(services, integration_id, due)
+    if outcome is not None:
+        logger.info("delivery retried", outcome=outcome.name)
+
+
+async def replay(services: Services, integration_id: str, guid: str) -> Outcome | None:
+    """Run the handlers of a stored delivery again; None if there is none. Raises PayloadGone.
+
+    If they had succeeded before, nothing changes.
     """
-    outcome = NOT_ALLOWED if isinstance(why, NotAllowed) else _unusable(why)
-    columns = _columns(arrival, "ignored", _reason_of(why))
-    if isinstance(why, NotAllowed):
-        columns["payload"] = None
-    if not store.deliveries.add(tx, columns):
-        row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
-        assert row is not None
-        if row.status == "processed":
-            return DUPLICATE
-        _ignore(tx, row, why)
-    return outcome
 
+    def stored(tx: store.Transaction) -> Stored | None:
+        return Stored.find(tx, integration_id, guid)
 
-def keep_failed(tx: store.Transaction, arrival: Arrival, failure: Exception) -> Outcome:
-    """Store a delivery whose handlers failed, or that has to wait, to be tried again."""
-    error = describe(failure)
-    store.deliveries.add(tx, _columns(arrival, "retrying", error))
-    row = store.deliveries.find(tx, arrival.integration_seq, arrival.guid)
-    assert row is not None
-    if row.status == "processed":
-        return DUPLICATE
-    _schedule(tx, row, 1, error)
-    store.deliveries.change(tx, row.seq, payload=arrival.payload)
-    if not isinstance(failure, Waiting):
-        store.integrations.set_last_error(tx, arrival.integration_id, error)
-    return RETRYING
-
-
-def run_again(
-    tx: store.Transaction,
-    dispatcher: Dispatcher,
-    scope: Scope,
-    row: store.StoredDelivery,
-    confirmed: Set[tuple[str, int]],
-) -> None:
-    """Run the handlers of a stored delivery; raises what they raise, or PayloadGone.
-
-    If the handlers had succeeded before, nothing changes. Raises NotAllowed or Unconfirmed as when
-    it came.
-    """
-    if row.payload is None:
+    found = await services.database.read(stored)
+    if found is not None and found.row.payload is None:
         raise PayloadGone
-    data, _ = jsontext.parse_delivery(zlib.decompress(row.payload))
-    event = Event(data, event=row.event, delivery_id=row.guid)
-    handlers = dispatcher.handlers(event)
-    delivery = Delivery.of(tx, scope, event, row.received_at, confirmed)
-    delivery.admit(event)
-    dispatcher.run(handlers, event, delivery)
-    if row.status != "processed":
-        _settle(tx, row, "processed" if handlers else "ignored", None)
-        store.integrations.set_last_error(tx, scope.integration_id, None)
+    return await _take_through(services, integration_id, stored)
 
 
-def fail_again(
-    tx: store.Transaction, integration_id: str, row: store.StoredDelivery, failure: Exception
-) -> None:
-    """Note that another attempt failed: wait longer, or give up after MAX_ATTEMPTS.
+async def _take_through(
+    services: Services, integration_id: str, find: Find, *, heavy: bool = False
+) -> Outcome | None:
+    """Let the delivery that `find` returns take effect, or store why it cannot.
 
-    A delivery that had taken effect before stays processed; one that turns out not to be allowed,
-    or to hold nothing to take in, is not tried again.
+    None if there is none, or none any more. Raises StorageUnavailable.
     """
-    if row.status == "processed":
-        return
-    if isinstance(failure, NotAllowed | InvalidPayload):
-        _ignore(tx, row, failure)
-        return
-    _schedule(tx, row, row.attempts + 1, describe(failure))
-    if not isinstance(failure, Waiting):
-        store.integrations.set_last_error(tx, integration_id, describe(failure))
+    known = services.shared(dispatcher)
+
+    def attempt(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> Outcome | None:
+        delivery = find(tx)
+        return _attempt(tx, known, delivery, confirmed) if delivery is not None else None
+
+    try:
+        return await admission.write(services, integration_id, attempt, heavy=heavy)
+    except store.StorageUnavailable:
+        raise
+    except Exception as failure:
+        if not isinstance(failure, Waiting | NotAllowed | InvalidPayload):
+            logger.exception("a handler failed")
+        outcome = outcome_of(failure)
+
+    def keep(tx: store.Transaction) -> Outcome | None:
+        delivery = find(tx)
+        return delivery.keep(tx, outcome) if delivery is not None else None
+
+    return await services.database.write(keep)
 
 
-def describe(failure: Exception) -> str:
-    """Return a failure as one line for people."""
-    if isinstance(failure, Waiting):
-        return str(failure)
-    if isinstance(failure, NotAllowed | InvalidPayload):
-        return _reason_of(failure)
-    return without_emails(f"{type(failure).__name__}: {failure}"[:500])
+def _attempt(
+    tx: store.Transaction,
+    dispatcher: dispatch.Dispatcher,
+    delivery: Delivery,
+    confirmed: Set[tuple[str, int]],
+) -> Outcome:
+    """Run the handlers of a delivery, unless it is not allowed or had been taken in before.
 
-
-def _unusable(why: InvalidPayload) -> Outcome:
-    answer = {"processed": False, "reason": "nothing to take in", "detail": f"{why}."}
-    return Outcome("ignored", 200, answer)
-
-
-def _reason_of(why: NotAllowed | InvalidPayload) -> str:
-    return "repository not allowed" if isinstance(why, NotAllowed) else f"{why}"[:500]
-
-
-def _ignore(
-    tx: store.Transaction, row: store.StoredDelivery, why: NotAllowed | InvalidPayload
-) -> None:
-    _settle(tx, row, "ignored", _reason_of(why))
-    if isinstance(why, NotAllowed):
-        store.deliveries.change(tx, row.seq, payload=None)
-
-
-def _columns(arrival: Arrival, status: str, error: str | None) -> dict[str, Any]:
-    return {
-        "integration_seq": arrival.integration_seq,
-        "guid": arrival.guid,
-        "event": arrival.event.event,
-        "action": arrival.action,
-        "repository": arrival.repository,
-        "status": status,
-        "received_at": arrival.received_at,
-        "processed_at": times.now() if status == "processed" else None,
-        "attempts": 1,
-        "next_attempt_at": None,
-        "error": error,
-        "headers": arrival.headers,
-        "payload": arrival.payload,
-    }
-
-
-def _settle(
-    tx: store.Transaction, row: store.StoredDelivery, status: str, error: str | None
-) -> None:
-    store.deliveries.change(
-        tx,
-        row.seq,
-        status=status,
-        processed_at=times.now() if status == "processed" else None,
-        attempts=row.attempts + 1,
-        next_attempt_at=None,
-        error=error,
-    )
-
-
-def _schedule(tx: store.Transaction, row: store.StoredDelivery, attempts: int, error: str) -> None:
-    wait = min(_FIRST_WAIT * 2 ** (attempts - 1), _LONGEST_WAIT)
-    gives_up = attempts >= MAX_ATTEMPTS
-    store.deliveries.change(
-        tx,
-        row.seq,
-        status="failed" if gives_up else "retrying",
-        processed_at=None,
-        attempts=attempts,
-        next_attempt_at=None if gives_up else times.now() + round(wait * random.uniform(0.8, 1.2)),  # noqa: S311 - jitter
-        error=error,
-    )
+    Raises what the handlers raise, and Unconfirmed if GitHub has to be asked first.
+    """
+    event, handlers = delivery.open(dispatcher)
+    told = dispatch.Delivery.of(tx, delivery.scope, event, delivery.received_at, confirmed)
+    try:
+        told.admit(event)
+    except NotAllowed:
+        return delivery.keep(tx, NOT_ALLOWED)
+    except Unconfirmed:
+        if handlers:
+            raise
+        return delivery.keep(tx, NOT_ALLOWED)  # not worth a question
+    kept = delivery.keep(tx, PROCESSED if handlers else NO_HANDLER)
+    if kept is not DUPLICATE:
+        dispatcher.run(handlers, event, told)
+    return kept

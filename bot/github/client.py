@@ -81,6 +81,18 @@ class Client(GitHubAPI):
         async for item in self.getiter(url, url_vars):
             yield _read(item, shape)
 
+    async def create(
+        self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]
+    ) -> E:
+        """Return the answer to a POST as a type; raises as `fetch` does."""
+        return _read(await self.post(url, url_vars, data=data), shape)
+
+    async def update(
+        self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]
+    ) -> E:
+        """Return the answer to a PATCH as a type; raises as `fetch` does."""
+        return _read(await self.patch(url, url_vars, data=data), shape)
+
     async def getiter(
         self,
         url: str,

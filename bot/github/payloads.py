@@ -93,7 +93,7 @@ class Issue(Struct):
     html_url: str | None = None
     state: Literal["open", "closed"] | None = None
     user: User | None = None
-    labels: list[Label] | None = None
+    labels: list[Label | str] | None = None
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
@@ -103,6 +103,19 @@ class Issue(Struct):
         self.number = self.number or number_in(self.html_url) or 0
         if not self.number:
             raise ValueError("Object missing required field `number`")
+
+    @property
+    def label_names(self) -> list[str] | None:
+        if self.labels is None:
+            return None
+        return [one if isinstance(one, str) else one.name for one in self.labels]
+
+
+class CreatedIssue(Issue, kw_only=True):
+    """GitHub's answer to the creation of an issue."""
+
+    title: str
+    html_url: str
 
 
 class PullRequestEvent(Struct):
@@ -212,6 +225,27 @@ class App(Struct):
     slug: Login
 
 
+class MayDo(Struct):
+    """What somebody may do in a repository. `permission` knows no triage and maintain, `role_name`
+    may be one of the organisation's own."""
+
+    role_name: str | None = None
+    permission: str | None = None
+
+
+class PullRequestCommit(Struct):
+    sha: Sha
+
+
+class CheckRun(Struct):
+    id: Id
+    external_id: str | None = None
+
+
+class CheckRuns(Struct):
+    check_runs: list[CheckRun]
+
+
 class InstalledRepository(Struct):
     id: Id
     full_name: FullName
@@ -259,7 +293,10 @@ def read_answer(data: Any, shape: type[E]) -> E:
 
     It may say what no database keeps; deliveries are freed of it at the door.
     """
-    kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    try:
+        kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    except jsontext.InvalidJSON:
+        raise _unreadable("") from None
     return read(kept, shape)
 
 

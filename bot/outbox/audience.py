@@ -12,6 +12,7 @@ from bot import times
 from bot.commands.registry import LEVELS
 from bot.domain import repositories
 from bot.github import Refused
+from bot.github.payloads import MayDo
 from bot.outbox.job import Job
 from bot.services import Services
 
@@ -77,13 +78,12 @@ async def permission_of(job: Job, login: str) -> str:
     """
     path = "/repos/{+repository}/collaborators/{login}/permission"
     try:
-        found = await job.client.getitem(path, {"repository": job.repository, "login": login})
+        found = await job.client.fetch(MayDo, path, {"repository": job.repository, "login": login})
     except Refused as error:
         if error.status == 404 and not job.is_news:
             return "none"
         raise
-    # `permission` knows no triage and maintain, `role_name` may be one of the organisation's own.
-    for name in ("role_name", "permission"):
-        if found.get(name) in LEVELS:
-            return str(found[name])
+    for level in (found.role_name, found.permission):
+        if level is not None and level in LEVELS:
+            return level
     return "none"

@@ -11,6 +11,7 @@ from typing import Any
 from bot import storage as store
 from bot.domain import posts
 from bot.domain.verdicts import Verdict, verdict_of
+from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
 from bot.outbox.job import Job
 from bot.outbox.registry import carries_out
@@ -127,25 +128,28 @@ async def set_check_run(
         ],
     }
     if run_id is None:
-        answer = await job.client.post(
+        answer = await job.client.create(
+            CheckRun,
             "/repos/{+repository}/check-runs",
             {"repository": job.repository},
-            data={**content, "head_sha": sha},
+            {**content, "head_sha": sha},
         )
     else:
-        answer = await job.client.patch(
+        answer = await job.client.update(
+            CheckRun,
             "/repos/{+repository}/check-runs/{run}",
             {"repository": job.repository, "run": str(run_id)},
-            data=content,
+            content,
         )
-    return int(answer["id"])
+    return answer.id
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:
     """Return the check run that an earlier attempt has made, the newest if there are several."""
-    answer = await job.client.getitem(
+    answer = await job.client.fetch(
+        CheckRuns,
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
         {"repository": job.repository, "sha": sha, "name": posts.CHECK_NAME},
     )
-    found = [one["id"] for one in answer["check_runs"] if one.get("external_id") == marker]
+    found = [one.id for one in answer.check_runs if one.external_id == marker]
     return max(found, default=None)

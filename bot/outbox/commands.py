@@ -18,12 +18,11 @@ from typing import Any
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
-from bot.domain import commands, texts
+from bot.domain import commands, snapshots, texts
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
 from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
-from bot.handlers import pull_request
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
@@ -86,7 +85,7 @@ async def run(job: Job) -> dict[str, Any]:
 async def _is_ours(job: Job, comment: store.CommandComment) -> bool:
     """Tell whether the bot's own account wrote the comment, as far as GitHub says who that is."""
     try:
-        return await job.is_own({"login": comment.author})
+        return await job.is_own(payloads.User(login=comment.author))
     except Refused:
         return False  # what the bot writes is told by its markers too
 
@@ -99,19 +98,18 @@ async def _reason_not_to(job: Job, comment: store.CommandComment) -> str | None:
     found = await _fetch(job, comment)
     if found is None:
         return _DELETED
-    author = found.get("user")
-    is_same = isinstance(author, dict) and author.get("login") == comment.author
-    lines = [one.line for one in parser.parse(found.get("body"))]
+    is_same = found.user is not None and found.user.login == comment.author
+    lines = [one.line for one in parser.parse(found.body)]
     if is_same and lines[: len(rows)] == [row.invocation.line for row in rows]:
         return None
     return _EDITED
 
 
-async def _fetch(job: Job, comment: store.CommandComment) -> Any | None:
+async def _fetch(job: Job, comment: store.CommandComment) -> payloads.Comment | None:
     """Return a comment as GitHub has it; None if it was deleted."""
     variables = {"repository": job.repository, "comment": str(comment.comment_id)}
     try:
-        return await job.client.getitem(_COMMENT, variables)
+        return await job.client.fetch(payloads.Comment, _COMMENT, variables)
     except Refused as error:
         if error.status not in (404, 410) or (error.lags and job.is_news):
             raise
@@ -232,8 +230,10 @@ def _asking(job: Job) -> str:
 
 
 async def _ask_whether_public(job: Job) -> bool:
-    found = await job.client.getitem("/repos/{+repository}", {"repository": job.repository})
-    return found.get("private") is not True
+    found = await job.client.fetch(
+        payloads.Repository, "/repos/{+repository}", {"repository": job.repository}
+    )
+    return found.private is not True
 
 
 def _not_allowed(login: str, permission: str, command: Command, needed: str) -> str:
@@ -260,8 +260,8 @@ async def _item(job: Job, comment: store.CommandComment) -> Item:
     )
     try:
         return await job.write(
-            lambda tx: pull_request.take_in_fetched(
-                tx, job.integration, job.repository, comment.number, fetched
+            lambda tx: snapshots.observe_answer(
+                tx, job.integration.scope, job.repository, comment.number, fetched
             )
         )
     except (payloads.InvalidPayload, NotAllowed):
@@ -331,12 +331,13 @@ async def _reply(
     marker = f"<!-- experiment-bot:reply {comment.comment_id} -->"
     reply_id = await _find(job, marker) if job.may_be_done else None
     if reply_id is None:
-        answer = await job.client.post(
+        answer = await job.client.create(
+            payloads.Comment,
             _COMMENTS,
             {"repository": job.repository, "number": str(job.number)},
-            data={"body": f"{text}\n\n{marker}\n"},
+            {"body": f"{text}\n\n{marker}\n"},
         )
-        reply_id = int(answer["id"])
+        reply_id = answer.id
     await job.write(lambda tx: store.commands.change_comment(tx, comment.id, reply_id=reply_id))
     return reply_id
 
@@ -359,9 +360,10 @@ async def _take_back(job: Job, comment: store.CommandComment) -> dict[str, Any]:
 async def _find(job: Job, marker: str) -> int | None:
     """Return the reply that an earlier attempt has made."""
     variables = {"repository": job.repository, "number": str(job.number)}
-    async for comment in job.client.getiter(f"{_COMMENTS}?per_page=100", variables):
-        if marker in (comment.get("body") or "") and await job.is_own(comment.get("user")):
-            return int(comment["id"])
+    comments = job.client.fetch_all(payloads.Comment, f"{_COMMENTS}?per_page=100", variables)
+    async for comment in comments:
+        if marker in (comment.body or "") and await job.is_own(comment.user):
+            return comment.id
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import branches, links
-from bot.github import Temporary
+from bot.github.payloads import PullRequestCommit
 from bot.outbox.job import Job
 from bot.outbox.registry import carries_out
 
@@ -35,12 +35,8 @@ async def run(job: Job) -> dict[str, Any]:
     if not unclear:
         return {"asked": 0}
     variables = {"repository": job.repository, "number": str(job.number)}
-    listed = set()
-    try:
-        async for commit in job.client.getiter(_COMMITS, variables):
-            listed.add(commit["sha"])
-    except (KeyError, TypeError):
-        raise Temporary("GitHub's answer does not list commits") from None
+    commits = job.client.fetch_all(PullRequestCommit, _COMMITS, variables)
+    listed = {commit.sha async for commit in commits}
     look = job.request.get("look", 1)
 
     def answered(tx: store.Transaction) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 from bot import storage as store
 from bot.domain import posts, suggestions, texts
 from bot.github import Refused
+from bot.github.payloads import Comment
 from bot.outbox import audience
 from bot.outbox.job import Job
 from bot.outbox.registry import carries_out
@@ -57,23 +58,25 @@ async def run(job: Job) -> dict[str, Any]:
     answer = await _write(job, post.marker, comment_id, body, makes=makes)
     if answer is None:
         return {"changed": False}
-    comment_id = int(answer["id"])
+    comment_id = answer.id
     await job.done(
         "comment",
         integration_id=job.integration.id,
         comment_id=comment_id,
         comment_digest=digest,
     )
-    return {"comment_id": comment_id, "html_url": answer.get("html_url"), "changed": True}
+    return {"comment_id": comment_id, "html_url": answer.html_url, "changed": True}
 
 
-async def _write(job: Job, marker: str, comment_id: int | None, body: str, *, makes: bool) -> Any:
+async def _write(
+    job: Job, marker: str, comment_id: int | None, body: str, *, makes: bool
+) -> Comment | None:
     """Edit the comment that is there, else make one; None if it is deleted and none is made."""
     if comment_id is not None:
         await job.begin("comment", comment_id=comment_id)
         variables = {"repository": job.repository, "comment": str(comment_id)}
         try:
-            return await job.client.patch(_COMMENT, variables, data={"body": body})
+            return await job.client.update(Comment, _COMMENT, variables, {"body": body})
         except Refused as error:
             if error.status in (404, 410):
                 if not makes and job.is_news:
@@ -90,17 +93,14 @@ async def _write(job: Job, marker: str, comment_id: int | None, body: str, *, ma
                 raise
     # From here on it is found by its marker alone.
     await job.begin("comment", comment_id=None)
-    return await job.client.post(
-        _COMMENTS,
-        {"repository": job.repository, "number": str(job.number)},
-        data={"body": body},
-    )
+    variables = {"repository": job.repository, "number": str(job.number)}
+    return await job.client.create(Comment, _COMMENTS, variables, {"body": body})
 
 
 async def _is_ours(job: Job, variables: dict[str, str]) -> bool:
     """Tell whether the comment was written under this credential, which alone may edit it."""
-    comment = await job.client.getitem(_COMMENT, variables)
-    return await job.is_own(comment.get("user"))
+    comment = await job.client.fetch(Comment, _COMMENT, variables)
+    return await job.is_own(comment.user)
 
 
 def _marker(marker: str) -> str:
@@ -110,10 +110,9 @@ def _marker(marker: str) -> str:
 async def _find(job: Job, marker: str) -> int | None:
     """Return the comment that an earlier attempt has made, the oldest if there are several."""
     variables = {"repository": job.repository, "number": str(job.number)}
-    async for comment in job.client.getiter(f"{_COMMENTS}?per_page=100", variables):
-        body = comment.get("body") or ""
-        if _marker(marker) in body and await job.is_own(comment.get("user")):
-            return int(comment["id"])
+    async for comment in job.client.fetch_all(Comment, f"{_COMMENTS}?per_page=100", variables):
+        if _marker(marker) in (comment.body or "") and await job.is_own(comment.user):
+            return comment.id
     return None
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.joined import ListedAction
 from bot.storage.query import Part, Place
-from bot.storage.rows import Action, ListedAction, Post, Queue
+from bot.storage.rows import Action, Post, Queue
 
 _OPEN = "('pending', 'running')"
 OWED = "owed"  # stands for every status but done

@@ -11,7 +11,8 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.rows import BranchCommit, Commit, Head, HeadCommit, Item, PushedSha
+from bot.storage.joined import Head, HeadCommit, PushedSha
+from bot.storage.rows import BranchCommit, Commit, Item
 
 FOREVER = 2**62  # later than anything that happens
 

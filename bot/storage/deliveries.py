@@ -5,8 +5,9 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.joined import DueDelivery
 from bot.storage.query import Part, Place
-from bot.storage.rows import Delivery, DueDelivery, StoredDelivery
+from bot.storage.rows import Delivery, StoredDelivery
 
 _LISTED = """seq, guid, event, action, repository, status, received_at, processed_at, attempts,
     error"""

@@ -5,8 +5,9 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.joined import CountedExperiment, ListedExperiment
 from bot.storage.query import Part, Place
-from bot.storage.rows import CountedExperiment, Experiment, ListedExperiment
+from bot.storage.rows import Experiment
 
 
 def folded(*texts: str | None) -> str:

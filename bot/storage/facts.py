@@ -4,17 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.storage import query
+from bot.storage.columns import Snapshot
 from bot.storage.database import Transaction
+from bot.storage.joined import CountedRepository, NamedItem
 from bot.storage.query import Part, Place
-from bot.storage.rows import (
-    CountedRepository,
-    Decision,
-    Item,
-    NamedItem,
-    Repository,
-    Snapshot,
-    Version,
-)
+from bot.storage.rows import Decision, Item, Repository, Version
 
 
 def repository_by_github_id(tx: Transaction, host: str, github_id: int) -> Repository | None:

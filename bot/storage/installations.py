@@ -5,7 +5,8 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.rows import CountedInstallation, Installation
+from bot.storage.joined import CountedInstallation
+from bot.storage.rows import Installation
 
 
 def put(tx: Transaction, values: Mapping[str, Any]) -> int:

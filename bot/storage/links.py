@@ -6,11 +6,9 @@ from typing import Any
 from bot import times
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.query import Part, Place
-from bot.storage.rows import (
+from bot.storage.joined import (
     CountedRepositoryExperiment,
     KeyedExperiment,
-    Link,
     LinkedCommit,
     LinkedItem,
     ListedItem,
@@ -21,6 +19,8 @@ from bot.storage.rows import (
     UnresolvedKey,
     UnresolvedLink,
 )
+from bot.storage.query import Part, Place
+from bot.storage.rows import Link
 
 # By what lists of items go: when its state came about, and when it was last heard of at all.
 _STATE_AT = """CASE

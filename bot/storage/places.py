@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.rows import PlacedRepository, Repository
+from bot.storage.joined import PlacedRepository
+from bot.storage.rows import Repository
 
 
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> list[str]:

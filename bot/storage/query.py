@@ -11,11 +11,37 @@ from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_t
 
 import msgspec
 
+from bot.storage import rows
 from bot.storage.database import NO_PARAMS, Params, Transaction
-from bot.storage.rows import JSON, TABLES, Row
+from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
 Place = tuple[Any, ...]  # of a row in a list: what the list goes by
+
+
+# The table of each Struct that is written to.
+TABLES: Mapping[type[Row], str] = {
+    rows.Token: "api_tokens",
+    rows.Session: "sessions",
+    rows.Integration: "integrations",
+    rows.StoredDelivery: "deliveries",
+    rows.Experiment: "experiments",
+    rows.Repository: "repositories",
+    rows.Item: "items",
+    rows.Version: "versions",
+    rows.Decision: "decisions",
+    rows.Commit: "commits",
+    rows.BranchCommit: "branch_commits",
+    rows.Link: "links",
+    rows.Activity: "activity",
+    rows.Installation: "installations",
+    rows.Action: "actions",
+    rows.Queue: "queues",
+    rows.Post: "posts",
+    rows.MergeGroup: "merge_groups",
+    rows.CommandComment: "command_comments",
+    rows.Command: "commands",
+}
 
 
 # --- Select

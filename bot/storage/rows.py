@@ -1,28 +1,18 @@
-"""Rows as types: one frozen Struct for each table, and those that a query joins to them.
+"""Rows as types: one frozen Struct for each table (those of queries that join are in joined.py).
 
 A field is a column. Times are microseconds since 1970 in UTC; flags are bool and JSON columns are
-decoded, both by query.py. What a Struct with a parent has beside comes from another table.
+decoded, both by query.py.
 """
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
 
+from bot.storage import columns
+
 # A column that holds JSON text: query.py decodes what comes and encodes what goes.
 JSON = "JSON"
-Kind = Literal["pull_request", "issue"]
-ItemState = Literal["open", "closed", "merged"]
-Role = Literal["admin", "developer", "viewer"]
-ExperimentStatus = Literal["draft", "active", "paused", "completed", "archived"]
-DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
-ActionStatus = Literal["pending", "running", "done", "failed"]
-CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
-LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
-
-# Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
-_RANKS = {"opened": 0, "closed": 2, "reopened": 2, "deleted": 3}
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -34,7 +24,7 @@ class Token(Row, frozen=True, kw_only=True):
 
     id: str
     name: str
-    role: Role
+    role: columns.Role
     hash: str
     is_bootstrap: bool
     created_at: int
@@ -48,27 +38,10 @@ class Session(Row, frozen=True, kw_only=True):
     id: str
     subject: str
     name: str
-    role: Role
+    role: columns.Role
     token_id: str | None
     created_at: int
     seen_at: int
-
-
-class Config(Struct, frozen=True, omit_defaults=True):
-    """What is set of an integration and is no secret; what is not set has its default."""
-
-    auth: Literal["token", "app"]
-    api_url: str
-    app_id: int | None = None
-    installation_id: int | None = None
-    repositories: tuple[str, ...] | None = None
-    comments: Literal["on", "off", "once"] = "on"
-    label: str | None = "experiment"
-    check: Literal["on", "always", "required", "off"] = "on"
-    commands: dict[str, str] = {}
-    client_id: str | None = None
-    slug: str | None = None
-    html_url: str | None = None
 
 
 class Integration(Row, frozen=True, kw_only=True):
@@ -80,7 +53,7 @@ class Integration(Row, frozen=True, kw_only=True):
     integration_type: Literal["GITHUB"]
     description: str | None
     is_active: bool
-    config: Annotated[Config, JSON]
+    config: Annotated[columns.Config, JSON]
     secrets: str
     previous_secret_until: int | None
     created_at: int
@@ -101,7 +74,7 @@ class Delivery(Row, frozen=True, kw_only=True):
     event: str
     action: str | None
     repository: str | None
-    status: DeliveryStatus
+    status: columns.DeliveryStatus
     received_at: int
     processed_at: int | None
     attempts: int
@@ -117,21 +90,13 @@ class StoredDelivery(Delivery, frozen=True, kw_only=True):
     payload: bytes | None
 
 
-class DueDelivery(Row, frozen=True, kw_only=True):
-    """A delivery that is to be tried again, and the integration that it came through."""
-
-    seq: int
-    guid: str
-    integration_id: str
-
-
 class Experiment(Row, frozen=True, kw_only=True):
     """`experiments`. `search` is what texts are looked for in."""
 
     seq: int
     key: str
     name: str
-    status: ExperimentStatus
+    status: columns.ExperimentStatus
     hypothesis: str | None
     description: str | None
     owner: str | None
@@ -141,21 +106,6 @@ class Experiment(Row, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     last_activity: int
-
-
-class CountedExperiment(Experiment, frozen=True, kw_only=True):
-    """An experiment, and how many of each kind are linked to it."""
-
-    pull_request_count: int
-    issue_count: int
-    commit_count: int
-
-
-class ListedExperiment(Experiment, frozen=True, kw_only=True):
-    """An experiment, and how many of its pull requests are open and merged."""
-
-    open: int
-    merged: int
 
 
 class Repository(Row, frozen=True, kw_only=True):
@@ -174,21 +124,6 @@ class Repository(Row, frozen=True, kw_only=True):
     visibility_at: int | None
 
 
-class CountedRepository(Repository, frozen=True, kw_only=True):
-    """A repository, and how much is linked in it, a thousand of each at most."""
-
-    open_pull_requests: int
-    merged_pull_requests: int
-    open_issues: int
-    closed_issues: int
-
-
-class PlacedRepository(Repository, frozen=True, kw_only=True):
-    """A repository and an entry of an allow-list under which it has come."""
-
-    entry: str
-
-
 class Item(Row, frozen=True, kw_only=True):
     """`items`: pull requests and issues, each as its newest version says.
 
@@ -197,11 +132,11 @@ class Item(Row, frozen=True, kw_only=True):
 
     id: int
     repository_id: int
-    kind: Kind
+    kind: columns.Kind
     number: int
     title: str
     html_url: str
-    state: ItemState
+    state: columns.ItemState
     draft: bool
     author: str | None
     head_repository_id: int | None
@@ -221,68 +156,6 @@ class Item(Row, frozen=True, kw_only=True):
     base_since: int | None
 
 
-class NamedItem(Item, frozen=True, kw_only=True):
-    """An item with the present name of its repository."""
-
-    repository: str
-
-
-class LinkedItem(NamedItem, frozen=True, kw_only=True):
-    """An item of an experiment, with its link."""
-
-    link_id: int
-    linked_by: LinkedBy
-    linked_at: int
-    link_integration_id: str
-
-
-class ListedItem(LinkedItem, frozen=True, kw_only=True):
-    """An item of an experiment at its place in a list, which goes by `listed_at`."""
-
-    listed_at: int
-
-
-class PlacedItem(Item, frozen=True, kw_only=True):
-    """An item of a repository at its place in a list, which goes by state and `state_at`."""
-
-    state_at: int
-
-
-class Snapshot(Struct, frozen=True, omit_defaults=True):
-    """What one delivery says of an item; None where it is silent. Times in microseconds.
-
-    `keys` maps each experiment key that the text names to what names it (`body` or `title`).
-    """
-
-    guid: str
-    at: int
-    action: str
-    integration_id: str
-    keys: dict[str, str]
-    title: str | None = None
-    html_url: str | None = None
-    state: str | None = None  # open, closed, merged
-    draft: bool | None = None
-    author: str | None = None
-    author_writes: bool | None = None  # whether this very delivery shows that the author may write
-    actor: str | None = None
-    head_repository_id: int | None = None
-    head_ref: str | None = None
-    head_sha: str | None = None
-    base_ref: str | None = None
-    base_since: int | None = None  # when it was led to that base, if not from the beginning
-    labels: list[str] | None = None
-    label: str | None = None  # the one that a `labeled` event is about
-    created_at: int | None = None
-    closed_at: int | None = None
-    merged_at: int | None = None
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """The place of this version among the others of its item."""
-        return (self.at, _RANKS.get(self.action, 1))
-
-
 class Version(Row, frozen=True, kw_only=True):
     """`versions`: what one delivery told of an item."""
 
@@ -291,7 +164,7 @@ class Version(Row, frozen=True, kw_only=True):
     guid: str
     version_at: int
     version_rank: int
-    snapshot: Annotated[Snapshot, JSON]
+    snapshot: Annotated[columns.Snapshot, JSON]
 
 
 class Decision(Row, frozen=True, kw_only=True):
@@ -327,29 +200,6 @@ class Commit(Row, frozen=True, kw_only=True):
     guid: str | None
 
 
-class LinkedCommit(Commit, frozen=True, kw_only=True):
-    """A commit of an experiment, with its link, at its place in a list."""
-
-    link_id: int
-    listed_at: int
-    linked_by: LinkedBy
-    linked_at: int
-    repository: str
-
-
-class HeadCommit(Commit, frozen=True, kw_only=True):
-    """A commit on the head of a pull request, and what tells whether it belongs to it.
-
-    Null: it is not on the base; it is not known whether it was new there; GitHub was not asked.
-    """
-
-    on_branch_at: int
-    is_new: bool | None
-    on_base_at: int | None
-    is_new_on_base: bool | None
-    listed: bool | None
-
-
 class BranchCommit(Row, frozen=True, kw_only=True):
     """`branch_commits`: where and when a commit was pushed, and whether it was new then."""
 
@@ -359,23 +209,6 @@ class BranchCommit(Row, frozen=True, kw_only=True):
     commit_id: int
     pushed_at: int
     is_new: bool | None
-
-
-class PushedSha(Row, frozen=True, kw_only=True):
-    """A commit's SHA, and when it came to a branch."""
-
-    sha: str
-    on_branch_at: int
-    is_new: bool | None
-
-
-class Head(Row, frozen=True, kw_only=True):
-    """A branch, with the first and last push that brought some commits to it."""
-
-    repository_id: int
-    ref: str
-    earliest: int
-    latest: int
 
 
 class Link(Row, frozen=True, kw_only=True):
@@ -390,7 +223,7 @@ class Link(Row, frozen=True, kw_only=True):
     kind: Literal["pull_request", "issue", "commit"]
     target_id: int
     state: str | None
-    linked_by: LinkedBy
+    linked_by: columns.LinkedBy
     linked_at: int
     via_item_id: int | None
     integration_id: str
@@ -398,72 +231,6 @@ class Link(Row, frozen=True, kw_only=True):
     repository_id: int | None
     state_at: int
     last_at: int
-
-
-class KeyedExperiment(Row, frozen=True, kw_only=True):
-    """A key that something is linked to, and its experiment's name and status if there is one."""
-
-    experiment_key: str
-    linked_by: LinkedBy
-    name: str | None
-    status: ExperimentStatus | None
-
-
-class Target(Row, frozen=True, kw_only=True):
-    """What a link leads to: a pull request or issue (`number`) or a commit (`sha`)."""
-
-    kind: Literal["pull_request", "issue", "commit"]
-    repository: str
-    number: int | None
-    title: str
-    sha: str | None
-    html_url: str
-
-
-class UnresolvedLink(Link, frozen=True, kw_only=True):
-    """A link whose experiment does not exist, and what it leads to."""
-
-    repository: str
-    number: int | None
-    title: str
-    sha: str | None
-    html_url: str
-
-
-class UnresolvedKey(Row, frozen=True, kw_only=True):
-    """A key that no experiment has, how many links of each kind wait for it, and since when."""
-
-    experiment_key: str
-    pull_requests: int
-    issues: int
-    commits: int
-    first_at: int
-
-
-class RepositoryExperiment(Row, frozen=True, kw_only=True):
-    """A key that is linked in a repository; null while there is no such experiment."""
-
-    key: str
-    name: str | None
-    status: ExperimentStatus | None
-    last_activity: int | None
-
-
-class CountedRepositoryExperiment(RepositoryExperiment, frozen=True, kw_only=True):
-    """The same with how much is linked there, a thousand of each kind at most."""
-
-    open_pull_requests: int
-    merged_pull_requests: int
-    issues: int
-    commits: int
-
-
-class PullRequestDay(Row, frozen=True, kw_only=True):
-    """How many pull requests were opened on a day, and merged on another, counted from 1970."""
-
-    opened: int
-    merged: int | None
-    count: int
 
 
 class Activity(Row, frozen=True, kw_only=True):
@@ -501,12 +268,6 @@ class Installation(Row, frozen=True, kw_only=True):
     deleted_at: int | None
 
 
-class CountedInstallation(Installation, frozen=True, kw_only=True):
-    """An installation, and how many repositories it may see."""
-
-    repositories: int
-
-
 class Action(Row, frozen=True, kw_only=True):
     """`actions`: what the bot owes GitHub.
 
@@ -528,7 +289,7 @@ class Action(Row, frozen=True, kw_only=True):
     number: int | None
     request: Annotated[dict[str, Any], JSON]
     idempotency_key: str | None
-    status: ActionStatus
+    status: columns.ActionStatus
     attempts: int
     next_attempt_at: int | None
     give_up_at: int
@@ -540,12 +301,6 @@ class Action(Row, frozen=True, kw_only=True):
     finished_at: int | None
     news_at: int | None
     aside: bool
-
-
-class ListedAction(Action, frozen=True, kw_only=True):
-    """An action with the present name of its repository."""
-
-    repository: str
 
 
 class Queue(Row, frozen=True, kw_only=True):
@@ -610,7 +365,7 @@ class CommandComment(Row, frozen=True, kw_only=True):
 
     id: int
     repository_id: int
-    kind: Kind
+    kind: columns.Kind
     number: int
     comment_id: int
     html_url: str | None
@@ -623,16 +378,6 @@ class CommandComment(Row, frozen=True, kw_only=True):
     reply_id: int | None
 
 
-class Invocation(Struct, frozen=True):
-    """One command as somebody wrote it."""
-
-    line: str  # as written, without white space around it, cut to 500 characters
-    name: str  # the first word, in lower case, or ""
-    words: tuple[str, ...]  # the positional arguments, freed of quotation marks
-    options: tuple[tuple[str, str], ...]  # of NAME=VALUE, in order, names in lower case
-    problem: str | None  # why it cannot be understood, if so
-
-
 class Command(Row, frozen=True, kw_only=True):
     """`commands`. `permission` is what GitHub said of the author, `action_id` what it waits for."""
 
@@ -642,8 +387,8 @@ class Command(Row, frozen=True, kw_only=True):
     repository_id: int
     author: str
     name: str
-    invocation: Annotated[Invocation, JSON]
-    status: CommandStatus
+    invocation: Annotated[columns.Invocation, JSON]
+    status: columns.CommandStatus
     allowed: bool | None
     permission: str | None
     reply: str | None
@@ -651,38 +396,3 @@ class Command(Row, frozen=True, kw_only=True):
     action_id: str | None
     created_at: int
     finished_at: int | None
-
-
-class ListedCommand(Command, frozen=True, kw_only=True):
-    """A command, and where it was written."""
-
-    repository: str | None
-    kind: Kind
-    number: int
-    html_url: str | None
-    integration_id: str
-
-
-# The table of each Struct that is written to; query.py builds its statements from this.
-TABLES: Mapping[type[Row], str] = {
-    Token: "api_tokens",
-    Session: "sessions",
-    Integration: "integrations",
-    StoredDelivery: "deliveries",
-    Experiment: "experiments",
-    Repository: "repositories",
-    Item: "items",
-    Version: "versions",
-    Decision: "decisions",
-    Commit: "commits",
-    BranchCommit: "branch_commits",
-    Link: "links",
-    Activity: "activity",
-    Installation: "installations",
-    Action: "actions",
-    Queue: "queues",
-    Post: "posts",
-    MergeGroup: "merge_groups",
-    CommandComment: "command_comments",
-    Command: "commands",
-}

@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser as Chromium
 
 from bot import storage as store
 from bot.domain import integrations
 from bot.settings import Settings
+from tests.dashboard.two_people import FIELDS
 from tests.github import SignIn, rsa_key
 from tests.github.sign_in import signing_in
 from tests.kit import chromium, running
@@ -52,6 +53,12 @@ async def app_bot(settings: Settings, stand: SignIn) -> AsyncIterator[Bot]:
 
 
 @pytest.fixture
-async def browser() -> AsyncIterator[Browser]:
+async def browser() -> AsyncIterator[Chromium]:
     async with chromium.launched() as browser:
         yield browser
+
+
+@pytest.fixture
+async def checkout(bot: Bot) -> None:
+    """An experiment that is there."""
+    await bot.experiment("checkout", **FIELDS)

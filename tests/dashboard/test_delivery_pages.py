@@ -12,7 +12,7 @@ import pytest
 
 from bot.dashboard import concealing
 from bot.dashboard import deliveries as pages
-from bot.deliveries import life
+from bot.deliveries import records
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page
@@ -267,7 +267,7 @@ async def test_why_it_failed_and_replay(bot: Bot) -> None:
 async def test_replay_all_failed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those given up and those still tried, the oldest first, up to a number at a time."""
     monkeypatch.setattr(pages, "AT_ONCE", 3)
-    monkeypatch.setattr(life, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(records, "MAX_ATTEMPTS", 2)
     integration = await bot.integration()
     await bot.experiment("checkout")
     developer = await Browser.sign_in(bot, "developer")

@@ -21,10 +21,10 @@ from bot.demo import payloads
 from bot.settings import Settings
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
-from tests.kit.marks import sqlite_only, token_only
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 
-pytestmark = [sqlite_only, token_only]
+pytestmark = [slow, sqlite_only, token_only]
 EVIL = (
     "<script>x-evil()</script>\"><x-evil onclick=1>'><x-evil>--></title></textarea></select>"
     "</code></pre></script></svg><img src=x onerror=alert(1)>{{1337*7331}}{%raw%}${1337*7331}"

@@ -13,6 +13,7 @@ from playwright.async_api import Page, expect
 
 from bot import worker
 from bot.dashboard import live, sessions
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.outbox.loop import Outbox
 from bot.settings import Settings
@@ -85,7 +86,7 @@ async def test_an_idle_service_tells_nothing(bot: Bot, settings: Settings) -> No
     commit = asyncio.create_task(database.wait_for_commit(60))
     await asyncio.sleep(0)
     await worker.clear_some(bot.services)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     await Outbox(bot.services).work_off()
     assert not commit.done()
     await bot.experiment("checkout")

@@ -15,10 +15,10 @@ from bot.demo import payloads
 from bot.settings import Settings
 from tests.kit import running
 from tests.kit.chromium import Visitor, pages_of
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot
 
-pytestmark = sqlite_only
+pytestmark = [slow, sqlite_only]
 WIDTHS = (320, 390, 640, 641, 768, 900, 1024, 1100, 1280, 1920)
 TOKEN = "a-token-of-somebody-with-a-long-name"
 KEY = "K" * 128

@@ -11,15 +11,7 @@ from tests.kit import markup
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, check_of, set_to
-from tests.kit.strangers import (
-    BODY,
-    KEY,
-    OVER,
-    TYPO,
-    assert_nothing_is_told,
-    experiments,
-    tell,
-)
+from tests.kit.strangers import BODY, KEY, OVER, TYPO, assert_nothing_is_told, experiments, tell
 
 pytestmark = [sqlite_only, token_only]
 HTML = {"Accept": "text/html"}

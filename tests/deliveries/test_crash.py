@@ -10,8 +10,11 @@ import aiohttp
 
 from bot.demo import payloads
 from tests.kit.deliveries import REPO
+from tests.kit.marks import slow
 from tests.kit.processes import Process
 from tests.kit.running import SECRET
+
+pytestmark = slow
 
 KILLS = 50
 CONNECTIONS = 16

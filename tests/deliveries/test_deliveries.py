@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import worker
-from bot.deliveries.life import MAX_ATTEMPTS
+from bot.deliveries.life import retry_due
+from bot.deliveries.records import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
 from tests.kit.clock import Clock
@@ -289,10 +290,16 @@ async def test_replay_of_what_had_succeeded(
     assert await everything(bot, integration) == before
 
 
-async def test_replay_of_what_nobody_handles(bot: Bot, integration: str) -> None:
+async def test_replay_of_what_nobody_handles(
+    bot: Bot, integration: str, breakage: Breakage
+) -> None:
+    """It says so; the integration's last error is of another delivery, and stays."""
+    await bot.deliver(integration, "pull_request", pull_request())
     await bot.deliver(integration, "star", {"action": "created"}, guid=GUID)
     answer = await bot.post(f"{path_of(integration)}/{GUID}/replay")
     assert (answer.status, answer.body["status"], answer.body["error"]) == (200, "ignored", None)
+    shown = (await bot.get(f"/api/v1/integrations/{integration}")).body
+    assert "the gears are stuck" in shown["last_error"]
 
 
 @pytest.mark.parametrize("in_the_end", [False, True])
@@ -309,7 +316,7 @@ async def test_replay_of_what_failed(
     if in_the_end:
         for _ in range(1, MAX_ATTEMPTS):
             clock.ahead += 4 * 3600
-            await worker.retry_due(bot.services)
+            await retry_due(bot.services)
     (before,) = (await bot.get(path_of(integration))).items
     assert before["status"] == ("failed" if in_the_end else "retrying")
 
@@ -329,7 +336,7 @@ async def test_replay_of_what_failed(
     (linked,) = await bot.walk("/api/v1/experiments/checkout/pull-requests")
     assert linked["number"] == 7
     before_again = await everything(bot, integration)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert await everything(bot, integration) == before_again
 
 

@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 import bot.handlers
 from bot import extensions, handlers
+from bot.github import manifest
 from bot.github.events import AHEAD, Events
 from bot.handlers.dispatch import Routes
-from bot.setup import manifest
 
 ROOT = Path(__file__).parents[2]
 EVENTS = handlers.registered().events
@@ -69,7 +69,7 @@ def test_what_is_declared_is_handled() -> None:
 def test_app_yml_asks_for_what_is_heard_and_says_why() -> None:
     template = manifest.read()
     assert sorted(template["default_events"]) == sorted(EVENTS.asked)
-    said = dict(re.findall(r"(?m)^  - (\w+)\s+# (.+)$", manifest.FILE.read_text()))
+    said = dict(re.findall(r"(?m)^  - (\w+)\s+# (.+)$", manifest.path().read_text()))
     for one in EVENTS:
         if one.permission is not None:
             assert said[one.name] == one.reason

@@ -8,6 +8,7 @@ import pytest
 
 from bot import storage as store
 from bot import worker
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.clock import Clock
@@ -109,7 +110,7 @@ async def test_what_waits_for_a_retry_stays_until_it_was_tried(
     assert await ids(bot, integration) == {waiting, last}
     assert await payload(bot, integration, waiting) == opened(1)
     assert await payload(bot, integration, last) is None
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert {link["number"] for link in (await told(bot))[0]} == {1, 2}
     await clear(bot)
     assert await ids(bot, integration) == {last}

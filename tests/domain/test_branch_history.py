@@ -8,6 +8,7 @@ import pytest
 
 from bot import storage as store
 from bot.demo import payloads
+from tests.kit.marks import slow
 from tests.kit.running import Bot
 
 REPO = payloads.repository("acme/train")
@@ -108,6 +109,7 @@ async def release(bot: Bot, integration: str, cost: Cost, number: int) -> dict[s
     return costs
 
 
+@slow
 async def test_a_release_train(bot: Bot, cost: Cost) -> None:
     """The fortieth release costs what the fifth did."""
     for key in ("a", "b"):

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to, shown
 from tests.kit.running import Answer
 
@@ -66,6 +66,7 @@ def bad(scene: Scene) -> str:
 
 
 @pytest.mark.parametrize("way", [by_event, by_push])
+@each_credential
 async def test_the_group_gets_the_verdict_of_its_pull_request(scene: Scene, way: Any) -> None:
     await scene.bot.experiment(KEY, status="active")
     good = await scene.open(f"experiment_key: {KEY}")
@@ -86,6 +87,7 @@ async def test_the_group_gets_the_verdict_of_its_pull_request(scene: Scene, way:
 @pytest.mark.parametrize(
     "base", ["main", "release/2.0", "pr-1-abc", "a/pr-1-abc/b", "gh-readonly-queue/main/pr-1-abc"]
 )
+@app_only
 async def test_the_last_segment_names_it(scene: Scene, base: str) -> None:
     """Pull request 1 would pass; it is 2 that is in the queue, whatever its base is called."""
     await scene.bot.experiment(KEY)
@@ -108,6 +110,7 @@ async def test_the_last_segment_names_it(scene: Scene, base: str) -> None:
         f"{QUEUE}/pr-1-{BASE_SHA}/x",
     ],
 )
+@app_only
 async def test_a_number_that_is_not_known_succeeds(
     scene: Scene, setting: str, head_ref: str
 ) -> None:

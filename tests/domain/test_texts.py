@@ -9,7 +9,7 @@ import pytest
 from bot.demo import payloads
 from tests.kit.browsing import Browser
 from tests.kit.deliveries import REPO
-from tests.kit.marks import sqlite_only, token_only
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot
 
@@ -117,6 +117,7 @@ HOSTILE = (
 
 
 @sqlite_only
+@slow
 async def test_a_push_of_hostile_messages_is_answered(bot: Bot) -> None:
     """As many as GitHub sends, as long as fit: each is linked, and is on the page."""
     integration = await bot.integration()

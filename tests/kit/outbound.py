@@ -27,7 +27,6 @@ PERMISSIONS = {
     "merge_queues": "read",
     "deployments": "read",
 }
-CREDENTIALS = ("token", "fine-grained", "app")
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot import cli, server
+from bot import cli, listening, server
 from bot.demo import payloads
 from bot.services import Services
 from bot.settings import Settings
@@ -162,9 +162,9 @@ async def start(settings: Settings, port: int = 0) -> Bot:
     """Start a service on a port of 127.0.0.1, a free one unless given."""
     services = await server.open_services(settings)
     await cli.see_to_admin_token(services)
-    sock = server.listening_socket("127.0.0.1", port)
+    sock = listening.bound_socket("127.0.0.1", port)
     port = sock.getsockname()[1]
-    runner = await server.listen(services, sock)
+    runner = await listening.listen(server.application(services), sock)
     session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
     return Bot(f"http://127.0.0.1:{port}", services, runner, session)
 

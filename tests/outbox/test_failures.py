@@ -26,7 +26,7 @@ CREDENTIAL = "the credential is not valid (any more): store a new one in the int
 
 def answer(status: int, message: str, **headers: str) -> CallFailed:
     error = gidgethub.HTTPException(HTTPStatus(status), message)
-    error.headers = {name.replace("_", "-"): value for name, value in headers.items()}  # type: ignore[assignment]
+    error.headers = {name.replace("_", "-"): value for name, value in headers.items()}
     return failures.of(error, 1_700_000_000.0)
 
 

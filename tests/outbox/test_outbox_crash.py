@@ -10,10 +10,12 @@ import aiohttp
 
 from tests.github import GitHub
 from tests.kit import outbound
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.outbound import REPOSITORY, TOKEN
 from tests.kit.processes import Process
 from tests.kit.running import SECRET, eventually
+
+pytestmark = slow
 
 CRASHES = int(os.environ.get("CRASHES", "20"))
 PULLS, ISSUES = 8, 8

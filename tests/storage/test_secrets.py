@@ -11,8 +11,9 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot import log, times, worker
+from bot import log, times
 from bot import storage as store
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.domain import items
 from tests.kit.clock import Clock
@@ -123,7 +124,7 @@ async def test_everyday_life(scene: Scene, clock: Clock, monkeypatch: pytest.Mon
         assert answer.status == 202
         await bot.post(f"{PATH}/{two}/deliveries/{guid}/replay")
         clock.ahead += 3_600
-        await worker.retry_due(bot.services)
+        await retry_due(bot.services)
     for integration in (one, two):
         await bot.walk(f"{PATH}/{integration}/deliveries")
         await bot.get(f"{PATH}/{integration}/deliveries/{guid}")
