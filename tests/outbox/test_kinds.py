@@ -1,7 +1,5 @@
 """The kinds of action: one registry, which the documentation, the API and the page follow."""
 
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +11,7 @@ from tests.kit.browsing import Browser
 from tests.kit.marks import sqlite_only
 from tests.kit.outbound import Scene
 
-ROOT = Path(__file__).parents[2]
 with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
-
-
-def test_every_kind_is_documented() -> None:
-    table = (ROOT / "docs" / "github.md").read_text().partition("## Once")[0]
-    documented = re.findall(r"^\| `(\w+)` \| ", table, re.M)
-    assert sorted(documented) == sorted(registry.runners())
 
 
 def test_a_kind_that_nothing_carries_out_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,10 +55,3 @@ async def test_a_kind_of_another_version_shows_its_name_and_holds_nothing_up(sce
 def _item(tx: store.Transaction, number: int) -> Any:
     rows = tx.all("SELECT id FROM items WHERE number = :number", {"number": number})
     return rows[0]["id"]
-
-
-@sqlite_only
-async def test_the_api_lists_every_kind(scene: Scene) -> None:
-    document = (await scene.bot.get("/api/v1/openapi.json")).body
-    kind = document["components"]["schemas"]["Action"]["properties"]["kind"]
-    assert kind["enum"] == sorted(registry.runners())
