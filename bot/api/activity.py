@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from aiohttp import web
 from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.api.models import DeliveryId, Id, Time
+from bot.api.models import ActivityType, DeliveryId, Id, Time
 from bot.domain import activity
 from bot.emails import name_without_email, without_emails
 from bot.operations import experiments
@@ -24,11 +24,6 @@ _BATCH = 200
 _OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
 _HEARTBEAT = 15.0  # seconds; keeps proxies from closing a quiet stream
 _RECONNECT = 2_000  # milliseconds that a client waits before it comes back
-
-if TYPE_CHECKING:
-    ActivityType = str
-else:
-    ActivityType = Literal[tuple(activity.TYPES)]
 
 
 class ActivityItem(Struct):

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import actions, experiments, keys, linking, suggestions, texts
+from bot.domain import experiments, keys, linking, suggestions, texts, tracking
 from bot.domain.story import Item
 from bot.services import Services
 from bot.settings import SettingsError
@@ -130,7 +130,9 @@ class Run:
             "actor": self.actor,
             "command_id": self.id,
         }
-        self.action_id = actions.owe_issue(self.tx, integration, self.item.repository_id, request)
+        self.action_id = tracking.enqueue_issue(
+            self.tx, integration, self.item.repository_id, request
+        )
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from bot import storage as store
-from bot.domain import actions, activity, links
+from bot.domain import activity, links, posts
+from bot.domain.actions import Cause
 from bot.domain.story import Decision, Item, Link, Story, carried_forward, retell, step
 from bot.storage import Kind, Snapshot
 
@@ -54,7 +55,7 @@ def observe(
             activity.record(tx, story.news)
             if kind == "pull_request" and now.closed_at is not None:
                 links.time_changed(tx, item_id, None)
-            _owe(tx, item, None, now, {}, story.links)
+            _enqueue_posts(tx, item, None, now, {}, story.links)
             return item
         row = store.facts.find_item(tx, repository_id, kind, number)
         assert row is not None
@@ -144,10 +145,10 @@ def _settle(
     ):
         links.time_changed(tx, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
-    _owe(tx, item, row, now, before, story.links)
+    _enqueue_posts(tx, item, row, now, before, story.links)
 
 
-def _owe(
+def _enqueue_posts(
     tx: store.Transaction,
     item: Item,
     row: store.Item | None,
@@ -155,7 +156,7 @@ def _owe(
     before: Mapping[str, Link],
     after: Mapping[str, Link],
 ) -> None:
-    """Owe GitHub what a pull request's change calls for; `row` is what it was before, if it was."""
+    """Enqueue what a pull request's change calls for; `row` is what it was before, if it was."""
     if item.kind != "pull_request":
         return
     has_new_head = row is None or row.head_sha != now.head_sha
@@ -163,20 +164,20 @@ def _owe(
     is_elsewhere = row is not None and row.base_ref != now.base_ref
     is_ready = row is not None and row.draft and not now.draft
     if before.keys() != after.keys():
-        kinds: tuple[str, ...] = (actions.CHECK, actions.COMMENT, actions.LABEL)
+        cause = Cause.LINKS
     elif after and is_reopened:
-        kinds = (actions.CHECK, actions.COMMENT)
+        cause = Cause.REOPENED
     elif now.state == "open" and (has_new_head or is_reopened or is_elsewhere or is_ready):
-        kinds = (actions.CHECK,)
+        cause = Cause.VERSION
     else:
         return
     if before.keys() == after.keys() and not after:
         first = row.integration_id if row is not None else now.integration_id
-        is_checked = is_reopened and actions.is_checked(tx, item.id)
-        if not is_checked and not actions.checks_all(tx, item.id, first, now.integration_id):
+        is_checked = is_reopened and posts.is_checked(tx, item.id)
+        if not is_checked and not posts.checks_all(tx, item.id, first, now.integration_id):
             return
     kept = store.facts.get_item(tx, item.id)
-    actions.owe_posts(tx, kept, kinds, now.integration_id)
+    posts.follow(tx, kept, cause, now.integration_id)
 
 
 def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:

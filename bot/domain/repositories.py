@@ -165,7 +165,7 @@ def observe_visibility(
         tx, row.id, visibility=visibility, visibility_at=at if at is not None else known_at
     )
     if visibility == "public" and row.visibility != "public":
-        refresh.owe_rewriting(tx, row)
+        refresh.enqueue_rewriting(tx, row)
 
 
 def is_public(row: store.Repository) -> bool:

@@ -9,13 +9,12 @@ import hashlib
 from typing import Any
 
 from bot import storage as store
-from bot.domain.actions import GROUP_CHECK as KIND
+from bot.domain import merge_groups
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.outbox import audience
 from bot.outbox.check import run_to_edit, set_check_run, set_status
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _UNKNOWN = Verdict(
     "success",
@@ -25,6 +24,7 @@ _UNKNOWN = Verdict(
 )
 
 
+@carries_out(merge_groups.CHECK)
 async def run(job: Job) -> dict[str, Any]:
     sha = job.request["head_sha"]
 

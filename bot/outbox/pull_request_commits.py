@@ -10,12 +10,10 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, branches, links
-from bot.domain.actions import COMMITS as KIND
+from bot.domain import branches, links
 from bot.github.payloads import PullRequestCommit
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _COMMITS = "/repos/{+repository}/pulls/{number}/commits?per_page=100"
 _MOST = 250  # commits that GitHub lists; the page of the pull request shows no more either
@@ -23,6 +21,7 @@ _MOST = 250  # commits that GitHub lists; the page of the pull request shows no 
 _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35))
 
 
+@carries_out(links.COMMITS)
 async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
@@ -47,7 +46,7 @@ async def run(job: Job) -> dict[str, Any]:
         if len(answer) == len(unclear):
             return True
         wait = _WAITS[look - 1]
-        actions.owe_commits(tx, pull, job.integration.id, look=look + 1, after=wait)
+        links.ask_for_commits(tx, pull, job.integration.id, look=look + 1, after=wait)
         return False
 
     is_final = await job.write(answered)

@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import storage as store
-from bot.domain import suggestions, texts
-from bot.domain.actions import COMMENT as KIND
+from bot.domain import posts, suggestions, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _COMMENT = "/repos/{+repository}/issues/comments/{comment}"
 _COMMENTS = "/repos/{+repository}/issues/{number}/comments"
 
 
+@carries_out(posts.COMMENT)
 async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None

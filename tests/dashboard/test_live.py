@@ -15,7 +15,7 @@ from bot import worker
 from bot.dashboard import live, sessions
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.kit.browsing import Browser
 from tests.kit.chromium import Visitor, deliver_pull, step
