@@ -7,7 +7,7 @@ import pytest
 
 from bot import storage as store
 from bot.api.problems import CONTENT_TYPE
-from bot.dashboard import home, rendering
+from bot.dashboard import rendering
 from tests.kit.browsing import Browser, Page
 from tests.kit.running import Bot
 
@@ -61,7 +61,7 @@ async def test_a_fault_has_a_number_to_find_it_by(
         raise RuntimeError("a fault of the tests <b>")
 
     visitor = await Browser.sign_in(bot)
-    monkeypatch.setattr(home.deliveries, "any_received", fail)
+    monkeypatch.setattr(store.deliveries, "any_received", fail)
     page = await visitor.get("/", headers={**HTML, "X-Request-ID": "the-number-7"})
     assert page.status == 500 and is_page(page)
     assert page.headers["X-Request-ID"] == "the-number-7"

@@ -254,7 +254,7 @@ def looks(page: Page) -> list[str]:
     return found
 
 
-async def feed(bot: Bot, integration: str, numbers: range) -> None:
+async def feed(bot: Bot, integration: str, numbers: range, key: str = "checkout") -> None:
     for number in numbers:
         at = (datetime.now(UTC) + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = payloads.pull_request(
@@ -264,7 +264,7 @@ async def feed(bot: Bot, integration: str, numbers: range) -> None:
             created_at=at,
             repo=payloads.repository("acme/shop"),
             title=f"Change {number}",
-            body="experiment_key: checkout",
+            body=f"experiment_key: {key}",
         )
         assert (await bot.deliver(integration, "pull_request", told)).status == 200
 
@@ -303,6 +303,39 @@ async def test_a_feed_that_grows_moves_nobody(bot: Bot, visitor: Visitor) -> Non
     assert abs(await link.evaluate("one => one.getBoundingClientRect().top") - before) < 2
     await expect(link).to_be_focused()
     assert await page.locator("main [aria-live]").count() == 0
+
+
+@sqlite
+async def test_what_stays_in_a_list_is_the_same_element(bot: Bot, visitor: Visitor) -> None:
+    """So marked text stays marked, and what is half pressed is not another; only news is new."""
+    integration = await bot.integration()
+    for key in ("first", "second", "third"):
+        await bot.experiment(key)
+    page = visitor.page
+    await visitor.go("/experiments")
+    rows = page.locator("#list tbody tr")
+    await expect(rows.nth(2)).to_contain_text("first")
+    await page.locator("#list tbody").evaluate(
+        "body => [...body.rows].forEach((row) => row.old = 1)"
+    )
+    await page.get_by_role("link", name="third").focus()
+    await page.get_by_role("link", name="second").evaluate(
+        "link => getSelection().selectAllChildren(link)"
+    )
+    await bot.experiment("fourth")
+    await feed(bot, integration, range(60, 61), "first")
+    await expect(rows.nth(0)).to_contain_text("first")
+    await expect(rows).to_have_count(4)
+    assert await page.evaluate(
+        "[...document.querySelectorAll('#list tbody tr')].map((r) => r.old)"
+    ) == [
+        1,
+        None,
+        1,
+        1,
+    ]
+    assert await page.evaluate("getSelection().toString()") == "second"
+    await expect(page.get_by_role("link", name="third")).to_be_focused()
 
 
 @sqlite

@@ -45,7 +45,7 @@ async def push(bot: Bot, integration: str, key: str, repo: str = "acme/shop") ->
 def rows(page: Page) -> list[str]:
     """Return the words of each row of a page's tables, without those of their heads."""
     assert page.status == 200, page.words
-    found = re.findall(r"<tr>(.*?)</tr>", page.text, re.DOTALL)
+    found = re.findall(r"<tr[^>]*>(.*?)</tr>", page.text, re.DOTALL)
     return [
         Page(200, one, "", None).words.replace(" ,", ",") for one in found if 'scope="row"' in one
     ]
