@@ -564,6 +564,9 @@ def test_a_timeline_is_drawn_by_what_fits() -> None:
     assert (by_month.unit, len(by_month.periods), by_month.opened) == ("month", 36, 1)
     assert (by_month.merged, by_month.earlier) == (0, (0, 2))
     assert by_month.periods[-1].name == "November 2026"
+    for most, scale in ((0, (4, 1)), (5, (5, 1)), (7, (8, 2)), (25, (25, 5)), (26, (30, 10))):
+        high = charts.timeline({now: most}, {}, [], now)
+        assert high is not None and (high.top, high.step) == scale
     ahead = charts.timeline({now + 40 * DAY: 1}, {}, [], now)
     assert ahead is not None
     assert ahead.opened == 0
@@ -885,9 +888,10 @@ def harmless(page: Page) -> None:
     assert len(scripts) == 2
     assert all("/static/" in script for script in scripts)
     assert "<img src=x" not in page.text
-    assert page.text.count("</title>") == 1 + len(
-        re.findall(r"<g class=\"histbar\"><title>", page.text)
+    drawn = re.findall(
+        r'<(?:rect class="(?:opened|merged)"[^>]*|g class="mark")><title>', page.text
     )
+    assert page.text.count("</title>") == 1 + len(drawn)
     assert "javascript:" not in "".join(re.findall(r'(?:href|src|action)="([^"]*)"', page.text))
     assert not re.findall(
         r"<[a-z][^>]*\s(?:on[a-z]+|style)\s*=", re.sub(r'"[^"]*"', '""', page.text)
