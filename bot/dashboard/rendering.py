@@ -16,7 +16,6 @@ from bot.api.problems import Problem
 from bot.api.routing import ROLES
 from bot.dashboard import sessions
 from bot.domain.emails import name_without_email, without_emails
-from bot.domain.texts import SIGNS
 from bot.services import SERVICES, Services
 
 _HERE = Path(__file__).parent
@@ -164,7 +163,7 @@ def _made() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(version=__version__, signs=SIGNS)
+    environment.globals["version"] = __version__
     environment.filters.update(
         exact=exact,
         iso=iso,
