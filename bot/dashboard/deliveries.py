@@ -146,7 +146,7 @@ async def _detail(visit: Visit, problem: Problem | None = None) -> web.Response:
         ],
         parts=parts,
         items=items,
-        days=visit.services.settings.delivery_days,
+        days=visit.services.settings.payload_days,
     )
 
 

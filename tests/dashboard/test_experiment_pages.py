@@ -103,9 +103,11 @@ async def test_the_list_counts_pull_requests_and_draws_what_happened(bot: Bot) -
         )
     }
     assert re.search(r"One page checkout checkout-flow-v2 active growth 1 2 ", rows[KEY])
-    assert re.search(r"Nothing yet quiet draft nobody 0 0 ", rows["quiet"])
+    assert re.search(r"Nothing yet quiet draft none 0 0 ", rows["quiet"])
     assert "just now" in rows["quiet"] or "ago" in rows["quiet"]
-    lines = re.findall(r'aria-label="(\d+) items? in 12 weeks"><path d="(M[^"]+)"', page.text)
+    lines = re.findall(
+        r'aria-label="(\d+) events? in the last 12 weeks"><path d="(M[^"]+)"', page.text
+    )
     feed = await bot.walk(f"/api/v1/experiments/{KEY}/activity")
     assert sorted(int(count) for count, _ in lines) == sorted([len(feed), 1])
     assert all(path.count("L") == 11 for _, path in lines)
@@ -153,7 +155,7 @@ async def test_filters_by_status_owner_and_text(bot: Bot) -> None:
     assert [word for _, current, word, _ in tabs if current] == ["Paused"]
     active = next(to for to, _, word, _ in tabs if word == "Active").replace("&amp;", "&")
     assert names(await browser.get(active)) == ["Name of A"]
-    assert "No experiment is like that" in (await browser.get("/experiments?q=zzz")).words
+    assert "No matching experiments" in (await browser.get("/experiments?q=zzz")).words
 
 
 async def test_sorts_by_activity_name_or_age(bot: Bot) -> None:
@@ -361,7 +363,7 @@ async def test_the_page_groups_what_is_linked(bot: Bot) -> None:
     assert f'data-copy="experiment_key: {KEY}"' in page.text
     assert 'href="https://example.org/board" rel="noopener noreferrer"' in page.text
     left = part(page, "left")
-    assert "2 pull requests are left: 1 draft, 1 ready for review. 1 merged so far." in left
+    assert "2 pull requests are open : 1 draft, 1 ready for review. 1 merged so far." in left
     assert "1 issue is open." in left
     pulls = part(page, "pulls")
     places = [pulls.index(word) for word in ("Not ready", " Ready ", "Shipped", "Given up")]
@@ -386,15 +388,13 @@ async def test_what_is_left_before_it_has_shipped(bot: Bot) -> None:
         return part(await browser.get(f"/experiments/{KEY}"), "left")
 
     assert (
-        f"No pull request yet. One joins by this line in its description: experiment_key: {KEY}"[
-            :60
-        ]
-        in await left()
+        "No pull requests yet. To link one, add this line to its description: "
+        f"experiment_key: {KEY}" in await left()
     )
     await pull(bot, integration, 1, "closed")
-    assert "Nothing is open." in await left()
+    assert "No pull request is open or merged." in await left()
     await pull(bot, integration, 2)
-    assert "1 pull request is left." in await left()
+    assert "1 pull request is open ." in await left()
     merged = payloads.pull_request(
         "closed", 2, ago(0), repo=SHOP, body=f"experiment_key: {KEY}", state="closed", merged=True
     )
@@ -423,7 +423,7 @@ async def test_the_feed_is_grouped_by_day_and_has_older_parts(bot: Bot) -> None:
     last = await browser.get(older[1].replace("&amp;", "&"))
     feed = last.text.partition('id="feed"')[2]
     assert feed.count('<span class="sign') == 11
-    assert "Back to the newest" in last.words
+    assert "Back to the latest" in last.words
     assert (await browser.get(f"/experiments/{KEY}?older=nonsense")).status == 422
 
 
@@ -450,13 +450,13 @@ async def test_the_timeline_has_the_same_in_words(bot: Bot) -> None:
     integration = await bot.integration()
     await bot.experiment(KEY)
     browser = await Browser.sign_in(bot)
-    assert "The chart begins" in part(await browser.get(f"/experiments/{KEY}"), "timeline")
+    assert "The chart starts" in part(await browser.get(f"/experiments/{KEY}"), "timeline")
     await pull(bot, integration, 1, "merged")
     await pull(bot, integration, 2)
     await bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
     page = await browser.get(f"/experiments/{KEY}")
     words = part(page, "timeline")
-    assert "2 opened, 1 merged, 1 change of status." in words
+    assert "2 opened, 1 merged, 1 status change." in words
     assert "draft → active" in words
     svg = re.search(r"<svg[^>]*class=\"timeline\".*?</svg>", page.text, re.DOTALL)
     assert svg is not None
@@ -523,7 +523,7 @@ async def test_the_timeline_counts_every_pull_request(bot: Bot) -> None:
     rows = re.findall(r'<td class="num">(\d+)</td><td class="num">(\d+)</td>', table)
     assert {opened for opened, _ in rows} == {"200"}
     assert "800 merged so far" in part(page, "left")
-    assert "1,600 pull requests are left." in part(page, "left"), "not all are known as drafts"
+    assert "1,600 pull requests are open ." in part(page, "left"), "not all are known as drafts"
 
 
 async def test_what_was_before_the_time_shown_is_told_in_words(bot: Bot) -> None:
@@ -543,7 +543,7 @@ async def test_no_more_changes_of_status_are_counted_than_are_shown(bot: Bot) ->
         answer = await bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
         assert answer.status == 200
     words = part(await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}"), "timeline")
-    assert "the last 50 changes of status" in words
+    assert "the last 50 status changes" in words
 
 
 def test_a_timeline_is_drawn_by_what_fits() -> None:
@@ -590,7 +590,7 @@ async def test_an_unknown_key_that_links_name(bot: Bot) -> None:
     browser, viewer = await Browser.sign_in(bot), await Browser.sign_in(bot, "viewer")
     page = await browser.get(f"/experiments/{typo}")
     assert page.status == 404
-    assert "1 pull request, 0 issues and 0 commits name this key" in page.words
+    assert "1 pull request, 0 issues and 0 commits already name this key" in page.words
     assert f'href="/experiments/{KEY}"' in page.text
     create = f'href="/new-experiment?key={typo}"'
     assert create in page.text
@@ -632,7 +632,7 @@ async def test_link_a_pull_request_by_its_address_and_unlink_it(scene: Scene) ->
     assert f'action="{path}"' in page.text
     page = await browser.post(path)
     assert f"Unlinked {REPOSITORY}#{number}." in page.words
-    assert "None is linked." in part(page, "pulls")
+    assert "None are linked." in part(page, "pulls")
     assert (await browser.post(path)).status == 404
 
 

@@ -65,12 +65,12 @@ def copied(text: str, label: str) -> str:
 async def test_without_integrations_the_list_says_what_to_do(bot: Bot) -> None:
     admin = await Browser.sign_in(bot)
     page = await admin.get("/integrations")
-    assert "No integration yet" in page.words
+    assert "No integrations yet" in page.words
     assert 'href="/setup"' in page.text
     assert 'href="/integrations/new"' in page.text
     developer = await Browser.sign_in(bot, "developer")
     page = await developer.get("/integrations")
-    assert "needs the role admin" in page.words
+    assert "requires the admin role" in page.words
     assert 'href="/integrations/new"' not in page.text
 
 
@@ -79,9 +79,9 @@ async def test_health_at_a_glance(bot: Bot) -> None:
     browser = await Browser.sign_in(bot, "developer")
     for path in ("/integrations", f"/integrations/{integration}"):
         page = await browser.get(path)
-        assert "GitHub has not been heard of" in page.words
+        assert "Last delivery None yet" in page.words
         assert "Failed deliveries None in the last 7 days" in page.words
-        assert "The bot owes Nothing" in page.words
+        assert "Outbox Empty" in page.words
         assert "not known here" in page.words
     repository = payloads.repository("acme/shop")
     await bot.experiment("checkout")
@@ -93,7 +93,7 @@ async def test_health_at_a_glance(bot: Bot) -> None:
     for path in ("/integrations", f"/integrations/{integration}"):
         page = await browser.get(path)
         assert "Last delivery just now" in page.words
-        assert "The bot owes 3 to do" in page.words
+        assert "Outbox 3 pending" in page.words
         assert "4,321 core" in page.words
     page = await browser.get("/integrations")
     assert "acme/shop" in page.words
@@ -123,11 +123,11 @@ async def test_what_belongs_to_another_integration_is_not_counted(scene: Scene) 
     await scene.bot.experiment("checkout")
     await scene.open("experiment_key: checkout")
     browser = await Browser.sign_in(scene.bot)
-    assert "The bot owes 3 to do" in (await browser.get(f"/integrations/{scene.integration}")).words
-    assert "The bot owes Nothing" in (await browser.get(f"/integrations/{other}")).words
+    assert "Outbox 3 pending" in (await browser.get(f"/integrations/{scene.integration}")).words
+    assert "Outbox Empty" in (await browser.get(f"/integrations/{other}")).words
     await scene.work()
     page = await browser.get(f"/integrations/{scene.integration}")
-    assert "The bot owes Nothing" in page.words
+    assert "Outbox Empty" in page.words
     assert "not known here" not in page.words  # GitHub told of its limit meanwhile
 
 
@@ -297,7 +297,7 @@ async def test_what_was_typed_into_a_refused_form_is_not_typed_again(
     assert 'name="is_active" value="yes">' in page.text and 'value="D"' in page.text
     for text in (TOKEN, OWN, *rsa_key().splitlines()[1:3]):
         assert text not in page.text
-    assert "What you entered is kept" in page.words
+    assert "What you entered was kept" in page.words
     (name,) = secret
     required = re.search(rf'<(?:input|textarea) id="{re.escape(name)}"[^>]*>', page.text)
     assert required is not None and " required" not in required[0]
@@ -420,7 +420,7 @@ async def test_another_kind_of_credential_is_wanted_whole(bot: Bot) -> None:
     admin = await Browser.sign_in(bot)
     here = f"/integrations/{integration}/edit"
     page = await admin.get(f"{here}?auth=app")
-    assert "goes over to the other kind of credential" in page.words
+    assert "switches to the other kind of credential" in page.words
     app = {**FORM, "auth": "app", "config.app_id": "5"}
     page = await admin.post(here, app)
     assert page.status == 422
@@ -487,7 +487,7 @@ async def test_rotate_step_by_step(bot: Bot) -> None:
     page = await admin.get(here)
     assert secret not in page.text
     assert "none yet" in page.words
-    assert "none since the new one is there" in page.words
+    assert "none since the new one was stored" in page.words
 
     assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 200
     page = await admin.get(here)
@@ -496,21 +496,21 @@ async def test_rotate_step_by_step(bot: Bot) -> None:
     assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     page = await admin.get(here)
     assert "Signed with the new secret a delivery just now" in page.words
-    assert "The old one can go." in page.words
+    assert "You can finish now." in page.words
 
     page = await admin.post(f"{here}/finish")
     assert "only the new webhook secret is accepted" in page.words
     assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 401
     assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     assert (await stored(bot, integration))["previous_secret_until"] is None
-    assert "Store the new secret" in (await admin.get(here)).words
+    assert "Save the new secret" in (await admin.get(here)).words
 
 
 async def test_the_old_secret_lasts_as_long_as_it_can(bot: Bot) -> None:
     integration = await bot.integration()
     admin = await Browser.sign_in(bot)
     page = await admin.post(f"/integrations/{integration}/rotate")
-    assert "ends by itself in 4 weeks" in page.words
+    assert "expires in 4 weeks" in page.words
     assert "Two webhook secrets are accepted" in (await admin.get("/integrations")).words
 
 
@@ -521,7 +521,7 @@ async def test_a_secret_that_was_lost_is_made_anew(bot: Bot) -> None:
     here = f"/integrations/{integration}/rotate"
     first = copied((await admin.post(here)).text, "the new webhook secret")
     assert (await bot.deliver(integration, "ping", PING, secret=first)).status == 200
-    assert "can go" in (await admin.get(here)).words
+    assert "You can finish now" in (await admin.get(here)).words
     second = copied((await admin.post(here)).text, "the new webhook secret")
     assert second != first
     assert "Signed with the new secret none yet" in (await admin.get(here)).words
@@ -529,7 +529,7 @@ async def test_a_secret_that_was_lost_is_made_anew(bot: Bot) -> None:
         assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     assert "Signed with the new secret none yet" in (await admin.get(here)).words
     assert (await bot.deliver(integration, "ping", PING, secret=second)).status == 200
-    assert "can go" in (await admin.get(here)).words
+    assert "You can finish now" in (await admin.get(here)).words
 
 
 async def test_a_process_that_knows_only_the_old_secret_does_not_take_it_for_the_new(

@@ -346,7 +346,7 @@ async def test_what_somebody_opened_or_typed_stays(bot: Bot, visitor: Visitor) -
     await page.locator("#step-pull-request summary").click()
     await page.locator("#step-webhook summary").click()
     await bot.deliver(integration, "ping", payloads.ping(7, AT))
-    await expect(step(page, "Let GitHub report")).to_contain_text("done")
+    await expect(step(page, "Receive the first delivery")).to_contain_text("done")
     await expect(page.locator("#step-pull-request")).to_have_attribute("open", "")
     await expect(page.locator("#step-webhook")).not_to_have_attribute("open", "")
     # What was not touched follows the server: the next step has opened.

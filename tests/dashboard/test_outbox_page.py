@@ -50,7 +50,7 @@ async def refused(scene: Scene) -> int:
 async def test_nothing_is_owed(bot: Bot) -> None:
     viewer = await Browser.sign_in(bot, "viewer")
     page = await viewer.get("/outbox")
-    assert "Nothing is owed" in page.words
+    assert "Nothing to do" in page.words
     assert "Retry" not in page.text
     page = await viewer.get("/outbox?status=failed")
     assert "No such action" in page.words
@@ -70,7 +70,7 @@ async def test_what_is_owed_shows_until_it_is_done(scene: Scene) -> None:
     page = await viewer.get("/outbox?kind=label&status=")
     assert kinds(page) == ["Label"]
     await scene.work()
-    assert "Nothing is owed" in (await viewer.get("/outbox")).words
+    assert "Nothing to do" in (await viewer.get("/outbox")).words
     page = await viewer.get("/outbox?status=done")
     assert len(kinds(page)) == 3
     assert len(kinds(await viewer.get("/outbox?status=all&kind=check"))) == 1

@@ -260,7 +260,7 @@ async def test_a_key_without_an_experiment(bot: Bot) -> None:
     assert 'href="/experiments/checkout-flow-v2"' in page.text
 
     viewer = await (await Browser.sign_in(bot, "viewer")).get("/unresolved")
-    assert "/new-experiment" not in viewer.text and "needs the role developer" in viewer.words
+    assert "/new-experiment" not in viewer.text and "requires the developer role" in viewer.words
     await bot.experiment("chekout-flow-v2")
     assert [one.split()[0] for one in rows(await visitor.get("/unresolved"))] == ["quite-another"]
 

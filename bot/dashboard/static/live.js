@@ -35,7 +35,7 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     label.textContent = "Copied";
   } catch {
-    label.textContent = "Select it by hand";
+    label.textContent = "Select and copy it";
   }
   setTimeout(() => { label.textContent = "Copy"; }, 2000);
 });
@@ -140,7 +140,7 @@ function sayGoodbye() {
   note.setAttribute("role", "alert");
   link.href = location.href;
   link.textContent = "Sign in again";
-  note.append("You are signed out, so this page stands still. ", link);
+  note.append("You are signed out, so this page is no longer updated. ", link);
   document.querySelector("main").prepend(note);
 }
 
