@@ -58,13 +58,13 @@ _SIGNS = {
 }
 _HELP = {
     "integration_id": "Choose an integration.",
-    "repository": "Name it as owner/repository.",
-    "title": "Give it a title of 1 to 256 characters.",
+    "repository": "Enter it as owner/repository.",
+    "title": "Enter a title of 1 to 256 characters.",
     "body": "Use 60,000 characters at most.",
     "labels": "Use at most 20 labels, each of 1 to 50 characters.",
-    "assignees": "Name at most 10 by their logins on GitHub.",
+    "assignees": "Enter at most 10 GitHub usernames.",
     "status": "Choose one of the statuses.",
-    "url": f"Paste the address of a pull request, such as {_EXAMPLE}.",
+    "url": f"Enter the URL of a pull request, for example {_EXAMPLE}.",
 }
 
 
@@ -107,7 +107,7 @@ async def set_status(visit: Visit) -> web.StreamResponse:
         )
     except Problem as problem:
         return await _page(visit, "change", problem)
-    return visit.to(_path(visit), f"The status is {changed.status} now.")
+    return visit.to(_path(visit), f"The status is now {changed.status}.")
 
 
 @pages.post("/experiments/{key}/pull-requests", role="developer")
@@ -148,7 +148,7 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
     if isinstance(made, models.CreatedIssue):
         notice = f"Created the issue {made.repository}#{made.number}: {made.html_url}"
         return visit.to(_path(visit), notice)
-    notice = "The issue is not there yet: the bot goes on until it is. See the outbox."
+    notice = "The issue has not been created yet. The bot keeps trying; see the outbox."
     return visit.to(_path(visit), notice, kind="warning")
 
 
@@ -273,8 +273,8 @@ def _said(problem: Problem, experiment: store.Row) -> Any:
         return msgspec.structs.replace(
             body,
             error="changed meanwhile",
-            detail=f"The status is {experiment['status']} now: somebody changed it after you had "
-            "opened this page, so nothing was done. Choose again what it is to be.",
+            detail=f"The status is now {experiment['status']}: somebody changed it after you "
+            "opened this page, so nothing was done. Choose the status again.",
         )
     if problem.status == 502:
         body = msgspec.structs.replace(
@@ -339,7 +339,7 @@ async def _link(visit: Visit, url: str) -> models.LinkedPullRequest:
                 continue
             if problem.status == 422:
                 raise _wrong(
-                    f"No integration reaches a pull request {repository}#{number}."
+                    f"No integration can reach a pull request {repository}#{number}."
                 ) from None
             raise
         return linked
@@ -356,10 +356,10 @@ def _parsed(url: str) -> tuple[str, str, int]:
     found = _PULL_REQUEST.fullmatch(path)
     if parts.scheme not in ("http", "https") or not host or found is None:
         if "/issues/" in path:
-            raise _wrong("This is an issue. It joins by a key line in its description.")
+            raise _wrong("This is an issue. To link it, add the key line to its description.")
         raise _wrong(_HELP["url"])
     if int(found[3]) >= 2**31:
-        raise _wrong("There is no pull request of this number.")
+        raise _wrong("There is no pull request with this number.")
     return host.removeprefix("www."), f"{found[1]}/{found[2]}", int(found[3])
 
 
@@ -376,13 +376,13 @@ async def _candidates(visit: Visit, host: str, repository: str) -> list[Integrat
     if not there:
         hosts = ", ".join(sorted({one.host for one in active}))
         raise _wrong(
-            f"No active integration is for {host}"
-            + (f"; those that there are serve {hosts}." if hosts else ": set one up first.")
+            f"There is no active integration for {host}"
+            + (f"; the active ones are for {hosts}." if hosts else ": set one up first.")
         )
     if not found:
         raise _wrong(
-            f"No active integration lets {repository} in: an admin can add it to the list of "
-            "repositories of one."
+            f"No active integration allows {repository}. An admin can add it to the repositories "
+            "of an integration."
         )
     return sorted(found, key=lambda one: one.repositories is None)[:_TRIED]
 

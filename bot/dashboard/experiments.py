@@ -24,11 +24,11 @@ _SORT = "activity"
 _MOST = 500  # items of a week that a small line tells apart
 _FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags")
 _HELP = {
-    "key": "Begin with a letter or digit, then letters, digits, '.', '_' and '-'; 128 at most.",
-    "name": "Give it a name of 1 to 200 characters.",
+    "key": "Start with a letter or digit, then use letters, digits, '.', '_' and '-'; 128 at most.",
+    "name": "Enter a name of 1 to 200 characters.",
     "status": "Choose one of the statuses.",
     "owner": "Use 200 characters at most.",
-    "url": "Give a whole address that begins with http:// or https://.",
+    "url": "Enter a full URL that starts with http:// or https://.",
     "tags": "Use at most 50 tags, each of 1 to 100 characters.",
     "hypothesis": "Use 20,000 characters at most.",
     "description": "Use 20,000 characters at most.",
@@ -129,13 +129,15 @@ async def create(visit: Visit) -> web.StreamResponse:
         )
     except Problem as problem:
         if problem.status == 409:
-            exists = Problem(422, "experiment exists", "Take another key, or edit that one.")
+            exists = Problem(
+                422, "experiment exists", "Choose another key, or edit that experiment."
+            )
             exists.body.errors = [
-                FieldError("key", f"There is an experiment {body['key']} already.")
+                FieldError("key", f"There already is an experiment {body['key']}.")
             ]
             problem = exists
         return _form(visit, form, problem)
-    notice = f"Created. Pull requests join by the line experiment_key: {created.key}"
+    notice = f"Created. To link a pull request, use the line experiment_key: {created.key}"
     return visit.to(f"/experiments/{created.key}", notice)
 
 
@@ -178,7 +180,7 @@ async def delete(visit: Visit) -> web.StreamResponse:
             raise
         row = await _row(visit)
         return _form(visit, _as_form(row), seen.changed_meanwhile("this experiment"), row)
-    return visit.to("/experiments", f"Deleted {key}. What names it waits for an experiment again.")
+    return visit.to("/experiments", f"Deleted {key}. Its links are kept.")
 
 
 def plain_text(form: Mapping[str, str]) -> dict[str, str]:
@@ -196,7 +198,7 @@ def explained(problem: Problem, help: Mapping[str, str]) -> ProblemDetails:
         errors[field] = message[:1].upper() + message[1:]
     body = problem.body
     if errors and problem.status != 412:
-        detail = "Nothing was changed; see what is marked below."
+        detail = "Nothing was changed. Correct the fields that are marked below."
         body = ProblemDetails(body.type, body.title, body.status, body.error, detail)
         body.errors = [FieldError(field, message) for field, message in errors.items()]
     return body

@@ -47,7 +47,7 @@ _LABELS = {
 _NOISE = {
     "config.comments": (
         ("on", "One comment, kept up to date"),
-        ("once", "One comment, written once"),
+        ("once", "One comment, never updated"),
         ("off", "No comment"),
     ),
     "config.check": (
@@ -117,7 +117,7 @@ async def create(visit: Visit) -> web.StreamResponse:
     except Problem as problem:
         return _form(visit, None, auth, visit.form, problem)
     if generated is None:
-        said = "The integration is created. Its webhook secret is the one that you gave."
+        said = "The integration was created, with the webhook secret that you entered."
         return visit.to(f"/integrations/{created.id}", said)
     health = (await _health(visit, [created.id]))[created.id]
     return visit.render(
@@ -179,7 +179,7 @@ async def change(visit: Visit) -> web.StreamResponse:
             return await _changed_meanwhile(visit, auth)
         shown = seen.Seen(visit.form.get("version", ""), visit.form.get("seen", ""))
         return _form(visit, integration, auth, visit.form, problem, shown=shown)
-    return visit.to(f"/integrations/{integration.id}", "The changes are stored.")
+    return visit.to(f"/integrations/{integration.id}", "Saved.")
 
 
 @pages.post(f"{_ONE}/delete", role="admin")
@@ -193,10 +193,10 @@ async def delete(visit: Visit) -> web.StreamResponse:
         raise Problem(
             412,
             "changed meanwhile",
-            "Somebody changed this integration after you had opened its page, so it was not "
-            "deleted. Open it again, look, and decide.",
+            "Somebody changed this integration after you opened its page, so it was not "
+            "deleted. Open the page again to see the changes.",
         ) from None
-    return visit.to("/integrations", "The integration is deleted. Remove its webhook in GitHub.")
+    return visit.to("/integrations", "The integration was deleted. Remove its webhook in GitHub.")
 
 
 @pages.get(f"{_ONE}/rotate", role="admin")
@@ -227,7 +227,7 @@ async def rotate(visit: Visit) -> web.StreamResponse:
     except Problem as problem:
         return await _rotation(visit, problem=problem)
     if before["previous_secret_until"] == after["previous_secret_until"]:
-        same = "is the one in use: nothing has changed"
+        same = "is already in use, so nothing has changed"
         return await _rotation(visit, problem=invalid([("config.webhook_secret", same)]))
     return await _rotation(visit, secret=generated, is_new=True)
 
@@ -246,7 +246,7 @@ async def finish(visit: Visit) -> web.StreamResponse:
         return await _rotation(visit, problem=problem)
     return visit.to(
         f"/integrations/{visit.path('integration_id').lower()}",
-        "Done: from now on only the new webhook secret is accepted.",
+        "Done. Only the new webhook secret is accepted from now on.",
     )
 
 
@@ -424,7 +424,7 @@ def _body(visit: Visit, auth: str, errors: list[tuple[str, str]]) -> dict[str, A
         for name in ("app_id", "installation_id"):
             number = values.get(f"config.{name}", "")
             if number and not re.fullmatch(r"[1-9][0-9]{0,14}", number):
-                errors = [*errors, (f"config.{name}", "wants a number, as GitHub shows it")]
+                errors = [*errors, (f"config.{name}", "must be a number, as GitHub shows it")]
             config[name] = int(number) if number.isdecimal() else None
     if errors:
         raise invalid(errors)
@@ -498,11 +498,11 @@ def _plain(problem: Problem) -> ProblemDetails:
         if found := re.fullmatch(r"(config\.repositories)\[(\d+)\]", name):
             name, message = found[1], f"line {int(found[2]) + 1} {message}"
         if found := re.search(r"length >= (\d+)", message):
-            message = f"wants {found[1]} characters or more"
+            message = f"must have at least {found[1]} characters"
         elif found := re.search(r"length <= (\d+)", message):
-            message = f"wants {found[1]} characters or fewer"
+            message = f"must have at most {found[1]} characters"
         elif "matching regex" in message:
-            message = "has a character that cannot be stored"
+            message = "contains a character that cannot be stored"
         errors.append(FieldError(name, message))
     if errors and problem.status != 412:
         return msgspec.structs.replace(

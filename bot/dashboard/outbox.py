@@ -24,8 +24,8 @@ KINDS = {
     "merge_group_check": "Check of a merge group",
     "label": "Label",
     "tracking_issue": "Tracking issue",
-    "commands": "Answer to commands",
-    "refresh": "Look over all pull requests",
+    "commands": "Reply to commands",
+    "refresh": "Refresh of all pull requests",
     "pull_request_commits": "Commits of a pull request",
 }
 _STATUSES = {
@@ -58,11 +58,11 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
             if problem.status not in (404, 409):
                 raise
             superseded += 1
-    said = f"{tried} {'action is' if tried == 1 else 'actions are'} tried again."
+    said = f"{tried} {'action is' if tried == 1 else 'actions are'} being retried."
     if superseded:
         said += f" {superseded} had been replaced by newer ones."
     if len(rows) > AT_ONCE:
-        said += " There are more: do it once more when these are through."
+        said += " There are more: retry them when these are done."
     is_all = tried and len(rows) <= AT_ONCE
     return visit.to(
         "/outbox",
@@ -80,7 +80,7 @@ async def retry(visit: Visit) -> web.StreamResponse:
         if problem.status != 409:
             raise
         return await _page(visit, problem)
-    return visit.to("/outbox", f"{KINDS[action.kind]}: it is tried again now.")
+    return visit.to("/outbox", f"{KINDS[action.kind]}: retrying now.")
 
 
 def _trying(action_id: str) -> Any:

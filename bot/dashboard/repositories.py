@@ -54,7 +54,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
     full_name = f"{visit.path('owner')}/{visit.path('repo')}"
     host, show = visit.request.query.get("host"), visit.request.query.get("show")
     if show is not None and show not in _SECTIONS:
-        raise invalid([("show", f"is one of {', '.join(_SECTIONS)}")])
+        raise invalid([("show", f"must be one of {', '.join(_SECTIONS)}")])
     place = visit.request.query.get("cursor")
     after, before = _place(show, place)
 
@@ -73,7 +73,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
 
     found = await visit.services.database.read(job)
     if found is None:
-        raise not_found("repository that the bot has heard of")
+        raise not_found("repository with links")
     row = found.pop("repository")
     sections = [
         {
@@ -102,7 +102,7 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     """The keys that links name but no experiment has."""
     text, after = visit.request.query.get("q", "").strip(), visit.request.query.get("after")
     if after is not None and not is_key(after):
-        raise invalid([("after", "is not a key")])
+        raise invalid([("after", "must be a key")])
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], str | None]:
         rows = store.links.unresolved_keys(tx, text, after, _ON_PAGE + 1)
@@ -173,10 +173,10 @@ def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str,
         return None, None
     if show == "experiments":
         if not is_key(cursor):
-            raise invalid([("cursor", "is not a key")])
+            raise invalid([("cursor", "must be a key")])
         return cursor, None
     position = position_of(cursor, 3, "items")
     assert position is not None
     if position[0] not in range(len(_STATES)):
-        raise invalid([("cursor", "is not a place in this list")])
+        raise invalid([("cursor", "must be a place in this list")])
     return None, (_STATES[position[0]], position[1], position[2])

@@ -24,9 +24,9 @@ async def create(visit: Visit) -> web.StreamResponse:
     name, role = visit.form.get("name", ""), visit.form.get("role", "")
     errors = []
     if not store.tokens.is_name(name):
-        errors.append(("name", "wants 1 to 100 printable characters"))
+        errors.append(("name", "must be 1 to 100 printable characters"))
     if role not in ROLES:
-        errors.append(("role", f"is one of {', '.join(ROLES)}"))
+        errors.append(("role", f"must be one of {', '.join(ROLES)}"))
     if errors:
         return await _shown(visit, problem=invalid(errors).body, name=name, role=role)
     secret, token_id = store.new_token(), str(uuid.uuid4())
@@ -52,12 +52,12 @@ async def revoke(visit: Visit) -> web.StreamResponse:
 
     name = await visit.services.database.write(job)
     if name is None:
-        raise not_found("token in force")
+        raise not_found("active token")
     visit.services.forget_token(token_id)
     logger.info("token revoked", actor=visit.actor.name, token=token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")
-    return visit.to("/tokens", f"{name} is revoked. Running services notice within seconds.")
+    return visit.to("/tokens", f"{name} was revoked. Running services notice within seconds.")
 
 
 async def _shown(

@@ -259,7 +259,7 @@ async def test_why_it_failed_and_replay(bot: Bot) -> None:
         assert "Attempts 2" in page.words
     page = await developer.post(f"{here}/replay")
     assert page.path.startswith(here)
-    assert "It has taken effect" in page.words
+    assert "If it had taken effect before" in page.words
     assert "Attempts 3" in page.words
     assert 'href="/experiments/checkout"' in page.text
     feed = await bot.get("/api/v1/experiments/checkout/activity")
@@ -279,22 +279,22 @@ async def test_replay_all_failed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> N
         for _ in range(5):
             await sent(bot, integration, "pull_request", pull_request("checkout"))
         page = await developer.post(f"{here}/replay")
-        assert "Replayed 3 deliveries: 0 went well, 3 failed again." in page.words
+        assert "Replayed 3 deliveries: 0 succeeded, 3 failed again." in page.words
         after = re.search(r'name="after" value="(\d+)"', page.text)
         assert after is not None
         assert "Replay the next failed deliveries" in page.words
     statuses = [one["status"] for one in (await bot.get(f"/api/v1{here}")).items]
     assert statuses == ["retrying", "retrying", "failed", "failed", "failed"]
     page = await developer.post(f"{here}/replay", {"after": after[1]})
-    assert "Replayed 2 deliveries: 2 went well." in page.words
+    assert "Replayed 2 deliveries: 2 succeeded." in page.words
     page = await developer.post(f"{here}/replay", {"after": "rubbish"})
-    assert "Replayed 3 deliveries: 3 went well." in page.words
+    assert "Replayed 3 deliveries: 3 succeeded." in page.words
     statuses = [one["status"] for one in (await bot.get(f"/api/v1{here}")).items]
     assert statuses == ["processed"] * 5
     pulls = await bot.get("/api/v1/experiments/checkout/pull-requests")
     assert len(pulls.items) == 5
     page = await developer.post(f"{here}/replay")
-    assert "No delivery is left to replay" in page.words
+    assert "Nothing to replay" in page.words
 
 
 async def test_forms_of_other_pages_are_refused(bot: Bot) -> None:

@@ -82,7 +82,7 @@ async def test_health_at_a_glance(bot: Bot) -> None:
         assert "Last delivery None yet" in page.words
         assert "Failed deliveries None in the last 7 days" in page.words
         assert "Outbox Empty" in page.words
-        assert "not known here" in page.words
+        assert "API rate limit unknown" in page.words
     repository = payloads.repository("acme/shop")
     await bot.experiment("checkout")
     opened = payloads.pull_request(
@@ -94,7 +94,7 @@ async def test_health_at_a_glance(bot: Bot) -> None:
         page = await browser.get(path)
         assert "Last delivery just now" in page.words
         assert "Outbox 3 pending" in page.words
-        assert "4,321 core" in page.words
+        assert "4,321 left core" in page.words
     page = await browser.get("/integrations")
     assert "acme/shop" in page.words
     assert (await browser.get("/integrations?cursor=rubbish")).status == 422
@@ -128,7 +128,7 @@ async def test_what_belongs_to_another_integration_is_not_counted(scene: Scene) 
     await scene.work()
     page = await browser.get(f"/integrations/{scene.integration}")
     assert "Outbox Empty" in page.words
-    assert "not known here" not in page.words  # GitHub told of its limit meanwhile
+    assert "API rate limit unknown" not in page.words  # GitHub told of its limit meanwhile
 
 
 # --- Who may
@@ -223,7 +223,7 @@ async def test_create_with_an_app_and_a_secret_of_ones_own(bot: Bot) -> None:
         form = {**app, "config.private_key": key, "config.installation_id": "55", "is_active": ""}
         page = await admin.post("/integrations/new", form)
         assert page.status == 200
-        assert "The integration is created." in page.words
+        assert "The integration was created" in page.words
         items = (await bot.get(PATH)).items
         assert len(items) == number + 1
         assert items[0]["config"]["app_id"] == 4242
@@ -234,15 +234,19 @@ async def test_create_with_an_app_and_a_secret_of_ones_own(bot: Bot) -> None:
 
 BAD = [
     ({"name": ""}, "name", "is missing"),
-    ({"name": "x" * 201}, "name", "200 characters or fewer"),
+    ({"name": "x" * 201}, "name", "must have at most 200 characters"),
     ({"config.token": ""}, "config.token", "is missing"),
     ({"config.token": "two words"}, "config.token", "wants printable ASCII"),
     ({"config.token": "********"}, "config.token", "is the mask"),
     ({"config.webhook_secret": ""}, "config.webhook_secret", "is missing"),
-    ({"config.webhook_secret": "short"}, "config.webhook_secret", "16 characters or more"),
+    (
+        {"config.webhook_secret": "short"},
+        "config.webhook_secret",
+        "must have at least 16 characters",
+    ),
     ({"generate": "yes", "name": ""}, "name", "is missing"),
     ({"config.repositories": "acme/shop\nacme"}, "config.repositories", "line 2 wants owner/name"),
-    ({"config.label": "x" * 51}, "config.label", "50 characters or fewer"),
+    ({"config.label": "x" * 51}, "config.label", "must have at most 50 characters"),
     ({"config.api_url": "http://127.0.0.1:1"}, "config.api_url", "must be one of"),
     ({"auth": "app"}, "config.app_id", "is missing"),
     (
@@ -253,7 +257,7 @@ BAD = [
     (
         {"auth": "app", "config.app_id": "five", "config.private_key": "no key"},
         "config.app_id",
-        "wants a number",
+        "must be a number",
     ),
 ]
 
@@ -353,7 +357,7 @@ async def test_a_secret_of_ones_own_is_taken_though_the_box_is_checked(bot: Bot)
     admin = await Browser.sign_in(bot)
     form = {**FORM, "config.token": TOKEN, "config.webhook_secret": OWN, "generate": "yes"}
     page = await admin.post("/integrations/new", form)
-    assert (page.status, "secret is the one that you gave" in page.words) == (200, True)
+    assert (page.status, "with the webhook secret that you entered" in page.words) == (200, True)
     (integration,) = (await bot.get(PATH)).items
     assert (await bot.deliver(integration["id"], "ping", PING, secret=OWN)).status == 200
     other = "another-secret-of-ones-own"
@@ -404,7 +408,7 @@ async def test_what_is_left_empty_on_edit_is_kept(scene: Scene) -> None:
         form["config.app_id"] = "4242"
     page = await admin.post(f"{here}/edit", form)
     assert page.status == 200
-    assert "The changes are stored." in page.words
+    assert "Saved." in page.words
     assert "<script>alert" not in page.text
     changed = await stored(bot, scene.integration)
     assert changed["name"] == HOSTILE
@@ -442,7 +446,7 @@ async def test_delete_takes_a_second_button(bot: Bot) -> None:
     assert f'action="/integrations/{integration}/delete"' in details[0]
     page = await admin.post(f"/integrations/{integration}/delete")
     assert page.status == 200
-    assert "The integration is deleted." in page.words
+    assert "The integration was deleted." in page.words
     assert (await bot.get(PATH)).items == []
 
 
@@ -499,7 +503,7 @@ async def test_rotate_step_by_step(bot: Bot) -> None:
     assert "You can finish now." in page.words
 
     page = await admin.post(f"{here}/finish")
-    assert "only the new webhook secret is accepted" in page.words
+    assert "Only the new webhook secret is accepted" in page.words
     assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 401
     assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     assert (await stored(bot, integration))["previous_secret_until"] is None
@@ -553,9 +557,9 @@ async def test_a_process_that_knows_only_the_old_secret_does_not_take_it_for_the
     ("form", "message"),
     [
         ({"how": "own"}, "is missing"),
-        ({"how": "own", "config.webhook_secret": "short"}, "16 characters or more"),
-        ({"how": "own", "config.webhook_secret": SECRET}, "is the one in use"),
-        ({"how": "generate", "config.webhook_secret": "short"}, "16 characters or more"),
+        ({"how": "own", "config.webhook_secret": "short"}, "must have at least 16 characters"),
+        ({"how": "own", "config.webhook_secret": SECRET}, "is already in use"),
+        ({"how": "generate", "config.webhook_secret": "short"}, "must have at least 16 characters"),
     ],
 )
 async def test_a_new_secret_that_cannot_be(bot: Bot, form: dict[str, str], message: str) -> None:

@@ -55,9 +55,10 @@ async def test_the_check_leads_to_it(scene: Scene) -> None:
     assert main_of(page) == (
         f"Repositories {REPOSITORY}#1 On GitHub One page checkout open The check failure Unknown "
         f"experiment: {TYPO} Experiments {KEY} One page checkout active Owner: growth-team {OVER} "
-        f"The old banner completed {TYPO} There is no experiment with this key. What else names it"
-        f": {TYPO} What to do No experiment has the key {TYPO}. Correct it in the description of "
-        "the pull request, or create the experiment. The check is then updated automatically."
+        f"The old banner completed {TYPO} There is no experiment with this key. See what else "
+        f"names it: {TYPO} What to do No experiment has the key {TYPO}. Correct it in the "
+        "description of the pull request, or create the experiment. The check is then "
+        "updated automatically."
     )
     links = [one["href"] for one in markup.read(page.text).all("main")[0].all("a")]
     assert f"/experiments/{KEY}" in links and f"/unresolved?q={TYPO}" in links
@@ -93,7 +94,7 @@ async def test_a_completed_experiment_is_a_warning_to_who_is_signed_in(scene: Sc
     assert_nothing_is_told(page.text)
     page = await (await Browser.sign_in(scene.bot, "viewer")).get(path, headers=HTML)
     assert f"success Warning: {OVER} is completed" in main_of(page)
-    assert "Merge this if it takes out what is left of it" in main_of(page)
+    assert "Merge this pull request if it removes what is left of it" in main_of(page)
 
 
 HIDDEN: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""`/tokens`: a token is shown once, works, and is revoked with the sessions that it began."""
+"""`/tokens`: a token is shown once, works, and was revoked with the sessions that it began."""
 
 import re
 
@@ -25,7 +25,7 @@ async def test_a_token_is_created_used_and_revoked(bot: Bot) -> None:
         r'revoke-([0-9a-f-]{36})">\s*<summary>Revoke<span[^>]*> Ana', page.text
     )
     page = await admin.post(f"/tokens/{token_id}/revoke")
-    assert page.status == 200 and "is revoked" in page.words
+    assert page.status == 200 and "was revoked" in page.words
     assert (await viewer.get("/experiments", follow=False)).status == 303
     services = bot.services
     services.actors.clear()
