@@ -7,48 +7,62 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
 EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
 
-.PHONY: run test demo lint format lock bench examples screenshots clean
+.PHONY: run demo test quick check golden lint format screenshots examples bench lock clean help
 
-run: $(VENV)/.run-installed
+run: $(VENV)/.run-installed  ## serves the bot
 	@exec $(BIN)/python app.py serve
 
-demo: $(VENV)/.run-installed
+demo: $(VENV)/.run-installed  ## plays a week of deliveries on a throw-away database
 	@exec $(BIN)/python app.py demo
 
-test: $(VENV)/.test-installed
+test: $(VENV)/.test-installed  ## runs every test; PYTEST_ARGS="tests/server/test_demo.py" some of them
 	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
 
-lint: $(VENV)/.test-installed
+# What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
+quick: $(VENV)/.test-installed  ## runs, in a minute, the tests that need no PostgreSQL, browser or patience
+	@$(BIN)/python -m pytest -m quick --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+
+check: format lint quick  ## brings the style about, then checks style, types and the quick tests
+
+# What GitHub shows of the bot, written anew: look at what has changed before it is committed.
+golden: $(VENV)/.test-installed  ## writes anew what tests expect GitHub to show, for review
+	@rm -rf tests/golden
+	@$(BIN)/python -m pytest -m "golden and not postgresql" --renew-golden $(PYTEST_ARGS)
+
+lint: $(VENV)/.test-installed  ## checks the style and the types
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 
-format: $(VENV)/.test-installed
+format: $(VENV)/.test-installed  ## brings the style about
 	$(BIN)/python -m ruff format .
 	$(BIN)/python -m ruff check --fix .
 
-screenshots: $(VENV)/.test-installed
+screenshots: $(VENV)/.test-installed  ## renews the pictures in docs/screenshots
 	@SCREENSHOTS=1 $(BIN)/python -m pytest tests/dashboard/test_browser.py -k is_shown
 
-examples: .examples/.fetched
+examples: .examples/.fetched  ## fetches the deliveries that GitHub publishes, which a test sends
 
 .examples/.fetched: Makefile
 	@npm install --prefix .examples --no-save --no-package-lock --ignore-scripts --no-audit \
 		--no-fund --loglevel error $(EXAMPLES)
 	@touch $@
 
-bench: $(VENV)/.test-installed
+bench: $(VENV)/.test-installed  ## measures what a delivery costs
 	$(BIN)/python bench/webhook.py
 
 # Renews the locks from pyproject.toml: one resolution for every Python and platform.
 LOCK := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade pyproject.toml
-lock: $(VENV)/.test-installed
+lock: $(VENV)/.test-installed  ## renews requirements/ from pyproject.toml
 	$(LOCK) -o requirements/run.txt
 	$(LOCK) --group dev -o requirements/test.txt
 
-clean:
+clean:  ## removes .venv
 	rm -rf $(VENV)
+
+help:  ## lists these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 # Half made, without its Python any more, or made by something that leaves pip out: made anew.
 ifneq ($(shell $(BIN)/python -m pip --version >/dev/null 2>&1 && echo whole),whole)

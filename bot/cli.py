@@ -110,10 +110,10 @@ def list_tokens() -> None:
     rows = _with_existing(lambda services: services.database.read(store.tokens.listed))
     click.echo(f"{'ID':36}  {'ROLE':9}  {'CREATED':20}  {'LAST USED':20}  NAME")
     for row in rows:
-        created = (times.render(row["created_at"]) or "")[:19] + "Z"
-        used = (times.render(row["last_used_at"]) or "never")[:19]
-        name = row["name"] + (" (revoked)" if row["revoked_at"] is not None else "")
-        click.echo(f"{row['id']}  {row['role']:9}  {created:20}  {used:20}  {name}")
+        created = (times.render(row.created_at) or "")[:19] + "Z"
+        used = (times.render(row.last_used_at) or "never")[:19]
+        name = row.name + (" (revoked)" if row.revoked_at is not None else "")
+        click.echo(f"{row.id}  {row.role:9}  {created:20}  {used:20}  {name}")
 
 
 @token.command("revoke")
@@ -190,7 +190,7 @@ def run_doctor(integration: str | None) -> None:
     async def examine(services: Services) -> list[doctor.Status]:
         statuses: list[doctor.Status] = []
         for row in await services.database.read(lambda tx: _chosen_integrations(tx, integration)):
-            findings = await doctor.check(services, row["id"]) or []
+            findings = await doctor.check(services, row.id) or []
             _show_findings(row, findings)
             statuses += [finding.status for finding in findings]
         return statuses
@@ -202,26 +202,28 @@ def run_doctor(integration: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[store.Row]:
+def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[store.Integration]:
     """Return the integrations to look at, oldest first; raises ClickException if there is none."""
-    rows: list[store.Row] = []
-    while page := store.integrations.listed(tx, rows[-1]["seq"] if rows else None, 200):
-        rows += page
+    page = store.integrations.listed(tx, None, 200)
+    rows = page.rows
+    while page.next is not None:
+        page = store.integrations.listed(tx, page.next, 200)
+        rows += page.rows
     if not rows:
         raise click.ClickException(
             "there is no integration yet; create one with POST /api/v1/integrations"
         )
     if name_or_id is not None:
-        rows = [row for row in rows if name_or_id.lower() == row["id"] or name_or_id == row["name"]]
+        rows = [row for row in rows if name_or_id.lower() == row.id or name_or_id == row.name]
     if not rows:
         raise click.ClickException(f"no integration has the id or name {name_or_id!r}")
     return rows[::-1]
 
 
-def _show_findings(row: store.Row, findings: list[doctor.Finding]) -> None:
+def _show_findings(row: store.Integration, findings: list[doctor.Finding]) -> None:
     """Print what was found of an integration: a line each, and its remedy below."""
-    name = "".join(one if one.isprintable() else "?" for one in row["name"])
-    click.echo(click.style(f"{name} ({row['id']})", bold=True))
+    name = "".join(one if one.isprintable() else "?" for one in row.name)
+    click.echo(click.style(f"{name} ({row.id})", bold=True))
     marks = {"ok": ("ok", "green"), "warning": ("warn", "yellow"), "problem": ("PROBLEM", "red")}
     for finding in findings:
         mark, color = marks[finding.status]
@@ -312,7 +314,7 @@ async def see_to_admin_token(services: Services) -> str | None:
 
     def job(tx: store.Transaction) -> bool:
         known = store.tokens.bootstrap(tx)
-        if known is not None and (given is None or known["hash"] == store.hash_token(secret)):
+        if known is not None and (given is None or known.hash == store.hash_token(secret)):
             return False
         store.tokens.remove_bootstrap(tx)
         store.tokens.add(

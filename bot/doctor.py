@@ -20,15 +20,14 @@ from bot import storage as store
 from bot import times
 from bot.domain.integrations import MASK, Integration
 from bot.github import Client, GitHub, Limited, Refused, Temporary
+from bot.github.events import MERGE_QUEUES
 from bot.github.limits import date_of
-from bot.github.permissions import NEEDED, without
+from bot.handlers import dispatcher
 from bot.services import Services
 
 Status = Literal["ok", "warning", "problem"]
 T = TypeVar("T")
 
-# GitHub sends check_run and check_suite unasked to every App that may write checks.
-EVENTS = ("push", "pull_request", "issues", "issue_comment", "repository")
 _QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
 _LEVELS = ("none", "read", "write", "admin")
 _GITHUB_SECONDS = 90.0  # for all that GitHub is asked
@@ -183,10 +182,10 @@ class _Stop(Exception):
 class _Seen:
     """What the bot's own database tells. Deliveries newest first."""
 
-    deliveries: Sequence[store.Row]
-    failed: Sequence[store.Row]  # actions
-    waiting: Sequence[store.Row]  # actions
-    places: Sequence[store.Row]  # repositories that have come under the allow-list
+    deliveries: Sequence[store.Delivery]
+    failed: Sequence[store.Action]  # actions
+    waiting: Sequence[store.Action]  # actions
+    places: Sequence[store.PlacedRepository]  # repositories that have come under the allow-list
 
 
 class _Examination:
@@ -194,6 +193,8 @@ class _Examination:
         self.findings: list[Finding] = []
         self._services, self._integration, self._github = services, integration, github
         self._public_url = services.settings.public_url
+        self._events = services.shared(dispatcher).events
+        self._needed = [one.name for one in self._events.needed]
         self._webhook_url = (
             f"{self._public_url}/api/v1/integrations/{integration.id}/webhook/github"
         )
@@ -209,7 +210,7 @@ class _Examination:
 
     async def run(self) -> None:
         seen = await self._services.database.read(self._read)
-        self._held = {row["name_key"] for row in seen.places}
+        self._held = {row.name_key for row in seen.places}
         self._look_at_integration()
         self._look_at_address()
         try:
@@ -231,7 +232,7 @@ class _Examination:
     def _read(self, tx: store.Transaction) -> _Seen:
         integration, since = self._integration, times.now() - _FAILED_SINCE
         return _Seen(
-            store.deliveries.listed(tx, integration.seq, None, None, None, _RECENT),
+            store.deliveries.listed(tx, integration.seq, None, None, None, _RECENT).rows,
             store.actions.failed_of(tx, integration.id, since),
             store.actions.open_of_integration(tx, integration.id),
             store.places.all_of(tx, integration.id),
@@ -326,9 +327,9 @@ class _Examination:
         if installation_id not in self._clients:
             is_app = self._integration.token is None and installation_id is None
             self._clients[installation_id] = (
-                self._github.app(self._integration)
+                self._github.app(self._integration.credentials)
                 if is_app
-                else self._github.client(self._integration, installation_id)
+                else self._github.client(self._integration.credentials, installation_id)
             )
         return self._clients[installation_id]
 
@@ -385,7 +386,7 @@ class _Examination:
         else:
             self._warn("clock", f"{message}.", remedy)
 
-    def _look_at_deliveries(self, recent: Sequence[store.Row]) -> None:
+    def _look_at_deliveries(self, recent: Sequence[store.Delivery]) -> None:
         if not recent:
             self._warn(
                 "deliveries",
@@ -394,10 +395,10 @@ class _Examination:
                 "once, and shows every answer under Recent Deliveries.",
             )
             return
-        at = times.render(recent[0]["received_at"] // times.SECOND * times.SECOND)
+        at = times.render(recent[0].received_at // times.SECOND * times.SECOND)
         count = _number(len(recent), "delivery", "deliveries")
         of = {
-            status: [row for row in recent if row["status"] == status]
+            status: [row for row in recent if row.status == status]
             for status in ("failed", "retrying", "ignored")
         }
         path = f"/api/v1/integrations/{self._integration.id}/deliveries"
@@ -405,14 +406,14 @@ class _Examination:
             self._problem(
                 "deliveries",
                 f"Of the last {count}, {len(of['failed'])} failed; the latest of them: "
-                f"{of['failed'][0]['error'] or 'no reason is known'}.",
+                f"{of['failed'][0].error or 'no reason is known'}.",
                 f"Read GET {path}?status=failed, mend the cause and replay them.",
             )
         if of["retrying"]:
             self._warn(
                 "deliveries",
                 f"Of the last {count}, {len(of['retrying'])} failed and will be tried again; the "
-                f"latest of them: {of['retrying'][0]['error'] or 'no reason is known'}.",
+                f"latest of them: {of['retrying'][0].error or 'no reason is known'}.",
                 f"See to it that a worker runs, and read GET {path}?status=retrying.",
             )
         if len(of["ignored"]) == len(recent):
@@ -432,14 +433,14 @@ class _Examination:
             self._problem(
                 "actions",
                 f"{_number(len(seen.failed), 'action')} failed in the last three days; the last, "
-                f"a {last['kind']}: {last['last_error'] or 'no reason is known'}.",
+                f"a {last.kind}: {last.last_error or 'no reason is known'}.",
                 "Mend the cause, then retry them: GET /api/v1/actions?status=failed and "
                 "POST /api/v1/actions/{id}/retry.",
             )
-        oldest = min(seen.waiting, key=lambda row: int(row["created_at"]), default=None)
-        if oldest is not None and oldest["created_at"] < times.now() - _WAITS_LONG:
-            since = times.render(oldest["created_at"] // times.SECOND * times.SECOND)
-            reason = oldest["last_error"] or "it has not been tried"
+        oldest = min(seen.waiting, key=lambda row: int(row.created_at), default=None)
+        if oldest is not None and oldest.created_at < times.now() - _WAITS_LONG:
+            since = times.render(oldest.created_at // times.SECOND * times.SECOND)
+            reason = oldest.last_error or "it has not been tried"
             self._warn(
                 "actions",
                 f"{_number(len(seen.waiting), 'action')} waiting, the oldest since {since}: "
@@ -567,33 +568,30 @@ class _Examination:
             "Change it in the App's settings under Permissions & events; then the owner of each "
             "account that it is installed on has to accept."
         )
-        vital, useful = _by_weight(self._missing_permissions(app.permissions))
+        vital, useful = self._by_weight(self._missing_permissions(app.permissions))
         if vital:
             message = f"The App lacks permissions: {_listed(vital)}."
-            self._problem("permissions", f"{message} {without(list(vital))}", remedy)
+            self._problem("permissions", f"{message} {self._events.without(vital)}", remedy)
         if useful:
             message = f"The App does not ask for {_listed(useful)}."
-            self._warn("permissions", f"{message} {without(list(useful))}", remedy)
+            self._warn("permissions", f"{message} {self._events.without(useful)}", remedy)
         if not vital and not useful:
             self._ok("permissions", "The App asks for all permissions that it needs.")
-        unheard = _missing(app.events)
+        unheard = [one for one in self._needed if one not in app.events]
         if unheard:
             self._problem("events", f"The App does not hear of: {', '.join(unheard)}.", remedy)
         else:
             self._ok("events", "The App hears of all events that it needs.")
         may_hear = "merge_queues" in app.permissions and self._integration.check != "off"
         if may_hear and _QUEUED not in app.events:
-            self._warn(
-                "events",
-                f"The App does not hear of {_QUEUED}: {NEEDED['merge_queues'].without}.",
-                remedy,
-            )
+            message = f"The App does not hear of {_QUEUED}: {MERGE_QUEUES.without}."
+            self._warn("events", message, remedy)
 
     def _missing_permissions(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return what is needed and not given, by name."""
         integration = self._integration
         posts = integration.comments != "off" or integration.label is not None
-        needed = {name: one.level for name, one in NEEDED.items()}
+        needed = {name: one.level for name, one in self._events.permissions.items()}
         if not posts:
             needed["pull_requests"] = "read"
         if integration.check == "off":
@@ -603,6 +601,12 @@ class _Examination:
             for name, level in needed.items()
             if _level(given.get(name, "none")) < _level(level)
         }
+
+    def _by_weight(self, missing: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return of missing permissions the vital ones, and those without which the rest works."""
+        asked = self._events.permissions
+        vital = {name: level for name, level in missing.items() if asked[name].is_vital}
+        return vital, {name: level for name, level in missing.items() if name not in vital}
 
     async def _look_at_installations(self) -> None:
         path = f"/app/installations?per_page={_PAGE}"
@@ -661,8 +665,8 @@ class _Examination:
             for name, level in self._missing_permissions(one.permissions).items()
             if name not in of_app
         }
-        unheard = [name for name in _missing(one.events) if name in app.events]
-        vital, useful = _by_weight(missing)
+        unheard = [name for name in self._needed if name in app.events and name not in one.events]
+        vital, useful = self._by_weight(missing)
         accept = f"New permissions must be accepted by the account's owner: {_shown(one.html_url)}"
         if vital or unheard:
             what = [_listed(vital), f"the events {', '.join(unheard)}" if unheard else ""]
@@ -670,10 +674,12 @@ class _Examination:
                 f"The installation on {one.name} lacks {' and '.join(filter(None, what))}, which "
                 "the App asks for."
             )
-            self._problem("installation", f"{message} {without(list(vital))}".rstrip(), accept)
+            self._problem(
+                "installation", f"{message} {self._events.without(vital)}".rstrip(), accept
+            )
         if useful:
             message = f"The installation on {one.name} has not accepted {_listed(useful)} yet."
-            self._warn("installation", f"{message} {without(list(useful))}", accept)
+            self._warn("installation", f"{message} {self._events.without(useful)}", accept)
 
     # --- Which repositories it reaches
 
@@ -716,7 +722,7 @@ class _Examination:
         except Refused as error:
             if error.status != 404:
                 raise
-            raise Refused("the App is not installed there", 404) from None
+            raise Refused(404, "the App is not installed there") from None
         return self._client(found.id)
 
     def _how_to_reach(self) -> str:
@@ -876,7 +882,7 @@ class _Examination:
                 f"The token may not look at the webhooks of {', '.join(hidden)}.",
                 f"{needs}; or look by hand under Settings → Webhooks: payload URL "
                 f"{self._webhook_url}, content type application/json, the events "
-                f"{', '.join(EVENTS)}.",
+                f"{', '.join(self._needed)}.",
             )
 
     def _repositories_with_hooks(self, seen: _Seen) -> list[str]:
@@ -884,7 +890,7 @@ class _Examination:
         patterns = self._integration.repositories or ()
         named = [one for one in patterns if not one.endswith("/*")]
         if not named:
-            heard_of = dict.fromkeys(row["repository"] for row in seen.deliveries)
+            heard_of = dict.fromkeys(row.repository for row in seen.deliveries)
             named = [one for one in heard_of if one and self._allows(one)]
         if not named and len(self._reached) <= _HOOKS_OF:
             named = [one.full_name for one in self._reached]
@@ -909,7 +915,7 @@ class _Examination:
             remedy = "Check Active in the repository under Settings → Webhooks."
             self._problem("webhook", f"{which} is not active: it sends nothing.", remedy)
         self._look_at_config(which, hook.config)
-        unheard = [] if "*" in hook.events else _missing(hook.events)
+        unheard = [one for one in self._needed if not {one, "*"} & {*hook.events}]
         if unheard:
             self._problem(
                 "webhook",
@@ -929,10 +935,10 @@ class _Examination:
         """Say what may be wrong where no webhook of a repository points here."""
         here = urlsplit(self._webhook_url).path
         others = [one.config.url for one in hooks if here in (one.config.url or "")]
-        came = [row for row in seen.deliveries if (row["repository"] or "") == name]
+        came = [row for row in seen.deliveries if (row.repository or "") == name]
         add = (
             f"payload URL {self._webhook_url}, content type application/json, the integration's "
-            f"secret, and the events {', '.join(EVENTS)}."
+            f"secret, and the events {', '.join(self._needed)}."
         )
         if others:
             self._problem(
@@ -941,7 +947,7 @@ class _Examination:
                 f"Set PUBLIC_URL to that address, or the payload URL to {self._webhook_url}",
             )
         elif came:
-            at = times.render(came[0]["received_at"] // times.SECOND * times.SECOND)
+            at = times.render(came[0].received_at // times.SECOND * times.SECOND)
             self._warn(
                 "webhook",
                 f"No webhook of {name} itself points here, yet a delivery came {at}.",
@@ -1036,16 +1042,6 @@ def expiry_of(headers: Mapping[str, str]) -> int | None:
             continue
         return int(moment.astimezone(UTC).timestamp()) * times.SECOND
     return None
-
-
-def _missing(events: Sequence[str]) -> list[str]:
-    return [event for event in EVENTS if event not in events]
-
-
-def _by_weight(missing: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return of missing permissions the vital ones, and those without which the rest works."""
-    vital = {name: level for name, level in missing.items() if NEEDED[name].is_vital}
-    return vital, {name: level for name, level in missing.items() if name not in vital}
 
 
 def _level(name: str) -> int:

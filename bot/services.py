@@ -1,37 +1,23 @@
-"""What a running process shares: settings, database, vault, handlers, metrics and short caches."""
+"""What a process shares: settings, database, vault, metrics, GitHub, and what others keep here."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from aiohttp import web
-from cachetools import LRUCache, TTLCache
+from cachetools import TTLCache
 
 from bot import storage as store
-from bot.admission import Names
-from bot.commands import Commands
 from bot.domain import integrations
 from bot.domain.integrations import Integration
 from bot.github import GitHub
-from bot.guesses import Guesses
-from bot.handlers.dispatch import Dispatcher
 from bot.metrics import Metrics
 from bot.settings import Settings
 
+T = TypeVar("T")
 # How long a change made by another process may go unseen, in seconds.
 CACHE_SECONDS = 2.0
-# Wrong guesses that one address may make in a minute, in one process
-UNKNOWN_TOKENS = 100
-FAILED_SIGN_INS = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Actor:
-    """Whoever holds an API token."""
-
-    token_id: str
-    name: str
-    role: str
 
 
 @dataclass(slots=True)
@@ -41,29 +27,23 @@ class Services:
     settings: Settings
     database: store.Database
     vault: store.Vault
-    dispatcher: Dispatcher
-    commands: Commands
     metrics: Metrics
     github: GitHub
     open_streams: set["asyncio.Task[Any]"] = field(default_factory=set)
-    actors: "TTLCache[str, Actor]" = field(  # by the hash of the token
-        default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
-    )
-    # Who may write where, and until when that is believed (bot/outbox/audience.py)
-    writers: "LRUCache[tuple[str, int, int, str], tuple[bool, int]]" = field(
-        default_factory=lambda: LRUCache(maxsize=4096)
-    )
-    unknown_tokens: Guesses = field(default_factory=lambda: Guesses(UNKNOWN_TOKENS))
-    failed_sign_ins: Guesses = field(default_factory=lambda: Guesses(FAILED_SIGN_INS))
-    # Who fails too often signs in with GitHub one after the other: each asks GitHub.
-    sign_in_lane: asyncio.Lock = field(default_factory=asyncio.Lock)
-    names: Names = field(init=False)
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
+    _shared: dict[object, object] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.names = Names(self.github)
+    def shared(self, make: Callable[["Services"], T]) -> T:
+        """Return what `make` makes of these services: the same one as long as they live.
+
+        So whoever needs a cache, a lock or a registry for the whole process declares it beside the
+        code that uses it.
+        """
+        if make not in self._shared:
+            self._shared[make] = make(self)
+        return cast(T, self._shared[make])
 
     async def close(self) -> None:
         """Close what is open to GitHub and to the database."""
@@ -81,11 +61,6 @@ class Services:
             return None
         loaded = self._integrations[integration_id] = integrations.load(row, self.vault)
         return loaded
-
-    def forget_token(self, token_id: str) -> None:
-        """Drop what memory holds of a token that has been revoked."""
-        for hashed in [one for one, actor in self.actors.items() if actor.token_id == token_id]:
-            self.actors.pop(hashed, None)
 
     def forget_integration(self, integration_id: str) -> None:
         """Drop what memory holds of an integration that has been changed."""

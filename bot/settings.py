@@ -1,17 +1,17 @@
-"""The environment, read once, validated, and frozen."""
+"""The environment, read once, validated, and frozen: each setting is declared once."""
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
 GITHUB_API_URL = "https://api.github.com"
-_LEVELS = ("debug", "info", "warning", "error", "critical")
 _MIN_ADMIN_TOKEN = 24
 
 
@@ -22,106 +22,90 @@ class SettingsError(Exception):
         super().__init__(f"{name}: got {got}, wants {wants}")
 
 
+class _Wrong(ValueError):
+    """A text cannot be read: what it is, without repeating a secret, and what is wanted."""
+
+
+Default = str | Callable[[Mapping[str, Any]], str] | None  # a text, or made of the fields before
+
+
 @dataclass(frozen=True)
-class Settings:
-    """What the environment says. Secrets are kept out of `repr`."""
+class Setting:
+    """A variable of the environment: how it is read, and what the README says of it."""
 
-    host: str
-    port: int
-    data_dir: Path
-    database_url: str = field(repr=False)  # may hold a password
-    secret_keys: tuple[str, ...] = field(repr=False)  # empty: use the generated key
-    admin_token: str | None = field(repr=False)
-    public_url: str
-    github_api_urls: tuple[str, ...]
-    payload_days: int
-    delivery_days: int
-    log_level: str
-    extensions: tuple[str, ...]  # names of modules
-    sign_in_organizations: tuple[str, ...]  # logins
-    log_format: str | None  # None: text on a terminal, else json
+    name: str
+    default: Default
+    read: Callable[[str], Any]  # raises _Wrong
+    meaning: str
+    default_in_words: str
 
-    @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read and validate every variable; raises SettingsError for the first that is wrong.
-
-        A variable that is set but empty counts as not set, as in most process managers.
-        """
-        env = {name: value for name, value in environment.items() if value != ""}
-        host = env.get("HOST", "127.0.0.1")
-        if not re.fullmatch(r"[A-Za-z0-9.:_-]+", host):
-            raise SettingsError("HOST", repr(host), "an IP address or host name such as 0.0.0.0")
-        port = _port(env.get("PORT", "8000"))
-        data_dir = Path(env.get("DATA_DIR", "data"))
-        shown_host = f"[{host}]" if ":" in host else host
-        return cls(
-            host=host,
-            port=port,
-            data_dir=data_dir,
-            database_url=database_url(env.get("DATABASE_URL", f"sqlite:///{data_dir / 'bot.db'}")),
-            secret_keys=_secret_keys(env.get("SECRET_KEY")),
-            admin_token=_admin_token(env.get("ADMIN_TOKEN")),
-            public_url=_web_url("PUBLIC_URL", env.get("PUBLIC_URL", f"http://{shown_host}:{port}")),
-            github_api_urls=_api_urls(env.get("GITHUB_API_URLS", GITHUB_API_URL)),
-            payload_days=_days("PAYLOAD_DAYS", env.get("PAYLOAD_DAYS", "30")),
-            delivery_days=_days("DELIVERY_DAYS", env.get("DELIVERY_DAYS", "90")),
-            extensions=_extensions(env.get("EXTENSIONS", "")),
-            sign_in_organizations=_organizations(env.get("SIGN_IN_ORGANIZATIONS", "")),
-            log_level=_choice("LOG_LEVEL", env.get("LOG_LEVEL", "info"), _LEVELS),
-            log_format=(
-                _choice("LOG_FORMAT", env["LOG_FORMAT"], ("text", "json"))
-                if "LOG_FORMAT" in env
-                else None
-            ),
-        )
+    def value(self, text: str | None, known: Mapping[str, Any]) -> Any:
+        """Return what a text means, or else the default; raises SettingsError."""
+        if text is None:
+            text = self.default(known) if callable(self.default) else self.default
+        try:
+            return None if text is None else self.read(text)
+        except _Wrong as wrong:
+            raise SettingsError(self.name, *wrong.args) from None
 
 
-def _port(text: str) -> int:
-    if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 65535):
-        raise SettingsError("PORT", _shortened(text), "a number from 1 to 65535")
-    return int(text)
+def _setting(
+    name: str,
+    default: Default,
+    read: Callable[[str], Any],
+    meaning: str,
+    *,
+    in_words: str | None = None,
+    hidden: bool = False,
+) -> Any:
+    """Declare a field of Settings; what is hidden is kept out of `repr`."""
+    declared = Setting(name, default, read, meaning, in_words or f"`{default}`")
+    return field(repr=not hidden, metadata={"setting": declared})
+
+
+# --- How a text is read
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]+", text):
+        raise _Wrong(repr(text), "an IP address or host name such as 0.0.0.0")
+    return text
+
+
+def _number(highest: int, what: str = "a number") -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= highest):
+            raise _Wrong(_shortened(text), f"{what} from 1 to {highest}")
+        return int(text)
+
+    return read
 
 
 def _shortened(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:60]}...")
 
 
-def _days(name: str, text: str) -> int:
-    if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= 36_500):
-        raise SettingsError(name, _shortened(text), "a number of days from 1 to 36500")
-    return int(text)
+def _names(pattern: str, wants: str) -> Callable[[str], tuple[str, ...]]:
+    def read(text: str) -> tuple[str, ...]:
+        names = tuple(part.strip() for part in text.split(",") if part.strip())
+        for name in names:
+            if not re.fullmatch(pattern, name, re.ASCII):
+                raise _Wrong(_shortened(name), f"{wants}, by commas")
+        return names
+
+    return read
 
 
-def _extensions(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", name, re.ASCII):
-            raise SettingsError(
-                "EXTENSIONS", _shortened(name), "module names such as my_company.bot, by commas"
-            )
-    return names
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text.lower() not in allowed:
+            raise _Wrong(repr(text), f"one of {', '.join(allowed)}")
+        return text.lower()
+
+    return read
 
 
-def _organizations(text: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in text.split(",") if part.strip())
-    for name in names:
-        if not re.fullmatch(r"[A-Za-z0-9-]{1,39}", name):
-            raise SettingsError(
-                "SIGN_IN_ORGANIZATIONS",
-                _shortened(name),
-                "logins of organisations on GitHub, by commas",
-            )
-    return names
-
-
-def _choice(name: str, text: str, allowed: tuple[str, ...]) -> str:
-    if text.lower() not in allowed:
-        raise SettingsError(name, repr(text), f"one of {', '.join(allowed)}")
-    return text.lower()
-
-
-def database_url(text: str) -> str:
-    """Return the address of a database if there is an engine for it; raises SettingsError."""
+def _database_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if scheme == "sqlite" and separator and rest.startswith("/") and len(rest) > 1:
         return text
@@ -133,22 +117,18 @@ def database_url(text: str) -> str:
         except ProgrammingError:  # whose message repeats the address
             got = "a PostgreSQL address that cannot be read (hidden)"
     # The address may hold a password, so it is never repeated.
-    raise SettingsError(
-        "DATABASE_URL",
+    raise _Wrong(
         got,
         "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
     )
 
 
-def _secret_keys(text: str | None) -> tuple[str, ...]:
-    if text is None:
-        return ()
-    keys = tuple(part.strip() for part in text.split(","))
+def _secret_keys(text: str) -> tuple[str, ...]:
+    keys = tuple(part.strip() for part in text.split(",")) if text else ()
     for position, key in enumerate(keys, start=1):
         # Fernet itself would pass over what follows the padding, such as a second key.
         if not re.fullmatch(r"[A-Za-z0-9_-]{43}=", key):
-            raise SettingsError(
-                "SECRET_KEY",
+            raise _Wrong(
                 f"key {position} of {len(keys)} with {len(key)} characters (hidden)",
                 "Fernet keys: 32 random bytes in URL-safe base64, comma separated; make one with "
                 'python -c "from cryptography.fernet import Fernet; '
@@ -157,34 +137,115 @@ def _secret_keys(text: str | None) -> tuple[str, ...]:
     return keys
 
 
-def _admin_token(text: str | None) -> str | None:
-    if text is None:
-        return None
+def _admin_token(text: str) -> str:
     if len(text) < _MIN_ADMIN_TOKEN or not re.fullmatch(r"[\x21-\x7e]+", text):
-        raise SettingsError(
-            "ADMIN_TOKEN",
+        raise _Wrong(
             f"{len(text)} characters (hidden)",
             f"at least {_MIN_ADMIN_TOKEN} printable ASCII characters without spaces",
         )
     return text
 
 
-def _web_url(name: str, text: str) -> str:
+def _web_url(text: str) -> str:
     wants = "an http:// or https:// address without user, query or fragment"
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
         port_is_sound = parts.port is None or parts.port > 0
     except ValueError:
-        raise SettingsError(name, "an address that cannot be read", wants) from None
+        raise _Wrong("an address that cannot be read", wants) from None
     plain = "@" not in url and not (parts.query or parts.fragment)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
         # With a user part there may be a password in it.
-        raise SettingsError(name, repr(url) if plain else "an address with more (hidden)", wants)
+        raise _Wrong(repr(url) if plain else "an address with more (hidden)", wants)
     if not port_is_sound or re.search(r"[\s\x00-\x1f]", url):
-        raise SettingsError(name, repr(url), wants)
+        raise _Wrong(repr(url), wants)
     return url
 
 
-def _api_urls(text: str) -> tuple[str, ...]:
-    return tuple(_web_url("GITHUB_API_URLS", part) for part in text.split(","))
+def _web_urls(text: str) -> tuple[str, ...]:
+    return tuple(_web_url(part) for part in text.split(","))
+
+
+def _own_database(known: Mapping[str, Any]) -> str:
+    return f"sqlite:///{known['data_dir'] / 'bot.db'}"
+
+
+def _own_url(known: Mapping[str, Any]) -> str:
+    host = known["host"]
+    return f"http://{f'[{host}]' if ':' in host else host}:{known['port']}"
+
+
+# --- The settings. The texts are those of the README's table, which is tested against them.
+# fmt: off
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says."""
+
+    host: str = _setting("HOST", "127.0.0.1", _host,
+        "Where to listen. The Procfile listens on all interfaces.")
+    port: int = _setting("PORT", "8000", _number(65_535),
+        "The port to listen on.")
+    data_dir: Path = _setting("DATA_DIR", "data", Path,  # noqa: RUF009 - it makes a field
+        "Folder of the database and the generated key (folder 0700, files 0600).")
+    database_url: str = _setting("DATABASE_URL", _own_database, _database_url,
+        "`sqlite:///relative/path`, `sqlite:////absolute/path` or "
+        "`postgresql://user:password@host/name`.",
+        in_words="`sqlite:///{DATA_DIR}/bot.db`", hidden=True)
+    secret_keys: tuple[str, ...] = _setting("SECRET_KEY", "", _secret_keys,
+        "Fernet keys, comma separated: the first encrypts, all decrypt.",
+        in_words="generated into `DATA_DIR/secret.key`", hidden=True)
+    admin_token: str | None = _setting("ADMIN_TOKEN", None, _admin_token,
+        f"The admin token, at least {_MIN_ADMIN_TOKEN} characters.",
+        in_words="generated, printed once", hidden=True)
+    public_url: str = _setting("PUBLIC_URL", _own_url, _web_url,
+        "The address that others use, as in `webhook_url`.",
+        in_words="`http://{HOST}:{PORT}`")
+    github_api_urls: tuple[str, ...] = _setting("GITHUB_API_URLS", GITHUB_API_URL, _web_urls,
+        "Comma separated: what `api_url` of an integration may be, the first being the default. "
+        "GitHub Enterprise Server: `https://HOST/api/v3`. No other address is ever called. Where "
+        "a stored integration's is taken out of the list, what it owes waits, and it can still "
+        "be changed.")
+    payload_days: int = _setting("PAYLOAD_DAYS", "30", _number(36_500, "a number of days"),
+        "How long payloads are kept.")
+    delivery_days: int = _setting("DELIVERY_DAYS", "90", _number(36_500, "a number of days"),
+        "How long deliveries as such are kept. Links and feed stay.")
+    extensions: tuple[str, ...] = _setting("EXTENSIONS", "",
+        _names(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", "module names such as my_company.bot"),
+        "Python modules with commands and handlers of your own, comma separated "
+        "([docs/extending.md](docs/extending.md)).", in_words="none")
+    sign_in_organizations: tuple[str, ...] = _setting("SIGN_IN_ORGANIZATIONS", "",
+        _names(r"[A-Za-z0-9-]{1,39}", "logins of organisations on GitHub"),
+        "Organisations on GitHub whose members may sign in to the dashboard, comma separated.",
+        in_words="none")
+    log_level: str = _setting("LOG_LEVEL", "info",
+        _choice("debug", "info", "warning", "error", "critical"),
+        "`debug`, `info`, `warning`, `error` or `critical`.")
+    log_format: str | None = _setting("LOG_FORMAT", None, _choice("text", "json"),
+        "`text` or `json`.", in_words="`text` on a terminal, else `json`")
+    # fmt: on
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Read and validate every variable; raises SettingsError for the first that is wrong.
+
+        A variable that is set but empty counts as not set, as in most process managers.
+        """
+        known: dict[str, Any] = {}
+        for one in fields(cls):
+            declared: Setting = one.metadata["setting"]
+            known[one.name] = declared.value(environment.get(declared.name) or None, known)
+        return cls(**known)
+
+
+SETTINGS: dict[str, Setting] = {
+    one.metadata["setting"].name: one.metadata["setting"] for one in fields(Settings)
+}
+
+
+def database_url(text: str) -> str:
+    """Return the address of a database if there is an engine for it; raises SettingsError."""
+    url: str = SETTINGS["DATABASE_URL"].value(text, {})
+    return url

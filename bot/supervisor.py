@@ -12,13 +12,14 @@ from pathlib import Path
 
 from prometheus_client.multiprocess import mark_process_dead
 
-from bot import server
+import bot
+from bot import listening
 from bot.log import logger
 from bot.settings import Settings
 
 STOP_SECONDS = 10.0  # after which a process that was told to stop is killed
 _STEADY_SECONDS = 5.0  # a process that lived so long is started again at once
-_APP = Path(__file__).parents[1] / "app.py"
+_FOLDER = Path(bot.__file__).parents[1]  # a checkout, or where packages are installed
 
 
 async def run(
@@ -29,8 +30,8 @@ async def run(
     The first of them runs the worker as well.
     """
     # Bound, but not listening: holds the address against other programs and takes no connection.
-    server.listening_socket(settings.host, settings.port).close()  # another of us, too
-    holder = server.listening_socket(settings.host, settings.port, reuse_port=True)
+    listening.bound_socket(settings.host, settings.port).close()  # another of us, too
+    holder = listening.bound_socket(settings.host, settings.port, reuse_port=True)
     on_start()
     metrics = tempfile.mkdtemp(prefix="experiment-bot-metrics-")
     stopping = asyncio.Event()
@@ -50,16 +51,15 @@ async def run(
 
 async def _keep(index: int, metrics: str, stopping: asyncio.Event, *, with_worker: bool) -> None:
     """Keep one process running until `stopping`."""
+    path = os.pathsep.join([str(_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
     pause = 0.1
     while not stopping.is_set():
         started = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            str(_APP),
-            "serve",
-            "--supervised",
+            *("-P", "-m", "bot", "serve", "--supervised"),
             "--worker" if with_worker else "--no-worker",
-            env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": metrics},
+            env={**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": metrics},
             stdin=asyncio.subprocess.PIPE,  # its end tells the process that we are gone
             start_new_session=True,  # Ctrl-C is for us to pass on
         )

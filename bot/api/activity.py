@@ -9,10 +9,10 @@ from aiohttp import web
 from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, may_still, unauthorized
 from bot.domain import activity
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Activity")
 _ROLE = "viewer"
@@ -43,10 +43,10 @@ async def feed(call: Call) -> Any:
             tx,
             call.path("key"),
             query.type,
-            (before[0], before[1]) if before else None,
-            query.limit + 1,
+            before,
+            query.limit,
         )
-        return call.page(rows, activity_item, lambda row: (row["position"], row["seq"]))
+        return call.page(rows, activity_item)
 
     found = await call.services.database.read(job)
     if found is None:
@@ -119,7 +119,7 @@ async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int
     None once the token may not read any more: nothing that was recorded after its end is sent.
     """
 
-    def job(tx: store.Transaction) -> Sequence[store.Row] | None:
+    def job(tx: store.Transaction) -> Sequence[store.Activity] | None:
         if not may_still(tx, call.actor, _ROLE):
             return None
         return store.activity.after(tx, seq, _BATCH)
@@ -136,7 +136,7 @@ async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int
                 for item in map(activity_item, rows)
             )
         )
-        seq = rows[-1]["seq"]
+        seq = rows[-1].seq
         await asyncio.sleep(0)
 
 
@@ -152,19 +152,19 @@ def _start(request: web.Request) -> int | None:
     return seq
 
 
-def activity_item(row: store.Row) -> models.ActivityItem:
+def activity_item(row: store.Activity) -> models.ActivityItem:
     """Return a row of the feed as the API shows it."""
     return models.ActivityItem(
-        id=activity.id_of_seq(row["seq"]),
-        type=row["type"],
-        experiment_key=row["experiment_key"],
-        occurred_at=times.render(row["position"] // times.MILLISECOND * times.MILLISECOND),
-        recorded_at=times.render(row["recorded_at"]),
-        actor=name_without_email(row["actor"]),
-        summary=without_emails(row["summary"]),
-        html_url=row["html_url"],
-        repository=row["repository"],
-        delivery_id=_delivery_id(row["guid"]),
+        id=activity.id_of_seq(row.seq),
+        type=row.type,
+        experiment_key=row.experiment_key,
+        occurred_at=times.render(row.position // times.MILLISECOND * times.MILLISECOND),
+        recorded_at=times.render(row.recorded_at),
+        actor=name_without_email(row.actor),
+        summary=without_emails(row.summary),
+        html_url=row.html_url,
+        repository=row.repository,
+        delivery_id=_delivery_id(row.guid),
     )
 
 

@@ -7,8 +7,8 @@ from msgspec import Meta, Struct
 from bot import doctor, times
 from bot.api.integrations import PATH
 from bot.api.models import Id, Time
-from bot.api.problems import not_found
 from bot.api.routing import Call, Operations
+from bot.web.problems import not_found
 
 operations = Operations("Integrations")
 

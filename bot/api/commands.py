@@ -6,8 +6,7 @@ from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.routing import Call, Operations
-from bot.domain import commands
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
 
 operations = Operations("Commands")
 
@@ -26,30 +25,28 @@ async def list_all(call: Call) -> Any:
     before = call.position(1)
 
     def job(tx: store.Transaction) -> Any:
-        rows = store.commands.listed(
-            tx, query.status, before[0] if before else None, query.limit + 1
-        )
-        return call.page(rows, shown, lambda row: (row["seq"],))
+        rows = store.commands.listed(tx, query.status, before, query.limit)
+        return call.page(rows, shown)
 
     return await call.services.database.read(job)
 
 
-def shown(row: store.Row) -> models.Command:
+def shown(row: store.ListedCommand) -> models.Command:
     return models.Command(
-        id=row["id"],
-        command=row["name"],
-        text=without_emails(commands.invocation_of(row).line),
-        actor=row["author"],
-        repository=row["repository"],
-        kind=row["kind"],
-        number=row["number"],
-        html_url=row["html_url"],
-        integration_id=row["integration_id"],
-        status=row["status"],
-        allowed=None if row["allowed"] is None else bool(row["allowed"]),
-        permission=row["permission"],
-        result=without_emails(row["result"]) if row["result"] else None,
-        action_id=row["action_id"],
-        created_at=times.render(row["created_at"]),
-        finished_at=times.render(row["finished_at"]),
+        id=row.id,
+        command=row.name,
+        text=without_emails(row.invocation.line),
+        actor=row.author,
+        repository=row.repository,
+        kind=row.kind,
+        number=row.number,
+        html_url=row.html_url,
+        integration_id=row.integration_id,
+        status=row.status,
+        allowed=None if row.allowed is None else bool(row.allowed),
+        permission=row.permission,
+        result=without_emails(row.result) if row.result else None,
+        action_id=row.action_id,
+        created_at=times.render(row.created_at),
+        finished_at=times.render(row.finished_at),
     )

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+from msgspec import Struct
 
-from bot.api.problems import Problem
+from bot.web.problems import Problem
 
 IF_MATCH = "Carry this out only if the ETag is still one of these, or `*` for any."
 IF_NONE_MATCH_READ = "Answer 304 without a body if the ETag is still one of these."
@@ -47,7 +48,7 @@ class Conditions:
             opaque for _, opaque in _TAG.findall(self.if_none_match)
         )
 
-    def check(self, version: str | None, row: Mapping[str, Any] | None = None) -> None:
+    def check(self, version: str | None, row: Struct | None = None) -> None:
         """Raise Problem (412) unless what is there now may be changed.
 
         `version` is None where there is nothing yet; `row` is what `seen` is compared with.
@@ -65,7 +66,9 @@ class Conditions:
                     "There is one already, and If-None-Match says not to change it: nothing was "
                     "done. Leave the header out, or send If-Match to change what you have read.",
                 )
-        if row is not None and any(row[name] != value for name, value in self.seen.items()):
+        if row is not None and any(
+            getattr(row, name) != value for name, value in self.seen.items()
+        ):
             raise _failed("", version)
 
     def _is_matched(self, version: str | None) -> bool:

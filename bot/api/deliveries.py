@@ -1,21 +1,17 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
-import zlib
-from collections.abc import Set
 from typing import Any
 
 import msgspec
 import structlog
 
-from bot import admission, deliveries, jsontext, times
 from bot import storage as store
+from bot import times
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call, Operations, log_change
-from bot.domain.integrations import scope_of
-from bot.domain.repositories import NotAllowed
-from bot.handlers.payloads import InvalidPayload
-from bot.log import logger
+from bot.deliveries import life
+from bot.deliveries.records import Stored, id_of
+from bot.web.problems import Problem, not_found
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"
@@ -41,17 +37,13 @@ async def list_all(call: Call) -> Any:
             return None
         rows = store.deliveries.listed(
             tx,
-            integration["seq"],
+            integration.seq,
             query.status,
             query.event,
-            before[0] if before else None,
-            query.limit + 1,
+            before,
+            query.limit,
         )
-        return call.page(
-            rows,
-            lambda row: models.Delivery(**_delivery(row)),
-            lambda row: (row["seq"],),
-        )
+        return call.page(rows, lambda row: models.Delivery(**_delivery(row)))
 
     found = await call.services.database.read(job)
     if found is None:
@@ -71,8 +63,8 @@ async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
 
     def job(tx: store.Transaction) -> models.DeliveryDetail | None:
-        row = _find(call, tx, _delivery_id(call))
-        return _detail(row) if row else None
+        found = Stored.find(tx, call.path("integration_id").lower(), _delivery_id(call))
+        return _detail(found) if found else None
 
     found = await call.services.database.read(job)
     if found is None:
@@ -99,94 +91,53 @@ async def replay(call: Call) -> Any:
 
 async def run_again(call: Call, guid: str) -> models.Delivery:
     """Replay one delivery of the call's integration; raises Problem."""
-    services, database = call.services, call.services.database
     structlog.contextvars.bind_contextvars(delivery=guid)
-
-    def again(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> bool:
-        row, integration = _find(call, tx, guid), _integration(call, tx)
-        if row is None or integration is None:
-            return False
-        scope = scope_of(integration)
-        deliveries.run_again(tx, services.dispatcher, scope, row, confirmed)
-        return True
-
-    said: str | None = None  # why it failed this time
-
-    def failed(tx: store.Transaction, failure: Exception) -> bool:
-        row, integration = _find(call, tx, guid), _integration(call, tx)
-        if row is None or integration is None:
-            return False
-        deliveries.fail_again(tx, integration["id"], row, failure)
-        return True
-
-    loaded = await services.integration(call.path("integration_id").lower())
-    if loaded is None:
-        raise not_found("integration")
+    integration_id = call.path("integration_id").lower()
     try:
-        found = await admission.write(database, services.names, loaded, again)
-    except store.StorageUnavailable:
-        raise
-    except deliveries.PayloadGone:
+        outcome = await life.replay(call.services, integration_id, guid)
+    except life.PayloadGone:
         raise Problem(
             409,
             "payload not kept",
             "The payload of this delivery is not stored; use GitHub's Redeliver button.",
         ) from None
-    except Exception as error:
-        if not isinstance(error, deliveries.Waiting | NotAllowed | InvalidPayload):
-            logger.exception("a handler failed")
-        failure = error
-        said = deliveries.describe(failure)
-        found = await database.write(lambda tx: failed(tx, failure))
-    if not found:
+    if outcome is None:
         raise not_found("delivery")
     log_change(call, "delivery replayed")
-
-    def shown(tx: store.Transaction) -> models.Delivery | None:
-        row = _find(call, tx, guid)
-        return models.Delivery(**_delivery(row)) if row else None
-
-    answer = await database.read(shown)
-    if answer is None:
+    found = await call.services.database.read(lambda tx: Stored.find(tx, integration_id, guid))
+    if found is None:
         raise not_found("delivery")
+    answer = models.Delivery(**_delivery(found.row))
     # What had taken effect before stays processed, so only this answer can tell of the failure.
-    return msgspec.structs.replace(answer, error=said) if said else answer
+    return msgspec.structs.replace(answer, error=outcome.error or answer.error)
 
 
 def _delivery_id(call: Call) -> str:
     given = call.path("delivery_id")
-    return deliveries.id_of(given) or given
+    return id_of(given) or given
 
 
-def _integration(call: Call, tx: store.Transaction) -> store.Row | None:
+def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:
     return store.integrations.find(tx, call.path("integration_id").lower())
 
 
-def _find(call: Call, tx: store.Transaction, guid: str) -> store.Row | None:
-    integration = _integration(call, tx)
-    if integration is None:
-        return None
-    return store.deliveries.find(tx, integration["seq"], guid)
-
-
-def _delivery(row: store.Row) -> dict[str, Any]:
+def _delivery(row: store.Delivery) -> dict[str, Any]:
     return {
-        "id": row["guid"],
-        "event": row["event"],
-        "action": row["action"],
-        "repository": row["repository"],
-        "status": row["status"],
-        "received_at": times.render(row["received_at"]),
-        "processed_at": times.render(row["processed_at"]),
-        "attempts": row["attempts"],
-        "error": row["error"],
+        "id": row.guid,
+        "event": row.event,
+        "action": row.action,
+        "repository": row.repository,
+        "status": row.status,
+        "received_at": times.render(row.received_at),
+        "processed_at": times.render(row.processed_at),
+        "attempts": row.attempts,
+        "error": row.error,
     }
 
 
-def _detail(row: store.Row) -> models.DeliveryDetail:
-    payload = row["payload"]
+def _detail(found: Stored) -> models.DeliveryDetail:
     return models.DeliveryDetail(
-        **_delivery(row),
-        headers=msgspec.json.decode(row["headers"]),
-        payload=jsontext.parse_delivery(zlib.decompress(payload))[0] if payload else None,
+        **_delivery(found.row),
+        headers=found.row.headers,
+        payload=found.payload(),
     )

@@ -8,9 +8,9 @@ from bot import storage as store
 from bot import times
 from bot.api import models
 from bot.api.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
-from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import experiments
+from bot.web.problems import Problem, invalid, not_found
 
 operations = Operations("Experiments")
 PATH = "/api/v1/experiments"
@@ -29,9 +29,9 @@ PATH = "/api/v1/experiments"
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
 
-    def job(tx: store.Transaction) -> store.Row | None:
+    def job(tx: store.Transaction) -> store.CountedExperiment | None:
         row = experiments.create(tx, msgspec.to_builtins(call.body), call.actor.name)
-        return store.experiments.find_with_counts(tx, row["key"]) if row else None
+        return store.experiments.find_with_counts(tx, row.key) if row else None
 
     row = await call.services.database.write(job)
     if row is None:
@@ -40,7 +40,7 @@ async def create(call: Call) -> Any:
             "experiment exists",
             f"There is an experiment {call.body.key} already; change it with PATCH or PUT.",
         )
-    log_change(call, "experiment created", experiment=row["key"])
+    log_change(call, "experiment created", experiment=row.key)
     return 201, _tagged(call, row)
 
 
@@ -58,14 +58,8 @@ async def list_all(call: Call) -> Any:
     before = call.position(1)
 
     def job(tx: store.Transaction) -> Any:
-        rows = store.experiments.listed(
-            tx, query.status, query.q, before[0] if before else None, query.limit + 1
-        )
-        return call.page(
-            rows,
-            _experiment,
-            lambda row: (row["seq"],),
-        )
+        rows = store.experiments.listed(tx, query.status, query.q, before, query.limit)
+        return call.page(rows, _experiment)
 
     return await call.services.database.read(job)
 
@@ -108,7 +102,7 @@ async def put(call: Call) -> Any:
     if values.setdefault("key", key) != key:
         raise invalid([("key", "is not the key in the address; a key cannot be changed")])
 
-    def job(tx: store.Transaction) -> tuple[int, store.Row | None]:
+    def job(tx: store.Transaction) -> tuple[int, store.CountedExperiment | None]:
         old = store.experiments.find(tx, key)
         call.conditions.check(experiments.version(old) if old else None)
         if old is None:
@@ -138,7 +132,7 @@ async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
     key = call.path("key")
 
-    def job(tx: store.Transaction) -> store.Row | None:
+    def job(tx: store.Transaction) -> store.CountedExperiment | None:
         old = store.experiments.find(tx, key)
         if old is None:
             return None
@@ -178,28 +172,28 @@ async def delete(call: Call) -> Any:
     return 204, None
 
 
-def _tagged(call: Call, row: store.Row) -> models.Experiment:
+def _tagged(call: Call, row: store.CountedExperiment) -> models.Experiment:
     """Return an experiment, and put its ETag on the answer."""
-    counts = ".".join(str(row[f"{kind}_count"]) for kind in ("pull_request", "issue", "commit"))
+    counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}"
     call.headers["ETag"] = tag(experiments.version(row), counts)
     return _experiment(row)
 
 
-def _experiment(row: store.Row) -> models.Experiment:
+def _experiment(row: store.CountedExperiment) -> models.Experiment:
     return models.Experiment(
-        key=row["key"],
-        name=row["name"],
-        status=row["status"],
-        hypothesis=row["hypothesis"],
-        description=row["description"],
-        owner=row["owner"],
-        url=row["url"],
-        tags=msgspec.json.decode(row["tags"]),
-        created_at=times.render(row["created_at"]),
-        updated_at=times.render(row["updated_at"]),
+        key=row.key,
+        name=row.name,
+        status=row.status,
+        hypothesis=row.hypothesis,
+        description=row.description,
+        owner=row.owner,
+        url=row.url,
+        tags=list(row.tags),
+        created_at=times.render(row.created_at),
+        updated_at=times.render(row.updated_at),
         counts=models.Counts(
-            pull_requests=row["pull_request_count"],
-            issues=row["issue_count"],
-            commits=row["commit_count"],
+            pull_requests=row.pull_request_count,
+            issues=row.issue_count,
+            commits=row.commit_count,
         ),
     )

@@ -5,14 +5,15 @@ from typing import Any
 
 import msgspec
 
+from bot import commands, times
 from bot import storage as store
-from bot import times
 from bot.api import models
-from bot.api.problems import invalid, not_found
 from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
-from bot.domain.emails import without_emails
+from bot.emails import without_emails
+from bot.github import NotListed
 from bot.services import Services
+from bot.web.problems import invalid, not_found
 
 operations = Operations("Integrations")
 PATH = "/api/v1/integrations"
@@ -58,11 +59,9 @@ async def list_all(call: Call) -> Any:
     before = call.position(1)
 
     def job(tx: store.Transaction) -> Any:
-        rows = store.integrations.listed(tx, before[0] if before else None, query.limit + 1)
-        shown = {
-            row["id"]: item for row, item in zip(rows, _shown(call.services, tx, rows), strict=True)
-        }
-        return call.page(rows, lambda row: shown[row["id"]], lambda row: (row["seq"],))
+        rows = store.integrations.listed(tx, before, query.limit)
+        shown = {one.id: one for one in _shown(call.services, tx, rows.rows)}
+        return call.page(rows, lambda row: shown[row.id])
 
     return await call.services.database.read(job)
 
@@ -159,8 +158,9 @@ def _check(call: Call, tx: store.Transaction, integration_id: str) -> None:
 
 async def _written(call: Call, job: Any) -> Any:
     named = call.body.config.commands if call.body.config is not msgspec.UNSET else None
-    if isinstance(named, dict) and not all(name in call.services.commands for name in named):
-        names = ", ".join(one.name for one in call.services.commands)
+    known = [one.name for one in call.services.shared(commands.registered)]
+    if isinstance(named, dict) and not set(named) <= set(known):
+        names = ", ".join(known)
         raise invalid(
             [("config.commands", f"names a command that there is not; there are {names}")]
         )
@@ -171,53 +171,62 @@ async def _written(call: Call, job: Any) -> Any:
 
 
 def _shown(
-    services: Services, tx: store.Transaction, rows: Sequence[store.Row]
+    services: Services, tx: store.Transaction, rows: Sequence[store.Integration]
 ) -> list[models.Integration]:
-    installed: dict[str, list[models.Installation]] = {row["id"]: [] for row in rows}
+    installed: dict[str, list[models.Installation]] = {row.id: [] for row in rows}
     for row in store.installations.of_integrations(tx, list(installed)):
-        installed[row["integration_id"]].append(
+        installed[row.integration_id].append(
             models.Installation(
-                installation_id=row["installation_id"],
-                account=row["account"],
-                repository_selection=row["repository_selection"],
-                repositories=row["repositories"],
-                suspended_at=times.render(row["suspended_at"]),
+                installation_id=row.installation_id,
+                account=row.account,
+                repository_selection=row.repository_selection,
+                repositories=row.repositories,
+                suspended_at=times.render(row.suspended_at),
             )
         )
-    return [_integration(services, tx, row, installed[row["id"]]) for row in rows]
+    return [_integration(services, tx, row, installed[row.id]) for row in rows]
 
 
 def _integration(
-    services: Services, tx: store.Transaction, row: store.Row, installed: list[models.Installation]
+    services: Services,
+    tx: store.Transaction,
+    row: store.Integration,
+    installed: list[models.Installation],
 ) -> models.Integration:
-    config = msgspec.json.decode(row["config"])
-    credential = "token" if config["auth"] == "token" else "private_key"
-    shown: dict[str, Any] = {**integrations.noise(config), credential: integrations.MASK}
-    until = row["previous_secret_until"]
-    last_error = without_emails(row["last_error"]) if row["last_error"] else None
-    if config["api_url"] not in services.settings.github_api_urls:
-        last_error = integrations.not_listed(config["api_url"])
+    config = row.config
+    credential = "token" if config.auth == "token" else "private_key"
+    until = row.previous_secret_until
+    last_error = without_emails(row.last_error) if row.last_error else None
+    if config.api_url not in services.settings.github_api_urls:
+        last_error = str(NotListed(config.api_url))
     return models.Integration(
-        id=row["id"],
-        name=row["name"],
-        integration_type=row["integration_type"],
-        description=row["description"],
-        is_active=bool(row["is_active"]),
-        created_at=times.render(row["created_at"]),
-        updated_at=times.render(row["updated_at"]),
-        webhook_url=(f"{services.settings.public_url}{PATH}/{row['id']}/webhook/github"),
+        id=row.id,
+        name=row.name,
+        integration_type=row.integration_type,
+        description=row.description,
+        is_active=row.is_active,
+        created_at=times.render(row.created_at),
+        updated_at=times.render(row.updated_at),
+        webhook_url=(f"{services.settings.public_url}{PATH}/{row.id}/webhook/github"),
         config=models.Config(
-            auth=config["auth"],
+            auth=config.auth,
             webhook_secret=integrations.MASK,
-            api_url=config["api_url"],
-            repositories=config.get("repositories"),
-            commands=config.get("commands", {}),
-            app_id=config.get("app_id", msgspec.UNSET),
-            installation_id=config.get("installation_id", msgspec.UNSET),
-            **shown,
+            api_url=config.api_url,
+            repositories=list(config.repositories) if config.repositories is not None else None,
+            comments=config.comments,
+            label=config.label,
+            check=config.check,
+            commands=config.commands,
+            app_id=_or_unset(config.app_id),
+            installation_id=_or_unset(config.installation_id),
+            **{credential: integrations.MASK},
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
-        last_delivery_at=times.render(store.deliveries.last_received(tx, row["seq"])),
+        last_delivery_at=times.render(store.deliveries.last_received(tx, row.seq)),
         last_error=last_error,
         installations=installed,
     )
+
+
+def _or_unset(number: int | None) -> int | msgspec.UnsetType:
+    return msgspec.UNSET if number is None else number

@@ -4,20 +4,17 @@ import asyncio
 import uuid
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from bot import storage as store
-from bot import times
 from bot.api import models
 from bot.api.links import EXPERIMENT, linked_pull_request
-from bot.api.problems import Problem, invalid, not_found
 from bot.api.routing import Call, Operations, log_change
-from bot.domain import actions, installations, items, repositories
-from bot.domain.integrations import Integration, not_listed
-from bot.domain.story import Decision, Item
-from bot.github import CallFailed, Client, Refused
-from bot.handlers import payloads, pull_request
+from bot.domain import actions, installations, linking, repositories
+from bot.domain.integrations import Integration
+from bot.domain.story import Item
+from bot.github import CallFailed, NotListed, Refused, payloads
+from bot.web.problems import Problem, invalid, not_found
 
 operations = Operations("Links")
 ANSWER_SECONDS = 8.0  # how long a request waits for GitHub to have created an issue
@@ -50,16 +47,20 @@ async def link(call: Call) -> Any:
     def job(tx: store.Transaction) -> models.LinkedPullRequest | None:
         if not store.experiments.exists(tx, key):
             return None
-        if fetched is not None:
-            item = _take_in(tx, integration, body, fetched)
-        else:
-            item = _known(tx, integration, body)
-        _decide(call, tx, item, "link", key, integration.id)
+        item = linking.pull_request(tx, integration.scope, body.repository, body.number, fetched)
+        linking.link(tx, item, key, _hand(call, integration.id))
         row = store.links.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return linked_pull_request(row)
 
-    linked = await call.services.database.write(job)
+    try:
+        linked = await call.services.database.write(job)
+    except repositories.NotAllowed:
+        raise _not_allowed() from None
+    except payloads.InvalidPayload:
+        raise Problem(
+            502, "unreadable answer", "GitHub's answer does not describe a pull request."
+        ) from None
     if linked is None:
         raise not_found("experiment")
     log_change(call, "linked", experiment=key, repository=linked.repository, number=linked.number)
@@ -82,14 +83,10 @@ async def unlink(call: Call) -> Any:
 
     def job(tx: store.Transaction) -> bool:
         row = store.facts.item_by_name(tx, full_name, "pull_request", number)
-        if (
-            row is None
-            or store.links.item_of_experiment(tx, key, "pull_request", row["id"]) is None
-        ):
+        if row is None:
             return False
-        item = Item(row["id"], row["repository_id"], "pull_request", number)
-        _decide(call, tx, item, "unlink", key, row["integration_id"])
-        return True
+        item = Item(row.id, row.repository_id, "pull_request", number)
+        return linking.unlink(tx, item, key, _hand(call, row.integration_id))
 
     if not await call.services.database.write(job):
         raise not_found("link between this experiment and this pull request")
@@ -140,7 +137,7 @@ async def create_issue(call: Call) -> Any:
             earlier = store.actions.by_idempotency_key(tx, idempotency_key)
             if earlier is not None:
                 _same_request(earlier, request, integration.id, repository_id)
-                return str(earlier["id"])
+                return str(earlier.id)
         row = store.integrations.find(tx, integration.id)
         if row is None:
             raise invalid([("integration_id", "is no integration's id")])
@@ -154,6 +151,10 @@ async def create_issue(call: Call) -> Any:
         raise not_found("experiment")
     log_change(call, "issue ordered", experiment=key, action=action_id)
     return await _outcome(call, action_id)
+
+
+def _hand(call: Call, integration_id: str) -> linking.Hand:
+    return linking.Hand(f"api:{uuid.uuid4()}", "api", call.actor.name, integration_id)
 
 
 def _idempotency_key(call: Call) -> str | None:
@@ -170,13 +171,13 @@ def _idempotency_key(call: Call) -> str | None:
 
 
 def _same_request(
-    earlier: store.Row, request: dict[str, Any], integration_id: str, repository_id: int
+    earlier: store.Action, request: dict[str, Any], integration_id: str, repository_id: int
 ) -> None:
-    was = msgspec.json.decode(earlier["request"])
+    was = earlier.request
     same = {name: value for name, value in was.items() if name != "actor"} == {
         name: value for name, value in request.items() if name != "actor"
     }
-    if not same or (earlier["integration_id"], earlier["repository_id"]) != (
+    if not same or (earlier.integration_id, earlier.repository_id) != (
         integration_id,
         repository_id,
     ):
@@ -196,23 +197,25 @@ async def _outcome(call: Call, action_id: str) -> tuple[int, Any]:
         committed = asyncio.ensure_future(database.wait_for_commit(0.5))
         try:
             row = await database.read(lambda tx: store.actions.find(tx, action_id))
-            if row is not None and row["status"] == "done":
-                result = msgspec.json.decode(row["result"])
+            if row is not None and row.status == "done":
+                result = row.result or {}
                 return 201, models.CreatedIssue(
                     action_id=action_id,
-                    repository=row["repository"],
+                    repository=row.repository,
                     number=result["number"],
                     html_url=result["html_url"],
                 )
-            if row is None or row["status"] == "failed":
-                reason = row["last_error"] if row else "the action is gone"
+            if row is None or row.status == "failed":
+                reason = row.last_error if row else "the action is gone"
                 raise Problem(
                     502,
                     "refused by GitHub",
                     f"{reason}. Once that is mended, POST /api/v1/actions/{action_id}/retry.",
                 )
             if loop.time() >= deadline:
-                return 202, models.PromisedIssue(action_id=action_id, status=row["status"])
+                return 202, models.PromisedIssue(
+                    action_id=action_id, status="running" if row.status == "running" else "pending"
+                )
             await committed
         finally:
             committed.cancel()
@@ -226,7 +229,7 @@ async def _integration(call: Call, integration_id: str, repository: str) -> Inte
     if not found.is_active:
         raise invalid([("integration_id", "is that of an integration that is not active")])
     if found.api_url not in call.services.settings.github_api_urls:
-        reason = f"is that of an integration that cannot act: {not_listed(found.api_url)}"
+        reason = f"is that of an integration that cannot act: {NotListed(found.api_url)}"
         raise invalid([("integration_id", reason)])
     if not await call.services.database.read(
         lambda tx: repositories.allows_name(tx, found.scope, repository)
@@ -246,13 +249,15 @@ async def _fetch(call: Call, integration: Integration, repository: str, number: 
         rows = store.facts.repositories_by_name(tx, integration.host, repository)
         if not rows:
             return None, False
-        known = store.facts.find_item(tx, rows[0]["id"], "pull_request", number)
-        is_known = known is not None and known["gone_at"] is None
+        known = store.facts.find_item(tx, rows[0].id, "pull_request", number)
+        is_known = known is not None and known.gone_at is None
         return installations.serving(tx, integration.id, rows[0]), is_known
 
     installation_id, is_known = await call.services.database.read(job)
     try:
-        client = await _client(call, integration, repository, installation_id)
+        client = await call.services.github.client_in(
+            integration.credentials, repository, installation_id or integration.installation_id
+        )
         return await client.getitem(
             "/repos/{+repository}/pulls/{number}",
             {"repository": repository, "number": str(number)},
@@ -269,55 +274,3 @@ async def _fetch(call: Call, integration: Integration, repository: str, number: 
         raise Problem(
             503, "GitHub unavailable", f"{error}. Try again.", headers={"Retry-After": "30"}
         ) from None
-
-
-async def _client(
-    call: Call, integration: Integration, repository: str, installation_id: int | None
-) -> Client:
-    github = call.services.github
-    if integration.token is None and installation_id is None:
-        installation_id = integration.installation_id
-    if integration.token is None and installation_id is None:
-        installation_id = await github.installation_of(integration, repository)
-    return github.client(integration, installation_id)
-
-
-def _take_in(
-    tx: store.Transaction,
-    integration: Integration,
-    body: models.LinkPullRequest,
-    fetched: Any,
-) -> Item:
-    try:
-        return pull_request.take_in_fetched(tx, integration, body.repository, body.number, fetched)
-    except repositories.NotAllowed:
-        raise _not_allowed() from None
-    except payloads.InvalidPayload:
-        raise Problem(
-            502, "unreadable answer", "GitHub's answer does not describe a pull request."
-        ) from None
-
-
-def _known(tx: store.Transaction, integration: Integration, body: models.LinkPullRequest) -> Item:
-    repository = store.facts.repositories_by_name(tx, integration.host, body.repository)[0]
-    row = store.facts.find_item(tx, repository["id"], "pull_request", body.number)
-    assert row is not None
-    return Item(row["id"], repository["id"], "pull_request", body.number)
-
-
-def _decide(
-    call: Call, tx: store.Transaction, item: Item, verb: str, key: str, integration_id: str
-) -> None:
-    linked = store.links.item_of_experiment(tx, key, "pull_request", item.id)
-    if verb == "link" and linked is not None and linked["linked_by"] in items.BY_HAND:
-        return
-    decision = Decision(
-        guid=f"api:{uuid.uuid4()}",
-        verb=verb,
-        key=key,
-        made_by="api",
-        actor=call.actor.name,
-        integration_id=integration_id,
-        made_at=times.now(),
-    )
-    items.decide(tx, item, decision)

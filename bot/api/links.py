@@ -3,14 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-
 from bot import storage as store
 from bot import times
 from bot.api import models
-from bot.api.problems import not_found
 from bot.api.routing import Call, Operations
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
+from bot.web.problems import not_found
 
 operations = Operations("Links")
 EXPERIMENT = "/api/v1/experiments/{key}"
@@ -59,11 +57,11 @@ async def issues(call: Call) -> Any:
 async def commits(call: Call) -> Any:
     """By `committed_at`, the latest first."""
     query: models.Paged = call.query
-    before = _before(call)
+    before = call.position(2)
 
     def job(tx: store.Transaction) -> Any:
-        rows = store.links.commits_of_experiment(tx, call.path("key"), before, query.limit + 1)
-        return call.page(rows, _linked_commit, _place)
+        rows = store.links.commits_of_experiment(tx, call.path("key"), before, query.limit)
+        return call.page(rows, _linked_commit)
 
     return await _of_experiment(call, job)
 
@@ -82,8 +80,8 @@ async def unresolved(call: Call) -> Any:
     before = call.position(1)
 
     def job(tx: store.Transaction) -> Any:
-        rows = store.links.unresolved(tx, before[0] if before else None, query.limit + 1)
-        return call.page(rows, _unresolved, lambda row: (row["id"],))
+        rows = store.links.unresolved(tx, before, query.limit)
+        return call.page(rows, _unresolved)
 
     return await call.services.database.read(job)
 
@@ -105,15 +103,15 @@ async def pull_request(call: Call) -> Any:
         row = store.facts.item_by_name(tx, full_name, "pull_request", number)
         if row is None:
             return None
-        linked = store.links.of_targets_with_experiments(tx, "pull_request", row["id"])
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", row.id)
         return models.PullRequestDetail(
-            **_pull_request(row, row["integration_id"]),
+            **_pull_request(row, row.integration_id),
             experiments=[
                 models.LinkedExperiment(
-                    key=link["experiment_key"],
-                    name=link["name"],
-                    status=link["status"],
-                    linked_by=link["linked_by"],
+                    key=link.experiment_key,
+                    name=link.name,
+                    status=link.status,
+                    linked_by=link.linked_by,
                 )
                 for link in linked
             ],
@@ -137,94 +135,85 @@ async def _of_experiment(call: Call, job: Callable[[store.Transaction], Any]) ->
     return found
 
 
-async def _items(call: Call, kind: str, item: Callable[[store.Row], Any]) -> Any:
+async def _items(call: Call, kind: str, item: Callable[[Any], Any]) -> Any:
     query = call.query
-    before = _before(call)
+    before = call.position(2)
 
     def job(tx: store.Transaction) -> Any:
         rows = store.links.items_of_experiment(
-            tx, call.path("key"), kind, query.state, before, query.limit + 1
+            tx, call.path("key"), kind, query.state, before, query.limit
         )
-        return call.page(rows, item, _place)
+        return call.page(rows, item)
 
     return await _of_experiment(call, job)
 
 
-def _place(row: store.Row) -> tuple[int, int]:
-    return row["listed_at"], row["link_id"]
-
-
-def _before(call: Call) -> tuple[int, int] | None:
-    position = call.position(2)
-    return (position[0], position[1]) if position else None
-
-
-def _pull_request(row: store.Row, integration_id: str | None) -> dict[str, Any]:
+def _pull_request(row: store.NamedItem, integration_id: str | None) -> dict[str, Any]:
     return {
-        "repository": row["repository"],
-        "number": row["number"],
-        "title": without_emails(row["title"]),
-        "html_url": row["html_url"],
-        "state": row["state"],
-        "draft": bool(row["draft"]),
-        "author": name_without_email(row["author"]),
-        "head_ref": row["head_ref"],
-        "head_sha": row["head_sha"],
-        "base_ref": row["base_ref"],
-        "created_at": times.render(row["created_at"]),
-        "merged_at": times.render(row["merged_at"]),
-        "closed_at": times.render(row["closed_at"]),
+        "repository": row.repository,
+        "number": row.number,
+        "title": without_emails(row.title),
+        "html_url": row.html_url,
+        "state": row.state,
+        "draft": row.draft,
+        "author": name_without_email(row.author),
+        "head_ref": row.head_ref,
+        "head_sha": row.head_sha,
+        "base_ref": row.base_ref,
+        "created_at": times.render(row.created_at),
+        "merged_at": times.render(row.merged_at),
+        "closed_at": times.render(row.closed_at),
         "integration_id": integration_id,
     }
 
 
-def linked_pull_request(row: store.Row) -> models.LinkedPullRequest:
+def linked_pull_request(row: store.LinkedItem) -> models.LinkedPullRequest:
     """Return a linked pull request's row as the API shows it."""
     return models.LinkedPullRequest(
-        **_pull_request(row, row["link_integration_id"]),
-        linked_by=row["linked_by"],
-        linked_at=times.render(row["linked_at"]),
+        **_pull_request(row, row.link_integration_id),
+        linked_by=row.linked_by,
+        linked_at=times.render(row.linked_at),
     )
 
 
-def _linked_issue(row: store.Row) -> models.LinkedIssue:
+def _linked_issue(row: store.LinkedItem) -> models.LinkedIssue:
     return models.LinkedIssue(
-        repository=row["repository"],
-        number=row["number"],
-        title=without_emails(row["title"]),
-        html_url=row["html_url"],
-        state=row["state"],
-        labels=[without_emails(label) for label in msgspec.json.decode(row["labels"])],
-        linked_by=row["linked_by"],
-        linked_at=times.render(row["linked_at"]),
-        integration_id=row["link_integration_id"],
+        repository=row.repository,
+        number=row.number,
+        title=without_emails(row.title),
+        html_url=row.html_url,
+        state="open" if row.state == "open" else "closed",
+        labels=[without_emails(label) for label in row.labels],
+        linked_by=row.linked_by,
+        linked_at=times.render(row.linked_at),
+        integration_id=row.link_integration_id,
     )
 
 
-def _linked_commit(row: store.Row) -> models.LinkedCommit:
+def _linked_commit(row: store.LinkedCommit) -> models.LinkedCommit:
     return models.LinkedCommit(
-        repository=row["repository"],
-        sha=row["sha"],
-        message=without_emails(row["message"]),
-        author=name_without_email(row["author"]),
-        html_url=row["html_url"],
-        ref=f"refs/heads/{row['ref']}",
-        committed_at=times.render(row["committed_at"]),
-        linked_by=row["linked_by"],
-        integration_id=row["integration_id"],
+        repository=row.repository,
+        sha=row.sha,
+        message=without_emails(row.message),
+        author=name_without_email(row.author),
+        html_url=row.html_url,
+        ref=f"refs/heads/{row.ref}",
+        committed_at=times.render(row.committed_at),
+        linked_by=row.linked_by,
+        integration_id=row.integration_id,
     )
 
 
-def _unresolved(row: store.Row) -> models.UnresolvedLink:
+def _unresolved(row: store.UnresolvedLink) -> models.UnresolvedLink:
     return models.UnresolvedLink(
-        experiment_key=row["experiment_key"],
-        kind=row["kind"],
-        repository=row["repository"],
-        number=row["number"],
-        sha=row["sha"],
-        title=without_emails(row["title"].split("\n", 1)[0]),
-        html_url=row["html_url"],
-        linked_by=row["linked_by"],
-        linked_at=times.render(row["linked_at"]),
-        integration_id=row["integration_id"],
+        experiment_key=row.experiment_key,
+        kind=row.kind,
+        repository=row.repository,
+        number=row.number,
+        sha=row.sha,
+        title=without_emails(row.title.split("\n", 1)[0]),
+        html_url=row.html_url,
+        linked_by=row.linked_by,
+        linked_at=times.render(row.linked_at),
+        integration_id=row.integration_id,
     )

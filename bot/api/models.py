@@ -6,7 +6,9 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot.domain import activity
 from bot.domain.keys import KEY_PATTERN
-from bot.domain.repositories import FULL_NAME
+from bot.github.names import FULL_NAME
+from bot.storage.columns import ActionStatus, CommandStatus, DeliveryStatus, LinkedBy
+from bot.storage.columns import ExperimentStatus as Status
 
 T = TypeVar("T")
 # Python alone lets `$` match before a last line feed; this is the end for every reader.
@@ -50,8 +52,6 @@ WebAddress = Annotated[
         description="An http or https address.",
     ),
 ]
-Status = Literal["draft", "active", "paused", "completed", "archived"]
-DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
 ActionKind = Literal[
     "status_comment",
     "check",
@@ -62,10 +62,6 @@ ActionKind = Literal[
     "refresh",
     "pull_request_commits",
 ]
-CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
-ActionStatus = Literal["pending", "running", "done", "failed"]
-LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
-Role = Literal["admin", "developer", "viewer"]
 if TYPE_CHECKING:
     ActivityType = str
 else:

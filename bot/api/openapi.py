@@ -10,11 +10,12 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from bot import __version__, webhook
+from bot import __version__
 from bot.api import models
-from bot.api.problems import CONTENT_TYPE, ProblemDetails
 from bot.api.routing import PARAMETERS, Operation
+from bot.deliveries import door
 from bot.settings import Settings
+from bot.web.problems import CONTENT_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
 _PROBLEMS = {
@@ -62,7 +63,7 @@ def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, A
     for operation in operations:
         described = _operation(operation, schema_of, components)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
-    paths[webhook.PATH] = {"post": _webhook(schema_of)}
+    paths[door.PATH] = {"post": _webhook(schema_of)}
     paths.update(_service_paths(schema_of))
     used = _used(components, paths)
     return {
@@ -213,7 +214,7 @@ def _webhook(schema_of: dict[Any, Any]) -> dict[str, Any]:
         "`processed` is true, the effects are committed.",
         "security": [],
         "parameters": [
-            *_path_parameters(webhook.PATH),
+            *_path_parameters(door.PATH),
             *(
                 {
                     "name": name,

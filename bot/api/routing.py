@@ -12,19 +12,22 @@ from typing import Any, TypeVar
 
 import msgspec
 from aiohttp import web
+from cachetools import TTLCache
 from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
-from bot.api.problems import Problem, expect, invalid
-from bot.domain.repositories import NAME
+from bot.github.names import NAME
 from bot.log import logger
-from bot.services import SERVICES, Actor, Services
+from bot.services import CACHE_SECONDS, SERVICES, Services
+from bot.web.guesses import Guesses
+from bot.web.problems import Problem, expect, invalid
 
 S = TypeVar("S", bound=Struct)
 MAX_BODY = 1024 * 1024
+UNKNOWN_TOKENS = 100  # that one address may try in a minute, in one process
 ROLES = ("viewer", "developer", "admin")  # each may do all that those before it may
 
 # Path parameters: the pattern that their values have, and what they are.
@@ -43,6 +46,15 @@ PARAMETERS = {
 }
 # How the value looks in an address, where that is not the same: a slash is %2F there.
 _IN_ADDRESSES = {"delivery_id": r"[^/]{1,384}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever holds an API token."""
+
+    token_id: str
+    name: str
+    role: str
 
 
 @dataclass(slots=True)
@@ -67,15 +79,12 @@ class Call:
 
     def page(
         self,
-        rows: Sequence[Any],
+        part: store.Part[Any],
         item: Callable[[Any], Any],
-        position: Callable[[Any], Sequence[int]],
     ) -> models.Page[Any]:
-        """Return a part of a list out of `limit + 1` rows; the last only tells of more."""
-        shown = rows[: self.query.limit]
-        more = len(rows) > self.query.limit
-        cursor = cursor_of(position(shown[-1]), self.list_name) if more else None
-        return models.Page([item(row) for row in shown], cursor)
+        """Return a part of a list as the API shows it."""
+        cursor = cursor_of(part.next, self.list_name) if part.next is not None else None
+        return models.Page([item(row) for row in part], cursor)
 
 
 Handler = Callable[[Call], Awaitable[Any]]
@@ -196,6 +205,22 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
 # --- Who is asking
 
 
+def _actors(_: Services) -> "TTLCache[str, Actor]":
+    """Who was asking lately, by the hash of the token."""
+    return TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
+
+
+def unknown_tokens(_: Services) -> Guesses:
+    return Guesses(UNKNOWN_TOKENS)
+
+
+def forget_token(services: Services, token_id: str) -> None:
+    """Drop what memory holds of a token that has been revoked."""
+    actors = services.shared(_actors)
+    for hashed in [one for one, actor in actors.items() if actor.token_id == token_id]:
+        actors.pop(hashed, None)
+
+
 async def authenticate(services: Services, request: web.Request, role: str) -> Actor:
     """Return whose token the request carries; raises 401, 403, or 429 for too many guesses.
 
@@ -207,7 +232,7 @@ async def authenticate(services: Services, request: web.Request, role: str) -> A
         raise unauthorized()
     actor = await _actor(services, token)
     if actor is None:
-        if wait := services.unknown_tokens.wrong(request.remote):
+        if wait := services.shared(unknown_tokens).wrong(request.remote):
             raise Problem(
                 429,
                 "too many unknown tokens",
@@ -234,19 +259,19 @@ def unauthorized() -> Problem:
 def may_still(tx: store.Transaction, actor: Actor, role: str) -> bool:
     """Tell whether an actor's token is in force, with a role that is enough, as of now."""
     row = store.tokens.find(tx, actor.token_id)
-    return row is not None and ROLES.index(row["role"]) >= ROLES.index(role)
+    return row is not None and ROLES.index(row.role) >= ROLES.index(role)
 
 
 async def _actor(services: Services, token: str) -> Actor | None:
     hashed = store.hash_token(token)
-    if (known := services.actors.get(hashed)) is not None:
+    if (known := services.shared(_actors).get(hashed)) is not None:
         return known
     row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
         return None
-    actor = services.actors[hashed] = Actor(row["id"], row["name"], row["role"])
+    actor = services.shared(_actors)[hashed] = Actor(row.id, row.name, row.role)
     now = times.now()
-    if row["last_used_at"] is None or now - row["last_used_at"] > 60 * times.SECOND:
+    if row.last_used_at is None or now - row.last_used_at > 60 * times.SECOND:
         try:
             await services.database.write(lambda tx: store.tokens.used(tx, actor.token_id, now))
         except store.StorageUnavailable as error:  # reading goes on while nothing can be written

@@ -1,8 +1,11 @@
 """The service itself: is it alive, is it ready, what does it measure, what does it offer."""
 
+import asyncio
 import base64
+import functools
 import hashlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +14,26 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot import jsontext, metrics
-from bot.api.problems import expect
 from bot.services import SERVICES
+from bot.web.problems import expect
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
-def routes(description: dict[str, Any]) -> list[web.RouteDef]:
-    """Return the routes that need no token; `description` is the OpenAPI document."""
-    document = jsontext.render(description)
-    page, policy = _page(description)
+def routes(describe: Callable[[], dict[str, Any]]) -> list[web.RouteDef]:
+    """Return the routes that need no token; `describe` returns the OpenAPI document.
+
+    Few ask for it, and it takes longer than all else that a start does: it is made when they do.
+    """
+    document = functools.cache(lambda: jsontext.render(describe()))
+    rendered = functools.cache(lambda: _page(describe()))
 
     async def openapi(request: web.Request) -> web.Response:
-        return web.Response(body=document, content_type="application/json")
+        body = await asyncio.to_thread(document)
+        return web.Response(body=body, content_type="application/json")
 
     async def docs(request: web.Request) -> web.Response:
+        page, policy = await asyncio.to_thread(rendered)
         return web.Response(
             text=page, content_type="text/html", headers={"Content-Security-Policy": policy}
         )

@@ -6,6 +6,16 @@ it is kept then. It uses no network: what GitHub has to do becomes an action.
 """
 
 from bot.commands.document import document
-from bot.commands.registry import Command, Commands, Misuse, Refusal, Run, command, load
+from bot.commands.registry import Command, Commands, Misuse, Refusal, Run, command, load, registered
 
-__all__ = ["Command", "Commands", "Misuse", "Refusal", "Run", "command", "document", "load"]
+__all__ = [
+    "Command",
+    "Commands",
+    "Misuse",
+    "Refusal",
+    "Run",
+    "command",
+    "document",
+    "load",
+    "registered",
+]

@@ -10,8 +10,9 @@ from html.entities import html5
 from itertools import islice
 
 from bot.domain import keys, markdown
-from bot.domain.commands import MAX_COMMANDS, Invocation
+from bot.domain.commands import MAX_COMMANDS
 from bot.domain.markdown import CALLERS, INVISIBLE, Line
+from bot.storage import Invocation
 
 _VARIATIONS = ("\ufe0e", "\ufe0f")  # make the sign before them text, or an emoji
 _SEARCHED = 1_000  # characters of a line, for what is invisible in its arguments

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from bot import extensions, times
+from bot import extensions
 from bot import storage as store
-from bot.domain import actions, experiments, items, keys, suggestions, texts
-from bot.domain.commands import Invocation
-from bot.domain.story import Decision, Item
+from bot.domain import actions, experiments, keys, linking, suggestions, texts
+from bot.domain.story import Item
+from bot.services import Services
 from bot.settings import SettingsError
+from bot.storage import Invocation
 
 # What GitHub grants on a repository, from least to most.
 # https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
@@ -91,13 +92,13 @@ class Run:
     def linked(self) -> list[str]:
         """Return the keys that the pull request or issue is linked to, with experiment or not."""
         rows = store.links.of_target(self.tx, self.item.kind, self.item.id)
-        return [row["experiment_key"] for row in rows]
+        return [row.experiment_key for row in rows]
 
     def linked_experiments(self) -> list[str]:
         """Return the keys of `linked` whose experiment exists."""
         return [key for key in self.linked() if store.experiments.exists(self.tx, key)]
 
-    def experiment(self, key: str) -> store.Row:
+    def experiment(self, key: str) -> store.CountedExperiment:
         """Return an experiment with its counts."""
         row = store.experiments.find_with_counts(self.tx, key)
         assert row is not None
@@ -105,16 +106,9 @@ class Run:
 
     def decide(self, verb: str, key: str) -> None:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""
-        decision = Decision(
-            guid=f"command:{self.id}:{key}",
-            verb=verb,
-            key=key,
-            made_by="command",
-            actor=self.actor,
-            integration_id=self.integration_id,
-            made_at=times.now(),
-        )
-        items.decide(self.tx, self.item, decision)
+        hand = linking.Hand(f"command:{self.id}:{key}", "command", self.actor, self.integration_id)
+        decide = linking.link if verb == "link" else linking.unlink
+        decide(self.tx, self.item, key, hand)
 
     def set_status(self, status: str) -> None:
         """Give the one experiment that the command names another status."""
@@ -140,7 +134,7 @@ class Run:
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or store.facts.get_item(self.tx, self.item.id)["html_url"]
+        return self.comment_url or store.facts.get_item(self.tx, self.item.id).html_url
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []
@@ -225,3 +219,8 @@ def load(extension_names: Sequence[str]) -> Commands:
         *extensions.extension_modules(extension_names),
     ]
     return Commands(extensions.instances(modules, Command))
+
+
+def registered(services: Services) -> Commands:
+    """Return the commands of a running service; see `Services.shared`."""
+    return load(services.settings.extensions)

@@ -25,12 +25,12 @@ def status(run: Run) -> str:
     for key in keys:
         row = run.experiment(key)
         cells = (
-            texts.link(row["name"], f"{run.public_url}/experiments/{key}"),
+            texts.link(row.name, f"{run.public_url}/experiments/{key}"),
             texts.code(key),
-            f"{texts.SIGNS[row['status']]} {row['status']}",
-            texts.code(row["owner"]) if row["owner"] else "",
-            str(row["pull_request_count"]),
-            str(row["issue_count"]),
+            f"{texts.SIGNS[row.status]} {row.status}",
+            texts.code(row.owner) if row.owner else "",
+            str(row.pull_request_count),
+            str(row.issue_count),
         )
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.emails import without_emails
 from bot.domain.integrations import MASK
+from bot.emails import without_emails
 
 MAIL = "(e-mail address hidden)"
 _NODES = 4_000  # values of one part of a payload

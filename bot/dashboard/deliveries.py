@@ -13,10 +13,10 @@ from bot import times
 from bot.api import deliveries as api
 from bot.api import integrations as integrations_api
 from bot.api import models
-from bot.api.problems import Problem, not_found
 from bot.api.routing import Call
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
+from bot.web.problems import Problem, not_found
 
 pages = Pages()
 AT_ONCE = 100  # deliveries that one press of the button replays
@@ -49,10 +49,10 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
     )
     went, failed = 0, 0
     for row in rows[:AT_ONCE]:
-        answer = await visit.call(_replaying(row["guid"]))
+        answer = await visit.call(_replaying(row.guid))
         went += answer.status in ("processed", "ignored")
         failed += answer.status not in ("processed", "ignored")
-    more = str(rows[AT_ONCE - 1]["seq"]) if len(rows) > AT_ONCE else ""
+    more = str(rows[AT_ONCE - 1].seq) if len(rows) > AT_ONCE else ""
     return visit.to(
         f"/integrations/{integration_id}/deliveries",
         _told(went, failed, is_all=not more),
@@ -102,8 +102,8 @@ async def _listing(visit: Visit) -> web.Response:
         row = store.integrations.find(tx, integration.id)
         if row is None:
             raise not_found("integration")
-        failing = store.deliveries.failing(tx, row["seq"], 0, 1)
-        return store.deliveries.events_of(tx, row["seq"], _MOST_EVENTS), bool(failing)
+        failing = store.deliveries.failing(tx, row.seq, 0, 1)
+        return store.deliveries.events_of(tx, row.seq, _MOST_EVENTS), bool(failing)
 
     events, is_failing = await visit.services.database.read(job)
     here = f"/integrations/{integration.id}/deliveries"
@@ -115,7 +115,7 @@ async def _listing(visit: Visit) -> web.Response:
         "deliveries.html",
         integration=integration,
         deliveries=[_Listed.of(one) for one in page.items],
-        statuses=[(name, name.capitalize()) for name in get_args(models.DeliveryStatus)],
+        statuses=[(name, name.capitalize()) for name in get_args(store.DeliveryStatus)],
         events=[(name, name) for name in events],
         filters=filters,
         is_filtered=any(filters.values()),
@@ -198,11 +198,11 @@ def _duration(since: str, until: str | None) -> str | None:
     return f"{seconds:.1f} s"
 
 
-def _failing(tx: store.Transaction, integration_id: str, after: int) -> Sequence[store.Row]:
+def _failing(tx: store.Transaction, integration_id: str, after: int) -> Sequence[store.Delivery]:
     integration = store.integrations.find(tx, integration_id)
     if integration is None:
         raise not_found("integration")
-    return store.deliveries.failing(tx, integration["seq"], after, AT_ONCE + 1)
+    return store.deliveries.failing(tx, integration.seq, after, AT_ONCE + 1)
 
 
 def _replaying(guid: str) -> Any:

@@ -5,9 +5,9 @@ from contextlib import suppress
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import Problem
 from bot.dashboard import rendering, sessions
 from bot.services import REQUEST_ID, SERVICES
+from bot.web.problems import Problem
 
 # Instead of what the API says to programs
 _DETAILS = {

@@ -4,7 +4,7 @@ import itertools
 import re
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,13 +16,13 @@ from bot import storage as store
 from bot import times
 from bot.api import activity, experiments, linking, links, models
 from bot.api.conditions import Conditions
-from bot.api.problems import Problem, invalid
 from bot.dashboard import charts
 from bot.dashboard.experiments import explained, listed_words, plain_text
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import integrations, repositories, suggestions
 from bot.domain.experiments import STATUSES
 from bot.domain.integrations import Integration
+from bot.web.problems import Problem, invalid
 
 pages = Pages()
 STATES = ("open", "merged", "closed")
@@ -72,20 +72,20 @@ _HELP = {
 class Linked:
     """What is linked to an experiment, as much of it as its page shows."""
 
-    experiment: store.Row
+    experiment: store.Experiment
     counts: Mapping[str, Mapping[str, int]]  # by kind and state
-    pulls: Mapping[str, Sequence[store.Row]]  # by state
-    issues: Sequence[store.Row]
-    commits: Sequence[store.Row]
-    days: Sequence[store.Row]
-    statuses: Sequence[store.Row]
-    integrations: Sequence[store.Row]
+    pulls: Mapping[str, Sequence[store.ListedItem]]  # by state
+    issues: Sequence[store.ListedItem]
+    commits: store.Part[store.LinkedCommit]
+    days: Sequence[store.PullRequestDay]
+    statuses: store.Part[store.Activity]
+    integrations: Sequence[store.Integration]
 
     @property
     def repositories(self) -> list[str]:
         """Return where the experiment lives, the repository that was linked last first."""
-        rows = itertools.chain(*self.pulls.values(), self.issues, self.commits)
-        return list(dict.fromkeys(row["repository"] for row in rows))
+        rows: Iterator[Any] = itertools.chain(*self.pulls.values(), self.issues, self.commits)
+        return list(dict.fromkeys(row.repository for row in rows))
 
 
 @pages.get("/experiments/{key}")
@@ -190,13 +190,13 @@ async def _page(
         status=problem.status if problem else 200,
         key=key,
         one=linked.experiment,
-        tags=msgspec.json.decode(linked.experiment["tags"]),
+        tags=linked.experiment.tags,
         linked=linked,
-        commits=linked.commits[:_BESIDE],
+        commits=linked.commits.rows,
         shown={state: linked.pulls[state][:limit] for state, limit in _SHOWN.items()},
         progress=_progress(linked),
         timeline=_timeline(linked),
-        is_marked_whole=len(linked.statuses) <= _MARKED,
+        is_marked_whole=linked.statuses.next is None,
         states=STATES,
         statuses=[(status, status) for status in STATUSES],
         days=[
@@ -206,7 +206,7 @@ async def _page(
         more=address(_path(visit), older=feed.next_cursor) if feed.next_cursor else None,
         older=older,
         type_signs=_SIGNS,
-        choices=[(row["id"], row["name"]) for row in linked.integrations],
+        choices=[(row.id, row.name) for row in linked.integrations],
         form=form,
         typed=plain_text(visit.form) if form else {},
         chosen=_chosen(visit, linked, form),
@@ -220,20 +220,23 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
     found = store.experiments.find(tx, key)
     if found is None:
         return None
-    items = store.links.items_of_experiment
+
+    def items(kind: str, state: str | None, limit: int) -> list[store.ListedItem]:
+        return store.links.items_of_experiment(tx, key, kind, state, None, limit).rows
+
     pulls = {
-        state: items(tx, key, "pull_request", state, None, _KNOWN if state == "open" else limit)
+        state: items("pull_request", state, _KNOWN if state == "open" else limit)
         for state, limit in _SHOWN.items()
     }
     return Linked(
         found,
         store.links.counts_by_state(tx, key),
         pulls,
-        items(tx, key, "issue", None, None, _BESIDE),
-        store.links.commits_of_experiment(tx, key, None, _BESIDE + 1),
+        items("issue", None, _BESIDE),
+        store.links.commits_of_experiment(tx, key, None, _BESIDE),
         store.links.pull_request_days(tx, key),
-        store.activity.of_experiment(tx, key, "experiment.status_changed", None, _MARKED + 1),
-        [row for row in store.integrations.listed(tx, None, 200) if row["is_active"]],
+        store.activity.of_experiment(tx, key, "experiment.status_changed", None, _MARKED),
+        [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
     )
 
 
@@ -242,7 +245,7 @@ def _progress(linked: Linked) -> dict[str, int]:
     counts = linked.counts["pull_request"]
     found = {state: counts.get(state, 0) for state in STATES}
     known = linked.pulls["open"]
-    drafts = sum(row["draft"] for row in known) if len(known) == found["open"] else 0
+    drafts = sum(row.draft for row in known) if len(known) == found["open"] else 0
     return {**found, "drafts": drafts, "all": sum(found.values())}
 
 
@@ -250,12 +253,10 @@ def _timeline(linked: Linked) -> charts.Timeline | None:
     opened: Counter[int] = Counter()
     merged: Counter[int] = Counter()
     for row in linked.days:
-        opened[row["opened"] * charts.DAY] += row["count"]
-        if row["merged"] is not None:
-            merged[row["merged"] * charts.DAY] += row["count"]
-    statuses = [
-        (row["position"], row["summary"].rpartition(": ")[2]) for row in linked.statuses[:_MARKED]
-    ]
+        opened[row.opened * charts.DAY] += row.count
+        if row.merged is not None:
+            merged[row.merged * charts.DAY] += row.count
+    statuses = [(row.position, row.summary.rpartition(": ")[2]) for row in linked.statuses]
     return charts.timeline(opened, merged, statuses, times.now())
 
 
@@ -263,17 +264,17 @@ def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:
     """Return the status that the control shows: the present one, or what somebody has chosen."""
     typed = visit.form.get("status")
     is_chosen = form == "change" and typed in STATUSES and typed != visit.form.get("seen")
-    return str(typed if is_chosen else linked.experiment["status"])
+    return str(typed if is_chosen else linked.experiment.status)
 
 
-def _said(problem: Problem, experiment: store.Row) -> Any:
+def _said(problem: Problem, experiment: store.Experiment) -> Any:
     """Return a problem in words for people; the API's tell what to send to it."""
     body = explained(problem, _HELP)
     if problem.status == 412:
         return msgspec.structs.replace(
             body,
             error="changed meanwhile",
-            detail=f"The status is now {experiment['status']}: somebody changed it after you "
+            detail=f"The status is now {experiment.status}: somebody changed it after you "
             "opened this page, so nothing was done. Choose the status again.",
         )
     if problem.status == 502:
@@ -366,7 +367,7 @@ def _parsed(url: str) -> tuple[str, str, int]:
 async def _candidates(visit: Visit, host: str, repository: str) -> list[Integration]:
     """Return the integrations to ask, those that name the repository in their rules first."""
     rows = await visit.services.database.read(lambda tx: store.integrations.listed(tx, None, 200))
-    active = [integrations.load(row, visit.services.vault) for row in rows if row["is_active"]]
+    active = [integrations.load(row, visit.services.vault) for row in rows if row.is_active]
     there = [one for one in active if one.host == host]
 
     def allowing(tx: store.Transaction) -> list[Integration]:

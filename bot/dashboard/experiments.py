@@ -5,16 +5,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from bot import storage as store
 from bot import times
 from bot.api import experiments, models
-from bot.api.problems import FieldError, Problem, ProblemDetails, not_found
 from bot.dashboard import charts, seen
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.experiments import STATUSES, version
+from bot.web.problems import FieldError, Problem, ProblemDetails, not_found
 
 pages = Pages()
 PER_PAGE = 50
@@ -86,7 +85,7 @@ class Wanted:
 class Listed:
     """A part of the list. `lines` are the small lines of the experiments in `rows`."""
 
-    rows: Sequence[store.Row]
+    rows: Sequence[store.Experiment]
     lines: Mapping[str, Sequence[int]]
     counts: Mapping[str, int]  # by status
     owners: Sequence[str]
@@ -167,7 +166,7 @@ async def change(visit: Visit) -> web.StreamResponse:
         if problem.status == 412:  # just now
             return _changed_meanwhile(visit, form, await _row(visit))
         return _form(visit, form, problem, row)
-    return visit.to(f"/experiments/{row['key']}", "Saved.")
+    return visit.to(f"/experiments/{row.key}", "Saved.")
 
 
 @pages.post("/experiments/{key}/delete", role="admin")
@@ -224,8 +223,8 @@ def _listed(tx: store.Transaction, wanted: Wanted, now: int) -> Listed:
         PER_PAGE,
     )
     starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
-    lines = store.activity.weeks_of(tx, [row["key"] for row in rows], starts, _MOST)
-    are_any = bool(rows) or store.experiments.any_is(tx)
+    lines = store.activity.weeks_of(tx, [row.key for row in rows], starts, _MOST)
+    are_any = bool(rows) or store.experiments.any_at_all(tx)
     owners = store.experiments.owners(tx, OWNERS)
     return Listed(rows, lines, counts, owners, page, count, total, are_any)
 
@@ -251,7 +250,7 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
-async def _row(visit: Visit) -> store.Row:
+async def _row(visit: Visit) -> store.Experiment:
     key = visit.path("key")
     row = await visit.services.database.read(lambda tx: store.experiments.find(tx, key))
     if row is None:
@@ -259,13 +258,15 @@ async def _row(visit: Visit) -> store.Row:
     return row
 
 
-def _as_form(row: store.Row) -> dict[str, str]:
-    texts = {name: row[name] or "" for name in _FIELDS}
-    texts["tags"] = ", ".join(msgspec.json.decode(row["tags"]))
+def _as_form(row: store.Experiment) -> dict[str, str]:
+    texts = {name: getattr(row, name) or "" for name in _FIELDS if name != "tags"}
+    texts["tags"] = ", ".join(row.tags)
     return {name: text.strip() for name, text in plain_text(texts).items()}
 
 
-def _changed_meanwhile(visit: Visit, form: Mapping[str, str], row: store.Row) -> web.Response:
+def _changed_meanwhile(
+    visit: Visit, form: Mapping[str, str], row: store.Experiment
+) -> web.Response:
     values, errors = seen.merged(form, _as_form(row))
     return _form(visit, values, seen.changed_meanwhile("this experiment", errors), row)
 
@@ -274,7 +275,7 @@ def _form(
     visit: Visit,
     values: Mapping[str, str],
     problem: Problem | None = None,
-    row: store.Row | None = None,
+    row: store.Experiment | None = None,
 ) -> web.Response:
     """Return the form of an experiment, or of a new one if there is no `row`."""
     return visit.render(
@@ -282,7 +283,7 @@ def _form(
         status=problem.status if problem else 200,
         values={"key": "", **dict.fromkeys(_FIELDS, ""), **values},
         problem=explained(problem, _HELP) if problem else None,
-        key=row["key"] if row else None,
+        key=row.key if row else None,
         seen=seen.Seen.of(version(row), _as_form(row)) if row else None,
         statuses=[(one, one) for one in STATUSES],
     )

@@ -3,32 +3,24 @@
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit
-from bot.domain.integrations import web_host
+from bot.github.names import web_host
+from bot.handlers import dispatcher
 from bot.setup import manifest
 
 pages = Pages()
-# The events to tick, as GitHub's page of a webhook calls them, and what each is for.
-EVENTS = (
-    ("Issue comments", "commands such as /experiment status"),
-    ("Issues", "issues link by a key line or by their title"),
-    ("Pull requests", "pull requests link by the key line in their text"),
-    ("Pushes", "commits link by their message or their branch"),
-    ("Repositories", "renames and transfers keep the links"),
-)
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """How far the set-up has come."""
 
-    integration: store.Row | None  # the one whose webhook is to be looked after: the newest
+    integration: store.Integration | None  # the one whose webhook is to be looked after: the newest
     delivery_at: int | None  # when GitHub was last heard of through any of them
-    experiment: store.Row | None  # the newest
+    experiment: store.Experiment | None  # the newest
     pull_request: bool
     unresolved: bool
 
@@ -56,15 +48,15 @@ async def start(visit: Visit) -> web.StreamResponse:
         present=next((name for name, is_done in done.items() if not is_done), None),
         standing=standing,
         hook=_hook(settings.public_url, standing.integration) if standing.integration else None,
-        events=EVENTS,
+        events=visit.services.shared(dispatcher).events.needed,
         public_url=settings.public_url,
         is_local=manifest.is_local(settings.public_url),
     )
 
 
 def _standing(tx: store.Transaction) -> Standing:
-    newest = store.integrations.listed(tx, None, 1)
-    found = store.experiments.listed(tx, None, None, None, 1)
+    newest = store.integrations.listed(tx, None, 1).rows
+    found = store.experiments.listed(tx, None, None, None, 1).rows
     return Standing(
         integration=newest[0] if newest else None,
         delivery_at=store.deliveries.last_received_at_all(tx),
@@ -74,16 +66,16 @@ def _standing(tx: store.Transaction) -> Standing:
     )
 
 
-def _hook(public_url: str, row: store.Row) -> dict[str, Any]:
+def _hook(public_url: str, row: store.Integration) -> dict[str, Any]:
     """Return what of an integration has to be put into GitHub, and where."""
-    config = msgspec.json.decode(row["config"])
-    origin = f"https://{web_host(config['api_url'])}"
-    named = [one for one in config.get("repositories") or () if not one.endswith("/*")]
+    config = row.config
+    origin = f"https://{web_host(config.api_url)}"
+    named = [one for one in config.repositories or () if not one.endswith("/*")]
     return {
-        "id": row["id"],
-        "name": row["name"],
-        "url": f"{public_url}/api/v1/integrations/{row['id']}/webhook/github",
-        "is_app": config["auth"] != "token",
-        "app": config.get("html_url"),
+        "id": row.id,
+        "name": row.name,
+        "url": f"{public_url}/api/v1/integrations/{row.id}/webhook/github",
+        "is_app": config.auth != "token",
+        "app": config.html_url,
         "pages": [(one, f"{origin}/{one}/settings/hooks/new") for one in named[:5]],
     }

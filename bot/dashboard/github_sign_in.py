@@ -17,20 +17,18 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-import msgspec
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
-from bot.api.problems import Problem, not_found
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, local_path, redirect
-from bot.domain.integrations import not_listed
-from bot.github import CallFailed, Client, Refused
+from bot.github import CallFailed, Client, NotListed, Refused
+from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
-from bot.setup import manifest
+from bot.web.problems import Problem, not_found
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"
@@ -50,7 +48,7 @@ class App:
 
     @property
     def origin(self) -> str:
-        return manifest.web_origin(self.api_url)
+        return web_origin(self.api_url)
 
 
 async def apps(services: Services) -> list[App]:
@@ -58,10 +56,10 @@ async def apps(services: Services) -> list[App]:
 
     def job(tx: store.Transaction) -> list[App]:
         found: dict[tuple[str, str], App] = {}
-        for row in reversed(store.integrations.listed(tx, None, 1000)):
-            config = msgspec.json.decode(row["config"])
-            if row["is_active"] and config.get("client_id"):
-                app = App(row["id"], row["name"], config["api_url"], config["client_id"])
+        for row in reversed(store.integrations.listed(tx, None, 1000).rows):
+            config = row.config
+            if row.is_active and config.client_id:
+                app = App(row.id, row.name, config.api_url, config.client_id)
                 found.setdefault((app.api_url, app.client_id), app)
         return list(found.values())
 
@@ -113,8 +111,8 @@ async def callback(request: web.Request) -> web.StreamResponse:
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
         return _refused(request, problem, problem.error, back)
-    in_turn = services.failed_sign_ins.is_over(request.remote)
-    lane = services.sign_in_lane if in_turn else contextlib.nullcontext()
+    in_turn = services.shared(sessions.failed_sign_ins).is_over(request.remote)
+    lane = services.shared(_lane) if in_turn else contextlib.nullcontext()
     try:
         async with asyncio.timeout(_SECONDS), lane:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
@@ -161,7 +159,7 @@ def _check_state(query: Mapping[str, str], kept: Any) -> None:
 async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[str, str]:
     """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
     row = await services.database.read(lambda tx: store.integrations.find(tx, app.integration_id))
-    secret = services.vault.open(row["secrets"]).get("client_secret") if row else None
+    secret = services.vault.open(row.secrets).get("client_secret") if row else None
     token = await services.github.user_token(
         app.api_url,
         app.origin,
@@ -232,11 +230,16 @@ async def _role_by_repositories(client: Client) -> str | None:
     return best
 
 
+def _lane(_: Services) -> asyncio.Lock:
+    """Who fails too often signs in one after the other: each asks GitHub."""
+    return asyncio.Lock()
+
+
 async def _app(services: Services, integration_id: str) -> App:
     for app in await apps(services):
         if app.integration_id == integration_id.lower():
             if app.api_url not in services.settings.github_api_urls:
-                raise Problem(503, "GitHub not called", f"{not_listed(app.api_url)}.")
+                raise Problem(503, "GitHub not called", f"{NotListed(app.api_url)}.")
             return app
     raise not_found("App to sign in with")
 
@@ -253,7 +256,8 @@ def _problem_of(error: CallFailed) -> Problem:
 
 def _failed(request: web.Request, problem: Problem) -> Problem:
     """Count a failed sign-in; return its problem, or that there were too many."""
-    wait = request.config_dict[SERVICES].failed_sign_ins.wrong(request.remote)
+    guesses = request.config_dict[SERVICES].shared(sessions.failed_sign_ins)
+    wait = guesses.wrong(request.remote)
     if not wait:
         return problem
     return Problem(

@@ -9,17 +9,17 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import commands, times
 from bot import storage as store
-from bot import times
 from bot.api import checks, models
 from bot.api import integrations as api
-from bot.api.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 from bot.commands.registry import LEVELS
 from bot.dashboard import concealing, seen, typed_secrets
-from bot.dashboard.first_run import EVENTS
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
+from bot.handlers import dispatcher
 from bot.setup import manifest
+from bot.web.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 
 pages = Pages()
 FAILED_DAYS = 7
@@ -126,7 +126,7 @@ async def create(visit: Visit) -> web.StreamResponse:
         integration=created,
         health=health,
         secret=generated,
-        events=EVENTS,
+        events=visit.services.shared(dispatcher).events.needed,
     )
 
 
@@ -226,7 +226,7 @@ async def rotate(visit: Visit) -> web.StreamResponse:
         after = await _row(visit)
     except Problem as problem:
         return await _rotation(visit, problem=problem)
-    if before["previous_secret_until"] == after["previous_secret_until"]:
+    if before.previous_secret_until == after.previous_secret_until:
         same = "is already in use, so nothing has changed"
         return await _rotation(visit, problem=invalid([("config.webhook_secret", same)]))
     return await _rotation(visit, secret=generated, is_new=True)
@@ -268,7 +268,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
         failed_days=FAILED_DAYS,
         checked=checked,
         hide=concealing.text,
-        events=EVENTS,
+        events=visit.services.shared(dispatcher).events.needed,
         noise={name: dict(options) for name, options in _NOISE.items()},
         is_local=manifest.is_local(public_url),
         public_url=public_url,
@@ -305,7 +305,7 @@ async def _rotation(
     )
 
 
-async def _row(visit: Visit) -> store.Row:
+async def _row(visit: Visit) -> store.Integration:
     integration_id = visit.path("integration_id").lower()
     row = await visit.services.database.read(lambda tx: store.integrations.find(tx, integration_id))
     if row is None:
@@ -317,11 +317,13 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
     since = times.now() - FAILED_DAYS * 86_400 * times.SECOND
     metrics = visit.services.metrics
 
-    def job(tx: store.Transaction) -> dict[str, tuple[store.Row, dict[str, int], dict[str, int]]]:
+    def job(
+        tx: store.Transaction,
+    ) -> dict[str, tuple[store.Integration, dict[str, int], dict[str, int]]]:
         found = {}
         for integration_id in ids:
             if row := store.integrations.find(tx, integration_id):
-                failures = store.deliveries.failures(tx, row["seq"], since, _COUNTED)
+                failures = store.deliveries.failures(tx, row.seq, since, _COUNTED)
                 found[integration_id] = (
                     row,
                     failures,
@@ -339,9 +341,9 @@ async def _health(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
             ],
             owed=owed,
             left=sorted((*who, left) for who, left in metrics.calls_left(integration_id).items()),
-            app=msgspec.json.decode(row["config"]).get("html_url"),
-            secret_used_at=row["secret_used_at"],
-            previous_secret_used_at=row["previous_secret_used_at"],
+            app=row.config.html_url,
+            secret_used_at=row.secret_used_at,
+            previous_secret_used_at=row.previous_secret_used_at,
         )
         for integration_id, (row, failures, owed) in found.items()
     }
@@ -364,7 +366,7 @@ def _as_form(visit: Visit, integration: models.Integration) -> dict[str, str]:
         "config.label": config.label or "",
         **{
             f"config.commands.{one.name}": config.commands.get(one.name, "")
-            for one in visit.services.commands
+            for one in visit.services.shared(commands.registered)
         },
     }
     for name in ("app_id", "installation_id"):
@@ -411,7 +413,7 @@ def _body(visit: Visit, auth: str, errors: list[tuple[str, str]]) -> dict[str, A
     config["repositories"] = [line for line in config["repositories"] if line] or None
     config["commands"] = {
         one.name: level
-        for one in visit.services.commands
+        for one in visit.services.shared(commands.registered)
         if (level := values.get(f"config.commands.{one.name}"))
     } or None
     if api_url := values.get("config.api_url"):
@@ -481,7 +483,7 @@ def _form(
         sealed=typed_secrets.seal(visit, kept) if kept else None,
         api_urls=[(one, one) for one in api_urls],
         noise=_NOISE,
-        commands=list(visit.services.commands),
+        commands=list(visit.services.shared(commands.registered)),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),
         is_local=manifest.is_local(public_url),

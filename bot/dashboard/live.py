@@ -95,11 +95,11 @@ def _look(
     place = _Place(
         store.activity.last_seq(tx),
         store.facts.last_version(tx),
-        row["updated_at"] if row else None,
+        row.updated_at if row else None,
     )
     if known is None or place.updated_at != known.updated_at:
         return place, True
     items = store.activity.after(tx, known.activity, _BATCH)
-    told = store.links.of_versions_after(tx, known.version, _BATCH)
-    concerned = any(one["experiment_key"] == key for one in (*items, *told))
+    told = store.links.keys_of_versions_after(tx, known.version, _BATCH)
+    concerned = key in told or any(one.experiment_key == key for one in items)
     return place, concerned or len(items) == _BATCH or place.version - known.version > _BATCH

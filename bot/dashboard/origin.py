@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from bot.api.problems import Problem
 from bot.log import logger
 from bot.services import SERVICES
+from bot.web.problems import Problem
 
 _PORTS = {"http": 80, "https": 443}
 _Origin = tuple[str, str, int]

@@ -3,16 +3,15 @@
 import re
 from typing import Any, get_args
 
-import msgspec
 from aiohttp import web
 
 from bot import storage as store
 from bot.api import actions as api
 from bot.api import models
-from bot.api.problems import Problem
 from bot.api.routing import Call, cursor_of, position_of, validate
 from bot.dashboard import concealing
 from bot.dashboard.page import Pages, Visit, address
+from bot.web.problems import Problem
 
 pages = Pages()
 AT_ONCE = 200  # actions that one press of the button looks at
@@ -30,7 +29,7 @@ KINDS = {
 }
 _STATUSES = {
     store.actions.OWED: "Not done yet",
-    **{name: name.capitalize() for name in get_args(models.ActionStatus)},
+    **{name: name.capitalize() for name in get_args(store.ActionStatus)},
     "all": "All",
 }
 # How a refusal by GitHub ends in what to do about it (bot/github).
@@ -47,12 +46,12 @@ async def outbox(visit: Visit) -> web.StreamResponse:
 async def retry_failed(visit: Visit) -> web.StreamResponse:
     """Try everything that failed again, the newest first."""
     rows = await visit.services.database.read(
-        lambda tx: store.actions.listed(tx, "failed", None, None, AT_ONCE + 1)
+        lambda tx: store.actions.listed(tx, "failed", None, None, AT_ONCE)
     )
     tried, superseded = 0, 0
-    for row in rows[:AT_ONCE]:
+    for row in rows:
         try:
-            await visit.call(_trying(row["id"]))
+            await visit.call(_trying(row.id))
             tried += 1
         except Problem as problem:
             if problem.status not in (404, 409):
@@ -61,13 +60,13 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
     said = f"{tried} {'action is' if tried == 1 else 'actions are'} being retried."
     if superseded:
         said += f" {superseded} had been replaced by newer ones."
-    if len(rows) > AT_ONCE:
+    if rows.next is not None:
         said += " There are more: retry them when these are done."
-    is_all = tried and len(rows) <= AT_ONCE
+    is_all = tried and rows.next is None
     return visit.to(
         "/outbox",
-        said if rows else "Nothing has failed.",
-        kind="success" if is_all or not rows else "warning",
+        said if rows.rows else "Nothing has failed.",
+        kind="success" if is_all or not rows.rows else "warning",
     )
 
 
@@ -103,22 +102,15 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
     validate({**checked, **({"kind": kind} if kind else {})}, models.ActionQuery)
     before = position_of(asked.get("cursor"), 1, _LIST)
 
-    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], int | None, bool]:
-        rows = store.actions.listed(
-            tx,
-            None if status == "all" else status,
-            kind,
-            before[0] if before else None,
-            _ON_PAGE + 1,
-        )
+    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None, bool]:
+        only = None if status == "all" else status
+        found = store.actions.listed(tx, only, kind, before, _ON_PAGE)
         failed = store.actions.listed(tx, "failed", None, None, 1)
-        last = rows[_ON_PAGE - 1]["seq"] if len(rows) > _ON_PAGE else None
-        known: dict[str, store.Row | None] = {}
-        shown = [_shown(tx, row, known) for row in rows[:_ON_PAGE]]
-        return shown, last, bool(failed)
+        known: dict[str, store.Integration | None] = {}
+        return [_shown(tx, row, known) for row in found], found.next, bool(failed.rows)
 
-    shown, last, any_failed = await visit.services.database.read(job)
-    more = {**asked, "cursor": cursor_of((last,), _LIST)} if last is not None else None
+    shown, rest, any_failed = await visit.services.database.read(job)
+    more = {**asked, "cursor": cursor_of(rest, _LIST)} if rest is not None else None
     return visit.render(
         "outbox.html",
         status=problem.status if problem else 200,
@@ -136,48 +128,48 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
 
 
 def _shown(
-    tx: store.Transaction, row: store.Row, known: dict[str, store.Row | None]
+    tx: store.Transaction, row: store.ListedAction, known: dict[str, store.Integration | None]
 ) -> dict[str, Any]:
     """Return an action with what it is about."""
-    integration_id = row["integration_id"]
+    integration_id = row.integration_id
     if integration_id not in known:
         known[integration_id] = store.integrations.find(tx, integration_id)
     integration = known[integration_id]
-    request = msgspec.json.decode(row["request"])
-    result = msgspec.json.decode(row["result"]) if row["result"] else {}
-    reason, remedy = _reason(row["last_error"])
-    if row["item_id"]:
-        item = store.facts.get_item(tx, row["item_id"])
-        title, url = item["title"], item["html_url"]
-        linked = store.links.of_target(tx, item["kind"], row["item_id"])
-        keys = [link["experiment_key"] for link in linked]
+    reason, remedy = _reason(row.last_error)
+    title: str | None
+    url: str | None
+    if row.item_id:
+        item = store.facts.get_item(tx, row.item_id)
+        title, url = item.title, item.html_url
+        linked = store.links.of_target(tx, item.kind, row.item_id)
+        keys = [link.experiment_key for link in linked]
     else:
-        title, keys = request.get("title"), request.get("experiment_keys") or []
-        url = result.get("html_url") or _address(tx, row)
+        title, keys = row.request.get("title"), row.request.get("experiment_keys") or []
+        url = (row.result or {}).get("html_url") or _address(tx, row)
     return {
-        "id": row["id"],
-        "kind": KINDS[row["kind"]],
-        "status": row["status"],
-        "attempts": row["attempts"],
-        "created_at": row["created_at"],
-        "next_attempt_at": row["next_attempt_at"],
-        "finished_at": row["finished_at"],
+        "id": row.id,
+        "kind": KINDS[row.kind],
+        "status": row.status,
+        "attempts": row.attempts,
+        "created_at": row.created_at,
+        "next_attempt_at": row.next_attempt_at,
+        "finished_at": row.finished_at,
         "reason": reason,
         "remedy": remedy,
         "title": title,
-        "where": f"{row['repository']}#{row['number']}" if row["number"] else row["repository"],
+        "where": f"{row.repository}#{row.number}" if row.number else row.repository,
         "url": url,
         "keys": keys,
         "integration_id": integration_id,
-        "integration": integration["name"] if integration else None,
+        "integration": integration.name if integration else None,
     }
 
 
-def _address(tx: store.Transaction, row: store.Row) -> str | None:
+def _address(tx: store.Transaction, row: store.ListedAction) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
-    repository = store.facts.get_repository(tx, row["repository_id"])
-    address = f"https://{repository['host']}/{repository['full_name']}"
-    return f"{address}/issues/{row['number']}" if row["number"] else address
+    repository = store.facts.get_repository(tx, row.repository_id)
+    address = f"https://{repository.host}/{repository.full_name}"
+    return f"{address}/issues/{row.number}" if row.number else address
 
 
 def _reason(error: str | None) -> tuple[str | None, str | None]:

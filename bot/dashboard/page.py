@@ -15,12 +15,12 @@ from bot import extensions
 from bot import storage as store
 from bot.api import models
 from bot.api.conditions import NO_CONDITIONS, Conditions
-from bot.api.problems import Problem, expect, unavailable
-from bot.api.routing import ROLES, Call, aiohttp_path, parse_query, validate
+from bot.api.routing import ROLES, Actor, Call, aiohttp_path, parse_query, validate
 from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
 from bot.log import logger
-from bot.services import SERVICES, Actor, Services
+from bot.services import SERVICES, Services
+from bot.web.problems import Problem, expect, unavailable
 
 MAX_FORM = 256 * 1024
 MAX_PATH = 2_000  # of an address to go back to: it has to fit into a cookie

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import not_found
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.domain import actions, verdicts
 from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
+from bot.web.problems import not_found
 
 pages = Pages()
 _SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any other is a failure
@@ -26,11 +26,11 @@ _SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any oth
 class Standing:
     """A pull request with what the check says of it, and its keys with their experiments."""
 
-    item: store.Row
-    repository: store.Row
+    item: store.NamedItem
+    repository: store.Repository
     setting: str  # of the check: on, always, required, off
     verdict: Verdict | None
-    linked: Sequence[store.Row]
+    linked: Sequence[store.KeyedExperiment]
     owners: dict[str, str | None]  # by key
 
     @property
@@ -45,7 +45,7 @@ async def for_everybody(request: web.Request) -> web.Response | None:
     found = await request.config_dict[SERVICES].database.read(
         lambda tx: _standing(tx, request, is_told=False)
     )
-    if found is None or found.repository["visibility"] != "public":
+    if found is None or found.repository.visibility != "public":
         return None
     return rendering.page(request, "pull_request.html", standing=found)
 
@@ -68,16 +68,16 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
     )
     if item is None:
         return None
-    integration = actions.acting(tx, item, item["integration_id"])
-    setting = actions.check_setting(integration) if integration is not None else "off"
-    linked = store.links.of_targets_with_experiments(tx, "pull_request", item["id"])
+    integration = actions.acting(tx, item.id, item.integration_id, None)
+    setting = integration.config.check if integration is not None else "off"
+    linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
     owners = {}
     for link in linked:
-        found = store.experiments.find(tx, link["experiment_key"]) if is_told else None
-        owners[link["experiment_key"]] = found["owner"] if found else None
+        found = store.experiments.find(tx, link.experiment_key) if is_told else None
+        owners[link.experiment_key] = found.owner if found else None
     return Standing(
         item,
-        store.facts.get_repository(tx, item["repository_id"]),
+        store.facts.get_repository(tx, item.repository_id),
         setting,
         verdicts.verdict_of(tx, linked, setting, is_told=is_told),
         linked,

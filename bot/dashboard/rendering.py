@@ -12,11 +12,11 @@ import jinja2
 from aiohttp import web
 
 from bot import __version__, times
-from bot.api.problems import Problem
 from bot.api.routing import ROLES
 from bot.dashboard import sessions
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 from bot.services import SERVICES, Services
+from bot.web.problems import Problem
 
 _HERE = Path(__file__).parent
 _TYPES = {

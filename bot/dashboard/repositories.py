@@ -1,16 +1,17 @@
 """Which experiments live in which repository, and the keys that no experiment has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import invalid, not_found
 from bot.api.routing import cursor_of, position_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.keys import is_key
+from bot.web.problems import invalid, not_found
 
 pages = Pages()
 GITHUB = "github.com"
@@ -31,14 +32,12 @@ async def repositories(visit: Visit) -> web.StreamResponse:
     text, name = visit.request.query.get("q", "").strip(), "repositories"
     before = position_of(visit.request.query.get("cursor"), 2, name)
 
-    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Row | None]:
-        place = (before[0], before[1]) if before else None
-        rows = store.facts.repositories_heard_of(tx, text, place, _ON_PAGE + 1)
-        shown = [_with_experiments(tx, row) for row in rows[:_ON_PAGE]]
-        return shown, rows[_ON_PAGE - 1] if len(rows) > _ON_PAGE else None
+    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None]:
+        found = store.facts.repositories_heard_of(tx, text, before, _ON_PAGE)
+        return [_with_experiments(tx, row) for row in found], found.next
 
-    shown, last = await visit.services.database.read(job)
-    more = cursor_of((last["last_activity"], last["id"]), name) if last else None
+    shown, rest = await visit.services.database.read(job)
+    more = cursor_of(rest, name) if rest else None
     return visit.render(
         "repositories.html",
         repositories=shown,
@@ -65,10 +64,10 @@ async def repository(visit: Visit) -> web.StreamResponse:
         found: dict[str, Any] = {"repository": row}
         limit = _IN_SECTION if show is None else _IN_LIST
         if show in (None, "experiments"):
-            found["experiments"] = _experiments(tx, row["id"], after, limit)
+            found["experiments"] = _experiments(tx, row.id, after, limit)
         for section, kind in _KINDS.items():
             if show in (None, section):
-                found[kind] = _items(tx, row["id"], kind, before, limit)
+                found[kind] = _items(tx, row.id, kind, before, limit)
         return found
 
     found = await visit.services.database.read(job)
@@ -80,7 +79,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
             "name": section,
             "rows": rows,
             "more": address(
-                f"/repositories/{row['full_name']}",
+                f"/repositories/{row.full_name}",
                 host=host,
                 show=section,
                 cursor=more if show else None,
@@ -105,19 +104,19 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
         raise invalid([("after", "must be a key")])
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], str | None]:
-        rows = store.links.unresolved_keys(tx, text, after, _ON_PAGE + 1)
-        keys = [row["experiment_key"] for row in rows[:_ON_PAGE]]
+        found = store.links.unresolved_keys(tx, text, (after,) if after else None, _ON_PAGE)
+        keys = [row.experiment_key for row in found]
         near = suggestions.close_to_each(tx, keys)
         shown = [
             {
-                **row,
-                "examples": store.links.some_of_key(tx, row["experiment_key"], _EXAMPLES),
-                "near": near.get(row["experiment_key"]),
-                "links": row["pull_requests"] + row["issues"] + row["commits"],
+                **msgspec.structs.asdict(row),
+                "examples": store.links.some_of_key(tx, row.experiment_key, _EXAMPLES),
+                "near": near.get(row.experiment_key),
+                "links": row.pull_requests + row.issues + row.commits,
             }
-            for row in map(dict, rows[:_ON_PAGE])
+            for row in found
         ]
-        return shown, keys[-1] if len(rows) > _ON_PAGE else None
+        return shown, found.next[0] if found.next else None
 
     shown, last = await visit.services.database.read(job)
     return visit.render(
@@ -129,12 +128,12 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     )
 
 
-def _with_experiments(tx: store.Transaction, row: store.Row) -> dict[str, Any]:
+def _with_experiments(tx: store.Transaction, row: store.CountedRepository) -> dict[str, Any]:
     """Return a repository with some of its experiments, and how many more there are."""
-    found = store.links.experiments_of_repository(tx, row["id"], None, _COUNTED + 1)
-    named = sorted(found, key=lambda one: one["last_activity"] or 0, reverse=True)[:_NAMED]
+    found = store.links.keys_of_repository(tx, row.id, _COUNTED + 1)
+    named = sorted(found, key=lambda one: one.last_activity or 0, reverse=True)[:_NAMED]
     return {
-        **row,
+        **msgspec.structs.asdict(row),
         "experiments": named,
         "others": min(len(found), _COUNTED) - len(named),
         "uncounted": len(found) > _COUNTED,
@@ -143,10 +142,11 @@ def _with_experiments(tx: store.Transaction, row: store.Row) -> dict[str, Any]:
 
 def _experiments(
     tx: store.Transaction, repository_id: int, after: str | None, limit: int
-) -> tuple[Sequence[store.Row], str | None]:
+) -> tuple[Sequence[Any], str | None]:
     """Return a repository's experiments with what they have there, and the place of the rest."""
-    rows = store.links.experiments_of_repository(tx, repository_id, after, limit + 1, counted=True)
-    return rows[:limit], rows[limit - 1]["key"] if len(rows) > limit else None
+    place = (after,) if after else None
+    found = store.links.experiments_of_repository(tx, repository_id, place, limit)
+    return found.rows, found.next[0] if found.next else None
 
 
 def _items(
@@ -155,16 +155,15 @@ def _items(
     kind: str,
     before: tuple[str, int, int] | None,
     limit: int,
-) -> tuple[list[Mapping[str, Any]], str | None]:
+) -> tuple[Sequence[Any], str | None]:
     """Return a repository's pull requests or issues with their keys, and the place of the rest."""
-    rows = store.links.items_of_repository(tx, repository_id, kind, before, limit + 1)
-    keys = store.links.keys_of_targets(tx, kind, [row["id"] for row in rows[:limit]])
-    shown: Sequence[Mapping[str, Any]] = [{**row, "keys": keys[row["id"]]} for row in rows[:limit]]
-    more = None
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        more = cursor_of((_STATES.index(last["state"]), last["state_at"], last["id"]), "items")
-    return list(shown), more
+    found = store.links.items_of_repository(tx, repository_id, kind, before, limit)
+    keys = store.links.keys_of_targets(tx, kind, [row.id for row in found])
+    shown = [{**msgspec.structs.asdict(row), "keys": keys[row.id]} for row in found]
+    if found.next is None:
+        return shown, None
+    state, state_at, item_id = found.next
+    return shown, cursor_of((_STATES.index(state), state_at, item_id), "items")
 
 
 def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str, int, int] | None]:

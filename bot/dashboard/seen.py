@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import msgspec
 
 from bot.api.conditions import NO_CONDITIONS, Conditions, tag
-from bot.api.problems import Problem
+from bot.web.problems import Problem
 
 _LONG = 1_000  # characters of a value that are shown beside the field
 

@@ -13,12 +13,15 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
 from bot import times
+from bot.api.routing import Actor
 from bot.log import logger
-from bot.services import Actor, Services
+from bot.services import Services
+from bot.web.guesses import Guesses
 
 COOKIE = "experiment_bot_session"
 IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 86_400
+FAILED_SIGN_INS = 10  # that one address may make in a minute, in one process
 NOTICES = ("success", "warning", "error")
 _NOTED = 60 * times.SECOND  # how exactly the last use is known
 
@@ -31,6 +34,10 @@ class Session:
     subject: str
     actor: Actor
     csrf: str
+
+
+def failed_sign_ins(_: Services) -> Guesses:
+    return Guesses(FAILED_SIGN_INS)
 
 
 def cookies(services: Services) -> EncryptedCookieStorage:
@@ -104,27 +111,27 @@ async def of_request(
         return None
     session_id, now = store.hash_token(secret), times.now()
 
-    def find(tx: store.Transaction) -> tuple[store.Row | None, store.Row | None]:
+    def find(tx: store.Transaction) -> tuple[store.Session | None, store.Token | None]:
         row = store.sessions.find(tx, session_id)
-        token_id = row["token_id"] if row else None
+        token_id = row.token_id if row else None
         return row, store.tokens.find(tx, token_id) if token_id else None
 
     row, token = await services.database.read(find)
-    if row is None or (row["token_id"] is not None and token is None):
+    if row is None or (row.token_id is not None and token is None):
         return None
     if (
-        now - row["seen_at"] > IDLE_SECONDS * times.SECOND
-        or now - row["created_at"] > ABSOLUTE_SECONDS * times.SECOND
+        now - row.seen_at > IDLE_SECONDS * times.SECOND
+        or now - row.created_at > ABSOLUTE_SECONDS * times.SECOND
     ):
         return None
-    if note and now - row["seen_at"] > _NOTED:
+    if note and now - row.seen_at > _NOTED:
         try:
             await services.database.write(lambda tx: store.sessions.seen(tx, session_id, now))
         except store.StorageUnavailable as error:  # reading goes on while nothing can be written
             logger.warning("last use of a session not noted", reason=str(error))
-    role = token["role"] if token else row["role"]
-    actor = Actor(row["token_id"] or row["subject"], row["name"], role)
-    return Session(session_id, row["subject"], actor, csrf)
+    role = token.role if token else row.role
+    actor = Actor(row.token_id or row.subject, row.name, role)
+    return Session(session_id, row.subject, actor, csrf)
 
 
 async def end(

@@ -3,11 +3,11 @@
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.problems import Problem
 from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
 from bot.log import logger
 from bot.services import SERVICES
+from bot.web.problems import Problem
 
 pages, open_pages = Pages(), OpenPages()
 
@@ -34,7 +34,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
         logger.info("sign-in refused", remote=request.remote)
-        if wait := services.failed_sign_ins.wrong(request.remote):
+        if wait := services.shared(sessions.failed_sign_ins).wrong(request.remote):
             error = f"Too many wrong tokens from your address. Try again in {wait} seconds."
             return await _page(request, 429, error, {"Retry-After": str(wait)}, back=back)
         error = "This token is not valid. It may be mistyped or revoked."
@@ -44,10 +44,10 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         services,
         request,
         response,
-        subject=f"token:{row['id']}",
-        name=row["name"],
-        role=row["role"],
-        token_id=row["id"],
+        subject=f"token:{row.id}",
+        name=row.name,
+        role=row.role,
+        token_id=row.id,
     )
     return response
 

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api.problems import invalid, not_found
-from bot.api.routing import ROLES
+from bot.api.routing import ROLES, forget_token
 from bot.dashboard.page import Pages, Visit
 from bot.log import logger
+from bot.web.problems import invalid, not_found
 
 pages = Pages()
 
@@ -48,12 +48,12 @@ async def revoke(visit: Visit) -> web.StreamResponse:
             return None
         store.tokens.revoke(tx, token_id, times.now())
         store.sessions.remove_of_subject(tx, f"token:{token_id}")
-        return str(row["name"])
+        return str(row.name)
 
     name = await visit.services.database.write(job)
     if name is None:
         raise not_found("active token")
-    visit.services.forget_token(token_id)
+    forget_token(visit.services, token_id)
     logger.info("token revoked", actor=visit.actor.name, token=token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")
@@ -73,7 +73,7 @@ async def _shown(
     return visit.render(
         "tokens.html",
         status=200 if problem is None else 422,
-        tokens=sorted(rows, key=lambda row: (row["revoked_at"] is not None, -row["created_at"])),
+        tokens=sorted(rows, key=lambda row: (row.revoked_at is not None, -row.created_at)),
         own=visit.session.subject.removeprefix("token:"),
         problem=problem,
         name=name,

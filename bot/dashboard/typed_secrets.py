@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from bot import storage as store
 from bot import times
-from bot.api.problems import Problem
 from bot.dashboard.page import Visit
+from bot.web.problems import Problem
 
 FIELD = "kept"  # the hidden one
 _SECONDS = 3600

@@ -15,55 +15,19 @@ Payload = dict[str, Any]
 
 API = "https://api.github.com"
 WEB = "https://github.com"
+# fmt: off
 _USER_PAGES = (
-    "followers",
-    "following{/other_user}",
-    "gists{/gist_id}",
-    "starred{/owner}{/repo}",
-    "subscriptions",
-    "orgs",
-    "repos",
-    "events{/privacy}",
-    "received_events",
+    "followers", "following{/other_user}", "gists{/gist_id}", "starred{/owner}{/repo}",
+    "subscriptions", "orgs", "repos", "events{/privacy}", "received_events",
 )
 _REPOSITORY_PAGES = (
-    "archive_format",
-    "assignees",
-    "blobs",
-    "branches",
-    "collaborators",
-    "comments",
-    "commits",
-    "compare",
-    "contents",
-    "contributors",
-    "deployments",
-    "downloads",
-    "events",
-    "forks",
-    "git_commits",
-    "git_refs",
-    "git_tags",
-    "hooks",
-    "issue_comment",
-    "issue_events",
-    "issues",
-    "keys",
-    "labels",
-    "languages",
-    "merges",
-    "milestones",
-    "notifications",
-    "pulls",
-    "releases",
-    "stargazers",
-    "statuses",
-    "subscribers",
-    "subscription",
-    "tags",
-    "teams",
-    "trees",
+    "archive_format", "assignees", "blobs", "branches", "collaborators", "comments", "commits",
+    "compare", "contents", "contributors", "deployments", "downloads", "events", "forks",
+    "git_commits", "git_refs", "git_tags", "hooks", "issue_comment", "issue_events", "issues",
+    "keys", "labels", "languages", "merges", "milestones", "notifications", "pulls", "releases",
+    "stargazers", "statuses", "subscribers", "subscription", "tags", "teams", "trees",
 )
+# fmt: on
 
 
 def number_of(text: str) -> int:

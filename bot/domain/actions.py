@@ -10,8 +10,6 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import msgspec
-
 from bot import storage as store
 from bot import times
 from bot.domain import installations
@@ -32,7 +30,6 @@ _PRIORITIES = {
 }
 KINDS = tuple(_PRIORITIES)
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
-_SETTINGS = {COMMENT: "comments", CHECK: "check", LABEL: "label"}  # what can switch each off
 GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 _GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
@@ -43,9 +40,9 @@ _FIRST_LOOK, _LONGEST_LOOK = 2 * times.SECOND, 30 * times.SECOND
 
 def owe_posts(
     tx: store.Transaction,
-    item: Mapping[str, Any],
+    item: store.Item,
     kinds: Iterable[str],
-    integration_id: str,
+    integration_id: str | None,
     *,
     again: bool = False,
     rewrite: bool = False,
@@ -57,39 +54,39 @@ def owe_posts(
     date whatever the settings are by now, and makes nothing new.
     """
     kinds = tuple(kinds)
-    integration = acting(tx, item, integration_id) if kinds else None
+    integration = acting(tx, item.id, item.integration_id, integration_id) if kinds else None
     if integration is None:
         return
-    repository = store.facts.get_repository(tx, item["repository_id"])
-    config = msgspec.json.decode(integration["config"])
+    repository = store.facts.get_repository(tx, item.repository_id)
+    config = integration.config
+    switches = {COMMENT: config.comments, CHECK: config.check, LABEL: config.label}
     asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
-    if CHECK in kinds and check_setting(integration) != "off":
+    if CHECK in kinds and integration.config.check != "off":
         _owe_check_of_groups(tx, item, integration, repository)
     for kind in kinds:
-        if config.get(_SETTINGS[kind], "on") in ("off", None) and not rewrite:
+        if switches[kind] in ("off", None) and not rewrite:
             continue
-        collapse = f"{kind}:{item['id']}"
+        collapse = f"{kind}:{item.id}"
         if asked and (pending := store.actions.pending_like(tx, collapse)):
-            request = {**msgspec.json.decode(pending["request"]), **asked}
-            text = msgspec.json.encode(request).decode()
-            store.actions.change(tx, pending["id"], request=text, news_at=times.now())
+            request = {**pending.request, **asked}
+            store.actions.change(tx, pending.id, request=request, news_at=times.now())
             continue
         add(
             tx,
             kind,
             integration,
             repository,
-            lane=lane_of(repository["id"], item["number"]),
+            lane=lane_of(repository.id, item.number),
             request=asked,
             collapse=collapse,
-            item_id=item["id"],
-            number=item["number"],
+            item_id=item.id,
+            number=item.number,
         )
 
 
 def owe_issue(
     tx: store.Transaction,
-    integration: store.Row,
+    integration: store.Integration,
     repository_id: int,
     request: Mapping[str, Any],
     idempotency_key: str | None = None,
@@ -111,7 +108,7 @@ def owe_issue(
 
 def owe_commands(
     tx: store.Transaction,
-    integration: store.Row,
+    integration: store.Integration,
     repository_id: int,
     number: int,
     comment_row: int,
@@ -131,8 +128,8 @@ def owe_commands(
 
 def owe_commits(
     tx: store.Transaction,
-    item: Mapping[str, Any],
-    integration_id: str,
+    item: store.Item,
+    integration_id: str | None,
     *,
     look: int = 1,
     after: int = 0,
@@ -142,20 +139,20 @@ def owe_commits(
     `look` counts the times that it is asked because its answer was of an older head, `after` is
     how long to wait before, in microseconds.
     """
-    integration = acting(tx, item, integration_id)
+    integration = acting(tx, item.id, item.integration_id, integration_id)
     if integration is None:
         return
-    repository = store.facts.get_repository(tx, item["repository_id"])
+    repository = store.facts.get_repository(tx, item.repository_id)
     add(
         tx,
         COMMITS,
         integration,
         repository,
-        lane=f"{lane_of(repository['id'], item['number'])}:{COMMITS}",  # holds nothing up
+        lane=f"{lane_of(repository.id, item.number)}:{COMMITS}",  # holds nothing up
         request={"look": look},
-        collapse=f"{COMMITS}:{item['id']}",
-        item_id=item["id"],
-        number=item["number"],
+        collapse=f"{COMMITS}:{item.id}",
+        item_id=item.id,
+        number=item.number,
         after=after,
     )
 
@@ -175,18 +172,20 @@ def owe_group_check(
     repository = store.facts.get_repository(tx, repository_id)
     item = number and store.facts.find_item(tx, repository_id, "pull_request", number)
     integration = (
-        acting(tx, item, integration_id) if item else store.integrations.find(tx, integration_id)
+        acting(tx, item.id, item.integration_id, integration_id)
+        if item
+        else store.integrations.find(tx, integration_id)
     )
-    if integration is None or check_setting(integration) == "off":
+    if integration is None or integration.config.check == "off":
         return
-    group = {
-        "repository_id": repository_id,
-        "head_sha": head_sha,
-        "head_ref": head_ref,
-        "number": number,
-        "marker": str(uuid.uuid4()),
-        "created_at": times.now(),
-    }
+    group = store.MergeGroup(
+        repository_id=repository_id,
+        head_sha=head_sha,
+        head_ref=head_ref,
+        number=number,
+        marker=str(uuid.uuid4()),
+        created_at=times.now(),
+    )
     if store.merge_groups.add(tx, group):
         _owe_group_check(tx, group, integration, repository)
 
@@ -202,48 +201,44 @@ def check_group_again(
         _owe_group_check(tx, group, integration, repository, again=True)
 
 
-def checks_all(tx: store.Transaction, item: Mapping[str, Any], integration_id: str) -> bool:
+def checks_all(
+    tx: store.Transaction, item_id: int, saw_first: str | None, sees_now: str | None
+) -> bool:
     """Tell whether a pull request is to have the check even if it names no experiment."""
-    integration = acting(tx, item, integration_id)
-    return integration is not None and check_setting(integration) in ON_ALL
-
-
-def check_setting(integration: store.Row) -> str:
-    """Return which pull requests an integration checks."""
-    setting: str = msgspec.json.decode(integration["config"]).get("check", "on")
-    return setting
+    integration = acting(tx, item_id, saw_first, sees_now)
+    return integration is not None and integration.config.check in ON_ALL
 
 
 def is_checked(tx: store.Transaction, item_id: int) -> bool:
     """Tell whether the bot has ever set a check on a pull request."""
     post = store.actions.post(tx, item_id)
-    return post is not None and post["check_sha"] is not None
+    return post is not None and post.check_sha is not None
 
 
 def refresh_experiment(tx: store.Transaction, key: str) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
     for item in store.facts.open_pull_requests_of_experiment(tx, key):
-        owe_posts(tx, item, (COMMENT, CHECK), item["integration_id"])
+        owe_posts(tx, item, (COMMENT, CHECK), item.integration_id)
 
 
-def retry(tx: store.Transaction, action: store.Row) -> bool:
+def retry(tx: store.Transaction, action: store.Action) -> bool:
     """Try a failed action again now, or a pending one sooner.
 
     False if another that is pending does the same.
     """
     now = times.now()
-    if action["status"] == "failed" and superseding(tx, action) is not None:
+    if action.status == "failed" and superseding(tx, action) is not None:
         return False
     store.actions.change(
         tx,
-        action["id"],
+        action.id,
         status="pending",
         next_attempt_at=now,
         give_up_at=now + GIVE_UP_AFTER,
         finished_at=None,
-        aside=0,
+        aside=False,
     )
-    store.actions.wake(tx, action["queue"], now)
+    store.actions.wake(tx, action.queue, now)
     return True
 
 
@@ -252,15 +247,15 @@ def backoff(attempts: int) -> int:
     return jittered(min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT))
 
 
-def look_again(action: store.Row, now: int) -> int | None:
+def look_again(action: store.Action, now: int) -> int | None:
     """Return when to ask for what GitHub does not know yet, though a delivery has named it.
 
     None if it had the time: then it knows nothing of it. What was asked for by the API, no
     delivery has named.
     """
-    since: int = action["news_at"] or action["created_at"]
+    since: int = action.news_at or action.created_at
     age = now - since
-    if age >= _LAG or (action["kind"] == ISSUE and '"made_by":"api"' in action["request"]):
+    if age >= _LAG or (action.kind == ISSUE and action.request.get("made_by") == "api"):
         return None
     return min(now + min(max(age, _FIRST_LOOK), _LONGEST_LOOK), since + _LAG)
 
@@ -270,23 +265,23 @@ def jittered(wait: int) -> int:
     return round(wait * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
 
 
-def integration_changed(tx: store.Transaction, integration: store.Row) -> None:
+def integration_changed(tx: store.Transaction, integration: store.Integration) -> None:
     """A credential or a setting was changed: what waits for it is tried with the new one.
 
     That goes for actions that GitHub refused in the last three days because of the old
     credential as well.
     """
     now = times.now()
-    for action in store.actions.failed_of(tx, integration["id"], now - GIVE_UP_AFTER):
-        if '"status":401' in (action["result"] or ""):
+    for action in store.actions.failed_of(tx, integration.id, now - GIVE_UP_AFTER):
+        if (action.result or {}).get("status") == 401:
             retry(tx, action)
-    for action in store.actions.open_of_integration(tx, integration["id"]):
-        repository = store.facts.get_repository(tx, action["repository_id"])
+    for action in store.actions.open_of_integration(tx, integration.id):
+        repository = store.facts.get_repository(tx, action.repository_id)
         queue, installation_id = _queue(tx, integration, repository)
-        if action["status"] == "pending":
+        if action.status == "pending":
             store.actions.change(
                 tx,
-                action["id"],
+                action.id,
                 queue=queue,
                 installation_id=installation_id,
                 next_attempt_at=now,
@@ -300,22 +295,22 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
     for action in store.actions.open_of_integration(tx, integration_id):
         store.actions.change(
             tx,
-            action["id"],
+            action.id,
             status="failed",
             last_error="the integration was deleted",
             next_attempt_at=None,
             finished_at=now,
         )
-        wake_lane(tx, action["lane"], now)
+        wake_lane(tx, action.lane, now)
 
 
 def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> None:
     """An installation may be called again: what waits for it is tried now."""
     now = times.now()
     for action in store.actions.open_of_integration(tx, integration_id):
-        if action["installation_id"] == installation_id and action["status"] == "pending":
-            store.actions.change(tx, action["id"], next_attempt_at=now)
-            store.actions.wake(tx, action["queue"], now)
+        if action.installation_id == installation_id and action.status == "pending":
+            store.actions.change(tx, action.id, next_attempt_at=now)
+            store.actions.wake(tx, action.queue, now)
 
 
 def wake_lane(tx: store.Transaction, lane: str, now: int) -> None:
@@ -324,53 +319,57 @@ def wake_lane(tx: store.Transaction, lane: str, now: int) -> None:
         store.actions.wake(tx, queue, now)
 
 
-def acting(tx: store.Transaction, item: Mapping[str, Any], integration_id: str) -> store.Row | None:
+def acting(
+    tx: store.Transaction, item_id: int, saw_first: str | None, sees_now: str | None
+) -> store.Integration | None:
     """Return the integration that posted on a pull request, saw it first, or sees it now."""
-    post = store.actions.post(tx, item["id"])
-    candidates = (post["integration_id"] if post else None, item["integration_id"], integration_id)
-    for candidate in dict.fromkeys(candidates):
+    post = store.actions.post(tx, item_id)
+    for candidate in dict.fromkeys((post.integration_id if post else None, saw_first, sees_now)):
         found = store.integrations.find(tx, candidate) if candidate else None
-        if found is not None and found["is_active"]:
+        if found is not None and found.is_active:
             return found
     return None
 
 
 def _owe_check_of_groups(
-    tx: store.Transaction, item: Mapping[str, Any], integration: store.Row, repository: store.Row
+    tx: store.Transaction,
+    item: store.Item,
+    integration: store.Integration,
+    repository: store.Repository,
 ) -> None:
     """Let the merge groups in which a pull request waits follow its verdict."""
     since = times.now() - _GROUP_LASTS
-    for group in store.merge_groups.waiting(tx, repository["id"], item["number"], since):
+    for group in store.merge_groups.waiting(tx, repository.id, item.number, since):
         _owe_group_check(tx, group, integration, repository)
 
 
 def _owe_group_check(
     tx: store.Transaction,
-    group: Mapping[str, Any],
-    integration: store.Row,
-    repository: store.Row,
+    group: store.MergeGroup,
+    integration: store.Integration,
+    repository: store.Repository,
     *,
     again: bool = False,
 ) -> None:
     # A lane of its own: a merge queue waits for nothing that its pull request may wait for.
-    name = f"{GROUP_CHECK}:{repository['id']}:{group['head_sha']}"
+    name = f"{GROUP_CHECK}:{repository.id}:{group.head_sha}"
     add(
         tx,
         GROUP_CHECK,
         integration,
         repository,
         lane=name,
-        request={"head_sha": group["head_sha"], **({"again": True} if again else {})},
+        request={"head_sha": group.head_sha, **({"again": True} if again else {})},
         collapse=None if again else name,
-        number=group["number"],
+        number=group.number,
     )
 
 
 def add(
     tx: store.Transaction,
     kind: str,
-    integration: store.Row,
-    repository: store.Row,
+    integration: store.Integration,
+    repository: store.Repository,
     *,
     lane: str,
     request: Mapping[str, Any],
@@ -394,12 +393,12 @@ def add(
             "lane": lane,
             "collapse": collapse,
             "priority": _PRIORITIES[kind],
-            "integration_id": integration["id"],
+            "integration_id": integration.id,
             "installation_id": installation_id,
-            "repository_id": repository["id"],
+            "repository_id": repository.id,
             "item_id": item_id,
             "number": number,
-            "request": msgspec.json.encode(request).decode(),
+            "request": request,
             "idempotency_key": idempotency_key,
             "status": "pending",
             "attempts": 0,
@@ -416,23 +415,23 @@ def add(
 
 
 def _queue(
-    tx: store.Transaction, integration: store.Row, repository: store.Row
+    tx: store.Transaction, integration: store.Integration, repository: store.Repository
 ) -> tuple[str, int | None]:
     """Return the queue of an integration's actions in a repository, and the installation."""
-    config = msgspec.json.decode(integration["config"])
-    if config["auth"] == "token":
-        return integration["credential"], None
-    installation_id = installations.serving(tx, integration["id"], repository)
+    config = integration.config
+    if config.auth == "token":
+        return integration.credential, None
+    installation_id = installations.serving(tx, integration.id, repository)
     if installation_id is None:
-        installation_id = config.get("installation_id")
-    return f"{integration['credential']}:{installation_id or '?'}", installation_id
+        installation_id = config.installation_id
+    return f"{integration.credential}:{installation_id or '?'}", installation_id
 
 
 def lane_of(repository_id: int, number: int) -> str:
     return f"{repository_id}#{number}"
 
 
-def superseding(tx: store.Transaction, action: store.Row) -> store.Row | None:
+def superseding(tx: store.Transaction, action: store.Action) -> store.Action | None:
     """Return the pending action that has come to stand for `action` while that was running."""
-    collapse: str | None = action["collapse"]
+    collapse: str | None = action.collapse
     return store.actions.pending_like(tx, collapse) if collapse is not None else None

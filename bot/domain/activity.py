@@ -94,17 +94,17 @@ def replace(
     outdated = []
     told_by = set(guids)
     for row in store.activity.of_item(tx, item_id):
-        if row["guid"] in told_by:
+        if row.guid in told_by:
             identity = (
-                row["type"],
-                row["experiment_key"],
-                row["guid"],
-                row["position"],
-                row["summary"],
-                row["actor"],
+                row.type,
+                row.experiment_key,
+                row.guid,
+                row.position,
+                row.summary,
+                row.actor,
             )
             if wanted.pop(identity, None) is None:
-                outdated.append(row["seq"])
+                outdated.append(row.seq)
     store.activity.remove(tx, outdated)
     record(tx, list(wanted.values()))
 

@@ -15,32 +15,33 @@ from bot import times
 _NEAR = 2 * times.SECOND
 
 
-def time_of(tx: store.Transaction, pull: store.Row) -> tuple[int, int]:
+def time_of(tx: store.Transaction, pull: store.Item) -> tuple[int, int]:
     """Return the times (since, until] in which a push to its head belongs to a pull request.
 
     A branch may serve several pull requests in turn: the time begins where the one before ended,
     so that commits pushed before the pull request was opened belong to it too. On the default
     branch, where everything else goes by, it begins with the pull request itself.
     """
-    until = pull["closed_at"] if pull["closed_at"] is not None else store.branches.FOREVER
-    if is_default_branch(tx, pull["head_repository_id"], pull["head_ref"]):
-        return pull["created_at"] - 1, until
+    until = pull.closed_at if pull.closed_at is not None else store.branches.FOREVER
+    assert pull.head_repository_id is not None and pull.head_ref is not None
+    if is_default_branch(tx, pull.head_repository_id, pull.head_ref):
+        return pull.created_at - 1, until
     since = store.branches.end_before(tx, pull)
     return since if since is not None else -store.branches.FOREVER, until
 
 
 def is_default_branch(tx: store.Transaction, repository_id: int, ref: str) -> bool:
-    return store.facts.default_branch(tx, repository_id) == ref
+    return store.facts.get_repository(tx, repository_id).default_branch == ref
 
 
 def commits_of(
-    tx: store.Transaction, pull: store.Row, commit_ids: Sequence[int] | None = None
-) -> tuple[list[store.Row], list[store.Row]]:
+    tx: store.Transaction, pull: store.Item, commit_ids: Sequence[int] | None = None
+) -> tuple[list[store.HeadCommit], list[store.HeadCommit]]:
     """Return the commits of a pull request, and those of which only GitHub can tell.
 
     With `commit_ids` only what is among them.
     """
-    if pull["head_repository_id"] is None or pull["head_ref"] is None:
+    if pull.head_repository_id is None or pull.head_ref is None:
         return [], []
     time = time_of(tx, pull)
     pushed = store.branches.pushed_to_head(tx, pull, time, commit_ids)
@@ -52,15 +53,15 @@ def commits_of(
     )
 
 
-def _start_of_base(tx: store.Transaction, pull: store.Row) -> int | None:
+def _start_of_base(tx: store.Transaction, pull: store.Item) -> int | None:
     """Return when the base of a pull request was made, None if it was always there."""
-    if pull["base_ref"] is None:
+    if pull.base_ref is None:
         return None
-    led_there_at = pull["base_since"] if pull["base_since"] is not None else pull["created_at"]
-    return store.branches.last_start(tx, pull["repository_id"], pull["base_ref"], led_there_at)
+    led_there_at = pull.base_since if pull.base_since is not None else pull.created_at
+    return store.branches.last_start(tx, pull.repository_id, pull.base_ref, led_there_at)
 
 
-def belongs(pull: store.Row, base_started_at: int | None, commit: store.Row) -> bool | None:
+def belongs(pull: store.Item, base_started_at: int | None, commit: store.HeadCommit) -> bool | None:
     """Tell whether a commit that was pushed to its head belongs to a pull request.
 
     None if only GitHub can tell, and has not been asked yet.
@@ -69,24 +70,26 @@ def belongs(pull: store.Row, base_started_at: int | None, commit: store.Row) -> 
     if base_had_it is not None:
         return not base_had_it
     # A base that was made later may have been cut from the head, with all that it had.
-    is_older = base_started_at is not None and commit["on_branch_at"] <= base_started_at
-    if commit["is_new"] != 0 and not is_older:  # new to the repository, or nothing is said of it
+    is_older = base_started_at is not None and commit.on_branch_at <= base_started_at
+    if (
+        commit.is_new is not False and not is_older
+    ):  # new to the repository, or nothing is said of it
         return True
-    return None if commit["listed"] is None else bool(commit["listed"])
+    return commit.listed
 
 
-def _base_had_it(pull: store.Row, commit: store.Row) -> bool | None:
+def _base_had_it(pull: store.Item, commit: store.HeadCommit) -> bool | None:
     """Tell whether the base had a commit before the head brought it; None if pushes do not tell."""
-    on_base_at, on_head_at = commit["on_base_at"], commit["on_branch_at"]
+    on_base_at, on_head_at = commit.on_base_at, commit.on_branch_at
     if on_base_at is None:
         return None
     # What the base had before the pull request led into it did not come there by merging it.
-    led_there_at = pull["base_since"]
-    if on_base_at < pull["created_at"] or (led_there_at is not None and on_base_at <= led_there_at):
+    led_there_at = pull.base_since
+    if on_base_at < pull.created_at or (led_there_at is not None and on_base_at <= led_there_at):
         return True
-    is_new, is_new_on_base = commit["is_new"], commit["is_new_on_base"]
-    if pull["head_repository_id"] == pull["repository_id"] and {is_new, is_new_on_base} == {0, 1}:
-        return bool(is_new_on_base)  # a commit is new to a repository once
-    if is_new == 0 and 0 <= on_base_at - on_head_at <= _NEAR:
+    is_new, is_new_on_base = commit.is_new, commit.is_new_on_base
+    if pull.head_repository_id == pull.repository_id and {is_new, is_new_on_base} == {False, True}:
+        return is_new_on_base  # a commit is new to a repository once
+    if is_new is False and 0 <= on_base_at - on_head_at <= _NEAR:
         return None
-    return bool(on_base_at < on_head_at)
+    return on_base_at < on_head_at

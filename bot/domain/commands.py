@@ -5,15 +5,15 @@ marks it finished, so it takes effect once however often the attempt is interrup
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import msgspec
+from typing import Any
 
 from bot import storage as store
 from bot import times
 from bot.domain import actions, activity
-from bot.domain.story import Item, Kind
+from bot.domain.story import Item
+from bot.storage import Kind
 
 MAX_COMMANDS = 10  # of one comment
 MAX_A_MINUTE = 20  # commands of one person in one repository
@@ -24,17 +24,6 @@ _TOO_MANY = (
     f"More than {MAX_A_MINUTE} commands a minute: this one and what comes in the next "
     f"{_QUIET // _MINUTE} minutes is not carried out."
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Invocation:
-    """One command as somebody wrote it."""
-
-    line: str  # as written, without white space around it, cut to 500 characters
-    name: str  # the first word, in lower case, or ""
-    words: tuple[str, ...]  # the positional arguments, freed of quotation marks
-    options: tuple[tuple[str, str], ...]  # of NAME=VALUE, in order, names in lower case
-    problem: str | None  # why it cannot be understood, if so
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +43,7 @@ class Comment:
 def take_in(
     tx: store.Transaction,
     comment: Comment,
-    invocations: Sequence[Invocation],
+    invocations: Sequence[store.Invocation],
     refusal: str | None = None,
 ) -> None:
     """Take in a comment that holds commands, and owe what they bring about.
@@ -89,36 +78,28 @@ def take_in(
             reason = _TOO_MANY
         elif position >= MAX_COMMANDS:
             reason = _TOO_MANY_AT_ONCE
-        command_id = str(uuid.uuid4())
         values = {
-            "id": command_id,
+            "id": str(uuid.uuid4()),
             "comment_row": row_id,
             "repository_id": repository_id,
             "author": author,
             "name": invocation.name,
-            "invocation": msgspec.json.encode(invocation).decode(),
+            "invocation": invocation,
             "status": "pending",
             "created_at": now,
         }
-        store.commands.add(tx, values)
+        command = store.commands.add(tx, values)
         if reason is not None:
-            row = store.commands.find(tx, command_id)
-            assert row is not None
-            refuse(tx, row, reason, allowed=False)
+            refuse(tx, command, reason, allowed=False)
         if position >= left:
             break
     if refusal is None:
         _go_on(tx, row_id)
 
 
-def invocation_of(row: store.Row) -> Invocation:
-    """Return what the parser read of a command."""
-    return msgspec.json.decode(row["invocation"], type=Invocation)
-
-
 def executed(
     tx: store.Transaction,
-    row: store.Row,
+    row: store.Command,
     permission: str,
     about: Sequence[str],
     *,
@@ -129,7 +110,7 @@ def executed(
     is_waiting = action_id is not None
     store.commands.change(
         tx,
-        row["id"],
+        row.id,
         status="waiting" if is_waiting else "done",
         allowed=1,
         permission=permission,
@@ -143,7 +124,7 @@ def executed(
 
 def refuse(
     tx: store.Transaction,
-    row: store.Row,
+    row: store.Command,
     reason: str,
     *,
     allowed: bool | None,
@@ -153,7 +134,7 @@ def refuse(
     """A command is not carried out, or has `failed`; `reason` says why, in Markdown."""
     store.commands.change(
         tx,
-        row["id"],
+        row.id,
         status=status,
         allowed=None if allowed is None else int(allowed),
         permission=permission,
@@ -164,28 +145,29 @@ def refuse(
     _tell(tx, row, "command.refused", ())
 
 
-def action_ended(tx: store.Transaction, request: str, error: str | None, result: str) -> None:
+def action_ended(
+    tx: store.Transaction, asked: Mapping[str, Any], error: str | None, result: str
+) -> None:
     """The action that a command waited for is done, or has failed with `error`.
 
-    `request` is the action's; one that no command ordered is passed over.
+    `asked` is the action's request; one that no command ordered is passed over.
     """
-    asked = msgspec.json.decode(request)
     row = store.commands.find(tx, asked.get("command_id", ""))
-    if row is None or row["status"] not in ("waiting", "failed"):
+    if row is None or row.status not in ("waiting", "failed"):
         return
-    if error is not None and row["status"] == "waiting":
+    if error is not None and row.status == "waiting":
         refuse(tx, row, f"GitHub refused: {error}", allowed=True, status="failed")
     if error is None:
-        store.commands.change(tx, row["id"], status="done", result=result, finished_at=times.now())
+        store.commands.change(tx, row.id, status="done", result=result, finished_at=times.now())
         _tell(tx, row, "command.executed", asked["experiment_keys"])
-    if row["status"] == "waiting":
-        _go_on(tx, row["comment_row"])
+    if row.status == "waiting":
+        _go_on(tx, row.comment_row)
 
 
-def comment_failed(tx: store.Transaction, request: str, error: str) -> None:
+def comment_failed(tx: store.Transaction, comment_row: int, error: str) -> None:
     """A comment's action has failed: what it had not come to yet will not run."""
-    for row in store.commands.of_comment(tx, msgspec.json.decode(request)["comment_row"]):
-        if row["status"] == "pending":
+    for row in store.commands.of_comment(tx, comment_row):
+        if row.status == "pending":
             refuse(tx, row, error, allowed=False)
 
 
@@ -197,44 +179,42 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
 
 def _go_on(tx: store.Transaction, comment_row: int) -> None:
     comment = store.commands.comment(tx, comment_row)
-    integration = store.integrations.find(tx, comment["integration_id"])
+    integration = store.integrations.find(tx, comment.integration_id)
     if integration is not None:
-        actions.owe_commands(
-            tx, integration, comment["repository_id"], comment["number"], comment_row
-        )
+        actions.owe_commands(tx, integration, comment.repository_id, comment.number, comment_row)
 
 
-def _tell(tx: store.Transaction, row: store.Row, type_: str, about: Sequence[str]) -> None:
+def _tell(tx: store.Transaction, row: store.Command, type_: str, about: Sequence[str]) -> None:
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
-    comment = store.commands.comment(tx, row["comment_row"])
-    item = store.facts.find_item(tx, comment["repository_id"], comment["kind"], comment["number"])
-    keys = list(about) or _named(tx, invocation_of(row)) or _linked(tx, item)
+    comment = store.commands.comment(tx, row.comment_row)
+    item = store.facts.find_item(tx, comment.repository_id, comment.kind, comment.number)
+    keys = list(about) or _named(tx, row.invocation) or _linked(tx, item)
     verb = "Ran" if type_ == "command.executed" else "Refused"
     news = [
         activity.News(
             type=type_,
             experiment_key=key,
             occurred_at=times.now(),
-            actor=comment["author"],
-            summary=f"{verb} {invocation_of(row).line} in #{comment['number']}",
-            html_url=comment["html_url"],
-            repository_id=comment["repository_id"],
-            item_id=item["id"] if item else None,
-            guid=f"command:{row['id']}",
+            actor=comment.author,
+            summary=f"{verb} {row.invocation.line} in #{comment.number}",
+            html_url=comment.html_url,
+            repository_id=comment.repository_id,
+            item_id=item.id if item else None,
+            guid=f"command:{row.id}",
         )
         for key in keys
     ]
     activity.record(tx, news)
 
 
-def _named(tx: store.Transaction, invocation: Invocation) -> list[str]:
+def _named(tx: store.Transaction, invocation: store.Invocation) -> list[str]:
     words = [*invocation.words, *(value for name, value in invocation.options if name == "key")]
     return [key for key in dict.fromkeys(words) if store.experiments.exists(tx, key)]
 
 
-def _linked(tx: store.Transaction, item: store.Row | None) -> list[str]:
+def _linked(tx: store.Transaction, item: store.Item | None) -> list[str]:
     if item is None:
         return []
-    target = Item(item["id"], item["repository_id"], item["kind"], item["number"])
+    target = Item(item.id, item.repository_id, item.kind, item.number)
     rows = store.links.of_target(tx, target.kind, target.id)
-    return [row["experiment_key"] for row in rows]
+    return [row.experiment_key for row in rows]

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot import storage as store
 from bot.domain import links
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +41,17 @@ def observe(tx: store.Transaction, pushed: Sequence[tuple[Pushed, Sequence[str]]
     repository_id, ref = branch.repository_id, branch.ref
     store.branches.add_commits(tx, [_row(one) for one, _ in by_sha.values()])
     rows = store.branches.commits_by_sha(tx, repository_id, list(by_sha))
-    times = _keep_on_branch(tx, branch, {rows[sha]["id"]: one for sha, (one, _) in by_sha.items()})
+    times = _keep_on_branch(tx, branch, {rows[sha].id: one for sha, (one, _) in by_sha.items()})
     rows.update(_keep_first_push(tx, branch, list(rows.values())))
     links.link_messages(tx, [(rows[sha], keys) for sha, (_, keys) in by_sha.items() if keys])
     links.pushed(tx, repository_id, ref, times, branch.integration_id)
-    news = [sha for sha, row in rows.items() if row["id"] in times]
+    news = [sha for sha, row in rows.items() if row.id in times]
     links.came_to_base(tx, repository_id, ref, news)
 
 
 def _row(pushed: Pushed) -> dict[str, Any]:
     values = asdict(pushed)
+    del values["distinct"]  # of the place on the branch
     values["message"] = without_emails(pushed.message)
     values["author"] = name_without_email(pushed.author)
     values["actor"] = name_without_email(pushed.actor)
@@ -68,14 +69,14 @@ def _keep_on_branch(
     times: dict[int, tuple[int, ...]] = {}
     news = []
     for commit_id, one in pushed.items():
-        is_new = None if one.distinct is None else int(one.distinct)
+        is_new = one.distinct
         old = known.get(commit_id)
         if old is None:
             times[commit_id] = (one.pushed_at,)
-        elif one.pushed_at < old["pushed_at"] or (
-            one.pushed_at == old["pushed_at"] and _is_better(is_new, old["is_new"])
+        elif one.pushed_at < old.pushed_at or (
+            one.pushed_at == old.pushed_at and _is_better(is_new, old.is_new)
         ):
-            times[commit_id] = (one.pushed_at, old["pushed_at"])
+            times[commit_id] = (one.pushed_at, old.pushed_at)
         else:
             continue
         news.append(
@@ -92,21 +93,21 @@ def _keep_on_branch(
     return times
 
 
-def _is_better(is_new: int | None, known: int | None) -> bool:
+def _is_better(is_new: bool | None, known: bool | None) -> bool:
     """Tell whether what one of two pushes in one second says of a commit goes before the other."""
-    order = (None, 0, 1)
+    order = (None, False, True)
     return order.index(is_new) > order.index(known)
 
 
 def _keep_first_push(
-    tx: store.Transaction, branch: Pushed, rows: Sequence[store.Row]
-) -> dict[str, store.Row]:
+    tx: store.Transaction, branch: Pushed, rows: Sequence[store.Commit]
+) -> dict[str, store.Commit]:
     """Let commits tell of this push if none brought them earlier, to whichever branch.
 
     Returns those that told of another, by SHA.
     """
     this = (branch.pushed_at, branch.ref)
-    changed = [row["id"] for row in rows if this < (row["pushed_at"], row["ref"])]
+    changed = [row.id for row in rows if this < (row.pushed_at, row.ref)]
     if not changed:
         return {}
     first_push = {
@@ -118,4 +119,4 @@ def _keep_first_push(
     store.branches.set_first_push(tx, [{"id": one, **first_push} for one in changed])
     now = store.branches.commits_by_id(tx, changed)
     links.first_push_changed(tx, list(now.values()))
-    return {row["sha"]: row for row in now.values()}
+    return {row.sha: row for row in now.values()}

@@ -14,7 +14,7 @@ _SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
 
 
-def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.Row | None:
+def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.Experiment | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     now = times.now()
     columns = _columns(values)
@@ -22,13 +22,15 @@ def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.R
     row = store.experiments.add(tx, {**columns, "created_at": now, "updated_at": now})
     if row is None:
         return None
-    store.links.set_resolved(tx, row["key"], resolved=True)
-    _tell(tx, row, "experiment.created", f"Created experiment {row['name']}", actor)
-    actions.refresh_experiment(tx, row["key"])
+    store.links.set_resolved(tx, row.key, resolved=True)
+    _tell(tx, row, "experiment.created", f"Created experiment {row.name}", actor)
+    actions.refresh_experiment(tx, row.key)
     return row
 
 
-def change(tx: store.Transaction, key: str, values: dict[str, Any], actor: str) -> store.Row | None:
+def change(
+    tx: store.Transaction, key: str, values: dict[str, Any], actor: str
+) -> store.Experiment | None:
     """Change what `values` names, keep the rest; None if there is no such experiment.
 
     A change that changes nothing leaves `updated_at` and the feed alone.
@@ -36,15 +38,17 @@ def change(tx: store.Transaction, key: str, values: dict[str, Any], actor: str) 
     old = store.experiments.find(tx, key)
     if old is None:
         return None
-    changed = {name: value for name, value in _columns(values).items() if old[name] != value}
+    changed = {
+        name: value for name, value in _columns(values).items() if getattr(old, name) != value
+    }
     if not changed:
         return old
-    changed["search"] = _search({**dict(old), **changed})
+    changed["search"] = _search({**msgspec.structs.asdict(old), **changed})
     store.experiments.change(tx, key, {**changed, "updated_at": times.now()})
     row = store.experiments.find(tx, key)
     assert row is not None
     if "status" in changed:
-        summary = f"Status of {row['name']}: {old['status']} → {row['status']}"
+        summary = f"Status of {row.name}: {old.status} → {row.status}"
         _tell(tx, row, "experiment.status_changed", summary, actor)
     if changed.keys() & _SHOWN:
         actions.refresh_experiment(tx, key)
@@ -60,9 +64,10 @@ def delete(tx: store.Transaction, key: str) -> bool:
     return True
 
 
-def version(row: store.Row) -> str:
+def version(row: store.Experiment) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
-    own = {name: row[name] for name in store.experiments.COLUMNS}
+    own = msgspec.structs.asdict(row)
+    del own["seq"], own["last_activity"]
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
 
@@ -71,18 +76,18 @@ def _search(row: Mapping[str, Any]) -> str:
 
 
 def _columns(values: dict[str, Any]) -> dict[str, Any]:
-    if "tags" not in values:
-        return dict(values)
-    return {**values, "tags": msgspec.json.encode(values["tags"]).decode()}
+    return {**values, "tags": tuple(values["tags"])} if "tags" in values else dict(values)
 
 
-def _tell(tx: store.Transaction, row: store.Row, type_: str, summary: str, actor: str) -> None:
+def _tell(
+    tx: store.Transaction, row: store.Experiment, type_: str, summary: str, actor: str
+) -> None:
     news = activity.News(
         type=type_,
-        experiment_key=row["key"],
-        occurred_at=row["updated_at"],
+        experiment_key=row.key,
+        occurred_at=row.updated_at,
         actor=actor,
         summary=summary,
-        html_url=row["url"],
+        html_url=row.url,
     )
     activity.record(tx, [news])

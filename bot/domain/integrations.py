@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -16,11 +15,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, refresh
-from bot.domain.repositories import NAME, Scope, allows
+from bot.domain.repositories import Scope, allows
+from bot.github import Credentials
+from bot.github.names import NAME, web_host
 
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
-NOISE = {"comments": "on", "label": "experiment", "check": "on"}
 _SECRETS = ("token", "private_key", "webhook_secret", "client_secret")
 # What `/setup` keeps of an App that it registered; the API neither takes nor shows it.
 _REGISTERED = ("client_id", "client_secret", "slug", "html_url")
@@ -65,15 +65,19 @@ class Integration:
         return [secret.encode() for secret in (self.webhook_secret, *previous)]
 
     @property
+    def credentials(self) -> Credentials:
+        """What GitHub is called with on its behalf."""
+        return Credentials(self.id, self.api_url, self.app_id, self.token, self.private_key)
+
+    @property
     def scope(self) -> Scope:
         """Of which repositories it may hear, and on which it may act."""
         return _scope(self.id, self.host, self.repositories)
 
 
-def scope_of(row: store.Row) -> Scope:
+def scope_of(row: store.Integration) -> Scope:
     """Return the scope of a stored integration."""
-    config = msgspec.json.decode(row["config"])
-    return _scope(row["id"], web_host(config["api_url"]), config.get("repositories"))
+    return _scope(row.id, web_host(row.config.api_url), row.config.repositories)
 
 
 def _scope(integration_id: str, host: str, repositories: Sequence[str] | None) -> Scope:
@@ -81,22 +85,24 @@ def _scope(integration_id: str, host: str, repositories: Sequence[str] | None) -
     return Scope(integration_id, host, entries)
 
 
-def load(row: store.Row, vault: store.Vault) -> Integration:
+def load(row: store.Integration, vault: store.Vault) -> Integration:
     """Return a stored integration with its secrets open; raises VaultError."""
-    config = msgspec.json.decode(row["config"])
-    opened = vault.open(row["secrets"])
+    config = row.config
+    opened = vault.open(row.secrets)
     return Integration(
-        seq=row["seq"],
-        id=row["id"],
-        is_active=bool(row["is_active"]),
-        host=web_host(config["api_url"]),
-        api_url=config["api_url"],
-        repositories=tuple(config["repositories"]) if config.get("repositories") else None,
-        app_id=config.get("app_id"),
-        installation_id=config.get("installation_id"),
-        **noise(config),
-        commands=config.get("commands", {}),
-        updated_at=row["updated_at"],
+        seq=row.seq,
+        id=row.id,
+        is_active=row.is_active,
+        host=web_host(config.api_url),
+        api_url=config.api_url,
+        repositories=config.repositories or None,
+        app_id=config.app_id,
+        installation_id=config.installation_id,
+        comments=config.comments,
+        label=config.label,
+        check=config.check,
+        commands=config.commands,
+        updated_at=row.updated_at,
         webhook_secret=opened["webhook_secret"],
         previous_secrets=tuple(_previous_secrets(opened)),
         token=opened.get("token"),
@@ -120,38 +126,13 @@ def note_secret(tx: store.Transaction, integration: Integration, position: int, 
         )
 
 
-def noise(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return how much of itself the bot shows on pull requests; what is not set has its default."""
-    return {name: config.get(name, default) for name, default in NOISE.items()}
-
-
-def web_host(api_url: str) -> str:
-    """Return the web host of the GitHub behind a REST base URL.
-
-    `api.github.com` serves `github.com`, `api.NAME.ghe.com` serves `NAME.ghe.com`, and
-    Enterprise Server serves its API below its own host.
-    """
-    netloc = urlsplit(api_url).netloc.lower()
-    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
-        return netloc.removeprefix("api.")
-    return netloc
-
-
-def not_listed(api_url: str) -> str:
-    """Return why nothing is called at an address that GITHUB_API_URLS does not list."""
-    return (
-        f"nothing is called at {api_url}: GITHUB_API_URLS does not list it; add it there and "
-        "restart, or give the integration another api_url"
-    )
-
-
 def create(
     tx: store.Transaction,
     vault: store.Vault,
     api_urls: Sequence[str],
     values: Mapping[str, Any],
     integration_id: str | None = None,
-) -> store.Row:
+) -> store.Integration:
     """Create an integration from validated values, with a new id unless one is given.
 
     Raises Invalid.
@@ -166,8 +147,8 @@ def create(
             "name": values["name"],
             "integration_type": values["integration_type"],
             "description": values.get("description"),
-            "is_active": int(values.get("is_active", True)),
-            "config": msgspec.json.encode(config).decode(),
+            "is_active": values.get("is_active", True),
+            "config": config,
             "credential": _credential(config, secrets),
             "secrets": vault.seal(secrets),
             "previous_secret_until": None,
@@ -186,7 +167,7 @@ def change(
     api_urls: Sequence[str],
     integration_id: str,
     values: Mapping[str, Any],
-) -> store.Row | None:
+) -> store.Integration | None:
     """Change what `values` names and keep the rest; None if there is none. Raises Invalid.
 
     A webhook secret that is replaced verifies for `secret_grace_seconds` more. Given without a
@@ -195,9 +176,9 @@ def change(
     row = store.integrations.find(tx, integration_id)
     if row is None:
         return None
-    old_secrets = vault.open(row["secrets"])
+    old_secrets = vault.open(row.secrets)
     config, secrets = _merged(
-        msgspec.json.decode(row["config"]), old_secrets, values.get("config", {}), api_urls
+        msgspec.to_builtins(row.config), old_secrets, values.get("config", {}), api_urls
     )
     now = times.now()
     grace = values.get("secret_grace_seconds")
@@ -217,13 +198,13 @@ def change(
         name: values[name] for name in ("name", "integration_type", "description") if name in values
     }
     if "is_active" in values:
-        columns["is_active"] = int(values["is_active"])
+        columns["is_active"] = values["is_active"]
     store.integrations.change(
         tx,
         integration_id,
         {
             **columns,
-            "config": msgspec.json.encode(config).decode(),
+            "config": config,
             "credential": _credential(config, secrets),
             "secrets": vault.seal(secrets),
             "previous_secret_until": max(previous.values(), default=None),
@@ -237,15 +218,15 @@ def change(
     changed = store.integrations.find(tx, integration_id)
     assert changed is not None
     actions.integration_changed(tx, changed)
-    if actions.check_setting(changed) not in ("off", actions.check_setting(row)):
+    if changed.config.check not in ("off", row.config.check):
         scope = load(changed, vault).scope
         refresh.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
     return changed
 
 
-def version(row: store.Row) -> str:
+def version(row: store.Integration) -> str:
     """Return what changes whenever somebody changes an integration, its secrets included."""
-    own = [row[name] for name in ("name", "description", "is_active", "config", "updated_at")]
+    own = [row.name, row.description, row.is_active, row.config, row.updated_at]
     return hashlib.sha256(msgspec.json.encode(own)).hexdigest()[:20]
 
 

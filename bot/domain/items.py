@@ -8,17 +8,8 @@ import msgspec
 
 from bot import storage as store
 from bot.domain import actions, activity, links
-from bot.domain.story import (
-    Decision,
-    Item,
-    Kind,
-    Link,
-    Snapshot,
-    Story,
-    carried_forward,
-    retell,
-    step,
-)
+from bot.domain.story import Decision, Item, Link, Story, carried_forward, retell, step
+from bot.storage import Kind, Snapshot
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
@@ -68,13 +59,13 @@ def observe(
         row = store.facts.find_item(tx, repository_id, kind, number)
         assert row is not None
 
-    item = Item(row["id"], repository_id, kind, number)
-    if row["gone_at"] is not None and snapshot.at <= row["gone_at"]:
+    item = Item(row.id, repository_id, kind, number)
+    if row.gone_at is not None and snapshot.at <= row.gone_at:
         return item
     if not _add_version(tx, item, snapshot):
         return item
     before = links.of_item(tx, item)
-    if snapshot.order >= (row["version_at"], row["version_rank"]) and not row["decided"]:
+    if snapshot.order >= (row.version_at, row.version_rank) and not row.decided:
         story = Story(_facts(row), dict(before))
         step(story, item, snapshot)
         activity.record(tx, story.news)
@@ -98,13 +89,13 @@ def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
             "actor": decision.actor,
             "integration_id": decision.integration_id,
             "made_at": decision.made_at,
-            "version_at": row["version_at"],
-            "version_rank": row["version_rank"],
+            "version_at": row.version_at,
+            "version_rank": row.version_rank,
         },
     )
     if not added:
         return
-    store.facts.set_item_decided(tx, item.id)
+    store.facts.change_item(tx, item.id, {"decided": True})
     before = links.of_item(tx, item)
     story = _retold(tx, item)
     _settle(tx, item, row, before, story, decision.integration_id)
@@ -112,20 +103,17 @@ def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
 
 def _retold(tx: store.Transaction, item: Item) -> Story:
     """Return the whole story of an item, and bring the feed in line with it."""
-    versions = [
-        msgspec.json.decode(text, type=Snapshot)
-        for text in store.facts.versions_of_item(tx, item.id)
-    ]
+    versions = [version.snapshot for version in store.facts.versions_of_item(tx, item.id)]
     decisions = [
         Decision(
-            guid=row["guid"],
-            verb=row["verb"],
-            key=row["experiment_key"],
-            made_by=row["made_by"],
-            actor=row["actor"],
-            integration_id=row["integration_id"],
-            made_at=row["made_at"],
-            after=(row["version_at"], row["version_rank"]),
+            guid=row.guid,
+            verb=row.verb,
+            key=row.experiment_key,
+            made_by=row.made_by,
+            actor=row.actor,
+            integration_id=row.integration_id,
+            made_at=row.made_at,
+            after=(row.version_at, row.version_rank),
         )
         for row in store.facts.decisions_of_item(tx, item.id)
     ]
@@ -138,7 +126,7 @@ def _retold(tx: store.Transaction, item: Item) -> Story:
 def _settle(
     tx: store.Transaction,
     item: Item,
-    row: store.Row,
+    row: store.Item,
     before: Mapping[str, Link],
     story: Story,
     integration_id: str,
@@ -147,11 +135,13 @@ def _settle(
     now = story.facts
     assert now is not None
     columns = _columns(now)
-    store.facts.update_item(tx, item.id, columns)
+    store.facts.change_item(tx, item.id, {**columns, "gone_at": None})
     links.set_of_item(tx, item, now, before, story.links)
-    if before and any(row[name] != columns[name] for name in _LISTED_BY):
+    if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
         store.links.follow_item(tx, item.kind, item.id)
-    if item.kind == "pull_request" and any(row[name] != columns[name] for name in _TIME_ON_BRANCH):
+    if item.kind == "pull_request" and any(
+        getattr(row, name) != columns[name] for name in _TIME_ON_BRANCH
+    ):
         links.time_changed(tx, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
     _owe(tx, item, row, now, before, story.links)
@@ -160,7 +150,7 @@ def _settle(
 def _owe(
     tx: store.Transaction,
     item: Item,
-    row: store.Row | None,
+    row: store.Item | None,
     now: Snapshot,
     before: Mapping[str, Link],
     after: Mapping[str, Link],
@@ -168,10 +158,10 @@ def _owe(
     """Owe GitHub what a pull request's change calls for; `row` is what it was before, if it was."""
     if item.kind != "pull_request":
         return
-    has_new_head = row is None or row["head_sha"] != now.head_sha
-    is_reopened = row is not None and row["state"] != "open" and now.state == "open"
-    is_elsewhere = row is not None and row["base_ref"] != now.base_ref
-    is_ready = row is not None and bool(row["draft"]) and not now.draft
+    has_new_head = row is None or row.head_sha != now.head_sha
+    is_reopened = row is not None and row.state != "open" and now.state == "open"
+    is_elsewhere = row is not None and row.base_ref != now.base_ref
+    is_ready = row is not None and row.draft and not now.draft
     if before.keys() != after.keys():
         kinds: tuple[str, ...] = (actions.CHECK, actions.COMMENT, actions.LABEL)
     elif after and is_reopened:
@@ -181,10 +171,9 @@ def _owe(
     else:
         return
     if before.keys() == after.keys() and not after:
-        first = row["integration_id"] if row is not None else now.integration_id
-        seen = {"id": item.id, "integration_id": first}
+        first = row.integration_id if row is not None else now.integration_id
         is_checked = is_reopened and actions.is_checked(tx, item.id)
-        if not is_checked and not actions.checks_all(tx, seen, now.integration_id):
+        if not is_checked and not actions.checks_all(tx, item.id, first, now.integration_id):
             return
     kept = store.facts.get_item(tx, item.id)
     actions.owe_posts(tx, kept, kinds, now.integration_id)
@@ -193,12 +182,12 @@ def _owe(
 def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
     """An item is gone: its last links go, and nothing older than `at` brings it back."""
     row = store.facts.find_item(tx, repository_id, kind, number)
-    if row is None or (row["gone_at"] is not None and row["gone_at"] >= at):
+    if row is None or (row.gone_at is not None and row.gone_at >= at):
         return
-    item = Item(row["id"], repository_id, kind, number)
+    item = Item(row.id, repository_id, kind, number)
     before = links.of_item(tx, item)
     links.set_of_item(tx, item, _facts(row), before, {})
-    store.facts.set_item_gone(tx, item.id, max(at, row["version_at"]))
+    store.facts.change_item(tx, item.id, {"gone_at": max(at, row.version_at)})
 
 
 def move(
@@ -214,10 +203,10 @@ def move(
     """
     row = store.facts.find_item(tx, old[0], "issue", old[1])
     target = store.facts.find_item(tx, new[0], "issue", new[1])
-    if row is None or target is None or row["id"] == target["id"]:
+    if row is None or target is None or row.id == target.id:
         return
-    source = Item(row["id"], old[0], "issue", old[1])
-    item = Item(target["id"], new[0], "issue", new[1])
+    source = Item(row.id, old[0], "issue", old[1])
+    item = Item(target.id, new[0], "issue", new[1])
     before = links.of_item(tx, item)
     brought = links.of_item(tx, source)
     named = {key: link for key, link in brought.items() if link.linked_by not in BY_HAND}
@@ -245,13 +234,13 @@ def close_all_of_repository(
         now = _facts(row)
         snapshot = Snapshot(
             guid=guid,
-            at=max(at, row["version_at"]),
+            at=max(at, row.version_at),
             action="closed",
-            integration_id=row["integration_id"],
+            integration_id=row.integration_id,
             keys={
                 key: link.linked_by
                 for key, link in links.of_item(
-                    tx, Item(row["id"], repository_id, row["kind"], row["number"])
+                    tx, Item(row.id, repository_id, row.kind, row.number)
                 ).items()
                 if link.linked_by not in BY_HAND
             },
@@ -259,16 +248,15 @@ def close_all_of_repository(
             state="closed",
             title=now.title,
         )
-        observe(tx, repository_id, row["kind"], row["number"], snapshot)
+        observe(tx, repository_id, row.kind, row.number, snapshot)
 
 
 def _add_version(tx: store.Transaction, item: Item, snapshot: Snapshot) -> bool:
-    text = msgspec.json.encode(snapshot).decode()
     # A GUID is the event's, whichever integration receives it; another id is the sender's own.
     guid = snapshot.guid
     if ":" not in guid and not _GUID.fullmatch(guid):
         guid = f"{snapshot.integration_id}:{guid}"
-    return store.facts.add_version(tx, item.id, guid, snapshot.order, text)
+    return store.facts.add_version(tx, item.id, guid, snapshot)
 
 
 def _columns(now: Snapshot) -> dict[str, Any]:
@@ -278,15 +266,15 @@ def _columns(now: Snapshot) -> dict[str, Any]:
         "title": now.title or "",
         "html_url": now.html_url or "",
         "state": now.state,
-        "draft": int(now.draft or False),
+        "draft": now.draft or False,
         "author": now.author,
-        "author_writes": None if now.author_writes is None else int(now.author_writes),
+        "author_writes": now.author_writes,
         "head_repository_id": now.head_repository_id,
         "head_ref": now.head_ref,
         "head_sha": now.head_sha,
         "base_ref": now.base_ref,
         "base_since": now.base_since,
-        "labels": msgspec.json.encode(now.labels or []).decode(),
+        "labels": now.labels or [],
         "created_at": now.created_at,
         "closed_at": now.closed_at,
         "merged_at": now.merged_at,
@@ -295,27 +283,27 @@ def _columns(now: Snapshot) -> dict[str, Any]:
     }
 
 
-def _facts(row: store.Row) -> Snapshot:
+def _facts(row: store.Item) -> Snapshot:
     """Return the newest version of an item as the items table holds it."""
     return Snapshot(
         guid="",
-        at=row["version_at"],
-        action="opened" if row["version_rank"] == 0 else "",
-        integration_id=row["integration_id"],
+        at=row.version_at,
+        action="opened" if row.version_rank == 0 else "",
+        integration_id=row.integration_id,
         keys={},
-        title=row["title"],
-        html_url=row["html_url"],
-        state=row["state"],
-        draft=bool(row["draft"]),
-        author=row["author"],
-        author_writes=None if row["author_writes"] is None else bool(row["author_writes"]),
-        head_repository_id=row["head_repository_id"],
-        head_ref=row["head_ref"],
-        head_sha=row["head_sha"],
-        base_ref=row["base_ref"],
-        base_since=row["base_since"],
-        labels=msgspec.json.decode(row["labels"]),
-        created_at=row["created_at"],
-        closed_at=row["closed_at"],
-        merged_at=row["merged_at"],
+        title=row.title,
+        html_url=row.html_url,
+        state=row.state,
+        draft=row.draft,
+        author=row.author,
+        author_writes=row.author_writes,
+        head_repository_id=row.head_repository_id,
+        head_ref=row.head_ref,
+        head_sha=row.head_sha,
+        base_ref=row.base_ref,
+        base_since=row.base_since,
+        labels=list(row.labels),
+        created_at=row.created_at,
+        closed_at=row.closed_at,
+        merged_at=row.merged_at,
     )

@@ -5,27 +5,28 @@ from dataclasses import dataclass
 
 from bot import storage as store
 from bot.domain import actions, activity, branches
-from bot.domain.story import Item, Link, Snapshot
+from bot.domain.story import Item, Link
+from bot.storage import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
     """A link that a commit is to have: by its message, or through a pull request."""
 
-    commit: store.Row
+    commit: store.Commit
     key: str
     via_item_id: int | None = None
 
     @property
     def place(self) -> tuple[int, str]:
-        return self.commit["id"], self.key
+        return self.commit.id, self.key
 
 
 def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
     """Return the links of an item by experiment key."""
     return {
-        row["experiment_key"]: Link(
-            row["experiment_key"], row["linked_by"], row["linked_at"], row["integration_id"]
+        row.experiment_key: Link(
+            row.experiment_key, row.linked_by, row.linked_at, row.integration_id
         )
         for row in store.links.of_target(tx, item.kind, item.id)
     }
@@ -56,14 +57,23 @@ def set_of_item(
                 state=now.state,
             )
         elif old != link:
-            store.links.change(tx, key, item.kind, item.id, link.linked_by, link.linked_at)
+            store.links.change(
+                tx,
+                key,
+                item.kind,
+                item.id,
+                linked_by=link.linked_by,
+                linked_at=link.linked_at,
+            )
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
         _see_to(tx, [store.facts.get_item(tx, item.id)])
 
 
-def link_messages(tx: store.Transaction, named: Sequence[tuple[store.Row, Sequence[str]]]) -> None:
+def link_messages(
+    tx: store.Transaction, named: Sequence[tuple[store.Commit, Sequence[str]]]
+) -> None:
     """Link commits to the keys of their messages."""
     _add(tx, [_Wanted(commit, key) for commit, keys in named for key in keys])
 
@@ -102,7 +112,7 @@ def branch_started(tx: store.Transaction, repository_id: int, ref: str, at: int)
         _see_to(tx, store.branches.linked_into(tx, repository_id, ref, at))
 
 
-def time_changed(tx: store.Transaction, item_id: int, before: Mapping[str, object] | None) -> None:
+def time_changed(tx: store.Transaction, item_id: int, before: store.Item | None) -> None:
     """A pull request's branches, or the time in which pushes belong to it, are others by now.
 
     `before` is what was known of it until now. Where it ended, and where it ends, begins the time
@@ -116,7 +126,7 @@ def time_changed(tx: store.Transaction, item_id: int, before: Mapping[str, objec
             continue
         repository_id, ref, at = end
         if not branches.is_default_branch(tx, repository_id, ref):
-            found += store.branches.linked_next(tx, repository_id, ref, at, pull["id"])
+            found += store.branches.linked_next(tx, repository_id, ref, at, pull.id)
     _see_to(tx, found)
 
 
@@ -134,15 +144,16 @@ def answered(
     _see_to(tx, [store.facts.get_item(tx, item_id)], list(listed))
 
 
-def _end(state: Mapping[str, object]) -> tuple[int, str, int] | None:
+def _end(pull: store.Item) -> tuple[int, str, int] | None:
     """Return where the time of a pull request ends: repository and branch of its head, and when."""
-    end = (state["head_repository_id"], state["head_ref"], state["closed_at"])
-    return None if None in end else end  # type: ignore[return-value]
+    if pull.head_repository_id is None or pull.head_ref is None or pull.closed_at is None:
+        return None
+    return pull.head_repository_id, pull.head_ref, pull.closed_at
 
 
 def _see_to(
     tx: store.Transaction,
-    pulls: Sequence[store.Row],
+    pulls: Sequence[store.Item],
     commit_ids: Sequence[int] | None = None,
     integration_id: str | None = None,
 ) -> None:
@@ -153,41 +164,41 @@ def _see_to(
     """
     if not pulls:
         return
-    keys = store.links.keys_of_targets(tx, "pull_request", [pull["id"] for pull in pulls])
+    keys = store.links.keys_of_targets(tx, "pull_request", [pull.id for pull in pulls])
     wanted: list[_Wanted] = []
-    lost: list[store.Row] = []
+    lost: list[store.Link] = []
     for pull in pulls:
-        mine, unclear = branches.commits_of(tx, pull, commit_ids) if keys[pull["id"]] else ([], [])
-        here = [_Wanted(commit, key, pull["id"]) for commit in mine for key in keys[pull["id"]]]
+        mine, unclear = branches.commits_of(tx, pull, commit_ids) if keys[pull.id] else ([], [])
+        here = [_Wanted(commit, key, pull.id) for commit in mine for key in keys[pull.id]]
         wanted += here
         places = {one.place for one in here}
         lost += [
             link
-            for link in store.links.via_item(tx, pull["id"], commit_ids)
-            if (link["target_id"], link["experiment_key"]) not in places
+            for link in store.links.via_item(tx, pull.id, commit_ids)
+            if (link.target_id, link.experiment_key) not in places
         ]
         if unclear:
-            actions.owe_commits(tx, pull, integration_id or pull["integration_id"])
+            actions.owe_commits(tx, pull, integration_id or pull.integration_id)
     if lost:
         _pass_on(tx, lost, wanted)
     _add(tx, wanted)
 
 
-def _pass_on(tx: store.Transaction, lost: Sequence[store.Row], wanted: Sequence[_Wanted]) -> None:
+def _pass_on(tx: store.Transaction, lost: Sequence[store.Link], wanted: Sequence[_Wanted]) -> None:
     """Make links that a pull request has lost those of another that has the commits too.
 
     What none has goes, and the feed forgets its push. `wanted` are links that will be made.
     """
-    commit_ids = sorted({link["target_id"] for link in lost})
+    commit_ids = sorted({link.target_id for link in lost})
     heirs = {one.place: one.via_item_id for one in [*wanted, *_others(tx, commit_ids)]}
     gone: dict[str, list[int]] = {}
     for link in lost:
-        place = (link["target_id"], link["experiment_key"])
+        place = (link.target_id, link.experiment_key)
         if place in heirs:
-            store.links.set_via_item(tx, link["id"], heirs[place])
+            store.links.set_via_item(tx, link.id, heirs[place])
         else:
-            store.links.remove(tx, link["experiment_key"], "commit", link["target_id"])
-            gone.setdefault(link["experiment_key"], []).append(link["target_id"])
+            store.links.remove(tx, link.experiment_key, "commit", link.target_id)
+            gone.setdefault(link.experiment_key, []).append(link.target_id)
     for key, ids in gone.items():
         store.activity.remove_of_commits(tx, key, ids)
 
@@ -195,27 +206,27 @@ def _pass_on(tx: store.Transaction, lost: Sequence[store.Row], wanted: Sequence[
 def _others(tx: store.Transaction, commit_ids: Sequence[int]) -> list[_Wanted]:
     """Return the links that pull requests give to some commits, whichever branch they are on."""
     pulls = _that_may_have(tx, commit_ids)
-    keys = store.links.keys_of_targets(tx, "pull_request", [pull["id"] for pull in pulls])
+    keys = store.links.keys_of_targets(tx, "pull_request", [pull.id for pull in pulls])
     return [
-        _Wanted(commit, key, pull["id"])
+        _Wanted(commit, key, pull.id)
         for pull in pulls
         for commit in branches.commits_of(tx, pull, commit_ids)[0]
-        for key in keys[pull["id"]]
+        for key in keys[pull.id]
     ]
 
 
 def _that_may_have(
     tx: store.Transaction, commit_ids: Sequence[int], base: tuple[int, str] | None = None
-) -> list[store.Row]:
+) -> list[store.Item]:
     """Return the linked pull requests, with `base` those into it, to whose heads commits came."""
-    heads: dict[int, list[store.Row]] = {}
+    heads: dict[int, list[store.Head]] = {}
     for head in store.branches.heads_of(tx, commit_ids):
-        if (head["repository_id"], head["ref"]) != base:
-            heads.setdefault(head["repository_id"], []).append(head)
+        if (head.repository_id, head.ref) != base:
+            heads.setdefault(head.repository_id, []).append(head)
     found = []
     for repository_id, rows in heads.items():
-        between = (min(row["earliest"] for row in rows), max(row["latest"] for row in rows))
-        refs = sorted({row["ref"] for row in rows})
+        between = (min(row.earliest for row in rows), max(row.latest for row in rows))
+        refs = sorted({row.ref for row in rows})
         found += store.branches.linked_between(tx, repository_id, refs, between, base)
     return found
 
@@ -224,7 +235,7 @@ def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
     """Make the links that are not there yet, and tell the feed of them."""
     if not wanted:
         return
-    present = store.links.places_of_commits(tx, sorted({one.commit["id"] for one in wanted}))
+    present = store.links.places_of_commits(tx, sorted({one.commit.id for one in wanted}))
     missing: dict[tuple[int, str], _Wanted] = {}
     for one in wanted:
         if one.place not in present:
@@ -235,11 +246,11 @@ def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
         [
             {
                 "experiment_key": one.key,
-                "target_id": one.commit["id"],
+                "target_id": one.commit.id,
                 "linked_by": "message" if one.via_item_id is None else "branch",
-                "linked_at": one.commit["pushed_at"],
+                "linked_at": one.commit.pushed_at,
                 "via_item_id": one.via_item_id,
-                "integration_id": one.commit["integration_id"],
+                "integration_id": one.commit.integration_id,
             }
             for one in added
         ],
@@ -247,29 +258,29 @@ def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
     activity.record(tx, [_news(one.commit, one.key) for one in added])
 
 
-def first_push_changed(tx: store.Transaction, commits: Sequence[store.Row]) -> None:
+def first_push_changed(tx: store.Transaction, commits: Sequence[store.Commit]) -> None:
     """Let links and feed tell of some commits by another push, which was before the one known."""
-    known = {commit["id"]: commit for commit in commits}
+    known = {commit.id: commit for commit in commits}
     news: dict[str, list[activity.News]] = {}
     for commit_id, key in store.links.places_of_commits(tx, list(known)):
         commit = known[commit_id]
-        store.links.set_linked_at(tx, key, "commit", commit_id, commit["pushed_at"])
+        store.links.change(tx, key, "commit", commit_id, linked_at=commit.pushed_at)
         news.setdefault(key, []).append(_news(commit, key))
     for key, ones in news.items():
         store.activity.remove_of_commits(tx, key, [one.commit_id for one in ones if one.commit_id])
         activity.record(tx, ones)
 
 
-def _news(commit: store.Row, key: str) -> activity.News:
-    title = commit["message"].split("\n", 1)[0]
+def _news(commit: store.Commit, key: str) -> activity.News:
+    title = commit.message.split("\n", 1)[0]
     return activity.News(
         type="commit.pushed",
         experiment_key=key,
-        occurred_at=commit["pushed_at"],
-        actor=commit["actor"],
-        summary=f"Pushed {commit['sha'][:7]}: {title or '(no message)'}",
-        html_url=commit["html_url"],
-        repository_id=commit["repository_id"],
-        commit_id=commit["id"],
-        guid=commit["guid"],
+        occurred_at=commit.pushed_at,
+        actor=commit.actor,
+        summary=f"Pushed {commit.sha[:7]}: {title or '(no message)'}",
+        html_url=commit.html_url,
+        repository_id=commit.repository_id,
+        commit_id=commit.id,
+        guid=commit.guid,
     )

@@ -13,20 +13,22 @@ from bot.domain import actions
 STEP = 50  # pull requests
 
 
-def owe_rewriting(tx: store.Transaction, repository: store.Row) -> None:
+def owe_rewriting(tx: store.Transaction, repository: store.Repository) -> None:
     """Look over all that the bot has written in a repository that has become public."""
-    for integration_id in store.actions.who_wrote_in(tx, repository["id"]):
+    for integration_id in store.actions.who_wrote_in(tx, repository.id):
         integration = store.integrations.find(tx, integration_id)
-        if integration is not None and integration["is_active"]:
+        if integration is not None and integration.is_active:
             _owe(tx, integration, repository, {"rewrite": True})
             return
 
 
 def check_setting_changed(
-    tx: store.Transaction, integration: store.Row, allows: Callable[[store.Row], bool]
+    tx: store.Transaction,
+    integration: store.Integration,
+    allows: Callable[[store.Repository], bool],
 ) -> None:
     """Bring the checks of the open pull requests that an integration looks after up to date."""
-    for repository in store.facts.repositories_with_open_pull_requests(tx, integration["id"]):
+    for repository in store.facts.repositories_with_open_pull_requests(tx, integration.id):
         if allows(repository):
             _owe(tx, integration, repository, {})
 
@@ -43,43 +45,47 @@ def take_step(
         for comment in store.commands.replies_to_strangers(tx, repository_id):
             _owe_rewriting_of_reply(tx, comment)
     find = store.facts.posted_on if rewrite else store.facts.open_pull_requests
-    items = find(tx, repository_id, request.get("before"), STEP)
+    before = request.get("before")
+    items = find(tx, repository_id, None if before is None else (before,), STEP)
     for item in items:
         if rewrite:
             actions.owe_posts(
                 tx, item, (actions.COMMENT, actions.CHECK), integration_id, rewrite=True
             )
         elif (
-            actions.checks_all(tx, item, integration_id)
-            or actions.is_checked(tx, item["id"])
-            or store.links.of_target(tx, "pull_request", item["id"])
+            actions.checks_all(tx, item.id, item.integration_id, integration_id)
+            or actions.is_checked(tx, item.id)
+            or store.links.of_target(tx, "pull_request", item.id)
         ):
             actions.owe_posts(tx, item, (actions.CHECK,), integration_id)
     integration = store.integrations.find(tx, integration_id)
-    if len(items) == STEP and integration is not None:
+    if items.next is not None and integration is not None:
         repository = store.facts.get_repository(tx, repository_id)
-        rest = {**request, "before": items[-1]["number"]}
+        rest = {**request, "before": items.next[0]}
         _owe(tx, integration, repository, rest)
-    return len(items)
+    return len(items.rows)
 
 
-def _owe_rewriting_of_reply(tx: store.Transaction, comment: store.Row) -> None:
-    integration = store.integrations.find(tx, comment["integration_id"])
+def _owe_rewriting_of_reply(tx: store.Transaction, comment: store.CommandComment) -> None:
+    integration = store.integrations.find(tx, comment.integration_id)
     if integration is not None:
         actions.add(
             tx,
             actions.COMMANDS,
             integration,
-            store.facts.get_repository(tx, comment["repository_id"]),
-            lane=actions.lane_of(comment["repository_id"], comment["number"]),
-            request={"comment_row": comment["id"], "rewrite": True},
-            collapse=f"{actions.COMMANDS}:{comment['id']}:rewrite",
-            number=comment["number"],
+            store.facts.get_repository(tx, comment.repository_id),
+            lane=actions.lane_of(comment.repository_id, comment.number),
+            request={"comment_row": comment.id, "rewrite": True},
+            collapse=f"{actions.COMMANDS}:{comment.id}:rewrite",
+            number=comment.number,
         )
 
 
 def _owe(
-    tx: store.Transaction, integration: store.Row, repository: store.Row, request: Mapping[str, Any]
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository: store.Repository,
+    request: Mapping[str, Any],
 ) -> None:
     what = "rewrite" if request.get("rewrite") else "checks"
     place = request.get("before", "")
@@ -88,7 +94,7 @@ def _owe(
         actions.REFRESH,
         integration,
         repository,
-        lane=f"{actions.REFRESH}:{repository['id']}",
+        lane=f"{actions.REFRESH}:{repository.id}",
         request=request,
-        collapse=f"{actions.REFRESH}:{what}:{repository['id']}:{integration['id']}:{place}",
+        collapse=f"{actions.REFRESH}:{what}:{repository.id}:{integration.id}:{place}",
     )

@@ -12,10 +12,6 @@ from typing import Any
 from bot import storage as store
 from bot.domain import refresh
 
-# Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
-NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
-FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a last line feed
-
 
 class NotAllowed(Exception):
     """The integration's allow-list does not let a repository in."""
@@ -63,7 +59,7 @@ def admit(
     *,
     old_name: str | None = None,
     confirmed: Set[tuple[str, int]] = frozenset(),
-) -> store.Row | None:
+) -> store.Repository | None:
     """Return the repository that is meant, None if it is new; raises NotAllowed, Unconfirmed.
 
     An entry of an allow-list is a name. The repository that has come under it keeps its place
@@ -74,15 +70,15 @@ def admit(
     if scope.entries is None or (row is not None and _has_place(tx, scope, row)):
         return row
     listed = scope.entry_of(full_name)
-    known = scope.entry_of(row["full_name"]) if row is not None else None
+    known = scope.entry_of(row.full_name) if row is not None else None
     if listed is None and known is None:
         raise NotAllowed
     if github_id is None and row is not None:
-        github_id = row["github_id"]  # a name alone means whoever has it now
+        github_id = row.github_id  # a name alone means whoever has it now
     if github_id is None or (listed is not None and (full_name.lower(), github_id) in confirmed):
         return row
     is_from_outside = row is not None and known is None
-    name = full_name if listed or row is None else row["full_name"]
+    name = full_name if listed or row is None else row.full_name
     if is_from_outside or _is_taken(tx, scope, row, name, github_id):
         if listed is None:
             raise NotAllowed
@@ -90,9 +86,9 @@ def admit(
     return row
 
 
-def allows(tx: store.Transaction, scope: Scope, repository: store.Row) -> bool:
+def allows(tx: store.Transaction, scope: Scope, repository: store.Repository) -> bool:
     """Tell whether an integration may act on a repository that is known."""
-    return scope.lists(repository["full_name"]) or _has_place(tx, scope, repository)
+    return scope.lists(repository.full_name) or _has_place(tx, scope, repository)
 
 
 def allows_name(tx: store.Transaction, scope: Scope, full_name: str) -> bool:
@@ -129,22 +125,20 @@ def resolve(
         )
         observe_visibility(tx, row, visibility, updated_at)
         _take_place(tx, scope, row, full_name)
-        return int(row["id"])
+        return row.id
     _take_place(tx, scope, row, full_name)
-    if github_id is not None and row["github_id"] is None:
-        store.facts.identify_repository(tx, row["id"], github_id)
+    if github_id is not None and row.github_id is None:
+        store.facts.change_repository(tx, row.id, github_id=github_id)
     is_certain = (full_name.lower(), github_id) in confirmed
-    if row["full_name"] != full_name and (
-        is_certain or _is_news(row["named_at"], updated_at, is_rename)
-    ):
-        store.facts.name_repository(tx, row["id"], full_name, updated_at or row["named_at"])
-    if default_branch is not None and row["default_branch"] != default_branch:
-        store.facts.set_default_branch(tx, row["id"], default_branch)
-    if row["visibility"] != visibility:
+    if row.full_name != full_name and (is_certain or _is_news(row.named_at, updated_at, is_rename)):
+        store.facts.name_repository(tx, row.id, full_name, updated_at or row.named_at)
+    if default_branch is not None and row.default_branch != default_branch:
+        store.facts.change_repository(tx, row.id, default_branch=default_branch)
+    if row.visibility != visibility:
         observe_visibility(tx, row, visibility, updated_at)
-    if row["deleted_at"] is not None and (updated_at or 0) > row["deleted_at"]:
-        store.facts.set_repository_deleted(tx, row["id"], None)
-    return int(row["id"])
+    if row.deleted_at is not None and (updated_at or 0) > row.deleted_at:
+        store.facts.change_repository(tx, row.id, deleted_at=None)
+    return row.id
 
 
 def visibility_of(private: Any, visibility: Any) -> str | None:
@@ -158,23 +152,25 @@ def visibility_of(private: Any, visibility: Any) -> str | None:
 
 
 def observe_visibility(
-    tx: store.Transaction, row: store.Row, visibility: str | None, at: int | None
+    tx: store.Transaction, row: store.Repository, visibility: str | None, at: int | None
 ) -> None:
     """Keep who sees a repository, unless something newer is known.
 
     Once everybody does, what the bot has written there is looked over.
     """
-    known_at = row["visibility_at"]
+    known_at = row.visibility_at
     if visibility is None or (at is not None and known_at is not None and at < known_at):
         return
-    store.facts.set_visibility(tx, row["id"], visibility, at if at is not None else known_at)
-    if visibility == "public" and row["visibility"] != "public":
+    store.facts.change_repository(
+        tx, row.id, visibility=visibility, visibility_at=at if at is not None else known_at
+    )
+    if visibility == "public" and row.visibility != "public":
         refresh.owe_rewriting(tx, row)
 
 
-def is_public(row: store.Row) -> bool:
+def is_public(row: store.Repository) -> bool:
     """Tell whether everybody may see a repository. One of which that is not known may be."""
-    return row["visibility"] in ("public", None)
+    return row.visibility in ("public", None)
 
 
 def other(
@@ -200,7 +196,7 @@ def other(
         row = store.facts.add_repository(
             tx, scope.host, github_id, full_name, updated_at, default_branch
         )
-    return int(row["id"])
+    return row.id
 
 
 def _find(
@@ -209,7 +205,7 @@ def _find(
     full_name: str,
     github_id: int | None,
     old_name: str | None,
-) -> store.Row | None:
+) -> store.Repository | None:
     if github_id is not None:
         row = store.facts.repository_by_github_id(tx, scope.host, github_id)
         if row is not None:
@@ -219,34 +215,38 @@ def _find(
     for name in ([old_name] if is_ours else []) + [full_name]:
         for row in store.facts.repositories_by_name(tx, scope.host, name or ""):
             # A name may have passed to another repository; one that is known by its id is not it.
-            if github_id is None or row["github_id"] is None:
+            if github_id is None or row.github_id is None:
                 return row
     return None
 
 
-def _has_place(tx: store.Transaction, scope: Scope, row: store.Row) -> bool:
-    held = store.places.of_repository(tx, scope.integration_id, row["id"])
+def _has_place(tx: store.Transaction, scope: Scope, row: store.Repository) -> bool:
+    held = store.places.of_repository(tx, scope.integration_id, row.id)
     return any(entry in (scope.entries or ()) for entry in held)
 
 
-def _take_place(tx: store.Transaction, scope: Scope, row: store.Row, full_name: str) -> None:
+def _take_place(tx: store.Transaction, scope: Scope, row: store.Repository, full_name: str) -> None:
     """Note under which entry a repository has come, the first time."""
-    entry = scope.entry_of(full_name) or scope.entry_of(row["full_name"])
+    entry = scope.entry_of(full_name) or scope.entry_of(row.full_name)
     if entry is not None and not _has_place(tx, scope, row):
-        store.places.hold(tx, scope.integration_id, entry, row["id"])
+        store.places.hold(tx, scope.integration_id, entry, row.id)
 
 
 def _is_taken(
-    tx: store.Transaction, scope: Scope, row: store.Row | None, full_name: str, github_id: int
+    tx: store.Transaction,
+    scope: Scope,
+    row: store.Repository | None,
+    full_name: str,
+    github_id: int,
 ) -> bool:
     """Tell whether another repository is known under a name, or has its place on the list."""
     found = list(store.facts.repositories_by_name(tx, scope.host, full_name))
     if full_name.lower() in (scope.entries or ()):
         found += store.places.holders(tx, scope.integration_id, full_name.lower())
     return any(
-        one["deleted_at"] is None
-        and one["github_id"] not in (None, github_id)
-        and (row is None or one["id"] != row["id"])
+        one.deleted_at is None
+        and one.github_id not in (None, github_id)
+        and (row is None or one.id != row.id)
         for one in found
     )
 

@@ -9,16 +9,11 @@ the API or a command, has its place in the story after the version that was the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import msgspec
 
 from bot.domain.activity import News
-
-Kind = Literal["pull_request", "issue"]
-
-# Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
-_RANKS = {"opened": 0, "closed": 2, "reopened": 2, "deleted": 3}
+from bot.storage import Kind, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,41 +48,6 @@ class Decision:
     integration_id: str
     made_at: int
     after: tuple[int, int] = (0, 0)
-
-
-class Snapshot(msgspec.Struct, omit_defaults=True, frozen=True):
-    """What one delivery says of an item; None where it is silent. Times in microseconds.
-
-    `keys` maps each experiment key that the text names to what names it (`body` or `title`).
-    """
-
-    guid: str
-    at: int
-    action: str
-    integration_id: str
-    keys: dict[str, str]
-    title: str | None = None
-    html_url: str | None = None
-    state: str | None = None  # open, closed, merged
-    draft: bool | None = None
-    author: str | None = None
-    author_writes: bool | None = None  # whether this very delivery shows that the author may write
-    actor: str | None = None
-    head_repository_id: int | None = None
-    head_ref: str | None = None
-    head_sha: str | None = None
-    base_ref: str | None = None
-    base_since: int | None = None  # when it was led to that base, if not from the beginning
-    labels: list[str] | None = None
-    label: str | None = None  # the one that a `labeled` event is about
-    created_at: int | None = None
-    closed_at: int | None = None
-    merged_at: int | None = None
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """The place of this version among the others of its item."""
-        return (self.at, _RANKS.get(self.action, 1))
 
 
 _CARRIED = (

@@ -2,57 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, commands, items, keys
-from bot.domain.story import Decision, Snapshot
+from bot.domain import activity, commands, items, keys, linking, snapshots
+from bot.domain.told import Told
+from bot.github import payloads
 
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """What GitHub says of an issue that was created. Times in microseconds."""
-
-    number: int
-    html_url: str
-    title: str
-    state: str
-    labels: list[str]
-    author: str | None
-    created_at: int
-    updated_at: int
-
-    @classmethod
-    def of(cls, issue: Any) -> "Created":
-        """Return what an answer of GitHub's says; raises KeyError, TypeError or ValueError."""
-        created_at = times.parse(issue["created_at"])
-        updated_at = times.parse(issue.get("updated_at") or issue["created_at"])
-        if created_at is None or updated_at is None:
-            raise ValueError("no time")
-        user = issue.get("user")
-        return cls(
-            number=int(issue["number"]),
-            html_url=str(issue["html_url"]),
-            title=str(issue["title"]),
-            state=str(issue.get("state") or "open"),
-            labels=[
-                str(label["name"] if isinstance(label, dict) else label)
-                for label in issue.get("labels") or ()
-            ],
-            author=user.get("login") if isinstance(user, dict) else None,
-            created_at=times.not_ahead(created_at, times.now()),
-            updated_at=times.not_ahead(updated_at, times.now()),
-        )
-
-    @property
-    def result(self) -> dict[str, Any]:
-        return {"number": self.number, "html_url": self.html_url}
 
 
 def marker(action_id: str) -> str:
@@ -72,44 +32,34 @@ def body_of(request: Mapping[str, Any], action_id: str) -> str:
     return f"{text}\n\n{marker(action_id)}".strip()
 
 
-def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Created) -> bool:
+def created(source: Told, action_id: str, repository_id: int, issue: payloads.Issue) -> bool:
     """The issue of an action exists: keep it, link it, tell the feed. False if that was known."""
+    tx = source.tx
     action = store.actions.unfinished_of_marker(tx, action_id)
-    if action is None or action["repository_id"] != repository_id:
+    if action is None or action.repository_id != repository_id:
         return False
-    request = msgspec.json.decode(action["request"])
-    snapshot = Snapshot(
+    request = action.request
+    snapshot = msgspec.structs.replace(
+        snapshots.of_issue(source, issue, actor=issue.user.login if issue.user else None),
         guid=f"action:{action_id}",
-        at=issue.updated_at,
-        action="",
-        integration_id=action["integration_id"],
+        integration_id=action.integration_id,
         keys=keys.keys_of_issue(request.get("body"), issue.title),
-        title=issue.title,
-        html_url=issue.html_url,
-        state=issue.state,
-        author=issue.author,
-        actor=issue.author,
-        labels=issue.labels,
-        created_at=issue.created_at,
     )
     item = items.observe(tx, repository_id, "issue", issue.number, snapshot)
     for key in request["experiment_keys"]:
-        decision = Decision(
-            guid=f"action:{action_id}:{key}",
-            verb="link",
-            key=key,
-            made_by=request["made_by"],
-            actor=request["actor"],
-            integration_id=action["integration_id"],
-            made_at=times.now(),
+        hand = linking.Hand(
+            f"action:{action_id}:{key}",
+            request["made_by"],
+            request["actor"],
+            action.integration_id,
         )
-        items.decide(tx, item, decision)
+        linking.link(tx, item, key, hand)
         news = activity.News(
             type="issue.created",
             experiment_key=key,
-            occurred_at=issue.created_at,
+            occurred_at=snapshot.created_at or snapshot.at,
             actor=request["actor"],
-            summary=f"Created tracking issue #{issue.number}: {issue.title}",
+            summary=f"Created tracking issue #{issue.number}: {issue.title or ''}",
             html_url=issue.html_url,
             repository_id=repository_id,
             item_id=item.id,
@@ -120,10 +70,15 @@ def created(tx: store.Transaction, action_id: str, repository_id: int, issue: Cr
         action_id,
         number=issue.number,
         status="done",
-        result=msgspec.json.encode(issue.result).decode(),
+        result=result_of(issue),
         last_error=None,
         next_attempt_at=None,
         finished_at=times.now(),
     )
-    commands.action_ended(tx, action["request"], None, f"created #{issue.number}")
+    commands.action_ended(tx, action.request, None, f"created #{issue.number}")
     return True
+
+
+def result_of(issue: payloads.Issue) -> dict[str, Any]:
+    """Return what the action says of an issue that was created."""
+    return {"number": issue.number, "html_url": issue.html_url or ""}

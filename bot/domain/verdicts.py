@@ -25,7 +25,7 @@ class Verdict:
 
 def verdict_of(
     tx: store.Transaction,
-    linked: Sequence[store.Row],
+    linked: Sequence[store.KeyedExperiment],
     setting: str,
     *,
     is_there: bool = False,
@@ -36,7 +36,7 @@ def verdict_of(
     `is_there`: the commit has a check already, which is then brought up to date. `is_told`:
     whoever opened the pull request may be told of experiments.
     """
-    unknown = [link["experiment_key"] for link in linked if link["status"] is None]
+    unknown = [link.experiment_key for link in linked if link.status is None]
     if unknown:
         return _unknown(tx, unknown, is_told=is_told)
     if linked:
@@ -71,13 +71,13 @@ def _unknown(tx: store.Transaction, keys: Sequence[str], *, is_told: bool) -> Ve
     )
 
 
-def _known(linked: Sequence[store.Row]) -> Verdict:
-    lines = [f"- {texts.code(link['experiment_key'])} is {link['status']}." for link in linked]
-    over = [link for link in linked if link["status"] in OVER]
-    keys = ", ".join(link["experiment_key"] for link in linked)
+def _known(linked: Sequence[store.KeyedExperiment]) -> Verdict:
+    lines = [f"- {texts.code(link.experiment_key)} is {link.status}." for link in linked]
+    over = [link for link in linked if link.status in OVER]
+    keys = ", ".join(link.experiment_key for link in linked)
     if not over:
         return Verdict("success", _short(f"Part of {keys}"), "\n".join(lines))
-    said = ", ".join(f"{link['experiment_key']} is {link['status']}" for link in over)
+    said = ", ".join(f"{link.experiment_key} is {link.status}" for link in over)
     lines.append(f"\n⚠️ {_ADVICE_IF_OVER}")
     return Verdict("success", _short(f"Warning: {said}"), "\n".join(lines))
 
@@ -88,8 +88,8 @@ _ADVICE_IF_OVER = (
 )
 
 
-def _known_to_strangers(linked: Sequence[store.Row]) -> Verdict:
-    keys = [link["experiment_key"] for link in linked]
+def _known_to_strangers(linked: Sequence[store.KeyedExperiment]) -> Verdict:
+    keys = [link.experiment_key for link in linked]
     lines = [f"- There is an experiment with the key {texts.code(key)}." for key in keys]
     return Verdict("success", _short(f"Part of {', '.join(keys)}"), "\n".join(lines))
 

@@ -9,7 +9,6 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from yarl import URL
 
-_REPOSITORY = re.compile(r"[A-Za-z0-9_.-]{1,100}/[A-Za-z0-9_.-]{1,100}")
 _PORTS = {"http": 80, "https": 443}
 _DEPTH = 4  # times over that a part of a path may be percent-encoded
 
@@ -47,11 +46,6 @@ def redirected(api_url: str, url: URL, location: str) -> URL | None:
         return below(api_url, urljoin(str(url), location))
     except ValueError:
         return None
-
-
-def is_repository(name: str) -> bool:
-    """Tell whether a name is OWNER/NAME, and can be a part of a path."""
-    return _REPOSITORY.fullmatch(name) is not None and not {".", ".."} & {*name.split("/")}
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

@@ -11,7 +11,7 @@ import jwt
 
 from bot import times
 from bot.github import limits
-from bot.github.failures import Refused, Temporary
+from bot.github.failures import NoToken, Refused, Temporary
 
 _BACK = 60  # seconds that a JWT is issued in the past, for clocks that differ
 _LIFE = 540  # seconds from there; GitHub's limit is 600
@@ -100,13 +100,12 @@ def explain_mint(error: Refused, installation_id: int) -> Refused:
     """Return why there is no token of an installation, with what to do about it."""
     what = f"installation {installation_id}"
     if error.status == 404:
-        return Refused(
-            f"{what} does not exist (any more): install the App again", error.status, lags=True
-        )
+        reason = f"{what} does not exist (any more)"
+        return NoToken(error.status, reason, "install the App again", lags=True)
     if error.status == 403:
-        return Refused(f"{what} gives no token: {error}; unsuspend it in GitHub", error.status)
+        reason = f"{what} gives no token: {error.reason}"
+        return NoToken(error.status, reason, "unsuspend it in GitHub")
     if error.status == 401:
-        return Refused(
-            f"GitHub does not know the App: {error}; check app_id and private_key", error.status
-        )
+        reason = f"GitHub does not know the App: {error.reason}"
+        return NoToken(error.status, reason, "check app_id and private_key")
     return error

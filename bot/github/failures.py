@@ -1,8 +1,49 @@
-"""What can become of a call to GitHub that did not succeed, and which of it a wait can mend."""
+"""What can become of a call to GitHub that did not succeed, and which of it a wait can mend.
+
+A failure is data: why it is so and, where people can mend it, how. Its text is put together here;
+nobody has to take it apart.
+"""
+
+import re
+from typing import ClassVar
+
+import gidgethub
+
+from bot.emails import without_emails
+from bot.github import limits
+
+# What GitHub says of what it does not know (yet), and of what people have shut.
+_NO_COMMIT = re.compile("no commit found", re.I)
+_SHAS = ("sha", "head_sha")
+_SHUT = {
+    re.compile(r"\b(?:issue|pull request|conversation)\b.*\blocked\b", re.I): (
+        "the conversation is locked: what is owed waits until it is unlocked"
+    ),
+    re.compile(r"\barchived\b", re.I): (
+        "the repository is archived: what is owed waits until it is unarchived"
+    ),
+}
+_REMEDIES = {
+    401: "the credential is not valid (any more): store a new one in the integration",
+    403: "the credential may not do this: give it the permission",
+    404: "it does not exist, or the credential does not reach it",
+    410: "it is gone, or switched off in the repository's settings",
+}
 
 
 class CallFailed(Exception):
-    """A call to GitHub did not succeed. The message is for people and holds no secret."""
+    """A call to GitHub did not succeed. What it says is for people and holds no secret."""
+
+    _TEXT: ClassVar[str] = "{reason} ({remedy})"
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason, remedy)
+        self.reason, self.remedy = reason, remedy
+
+    def __str__(self) -> str:
+        if not self.remedy:
+            return self.reason
+        return self._TEXT.format(reason=self.reason, remedy=self.remedy)
 
 
 class Temporary(CallFailed):
@@ -18,8 +59,8 @@ class Limited(CallFailed):
     `seconds` is how long, None if nobody says.
     """
 
-    def __init__(self, message: str, seconds: float | None) -> None:
-        super().__init__(message)
+    def __init__(self, reason: str, seconds: float | None) -> None:
+        super().__init__(reason)
         self.seconds = seconds
 
 
@@ -29,8 +70,8 @@ class Refused(CallFailed):
     `lags`: it does not know what was asked for, which it may yet, if a delivery has just named it.
     """
 
-    def __init__(self, message: str, status: int, *, lags: bool = False) -> None:
-        super().__init__(message)
+    def __init__(self, status: int, reason: str, remedy: str = "", *, lags: bool = False) -> None:
+        super().__init__(reason, remedy)
         self.status = status
         self.lags = lags
 
@@ -39,5 +80,49 @@ class Shut(Refused):
     """A conversation is locked, or a repository archived: it may be opened again."""
 
 
+class NoToken(Refused):
+    """GitHub gives an App no token: what is to be mended is the App or its installation."""
+
+    _TEXT = "{reason}; {remedy}"
+
+
 class NotListed(Refused):
     """The address is not in GITHUB_API_URLS (any more): nothing was called."""
+
+    _TEXT = "{reason}; {remedy}"
+
+    def __init__(self, api_url: str) -> None:
+        super().__init__(
+            403,
+            f"nothing is called at {api_url}: GITHUB_API_URLS does not list it",
+            "add it there and restart, or give the integration another api_url",
+        )
+
+
+def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
+    """Return what an answer of GitHub's that is not a success amounts to; `now` in seconds."""
+    status = int(error.status_code)
+    message = without_emails(str(error)[:300])  # GitHub repeats what it was given
+    if limits.is_limit(status, error.headers, message):
+        return Limited(f"GitHub's rate limit: {message}", limits.pause_of(error.headers, now))
+    if status >= 500 or status in (408, 425) or 300 <= status < 400:
+        return Temporary(f"GitHub answered {status}: {message}")
+    if status == 403:
+        for pattern, what in _SHUT.items():
+            if pattern.search(message):
+                return Shut(status, f"{what} ({status} {message})")
+    remedy = _REMEDIES.get(status, "")
+    needs = error.headers.get("X-Accepted-GitHub-Permissions")
+    if status == 403 and needs:
+        remedy = f"{remedy} {needs[:100]}"
+    lags = status == 404 or _names_no_commit(error, message)
+    return Refused(status, f"{status} {message}", remedy, lags=lags)
+
+
+def _names_no_commit(error: gidgethub.HTTPException, message: str) -> bool:
+    """Tell whether a refusal is about a commit that GitHub does not know."""
+    if int(error.status_code) != 422:
+        return False
+    errors = getattr(error, "errors", None)
+    fields = [one.get("field") for one in errors or () if isinstance(one, dict)]
+    return _NO_COMMIT.search(message) is not None or any(one in _SHAS for one in fields)

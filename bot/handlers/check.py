@@ -8,9 +8,12 @@ from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import actions
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import CHECKS, Heard
 from bot.handlers.dispatch import Delivery
 
+RUN = Heard("check_run", 'the check\'s buttons: "Re-run" and its own', CHECKS)
+SUITE = Heard("check_suite", '"Re-run all checks" sets the check again too', CHECKS)
 router = Router()
 
 

@@ -8,28 +8,18 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import storage as store
-from bot import times
-from bot.domain import installations, repositories
+from bot.domain import repositories
 from bot.domain.repositories import Scope
-from bot.handlers import payloads
+from bot.domain.told import Told
+from bot.github import names, payloads
+from bot.github.events import Events
 
 Handler = Callable[..., Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
-    """What a handler knows beside the event: through whom and when it came, and the transaction.
-
-    `scope` says of which repositories the integration may hear, and `confirmed` which names GitHub
-    itself has told. `received_at` stands in for times that a payload lacks, in microseconds.
-    """
-
-    tx: store.Transaction
-    scope: Scope
-    guid: str
-    received_at: int
-    installation_id: int | None
-    confirmed: Set[tuple[str, int]] = frozenset()
+class Delivery(Told):
+    """What a handler knows beside the event: through whom and when it came, and the transaction."""
 
     @classmethod
     def of(
@@ -41,36 +31,13 @@ class Delivery:
         confirmed: Set[tuple[str, int]] = frozenset(),
     ) -> "Delivery":
         """Return what the handlers of `event` are given."""
-        return cls(
-            tx,
-            scope,
-            event.delivery_id,
-            received_at,
-            _installation_of(event.data),
-            confirmed,
-        )
+        installation_id = _installation_of(event.data)
+        return cls(tx, scope, event.delivery_id, received_at, installation_id, confirmed)
 
     @property
     def transaction(self) -> store.Transaction:
         """What `tx` was called; extensions may say so still."""
         return self.tx
-
-    @property
-    def integration_id(self) -> str:
-        return self.scope.integration_id
-
-    @property
-    def host(self) -> str:
-        """The web host of the GitHub that it came from."""
-        return self.scope.host
-
-    def time(self, value: str | int | None) -> int | None:
-        """Return a time of the payload; None if it is none. It is never ahead of its arrival."""
-        try:
-            moment = times.parse(value)
-        except ValueError:
-            return None
-        return None if moment is None else times.not_ahead(moment, self.received_at)
 
     def admit(self, event: Event) -> None:
         """Look whether the integration may hear of what an event is about.
@@ -88,60 +55,6 @@ class Delivery:
                 confirmed=self.confirmed,
             )
 
-    def repository(
-        self,
-        repository: payloads.Repository,
-        *,
-        is_rename: bool = False,
-        old_name: str | None = None,
-    ) -> int:
-        """Return our id of the repository that a payload is about.
-
-        Raises NotAllowed, Unconfirmed.
-        """
-        repository_id = repositories.resolve(
-            self.tx,
-            self.scope,
-            repository.full_name,
-            repository.id,
-            self.time(repository.updated_at),
-            repository.default_branch,
-            repositories.visibility_of(repository.private, repository.visibility),
-            is_rename=is_rename,
-            old_name=old_name,
-            confirmed=self.confirmed,
-        )
-        if self.installation_id is not None:
-            installations.observe_repository(
-                self.tx, self.integration_id, repository_id, self.installation_id
-            )
-        return repository_id
-
-    def address(self, told: str | None, repository: payloads.Repository, page: str) -> str | None:
-        """Return the address that a payload tells of a page of its repository.
-
-        Behind an allow-list it leads nowhere else.
-        """
-        if not told or self.scope.entries is None:
-            return told
-        if payloads.is_address_in(told, repository.full_name):
-            return told
-        return f"https://{self.host}/{repository.full_name}/{page}"
-
-    def other_repository(self, repository: payloads.Repository) -> int | None:
-        """Return our id of a repository that a payload names beside; None if it is not to be told.
-
-        Nothing that is known of it changes.
-        """
-        return repositories.other(
-            self.tx,
-            self.scope,
-            repository.full_name,
-            repository.id,
-            self.time(repository.updated_at),
-            repository.default_branch,
-        )
-
 
 def _installation_of(data: dict[str, Any]) -> int | None:
     """Return the id of the App's installation through which a payload came, if it says."""
@@ -156,7 +69,7 @@ def repository_told(
     """Return the repository that a payload is about, taken from an address where none is given."""
     if repository is not None:
         return repository
-    place = payloads.place_in(html_url)
+    place = names.place_in(html_url)
     if place is None:
         raise payloads.InvalidPayload("`repository` is missing or cannot be read")
     return payloads.Repository(full_name=place[0])
@@ -174,7 +87,7 @@ def subject_of(data: dict[str, Any]) -> payloads.Repository | None:
     for name in ("pull_request", "issue"):
         thing = data.get(name)
         address = thing.get("html_url") if isinstance(thing, dict) else None
-        place = payloads.place_in(address) if isinstance(address, str) else None
+        place = names.place_in(address) if isinstance(address, str) else None
         if place is not None:
             return payloads.Repository(full_name=place[0])
     return None
@@ -197,11 +110,24 @@ def old_name_in(event: Event) -> str | None:
         return None
 
 
-class Dispatcher:
-    """gidgethub's routers joined; runs what is registered for an event."""
+class Routes(Router):
+    """gidgethub's routers joined, which know by name of event the modules of their handlers."""
 
-    def __init__(self, routers: Sequence[Router]) -> None:
-        self._router = Router(*routers)
+    def __init__(self, *routers: Router) -> None:
+        self.modules: dict[str, set[str]] = {}
+        super().__init__(*routers)
+
+    def add(self, func: Handler, event_type: str, **data_detail: Any) -> None:
+        self.modules.setdefault(event_type, set()).add(func.__module__)
+        super().add(func, event_type, **data_detail)
+
+
+class Dispatcher:
+    """Runs what is registered for an event; `events` says which events are heard, and why."""
+
+    def __init__(self, routes: Router, events: Events) -> None:
+        self._router = routes
+        self.events = events
 
     def handlers(self, event: Event) -> list[Handler]:
         """Return the handlers of an event, ordered by where they are defined."""

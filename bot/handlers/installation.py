@@ -9,9 +9,12 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import actions, installations
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
+INSTALLATION = Heard("installation", "where the App is installed")
+REPOSITORIES = Heard("installation_repositories", "which repositories it may see there")
 router = Router()
 
 

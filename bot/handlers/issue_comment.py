@@ -10,10 +10,14 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.commands import parser
-from bot.domain import commands, installations
-from bot.handlers import issues, payloads
+from bot.domain import commands, installations, snapshots
+from bot.github import payloads
+from bot.github.events import ISSUES, Heard
 from bot.handlers.dispatch import Delivery, repository_told
 
+HEARS = Heard(
+    "issue_comment", "commands such as /experiment status", ISSUES, webhook="Issue comments"
+)
 router = Router()
 
 _OURS = "<!-- experiment-bot:"
@@ -38,8 +42,8 @@ async def created(event: Event, delivery: Delivery) -> None:
     repository_id = delivery.repository(about)
     is_pull_request = issue.pull_request is not None
     if not is_pull_request:
-        issue = issues.in_its_place(delivery, issue, about)
-        issues.take_in(delivery, repository_id, issue, "", author)
+        issue = snapshots.in_its_place(delivery, issue, about)
+        snapshots.observe_issue(delivery, repository_id, issue, actor=author)
     page = f"issues/{issue.number}#issuecomment-{comment.id}"
     address = delivery.address(comment.html_url, about, page) or ""
     commands.take_in(

@@ -12,9 +12,15 @@ from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import actions
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import MERGE_QUEUES, Heard
 from bot.handlers.dispatch import Delivery
 
+HEARS = Heard(
+    "merge_group",
+    "a merge queue waits for the check on the commit that it is to merge",
+    MERGE_QUEUES,
+)
 router = Router()
 
 BRANCH = "refs/heads/gh-readonly-queue/"

@@ -6,8 +6,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#ping
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
+from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
+HEARS = Heard("ping", "GitHub reaches the bot")
 router = Router()
 
 

@@ -7,9 +7,12 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot.domain import commits, keys, links
-from bot.handlers import merge_group, payloads
+from bot.github import payloads
+from bot.github.events import CONTENTS, Heard
+from bot.handlers import merge_group
 from bot.handlers.dispatch import Delivery
 
+HEARS = Heard("push", "commits link by their message or their branch", CONTENTS, webhook="Pushes")
 router = Router()
 
 BRANCH = "refs/heads/"

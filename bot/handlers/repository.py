@@ -8,9 +8,13 @@ from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import items, repositories
-from bot.handlers import payloads
+from bot.github import payloads
+from bot.github.events import METADATA, Heard
 from bot.handlers.dispatch import Delivery, old_name_in
 
+HEARS = Heard(
+    "repository", "renames and transfers keep the links", METADATA, webhook="Repositories"
+)
 router = Router()
 
 
@@ -40,7 +44,7 @@ async def deleted(event: Event, delivery: Delivery) -> None:
     repository_id = delivery.repository(payload.repository)
     at = delivery.time(payload.repository.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
-    store.facts.set_repository_deleted(delivery.tx, repository_id, at)
+    store.facts.change_repository(delivery.tx, repository_id, deleted_at=at)
     items.close_all_of_repository(
         delivery.tx, repository_id, delivery.received_at, actor, delivery.guid
     )

@@ -5,15 +5,25 @@ what the bot answers. So the answer goes by who asks. Who cannot be asked about 
 https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
 """
 
+from cachetools import LRUCache
+
 from bot import storage as store
 from bot import times
 from bot.commands.registry import LEVELS
 from bot.domain import repositories
 from bot.github import Refused
+from bot.github.payloads import MayDo
 from bot.outbox.job import Job
+from bot.services import Services
 
 WRITE = LEVELS.index("write")
 REMEMBERED = 900 * times.SECOND
+_Writers = LRUCache[tuple[str, int, int, str], tuple[bool, int]]
+
+
+def _writers(_: Services) -> _Writers:
+    """Who may write where, and until when that is believed."""
+    return LRUCache(maxsize=4096)
 
 
 async def is_told(job: Job, item_id: int) -> bool:
@@ -22,25 +32,25 @@ async def is_told(job: Job, item_id: int) -> bool:
     Raises CallFailed if GitHub does not answer.
     """
 
-    def known(tx: store.Transaction) -> tuple[bool | None, store.Row]:
+    def known(tx: store.Transaction) -> tuple[bool | None, store.Item]:
         item = store.facts.get_item(tx, item_id)
         if not store.links.of_target(tx, "pull_request", item_id):
             return False, item  # there is nothing to tell, unless a link comes this very moment
         return is_told_by_what_is_known(
-            store.facts.get_repository(tx, item["repository_id"]), item
+            store.facts.get_repository(tx, item.repository_id), item
         ), item
 
     told, item = await job.read(known)
     if told is not None:
         return told
-    if item["author"] is None:
+    if item.author is None:
         return False
-    key = (job.integration.id, job.integration.updated_at, job.repository_id, item["author"])
-    remembered = job.services.writers.get(key)
+    key = (job.integration.id, job.integration.updated_at, job.repository_id, item.author)
+    remembered = job.services.shared(_writers).get(key)
     if remembered is not None and remembered[1] > times.now():
         return remembered[0]
     try:
-        level = await permission_of(job, item["author"])
+        level = await permission_of(job, item.author)
     except Refused as error:
         if error.status == 401:
             raise
@@ -49,16 +59,16 @@ async def is_told(job: Job, item_id: int) -> bool:
             return False
         level = "none"
     may_write = LEVELS.index(level) >= WRITE
-    job.services.writers[key] = may_write, times.now() + REMEMBERED
+    job.services.shared(_writers)[key] = may_write, times.now() + REMEMBERED
     return may_write
 
 
-def is_told_by_what_is_known(repository: store.Row, item: store.Row) -> bool | None:
+def is_told_by_what_is_known(repository: store.Repository, item: store.Item) -> bool | None:
     """Tell whether a pull request may be told of experiments; None if GitHub has to be asked."""
-    if not repositories.is_public(repository) or item["author_writes"]:
+    if not repositories.is_public(repository) or item.author_writes:
         return True
-    is_own = item["head_repository_id"] == item["repository_id"]
-    return True if item["author_writes"] is None and is_own else None
+    is_own = item.head_repository_id == item.repository_id
+    return True if item.author_writes is None and is_own else None
 
 
 async def permission_of(job: Job, login: str) -> str:
@@ -68,13 +78,12 @@ async def permission_of(job: Job, login: str) -> str:
     """
     path = "/repos/{+repository}/collaborators/{login}/permission"
     try:
-        found = await job.client.getitem(path, {"repository": job.repository, "login": login})
+        found = await job.client.fetch(MayDo, path, {"repository": job.repository, "login": login})
     except Refused as error:
         if error.status == 404 and not job.is_news:
             return "none"
         raise
-    # `permission` knows no triage and maintain, `role_name` may be one of the organisation's own.
-    for name in ("role_name", "permission"):
-        if found.get(name) in LEVELS:
-            return str(found[name])
+    for level in (found.role_name, found.permission):
+        if level is not None and level in LEVELS:
+            return level
     return "none"

@@ -12,6 +12,7 @@ from bot import storage as store
 from bot.domain.actions import CHECK as KIND
 from bot.domain.actions import CHECK_NAME as NAME
 from bot.domain.verdicts import Verdict, verdict_of
+from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
 from bot.outbox.job import Job
 
@@ -30,35 +31,35 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(tx: store.Transaction) -> tuple[store.Row, Verdict | None]:
+    def state(tx: store.Transaction) -> tuple[store.Item, Verdict | None]:
         item = store.facts.get_item(tx, item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         # None where none is named, but a check of before is not left as it was.
-        is_there = bool(item["head_sha"]) and post["check_sha"] == item["head_sha"]
+        is_there = bool(item.head_sha) and post.check_sha == item.head_sha
         setting = job.integration.check
         return item, verdict_of(tx, linked, setting, is_there=is_there, is_told=is_told)
 
     is_told = await audience.is_told(job, item_id)
     post = await job.write(lambda tx: store.actions.see_to_post(tx, item_id))
     item, verdict = await job.read(state)
-    sha = item["head_sha"]
-    is_checked = item["state"] == "open" and job.integration.check != "off"
+    sha = item.head_sha
+    is_checked = item.state == "open" and job.integration.check != "off"
     if job.request.get("rewrite"):  # what stands there, whatever has become of it
-        is_checked = post["check_sha"] == sha
-    if verdict is None or not sha or not is_checked or item["gone_at"] is not None:
+        is_checked = post.check_sha == sha
+    if verdict is None or not sha or not is_checked or item.gone_at is not None:
         return {"changed": False}
     # An earlier attempt may have set it on this commit without our knowing; what it may have set
     # on another does not matter any more.
-    is_unsure = post["check_writing"] is not None and post["check_sha"] == sha
+    is_unsure = post.check_writing is not None and post.check_sha == sha
     is_app = job.integration.token is None
     # Nothing is named, and perhaps nothing was ever said of this commit. With a token it is set
     # all the same: a status too many harms nobody, one that says no for good does.
-    is_quiet = verdict.conclusion == "neutral" and post["check_digest"] is None
-    if is_quiet and is_app and await _find(job, post["marker"], sha) is None:
+    is_quiet = verdict.conclusion == "neutral" and post.check_digest is None
+    if is_quiet and is_app and await _find(job, post.marker, sha) is None:
         return {"changed": False}
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
     again = bool(job.request.get("again"))
-    if not again and not is_unsure and (post["check_sha"], post["check_digest"]) == (sha, digest):
+    if not again and not is_unsure and (post.check_sha, post.check_digest) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
     address = f"{job.services.settings.public_url}/pull-requests/{job.repository}/{job.number}"
     run_id = None
@@ -66,7 +67,7 @@ async def run(job: Job) -> dict[str, Any]:
         run_id = await run_to_edit(job, post, sha, again=again, is_unsure=is_unsure)
     await job.begin("check", check_sha=sha, check_run_id=run_id, check_digest=None)
     if is_app:
-        run_id = await set_check_run(job, run_id, sha, verdict, address, post["marker"])
+        run_id = await set_check_run(job, run_id, sha, verdict, address, post.marker)
     else:
         await set_status(job, sha, verdict, address)
     await job.done(
@@ -94,16 +95,16 @@ async def set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None
 
 
 async def run_to_edit(
-    job: Job, post: store.Row, sha: str, *, again: bool, is_unsure: bool
+    job: Job, post: store.Post | store.MergeGroup, sha: str, *, again: bool, is_unsure: bool
 ) -> int | None:
     """Return the check run of a commit that is to be brought up to date, None to make one.
 
     `post` tells of it: what is kept of a pull request's posts, or of a merge group. `is_unsure`:
     an earlier attempt may have made one without our knowing.
     """
-    run_id: int | None = post["check_run_id"] if post["check_sha"] == sha else None
+    run_id: int | None = post.check_run_id if post.check_sha == sha else None
     if run_id is None and is_unsure:
-        run_id = await _find(job, post["marker"], sha)
+        run_id = await _find(job, post.marker, sha)
     # A re-run is a new check run: GitHub shows the newest of a name.
     return None if again and not is_unsure else run_id
 
@@ -128,25 +129,28 @@ async def set_check_run(
         ],
     }
     if run_id is None:
-        answer = await job.client.post(
+        answer = await job.client.create(
+            CheckRun,
             "/repos/{+repository}/check-runs",
             {"repository": job.repository},
-            data={**content, "head_sha": sha},
+            {**content, "head_sha": sha},
         )
     else:
-        answer = await job.client.patch(
+        answer = await job.client.update(
+            CheckRun,
             "/repos/{+repository}/check-runs/{run}",
             {"repository": job.repository, "run": str(run_id)},
-            data=content,
+            content,
         )
-    return int(answer["id"])
+    return answer.id
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:
     """Return the check run that an earlier attempt has made, the newest if there are several."""
-    answer = await job.client.getitem(
+    answer = await job.client.fetch(
+        CheckRuns,
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
         {"repository": job.repository, "sha": sha, "name": NAME},
     )
-    found = [one["id"] for one in answer["check_runs"] if one.get("external_id") == marker]
+    found = [one.id for one in answer.check_runs if one.external_id == marker]
     return max(found, default=None)

@@ -17,14 +17,13 @@ from typing import Any
 
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
-from bot.commands.registry import LEVELS
-from bot.domain import commands, texts
+from bot.commands.registry import LEVELS, registered
+from bot.domain import commands, snapshots, texts
 from bot.domain.actions import COMMANDS as KIND
-from bot.domain.emails import without_emails
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
-from bot.github import CallFailed, Limited, Refused, Temporary
-from bot.handlers import payloads, pull_request
+from bot.emails import without_emails
+from bot.github import CallFailed, Limited, Refused, Temporary, payloads
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
@@ -62,76 +61,77 @@ class _Author:
 async def run(job: Job) -> dict[str, Any]:
     row_id = job.request["comment_row"]
     comment = await job.read(lambda tx: store.commands.comment(tx, row_id))
-    if comment["silent"]:
+    if comment.silent:
         return {"silent": True}
     if job.request.get("rewrite"):
         return await _take_back(job, comment)
     unseen: CallFailed | None = None
-    if not comment["seen"]:
+    if not comment.seen:
         reason = _OWN if await _is_ours(job, comment) else await _reason_not_to(job, comment)
         if reason is not None:
             await job.write(lambda tx: _silence(tx, comment, reason))
             return {"silent": True}
         unseen = await _show_seen(job, comment)
-    author = _Author(comment["author"])
+    author = _Author(comment.author)
     for row in await job.read(lambda tx: store.commands.of_comment(tx, row_id)):
-        if row["status"] == "waiting":
-            return {"waits_for": row["action_id"]}
-        if row["status"] == "pending" and await _carry_out(job, comment, row, author):
+        if row.status == "waiting":
+            return {"waits_for": row.action_id}
+        if row.status == "pending" and await _carry_out(job, comment, row, author):
             return {"waits": True}
     if unseen is not None and (unseen := await _show_seen(job, comment)):
         _look_again(job, unseen)
     return await _answer(job, comment)
 
 
-async def _is_ours(job: Job, comment: store.Row) -> bool:
+async def _is_ours(job: Job, comment: store.CommandComment) -> bool:
     """Tell whether the bot's own account wrote the comment, as far as GitHub says who that is."""
     try:
-        return await job.is_own({"login": comment["author"]})
+        return await job.is_own(payloads.User(login=comment.author))
     except Refused:
         return False  # what the bot writes is told by its markers too
 
 
-async def _reason_not_to(job: Job, comment: store.Row) -> str | None:
+async def _reason_not_to(job: Job, comment: store.CommandComment) -> str | None:
     """Return why nothing of a comment runs; None if it stands in GitHub as it was delivered."""
-    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment["id"]))
-    if all(row["status"] != "pending" for row in rows):
+    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment.id))
+    if all(row.status != "pending" for row in rows):
         return None  # it has run
     found = await _fetch(job, comment)
     if found is None:
         return _DELETED
-    author = found.get("user")
-    is_same = isinstance(author, dict) and author.get("login") == comment["author"]
-    lines = [one.line for one in parser.parse(found.get("body"))]
-    if is_same and lines[: len(rows)] == [commands.invocation_of(row).line for row in rows]:
+    is_same = found.user is not None and found.user.login == comment.author
+    lines = [one.line for one in parser.parse(found.body)]
+    if is_same and lines[: len(rows)] == [row.invocation.line for row in rows]:
         return None
     return _EDITED
 
 
-async def _fetch(job: Job, comment: store.Row) -> Any | None:
+async def _fetch(job: Job, comment: store.CommandComment) -> payloads.Comment | None:
     """Return a comment as GitHub has it; None if it was deleted."""
-    variables = {"repository": job.repository, "comment": str(comment["comment_id"])}
+    variables = {"repository": job.repository, "comment": str(comment.comment_id)}
     try:
-        return await job.client.getitem(_COMMENT, variables)
+        return await job.client.fetch(payloads.Comment, _COMMENT, variables)
     except Refused as error:
         if error.status not in (404, 410) or (error.lags and job.is_news):
             raise
         return None
 
 
-def _silence(tx: store.Transaction, comment: store.Row, reason: str) -> None:
-    store.commands.change_comment(tx, comment["id"], seen=1, silent=1)
-    for row in store.commands.of_comment(tx, comment["id"]):
-        if row["status"] == "pending":
+def _silence(tx: store.Transaction, comment: store.CommandComment, reason: str) -> None:
+    store.commands.change_comment(tx, comment.id, seen=1, silent=1)
+    for row in store.commands.of_comment(tx, comment.id):
+        if row.status == "pending":
             commands.refuse(tx, row, reason, allowed=False)
 
 
-async def _carry_out(job: Job, comment: store.Row, row: store.Row, author: _Author) -> bool:
+async def _carry_out(
+    job: Job, comment: store.CommandComment, row: store.Command, author: _Author
+) -> bool:
     """Carry out one command or refuse it; True if it waits for an action of its own."""
     permission: str | None = None
     allowed: bool | None = None
     try:
-        command = job.services.commands.find(row["name"])
+        command = job.services.shared(registered).find(row.name)
         permission, allowed = await _permission(job, author, _needed(job, command))
         if not allowed:
             raise Refusal(_not_allowed(author.login, permission, command, _needed(job, command)))
@@ -148,28 +148,28 @@ async def _carry_out(job: Job, comment: store.Row, row: store.Row, author: _Auth
 def _execute(
     tx: store.Transaction,
     job: Job,
-    comment: store.Row,
-    row: store.Row,
+    comment: store.CommandComment,
+    row: store.Command,
     command: Command,
     item: Item,
     author: _Author,
 ) -> bool:
-    now = store.commands.find(tx, row["id"])
-    if now is None or now["status"] != "pending":
+    now = store.commands.find(tx, row.id)
+    if now is None or now.status != "pending":
         return False  # settled meanwhile
-    invocation = commands.invocation_of(row)
+    invocation = row.invocation
     if invocation.problem is not None:
         raise Refusal(f"It cannot be read: {invocation.problem}.")
     the_run = Run(
         tx=tx,
-        commands=job.services.commands,
-        id=row["id"],
+        commands=job.services.shared(registered),
+        id=row.id,
         invocation=invocation,
         item=item,
         repository=job.repository,
-        actor=comment["author"],
+        actor=comment.author,
         integration_id=job.integration.id,
-        comment_url=comment["html_url"],
+        comment_url=comment.html_url,
         public_url=job.services.settings.public_url,
         needs=lambda one: _needed(job, one),
         is_told=author.is_told,
@@ -230,8 +230,10 @@ def _asking(job: Job) -> str:
 
 
 async def _ask_whether_public(job: Job) -> bool:
-    found = await job.client.getitem("/repos/{+repository}", {"repository": job.repository})
-    return found.get("private") is not True
+    found = await job.client.fetch(
+        payloads.Repository, "/repos/{+repository}", {"repository": job.repository}
+    )
+    return found.private is not True
 
 
 def _not_allowed(login: str, permission: str, command: Command, needed: str) -> str:
@@ -246,20 +248,20 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
 # --- Where
 
 
-async def _item(job: Job, comment: store.Row) -> Item:
+async def _item(job: Job, comment: store.CommandComment) -> Item:
     """Return the pull request or issue; one that the bot never saw is fetched."""
-    key = (comment["repository_id"], comment["kind"], comment["number"])
+    key = (comment.repository_id, comment.kind, comment.number)
     row = await job.read(lambda tx: store.facts.find_item(tx, *key))
     if row is not None:
-        return Item(row["id"], *key)
+        return Item(row.id, *key)
     fetched = await job.client.getitem(
         "/repos/{+repository}/pulls/{number}",
         {"repository": job.repository, "number": str(job.number)},
     )
     try:
         return await job.write(
-            lambda tx: pull_request.take_in_fetched(
-                tx, job.integration, job.repository, comment["number"], fetched
+            lambda tx: snapshots.observe_answer(
+                tx, job.integration.scope, job.repository, comment.number, fetched
             )
         )
     except (payloads.InvalidPayload, NotAllowed):
@@ -269,12 +271,12 @@ async def _item(job: Job, comment: store.Row) -> Item:
 # --- What is shown
 
 
-async def _react(job: Job, comment: store.Row, content: str) -> CallFailed | None:
+async def _react(job: Job, comment: store.CommandComment, content: str) -> CallFailed | None:
     """Set a reaction; return why it could not be. It is a sign, and stops nothing."""
     try:
         await job.client.post(
             f"{_COMMENT}/reactions",
-            {"repository": job.repository, "comment": str(comment["comment_id"])},
+            {"repository": job.repository, "comment": str(comment.comment_id)},
             data={"content": content},
         )
     except Limited:
@@ -285,12 +287,12 @@ async def _react(job: Job, comment: store.Row, content: str) -> CallFailed | Non
     return None
 
 
-async def _show_seen(job: Job, comment: store.Row) -> CallFailed | None:
+async def _show_seen(job: Job, comment: store.CommandComment) -> CallFailed | None:
     """Show that the commands are taken; return what has hindered it, if that may pass."""
     failure = await _react(job, comment, "eyes")
     if isinstance(failure, Temporary) or _is_too_early(job, failure):
         return failure
-    await job.write(lambda tx: store.commands.change_comment(tx, comment["id"], seen=1))
+    await job.write(lambda tx: store.commands.change_comment(tx, comment.id, seen=1))
     return None
 
 
@@ -304,74 +306,78 @@ def _is_too_early(job: Job, failure: CallFailed | None) -> bool:
     return isinstance(failure, Refused) and failure.lags and job.is_news
 
 
-async def _answer(job: Job, comment: store.Row) -> dict[str, Any]:
+async def _answer(job: Job, comment: store.CommandComment) -> dict[str, Any]:
     """Show how it went: a reaction, and a reply if there is something to say."""
-    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment["id"]))
-    went_well = all(row["status"] == "done" for row in rows)
+    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment.id))
+    went_well = all(row.status == "done" for row in rows)
     failure = await _react(job, comment, "rocket" if went_well else "confused")
     is_missing = isinstance(failure, Refused) and failure.status in (404, 410)
     if is_missing and await _fetch(job, comment) is None:
         return {"reply_id": None}  # deleted meanwhile: nobody waits for an answer
-    reply_id = comment["reply_id"] or await _reply(job, comment, rows)
+    reply_id = comment.reply_id or await _reply(job, comment, rows)
     if isinstance(failure, Temporary):
         raise failure  # all that is left is the reaction
     _look_again(job, failure)
     return {"reply_id": reply_id}
 
 
-async def _reply(job: Job, comment: store.Row, rows: Sequence[store.Row]) -> int | None:
+async def _reply(
+    job: Job, comment: store.CommandComment, rows: Sequence[store.Command]
+) -> int | None:
     """Say once what there is to say of the commands of a comment; return the reply's id."""
     text = _text_of(rows)
     if text is None:
         return None
-    marker = f"<!-- experiment-bot:reply {comment['comment_id']} -->"
+    marker = f"<!-- experiment-bot:reply {comment.comment_id} -->"
     reply_id = await _find(job, marker) if job.may_be_done else None
     if reply_id is None:
-        answer = await job.client.post(
+        answer = await job.client.create(
+            payloads.Comment,
             _COMMENTS,
             {"repository": job.repository, "number": str(job.number)},
-            data={"body": f"{text}\n\n{marker}\n"},
+            {"body": f"{text}\n\n{marker}\n"},
         )
-        reply_id = int(answer["id"])
-    await job.write(lambda tx: store.commands.change_comment(tx, comment["id"], reply_id=reply_id))
+        reply_id = answer.id
+    await job.write(lambda tx: store.commands.change_comment(tx, comment.id, reply_id=reply_id))
     return reply_id
 
 
-async def _take_back(job: Job, comment: store.Row) -> dict[str, Any]:
+async def _take_back(job: Job, comment: store.CommandComment) -> dict[str, Any]:
     """Empty a reply that a private repository's reader got, now that everybody reads it."""
-    marker = f"<!-- experiment-bot:reply {comment['comment_id']} -->"
+    marker = f"<!-- experiment-bot:reply {comment.comment_id} -->"
     try:
         await job.client.patch(
             _COMMENT,
-            {"repository": job.repository, "comment": str(comment["reply_id"])},
+            {"repository": job.repository, "comment": str(comment.reply_id)},
             data={"body": f"{_TAKEN_BACK}\n\n{marker}\n"},
         )
     except Refused as error:
         if error.status not in (404, 410):  # deleted: that is as good
             raise
-    return {"reply_id": comment["reply_id"]}
+    return {"reply_id": comment.reply_id}
 
 
 async def _find(job: Job, marker: str) -> int | None:
     """Return the reply that an earlier attempt has made."""
     variables = {"repository": job.repository, "number": str(job.number)}
-    async for comment in job.client.getiter(f"{_COMMENTS}?per_page=100", variables):
-        if marker in (comment.get("body") or "") and await job.is_own(comment.get("user")):
-            return int(comment["id"])
+    comments = job.client.fetch_all(payloads.Comment, f"{_COMMENTS}?per_page=100", variables)
+    async for comment in comments:
+        if marker in (comment.body or "") and await job.is_own(comment.user):
+            return comment.id
     return None
 
 
-def _text_of(rows: Sequence[store.Row]) -> str | None:
+def _text_of(rows: Sequence[store.Command]) -> str | None:
     """Return what is to be said of the commands of a comment, None if nothing is."""
     parts = []
     for row in rows:
-        if row["reply"] is None:
+        if row.reply is None:
             continue
-        line = texts.code(without_emails(commands.invocation_of(row).line))
-        if row["status"] != "done":
-            parts.append(f"😕 {line}: {without_emails(row['reply'])}")
+        line = texts.code(without_emails(row.invocation.line))
+        if row.status != "done":
+            parts.append(f"😕 {line}: {without_emails(row.reply)}")
         else:
-            parts.append(row["reply"] if len(rows) == 1 else f"{line}:\n\n{row['reply']}")
+            parts.append(row.reply if len(rows) == 1 else f"{line}:\n\n{row.reply}")
     text = texts.harmless("\n\n".join(parts))
     if len(text) > _LONGEST_REPLY:
         text = text[: text.rfind("\n", 0, _LONGEST_REPLY)] + "\n\n…"

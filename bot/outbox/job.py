@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from bot import storage as store
 from bot.domain.integrations import Integration
 from bot.github import Client, Refused
+from bot.github.payloads import User
 from bot.services import Services
 
 T = TypeVar("T")
@@ -58,14 +59,14 @@ class Job:
         item_id, attempt = self.item_id, f"{self.id}/{self.attempt}"
         await self.write(lambda tx: store.actions.end_change(tx, item_id, what, attempt, values))
 
-    async def is_own(self, user: Any) -> bool:
-        """Tell whether a `user` of GitHub's is who this integration writes as.
+    async def is_own(self, user: User | None) -> bool:
+        """Tell whether a user of GitHub's is who this integration writes as.
 
         Where GitHub does not say who that is (a pasted installation token), any bot may be.
         """
-        login = await self.services.github.login(self.integration)
-        if not isinstance(user, dict):
+        login = await self.services.github.login(self.integration.credentials)
+        if user is None:
             return False
         if login is None:
-            return user.get("type") == "Bot"
-        return str(user.get("login", "")).lower() == login.lower()
+            return user.type == "Bot"
+        return (user.login or "").lower() == login.lower()

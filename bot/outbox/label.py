@@ -22,14 +22,14 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(tx: store.Transaction) -> tuple[bool, store.Row | None]:
+    def state(tx: store.Transaction) -> tuple[bool, store.Post | None]:
         item = store.facts.get_item(tx, item_id)
         linked = bool(store.links.of_target(tx, "pull_request", item_id))
-        return linked and item["gone_at"] is None, store.actions.post(tx, item_id)
+        return linked and item.gone_at is None, store.actions.post(tx, item_id)
 
     is_linked, post = await job.read(state)
-    present = post["label"] if post else None
-    is_unsure = post is not None and post["label_writing"] is not None
+    present = post.label if post else None
+    is_unsure = post is not None and post.label_writing is not None
     wanted = job.integration.label if is_linked else None
     if wanted == present and not is_unsure:
         return {"label": wanted, "changed": False}

@@ -28,11 +28,11 @@ _UNKNOWN = Verdict(
 async def run(job: Job) -> dict[str, Any]:
     sha = job.request["head_sha"]
 
-    def state(tx: store.Transaction) -> tuple[store.Row | None, store.Row | None]:
+    def state(tx: store.Transaction) -> tuple[store.MergeGroup | None, store.Item | None]:
         group = store.merge_groups.find(tx, job.repository_id, sha)
-        if group is None or group["number"] is None:
+        if group is None or group.number is None:
             return group, None
-        number = group["number"]
+        number = group.number
         return group, store.facts.find_item(tx, job.repository_id, "pull_request", number)
 
     def of_item(tx: store.Transaction, item_id: int) -> Verdict | None:
@@ -46,22 +46,22 @@ async def run(job: Job) -> dict[str, Any]:
         return {"changed": False}
     verdict, address = None, f"{job.services.settings.public_url}/"
     if item is not None:
-        is_told = await audience.is_told(job, item["id"])
-        verdict = await job.read(lambda tx: of_item(tx, item["id"]))
-        address = f"{address}pull-requests/{job.repository}/{item['number']}"
+        is_told = await audience.is_told(job, item.id)
+        verdict = await job.read(lambda tx: of_item(tx, item.id))
+        address = f"{address}pull-requests/{job.repository}/{item.number}"
     verdict = verdict or _UNKNOWN
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
     again = bool(job.request.get("again"))
-    if not again and group["check_digest"] == digest:
+    if not again and group.check_digest == digest:
         return {"conclusion": verdict.conclusion, "changed": False}
     # Without a digest a call was begun whose answer was lost: it is not known what stands there.
-    is_unsure = group["check_sha"] is not None and group["check_digest"] is None
+    is_unsure = group.check_sha is not None and group.check_digest is None
     run_id = None
     if job.integration.token is None:
         run_id = await run_to_edit(job, group, sha, again=again, is_unsure=is_unsure)
     await _keep(job, sha, check_sha=sha, check_run_id=run_id, check_digest=None)
     if job.integration.token is None:
-        run_id = await set_check_run(job, run_id, sha, verdict, address, group["marker"])
+        run_id = await set_check_run(job, run_id, sha, verdict, address, group.marker)
     else:
         await set_status(job, sha, verdict, address)
     await _keep(job, sha, check_run_id=run_id, check_digest=digest)

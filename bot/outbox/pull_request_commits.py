@@ -12,7 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import actions, branches, links
 from bot.domain.actions import COMMITS as KIND
-from bot.github import Temporary
+from bot.github.payloads import PullRequestCommit
 from bot.outbox.job import Job
 
 __all__ = ["KIND", "run"]
@@ -27,7 +27,7 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def question(tx: store.Transaction) -> tuple[store.Row, list[store.Row]]:
+    def question(tx: store.Transaction) -> tuple[store.Item, list[store.HeadCommit]]:
         pull = store.facts.get_item(tx, item_id)
         is_linked = bool(store.links.of_target(tx, "pull_request", item_id))
         return pull, branches.commits_of(tx, pull)[1] if is_linked else []
@@ -36,20 +36,14 @@ async def run(job: Job) -> dict[str, Any]:
     if not unclear:
         return {"asked": 0}
     variables = {"repository": job.repository, "number": str(job.number)}
-    listed = set()
-    try:
-        async for commit in job.client.getiter(_COMMITS, variables):
-            listed.add(commit["sha"])
-    except (KeyError, TypeError):
-        raise Temporary("GitHub's answer does not list commits") from None
+    commits = job.client.fetch_all(PullRequestCommit, _COMMITS, variables)
+    listed = {commit.sha async for commit in commits}
     look = job.request.get("look", 1)
 
     def answered(tx: store.Transaction) -> bool:
         is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(tx, pull, listed)
-        answer = {
-            one["id"]: one["sha"] in listed for one in unclear if is_final or one["sha"] in listed
-        }
-        links.answered(tx, item_id, pull["base_ref"] or "", answer)
+        answer = {one.id: one.sha in listed for one in unclear if is_final or one.sha in listed}
+        links.answered(tx, item_id, pull.base_ref or "", answer)
         if len(answer) == len(unclear):
             return True
         wait = _WAITS[look - 1]
@@ -60,16 +54,16 @@ async def run(job: Job) -> dict[str, Any]:
     return {"asked": len(unclear), "listed": len(listed), "asked_again": not is_final}
 
 
-def _is_new(tx: store.Transaction, pull: store.Row, listed: set[str]) -> bool:
+def _is_new(tx: store.Transaction, pull: store.Item, listed: set[str]) -> bool:
     """Tell whether a list is not of an older head than the pushes of which we know."""
-    until = store.branches.FOREVER if pull["closed_at"] is None else pull["closed_at"]
-    newest = store.branches.newest_on_branch(
-        tx, pull["head_repository_id"], pull["head_ref"], until
-    )
-    if not newest or newest[0]["sha"] in listed:
+    until = store.branches.FOREVER if pull.closed_at is None else pull.closed_at
+    if pull.head_repository_id is None or pull.head_ref is None:
+        return True
+    newest = store.branches.newest_on_branch(tx, pull.head_repository_id, pull.head_ref, until)
+    if not newest or newest[0].sha in listed:
         return True
     # In whatever order a push tells its commits, what it was the first to bring came with it.
-    if any(one["is_new"] == 1 and one["sha"] in listed for one in newest):
+    if any(one.is_new and one.sha in listed for one in newest):
         return True
     # A push that brings nothing, back to an older commit, is told by the pull request alone.
-    return pull["version_at"] > newest[0]["on_branch_at"] and pull["head_sha"] in listed
+    return pull.version_at > newest[0].on_branch_at and pull.head_sha in listed

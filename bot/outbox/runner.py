@@ -11,13 +11,12 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 
 from bot import storage as store
 from bot import times
 from bot.domain import actions, commands, installations, repositories
-from bot.domain.integrations import Integration, not_listed
+from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, Limited, NotListed, Refused, Shut, Temporary
 from bot.github.client import CALL_SECONDS
 from bot.github.limits import MANY_WAITING, Pace, creates_content
@@ -38,11 +37,6 @@ _OUTAGE = 3  # failures in a row
 _BARE_LIMIT = 60.0  # seconds, where GitHub does not say how long a limit lasts
 _LONGEST_LIMIT = 3600 * times.SECOND
 _PARKED = 600 * times.SECOND  # between looks at an integration that must not be called
-
-
-async def nap(seconds: float) -> None:
-    """Let a write wait for its turn; tests with a clock of their own put another in its place."""
-    await asyncio.sleep(seconds)
 
 
 class _LeaseLost(Exception):
@@ -138,7 +132,7 @@ class Outbox:
                 )
                 if action is None:
                     return
-                with structlog.contextvars.bound_contextvars(action=action["id"]):
+                with structlog.contextvars.bound_contextvars(action=action.id):
                     await self._carry_out(held, action)
         except _LeaseLost:
             logger.warning("lease lost", queue=queue)
@@ -160,13 +154,13 @@ class Outbox:
         """
         now = times.now()
         for api_url in self._services.settings.github_api_urls:
-            store.actions.hasten_kept(tx, not_listed(api_url), now)
+            store.actions.hasten_kept(tx, str(NotListed(api_url)), now)
         for queue in store.actions.leased_queues(tx, now):
-            if owner.is_dead(queue["owner"]):
-                for action in store.actions.running_in(tx, queue["queue"]):
-                    _put_back(tx, action, now + _NEEDED, action["last_error"])
-                store.actions.release(tx, queue["queue"], queue["owner"])
-                store.actions.wake(tx, queue["queue"], now)
+            if queue.owner is not None and owner.is_dead(queue.owner):
+                for action in store.actions.running_in(tx, queue.queue):
+                    _put_back(tx, action, now + _NEEDED, action.last_error)
+                store.actions.release(tx, queue.queue, queue.owner)
+                store.actions.wake(tx, queue.queue, now)
 
     def _claim(self, tx: store.Transaction, queue: str) -> _Held | None:
         now = times.now()
@@ -175,11 +169,10 @@ class Outbox:
             return None
         # What is still running here was left by a process that died.
         for action in store.actions.running_in(tx, queue):
-            _put_back(tx, action, now, action["last_error"])
-        writes = msgspec.json.decode(row["writes"], type=list[tuple[float, bool]])
-        return _Held(queue, now + LEASE, row["failures"], Pace(writes))
+            _put_back(tx, action, now, action.last_error)
+        return _Held(queue, now + LEASE, row.failures, Pace(row.writes))
 
-    def _begin(self, tx: store.Transaction, held: _Held) -> store.Row | None:
+    def _begin(self, tx: store.Transaction, held: _Held) -> store.ListedAction | None:
         """Mark the next action as running; None if nothing is due or the queue has to wait."""
         now = times.now()
         if now < held.not_before:
@@ -192,8 +185,8 @@ class Outbox:
             return None
         waiting = store.actions.waiting(tx, held.name, now, MANY_WAITING + 1)
         held.pace.many_waiting = waiting > MANY_WAITING
-        attempts = action["attempts"] + 1
-        store.actions.change(tx, action["id"], status="running", attempts=attempts, aside=0)
+        attempts = action.attempts + 1
+        store.actions.change(tx, action.id, status="running", attempts=attempts, aside=False)
         return action
 
     async def _give_back(self, held: _Held) -> None:
@@ -203,7 +196,7 @@ class Outbox:
             if not store.actions.renew(tx, held.name, self._owner, held.leased_until):
                 return
             for action in store.actions.running_in(tx, held.name):
-                _put_back(tx, action, times.now(), action["last_error"])
+                _put_back(tx, action, times.now(), action.last_error)
             store.actions.change_queue(
                 tx,
                 held.name,
@@ -211,7 +204,7 @@ class Outbox:
                 not_before=held.not_before,
                 due_at=store.actions.earliest(tx, held.name),
                 failures=held.failures,
-                writes=_writes(held.pace),
+                writes=held.pace.writes,
             )
             store.actions.release(tx, held.name, self._owner)
 
@@ -220,9 +213,9 @@ class Outbox:
         except store.StorageUnavailable as error:  # the lease runs out by itself
             logger.warning("queue not given back", queue=held.name, reason=str(error))
 
-    async def _carry_out(self, held: _Held, action: store.Row) -> None:
+    async def _carry_out(self, held: _Held, action: store.ListedAction) -> None:
         """Run one action and keep what became of it."""
-        attempt = action["attempts"] + 1
+        attempt = action.attempts + 1
         result: dict[str, Any] = {}
         failure: CallFailed | None = None
         doubts: list[Refused] = []
@@ -231,42 +224,42 @@ class Outbox:
             if job is None:
                 return
             doubts = job.doubts
-            result = await RUNNERS[action["kind"]](job)
+            result = await RUNNERS[action.kind](job)
         except CallFailed as error:
             failure = error
         except (_LeaseLost, store.StorageUnavailable):
             raise
         except Exception as error:
-            logger.exception("an action failed", kind=action["kind"])
+            logger.exception("an action failed", kind=action.kind)
             failure = Temporary(f"the bot failed: {type(error).__name__}")
         await self._services.database.write(
             lambda tx: self._finish(tx, held, action, attempt, result, failure, doubts)
         )
         outcome = "done" if failure is None else type(failure).__name__.lower()
-        self._services.metrics.actions.labels(action["kind"], outcome).inc()
+        self._services.metrics.actions.labels(action.kind, outcome).inc()
         logger.info(
             "action",
-            kind=action["kind"],
+            kind=action.kind,
             outcome=outcome,
             attempt=attempt,
-            repository=action["repository"],
-            number=action["number"],
-            integration=action["integration_id"],
+            repository=action.repository,
+            number=action.number,
+            integration=action.integration_id,
             reason=str(failure) if failure else None,
         )
 
-    async def _job(self, held: _Held, action: store.Row, attempt: int) -> Job | None:
+    async def _job(self, held: _Held, action: store.ListedAction, attempt: int) -> Job | None:
         """Return what the action runs with; None if it has to wait. Raises CallFailed."""
-        integration = await self._services.integration(action["integration_id"], fresh=True)
+        integration = await self._services.integration(action.integration_id, fresh=True)
         if integration is None:
-            raise Refused("the integration was deleted", 404)
+            raise Refused(404, "the integration was deleted")
         if not await self._is_allowed(integration, action):
-            raise Refused("the integration does not allow this repository", 403)
+            raise Refused(403, "the integration does not allow this repository")
         if integration.api_url not in self._services.settings.github_api_urls:
-            raise NotListed(not_listed(integration.api_url), 403)
-        wait = await self._reason_to_wait(integration, action["installation_id"])
-        if wait is not None and action["kind"] == actions.COMMANDS:
-            raise Refused(wait, 403)  # nobody expects it to run days later
+            raise NotListed(integration.api_url)
+        wait = await self._reason_to_wait(integration, action.installation_id)
+        if wait is not None and action.kind == actions.COMMANDS:
+            raise Refused(403, wait)  # nobody expects it to run days later
         if wait is not None:
             await self._services.database.write(lambda tx: self._park(tx, action, wait))
             return None
@@ -276,19 +269,19 @@ class Outbox:
             services=self._services,
             integration=integration,
             client=client,
-            id=action["id"],
-            repository=action["repository"],
-            repository_id=action["repository_id"],
-            item_id=action["item_id"],
-            number=action["number"],
-            request=msgspec.json.decode(action["request"]),
+            id=action.id,
+            repository=action.repository,
+            repository_id=action.repository_id,
+            item_id=action.item_id,
+            number=action.number,
+            request=action.request,
             attempt=attempt,
             is_news=actions.look_again(action, times.now()) is not None,
         )
 
-    async def _is_allowed(self, integration: Integration, action: store.Row) -> bool:
+    async def _is_allowed(self, integration: Integration, action: store.ListedAction) -> bool:
         def job(tx: store.Transaction) -> bool:
-            repository = store.facts.get_repository(tx, action["repository_id"])
+            repository = store.facts.get_repository(tx, action.repository_id)
             return repositories.allows(tx, integration.scope, repository)
 
         return integration.repositories is None or await self._services.database.read(job)
@@ -304,21 +297,23 @@ class Outbox:
             lambda tx: installations.cannot_act(tx, integration.id, installation_id)
         )
         if state == "removed":
-            raise Refused("the App is no longer installed there: install it again", 404)
+            raise Refused(404, "the App is no longer installed there: install it again")
         return f"installation {installation_id} is suspended" if state else None
 
-    async def _client(self, integration: Integration, action: store.Row) -> Client:
+    async def _client(self, integration: Integration, action: store.ListedAction) -> Client:
         """Return who acts. An installation that no delivery has told of is asked for."""
         github = self._services.github
-        installation_id = action["installation_id"]
+        installation_id = action.installation_id
         if integration.token is None and installation_id is None:
-            installation_id = await github.installation_of(integration, action["repository"])
+            installation_id = await github.installation_of(
+                integration.credentials, action.repository
+            )
             await self._services.database.write(
                 lambda tx: installations.observe_repository(
-                    tx, integration.id, action["repository_id"], installation_id
+                    tx, integration.id, action.repository_id, installation_id
                 )
             )
-        return github.client(integration, installation_id)
+        return github.client(integration.credentials, installation_id)
 
     async def _before_write(self, held: _Held, client: Client, method: str, path: str) -> None:
         """Wait for the turn of a write, and make sure that the queue is still ours."""
@@ -327,7 +322,7 @@ class Outbox:
         if wait > _LONGEST_NAP:
             raise Limited("GitHub's limit on content is used up for now", wait)
         if wait > 0:
-            await nap(wait)
+            await times.sleep(wait)
         now = times.now()
         if held.leased_until - now < _NEEDED:
             until = now + LEASE
@@ -345,23 +340,23 @@ class Outbox:
         self,
         tx: store.Transaction,
         held: _Held,
-        action: store.Row,
+        action: store.ListedAction,
         attempt: int,
         result: dict[str, Any],
         failure: CallFailed | None,
         doubts: list[Refused],
     ) -> None:
         now = times.now()
-        writes = _writes(held.pace)
+        writes = held.pace.writes
         if not store.actions.change_queue(tx, held.name, self._owner, writes=writes):
             raise _LeaseLost
         if failure is None:
             if held.failures >= _OUTAGE:  # GitHub is back: what failed meanwhile waits no longer
                 store.actions.hasten(tx, held.name, now)
             held.failures = 0
-            store.integrations.clear_last_error(tx, action["integration_id"], _where(action))
-        current = store.actions.find(tx, action["id"])
-        if current is None or current["status"] != "running":
+            store.integrations.clear_last_error(tx, action.integration_id, _where(action))
+        current = store.actions.find(tx, action.id)
+        if current is None or current.status != "running":
             pass  # its own delivery, or the deletion of its integration, has settled it meanwhile
         elif failure is None:
             _succeeded(tx, action, result, doubts, now)
@@ -376,22 +371,22 @@ class Outbox:
                 seconds = _BARE_LIMIT * 2 ** min(held.failures - 1, 6)
             held.not_before = now + min(round(seconds * times.SECOND), _LONGEST_LIMIT)
             # Nothing took effect, so it does not count.
-            store.actions.change(tx, action["id"], attempts=action["attempts"])
+            store.actions.change(tx, action.id, attempts=action.attempts)
             _put_back(tx, action, held.not_before, str(failure))
-        elif now >= current["give_up_at"]:
+        elif now >= current.give_up_at:
             _give_up(tx, action, str(failure))
         else:
             held.failures += 1
             pause = min(_FIRST_PAUSE * 2 ** min(held.failures - 1, 20), _LONGEST_PAUSE)
             held.not_before = now + actions.jittered(pause)
             _put_back(tx, action, now + actions.backoff(attempt), str(failure))
-        actions.wake_lane(tx, action["lane"], now)
+        actions.wake_lane(tx, action.lane, now)
 
-    def _park(self, tx: store.Transaction, action: store.Row, reason: str) -> None:
+    def _park(self, tx: store.Transaction, action: store.ListedAction, reason: str) -> None:
         """Let an action wait for something that people do, without an attempt."""
         now = times.now()
-        store.actions.change(tx, action["id"], attempts=action["attempts"])
-        if now >= action["give_up_at"]:
+        store.actions.change(tx, action.id, attempts=action.attempts)
+        if now >= action.give_up_at:
             _give_up(tx, action, reason)
         else:
             _put_back(tx, action, now + _PARKED, reason)
@@ -399,7 +394,7 @@ class Outbox:
 
 def _succeeded(
     tx: store.Transaction,
-    action: store.Row,
+    action: store.ListedAction,
     result: dict[str, Any],
     doubts: list[Refused],
     now: int,
@@ -413,7 +408,7 @@ def _succeeded(
 
 
 def _refused(
-    tx: store.Transaction, action: store.Row, attempt: int, failure: Refused, now: int
+    tx: store.Transaction, action: store.ListedAction, attempt: int, failure: Refused, now: int
 ) -> None:
     """GitHub says no: that stands, unless it does not know yet, or people may think again.
 
@@ -422,9 +417,9 @@ def _refused(
     """
     again = actions.look_again(action, now) if failure.lags else None
     if again is not None:
-        is_aside = action["kind"] != actions.COMMANDS
+        is_aside = action.kind != actions.COMMANDS
         _put_back(tx, action, again, str(failure), aside=is_aside)
-    elif isinstance(failure, Shut) and now < action["give_up_at"]:
+    elif isinstance(failure, Shut) and now < action.give_up_at:
         at = now + max(actions.backoff(attempt), _PARKED)
         _put_back(tx, action, at, str(failure), aside=True)
     elif isinstance(failure, Shut):
@@ -434,14 +429,19 @@ def _refused(
         _tell(tx, action, str(failure))
 
 
-def _give_up(tx: store.Transaction, action: store.Row, reason: str) -> None:
+def _give_up(tx: store.Transaction, action: store.ListedAction, reason: str) -> None:
     message = f"given up after three days: {reason}"
     _settle(tx, action, "failed", message, {})
     _tell(tx, action, message)
 
 
 def _put_back(
-    tx: store.Transaction, action: store.Row, at: int, error: str | None, *, aside: bool = False
+    tx: store.Transaction,
+    action: store.Action,
+    at: int,
+    error: str | None,
+    *,
+    aside: bool = False,
 ) -> None:
     """Let an action be tried at a time, unless another has come to stand for it meanwhile.
 
@@ -451,53 +451,53 @@ def _put_back(
     if newer is None:
         store.actions.change(
             tx,
-            action["id"],
+            action.id,
             status="pending",
             next_attempt_at=at,
             last_error=error,
-            aside=int(aside),
+            aside=aside,
         )
         return
     # The newer one is told that something may have been done already, and does all that was asked.
-    asked = {**msgspec.json.decode(action["request"]), **msgspec.json.decode(newer["request"])}
+    asked = {**action.request, **newer.request}
     store.actions.change(
         tx,
-        newer["id"],
-        attempts=newer["attempts"] + max(action["attempts"], 1),
-        next_attempt_at=max(newer["next_attempt_at"], at),
-        request=msgspec.json.encode(asked).decode(),
+        newer.id,
+        attempts=newer.attempts + max(action.attempts, 1),
+        next_attempt_at=max(newer.next_attempt_at or at, at),
+        request=asked,
     )
-    _settle(tx, action, "done", error, {"superseded_by": newer["id"]})
+    _settle(tx, action, "done", error, {"superseded_by": newer.id})
 
 
 def _settle(
-    tx: store.Transaction, action: store.Row, status: str, error: str | None, result: dict[str, Any]
+    tx: store.Transaction,
+    action: store.Action,
+    status: str,
+    error: str | None,
+    result: dict[str, Any],
 ) -> None:
     store.actions.change(
         tx,
-        action["id"],
+        action.id,
         status=status,
         last_error=error,
-        result=msgspec.json.encode(result).decode() if result else None,
+        result=result or None,
         next_attempt_at=None,
         finished_at=times.now(),
     )
-    if status == "failed" and action["kind"] == actions.COMMANDS:
-        commands.comment_failed(tx, action["request"], error or "")
+    if status == "failed" and action.kind == actions.COMMANDS:
+        commands.comment_failed(tx, action.request["comment_row"], error or "")
     elif status == "failed":
-        commands.action_ended(tx, action["request"], error, "")
+        commands.action_ended(tx, action.request, error, "")
 
 
-def _where(action: store.Row) -> str:
-    return f"{action['kind']} in {action['repository']}"
+def _where(action: store.ListedAction) -> str:
+    return f"{action.kind} in {action.repository}"
 
 
-def _tell(tx: store.Transaction, action: store.Row, message: str) -> None:
-    number = f"#{action['number']}" if action["number"] else ""
+def _tell(tx: store.Transaction, action: store.ListedAction, message: str) -> None:
+    number = f"#{action.number}" if action.number else ""
     store.integrations.set_last_error(
-        tx, action["integration_id"], f"{_where(action)}{number}: {message}"
+        tx, action.integration_id, f"{_where(action)}{number}: {message}"
     )
-
-
-def _writes(pace: Pace) -> str:
-    return msgspec.json.encode(pace.writes).decode()

@@ -12,6 +12,7 @@ from bot import storage as store
 from bot.domain import suggestions, texts
 from bot.domain.actions import COMMENT as KIND
 from bot.github import Refused
+from bot.github.payloads import Comment
 from bot.outbox import audience
 from bot.outbox.job import Job
 
@@ -25,7 +26,7 @@ async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
-    def state(tx: store.Transaction) -> tuple[store.Row, bool, str]:
+    def state(tx: store.Transaction) -> tuple[store.Item, bool, str]:
         item = store.facts.get_item(tx, item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         public_url = job.services.settings.public_url
@@ -37,44 +38,46 @@ async def run(job: Job) -> dict[str, Any]:
     setting = job.integration.comments
     rewrite = bool(job.request.get("rewrite"))  # what stands there, whatever the setting is by now
     # An earlier attempt may have changed it without our knowing.
-    is_unsure = post["comment_writing"] is not None
-    comment_id = post["comment_id"]
-    if item["gone_at"] is not None or (setting == "off" and not rewrite):
+    is_unsure = post.comment_writing is not None
+    comment_id = post.comment_id
+    if item.gone_at is not None or (setting == "off" and not rewrite):
         return {"changed": False}
     if comment_id is None and is_unsure:
-        comment_id = await _find(job, post["marker"])
+        comment_id = await _find(job, post.marker)
     if comment_id is None and (not is_linked or setting == "off"):
         return {"changed": False}  # quiet where nothing is linked
     digest = hashlib.sha256(text.encode()).hexdigest()
     if comment_id is not None and setting == "once" and not rewrite:
-        if post["comment_id"] is None:  # it is there, with what it said then
+        if post.comment_id is None:  # it is there, with what it said then
             await job.begin("comment", comment_id=comment_id, integration_id=job.integration.id)
         return {"comment_id": comment_id, "changed": False}
-    if comment_id is not None and not is_unsure and digest == post["comment_digest"]:
+    if comment_id is not None and not is_unsure and digest == post.comment_digest:
         return {"comment_id": comment_id, "changed": False}
     # One that was deleted is not made again only to take back what it said.
     makes = is_linked and not (rewrite and comment_id is not None)
-    body = f"{text}\n\n{_marker(post['marker'])}\n"
-    answer = await _write(job, post["marker"], comment_id, body, makes=makes)
+    body = f"{text}\n\n{_marker(post.marker)}\n"
+    answer = await _write(job, post.marker, comment_id, body, makes=makes)
     if answer is None:
         return {"changed": False}
-    comment_id = int(answer["id"])
+    comment_id = answer.id
     await job.done(
         "comment",
         integration_id=job.integration.id,
         comment_id=comment_id,
         comment_digest=digest,
     )
-    return {"comment_id": comment_id, "html_url": answer.get("html_url"), "changed": True}
+    return {"comment_id": comment_id, "html_url": answer.html_url, "changed": True}
 
 
-async def _write(job: Job, marker: str, comment_id: int | None, body: str, *, makes: bool) -> Any:
+async def _write(
+    job: Job, marker: str, comment_id: int | None, body: str, *, makes: bool
+) -> Comment | None:
     """Edit the comment that is there, else make one; None if it is deleted and none is made."""
     if comment_id is not None:
         await job.begin("comment", comment_id=comment_id)
         variables = {"repository": job.repository, "comment": str(comment_id)}
         try:
-            return await job.client.patch(_COMMENT, variables, data={"body": body})
+            return await job.client.update(Comment, _COMMENT, variables, {"body": body})
         except Refused as error:
             if error.status in (404, 410):
                 if not makes and job.is_news:
@@ -91,17 +94,14 @@ async def _write(job: Job, marker: str, comment_id: int | None, body: str, *, ma
                 raise
     # From here on it is found by its marker alone.
     await job.begin("comment", comment_id=None)
-    return await job.client.post(
-        _COMMENTS,
-        {"repository": job.repository, "number": str(job.number)},
-        data={"body": body},
-    )
+    variables = {"repository": job.repository, "number": str(job.number)}
+    return await job.client.create(Comment, _COMMENTS, variables, {"body": body})
 
 
 async def _is_ours(job: Job, variables: dict[str, str]) -> bool:
     """Tell whether the comment was written under this credential, which alone may edit it."""
-    comment = await job.client.getitem(_COMMENT, variables)
-    return await job.is_own(comment.get("user"))
+    comment = await job.client.fetch(Comment, _COMMENT, variables)
+    return await job.is_own(comment.user)
 
 
 def _marker(marker: str) -> str:
@@ -111,22 +111,25 @@ def _marker(marker: str) -> str:
 async def _find(job: Job, marker: str) -> int | None:
     """Return the comment that an earlier attempt has made, the oldest if there are several."""
     variables = {"repository": job.repository, "number": str(job.number)}
-    async for comment in job.client.getiter(f"{_COMMENTS}?per_page=100", variables):
-        body = comment.get("body") or ""
-        if _marker(marker) in body and await job.is_own(comment.get("user")):
-            return int(comment["id"])
+    async for comment in job.client.fetch_all(Comment, f"{_COMMENTS}?per_page=100", variables):
+        if _marker(marker) in (comment.body or "") and await job.is_own(comment.user):
+            return comment.id
     return None
 
 
 def text_of(
-    tx: store.Transaction, public_url: str, linked: Sequence[store.Row], *, is_told: bool
+    tx: store.Transaction,
+    public_url: str,
+    linked: Sequence[store.KeyedExperiment],
+    *,
+    is_told: bool,
 ) -> str:
     """Return the comment's Markdown for a pull request with these links.
 
     Who may not be told of experiments learns whether each key is known.
     """
-    known = [link["experiment_key"] for link in linked if link["status"] is not None]
-    unknown = [link["experiment_key"] for link in linked if link["status"] is None]
+    known = [link.experiment_key for link in linked if link.status is not None]
+    unknown = [link.experiment_key for link in linked if link.status is None]
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
     if known and is_told:
         rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
@@ -148,9 +151,9 @@ def text_of(
 def _row(tx: store.Transaction, public_url: str, key: str) -> str:
     found = store.experiments.find(tx, key)
     assert found is not None
-    address = texts.link(found["name"], f"{public_url}/experiments/{key}")
-    owner = texts.code(found["owner"]) if found["owner"] else ""
-    status = f"{texts.SIGNS[found['status']]} {found['status']}"
+    address = texts.link(found.name, f"{public_url}/experiments/{key}")
+    owner = texts.code(found.owner) if found.owner else ""
+    status = f"{texts.SIGNS[found.status]} {found.status}"
     return f"| {address} | {texts.code(key)} | {status} | {owner} |"
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import tracking
+from bot.domain import told, tracking
 from bot.domain.actions import ISSUE as KIND
-from bot.github import Temporary
+from bot.github.payloads import CreatedIssue
 from bot.outbox.job import Job
 from bot.outbox.label import see_to_label
 
@@ -30,29 +30,25 @@ async def run(job: Job) -> dict[str, Any]:
         for name in ("labels", "assignees"):
             if job.request.get(name):
                 data[name] = job.request[name]
-        issue = await job.client.post(_ISSUES, {"repository": job.repository}, data=data)
-    try:
-        created = tracking.Created.of(issue)
-    except (KeyError, TypeError, ValueError):
-        raise Temporary("GitHub's answer does not describe the issue") from None
+        issue = await job.client.create(CreatedIssue, _ISSUES, {"repository": job.repository}, data)
 
     def done(tx: store.Transaction) -> None:
-        tracking.created(tx, job.id, job.repository_id, created)
+        source = told.by_answer(tx, job.integration.scope)
+        tracking.created(source, job.id, job.repository_id, issue)
 
     await job.write(done)
-    return created.result
+    return tracking.result_of(issue)
 
 
-async def _find(job: Job) -> Any:
+async def _find(job: Job) -> CreatedIssue | None:
     """Return the issue that an earlier attempt has made, the oldest if there are several."""
     action = await job.read(lambda tx: store.actions.find(tx, job.id))
     assert action is not None
     marker = tracking.marker(job.id)
     query = "state=all&sort=created&direction=asc&per_page=100&since={since}"
-    since = times.render(action["created_at"] - _SLACK)[:19] + "Z"
+    since = times.render(action.created_at - _SLACK)[:19] + "Z"
     variables = {"repository": job.repository, "since": since}
-    async for issue in job.client.getiter(f"{_ISSUES}?{query}", variables):
-        body = issue.get("body") or ""
-        if marker in body and await job.is_own(issue.get("user")):
+    async for issue in job.client.fetch_all(CreatedIssue, f"{_ISSUES}?{query}", variables):
+        if marker in (issue.body or "") and await job.is_own(issue.user):
             return issue
     return None

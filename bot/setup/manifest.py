@@ -11,17 +11,35 @@ from urllib.parse import urlencode, urlsplit
 
 import yaml
 
-from bot.domain.integrations import web_host
+import bot
+from bot.github.events import Events
+from bot.github.names import web_origin
 from bot.settings import Settings
 
 MAX_NAME = 34  # GitHub takes no longer name of an App
-FILE = Path(__file__).parents[2] / "app.yml"
+
+
+def path() -> Path:
+    """Return where `app.yml` is: inside the package once it is installed, else beside it."""
+    package = Path(bot.__file__).parent
+    inside = package / "app.yml"
+    return inside if inside.exists() else package.parent / "app.yml"
 
 
 def read() -> dict[str, Any]:
     """Return `app.yml` as it stands."""
-    manifest: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
+    manifest: dict[str, Any] = yaml.safe_load(path().read_text("utf-8"))
     return manifest
+
+
+def template(events: Events) -> dict[str, Any]:
+    """Return `app.yml` with what the handlers of extensions hear beside it."""
+    found = read()
+    asked, permissions = found["default_events"], found["default_permissions"]
+    asked += [one for one in events.asked if one not in asked]
+    for name, permission in events.permissions.items():
+        permissions.setdefault(name, permission.level)
+    return found
 
 
 def complete(
@@ -53,11 +71,6 @@ def default_name(template: dict[str, Any], public_url: str) -> str:
     name = str(template["name"]).lower().replace(" ", "-")
     host = "" if is_local(public_url) else urlsplit(public_url).hostname or ""
     return re.sub(r"[^a-z0-9]+", "-", f"{name}-{host}")[:MAX_NAME].strip("-")
-
-
-def web_origin(api_url: str) -> str:
-    """Return the origin of the web pages of the GitHub behind a REST base URL."""
-    return f"{urlsplit(api_url).scheme}://{web_host(api_url)}"
 
 
 def settings_url(api_url: str, organization: str) -> str:

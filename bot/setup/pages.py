@@ -18,16 +18,18 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot import times
-from bot.api.problems import expect
 from bot.api.routing import authenticate
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import to_sign_in
 from bot.dashboard.sessions import Session
 from bot.domain import integrations
 from bot.github.failures import CallFailed, Limited, Refused
+from bot.github.names import web_origin
+from bot.handlers import dispatcher
 from bot.log import logger
 from bot.services import Services
 from bot.setup import manifest
+from bot.web.problems import expect
 
 STATE_SECONDS = 3600  # GitHub's codes hold as long
 _PURPOSE = "register an App"  # tells a state from all else that the vault seals
@@ -87,7 +89,7 @@ class Setup:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._exchanging = asyncio.Lock()  # a page loaded twice waits for what became of it
-        self._template = manifest.read()
+        self._template = manifest.template(services.shared(dispatcher).events)
 
     # --- Pages
 
@@ -112,7 +114,7 @@ class Setup:
                 )
         settings = self._services.settings
         choice = self._choice(request.query)
-        origin = manifest.web_origin(choice.api_url)
+        origin = web_origin(choice.api_url)
         integration_id = str(uuid.uuid4())
         completed = manifest.complete(self._template, settings, integration_id, choice.name)
         state = State(
@@ -139,7 +141,7 @@ class Setup:
                 "name": request.query.get("name", "").strip() or choice.name,
             },
             api_url=choice.api_url,
-            githubs={url: manifest.web_origin(url) for url in settings.github_api_urls},
+            githubs={url: web_origin(url) for url in settings.github_api_urls},
             name=choice.name,
             manifest=completed,
             manifest_text=json.dumps(completed),
@@ -178,7 +180,9 @@ class Setup:
     async def _known(self, request: web.Request, state: State) -> web.Response | None:
         """Return the page for a registration that is complete or cannot be; None if it can."""
 
-        def look(tx: store.Transaction) -> tuple[store.Row | None, bool, store.Row | None]:
+        def look(
+            tx: store.Transaction,
+        ) -> tuple[store.Integration | None, bool, store.Token | None]:
             return (
                 store.integrations.find(tx, state.integration_id),
                 _is_used(tx, state.integration_id),
@@ -187,9 +191,7 @@ class Setup:
 
         row, is_used, token = await self._services.database.read(look)
         if row is not None:
-            return self._complete(
-                request, state, msgspec.json.decode(row["config"]).get("html_url")
-            )
+            return self._complete(request, state, row.config.html_url)
         if is_used:
             return self._cannot_be(
                 request, "It was completed, and its integration has been deleted since."
@@ -198,7 +200,7 @@ class Setup:
             return self._cannot_be(request, "More than an hour has passed since it began.")
         if state.api_url not in self._services.settings.github_api_urls:
             return self._cannot_be(request, "Its GitHub is not among GITHUB_API_URLS any more.")
-        if token is None or token["role"] != "admin":
+        if token is None or token.role != "admin":
             return self._cannot_be(request, "The API token with which it began was revoked.")
         return None
 
@@ -412,9 +414,7 @@ def _open(vault: store.Vault, sealed: str) -> State | None:
 
 def _is_used(tx: store.Transaction, integration_id: str) -> bool:
     """Tell whether a registration is complete, even if what came of it is deleted by now."""
-    return store.integrations.find(tx, integration_id) is not None or any(
-        row["id"] == integration_id for row in store.integrations.deleted(tx)
-    )
+    return store.integrations.was_there(tx, integration_id)
 
 
 def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, Any]:
@@ -441,6 +441,6 @@ def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, An
 def _page_of(html_url: str, api_url: str) -> str | None:
     """Return the address of an App's page; None if it leads anywhere but to GitHub."""
     # An API behind a proxy of one's own still has its pages on github.com.
-    origins = (manifest.web_origin(api_url), "https://github.com")
+    origins = (web_origin(api_url), "https://github.com")
     is_ours = html_url.startswith(tuple(f"{origin}/" for origin in origins))
     return html_url.rstrip("/") if is_ours and not re.search(r"[^!-~]|[\\?#]", html_url) else None

@@ -3,124 +3,110 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage.database import Row, Transaction
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.query import Part, Place
+from bot.storage.rows import Activity
 
-_ADD = """INSERT INTO activity (type, experiment_key, position, recorded_at, actor, summary,
-        html_url, repository_id, item_id, commit_id, guid)
-    VALUES (:type, :experiment_key, :position, :recorded_at, :actor, :summary, :html_url,
-        :repository_id, :item_id, :commit_id, :guid)"""
 _SELECT = """SELECT activity.*, repositories.full_name AS repository FROM activity
     LEFT JOIN repositories ON repositories.id = activity.repository_id"""
 
 
-def add(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def add(tx: Transaction, items: Sequence[Mapping[str, Any]]) -> None:
     """Add items; experiments and repositories know when they were last heard of."""
-    tx.run_many(_ADD, rows)
+    query.insert_many(tx, Activity, items)
     tx.run_many(
         """UPDATE experiments SET last_activity = :position
             WHERE key = :key AND last_activity < :position""",
-        _newest(rows),
+        _newest([(one["experiment_key"], one["position"]) for one in items]),
     )
-    heard: dict[int, int] = {}
-    for row in rows:
-        if (repository := row["repository_id"]) is not None:
-            heard[repository] = max(heard.get(repository, 0), row["position"])
+    heard = [(one["repository_id"], one["position"]) for one in items]
     tx.run_many(
         """UPDATE repositories SET last_activity = :position
-            WHERE id = :id AND last_activity < :position""",
-        [{"id": repository, "position": position} for repository, position in heard.items()],
+            WHERE id = :key AND last_activity < :position""",
+        _newest([(key, position) for key, position in heard if key is not None]),
     )
 
 
-def _newest(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return each experiment among some items with the position of its newest."""
-    newest: dict[str, int] = {}
-    for row in rows:
-        key = row["experiment_key"]
-        newest[key] = max(newest.get(key, row["position"]), row["position"])
+def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:
+    """Return each key among some positions with the newest of its own."""
+    newest: dict[Any, int] = {}
+    for key, position in positions:
+        newest[key] = max(newest.get(key, position), position)
     return [{"key": key, "position": position} for key, position in newest.items()]
 
 
-def of_item(tx: Transaction, item_id: int) -> Sequence[Row]:
-    return tx.all(
-        "SELECT * FROM activity WHERE item_id = :item_id ORDER BY seq", {"item_id": item_id}
+def of_item(tx: Transaction, item_id: int) -> list[Activity]:
+    return query.select(
+        tx,
+        Activity,
+        "SELECT * FROM activity WHERE item_id = :item_id ORDER BY seq",
+        {"item_id": item_id},
     )
 
 
 def remove(tx: Transaction, seqs: Sequence[int]) -> None:
-    removed: list[Row] = []
-    for seq in seqs:
-        removed += tx.all(
-            "DELETE FROM activity WHERE seq = :seq RETURNING experiment_key, position",
-            {"seq": seq},
-        )
-    _look_back(tx, removed)
+    _remove(tx, "seq = :id", [{"id": seq} for seq in seqs])
 
 
 def remove_of_commits(tx: Transaction, experiment_key: str, commit_ids: Sequence[int]) -> None:
-    removed: list[Row] = []
-    for commit_id in commit_ids:
-        removed += tx.all(
-            """DELETE FROM activity
-                WHERE commit_id = :commit_id AND experiment_key = :experiment_key
-                RETURNING experiment_key, position""",
-            {"commit_id": commit_id, "experiment_key": experiment_key},
-        )
-    _look_back(tx, removed)
+    of_commit = "commit_id = :id AND experiment_key = :key"
+    _remove(tx, of_commit, [{"id": one, "key": experiment_key} for one in commit_ids])
 
 
-def _look_back(tx: Transaction, removed: Sequence[Row]) -> None:
-    """Let experiments whose newest item may have been removed find what is the newest now."""
+def _remove(tx: Transaction, which: str, places: Sequence[Mapping[str, Any]]) -> None:
+    """Remove items; experiments whose newest it may have been find what is the newest now."""
+    sql = f"DELETE FROM activity WHERE {which} RETURNING experiment_key, position"
+    removed = [row for place in places for row in tx.all(sql, place)]
     tx.run_many(
         """UPDATE experiments SET last_activity = COALESCE((SELECT MAX(position) FROM activity
                 WHERE activity.experiment_key = experiments.key), 0)
             WHERE key = :key AND last_activity <= :position""",
-        _newest(removed),
+        _newest([(row["experiment_key"], row["position"]) for row in removed]),
     )
 
 
 def of_experiment(
-    tx: Transaction,
-    experiment_key: str,
-    type: str | None,
-    before: tuple[int, int] | None,
-    limit: int,
-) -> Sequence[Row]:
-    """Return an experiment's feed, newest first; `before` is (position, seq)."""
-    return tx.all(
-        f"""{_SELECT} WHERE activity.experiment_key = :experiment_key
-                {"AND activity.type = :type" if type else ""}
-                {"AND (activity.position, activity.seq) < (:position, :seq)" if before else ""}
-            ORDER BY activity.position DESC, activity.seq DESC LIMIT :limit""",
-        {
-            "experiment_key": experiment_key,
-            "type": type,
-            "position": before[0] if before else None,
-            "seq": before[1] if before else None,
-            "limit": limit,
-        },
+    tx: Transaction, experiment_key: str, type: str | None, before: Place | None, limit: int
+) -> Part[Activity]:
+    """Return an experiment's feed, newest first."""
+    return query.page(
+        tx,
+        Activity,
+        _SELECT,
+        {"experiment_key": experiment_key, "type": type},
+        {"activity.position": "position", "activity.seq": "seq"},
+        before,
+        limit,
+        where=[
+            "activity.experiment_key = :experiment_key",
+            "activity.type = :type" if type else None,
+        ],
     )
 
 
-def after(tx: Transaction, seq: int, limit: int) -> Sequence[Row]:
+def after(tx: Transaction, seq: int, limit: int) -> list[Activity]:
     """Return every experiment's items recorded after `seq`, oldest first."""
-    return tx.all(
+    return query.select(
+        tx,
+        Activity,
         f"{_SELECT} WHERE activity.seq > :seq ORDER BY activity.seq LIMIT :limit",
         {"seq": seq, "limit": limit},
     )
 
 
-def of_delivery(tx: Transaction, guid: str, limit: int) -> Sequence[Row]:
+def of_delivery(tx: Transaction, guid: str, limit: int) -> list[Activity]:
     """Return what a delivery has brought into feeds, in the order it was recorded."""
-    return tx.all(
+    return query.select(
+        tx,
+        Activity,
         f"{_SELECT} WHERE activity.guid = :guid ORDER BY activity.seq LIMIT :limit",
         {"guid": guid, "limit": limit},
     )
 
 
 def last_seq(tx: Transaction) -> int:
-    row = tx.one("SELECT MAX(seq) AS seq FROM activity")
-    return (row["seq"] if row else None) or 0
+    return query.value(tx, "SELECT MAX(seq) FROM activity") or 0
 
 
 def weeks_of(

@@ -9,50 +9,44 @@ Only what asks by time says `ref || ''`, as the index by time does.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage.database import Row, Transaction, placeholders
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.joined import Head, HeadCommit, PushedSha
+from bot.storage.rows import BranchCommit, Commit, Item
 
 FOREVER = 2**62  # later than anything that happens
 
 # --- Commits
 
 
-def add_commits(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_commits(tx: Transaction, commits: Sequence[Mapping[str, Any]]) -> None:
     """Add commits that are not there yet; those of one repository are told apart by their SHA."""
-    tx.run_many(
-        """INSERT INTO commits (repository_id, sha, message, author, actor, html_url, ref,
-                committed_at, pushed_at, integration_id, guid)
-            VALUES (:repository_id, :sha, :message, :author, :actor, :html_url, :ref,
-                :committed_at, :pushed_at, :integration_id, :guid)
-            ON CONFLICT DO NOTHING""",
-        rows,
+    query.insert_many(tx, Commit, commits)
+
+
+def commits_by_sha(tx: Transaction, repository_id: int, shas: Sequence[str]) -> dict[str, Commit]:
+    found = query.in_parts(
+        tx,
+        Commit,
+        "SELECT * FROM commits WHERE repository_id = :repository_id AND sha IN ({names})",
+        "sha",
+        shas,
+        {"repository_id": repository_id},
     )
+    return {commit.sha: commit for commit in found}
 
 
-def commits_by_sha(tx: Transaction, repository_id: int, shas: Sequence[str]) -> dict[str, Row]:
-    found: dict[str, Row] = {}
-    for names, values in placeholders("sha", shas):
-        rows = tx.all(
-            f"SELECT * FROM commits WHERE repository_id = :repository_id AND sha IN ({names})",
-            {"repository_id": repository_id, **values},
-        )
-        found.update((row["sha"], row) for row in rows)
-    return found
+def commits_by_id(tx: Transaction, commit_ids: Sequence[int]) -> dict[int, Commit]:
+    sql = "SELECT * FROM commits WHERE id IN ({names})"
+    return {commit.id: commit for commit in query.in_parts(tx, Commit, sql, "id", commit_ids)}
 
 
-def commits_by_id(tx: Transaction, commit_ids: Sequence[int]) -> dict[int, Row]:
-    found: dict[int, Row] = {}
-    for names, values in placeholders("id", commit_ids):
-        rows = tx.all(f"SELECT * FROM commits WHERE id IN ({names})", values)
-        found.update((row["id"], row) for row in rows)
-    return found
-
-
-def set_first_push(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def set_first_push(tx: Transaction, pushes: Sequence[Mapping[str, Any]]) -> None:
     """Change which push was the first that brought each of some commits (`id`)."""
     tx.run_many(
         """UPDATE commits SET ref = :ref, pushed_at = :pushed_at, actor = :actor, guid = :guid
             WHERE id = :id""",
-        rows,
+        pushes,
     )
 
 
@@ -61,61 +55,58 @@ def set_first_push(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _places(tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]) -> list[int]:
     """Return the ids of the rows of `branch_commits` that place some commits on a branch."""
-    found: list[int] = []
-    for names, values in placeholders("id", commit_ids):
-        rows = tx.all(
+    found: list[int | None] = []
+    for names, values in query.placeholders("id", commit_ids):
+        found += query.values(
+            tx,
             f"""SELECT (SELECT place.id FROM branch_commits AS place
                     WHERE place.repository_id = :repository_id AND place.ref = :ref
                         AND place.commit_id = commits.id) AS id
                 FROM commits WHERE commits.id IN ({names})""",
             {"repository_id": repository_id, "ref": ref, **values},
         )
-        found += [row["id"] for row in rows if row["id"] is not None]
-    return found
+    return [one for one in found if one is not None]
 
 
 def on_branch(
     tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
-) -> dict[int, Row]:
+) -> dict[int, BranchCommit]:
     """Return when those of some commits that are on a branch were first pushed to it."""
-    found: dict[int, Row] = {}
     places = _places(tx, repository_id, ref, commit_ids)
-    for names, values in placeholders("id", places):
-        rows = tx.all(f"SELECT * FROM branch_commits WHERE id IN ({names})", values)
-        found.update((row["commit_id"], row) for row in rows)
-    return found
+    sql = "SELECT * FROM branch_commits WHERE id IN ({names})"
+    return {one.commit_id: one for one in query.in_parts(tx, BranchCommit, sql, "id", places)}
 
 
-def set_on_branch(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def set_on_branch(tx: Transaction, places: Sequence[Mapping[str, Any]]) -> None:
     """Note when some commits were first pushed to a branch, and whether they were new then."""
     tx.run_many(
         """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at, is_new)
             VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new)
             ON CONFLICT (repository_id, ref, commit_id)
                 DO UPDATE SET pushed_at = excluded.pushed_at, is_new = excluded.is_new""",
-        rows,
+        [query.write(BranchCommit, place) for place in places],
     )
 
 
 def ids_by_sha(tx: Transaction, shas: Sequence[str]) -> list[int]:
     """Return the ids that some commits have, in every repository: a fork has rows of its own."""
-    found: list[int] = []
-    for names, values in placeholders("sha", shas):
-        rows = tx.all(f"SELECT id FROM commits WHERE sha IN ({names})", values)
-        found += [row["id"] for row in rows]
-    return found
+    return [
+        one
+        for names, values in query.placeholders("sha", shas)
+        for one in query.values(tx, f"SELECT id FROM commits WHERE sha IN ({names})", values)
+    ]
 
 
-def heads_of(tx: Transaction, commit_ids: Sequence[int]) -> list[Row]:
+def heads_of(tx: Transaction, commit_ids: Sequence[int]) -> list[Head]:
     """Return the branches that some commits are on, with their `earliest` and `latest` push."""
-    found: list[Row] = []
-    for names, values in placeholders("id", commit_ids):
-        found += tx.all(
-            f"""SELECT repository_id, ref, MIN(pushed_at) AS earliest, MAX(pushed_at) AS latest
-                FROM branch_commits WHERE commit_id IN ({names}) GROUP BY repository_id, ref""",
-            values,
-        )
-    return found
+    return query.in_parts(
+        tx,
+        Head,
+        """SELECT repository_id, ref, MIN(pushed_at) AS earliest, MAX(pushed_at) AS latest
+            FROM branch_commits WHERE commit_id IN ({names}) GROUP BY repository_id, ref""",
+        "id",
+        commit_ids,
+    )
 
 
 _BASE = """FROM branch_commits AS base
@@ -133,10 +124,10 @@ _PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at, here.is_new,
 
 def pushed_to_head(
     tx: Transaction,
-    pull: Row,
+    pull: Item,
     time: tuple[int, int],
     commit_ids: Sequence[int] | None = None,
-) -> list[Row]:
+) -> list[HeadCommit]:
     """Return the commits that were pushed to the head of a pull request within (since, until].
 
     With `on_branch_at` and `is_new` of that push, `on_base_at` and `is_new_on_base` of the push
@@ -144,41 +135,45 @@ def pushed_to_head(
     `commit_ids` only those among them.
     """
     known = {
-        "item_id": pull["id"],
-        "base_repository_id": pull["repository_id"],
-        "base_ref": pull["base_ref"] or "",
-        "repository_id": pull["head_repository_id"],
-        "ref": pull["head_ref"],
+        "item_id": pull.id,
+        "base_repository_id": pull.repository_id,
+        "base_ref": pull.base_ref or "",
+        "repository_id": pull.head_repository_id,
+        "ref": pull.head_ref,
         "since": time[0],
         "until": time[1],
     }
     if commit_ids is None:
-        return list(
-            tx.all(
-                f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
-                    AND here.pushed_at > :since AND here.pushed_at <= :until
-                    ORDER BY here.pushed_at, here.id""",
-                known,
-            )
-        )
-    places = _places(tx, pull["head_repository_id"], pull["head_ref"], commit_ids)
-    found: list[Row] = []
-    for names, values in placeholders("id", places):
-        found += tx.all(
-            f"""{_PUSHED} WHERE here.id IN ({names})
-                AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
+        return query.select(
+            tx,
+            HeadCommit,
+            f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
+                AND here.pushed_at > :since AND here.pushed_at <= :until
                 ORDER BY here.pushed_at, here.id""",
-            {**known, **values},
+            known,
         )
-    return found
+    if pull.head_repository_id is None or pull.head_ref is None:
+        return []
+    return query.in_parts(
+        tx,
+        HeadCommit,
+        f"""{_PUSHED} WHERE here.id IN ({{names}})
+            AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
+            ORDER BY here.pushed_at, here.id""",
+        "id",
+        _places(tx, pull.head_repository_id, pull.head_ref, commit_ids),
+        known,
+    )
 
 
-def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) -> Sequence[Row]:
+def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) -> list[PushedSha]:
     """Return the commits that the last push to a branch up to a time brought, the last one first.
 
     With `on_branch_at`, when that was, and `is_new`.
     """
-    return tx.all(
+    return query.select(
+        tx,
+        PushedSha,
         """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
             FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
             WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
@@ -202,12 +197,13 @@ def add_start(tx: Transaction, repository_id: int, ref: str, started_at: int) ->
 
 def last_start(tx: Transaction, repository_id: int, ref: str, until: int) -> int | None:
     """Return when a branch was made, the last time up to `until`; None if it was always there."""
-    row = tx.one(
+    found: int | None = query.value(
+        tx,
         """SELECT started_at FROM branch_starts WHERE repository_id = :repository_id AND ref = :ref
             AND started_at <= :until ORDER BY started_at DESC LIMIT 1""",
         {"repository_id": repository_id, "ref": ref, "until": until},
     )
-    return row["started_at"] if row else None
+    return found
 
 
 def set_listed(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -230,44 +226,49 @@ _LINKED = """(SELECT links.id FROM links
     WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1) IS NOT NULL"""
 
 
-def end_before(tx: Transaction, pull: Row) -> int | None:
+def end_before(tx: Transaction, pull: Item) -> int | None:
     """Return when the last pull request of the same head before this one was closed."""
-    row = tx.one(
+    found: int | None = query.value(
+        tx,
         f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at <= :created_at
                 AND id <> :id ORDER BY closed_at DESC LIMIT 1""",
         {
-            "repository_id": pull["head_repository_id"],
-            "ref": pull["head_ref"],
-            "created_at": pull["created_at"],
-            "id": pull["id"],
+            "repository_id": pull.head_repository_id,
+            "ref": pull.head_ref,
+            "created_at": pull.created_at,
+            "id": pull.id,
         },
     )
-    return row["closed_at"] if row else None
+    return found
 
 
 def first_end(tx: Transaction, repository_id: int, ref: str, at: int, but: int = 0) -> int:
     """Return when the first pull request of a head, `but` one, was closed at a time or later."""
-    row = tx.one(
+    found: int | None = query.value(
+        tx,
         f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at >= :at
                 AND id <> :but ORDER BY closed_at LIMIT 1""",
         {"repository_id": repository_id, "ref": ref, "at": at, "but": but},
     )
-    return int(row["closed_at"]) if row else FOREVER
+    return FOREVER if found is None else found
 
 
 def is_base(tx: Transaction, repository_id: int, ref: str) -> bool:
     """Tell whether a pull request, linked or not, leads into a branch."""
-    row = tx.one(
+    found = query.value(
+        tx,
         """SELECT 1 FROM items WHERE repository_id = :repository_id AND base_ref = :ref
             AND base_ref IS NOT NULL LIMIT 1""",
         {"repository_id": repository_id, "ref": ref},
     )
-    return row is not None
+    return found is not None
 
 
-def linked_into(tx: Transaction, repository_id: int, ref: str, since: int) -> Sequence[Row]:
+def linked_into(tx: Transaction, repository_id: int, ref: str, since: int) -> list[Item]:
     """Return the linked pull requests that lead into a branch, and began to at a time or later."""
-    return tx.all(
+    return query.select(
+        tx,
+        Item,
         f"""SELECT * FROM items WHERE repository_id = :repository_id AND base_ref = :ref
                 AND base_ref IS NOT NULL AND COALESCE(base_since, created_at) >= :since
                 AND {_STANDS} AND {_LINKED} ORDER BY created_at, id""",
@@ -281,7 +282,7 @@ def linked_between(
     refs: Sequence[str],
     times: tuple[int, int],
     base: tuple[int, str] | None = None,
-) -> list[Row]:
+) -> list[Item]:
     """Return the linked pull requests that may have what was pushed to their heads in a time.
 
     Those that had ended when it began, or that came after another had ended since, do not. `refs`
@@ -296,10 +297,12 @@ def linked_between(
     if base is not None:
         into = "AND items.repository_id = :base_repository_id AND items.base_ref = :base_ref"
         known.update(base_repository_id=base[0], base_ref=base[1])
-    found: list[Row] = []
-    for names, values in placeholders("ref", refs):
+    found: list[Item] = []
+    for names, values in query.placeholders("ref", refs):
         for open_or_closed_later in ("closed_at IS NULL", "closed_at >= :earliest"):
-            found += tx.all(
+            found += query.select(
+                tx,
+                Item,
                 f"""SELECT * FROM items WHERE head_repository_id = :repository_id
                         AND head_ref IN ({names}) AND head_ref IS NOT NULL
                         AND {open_or_closed_later} AND {_STANDS} {into} AND {_LINKED}
@@ -311,15 +314,17 @@ def linked_between(
                                 AND other.id <> items.id LIMIT 1) IS NULL""",
                 {**known, **values},
             )
-    return sorted(found, key=lambda pull: (pull["created_at"], pull["id"]))
+    return sorted(found, key=lambda pull: (pull.created_at, pull.id))
 
 
-def linked_next(tx: Transaction, repository_id: int, ref: str, end: int, but: int) -> Sequence[Row]:
+def linked_next(tx: Transaction, repository_id: int, ref: str, end: int, but: int) -> list[Item]:
     """Return the linked pull requests of a head whose time begins, or would, at `end`.
 
     They were created after it, and before the next one, `but` one, was closed.
     """
-    return tx.all(
+    return query.select(
+        tx,
+        Item,
         f"""SELECT * FROM items WHERE {_OF_HEAD} AND created_at >= :end
                 AND created_at <= :latest AND id <> :but AND {_LINKED} ORDER BY created_at, id""",
         {

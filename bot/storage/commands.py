@@ -1,9 +1,13 @@
 """Queries for comments that hold commands, and for what became of each command."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bot.storage.database import Row, Transaction
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.joined import ListedCommand
+from bot.storage.query import Part, Place
+from bot.storage.rows import Command, CommandComment
 
 _LISTED = """SELECT commands.*, repositories.full_name AS repository, command_comments.kind,
         command_comments.number, command_comments.html_url, command_comments.integration_id
@@ -12,9 +16,11 @@ _LISTED = """SELECT commands.*, repositories.full_name AS repository, command_co
     LEFT JOIN repositories ON repositories.id = commands.repository_id"""
 
 
-def replies_to_strangers(tx: Transaction, repository_id: int) -> Sequence[Row]:
+def replies_to_strangers(tx: Transaction, repository_id: int) -> list[CommandComment]:
     """Return the comments of a repository that were answered though their author may not write."""
-    return tx.all(
+    return query.select(
+        tx,
+        CommandComment,
         """SELECT * FROM command_comments WHERE repository_id = :repository_id
                 AND reply_id IS NOT NULL
                 AND EXISTS (SELECT 1 FROM commands WHERE comment_row = command_comments.id
@@ -24,88 +30,77 @@ def replies_to_strangers(tx: Transaction, repository_id: int) -> Sequence[Row]:
     )
 
 
-def add_comment(tx: Transaction, values: Mapping[str, Any]) -> int | None:
+def add_comment(tx: Transaction, columns: Mapping[str, Any]) -> int | None:
     """Add a comment and return our id of it; None if it is known."""
-    row = tx.one(
-        f"""INSERT INTO command_comments ({", ".join(values)})
-            VALUES ({", ".join(f":{name}" for name in values)})
-            ON CONFLICT DO NOTHING RETURNING id""",
-        values,
+    added = query.insert_returning(tx, CommandComment, columns)
+    return added.id if added else None
+
+
+def add(tx: Transaction, columns: Mapping[str, Any]) -> Command:
+    """Add a command and return its row."""
+    added = query.insert_returning(tx, Command, columns)
+    assert added is not None
+    return added
+
+
+def comment(tx: Transaction, comment_row: int) -> CommandComment:
+    return query.the(
+        tx,
+        CommandComment,
+        "SELECT * FROM command_comments WHERE id = :id",
+        {"id": comment_row},
     )
-    return row["id"] if row else None
 
 
-def add(tx: Transaction, values: Mapping[str, Any]) -> None:
-    """Add a command."""
-    tx.run(
-        f"""INSERT INTO commands ({", ".join(values)})
-            VALUES ({", ".join(f":{name}" for name in values)})""",
-        values,
-    )
-
-
-def comment(tx: Transaction, comment_row: int) -> Row:
-    row = tx.one("SELECT * FROM command_comments WHERE id = :id", {"id": comment_row})
-    assert row is not None
-    return row
-
-
-def of_comment(tx: Transaction, comment_row: int) -> Sequence[Row]:
+def of_comment(tx: Transaction, comment_row: int) -> list[Command]:
     """Return the commands of a comment in the order in which they were written."""
-    return tx.all(
+    return query.select(
+        tx,
+        Command,
         "SELECT * FROM commands WHERE comment_row = :comment_row ORDER BY seq",
         {"comment_row": comment_row},
     )
 
 
-def find(tx: Transaction, command_id: str) -> Row | None:
-    return tx.one("SELECT * FROM commands WHERE id = :id", {"id": command_id})
+def find(tx: Transaction, command_id: str) -> Command | None:
+    return query.by_key(tx, Command, id=command_id)
 
 
-def change(tx: Transaction, command_id: str, **values: Any) -> None:
-    """Set the columns that `values` names."""
-    tx.run(
-        f"UPDATE commands SET {', '.join(f'{name} = :{name}' for name in values)} "
-        "WHERE id = :the_id",
-        {**values, "the_id": command_id},
-    )
+def change(tx: Transaction, command_id: str, **columns: Any) -> None:
+    query.change(tx, Command, {"id": command_id}, columns)
 
 
-def change_comment(tx: Transaction, comment_row: int, **values: Any) -> None:
-    """Set the columns that `values` names."""
-    tx.run(
-        f"UPDATE command_comments SET {', '.join(f'{name} = :{name}' for name in values)} "
-        "WHERE id = :the_id",
-        {**values, "the_id": comment_row},
-    )
+def change_comment(tx: Transaction, comment_row: int, **columns: Any) -> None:
+    query.change(tx, CommandComment, {"id": comment_row}, columns)
 
 
 def written_since(tx: Transaction, repository_id: int, author: str, since: int) -> int:
     """Return how many commands somebody wrote in a repository after a time."""
-    row = tx.one(
-        """SELECT COUNT(*) AS written FROM commands WHERE repository_id = :repository_id
+    written: int = query.value(
+        tx,
+        """SELECT COUNT(*) FROM commands WHERE repository_id = :repository_id
             AND author = :author AND created_at > :since""",
         {"repository_id": repository_id, "author": author, "since": since},
     )
-    assert row is not None
-    return int(row["written"])
+    return written
 
 
 def is_throttled(tx: Transaction, repository_id: int, author: str, since: int) -> bool:
     """Tell whether somebody was told after a time that there were too many."""
-    return (
-        tx.one(
-            """SELECT id FROM command_comments WHERE throttled = 1
-                AND repository_id = :repository_id AND author = :author AND created_at > :since
-                LIMIT 1""",
-            {"repository_id": repository_id, "author": author, "since": since},
-        )
-        is not None
+    found = query.value(
+        tx,
+        """SELECT id FROM command_comments WHERE throttled = 1
+            AND repository_id = :repository_id AND author = :author AND created_at > :since
+            LIMIT 1""",
+        {"repository_id": repository_id, "author": author, "since": since},
     )
+    return found is not None
 
 
-def unfinished_of_integration(tx: Transaction, integration_id: str) -> Sequence[Row]:
-    return tx.all(
+def unfinished_of_integration(tx: Transaction, integration_id: str) -> list[Command]:
+    return query.select(
+        tx,
+        Command,
         """SELECT commands.* FROM commands
             JOIN command_comments ON command_comments.id = commands.comment_row
             WHERE commands.status IN ('pending', 'waiting')
@@ -114,14 +109,17 @@ def unfinished_of_integration(tx: Transaction, integration_id: str) -> Sequence[
     )
 
 
-def listed(tx: Transaction, status: str | None, before: int | None, limit: int) -> Sequence[Row]:
-    """Return commands with where they were written, newest first; `before` is a seq."""
-    conditions = ["1 = 1"]
-    if status is not None:
-        conditions.append("commands.status = :status")
-    if before is not None:
-        conditions.append("commands.seq < :before")
-    return tx.all(
-        f"{_LISTED} WHERE {' AND '.join(conditions)} ORDER BY commands.seq DESC LIMIT :limit",
-        {"status": status, "before": before, "limit": limit},
+def listed(
+    tx: Transaction, status: str | None, before: Place | None, limit: int
+) -> Part[ListedCommand]:
+    """Return commands with where they were written, newest first."""
+    return query.page(
+        tx,
+        ListedCommand,
+        _LISTED,
+        {"status": status},
+        {"commands.seq": "seq"},
+        before,
+        limit,
+        where=["commands.status = :status" if status is not None else None],
     )

@@ -5,32 +5,13 @@ therefore read and then write without locks of their own, and the order of ids i
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
 Params = Mapping[str, Any]
 NO_PARAMS: Params = {}
-
-
-_SIZES = (1, 4, 16, 32, 64, 128, 256, 512)  # of lists in statements
-
-
-def placeholders(name: str, values: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a list's placeholders for `IN (…)` and their values, not too many at a time.
-
-    Lists come in few lengths, the last value filling them up, so that there are few statements
-    to prepare. `name` is what the parameters are called, before a number.
-    """
-    for start in range(0, len(values), _SIZES[-1]):
-        some = values[start : start + _SIZES[-1]]
-        size = next(size for size in _SIZES if size >= len(some))
-        filled = [*some, *[some[-1]] * (size - len(some))]
-        yield (
-            ", ".join(f":{name}{number}" for number in range(size)),
-            {f"{name}{number}": value for number, value in enumerate(filled)},
-        )
 
 
 class StorageUnavailable(Exception):

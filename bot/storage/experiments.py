@@ -1,23 +1,13 @@
 """Queries for experiments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bot.storage.database import Row, Transaction
-
-COLUMNS = (
-    "key",
-    "name",
-    "status",
-    "hypothesis",
-    "description",
-    "owner",
-    "url",
-    "tags",
-    "search",
-    "created_at",
-    "updated_at",
-)
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.joined import CountedExperiment, ListedExperiment
+from bot.storage.query import Part, Place
+from bot.storage.rows import Experiment
 
 
 def folded(*texts: str | None) -> str:
@@ -32,43 +22,40 @@ _COUNTS = ", ".join(
 )
 
 
-def add(tx: Transaction, values: Mapping[str, Any]) -> Row | None:
+def add(tx: Transaction, columns: Mapping[str, Any]) -> Experiment | None:
     """Add an experiment and return its row; None if the key exists.
 
     Its feed may have begun before it: what names its key was told already.
     """
-    return tx.one(
-        f"""INSERT INTO experiments ({", ".join(COLUMNS)}, last_activity)
-            VALUES ({", ".join(f":{name}" for name in COLUMNS)},
-                COALESCE((SELECT MAX(position) FROM activity WHERE experiment_key = :key), 0))
-            ON CONFLICT DO NOTHING RETURNING *""",
-        values,
+    told = query.value(
+        tx,
+        "SELECT MAX(position) FROM activity WHERE experiment_key = :key",
+        {"key": columns["key"]},
     )
+    return query.insert_returning(tx, Experiment, {**columns, "last_activity": told or 0})
 
 
-def find(tx: Transaction, key: str) -> Row | None:
-    return tx.one("SELECT * FROM experiments WHERE key = :key", {"key": key})
+def find(tx: Transaction, key: str) -> Experiment | None:
+    return query.by_key(tx, Experiment, key=key)
 
 
-def find_with_counts(tx: Transaction, key: str) -> Row | None:
+def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
     """Return an experiment and how many pull requests, issues and commits are linked to it."""
-    return tx.one(
-        f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key", {"key": key}
+    return query.first(
+        tx,
+        CountedExperiment,
+        f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key",
+        {"key": key},
     )
 
 
 def exists(tx: Transaction, key: str) -> bool:
-    return tx.one("SELECT 1 FROM experiments WHERE key = :key", {"key": key}) is not None
+    found = query.value(tx, "SELECT 1 FROM experiments WHERE key = :key", {"key": key})
+    return found is not None
 
 
-def change(tx: Transaction, key: str, values: Mapping[str, Any]) -> None:
-    """Set the columns that `values` names."""
-    assert values.keys() <= set(COLUMNS)
-    tx.run(
-        f"UPDATE experiments SET {', '.join(f'{name} = :{name}' for name in values)} "
-        "WHERE key = :the_key",
-        {**values, "the_key": key},
-    )
+def change(tx: Transaction, key: str, columns: Mapping[str, Any]) -> None:
+    query.change(tx, Experiment, {"key": key}, columns)
 
 
 def remove(tx: Transaction, key: str) -> bool:
@@ -76,24 +63,21 @@ def remove(tx: Transaction, key: str) -> bool:
 
 
 def listed(
-    tx: Transaction,
-    status: str | None,
-    text: str | None,
-    before: int | None,
-    limit: int,
-) -> Sequence[Row]:
-    """Return experiments with counts, newest first.
-
-    `before` is a seq, `text` a part of key, name or owner.
-    """
-    where = _where(
-        "status = :status" if status is not None else None,
-        "search LIKE :pattern ESCAPE '!'" if text else None,
-        "seq < :before" if before is not None else None,
-    )
-    return tx.all(
-        f"SELECT experiments.*, {_COUNTS} FROM experiments {where} ORDER BY seq DESC LIMIT :limit",
-        {"status": status, "pattern": _pattern(text), "before": before, "limit": limit},
+    tx: Transaction, status: str | None, text: str | None, before: Place | None, limit: int
+) -> Part[CountedExperiment]:
+    """Return experiments with counts, newest first. `text` is a part of key, name or owner."""
+    return query.page(
+        tx,
+        CountedExperiment,
+        f"SELECT experiments.*, {_COUNTS} FROM experiments",
+        {"status": status, "pattern": _pattern(text)},
+        {"seq": "seq"},
+        before,
+        limit,
+        where=[
+            "status = :status" if status is not None else None,
+            "search LIKE :pattern ESCAPE '!'" if text else None,
+        ],
     )
 
 
@@ -103,10 +87,7 @@ def _where(*conditions: str | None) -> str:
 
 
 def _pattern(text: str | None) -> str:
-    escaped = folded(text)
-    for character in "!%_":
-        escaped = escaped.replace(character, f"!{character}")
-    return f"%{escaped}%"
+    return query.containing(folded(text))
 
 
 SORTS = {
@@ -124,7 +105,7 @@ def page(
     sort: str,
     offset: int,
     limit: int,
-) -> Sequence[Row]:
+) -> list[ListedExperiment]:
     """Return experiments in the order of `sort`, one of SORTS, with their pull requests counted.
 
     Only those of the page are read whole and counted for.
@@ -139,7 +120,9 @@ def page(
             AND links.kind = 'pull_request' AND links.state = '{state}') AS {state}"""
         for state in ("open", "merged")
     )
-    return tx.all(
+    return query.select(
+        tx,
+        ListedExperiment,
         f"""SELECT experiments.*, {counts} FROM experiments WHERE seq IN (
                 SELECT seq FROM experiments {where}
                 ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset)
@@ -159,32 +142,27 @@ def counts_by_status(tx: Transaction, owner: str | None, text: str | None) -> di
     where = _where(
         "owner = :owner" if owner else None, "search LIKE :pattern ESCAPE '!'" if text else None
     )
-    rows = tx.all(
+    counts = tx.all(
         f"SELECT status, COUNT(*) AS count FROM experiments {where} GROUP BY status",
         {"owner": owner, "pattern": _pattern(text)},
     )
-    return {row["status"]: row["count"] for row in rows}
+    return {row["status"]: row["count"] for row in counts}
 
 
 def owners(tx: Transaction, limit: int) -> list[str]:
     """Return the owners in their order, `limit` at most."""
-    rows = tx.all(
+    return query.values(
+        tx,
         """SELECT owner FROM experiments WHERE owner IS NOT NULL AND owner <> ''
             GROUP BY owner ORDER BY owner LIMIT :limit""",
         {"limit": limit},
     )
-    return [row["owner"] for row in rows]
 
 
 def keys(tx: Transaction) -> list[str]:
     """Return every experiment's key."""
-    return [row["key"] for row in tx.all("SELECT key FROM experiments ORDER BY key")]
+    return query.values(tx, "SELECT key FROM experiments ORDER BY key")
 
 
 def any_at_all(tx: Transaction) -> bool:
-    return tx.one("SELECT 1 FROM experiments LIMIT 1") is not None
-
-
-def any_is(tx: Transaction) -> bool:
-    """Tell whether there is any experiment."""
-    return tx.one("SELECT 1 FROM experiments LIMIT 1") is not None
+    return query.value(tx, "SELECT 1 FROM experiments LIMIT 1") is not None

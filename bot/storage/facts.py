@@ -1,49 +1,25 @@
 """Queries for what is known of GitHub: repositories, pull requests and issues."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bot.storage.database import Row, Transaction
-
-# The columns of an item that follow its newest version.
-ITEM_FACTS = (
-    "title",
-    "html_url",
-    "state",
-    "draft",
-    "author",
-    "author_writes",
-    "head_repository_id",
-    "head_ref",
-    "head_sha",
-    "base_ref",
-    "base_since",
-    "labels",
-    "created_at",
-    "closed_at",
-    "merged_at",
-    "version_at",
-    "version_rank",
-)
-_ADD_ITEM = f"""INSERT INTO items (repository_id, kind, number, integration_id,
-        {", ".join(ITEM_FACTS)})
-    VALUES (:repository_id, :kind, :number, :integration_id,
-        {", ".join(f":{name}" for name in ITEM_FACTS)})
-    ON CONFLICT DO NOTHING RETURNING id"""
-_UPDATE_ITEM = f"""UPDATE items SET gone_at = NULL,
-        {", ".join(f"{name} = :{name}" for name in ITEM_FACTS)} WHERE id = :id"""
+from bot.storage import query
+from bot.storage.columns import Snapshot
+from bot.storage.database import Transaction
+from bot.storage.joined import CountedRepository, NamedItem
+from bot.storage.query import Part, Place
+from bot.storage.rows import Decision, Item, Repository, Version
 
 
-def repository_by_github_id(tx: Transaction, host: str, github_id: int) -> Row | None:
-    return tx.one(
-        "SELECT * FROM repositories WHERE host = :host AND github_id = :github_id",
-        {"host": host, "github_id": github_id},
-    )
+def repository_by_github_id(tx: Transaction, host: str, github_id: int) -> Repository | None:
+    return query.by_key(tx, Repository, host=host, github_id=github_id)
 
 
-def repositories_by_name(tx: Transaction, host: str, full_name: str) -> Sequence[Row]:
+def repositories_by_name(tx: Transaction, host: str, full_name: str) -> list[Repository]:
     """Return the repositories that were last seen under a name, the present holder first."""
-    return tx.all(
+    return query.select(
+        tx,
+        Repository,
         """SELECT * FROM repositories WHERE host = :host AND name_key = :name_key
             ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC""",
         {"host": host, "name_key": full_name.lower()},
@@ -57,8 +33,10 @@ def add_repository(
     full_name: str,
     named_at: int | None,
     default_branch: str | None,
-) -> Row:
-    row = tx.one(
+) -> Repository:
+    row = query.first(
+        tx,
+        Repository,
         """INSERT INTO repositories
                 (host, github_id, full_name, name_key, named_at, default_branch)
             VALUES (:host, :github_id, :full_name, :name_key, :named_at, :default_branch)
@@ -77,74 +55,33 @@ def add_repository(
     return row
 
 
-def get_repository(tx: Transaction, repository_id: int) -> Row:
-    row = tx.one("SELECT * FROM repositories WHERE id = :id", {"id": repository_id})
-    assert row is not None
-    return row
-
-
-def default_branch(tx: Transaction, repository_id: int) -> str | None:
-    row = tx.one("SELECT default_branch FROM repositories WHERE id = :id", {"id": repository_id})
-    return row["default_branch"] if row else None
-
-
-def set_default_branch(tx: Transaction, repository_id: int, branch: str) -> None:
-    tx.run(
-        "UPDATE repositories SET default_branch = :branch WHERE id = :id",
-        {"id": repository_id, "branch": branch},
+def get_repository(tx: Transaction, repository_id: int) -> Repository:
+    return query.the(
+        tx, Repository, "SELECT * FROM repositories WHERE id = :id", {"id": repository_id}
     )
 
 
-def set_visibility(
-    tx: Transaction, repository_id: int, visibility: str, visibility_at: int | None
-) -> None:
-    tx.run(
-        """UPDATE repositories SET visibility = :visibility, visibility_at = :visibility_at
-            WHERE id = :id""",
-        {"id": repository_id, "visibility": visibility, "visibility_at": visibility_at},
-    )
+def change_repository(tx: Transaction, repository_id: int, **columns: Any) -> None:
+    query.change(tx, Repository, {"id": repository_id}, columns)
 
 
 def name_repository(
     tx: Transaction, repository_id: int, full_name: str, named_at: int | None
 ) -> None:
-    tx.run(
-        """UPDATE repositories SET full_name = :full_name, name_key = :name_key,
-            named_at = :named_at WHERE id = :id""",
-        {
-            "id": repository_id,
-            "full_name": full_name,
-            "name_key": full_name.lower(),
-            "named_at": named_at,
-        },
+    change_repository(
+        tx, repository_id, full_name=full_name, name_key=full_name.lower(), named_at=named_at
     )
 
 
-def identify_repository(tx: Transaction, repository_id: int, github_id: int) -> None:
-    tx.run(
-        "UPDATE repositories SET github_id = :github_id WHERE id = :id",
-        {"id": repository_id, "github_id": github_id},
-    )
+def find_item(tx: Transaction, repository_id: int, kind: str, number: int) -> Item | None:
+    return query.by_key(tx, Item, repository_id=repository_id, kind=kind, number=number)
 
 
-def set_repository_deleted(tx: Transaction, repository_id: int, deleted_at: int | None) -> None:
-    tx.run(
-        "UPDATE repositories SET deleted_at = :deleted_at WHERE id = :id",
-        {"id": repository_id, "deleted_at": deleted_at},
-    )
-
-
-def find_item(tx: Transaction, repository_id: int, kind: str, number: int) -> Row | None:
-    return tx.one(
-        """SELECT * FROM items WHERE repository_id = :repository_id AND kind = :kind
-            AND number = :number""",
-        {"repository_id": repository_id, "kind": kind, "number": number},
-    )
-
-
-def item_by_name(tx: Transaction, full_name: str, kind: str, number: int) -> Row | None:
+def item_by_name(tx: Transaction, full_name: str, kind: str, number: int) -> NamedItem | None:
     """Return an item with its `repository` by the repository's present name, on any host."""
-    return tx.one(
+    return query.first(
+        tx,
+        NamedItem,
         """SELECT items.*, repositories.full_name AS repository FROM items
             JOIN repositories ON repositories.id = items.repository_id
             WHERE repositories.name_key = :name_key AND items.kind = :kind
@@ -155,50 +92,68 @@ def item_by_name(tx: Transaction, full_name: str, kind: str, number: int) -> Row
     )
 
 
-def open_items(tx: Transaction, repository_id: int) -> Sequence[Row]:
-    return tx.all(
+def open_items(tx: Transaction, repository_id: int) -> list[Item]:
+    return query.select(
+        tx,
+        Item,
         """SELECT * FROM items WHERE repository_id = :repository_id AND state = 'open'
             AND gone_at IS NULL""",
         {"repository_id": repository_id},
     )
 
 
-def get_item(tx: Transaction, item_id: int) -> Row:
-    row = tx.one("SELECT * FROM items WHERE id = :id", {"id": item_id})
-    assert row is not None
-    return row
+def get_item(tx: Transaction, item_id: int) -> Item:
+    return query.the(tx, Item, "SELECT * FROM items WHERE id = :id", {"id": item_id})
 
 
 def open_pull_requests(
-    tx: Transaction, repository_id: int, before: int | None, limit: int
-) -> Sequence[Row]:
-    """Return open pull requests of a repository, newest first; `before` is a number."""
-    return tx.all(
-        f"""SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
-                {"AND number < :before" if before is not None else ""}
-                AND state = 'open' AND gone_at IS NULL ORDER BY number DESC LIMIT :limit""",
-        {"repository_id": repository_id, "before": before, "limit": limit},
+    tx: Transaction, repository_id: int, before: Place | None, limit: int
+) -> Part[Item]:
+    """Return open pull requests of a repository, newest first."""
+    return query.page(
+        tx,
+        Item,
+        "SELECT * FROM items",
+        {"repository_id": repository_id},
+        {"number": "number"},
+        before,
+        limit,
+        where=[
+            "repository_id = :repository_id",
+            "kind = 'pull_request'",
+            "state = 'open'",
+            "gone_at IS NULL",
+        ],
     )
 
 
-def posted_on(tx: Transaction, repository_id: int, before: int | None, limit: int) -> Sequence[Row]:
+def posted_on(tx: Transaction, repository_id: int, before: Place | None, limit: int) -> Part[Item]:
     """Return the pull requests of a repository that show something of the bot's, newest first.
 
-    Whatever their state. `before` is a number.
+    Whatever their state.
     """
-    return tx.all(
-        f"""SELECT items.* FROM items JOIN posts ON posts.item_id = items.id
-            WHERE items.repository_id = :repository_id AND items.kind = 'pull_request'
-                {"AND items.number < :before" if before is not None else ""}
-                AND (posts.comment_id IS NOT NULL OR posts.check_sha IS NOT NULL)
-                AND items.gone_at IS NULL ORDER BY items.number DESC LIMIT :limit""",
-        {"repository_id": repository_id, "before": before, "limit": limit},
+    return query.page(
+        tx,
+        Item,
+        "SELECT items.* FROM items JOIN posts ON posts.item_id = items.id",
+        {"repository_id": repository_id},
+        {"items.number": "number"},
+        before,
+        limit,
+        where=[
+            "items.repository_id = :repository_id",
+            "items.kind = 'pull_request'",
+            "(posts.comment_id IS NOT NULL OR posts.check_sha IS NOT NULL)",
+            "items.gone_at IS NULL",
+        ],
     )
 
 
-def repositories_with_open_pull_requests(tx: Transaction, integration_id: str) -> Sequence[Row]:
+def repositories_with_open_pull_requests(tx: Transaction, integration_id: str) -> list[Repository]:
     """Return the repositories with open pull requests that an integration saw first."""
-    return tx.all(
+    return query.select(
+        tx,
+        Repository,
         """SELECT * FROM repositories WHERE deleted_at IS NULL AND id IN (
                 SELECT repository_id FROM items WHERE integration_id = :integration_id
                     AND kind = 'pull_request' AND state = 'open' AND gone_at IS NULL)
@@ -207,8 +162,10 @@ def repositories_with_open_pull_requests(tx: Transaction, integration_id: str) -
     )
 
 
-def open_pull_requests_of_experiment(tx: Transaction, key: str) -> Sequence[Row]:
-    return tx.all(
+def open_pull_requests_of_experiment(tx: Transaction, key: str) -> list[Item]:
+    return query.select(
+        tx,
+        Item,
         """SELECT items.* FROM links JOIN items ON items.id = links.target_id
             WHERE links.experiment_key = :key AND links.kind = 'pull_request'
                 AND links.state = 'open' AND items.gone_at IS NULL ORDER BY items.id""",
@@ -216,91 +173,61 @@ def open_pull_requests_of_experiment(tx: Transaction, key: str) -> Sequence[Row]
     )
 
 
-def open_pull_requests_of_head(tx: Transaction, repository_id: int, sha: str) -> Sequence[Row]:
+def open_pull_requests_of_head(tx: Transaction, repository_id: int, sha: str) -> list[Item]:
     """Return the open pull requests of a repository whose head is a commit."""
-    return tx.all(
+    return query.select(
+        tx,
+        Item,
         """SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
             AND head_sha = :sha AND state = 'open' AND gone_at IS NULL ORDER BY id""",
         {"repository_id": repository_id, "sha": sha},
     )
 
 
-def set_item_decided(tx: Transaction, item_id: int) -> None:
-    tx.run("UPDATE items SET decided = 1 WHERE id = :id", {"id": item_id})
-
-
-def add_decision(tx: Transaction, values: Mapping[str, Any]) -> bool:
+def add_decision(tx: Transaction, columns: Mapping[str, Any]) -> bool:
     """Keep a link or an unlinking by hand; False if it is there already."""
-    return (
-        tx.run(
-            """INSERT INTO decisions (item_id, guid, verb, experiment_key, made_by, actor,
-                    integration_id, made_at, version_at, version_rank)
-                VALUES (:item_id, :guid, :verb, :experiment_key, :made_by, :actor,
-                    :integration_id, :made_at, :version_at, :version_rank)
-                ON CONFLICT DO NOTHING""",
-            values,
-        )
-        == 1
+    return query.insert(tx, Decision, columns)
+
+
+def decisions_of_item(tx: Transaction, item_id: int) -> list[Decision]:
+    return query.select(
+        tx,
+        Decision,
+        "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY id",
+        {"item_id": item_id},
     )
 
 
-def decisions_of_item(tx: Transaction, item_id: int) -> Sequence[Row]:
-    return tx.all(
-        "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY id", {"item_id": item_id}
-    )
-
-
-def add_item(tx: Transaction, values: Mapping[str, Any]) -> int | None:
+def add_item(tx: Transaction, columns: Mapping[str, Any]) -> int | None:
     """Add an item and return its id; None if another transaction was first."""
-    row = tx.one(_ADD_ITEM, values)
-    return row["id"] if row else None
+    added = query.insert_returning(tx, Item, columns)
+    return added.id if added else None
 
 
-def update_item(tx: Transaction, item_id: int, values: Mapping[str, Any]) -> None:
-    tx.run(_UPDATE_ITEM, {**values, "id": item_id})
+def change_item(tx: Transaction, item_id: int, columns: Mapping[str, Any]) -> None:
+    query.change(tx, Item, {"id": item_id}, columns)
 
 
-def set_item_gone(tx: Transaction, item_id: int, gone_at: int) -> None:
-    tx.run(
-        "UPDATE items SET gone_at = :gone_at WHERE id = :id",
-        {"id": item_id, "gone_at": gone_at},
-    )
-
-
-def add_version(
-    tx: Transaction, item_id: int, guid: str, order: tuple[int, int], snapshot: str
-) -> bool:
+def add_version(tx: Transaction, item_id: int, guid: str, snapshot: Snapshot) -> bool:
     """Keep a version; False if that delivery's version is there already."""
-    return (
-        tx.run(
-            """INSERT INTO versions (item_id, guid, version_at, version_rank, snapshot)
-                VALUES (:item_id, :guid, :version_at, :version_rank, :snapshot)
-                ON CONFLICT DO NOTHING""",
-            {
-                "item_id": item_id,
-                "guid": guid,
-                "version_at": order[0],
-                "version_rank": order[1],
-                "snapshot": snapshot,
-            },
-        )
-        == 1
-    )
+    version_at, version_rank = snapshot.order
+    columns = {"version_at": version_at, "version_rank": version_rank, "snapshot": snapshot}
+    return query.insert(tx, Version, {"item_id": item_id, "guid": guid, **columns})
 
 
-def versions_of_item(tx: Transaction, item_id: int) -> list[str]:
-    """Return an item's snapshots in their true order; those of one moment as they arrived."""
-    rows = tx.all(
-        """SELECT snapshot FROM versions WHERE item_id = :item_id
+def versions_of_item(tx: Transaction, item_id: int) -> list[Version]:
+    """Return an item's versions in their true order; those of one moment as they arrived."""
+    return query.select(
+        tx,
+        Version,
+        """SELECT * FROM versions WHERE item_id = :item_id
             ORDER BY version_at, version_rank, id""",
         {"item_id": item_id},
     )
-    return [row["snapshot"] for row in rows]
 
 
 def last_version(tx: Transaction) -> int:
-    row = tx.one("SELECT MAX(id) AS id FROM versions")
-    return (row["id"] if row else None) or 0
+    return query.value(tx, "SELECT MAX(id) FROM versions") or 0
 
 
 _COUNTED = 1000  # a list of repositories counts no further
@@ -318,34 +245,32 @@ _IN_REPOSITORY = ", ".join(
 
 
 def repositories_heard_of(
-    tx: Transaction, text: str, before: tuple[int, int] | None, limit: int
-) -> Sequence[Row]:
+    tx: Transaction, text: str, before: Place | None, limit: int
+) -> Part[CountedRepository]:
     """Return repositories in which something is linked, the last one heard of first.
 
-    Each has how many `open_pull_requests`, `merged_pull_requests`, `open_issues` and
-    `closed_issues` are linked, a thousand at most. `before` is (last_activity, id), `text` a part
-    of the name.
+    Each has how many pull requests and issues of each state are linked, a thousand at most. `text`
+    is a part of the name.
     """
-    escaped = text.lower()
-    for character in "!%_":
-        escaped = escaped.replace(character, f"!{character}")
-    return tx.all(
-        f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories WHERE last_activity > 0
-                {"AND name_key LIKE :pattern ESCAPE '!'" if text else ""}
-                {"AND (last_activity, id) < (:last_activity, :id)" if before else ""}
-            ORDER BY last_activity DESC, id DESC LIMIT :limit""",
-        {
-            "pattern": f"%{escaped}%",
-            "last_activity": before[0] if before else None,
-            "id": before[1] if before else None,
-            "limit": limit,
-        },
+    return query.page(
+        tx,
+        CountedRepository,
+        f"SELECT repositories.*, {_IN_REPOSITORY} FROM repositories",
+        {"pattern": query.containing(text.lower())},
+        {"last_activity": "last_activity", "id": "id"},
+        before,
+        limit,
+        where=["last_activity > 0", "name_key LIKE :pattern ESCAPE '!'" if text else None],
     )
 
 
-def repository_heard_of(tx: Transaction, full_name: str, host: str | None = None) -> Row | None:
+def repository_heard_of(
+    tx: Transaction, full_name: str, host: str | None = None
+) -> CountedRepository | None:
     """Return a repository, with counts as in the list, by its present name; on any host if None."""
-    return tx.one(
+    return query.first(
+        tx,
+        CountedRepository,
         f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories
             WHERE name_key = :name_key {"AND host = :host" if host else ""}
             ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC LIMIT 1""",

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage.database import Row, Transaction
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.joined import CountedInstallation
+from bot.storage.rows import Installation
 
 
 def put(tx: Transaction, values: Mapping[str, Any]) -> int:
@@ -23,13 +26,9 @@ def put(tx: Transaction, values: Mapping[str, Any]) -> int:
             WHERE installations.updated_at <= excluded.updated_at""",
         values,
     )
-    row = tx.one(
-        """SELECT id FROM installations WHERE integration_id = :integration_id
-            AND installation_id = :installation_id""",
-        values,
-    )
+    row = find(tx, values["integration_id"], values["installation_id"])
     assert row is not None
-    return int(row["id"])
+    return row.id
 
 
 def put_repositories(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -47,22 +46,21 @@ def put_repositories(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None
     )
 
 
-def find(tx: Transaction, integration_id: str, installation_id: int) -> Row | None:
-    return tx.one(
-        """SELECT * FROM installations WHERE integration_id = :integration_id
-            AND installation_id = :installation_id""",
-        {"integration_id": integration_id, "installation_id": installation_id},
+def find(tx: Transaction, integration_id: str, installation_id: int) -> Installation | None:
+    return query.by_key(
+        tx, Installation, integration_id=integration_id, installation_id=installation_id
     )
 
 
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> int | None:
     """Return the installation that a repository's deliveries came with last."""
-    row = tx.one(
+    found: int | None = query.value(
+        tx,
         """SELECT installation_id FROM repository_installations
             WHERE integration_id = :integration_id AND repository_id = :repository_id""",
         {"integration_id": integration_id, "repository_id": repository_id},
     )
-    return row["installation_id"] if row else None
+    return found
 
 
 def set_of_repository(
@@ -81,26 +79,27 @@ def set_of_repository(
     )
 
 
-def of_account(tx: Transaction, integration_id: str, account: str) -> Sequence[Row]:
+def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:
     """Return the installations of an integration on an account, the newest first."""
-    return tx.all(
+    return query.select(
+        tx,
+        Installation,
         """SELECT * FROM installations WHERE integration_id = :integration_id
             AND LOWER(account) = :account AND deleted_at IS NULL ORDER BY id DESC""",
         {"integration_id": integration_id, "account": account.lower()},
     )
 
 
-def of_integrations(tx: Transaction, integration_ids: Sequence[str]) -> Sequence[Row]:
+def of_integrations(tx: Transaction, integration_ids: Sequence[str]) -> list[CountedInstallation]:
     """Return the installations of some integrations, with a count of their repositories."""
-    if not integration_ids:
-        return []
-    names = {f"id{position}": one for position, one in enumerate(integration_ids)}
-    return tx.all(
-        f"""SELECT installations.*,
+    return query.in_parts(
+        tx,
+        CountedInstallation,
+        """SELECT installations.*,
                 (SELECT COUNT(*) FROM installation_repositories
                     WHERE installation_row = installations.id AND removed = 0) AS repositories
-            FROM installations WHERE deleted_at IS NULL
-                AND integration_id IN ({", ".join(f":{name}" for name in names)})
+            FROM installations WHERE deleted_at IS NULL AND integration_id IN ({names})
             ORDER BY installations.id""",
-        names,
+        "id",
+        integration_ids,
     )

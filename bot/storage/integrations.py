@@ -1,35 +1,22 @@
 """Queries for integrations. Secrets come and go sealed (vault.py)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from bot.storage.database import Row, Transaction
-
-_COLUMNS = (
-    "id",
-    "name",
-    "integration_type",
-    "description",
-    "is_active",
-    "config",
-    "credential",
-    "secrets",
-    "previous_secret_until",
-    "created_at",
-    "updated_at",
-)
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.query import Part, Place
+from bot.storage.rows import Integration
 
 
-def add(tx: Transaction, values: Mapping[str, Any]) -> None:
-    tx.run(
-        f"""INSERT INTO integrations ({", ".join(_COLUMNS)})
-            VALUES ({", ".join(f":{name}" for name in _COLUMNS)})""",
-        values,
-    )
+def add(tx: Transaction, columns: Mapping[str, Any]) -> None:
+    query.insert(tx, Integration, columns)
 
 
-def find(tx: Transaction, integration_id: str) -> Row | None:
-    return tx.one(
+def find(tx: Transaction, integration_id: str) -> Integration | None:
+    return query.first(
+        tx,
+        Integration,
         "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL",
         {"id": integration_id},
     )
@@ -37,35 +24,29 @@ def find(tx: Transaction, integration_id: str) -> Row | None:
 
 def all_secrets(tx: Transaction) -> list[str]:
     """Return the sealed secrets of every integration."""
-    rows = tx.all("SELECT secrets FROM integrations WHERE deleted_at IS NULL")
-    return [row["secrets"] for row in rows]
+    return query.values(tx, "SELECT secrets FROM integrations WHERE deleted_at IS NULL")
 
 
-def listed(tx: Transaction, before: int | None, limit: int) -> Sequence[Row]:
-    """Return integrations, newest first; `before` is a seq."""
-    return tx.all(
-        f"""SELECT * FROM integrations WHERE deleted_at IS NULL
-                {"AND seq < :before" if before is not None else ""}
-            ORDER BY seq DESC LIMIT :limit""",
-        {"before": before, "limit": limit},
+def listed(tx: Transaction, before: Place | None, limit: int) -> Part[Integration]:
+    """Return integrations, newest first."""
+    return query.page(
+        tx,
+        Integration,
+        "SELECT * FROM integrations",
+        {},
+        {"seq": "seq"},
+        before,
+        limit,
+        where=["deleted_at IS NULL"],
     )
 
 
-def change(tx: Transaction, integration_id: str, values: Mapping[str, Any]) -> None:
-    """Set the columns that `values` names."""
-    assert values.keys() <= set(_COLUMNS)
-    tx.run(
-        f"UPDATE integrations SET {', '.join(f'{name} = :{name}' for name in values)} "
-        "WHERE id = :the_id",
-        {**values, "the_id": integration_id},
-    )
+def change(tx: Transaction, integration_id: str, columns: Mapping[str, Any]) -> None:
+    query.change(tx, Integration, {"id": integration_id}, columns)
 
 
 def set_last_error(tx: Transaction, integration_id: str, error: str | None) -> None:
-    tx.run(
-        "UPDATE integrations SET last_error = :error WHERE id = :id",
-        {"id": integration_id, "error": error},
-    )
+    change(tx, integration_id, {"last_error": error})
 
 
 def clear_last_error(tx: Transaction, integration_id: str, prefix: str) -> None:
@@ -101,11 +82,7 @@ def secret_used(
 
 def forget_secret_use(tx: Transaction, integration_id: str) -> None:
     """Forget when deliveries came that webhook secrets have signed: there is a new one."""
-    tx.run(
-        """UPDATE integrations SET secret_used_at = NULL, previous_secret_used_at = NULL
-            WHERE id = :id""",
-        {"id": integration_id},
-    )
+    change(tx, integration_id, {"secret_used_at": None, "previous_secret_used_at": None})
 
 
 def mark_deleted(tx: Transaction, integration_id: str, at: int) -> bool:
@@ -120,8 +97,15 @@ def mark_deleted(tx: Transaction, integration_id: str, at: int) -> bool:
     )
 
 
-def deleted(tx: Transaction) -> Sequence[Row]:
-    return tx.all("SELECT seq, id FROM integrations WHERE deleted_at IS NOT NULL")
+def was_there(tx: Transaction, integration_id: str) -> bool:
+    """Tell whether there is an integration, or was one that is not yet removed."""
+    sql = "SELECT 1 FROM integrations WHERE id = :id"
+    return query.value(tx, sql, {"id": integration_id}) is not None
+
+
+def deleted(tx: Transaction) -> list[int]:
+    """Return the seq of the integrations that are out of service and not yet removed."""
+    return query.values(tx, "SELECT seq FROM integrations WHERE deleted_at IS NOT NULL")
 
 
 def remove(tx: Transaction, seq: int) -> None:

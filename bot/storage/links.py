@@ -4,7 +4,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot import times
-from bot.storage.database import Row, Transaction, placeholders
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.joined import (
+    CountedRepositoryExperiment,
+    KeyedExperiment,
+    LinkedCommit,
+    LinkedItem,
+    ListedItem,
+    PlacedItem,
+    PullRequestDay,
+    RepositoryExperiment,
+    Target,
+    UnresolvedKey,
+    UnresolvedLink,
+)
+from bot.storage.query import Part, Place
+from bot.storage.rows import Link
 
 # By what lists of items go: when its state came about, and when it was last heard of at all.
 _STATE_AT = """CASE
@@ -66,16 +82,22 @@ def add(
     )
 
 
-def of_target(tx: Transaction, kind: str, target_id: int) -> Sequence[Row]:
-    return tx.all(
+def of_target(tx: Transaction, kind: str, target_id: int) -> list[Link]:
+    return query.select(
+        tx,
+        Link,
         "SELECT * FROM links WHERE target_id = :target_id AND kind = :kind ORDER BY id",
         {"kind": kind, "target_id": target_id},
     )
 
 
-def of_targets_with_experiments(tx: Transaction, kind: str, target_id: int) -> Sequence[Row]:
+def of_targets_with_experiments(
+    tx: Transaction, kind: str, target_id: int
+) -> list[KeyedExperiment]:
     """Return a target's links with `name` and `status`, null while there is no such experiment."""
-    return tx.all(
+    return query.select(
+        tx,
+        KeyedExperiment,
         """SELECT links.experiment_key, links.linked_by, experiments.name, experiments.status
             FROM links LEFT JOIN experiments ON experiments.key = links.experiment_key
             WHERE links.target_id = :target_id AND links.kind = :kind ORDER BY links.id""",
@@ -83,25 +105,9 @@ def of_targets_with_experiments(tx: Transaction, kind: str, target_id: int) -> S
     )
 
 
-def change(
-    tx: Transaction,
-    experiment_key: str,
-    kind: str,
-    target_id: int,
-    linked_by: str,
-    linked_at: int,
-) -> None:
-    tx.run(
-        """UPDATE links SET linked_by = :linked_by, linked_at = :linked_at
-            WHERE target_id = :target_id AND kind = :kind AND experiment_key = :experiment_key""",
-        {
-            "experiment_key": experiment_key,
-            "kind": kind,
-            "target_id": target_id,
-            "linked_by": linked_by,
-            "linked_at": linked_at,
-        },
-    )
+def change(tx: Transaction, experiment_key: str, kind: str, target_id: int, **columns: Any) -> None:
+    key = {"target_id": target_id, "kind": kind, "experiment_key": experiment_key}
+    query.change(tx, Link, key, columns)
 
 
 def follow_item(tx: Transaction, kind: str, target_id: int) -> None:
@@ -117,56 +123,34 @@ def remove(tx: Transaction, experiment_key: str, kind: str, target_id: int) -> N
     )
 
 
-def add_to_commits(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
+def add_to_commits(tx: Transaction, links: Sequence[Mapping[str, Any]]) -> None:
     """Add links of commits, which are not there yet."""
-    tx.run_many(_ADD_COMMIT, [{"kind": "commit", "state": None, **row} for row in rows])
+    tx.run_many(_ADD_COMMIT, [{"kind": "commit", "state": None, **link} for link in links])
 
 
-def places_of_commits(tx: Transaction, commit_ids: Sequence[int]) -> dict[tuple[int, str], Row]:
+def places_of_commits(tx: Transaction, commit_ids: Sequence[int]) -> dict[tuple[int, str], Link]:
     """Return the links of some commits by commit and experiment key."""
-    found: dict[tuple[int, str], Row] = {}
-    for names, values in placeholders("id", commit_ids):
-        rows = tx.all(
-            f"SELECT * FROM links WHERE kind = 'commit' AND target_id IN ({names})",
-            values,
-        )
-        found.update(((row["target_id"], row["experiment_key"]), row) for row in rows)
-    return found
+    sql = "SELECT * FROM links WHERE kind = 'commit' AND target_id IN ({names})"
+    found = query.in_parts(tx, Link, sql, "id", commit_ids)
+    return {(link.target_id, link.experiment_key): link for link in found}
 
 
-def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = None) -> list[Row]:
+def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = None) -> list[Link]:
     """Return the links of commits made through a pull request; with `commit_ids` of those only."""
     if commit_ids is None:
-        return list(
-            tx.all(
-                "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id", {"item_id": item_id}
-            )
+        return query.select(
+            tx,
+            Link,
+            "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id",
+            {"item_id": item_id},
         )
     places = places_of_commits(tx, commit_ids)
-    return [row for row in places.values() if row["via_item_id"] == item_id]
+    return [link for link in places.values() if link.via_item_id == item_id]
 
 
 def set_via_item(tx: Transaction, link_id: int, item_id: int | None) -> None:
     """Let a link of a commit be one through another pull request."""
-    tx.run(
-        "UPDATE links SET via_item_id = :item_id WHERE id = :id",
-        {"id": link_id, "item_id": item_id},
-    )
-
-
-def set_linked_at(
-    tx: Transaction, experiment_key: str, kind: str, target_id: int, linked_at: int
-) -> None:
-    tx.run(
-        """UPDATE links SET linked_at = :linked_at
-            WHERE target_id = :target_id AND kind = :kind AND experiment_key = :experiment_key""",
-        {
-            "experiment_key": experiment_key,
-            "kind": kind,
-            "target_id": target_id,
-            "linked_at": linked_at,
-        },
-    )
+    query.change(tx, Link, {"id": link_id}, {"via_item_id": item_id})
 
 
 def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> None:
@@ -177,94 +161,93 @@ def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> Non
     )
 
 
+_LINKED_ITEM = """links.id AS link_id, links.linked_by, links.linked_at,
+        links.integration_id AS link_integration_id,
+        repositories.full_name AS repository, items.*
+    FROM links JOIN items ON items.id = links.target_id
+    JOIN repositories ON repositories.id = items.repository_id"""
+
+
 def items_of_experiment(
     tx: Transaction,
     experiment_key: str,
     kind: str,
     state: str | None,
-    before: tuple[int, int] | None,
+    before: Place | None,
     limit: int,
-) -> Sequence[Row]:
+) -> Part[ListedItem]:
     """Return linked items by what happened last, the latest first: of one state by when they
-    came to it, of all by when they were last heard of.
-
-    That time is `listed_at`; `before` is (listed_at, link_id).
+    came to it, of all by when they were last heard of. That time is `listed_at`.
     """
     at = "links.state_at" if state else "links.last_at"
-    return tx.all(
-        f"""SELECT links.id AS link_id, {at} AS listed_at, links.linked_by, links.linked_at,
-                links.integration_id AS link_integration_id,
-                repositories.full_name AS repository, items.*
-            FROM links JOIN items ON items.id = links.target_id
-            JOIN repositories ON repositories.id = items.repository_id
-            WHERE links.experiment_key = :experiment_key AND links.kind = :kind
-                {"AND links.state = :state" if state else ""}
-                {f"AND ({at}, links.id) < (:at, :id)" if before else ""}
-            ORDER BY {at} DESC, links.id DESC LIMIT :limit""",
-        {
-            "experiment_key": experiment_key,
-            "kind": kind,
-            "state": state,
-            "at": before[0] if before else None,
-            "id": before[1] if before else None,
-            "limit": limit,
-        },
+    return query.page(
+        tx,
+        ListedItem,
+        f"SELECT {at} AS listed_at, {_LINKED_ITEM}",
+        {"experiment_key": experiment_key, "kind": kind, "state": state},
+        {at: "listed_at", "links.id": "link_id"},
+        before,
+        limit,
+        where=[
+            "links.experiment_key = :experiment_key",
+            "links.kind = :kind",
+            "links.state = :state" if state else None,
+        ],
     )
 
 
-def item_of_experiment(tx: Transaction, experiment_key: str, kind: str, item_id: int) -> Row | None:
+def item_of_experiment(
+    tx: Transaction, experiment_key: str, kind: str, item_id: int
+) -> LinkedItem | None:
     """Return one linked item as `items_of_experiment` does."""
-    return tx.one(
-        """SELECT links.id AS link_id, links.linked_by, links.linked_at,
-                links.integration_id AS link_integration_id,
-                repositories.full_name AS repository, items.*
-            FROM links JOIN items ON items.id = links.target_id
-            JOIN repositories ON repositories.id = items.repository_id
-            WHERE links.target_id = :item_id AND links.kind = :kind
-                AND links.experiment_key = :experiment_key""",
+    return query.first(
+        tx,
+        LinkedItem,
+        f"""SELECT {_LINKED_ITEM} WHERE links.target_id = :item_id AND links.kind = :kind
+            AND links.experiment_key = :experiment_key""",
         {"experiment_key": experiment_key, "kind": kind, "item_id": item_id},
     )
 
 
 def commits_of_experiment(
-    tx: Transaction, experiment_key: str, before: tuple[int, int] | None, limit: int
-) -> Sequence[Row]:
-    """Return linked commits, the one committed last first.
-
-    That time is `listed_at`; `before` is (listed_at, link_id).
-    """
-    return tx.all(
-        f"""SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
-                links.linked_at,
-                repositories.full_name AS repository, commits.*
+    tx: Transaction, experiment_key: str, before: Place | None, limit: int
+) -> Part[LinkedCommit]:
+    """Return linked commits, the one committed last first. That time is `listed_at`."""
+    return query.page(
+        tx,
+        LinkedCommit,
+        """SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
+                links.linked_at, repositories.full_name AS repository, commits.*
             FROM links JOIN commits ON commits.id = links.target_id
-            JOIN repositories ON repositories.id = commits.repository_id
-            WHERE links.experiment_key = :experiment_key AND links.kind = 'commit'
-                {"AND (links.last_at, links.id) < (:at, :id)" if before else ""}
-            ORDER BY links.last_at DESC, links.id DESC LIMIT :limit""",
-        {
-            "experiment_key": experiment_key,
-            "at": before[0] if before else None,
-            "id": before[1] if before else None,
-            "limit": limit,
-        },
+            JOIN repositories ON repositories.id = commits.repository_id""",
+        {"experiment_key": experiment_key},
+        {"links.last_at": "listed_at", "links.id": "link_id"},
+        before,
+        limit,
+        where=["links.experiment_key = :experiment_key", "links.kind = 'commit'"],
     )
 
 
-def unresolved(tx: Transaction, before: int | None, limit: int) -> Sequence[Row]:
-    """Return links whose experiment does not exist, the newest first; `before` is a link id."""
-    return tx.all(
-        f"""SELECT links.*, repositories.full_name AS repository, items.number,
-                COALESCE(items.title, commits.message) AS title, commits.sha,
-                COALESCE(items.html_url, commits.html_url) AS html_url
-            FROM links
+_TARGET = """repositories.full_name AS repository, items.number,
+        COALESCE(items.title, commits.message) AS title, commits.sha,
+        COALESCE(items.html_url, commits.html_url) AS html_url"""
+
+
+def unresolved(tx: Transaction, before: Place | None, limit: int) -> Part[UnresolvedLink]:
+    """Return links whose experiment does not exist, the newest first."""
+    return query.page(
+        tx,
+        UnresolvedLink,
+        f"""SELECT links.*, {_TARGET} FROM links
             LEFT JOIN items ON links.kind <> 'commit' AND items.id = links.target_id
             LEFT JOIN commits ON links.kind = 'commit' AND commits.id = links.target_id
             JOIN repositories
-                ON repositories.id = COALESCE(items.repository_id, commits.repository_id)
-            WHERE links.resolved = 0 {"AND links.id < :before" if before else ""}
-            ORDER BY links.id DESC LIMIT :limit""",
-        {"before": before, "limit": limit},
+                ON repositories.id = COALESCE(items.repository_id, commits.repository_id)""",
+        {},
+        {"links.id": "id"},
+        before,
+        limit,
+        where=["links.resolved = 0"],
     )
 
 
@@ -282,108 +265,110 @@ _COUNTS_HERE = ", ".join(
 )
 
 
-def experiments_of_repository(
-    tx: Transaction,
-    repository_id: int,
-    after: str | None,
-    limit: int,
-    *,
-    counted: bool = False,
-) -> Sequence[Row]:
-    """Return the keys linked in a repository, in their order; `after` is a key.
+def _of_repository(counts: str, is_behind: str | None = None) -> str:
+    """Return the query of the experiments of a repository, which steps from key to key."""
+    return f"""WITH RECURSIVE keys(key) AS (
+            SELECT MIN(experiment_key) FROM links
+                WHERE repository_id = :id {f"AND {is_behind}" if is_behind else ""}
+            UNION ALL
+            SELECT (SELECT MIN(experiment_key) FROM links
+                    WHERE repository_id = :id AND experiment_key > keys.key)
+                FROM keys WHERE keys.key IS NOT NULL)
+        SELECT found.key, experiments.name, experiments.status, experiments.last_activity {counts}
+        FROM (SELECT key FROM keys WHERE key IS NOT NULL LIMIT :limit) AS found
+        LEFT JOIN experiments ON experiments.key = found.key ORDER BY found.key"""
 
-    Each with `name`, `status` and `last_activity`, null while there is no such experiment, and
-    if wanted with how much of each kind is linked there, a thousand at most. The keys are
-    stepped through one by one: some have very many links.
-    """
-    beyond = "AND experiment_key > :after" if after is not None else ""
-    return tx.all(
-        f"""WITH RECURSIVE keys(key) AS (
-                SELECT MIN(experiment_key) FROM links WHERE repository_id = :id {beyond}
-                UNION ALL
-                SELECT (SELECT MIN(experiment_key) FROM links
-                        WHERE repository_id = :id AND experiment_key > keys.key)
-                    FROM keys WHERE keys.key IS NOT NULL)
-            SELECT found.key, experiments.name, experiments.status, experiments.last_activity
-                {"," + _COUNTS_HERE if counted else ""}
-            FROM (SELECT key FROM keys WHERE key IS NOT NULL LIMIT :limit) AS found
-            LEFT JOIN experiments ON experiments.key = found.key ORDER BY found.key""",
-        {"id": repository_id, "after": after, "limit": limit},
+
+def keys_of_repository(
+    tx: Transaction, repository_id: int, limit: int
+) -> list[RepositoryExperiment]:
+    """Return the keys linked in a repository, in their order, `limit` at most."""
+    sql = _of_repository("")
+    return query.select(tx, RepositoryExperiment, sql, {"id": repository_id, "limit": limit})
+
+
+def experiments_of_repository(
+    tx: Transaction, repository_id: int, after: Place | None, limit: int
+) -> Part[CountedRepositoryExperiment]:
+    """Return the keys linked in a repository, in their order, with how much is linked there."""
+    is_behind, place = query.behind(["experiment_key"], after, ">")
+    rows = query.select(
+        tx,
+        CountedRepositoryExperiment,
+        _of_repository(f", {_COUNTS_HERE}", is_behind),
+        {"id": repository_id, "limit": limit + 1, **place},
     )
+    return query.part(rows, limit, ["key"])
 
 
 def items_of_repository(
-    tx: Transaction,
-    repository_id: int,
-    kind: str,
-    before: tuple[str, int, int] | None,
-    limit: int,
-) -> Sequence[Row]:
+    tx: Transaction, repository_id: int, kind: str, before: Place | None, limit: int
+) -> Part[PlacedItem]:
     """Return a repository's linked items: open before merged before closed, each by what happened
-    last, which is `state_at`. `before` is (state, state_at, id).
+    last, which is `state_at`.
     """
-    return tx.all(
+    is_behind, place = query.behind(["state", "state_at", "target_id"], before)
+    rows = query.select(
+        tx,
+        PlacedItem,
         f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
                 FROM links WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
-                {"AND (state, state_at, target_id) < (:state, :at, :target_id)" if before else ""}
+                {f"AND {is_behind}" if is_behind else ""}
                 ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
             JOIN items ON items.id = found.target_id
             ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC""",
-        {
-            "id": repository_id,
-            "kind": kind,
-            "state": before[0] if before else None,
-            "at": before[1] if before else None,
-            "target_id": before[2] if before else None,
-            "limit": limit,
-        },
+        {"id": repository_id, "kind": kind, "limit": limit + 1, **place},
     )
+    return query.part(rows, limit, ["state", "state_at", "id"])
 
 
 def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the keys that each of some targets is linked to."""
     found: dict[int, list[str]] = {target_id: [] for target_id in target_ids}
-    if not found:
-        return found
-    names = {f"id{position}": one for position, one in enumerate(found)}
-    rows = tx.all(
-        f"""SELECT target_id, experiment_key FROM links WHERE kind = :kind
-                AND target_id IN ({", ".join(f":{name}" for name in names)}) ORDER BY id""",
-        {"kind": kind, **names},
+    links = query.in_parts(
+        tx,
+        Link,
+        "SELECT * FROM links WHERE kind = :kind AND target_id IN ({names}) ORDER BY id",
+        "id",
+        list(found),
+        {"kind": kind},
     )
-    for row in rows:
-        found[row["target_id"]].append(row["experiment_key"])
+    for link in links:
+        found[link.target_id].append(link.experiment_key)
     return found
 
 
-def unresolved_keys(tx: Transaction, text: str, after: str | None, limit: int) -> Sequence[Row]:
+def unresolved_keys(
+    tx: Transaction, text: str, after: Place | None, limit: int
+) -> Part[UnresolvedKey]:
     """Return the keys that no experiment has, in their order, with how many links wait for each.
 
-    `after` is a key, `text` a part of one. `first_at` is when the first of the links was made.
+    `text` is a part of a key. `first_at` is when the first of the links was made.
     """
-    escaped = text.lower()
-    for character in "!%_":
-        escaped = escaped.replace(character, f"!{character}")
     counts = ", ".join(
         f"SUM(CASE WHEN kind = '{kind}' THEN 1 ELSE 0 END) AS {kind}s"
         for kind in ("pull_request", "issue", "commit")
     )
-    return tx.all(
+    is_behind, place = query.behind(["experiment_key"], after, ">")
+    rows = query.select(
+        tx,
+        UnresolvedKey,
         f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
             WHERE resolved = 0
                 {"AND LOWER(experiment_key) LIKE :pattern ESCAPE '!'" if text else ""}
-                {"AND experiment_key > :after" if after is not None else ""}
+                {f"AND {is_behind}" if is_behind else ""}
             GROUP BY experiment_key ORDER BY experiment_key LIMIT :limit""",
-        {"pattern": f"%{escaped}%", "after": after, "limit": limit},
+        {"pattern": query.containing(text.lower()), "limit": limit + 1, **place},
     )
+    return query.part(rows, limit, ["experiment_key"])
 
 
-def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> Sequence[Row]:
-    """Return some links of a key as `unresolved` does, pull requests first."""
-    return tx.all(
-        """SELECT few.kind, repositories.full_name AS repository, items.number,
-                COALESCE(items.title, commits.message) AS title, commits.sha,
-                COALESCE(items.html_url, commits.html_url) AS html_url
+def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> list[Target]:
+    """Return what some links of a key lead to, pull requests first."""
+    return query.select(
+        tx,
+        Target,
+        f"""SELECT few.kind, {_TARGET}
             FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
                 ORDER BY kind DESC, last_at DESC, id DESC LIMIT :limit) AS few
             LEFT JOIN items ON few.kind <> 'commit' AND items.id = few.target_id
@@ -396,14 +381,16 @@ def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> Sequence[Ro
 
 def any_unresolved(tx: Transaction) -> bool:
     """Tell whether a link waits for its experiment."""
-    return tx.one("SELECT 1 FROM links WHERE resolved = 0 LIMIT 1") is not None
+    return query.value(tx, "SELECT 1 FROM links WHERE resolved = 0 LIMIT 1") is not None
 
 
 def any_pull_request(tx: Transaction) -> bool:
     """Tell whether an experiment has a pull request."""
-    found = tx.one(
+    found = query.value(
+        tx,
         """SELECT 1 FROM experiments WHERE EXISTS (SELECT 1 FROM links
-            WHERE links.experiment_key = experiments.key AND links.kind = 'pull_request') LIMIT 1"""
+            WHERE links.experiment_key = experiments.key AND links.kind = 'pull_request')
+            LIMIT 1""",
     )
     return found is not None
 
@@ -426,20 +413,22 @@ def counts_by_kind(tx: Transaction, experiment_key: str) -> dict[str, int]:
     """Return how many links of each kind name a key."""
     found = {"pull_request": 0, "issue": 0, "commit": 0}
     for row in tx.all(
-        """SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :key GROUP BY kind""",
+        "SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :key GROUP BY kind",
         {"key": experiment_key},
     ):
         found[row["kind"]] = row["count"]
     return found
 
 
-def pull_request_days(tx: Transaction, experiment_key: str) -> Sequence[Row]:
+def pull_request_days(tx: Transaction, experiment_key: str) -> list[PullRequestDay]:
     """Return how many of all its pull requests were opened and merged on which day of UTC.
 
     Days are counted from 1970; `merged` is null for those that were not. It is one pass over the
     experiment's links; items are looked up one by one, so that nobody reads all there are.
     """
-    return tx.all(
+    return query.select(
+        tx,
+        PullRequestDay,
         """SELECT (SELECT created_at FROM items WHERE items.id = links.target_id) / :day AS opened,
                 CASE WHEN state = 'merged' THEN
                     (SELECT merged_at FROM items WHERE items.id = links.target_id) / :day
@@ -450,9 +439,10 @@ def pull_request_days(tx: Transaction, experiment_key: str) -> Sequence[Row]:
     )
 
 
-def of_versions_after(tx: Transaction, version_id: int, limit: int) -> Sequence[Row]:
+def keys_of_versions_after(tx: Transaction, version_id: int, limit: int) -> list[str]:
     """Return the keys of what some deliveries have told of, from the first after a version."""
-    return tx.all(
+    return query.values(
+        tx,
         """SELECT DISTINCT links.experiment_key
             FROM (SELECT item_id FROM versions WHERE id > :id ORDER BY id LIMIT :limit) AS told
             JOIN items ON items.id = told.item_id

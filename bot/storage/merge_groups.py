@@ -1,36 +1,28 @@
 """Queries for the commits of merge queues, and the check that the bot has put on them."""
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage.database import Row, Transaction
+import msgspec
+
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.rows import MergeGroup
 
 
-def add(tx: Transaction, group: Mapping[str, Any]) -> bool:
+def add(tx: Transaction, group: MergeGroup) -> bool:
     """Add a merge group; False if its commit is known already."""
-    return (
-        tx.run(
-            """INSERT INTO merge_groups
-                    (repository_id, head_sha, head_ref, number, marker, created_at)
-                VALUES (:repository_id, :head_sha, :head_ref, :number, :marker, :created_at)
-                ON CONFLICT DO NOTHING""",
-            group,
-        )
-        == 1
-    )
+    return query.insert(tx, MergeGroup, msgspec.structs.asdict(group))
 
 
-def find(tx: Transaction, repository_id: int, head_sha: str) -> Row | None:
-    return tx.one(
-        """SELECT * FROM merge_groups WHERE repository_id = :repository_id
-            AND head_sha = :head_sha""",
-        {"repository_id": repository_id, "head_sha": head_sha},
-    )
+def find(tx: Transaction, repository_id: int, head_sha: str) -> MergeGroup | None:
+    return query.by_key(tx, MergeGroup, repository_id=repository_id, head_sha=head_sha)
 
 
-def waiting(tx: Transaction, repository_id: int, number: int, since: int) -> Sequence[Row]:
+def waiting(tx: Transaction, repository_id: int, number: int, since: int) -> list[MergeGroup]:
     """Return the groups of a pull request that have come since a time and have not ended."""
-    return tx.all(
+    return query.select(
+        tx,
+        MergeGroup,
         """SELECT * FROM merge_groups WHERE repository_id = :repository_id AND number = :number
             AND ended_at IS NULL AND created_at >= :since ORDER BY created_at""",
         {"repository_id": repository_id, "number": number, "since": since},
@@ -46,13 +38,9 @@ def end(tx: Transaction, repository_id: int, head_ref: str, at: int) -> None:
     )
 
 
-def change(tx: Transaction, repository_id: int, head_sha: str, **values: Any) -> None:
-    """Set the columns that `values` names."""
-    tx.run(
-        f"UPDATE merge_groups SET {', '.join(f'{name} = :{name}' for name in values)} "
-        "WHERE repository_id = :the_repository AND head_sha = :the_sha",
-        {**values, "the_repository": repository_id, "the_sha": head_sha},
-    )
+def change(tx: Transaction, repository_id: int, head_sha: str, **columns: Any) -> None:
+    key = {"repository_id": repository_id, "head_sha": head_sha}
+    query.change(tx, MergeGroup, key, columns)
 
 
 def remove_old(tx: Transaction, before: int, limit: int) -> int:

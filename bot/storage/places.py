@@ -2,22 +2,27 @@
 
 from collections.abc import Sequence
 
-from bot.storage.database import Row, Transaction
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.joined import PlacedRepository
+from bot.storage.rows import Repository
 
 
-def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> Sequence[str]:
+def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> list[str]:
     """Return the entries of an integration under which a repository has come."""
-    rows = tx.all(
+    return query.values(
+        tx,
         """SELECT entry FROM allowed_repositories
             WHERE integration_id = :integration_id AND repository_id = :repository_id""",
         {"integration_id": integration_id, "repository_id": repository_id},
     )
-    return [row["entry"] for row in rows]
 
 
-def holders(tx: Transaction, integration_id: str, entry: str) -> Sequence[Row]:
+def holders(tx: Transaction, integration_id: str, entry: str) -> list[Repository]:
     """Return the repositories that have come under an entry and are still there."""
-    return tx.all(
+    return query.select(
+        tx,
+        Repository,
         """SELECT repositories.* FROM allowed_repositories
             JOIN repositories ON repositories.id = allowed_repositories.repository_id
             WHERE integration_id = :integration_id AND entry = :entry AND deleted_at IS NULL""",
@@ -25,9 +30,11 @@ def holders(tx: Transaction, integration_id: str, entry: str) -> Sequence[Row]:
     )
 
 
-def all_of(tx: Transaction, integration_id: str) -> Sequence[Row]:
+def all_of(tx: Transaction, integration_id: str) -> list[PlacedRepository]:
     """Return the repositories of an integration that have come under any entry, with `entry`."""
-    return tx.all(
+    return query.select(
+        tx,
+        PlacedRepository,
         """SELECT allowed_repositories.entry, repositories.* FROM allowed_repositories
             JOIN repositories ON repositories.id = allowed_repositories.repository_id
             WHERE integration_id = :integration_id ORDER BY repositories.id""",
@@ -45,14 +52,15 @@ def hold(tx: Transaction, integration_id: str, entry: str, repository_id: int) -
 
 def keep_only(tx: Transaction, integration_id: str, entries: Sequence[str]) -> None:
     """Forget who came under entries that are not on the list any more."""
-    rows = tx.all(
+    known = query.values(
+        tx,
         "SELECT DISTINCT entry FROM allowed_repositories WHERE integration_id = :integration_id",
         {"integration_id": integration_id},
     )
-    for row in rows:
-        if row["entry"] not in entries:
+    for entry in known:
+        if entry not in entries:
             tx.run(
                 """DELETE FROM allowed_repositories
                     WHERE integration_id = :integration_id AND entry = :entry""",
-                {"integration_id": integration_id, "entry": row["entry"]},
+                {"integration_id": integration_id, "entry": entry},
             )

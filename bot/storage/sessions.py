@@ -3,23 +3,21 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.storage.database import Row, Transaction
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.rows import Session
 
 
-def add(tx: Transaction, values: Mapping[str, Any]) -> None:
-    tx.run(
-        f"""INSERT INTO sessions ({", ".join(values)})
-            VALUES ({", ".join(f":{name}" for name in values)})""",
-        values,
-    )
+def add(tx: Transaction, session: Mapping[str, Any]) -> None:
+    query.insert(tx, Session, session)
 
 
-def find(tx: Transaction, session_id: str) -> Row | None:
-    return tx.one("SELECT * FROM sessions WHERE id = :id", {"id": session_id})
+def find(tx: Transaction, session_id: str) -> Session | None:
+    return query.by_key(tx, Session, id=session_id)
 
 
 def seen(tx: Transaction, session_id: str, at: int) -> None:
-    tx.run("UPDATE sessions SET seen_at = :at WHERE id = :id", {"id": session_id, "at": at})
+    query.change(tx, Session, {"id": session_id}, {"seen_at": at})
 
 
 def remove(tx: Transaction, session_id: str) -> None:

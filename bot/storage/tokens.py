@@ -1,8 +1,8 @@
 """Queries for API tokens, of which only the hash is stored."""
 
-from collections.abc import Sequence
-
-from bot.storage.database import Row, Transaction
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.rows import Token
 
 
 def is_name(text: str) -> bool:
@@ -20,45 +20,41 @@ def add(
     *,
     is_bootstrap: bool = False,
 ) -> None:
-    tx.run(
-        """INSERT INTO api_tokens (id, name, role, hash, created_at, is_bootstrap)
-            VALUES (:id, :name, :role, :hash, :created_at, :is_bootstrap)""",
-        {
-            "id": token_id,
-            "name": name,
-            "role": role,
-            "hash": hashed,
-            "created_at": created_at,
-            "is_bootstrap": int(is_bootstrap),
-        },
-    )
+    token = {"id": token_id, "name": name, "role": role, "hash": hashed, "created_at": created_at}
+    query.insert(tx, Token, {**token, "is_bootstrap": is_bootstrap})
 
 
-def by_hash(tx: Transaction, hashed: str) -> Row | None:
+def by_hash(tx: Transaction, hashed: str) -> Token | None:
     """Return a token that is in force."""
-    return tx.one(
-        "SELECT * FROM api_tokens WHERE hash = :hash AND revoked_at IS NULL", {"hash": hashed}
+    return query.first(
+        tx,
+        Token,
+        "SELECT * FROM api_tokens WHERE hash = :hash AND revoked_at IS NULL",
+        {"hash": hashed},
     )
 
 
-def find(tx: Transaction, token_id: str) -> Row | None:
+def find(tx: Transaction, token_id: str) -> Token | None:
     """Return a token that is in force, by its id."""
-    return tx.one(
-        "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL", {"id": token_id}
+    return query.first(
+        tx,
+        Token,
+        "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL",
+        {"id": token_id},
     )
 
 
-def bootstrap(tx: Transaction) -> Row | None:
+def bootstrap(tx: Transaction) -> Token | None:
     """Return the admin token of the first start, even if it was revoked."""
-    return tx.one("SELECT * FROM api_tokens WHERE is_bootstrap = 1")
+    return query.by_key(tx, Token, is_bootstrap=1)
 
 
 def remove_bootstrap(tx: Transaction) -> None:
     tx.run("DELETE FROM api_tokens WHERE is_bootstrap = 1")
 
 
-def listed(tx: Transaction) -> Sequence[Row]:
-    return tx.all("SELECT * FROM api_tokens ORDER BY created_at, id")
+def listed(tx: Transaction) -> list[Token]:
+    return query.select(tx, Token, "SELECT * FROM api_tokens ORDER BY created_at, id")
 
 
 def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
@@ -71,4 +67,4 @@ def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:
-    tx.run("UPDATE api_tokens SET last_used_at = :at WHERE id = :id", {"id": token_id, "at": at})
+    query.change(tx, Token, {"id": token_id}, {"last_used_at": at})

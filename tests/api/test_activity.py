@@ -1,10 +1,7 @@
 """The activity feed, a page at a time and as a live stream."""
 
 import asyncio
-import json
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -13,18 +10,12 @@ import pytest
 from bot.demo import payloads
 from bot.domain.activity import TYPES
 from bot.settings import Settings
+from tests.kit.deliveries import REPO, at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
+from tests.kit.streams import STREAM, following
 
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-STREAM = "/api/v1/activity/stream"
 FEED = "/api/v1/experiments/a/activity"
-REPO = payloads.repository("acme/shop")
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 async def tell(bot: Bot, integration: str, action: str, minute: int, **values: Any) -> None:
@@ -35,58 +26,6 @@ async def tell(bot: Bot, integration: str, action: str, minute: int, **values: A
     )
     answer = await bot.deliver(integration, "pull_request", payload)
     assert answer.body["processed"] is True
-
-
-class Stream:
-    """The client's end of a live stream, as the specification of Server-Sent Events has it."""
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self.response = response
-        self.retry: int | None = None
-
-    async def item(self, seconds: float = 5.0) -> dict[str, Any]:
-        """The next item; its `data` carries the same id as the event."""
-        fields: dict[str, str] = {}
-        async with asyncio.timeout(seconds):
-            while True:
-                line = (await self.response.content.readline()).decode()
-                assert line.endswith("\n"), "the stream has ended"
-                name, _, value = line.rstrip("\n").partition(": ")
-                if name == "retry":
-                    self.retry = int(value)
-                elif name:
-                    fields[name] = value
-                elif "data" in fields:
-                    break
-                else:
-                    fields = {}
-        item: dict[str, Any] = json.loads(fields["data"])
-        assert item["id"] == fields["id"]
-        return item
-
-    async def items(self, count: int) -> list[dict[str, Any]]:
-        return [await self.item() for _ in range(count)]
-
-    async def is_quiet(self) -> bool:
-        try:
-            await self.item(0.2)
-        except TimeoutError:
-            return True
-        return False
-
-
-@asynccontextmanager
-async def following(bot: Bot, last: str | None = None) -> AsyncIterator[Stream]:
-    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
-    if last is not None:
-        headers["Last-Event-ID"] = last
-    async with bot.session.get(bot.url + STREAM, headers=headers) as response:
-        assert response.status == 200
-        assert response.content_type == "text/event-stream"
-        assert response.headers["Cache-Control"] == "no-store"
-        stream = Stream(response)
-        assert (await response.content.readline()).startswith(b"retry: ")
-        yield stream
 
 
 @pytest.fixture
@@ -229,7 +168,7 @@ async def test_a_long_absence_is_made_up_for(bot: Bot, integration: str) -> None
         assert await stream.is_quiet()
 
 
-@on_one_engine
+@sqlite_only
 async def test_a_client_knows_when_to_come_back(bot: Bot) -> None:
     """The stream says so before anything else."""
     headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
@@ -238,7 +177,7 @@ async def test_a_client_knows_when_to_come_back(bot: Bot) -> None:
         assert 0 < int(line.removeprefix(b"retry: ")) <= 10_000
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "last",
     [
@@ -264,7 +203,7 @@ async def test_a_malformed_last_event_id_is_refused(bot: Bot, last: str) -> None
         assert (await response.json(content_type=None))["error"] == "invalid Last-Event-ID"
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("token", [None, "wrong"])
 async def test_a_stream_needs_a_token(bot: Bot, token: str | None) -> None:
     """Like every list."""
@@ -272,7 +211,7 @@ async def test_a_stream_needs_a_token(bot: Bot, token: str | None) -> None:
     assert (answer.status, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
 
 
-@on_one_engine
+@sqlite_only
 async def test_a_stream_takes_no_parameter(bot: Bot) -> None:
     """A filter that is not there is not silently ignored."""
     assert (await bot.get(f"{STREAM}?type=issue.closed")).status == 422

@@ -8,10 +8,8 @@ import pytest
 from bot import storage as store
 from bot import times
 from bot.demo import payloads
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
-
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 PAGE = "/api/v1/experiments"
 FULL = {
@@ -24,7 +22,7 @@ FULL = {
     "url": "https://experiments.example/checkout?tab=1",
     "tags": ["checkout", "q1"],
 }
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "status": "draft",
     "hypothesis": None,
     "description": None,
@@ -198,7 +196,7 @@ REFUSED = [
 ]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("change, field", REFUSED)
 async def test_what_cannot_be_is_refused(bot: Bot, change: dict[str, Any], field: str) -> None:
     """A 422 that names the field, whatever the method; nothing is stored."""
@@ -216,7 +214,7 @@ async def test_what_cannot_be_is_refused(bot: Bot, change: dict[str, Any], field
     assert values_of((await bot.get(f"{PAGE}/{FULL['key']}")).body) == FULL
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("missing", ["key", "name"])
 async def test_what_is_needed_is_named(bot: Bot, missing: str) -> None:
     """The errors name the field that is missing."""
@@ -224,7 +222,7 @@ async def test_what_is_needed_is_named(bot: Bot, missing: str) -> None:
     assert (answer.status, answer.body["errors"][0]["field"]) == (422, missing)
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "data, content_type, status",
     [
@@ -246,7 +244,7 @@ async def test_bodies_that_are_none(bot: Bot, data: bytes, content_type: str, st
     assert (answer.status, answer.body["status"]) == (status, status)
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("key", ["a" * 128, "A.b_c-1", "0"])
 async def test_keys_at_the_edge(bot: Bot, key: str) -> None:
     """What is a key in a body is one in an address."""
@@ -311,7 +309,7 @@ async def test_filters_of_the_list(bot: Bot, query: str, keys: list[str]) -> Non
     assert [item["key"] for item in (await bot.get(f"{PAGE}?{query}")).items] == keys
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("query", ["status=running", "status=", "status=null", "q=" + "x" * 201])
 async def test_filters_that_cannot_be(bot: Bot, query: str) -> None:
     """A 422 that names the parameter, not a list that ignores it."""
@@ -336,7 +334,7 @@ CALLS = [
 ROLES = ("viewer", "developer", "admin")
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("method, path, body, role", CALLS)
 async def test_roles(bot: Bot, method: str, path: str, body: Any, role: str) -> None:
     """A role too low is a 403, no token or a wrong one a 401, and neither changes anything."""

@@ -8,11 +8,10 @@ import pytest
 from bot import storage as store
 from bot.api.routing import cursor_of
 from bot.demo import payloads
-from tests.api.test_lists import at
 from tests.kit.browsing import Browser
+from tests.kit.deliveries import REPO, at
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 EXPERIMENT = "/api/v1/experiments/a"
 PULLS, ISSUES, COMMITS = (f"{EXPERIMENT}/{one}" for one in ("pull-requests", "issues", "commits"))
 
@@ -230,10 +229,10 @@ async def test_a_walk_misses_nothing_that_stays(
             break
         cursor = f"&cursor={answer.body['next_cursor']}"
         minute += 1
-        if (number := next(changing, None)) is not None:
-            to = "merged" if number % 2 else "open"
-            await pull(bot, integration, number, minute, to=to)
-            changed.add(number)
+        if (turned := next(changing, None)) is not None:
+            to = "merged" if turned % 2 else "open"
+            await pull(bot, integration, turned, minute, to=to)
+            changed.add(turned)
         await pull(bot, integration, next(new), minute, action="opened")
     stayed = [number for number in reversed(numbers) if number not in changed]
     assert [number for number in seen if number in stayed] == stayed

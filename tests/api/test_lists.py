@@ -1,25 +1,18 @@
 """Lists: what they take, and that walking one sees every row once."""
 
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from bot.demo import payloads
+from tests.kit.deliveries import REPO, at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-REPO = payloads.repository("acme/shop")
 EXPERIMENT = "/api/v1/experiments/a"
 COUNT = 7
-
-
-def at(minute: int) -> str:
-    moment = datetime(2026, 3, 2, 10, tzinfo=UTC) + timedelta(minutes=minute)
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 async def add_pull_request(bot: Bot, integration: str, number: int) -> None:
@@ -140,7 +133,7 @@ WRONG = [
 ]
 
 
-@on_one_engine
+@sqlite_only
 @every_list
 async def test_what_a_list_refuses(bot: Bot, path: str, add: Any, identity: Any) -> None:
     """A 422 that names the parameter, never a list that ignores it."""

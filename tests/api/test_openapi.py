@@ -12,7 +12,10 @@ from typing import Any
 import openapi_spec_validator
 import pytest
 
+from bot.api.resources import RESOURCES
+from bot.api.routing import Operations
 from bot.demo import payloads
+from bot.extensions import instances, modules_of
 from bot.settings import Settings
 from tests.github import GitHub
 from tests.kit.running import ADMIN_TOKEN, Bot, start
@@ -55,6 +58,13 @@ def test_every_route_is_described(bot: Bot, document: dict[str, Any]) -> None:
         if route.resource.canonical.startswith(OF_THE_API)
     }
     assert routes == set(operations(document))
+
+
+def test_every_resource_is_served(document: dict[str, Any]) -> None:
+    """A module with operations stands in the list that gives them their order."""
+    written = instances(modules_of("bot.api"), Operations)
+    assert {one.tag for one in written} <= {tag["name"] for tag in document["tags"]}
+    assert {id(one) for one in written} == {id(one.operations) for one in RESOURCES}
 
 
 def test_every_operation_is_explained(document: dict[str, Any]) -> None:

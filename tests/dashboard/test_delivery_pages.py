@@ -6,20 +6,22 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import pytest
 
-from bot import deliveries as life
 from bot.dashboard import concealing
 from bot.dashboard import deliveries as pages
+from bot.deliveries import records
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
 from tests.kit.browsing import Browser, Page
+from tests.kit.deliveries import REPO
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
-REPO = payloads.repository("acme/shop")
 HOSTILE = "</code></pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 GITHUB_TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
 _numbers = itertools.count(1)
@@ -44,16 +46,12 @@ async def sent(bot: Bot, integration: str, event: str, payload: dict[str, Any]) 
 @contextmanager
 def failing() -> Iterator[None]:
     """Let every handler fail."""
-    real = Dispatcher.run
 
     def run(*args: Any) -> None:
         raise RuntimeError(f"no sense in jane@example.com's {HOSTILE} {GITHUB_TOKEN}")
 
-    Dispatcher.run = run  # type: ignore[method-assign]
-    try:
+    with mock.patch.object(Dispatcher, "run", run):
         yield
-    finally:
-        Dispatcher.run = real  # type: ignore[method-assign]
 
 
 def rows(page: Page) -> list[str]:
@@ -270,7 +268,7 @@ async def test_why_it_failed_and_replay(bot: Bot) -> None:
 async def test_replay_all_failed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those given up and those still tried, the oldest first, up to a number at a time."""
     monkeypatch.setattr(pages, "AT_ONCE", 3)
-    monkeypatch.setattr(life, "MAX_ATTEMPTS", 2)
+    monkeypatch.setattr(records, "MAX_ATTEMPTS", 2)
     integration = await bot.integration()
     await bot.experiment("checkout")
     developer = await Browser.sign_in(bot, "developer")

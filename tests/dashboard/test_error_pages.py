@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from bot import storage as store
-from bot.api.problems import CONTENT_TYPE
 from bot.dashboard import rendering
+from bot.web.problems import CONTENT_TYPE
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 HTML = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
 
 
@@ -61,7 +62,7 @@ async def test_a_fault_has_a_number_to_find_it_by(
         raise RuntimeError("a fault of the tests <b>")
 
     visitor = await Browser.sign_in(bot)
-    monkeypatch.setattr(store.deliveries, "any_received", fail)
+    monkeypatch.setattr("bot.storage.deliveries.any_received", fail)
     page = await visitor.get("/", headers={**HTML, "X-Request-ID": "the-number-7"})
     assert page.status == 500 and is_page(page)
     assert page.headers["X-Request-ID"] == "the-number-7"

@@ -1,337 +1,24 @@
-"""The list of experiments and the page of one, over HTTP as a visitor's browser asks for them."""
+"""One experiment: what its page shows, to whom, and that it follows what happens."""
 
-import asyncio
 import re
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import pytest
 
 from bot import storage as store
 from bot import times
-from bot.api import linking
 from bot.dashboard import charts
 from bot.demo import payloads
+from tests.dashboard.experiments import DAY, KEY, SHOP, ago, part, pull
 from tests.kit.browsing import Browser, Page
-from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot, eventually
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-SHOP = payloads.repository("acme/shop")
-KEY = "checkout-flow-v2"
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7 * 7 }}</textarea></title>"
-DAY = 86_400 * times.SECOND
-
-
-def ago(days: float) -> str:
-    """Return a time of the past as GitHub writes it."""
-    return str(times.render(times.now() // times.SECOND * times.SECOND - int(days * DAY)))
-
-
-async def tell(bot: Bot, integration: str, event: str, payload: dict[str, Any]) -> None:
-    answer = await bot.deliver(integration, event, payload)
-    assert answer.body == {"processed": True}, answer.body
-
-
-async def pull(bot: Bot, integration: str, number: int, state: str = "open", **values: Any) -> None:
-    """Deliver that a pull request was opened, two days ago, and perhaps what became of it."""
-    values.setdefault("body", f"experiment_key: {KEY}")
-    common: dict[str, Any] = {"repo": SHOP, "created_at": ago(2), **values}
-    opened = payloads.pull_request("opened", number, ago(2), **common)
-    await tell(bot, integration, "pull_request", opened)
-    if state != "open":
-        ended = payloads.pull_request(
-            "closed", number, ago(1), state="closed", merged=state == "merged", **common
-        )
-        await tell(bot, integration, "pull_request", ended)
-
-
-def names(page: Page) -> list[str]:
-    """Return the names of the experiments that a list shows."""
-    assert page.status == 200, page.text
-    return re.findall(r'<a class="name" href="[^"]*">([^<]*)</a>', page.text)
-
-
-def part(page: Page, identifier: str) -> str:
-    """Return the words of the part of a page with an id."""
-    found = re.search(
-        rf'<(?:section|div)[^>]* id="{identifier}".*?(?=<section|</main>|<details class="card")',
-        page.text,
-        re.DOTALL,
-    )
-    assert found is not None, f"{identifier} is not on the page"
-    return Page(200, found[0], "", None).words
-
-
-async def last_activity(bot: Bot, key: str) -> int | None:
-    row = await bot.services.database.read(lambda tx: store.experiments.find(tx, key))
-    return row["last_activity"] if row else None
-
-
-# --- The list
-
-
-@sqlite_only
-async def test_the_first_page_says_what_an_experiment_is(bot: Bot) -> None:
-    admin, viewer = await Browser.sign_in(bot), await Browser.sign_in(bot, "viewer")
-    page = await admin.get("/experiments")
-    assert page.status == 200
-    assert "No experiments yet" in page.words
-    assert "experiment_key: KEY" in page.words
-    assert 'href="/new-experiment"' in page.text
-    assert 'href="/new-experiment"' not in (await viewer.get("/experiments")).text
-
-
-async def test_the_list_counts_pull_requests_and_draws_what_happened(bot: Bot) -> None:
-    integration = await bot.integration()
-    await bot.experiment(KEY, name="One page checkout", status="active", owner="growth")
-    await bot.experiment("quiet", name="Nothing yet")
-    for number, state in enumerate(("open", "merged", "merged", "closed"), start=1):
-        await pull(bot, integration, number, state)
-    page = await (await Browser.sign_in(bot)).get("/experiments")
-    assert sorted(names(page)) == ["Nothing yet", "One page checkout"]
-    rows = {
-        row[1]: Page(200, row[0], "", None).words
-        for row in re.finditer(
-            r'<tr[^>]*>\s*<th scope="row">.*?href="/experiments/([^"]+)".*?</tr>',
-            page.text,
-            re.DOTALL,
-        )
-    }
-    assert re.search(r"One page checkout checkout-flow-v2 active growth 1 2 ", rows[KEY])
-    assert re.search(r"Nothing yet quiet draft none 0 0 ", rows["quiet"])
-    assert "just now" in rows["quiet"] or "ago" in rows["quiet"]
-    lines = re.findall(
-        r'aria-label="(\d+) events? in the last 12 weeks"><path d="(M[^"]+)"', page.text
-    )
-    feed = await bot.walk(f"/api/v1/experiments/{KEY}/activity")
-    assert sorted(int(count) for count, _ in lines) == sorted([len(feed), 1])
-    assert all(path.count("L") == 11 for _, path in lines)
-
-
-async def test_filters_by_status_owner_and_text(bot: Bot) -> None:
-    for key, status, owner in (
-        ("a", "active", "growth"),
-        ("b", "active", "mobile & web"),
-        ("c", "paused", "growth"),
-        ("d", "draft", None),
-    ):
-        await bot.experiment(key, name=f"Name of {key.upper()}", status=status, owner=owner)
-    browser = await Browser.sign_in(bot)
-
-    async def shown(query: str) -> list[str]:
-        return sorted(name[-1] for name in names(await browser.get(f"/experiments?{query}")))
-
-    assert await shown("") == ["A", "B", "C", "D"]
-    assert await shown("status=active") == ["A", "B"]
-    assert await shown("owner=growth") == ["A", "C"]
-    assert await shown(f"owner={quote('mobile & web')}") == ["B"]
-    assert await shown("status=active&owner=growth") == ["A"]
-    assert await shown("q=NAME+OF+c") == ["C"]
-    assert await shown("q=mobile") == ["B"]
-    assert await shown("q=%25") == []
-    assert await shown("status=nonsense&page=-3&sort=up&other=1") == ["A", "B", "C", "D"]
-    assert await shown("status=active&q=zzz") == []
-    page = await browser.get("/experiments?owner=growth&status=paused&q=of")
-    # What was asked for stands in the form, and the counts are of what the other filters leave.
-    assert "<option selected>growth</option>" in page.text
-    assert 'value="of"' in page.text
-    assert '<input type="hidden" name="status" value="paused">' in page.text
-    tabs = re.findall(
-        r'<a href="([^"]*)"( aria-current="true")?>(\w+) <span class="count">(\d+)', page.text
-    )
-    assert {(word, int(count)) for _, _, word, count in tabs} == {
-        ("All", 2),
-        ("Draft", 0),
-        ("Active", 1),
-        ("Paused", 1),
-        ("Completed", 0),
-        ("Archived", 0),
-    }
-    assert [word for _, current, word, _ in tabs if current] == ["Paused"]
-    active = next(to for to, _, word, _ in tabs if word == "Active").replace("&amp;", "&")
-    assert names(await browser.get(active)) == ["Name of A"]
-    assert "No matching experiments" in (await browser.get("/experiments?q=zzz")).words
-
-
-async def test_sorts_by_activity_name_or_age(bot: Bot) -> None:
-    integration = await bot.integration()
-    for key, name in (("k1", "banana"), ("k2", "Cherry"), ("k3", "apple")):
-        await bot.experiment(key, name=name)
-    push = payloads.push("main", ["Peel it\n\nExperiment-Key: k2"], repo=SHOP, at=ago(-1))
-    push["repository"] = {**SHOP, "pushed_at": times.now() // times.SECOND + 60}
-    await tell(bot, integration, "push", push)
-    browser = await Browser.sign_in(bot)
-    assert names(await browser.get("/experiments?sort=name")) == ["apple", "banana", "Cherry"]
-    assert names(await browser.get("/experiments?sort=newest")) == ["apple", "Cherry", "banana"]
-    assert names(await browser.get("/experiments")) == ["Cherry", "apple", "banana"]
-    assert names(await browser.get("/experiments?sort=activity"))[0] == "Cherry"
-
-
-@sqlite_only
-async def test_pages_of_fifty(bot: Bot) -> None:
-    def fill(tx: store.Transaction) -> None:
-        for number in range(120):
-            name = f"Experiment {number:03}"
-            values = {"key": f"k{number}", "name": name, "status": "draft", "tags": "[]"}
-            empty = dict.fromkeys(("hypothesis", "description", "owner", "url"))
-            stamps = {
-                "created_at": number,
-                "updated_at": number,
-                "search": store.experiments.folded(name),
-            }
-            store.experiments.add(tx, {**values, **empty, **stamps})
-
-    await bot.services.database.write(fill)
-    browser = await Browser.sign_in(bot)
-    seen: list[str] = []
-    for number, count in ((1, 50), (2, 50), (3, 20)):
-        page = await browser.get(f"/experiments?sort=name&page={number}")
-        assert len(names(page)) == count
-        assert "120 experiments" in page.words
-        assert f'page={number}" aria-current="page"' in page.text or number == 1
-        seen += names(page)
-    assert seen == [f"Experiment {number:03}" for number in range(120)]
-    first = await browser.get("/experiments?sort=name&q=experiment")
-    following = re.search(r'rel="next" href="([^"]+)"', first.text)
-    assert following is not None
-    second = await browser.get(following[1].replace("&amp;", "&"))
-    assert names(second)[0] == "Experiment 050"
-    tabs = re.search(r'<nav class="tabs".*?</nav>', second.text, re.DOTALL)
-    assert tabs is not None
-    assert "page=" not in tabs[0]  # another filter begins at its first page
-    assert names(await browser.get("/experiments?sort=name&page=9999"))[-1] == "Experiment 119"
-    assert 'rel="next"' not in (await browser.get("/experiments?page=3")).text
-
-
-async def test_last_activity_is_that_of_a_feed_that_began_before(bot: Bot) -> None:
-    integration = await bot.integration()
-    body = f"experiment_key: {KEY}"
-    soon = ago(-240 * times.SECOND / DAY)  # as far ahead as a clock may be
-    ahead = payloads.pull_request("opened", 1, soon, repo=SHOP, body=body, created_at=soon)
-    await tell(bot, integration, "pull_request", ahead)
-    await bot.experiment(KEY)
-    assert (await last_activity(bot, KEY) or 0) > times.now() + 120 * times.SECOND
-
-
-async def test_last_activity_follows_the_feed_also_when_items_go(bot: Bot) -> None:
-    """A late delivery can take back what was told; the experiment is then as old as the rest."""
-    integration = await bot.integration()
-    line = {"body": f"experiment_key: {KEY}", "repo": SHOP, "created_at": ago(9)}
-    await pull(bot, integration, 1)
-    await bot.experiment(KEY)
-    created = await last_activity(bot, KEY)
-    assert created is not None
-    ahead = payloads.pull_request("synchronize", 7, ago(-3), sha="a" * 40, **line)
-    await tell(bot, integration, "pull_request", ahead)
-    newest = await last_activity(bot, KEY)
-    assert newest is not None
-    assert newest > created
-    # An earlier version already had these commits: there were no new ones in three days' time.
-    earlier = payloads.pull_request("synchronize", 7, ago(4), sha="a" * 40, **line)
-    await tell(bot, integration, "pull_request", earlier)
-    feed = await bot.walk(f"/api/v1/experiments/{KEY}/activity")
-    top = times.parse(feed[0]["occurred_at"])
-    assert top is not None
-    assert (await last_activity(bot, KEY) or 0) // times.MILLISECOND == top // times.MILLISECOND
-    assert top < newest
-
-
-# --- Create, edit, delete
-
-
-@sqlite_only
-async def test_create_an_experiment(bot: Bot) -> None:
-    browser = await Browser.sign_in(bot, "developer")
-    form = await browser.get("/new-experiment?key=given-key")
-    assert 'value="given-key"' in form.text
-    made = await browser.post(
-        "/new-experiment",
-        {
-            "key": "new",  # a key like any other
-            "name": "The new one",
-            "status": "active",
-            "owner": "growth",
-            "hypothesis": "One.\r\nTwo.",
-            "description": "",
-            "url": "https://example.org/x?y=1",
-            "tags": "web, cart,web",
-        },
-    )
-    assert urlsplit(made.path).path == "/experiments/new"
-    assert made.status == 200
-    assert "Created." in made.words
-    stored = (await bot.get("/api/v1/experiments/new")).body
-    assert (stored["hypothesis"], stored["description"]) == ("One.\nTwo.", None)
-    assert (stored["tags"], stored["url"]) == (["web", "cart"], "https://example.org/x?y=1")
-
-
-@sqlite_only
-async def test_a_form_that_cannot_be_keeps_what_was_typed(bot: Bot) -> None:
-    await bot.experiment(KEY)
-    browser = await Browser.sign_in(bot)
-    for fields, field, message in (
-        ({"key": "no blanks", "name": "N"}, "key", "Start with a letter or digit"),
-        ({"key": KEY, "name": "N"}, "key", f"There already is an experiment {KEY}"),
-        ({"key": "k", "name": ""}, "name", "Enter a name"),
-        ({"key": "k", "name": "N", "url": "javascript:alert(1)"}, "url", "Enter a full URL"),
-        ({"key": "k", "name": "N", "status": "king"}, "status", "Choose one"),
-        ({"key": "k", "name": "N", "tags": "x" * 101}, "tags", "Use at most 50 tags"),
-    ):
-        page = await browser.post("/new-experiment", {"owner": "me & you", **fields})
-        assert page.status == 422, fields
-        assert re.search(rf'id="{field}-error">{re.escape(message)}', page.text), page.words
-        assert re.search(rf'id="{field}"[^>]*aria-invalid="true"', page.text)
-        assert 'value="me &amp; you"' in page.text
-    assert len((await bot.get("/api/v1/experiments")).items) == 1
-
-
-@sqlite_only
-async def test_edit_an_experiment(bot: Bot) -> None:
-    tags = ["one, two", "three"]
-    await bot.experiment(KEY, name="Old", owner="growth", hypothesis="a\nb", tags=tags)
-    browser = await Browser.sign_in(bot, "developer")
-    path = f"/experiments/{KEY}/edit"
-    form = await browser.get(path)
-    assert ">a\nb</textarea>" in form.text
-    sent = {
-        "name": "New",
-        "status": "draft",
-        "owner": "",
-        "hypothesis": "a\r\nb",
-        "description": "",
-        "url": "",
-        "tags": "one, two, three",
-    }
-    page = await browser.post(path, sent)
-    assert urlsplit(page.path).path == f"/experiments/{KEY}"
-    assert "Saved." in page.words
-    stored = (await bot.get(f"/api/v1/experiments/{KEY}")).body
-    # Nobody touched the tags, so the one with a comma stays whole.
-    assert (stored["name"], stored["owner"], stored["tags"]) == ("New", None, tags)
-    assert (stored["hypothesis"], stored["status"]) == ("a\nb", "draft")
-    await browser.post(path, {**sent, "tags": "four"})
-    assert (await bot.get(f"/api/v1/experiments/{KEY}")).body["tags"] == ["four"]
-    wrong = await browser.post(path, {**sent, "name": ""})
-    assert wrong.status == 422
-    assert (await browser.get("/experiments/unknown/edit")).status == 404
-
-
-@sqlite_only
-async def test_delete_an_experiment(bot: Bot) -> None:
-    await bot.experiment(KEY)
-    developer, admin = await Browser.sign_in(bot, "developer"), await Browser.sign_in(bot)
-    path = f"/experiments/{KEY}/delete"
-    assert "Delete this experiment" not in (await developer.get(f"/experiments/{KEY}/edit")).text
-    assert (await developer.post(path)).status == 403
-    assert "Delete this experiment" in (await admin.get(f"/experiments/{KEY}/edit")).text
-    page = await admin.post(path)
-    assert (page.status, urlsplit(page.path).path) == (200, "/experiments")
-    assert (await bot.get(f"/api/v1/experiments/{KEY}")).status == 404
 
 
 # --- One experiment
@@ -354,9 +41,9 @@ async def test_the_page_groups_what_is_linked(bot: Bot) -> None:
     await pull(bot, integration, 3, "merged", title="Shipped")
     await pull(bot, integration, 4, "closed", title="Given up")
     issue = payloads.issue("opened", 9, ago(1), repo=SHOP, title=f"Track experiment: {KEY}")
-    await tell(bot, integration, "issues", issue)
+    await bot.tell(integration, issue)
     push = payloads.push("main", [f"Ask less\n\nExperiment-Key: {KEY}"], repo=SHOP, at=ago(1))
-    await tell(bot, integration, "push", push)
+    await bot.tell(integration, push)
     page = await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}")
     assert page.status == 200
     assert '<p class="lines hypothesis">Fewer steps.\nFewer lost carts.</p>' in page.text
@@ -398,7 +85,7 @@ async def test_what_is_left_before_it_has_shipped(bot: Bot) -> None:
     merged = payloads.pull_request(
         "closed", 2, ago(0), repo=SHOP, body=f"experiment_key: {KEY}", state="closed", merged=True
     )
-    await tell(bot, integration, "pull_request", merged)
+    await bot.tell(integration, merged)
     assert "Everything is merged : 1 pull request." in await left()
 
 
@@ -410,7 +97,7 @@ async def test_the_feed_is_grouped_by_day_and_has_older_parts(bot: Bot) -> None:
     second = 1_772_445_600  # 2026-03-02T10:00:00Z
     for day, some in enumerate((messages[:30], messages[30:])):
         push = payloads.push("main", some, repo=SHOP, pushed_at=second + day * 86_400)
-        await tell(bot, integration, "push", push)
+        await bot.tell(integration, push)
     browser = await Browser.sign_in(bot)
     page = await browser.get(f"/experiments/{KEY}")
     days = re.findall(r'<h3 class="day">([^<]*)</h3>', page.text)
@@ -600,233 +287,6 @@ async def test_an_unknown_key_that_links_name(bot: Bot) -> None:
     assert "Nothing names this key" in nothing.words
 
 
-# --- Forms
-
-
-@sqlite_only
-async def test_change_the_status(bot: Bot) -> None:
-    await bot.experiment(KEY)
-    browser = await Browser.sign_in(bot, "developer")
-    page = await browser.post(f"/experiments/{KEY}/status", {"status": "paused"})
-    assert "The status is now paused." in page.words
-    assert (await bot.get(f"/api/v1/experiments/{KEY}")).body["status"] == "paused"
-    wrong = await browser.post(f"/experiments/{KEY}/status", {"status": "king"})
-    assert wrong.status == 422
-    assert 'id="status-error">Choose one of the statuses.' in wrong.text
-    assert (await browser.post("/experiments/unknown/status", {"status": "draft"})).status == 404
-
-
-@sqlite_only
-@token_only
-async def test_link_a_pull_request_by_its_address_and_unlink_it(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("No line", tell=False)
-    browser = await Browser.sign_in(scene.bot, "developer")
-    host = urlsplit(scene.github.url).netloc
-    url = f"http://{host}/{REPOSITORY}/pull/{number}/files?w=1#diff"
-    page = await browser.post(f"/experiments/{KEY}/pull-requests", {"url": url})
-    assert page.status == 200
-    assert f"Linked {REPOSITORY}#{number}: One page checkout" in page.words
-    assert "linked by hand" in part(page, "pulls")
-    path = f"/experiments/{KEY}/pull-requests/{REPOSITORY}/{number}/unlink"
-    assert f'action="{path}"' in page.text
-    page = await browser.post(path)
-    assert f"Unlinked {REPOSITORY}#{number}." in page.words
-    assert "None are linked." in part(page, "pulls")
-    assert (await browser.post(path)).status == 404
-
-
-@sqlite_only
-@token_only
-async def test_an_address_that_cannot_be_linked(scene: Scene) -> None:
-    bot = scene.bot
-    await bot.experiment(KEY)
-    browser = await Browser.sign_in(bot)
-    host = urlsplit(scene.github.url).netloc
-    await bot.patch(
-        f"/api/v1/integrations/{scene.integration}",
-        {"config": {"repositories": [REPOSITORY]}},
-    )
-    for url, message in (
-        ("", "Enter the URL of a pull request"),
-        ("nonsense", "Enter the URL of a pull request"),
-        ("http://[", "Enter the URL of a pull request"),
-        ("javascript:alert(1)//pull/1", "Enter the URL of a pull request"),
-        (f"http://{host}/acme/shop", "Enter the URL of a pull request"),
-        (f"http://{host}/acme/shop/issues/3", "This is an issue."),
-        (f"http://{host}/acme/shop/pull/9999999999", "no pull request with this number"),
-        (
-            "https://github.com/acme/shop/pull/1",
-            f"There is no active integration for github.com; the active ones are for {host}.",
-        ),
-        (f"http://{host}/acme/other/pull/1", "No active integration allows acme/other"),
-        (f"{host}/acme/shop/pull/77", "No integration can reach a pull request acme/shop#77."),
-    ):
-        page = await browser.post(f"/experiments/{KEY}/pull-requests", {"url": url})
-        assert page.status == 422, url
-        assert re.search(rf'id="url-error">[^<]*{re.escape(message)}', page.text), page.words
-        assert '<details class="card" id="link" open>' in page.text
-        assert f'name="url" type="url" value="{url}"' in page.text
-    await bot.patch(f"/api/v1/integrations/{scene.integration}", {"is_active": False})
-    page = await browser.post(f"/experiments/{KEY}/pull-requests", {"url": f"{host}/a/b/pull/1"})
-    assert "set one up first" in page.words
-
-
-@sqlite_only
-@token_only
-async def test_the_integration_that_reaches_it_links_it(scene: Scene) -> None:
-    """The first one asked has a credential that GitHub does not know."""
-    bot = scene.bot
-    await bot.experiment(KEY)
-    number = await scene.open("No line", tell=False)
-    stale = await bot.integration(
-        name="Stale", config={"token": "ghp_unknown", "repositories": [REPOSITORY]}
-    )
-    browser = await Browser.sign_in(bot)
-    url = f"http://{urlsplit(scene.github.url).netloc}/{REPOSITORY}/pull/{number}"
-    page = await browser.post(f"/experiments/{KEY}/pull-requests", {"url": url})
-    assert page.status == 200, page.words
-    pulls = (await bot.get(f"/api/v1/experiments/{KEY}/pull-requests")).items
-    assert [one["integration_id"] for one in pulls] == [scene.integration]
-    assert stale != scene.integration
-
-
-def issue_form(page: Page, scene: Scene, **fields: str) -> dict[str, str]:
-    """Return the form for a tracking issue as a page fills it, with `fields`."""
-    once = re.search(r'name="once" value="([^"]+)"', page.text)
-    assert once is not None
-    return {
-        "once": once[1],
-        "integration_id": scene.integration,
-        "repository": REPOSITORY,
-        "title": "Track it",
-        "body": "",
-        "labels": "experiment, growth",
-        "assignees": "@jane",
-        **fields,
-    }
-
-
-@sqlite_only
-@token_only
-async def test_create_a_tracking_issue(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    browser = await Browser.sign_in(scene.bot, "developer")
-    form = issue_form(await browser.get(f"/experiments/{KEY}"), scene)
-    working = asyncio.create_task(scene.outbox.run())
-    try:
-        page = await browser.post(f"/experiments/{KEY}/issues", form)
-        again = await browser.post(f"/experiments/{KEY}/issues", form)  # pressed twice
-    finally:
-        working.cancel()
-    for answer in (page, again):
-        assert answer.status == 200, answer.words
-        assert re.search(rf"Created the issue {REPOSITORY}#\d+: https?://", answer.words)
-    issues = scene.github.issues(REPOSITORY)
-    assert len(issues) == 1
-    assert issues[0]["title"] == "Track it"
-    assert {one["name"] for one in issues[0]["labels"]} == {"experiment", "growth"}
-    assert [one["login"] for one in issues[0]["assignees"]] == ["jane"]
-
-
-@sqlite_only
-@token_only
-async def test_a_tracking_issue_that_takes_long(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(linking, "ANSWER_SECONDS", 0.1)
-    await scene.bot.experiment(KEY)
-    browser = await Browser.sign_in(scene.bot)
-    form = issue_form(await browser.get(f"/experiments/{KEY}"), scene, assignees="")
-    page = await browser.post(f"/experiments/{KEY}/issues", form)
-    assert page.status == 200
-    assert "The issue has not been created yet" in page.words
-    await scene.work()
-    assert len(scene.github.issues(REPOSITORY)) == 1
-
-
-@sqlite_only
-@token_only
-async def test_a_tracking_issue_that_cannot_be(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    browser = await Browser.sign_in(scene.bot)
-    path = f"/experiments/{KEY}"
-    form = issue_form(await browser.get(path), scene)
-    for wrong, field, message in (
-        ({"title": ""}, "title", "Enter a title"),
-        ({"repository": "nonsense"}, "repository", "Enter it as owner/repository."),
-        ({"integration_id": "x"}, "integration_id", "Is no integration&#39;s id"),
-        ({"labels": "x" * 51}, "labels", "Use at most 20 labels"),
-        ({"assignees": "not a login"}, "assignees", "Enter at most 10"),
-    ):
-        page = await browser.post(f"{path}/issues", {**form, "body": "Kept & shown", **wrong})
-        assert page.status == 422, wrong
-        assert re.search(rf'id="{field}-error">{re.escape(message)}', page.text), page.words
-        assert ">Kept &amp; shown</textarea>" in page.text
-        assert '<details class="card" id="track" open>' in page.text
-        assert f'name="once" value="{form["once"]}"' in page.text
-    assert await scene.actions() == []
-    scene.github.repository(REPOSITORY).has_issues = False
-    working = asyncio.create_task(scene.outbox.run())
-    try:
-        page = await browser.post(f"{path}/issues", form)
-    finally:
-        working.cancel()
-    assert page.status == 502
-    assert "/api/v1/" not in page.words
-    assert 'href="/outbox"' in page.text
-    assert f'name="once" value="{form["once"]}"' not in page.text
-
-
-@sqlite_only
-async def test_without_an_integration_nothing_can_be_written(bot: Bot) -> None:
-    await bot.experiment(KEY)
-    page = await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}")
-    assert "No integration is active" in page.words
-    assert "/issues" not in re.findall(r'<form[^>]*action="[^"]*?(/[a-z-]+)"', page.text)
-
-
-# --- Who may
-
-
-@sqlite_only
-async def test_a_viewer_sees_all_and_changes_nothing(bot: Bot) -> None:
-    integration = await bot.integration()
-    await bot.experiment(KEY)
-    await pull(bot, integration, 1)
-    viewer = await Browser.sign_in(bot, "viewer")
-    page = await viewer.get(f"/experiments/{KEY}")
-    assert page.status == 200
-    actions = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]*)"', page.text)
-    assert actions == ["/sign-out"]
-    assert 'href="/new-experiment' not in page.text
-    assert "/edit" not in page.text
-    for path in ("/new-experiment", f"/experiments/{KEY}/edit"):
-        assert (await viewer.get(path)).status == 403
-    for path in (
-        "/new-experiment",
-        f"/experiments/{KEY}/edit",
-        f"/experiments/{KEY}/status",
-        f"/experiments/{KEY}/issues",
-        f"/experiments/{KEY}/pull-requests",
-        f"/experiments/{KEY}/pull-requests/acme/shop/1/unlink",
-        f"/experiments/{KEY}/delete",
-    ):
-        assert (await viewer.post(path, {"status": "paused"})).status == 403, path
-    stored = (await bot.get(f"/api/v1/experiments/{KEY}")).body
-    assert (stored["status"], stored["counts"]["pull_requests"]) == ("draft", 1)
-
-
-@sqlite_only
-async def test_a_form_from_elsewhere_changes_nothing(bot: Bot) -> None:
-    await bot.experiment(KEY)
-    browser = await Browser.sign_in(bot)
-    for csrf in ("", "guessed", "é"):
-        fields = {"status": "paused", "csrf": csrf}
-        assert (await browser.post(f"/experiments/{KEY}/status", fields)).status == 403
-    assert (await bot.get(f"/api/v1/experiments/{KEY}")).body["status"] == "draft"
-
-
 # --- Hostile text
 
 
@@ -847,10 +307,10 @@ async def test_markup_is_text_on_every_page(bot: Bot) -> None:
     issue = payloads.issue(
         "opened", 9, ago(1), repo=SHOP, title=EVIL, body=f"experiment_key: {KEY}", labels=(EVIL,)
     )
-    await tell(bot, integration, "issues", issue)
+    await bot.tell(integration, issue)
     push = payloads.push("main", [f"{EVIL}\n\nExperiment-Key: {KEY}"], repo=SHOP, author=EVIL)
     push["commits"][0]["url"] = 'javascript:alert("x")'
-    await tell(bot, integration, "push", push)
+    await bot.tell(integration, push)
     browser = await Browser.sign_in(bot)
     path = f"/experiments/{KEY}"
     seen = 0

@@ -9,9 +9,10 @@ from bot.demo import payloads
 from bot.settings import Settings
 from tests.github import rsa_key
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot, start
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 AT = "2026-03-02T11:00:00Z"
 STEPS = (
     "Sign in",

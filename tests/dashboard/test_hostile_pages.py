@@ -21,12 +21,10 @@ from bot.demo import payloads
 from bot.settings import Settings
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 
-pytestmark = [
-    pytest.mark.parametrize("engine", ["sqlite"], indirect=True),
-    pytest.mark.parametrize("credential", ["token"], indirect=True),
-]
+pytestmark = [slow, sqlite_only, token_only]
 EVIL = (
     "<script>x-evil()</script>\"><x-evil onclick=1>'><x-evil>--></title></textarea></select>"
     "</code></pre></script></svg><img src=x onerror=alert(1)>{{1337*7331}}{%raw%}${1337*7331}"
@@ -82,15 +80,10 @@ async def fill(scene: Scene) -> None:
             "config": {"webhook_secret": "the-next-secret-of-the-tests"},  # the first still holds
         },
     )
-    await deliver(scene, "ping", {"zen": evil("zen"), "hook_id": 1})
-    await deliver(scene, "fork", {"action": evil("action")})
+    await scene.bot.tell(scene.integration, {"zen": evil("zen"), "hook_id": 1})
+    await scene.bot.deliver(scene.integration, "fork", {"action": evil("action")})
     await scene.work()
     await bot.services.database.write(_errors)
-
-
-async def deliver(scene: Scene, event: str, payload: dict[str, Any]) -> None:
-    answer = await scene.bot.deliver(scene.integration, event, payload)
-    assert answer.status == 200, answer.body
 
 
 async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
@@ -116,7 +109,7 @@ async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
         pull["pull_request"]["html_url"] = address
         pull["repository"] = {**repo, "html_url": address}
         pull["action"] = pull["action"] if number % 2 else "edited"
-        await deliver(scene, "pull_request", pull)
+        await scene.bot.tell(scene.integration, pull)
         issue = payloads.issue(
             "opened" if state == "open" else "labeled",
             number * 10 + 5 + (state == "closed"),
@@ -130,14 +123,14 @@ async def _tell(scene: Scene, number: int, key: str, address: str) -> None:
         )
         issue["issue"]["html_url"] = address
         issue["label"] = {"name": evil("label")}
-        await deliver(scene, "issues", issue)
+        await scene.bot.tell(scene.integration, issue)
     message = f"{evil('message')}\n\nExperiment-Key: {key}"
     pushed = payloads.push(evil("branch"), [message, f"{message}-typo"], repo=repo)
     for commit in pushed["commits"]:
         commit["url"] = address
         commit["author"]["username"] = commit["author"]["name"] = evil("pusher")
     pushed["sender"]["login"] = evil("pusher")
-    await deliver(scene, "push", pushed)
+    assert (await scene.bot.deliver(scene.integration, "push", pushed)).status == 200
 
 
 async def _commands(scene: Scene) -> None:
@@ -145,7 +138,7 @@ async def _commands(scene: Scene) -> None:
         number = scene.github.open_pull(REPOSITORY, title="T", body="").number
         payload = scene.comment_payload(number, f"/experiment {text}".replace("\x1b", ""))
         payload["comment"]["html_url"] = ADDRESSES[0]
-        await deliver(scene, "issue_comment", payload)
+        await scene.bot.tell(scene.integration, payload)
 
 
 def _errors(tx: store.Transaction) -> None:

@@ -1,7 +1,6 @@
 """Open pages are told what was committed: by whichever process, at once, and nothing else."""
 
 import asyncio
-import contextlib
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -12,53 +11,20 @@ import psycopg
 import pytest
 from playwright.async_api import Page, expect
 
-from bot import times, worker
+from bot import worker
 from bot.dashboard import live, sessions
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.outbox.runner import Outbox
 from bot.settings import Settings
-from tests.dashboard.test_browser import Visitor, browser, deliver_pull, step  # noqa: F401
 from tests.kit.browsing import Browser
+from tests.kit.chromium import Visitor, deliver_pull, step
+from tests.kit.clock import Clock
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot, start
+from tests.kit.streams import listening
 
-sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 AT = "2026-03-02T11:00:00Z"
-
-
-class Stream:
-    """A stream that is read event by event."""
-
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
-        self.response = response
-
-    async def event(self) -> str:
-        """Return the next message: `change`, `` for a comment; raises EOFError at the end."""
-        lines = []
-        while line := (await asyncio.wait_for(self.response.content.readline(), 20)).decode():
-            if line == "\n":
-                break
-            lines.append(line.strip())
-        if not lines:
-            raise EOFError
-        return "".join(one.removeprefix("event: ") for one in lines if one.startswith("event:"))
-
-    async def change(self) -> None:
-        while await self.event() != "change":
-            pass
-
-
-@contextlib.asynccontextmanager
-async def listening(visitor: Browser, path: str = "/live") -> AsyncIterator[Stream]:
-    """Open the stream, up to its first words."""
-    cookies = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-    async with visitor.bot.session.get(
-        visitor.bot.url + path, headers={"Cookie": cookies}
-    ) as response:
-        assert response.status == 200 and response.content_type == "text/event-stream"
-        assert response.headers["Cache-Control"] == "no-store"
-        stream = Stream(response)
-        assert await stream.event() == ""
-        yield stream
 
 
 @pytest.fixture
@@ -120,7 +86,7 @@ async def test_an_idle_service_tells_nothing(bot: Bot, settings: Settings) -> No
     commit = asyncio.create_task(database.wait_for_commit(60))
     await asyncio.sleep(0)
     await worker.clear_some(bot.services)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     await Outbox(bot.services).work_off()
     assert not commit.done()
     await bot.experiment("checkout")
@@ -148,7 +114,7 @@ async def _listener(settings: Settings) -> Any:
     return count
 
 
-@sqlite
+@sqlite_only
 async def test_an_experiments_page_is_told_of_what_it_shows(bot: Bot, quick: None) -> None:
     """Its feed, the experiment itself, and what GitHub says of what is linked; nothing else."""
     integration = await bot.integration()
@@ -200,23 +166,19 @@ async def test_it_ends_with_the_session(bot: Bot, quick: None, everywhere: bool)
                 await stream.event()
 
 
-@sqlite
-async def test_an_open_page_is_no_use_of_the_session(
-    bot: Bot, quick: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@sqlite_only
+async def test_an_open_page_is_no_use_of_the_session(bot: Bot, quick: None, clock: Clock) -> None:
     """A page that nobody looks at must not keep its session from running out."""
     visitor = await Browser.sign_in(bot, "viewer")
-    real, ahead = times.now, 0
-    monkeypatch.setattr(times, "now", lambda: real() + ahead * times.SECOND)
     for _ in range(3):
-        ahead += sessions.IDLE_SECONDS // 2 - 60
+        clock.ahead += sessions.IDLE_SECONDS // 2 - 60
         page = await visitor.get("/repositories", headers={"X-Live": "1"}, follow=False)
-        if ahead < sessions.IDLE_SECONDS:
+        if clock.ahead < sessions.IDLE_SECONDS:
             assert page.status == 200
     assert page.status == 303 and page.headers["Location"].startswith("/sign-in")
 
 
-@sqlite
+@sqlite_only
 async def test_it_ends_with_the_service(settings: Settings) -> None:
     bot = await start(settings)
     visitor = await Browser.sign_in(bot, "viewer")
@@ -234,7 +196,7 @@ async def test_it_ends_with_the_service(settings: Settings) -> None:
 
 
 @pytest.fixture
-async def visitor(browser: Any, bot: Bot) -> AsyncIterator[Visitor]:  # noqa: F811
+async def visitor(browser: Any, bot: Bot) -> AsyncIterator[Visitor]:
     """Somebody signed in in front of a browser, whose console stays quiet."""
     visitor = await Visitor.come(browser, bot, viewport={"width": 1280, "height": 720})
     await visitor.sign_in()
@@ -269,7 +231,7 @@ async def feed(bot: Bot, integration: str, numbers: range, key: str = "checkout"
         assert (await bot.deliver(integration, "pull_request", told)).status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_a_page_on_which_nothing_happens_looks_once(bot: Bot, visitor: Visitor) -> None:
     page = visitor.page
     while await bot.services.database.wait_for_commit(1.5):
@@ -285,7 +247,7 @@ async def test_a_page_on_which_nothing_happens_looks_once(bot: Bot, visitor: Vis
     assert await page.evaluate(kept), "what is the same is not replaced"
 
 
-@sqlite
+@sqlite_only
 async def test_a_feed_that_grows_moves_nobody(bot: Bot, visitor: Visitor) -> None:
     """Place, focus and open parts stay; only the feed's newest is read out."""
     integration = await bot.integration()
@@ -305,9 +267,9 @@ async def test_a_feed_that_grows_moves_nobody(bot: Bot, visitor: Visitor) -> Non
     assert await page.locator("main [aria-live]").count() == 0
 
 
-@sqlite
+@sqlite_only
 async def test_what_stays_in_a_list_is_the_same_element(bot: Bot, visitor: Visitor) -> None:
-    """So marked text stays marked, and what is half pressed is not another; only news is new."""
+    """So marked text stays marked, and focus stays where it is; only what is new is new."""
     integration = await bot.integration()
     for key in ("first", "second", "third"):
         await bot.experiment(key)
@@ -326,19 +288,13 @@ async def test_what_stays_in_a_list_is_the_same_element(bot: Bot, visitor: Visit
     await feed(bot, integration, range(60, 61), "first")
     await expect(rows.nth(0)).to_contain_text("first")
     await expect(rows).to_have_count(4)
-    assert await page.evaluate(
-        "[...document.querySelectorAll('#list tbody tr')].map((r) => r.old)"
-    ) == [
-        1,
-        None,
-        1,
-        1,
-    ]
+    olds = "[...document.querySelectorAll('#list tbody tr')].map((row) => row.old)"
+    assert await page.evaluate(olds) == [1, None, 1, 1]
     assert await page.evaluate("getSelection().toString()") == "second"
     await expect(page.get_by_role("link", name="third")).to_be_focused()
 
 
-@sqlite
+@sqlite_only
 async def test_what_somebody_opened_or_typed_stays(bot: Bot, visitor: Visitor) -> None:
     integration = await bot.integration()
     page = visitor.page
@@ -358,10 +314,10 @@ async def test_what_somebody_opened_or_typed_stays(bot: Bot, visitor: Visitor) -
     assert await page.evaluate("document.activeElement.closest('#setup') !== null")
 
 
-@sqlite
+@sqlite_only
 async def test_a_page_catches_up_after_the_service_was_away(
     settings: Settings,
-    browser: Any,  # noqa: F811
+    browser: Any,
 ) -> None:
     bot = await start(settings)
     port = int(bot.url.rpartition(":")[2])
@@ -379,7 +335,7 @@ async def test_a_page_catches_up_after_the_service_was_away(
         await again.close()
 
 
-@sqlite
+@sqlite_only
 async def test_a_page_says_that_the_session_has_ended(bot: Bot, visitor: Visitor) -> None:
     page = visitor.page
     await visitor.go("/unresolved")
@@ -395,7 +351,7 @@ async def test_a_page_says_that_the_session_has_ended(bot: Bot, visitor: Visitor
     await expect(page).to_have_url(re.compile(r"/sign-in\?next=%2Funresolved"))
 
 
-@sqlite
+@sqlite_only
 async def test_a_page_that_is_not_seen_does_not_listen(bot: Bot, visitor: Visitor) -> None:
     page = visitor.page
     await visitor.go("/unresolved")

@@ -7,12 +7,14 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from bot import handlers
 from bot.demo import payloads
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
 from tests.kit.running import ADMIN_TOKEN, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 SHOP = payloads.repository("acme/shop")
 AT = "2026-03-02T10:00:00Z"
 ONE, TWO = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
@@ -66,7 +68,7 @@ async def test_some_that_failed_again_are_a_warning(
     integration = await bot.integration()
     browser = await Browser.sign_in(bot)
     here = f"/integrations/{integration}/deliveries"
-    run = bot.services.dispatcher.run
+    run = bot.services.shared(handlers.dispatcher).run
 
     def some(handlers: Any, event: Any, delivery: Any) -> None:
         if event.delivery_id == ONE:
@@ -112,7 +114,7 @@ async def test_an_event_that_nobody_handles_is_no_success(bot: Bot) -> None:
     assert (kind, "nothing has changed" in said) == ("warning", True)
 
 
-@pytest.mark.parametrize("credential", ["token"], indirect=True)
+@token_only
 async def test_the_doctor_and_the_outbox_say_how_it_went(scene: Scene) -> None:
     browser = await Browser.sign_in(scene.bot)
     await browser.get("/outbox")

@@ -8,10 +8,11 @@ import pytest
 from bot.dashboard import outbox as pages
 from tests.github import REPO, Fault
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot, eventually
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
 HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"

@@ -5,7 +5,6 @@ Chromium lays out each page once and is then resized, which is quick.
 
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 from playwright.async_api import Browser
@@ -14,11 +13,12 @@ from bot import storage as store
 from bot import times
 from bot.demo import payloads
 from bot.settings import Settings
-from tests.dashboard.test_browser import Visitor, browser, pages_of  # noqa: F401 - browser is a fixture
 from tests.kit import running
-from tests.kit.running import SECRET, Bot
+from tests.kit.chromium import Visitor, pages_of
+from tests.kit.marks import slow, sqlite_only
+from tests.kit.running import Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = [slow, sqlite_only]
 WIDTHS = (320, 390, 640, 641, 768, 900, 1024, 1100, 1280, 1920)
 TOKEN = "a-token-of-somebody-with-a-long-name"
 KEY = "K" * 128
@@ -71,7 +71,7 @@ async def fill(bot: Bot) -> str:
                 author=WHO,
                 branch=long("B", 250),
             )
-            await tell(bot, integration, "pull_request", pull)
+            await bot.tell(integration, pull)
     issue = payloads.issue(
         "opened",
         2_000_000_001,
@@ -82,12 +82,10 @@ async def fill(bot: Bot) -> str:
         labels=(long("c", 50),),
         author=WHO,
     )
-    await tell(bot, integration, "issues", issue)
+    await bot.tell(integration, issue)
     message = f"{long('M', 300)}\n\nExperiment-Key: {KEY}"
-    await tell(
-        bot, integration, "push", payloads.push(long("B", 250), [message], repo=repo, author=WHO)
-    )
-    await tell(bot, integration, "ping", {"zen": long("Z", 500), "action": long("x", 100)})
+    await bot.tell(integration, payloads.push(long("B", 250), [message], repo=repo, author=WHO))
+    await bot.tell(integration, {"zen": long("Z", 500), "action": long("x", 100)})
     await bot.services.database.write(_errors)
     await bot.services.database.write(
         lambda tx: store.tokens.add(
@@ -95,11 +93,6 @@ async def fill(bot: Bot) -> str:
         )
     )
     return integration
-
-
-async def tell(bot: Bot, integration: str, event: str, payload: dict[str, Any]) -> None:
-    answer = await bot.deliver(integration, event, payload, secret=SECRET)
-    assert answer.status == 200, answer.body
 
 
 def _errors(tx: store.Transaction) -> None:
@@ -177,7 +170,7 @@ async def looked_at(visitor: Visitor, pages: dict[str, str]) -> dict[str, list[s
 
 
 async def test_the_longest_names_fit_every_window(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     full: tuple[Bot, str],
 ) -> None:
     bot, integration = full
@@ -203,7 +196,7 @@ async def test_the_longest_names_fit_every_window(
 
 
 async def test_the_user_menu_is_inside_every_window(
-    browser: Browser,  # noqa: F811
+    browser: Browser,
     full: tuple[Bot, str],
 ) -> None:
     bot, _ = full

@@ -7,24 +7,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.domain.test_strangers import (
-    BODY,
-    KEY,
-    OVER,
-    TYPO,
-    assert_nothing_is_told,
-    experiments,
-    tell,
-)
-from tests.domain.test_verdicts import check_of, set_to
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
-from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.marks import sqlite_only, token_only
+from tests.kit.outbound import REPOSITORY, Scene, check_of, set_to
+from tests.kit.strangers import BODY, KEY, OVER, TYPO, assert_nothing_is_told, experiments, tell
 
-pytestmark = [
-    pytest.mark.parametrize("engine", ["sqlite"], indirect=True),
-    pytest.mark.parametrize("credential", ["token"], indirect=True),
-]
+pytestmark = [sqlite_only, token_only]
 HTML = {"Accept": "text/html"}
 
 

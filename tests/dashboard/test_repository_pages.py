@@ -9,9 +9,9 @@ from bot import storage as store
 from bot.dashboard import repositories as pages
 from bot.demo import payloads
 from tests.kit.browsing import Browser, Page
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 AT = "2026-03-02T11:00:00Z"
 
 
@@ -83,7 +83,7 @@ async def test_a_repository_shows_its_experiments(bot: Bot) -> None:
     assert (await visitor.get("/repositories/ACME/Shop")).status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_the_repository_last_heard_of_comes_first(bot: Bot) -> None:
     integration = await bot.integration()
     for hour, repo in ((10, "acme/a"), (12, "acme/b"), (11, "acme/c")):
@@ -101,7 +101,7 @@ async def test_the_repository_last_heard_of_comes_first(bot: Bot) -> None:
     assert found == ["acme/b", "acme/c", "acme/a"]
 
 
-@sqlite
+@sqlite_only
 async def test_repositories_are_filtered_and_walked(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +160,7 @@ async def test_everything_of_a_repository_is_walked(
     assert [one.split()[0] for one in found] == ["#5", "#3"], "the open ones first"
 
 
-@sqlite
+@sqlite_only
 async def test_many_experiments_are_counted_as_far_as_it_is_cheap(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,7 +175,7 @@ async def test_many_experiments_are_counted_as_far_as_it_is_cheap(
     assert "and more than 2 more" in rows(await visitor.get("/repositories"))[0]
 
 
-@sqlite
+@sqlite_only
 async def test_a_repository_follows_its_name_and_its_end(bot: Bot) -> None:
     integration = await bot.integration()
     await pull(bot, integration, 1, "checkout")
@@ -193,7 +193,7 @@ async def test_a_repository_follows_its_name_and_its_end(bot: Bot) -> None:
     assert "was deleted on GitHub" in (await visitor.get("/repositories/acme/store")).words
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize(
     ("path", "status"),
     [
@@ -215,7 +215,7 @@ async def test_what_is_not_there_is_said(bot: Bot, path: str, status: int) -> No
     assert "<h1>" in page.text and "To the dashboard" in page.words
 
 
-@sqlite
+@sqlite_only
 async def test_empty_pages_say_what_to_do(bot: Bot) -> None:
     visitor = await Browser.sign_in(bot, "viewer")
     page = await visitor.get("/repositories")
@@ -233,7 +233,7 @@ async def test_links_know_where_they_are(bot: Bot) -> None:
         found = tx.all("SELECT DISTINCT repository_id FROM links")
         (repository,) = [row["repository_id"] for row in found]
         known = store.links.experiments_of_repository(tx, repository, None, 10)
-        return [row["key"] for row in known]
+        return [row.key for row in known]
 
     assert await bot.services.database.read(job) == ["checkout", "search"]
 
@@ -277,7 +277,7 @@ async def test_keys_are_filtered_and_walked(bot: Bot, monkeypatch: pytest.Monkey
     assert "contains “zzz”" in (await visitor.get("/unresolved?q=zzz")).words
 
 
-@sqlite
+@sqlite_only
 async def test_of_many_links_some_are_shown(bot: Bot) -> None:
     integration = await bot.integration()
     for number in range(1, 6):

@@ -179,7 +179,7 @@ async def test_a_revoked_token_ends_its_session_and_its_registrations(
 @one_engine
 async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
     _, completed, _ = await begun(bot)
-    template = yaml.safe_load(manifest.FILE.read_text())
+    template = yaml.safe_load(manifest.path().read_text())
     assert completed == {
         **template,
         "name": "experiment-bot-bot-example",
@@ -200,7 +200,7 @@ async def test_the_manifest_is_app_yml_with_the_addresses(bot: Bot) -> None:
 async def test_who_is_a_member_is_only_asked_where_members_may_sign_in(settings: Settings) -> None:
     bot = await start(dataclasses.replace(settings, sign_in_organizations=("acme",)))
     _, completed, _ = await begun(bot)
-    template = yaml.safe_load(manifest.FILE.read_text())
+    template = yaml.safe_load(manifest.path().read_text())
     permissions = {**template["default_permissions"], "members": "read"}
     assert completed["default_permissions"] == permissions
     await bot.close()
@@ -372,10 +372,11 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
     names = {"client_id", "client_secret", "slug", "html_url"}
 
     async def kept(identifier: str) -> set[str]:
-        row = await bot.services.database.read(lambda tx: store.integrations.find(tx, identifier))
+        sql = "SELECT config, secrets FROM integrations WHERE id = :id"
+        row = await bot.services.database.read(lambda tx: tx.one(sql, {"id": identifier}))
         assert row is not None and "client_secret" not in row["config"]
         config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"])
-        return names & (config.keys() | opened.keys())
+        return {name for name in names if name in config or name in opened}
 
     app_config = {"webhook_secret": "0123456789abcdef", "private_key": rsa_key()}
     for change, remain in (
@@ -530,7 +531,7 @@ def test_app_yml_asks_for_the_least_and_says_why() -> None:
         "deployments": "read",
     }
     assert len(template["name"]) <= manifest.MAX_NAME
-    lines = manifest.FILE.read_text().splitlines()
+    lines = manifest.path().read_text().splitlines()
     wanted = [f"{name}: {level}" for name, level in template["default_permissions"].items()]
     wanted += [f"- {event}" for event in template["default_events"]]
     for asked in wanted:

@@ -1,39 +1,24 @@
 """Who gets in, how long they stay, and what a form needs to be believed."""
 
-import base64
-import hashlib
-import secrets
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import aiohttp
 import pytest
-from aiohttp import web
 
-from bot import storage as store
-from bot import times
 from bot.dashboard import sessions
-from bot.domain import integrations
 from bot.settings import Settings
-from tests.github import rsa_key
+from tests.github import SignIn
 from tests.kit import running
-from tests.kit.browsing import Browser, new_token
-from tests.kit.running import ADMIN_TOKEN, SECRET, Bot
+from tests.kit.browsing import Browser, begin, new_token, sign_in
+from tests.kit.clock import Clock
+from tests.kit.marks import sqlite_only
+from tests.kit.running import ADMIN_TOKEN, Bot
 
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 
 # --- With a token
-
-
-async def sign_in(bot: Bot, **fields: str) -> aiohttp.ClientResponse:
-    async with bot.session.post(
-        f"{bot.url}/sign-in", data=fields, allow_redirects=False
-    ) as response:
-        await response.read()
-        return response
 
 
 async def test_the_cookie_is_kept_from_scripts_and_other_sites(bot: Bot) -> None:
@@ -85,15 +70,11 @@ async def test_a_page_asks_to_sign_in_and_leads_back(bot: Bot) -> None:
         assert response.headers["Location"] == "/sign-in?next=%2Foutbox%3Fkind%3Dcheck"
 
 
-async def test_a_session_ends_by_itself(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_session_ends_by_itself(bot: Bot, clock: Clock) -> None:
     browser = await Browser.sign_in(bot)
-    start = times.now()
-    ahead = 0
 
     async def is_in(seconds: int) -> bool:
-        nonlocal ahead
-        ahead += seconds
-        monkeypatch.setattr(times, "now", lambda: start + ahead * times.SECOND)
+        clock.ahead += seconds
         return (await browser.get("/experiments", follow=False)).status == 200
 
     for _ in range(21):
@@ -103,14 +84,11 @@ async def test_a_session_ends_by_itself(bot: Bot, monkeypatch: pytest.MonkeyPatc
     assert not await is_in(sessions.IDLE_SECONDS + 60)
 
 
-async def test_a_page_that_refreshes_itself_is_no_use(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_page_that_refreshes_itself_is_no_use(bot: Bot, clock: Clock) -> None:
     browser = await Browser.sign_in(bot)
-    start = times.now()
     hours = sessions.IDLE_SECONDS // 3600
     for hour in range(1, hours + 2):
-        monkeypatch.setattr(times, "now", lambda hour=hour: start + hour * 3600 * times.SECOND)
+        clock.ahead = hour * 3600
         page = await browser.get("/experiments", follow=False, headers={"X-Live": "1"})
         assert page.status == (200 if hour < hours else 303)
 
@@ -194,120 +172,6 @@ async def test_a_form_of_another_kind_or_size_is_refused(bot: Bot) -> None:
 # --- With GitHub
 
 
-@dataclass
-class Stand:
-    """A GitHub at which people sign in: OAuth pages and what a user's token may ask for."""
-
-    url: str = ""
-    user: dict[str, Any] = field(default_factory=lambda: {"login": "Jane", "type": "User"})
-    memberships: dict[str, dict[str, Any]] = field(default_factory=dict)
-    repositories: list[dict[str, Any]] = field(default_factory=list)
-    grants: dict[str, dict[str, str]] = field(default_factory=dict)
-    tokens: set[str] = field(default_factory=set)
-    failing: int = 0
-
-    def authorize(self, location: str, **changed: str) -> str:
-        """Let somebody agree; return where their browser is sent."""
-        parts = urlsplit(location)
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        assert f"{parts.scheme}://{parts.netloc}{parts.path}" == f"{self.url}/login/oauth/authorize"
-        assert query["code_challenge_method"] == "S256" and query["client_id"] == "Iv1.tests"
-        code = secrets.token_hex(10)
-        self.grants[code] = query
-        return f"{urlsplit(query['redirect_uri']).path}?" + "&".join(
-            f"{name}={value}" for name, value in {"code": code, "state": query["state"]}.items()
-        )
-
-    async def exchange(self, request: web.Request) -> web.Response:
-        if self.failing:
-            return web.Response(status=self.failing)
-        sent = await request.json()
-        grant = self.grants.pop(sent["code"], None)
-        digest = hashlib.sha256(sent["code_verifier"].encode()).digest()
-        challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        if (
-            grant is None
-            or challenge != grant["code_challenge"]
-            or sent["client_secret"] != "a-client-secret"
-            or sent["redirect_uri"] != grant["redirect_uri"]
-        ):
-            return web.json_response({"error": "bad_verification_code"})
-        token = f"ghu_{secrets.token_hex(8)}"
-        self.tokens.add(token)
-        return web.json_response({"access_token": token, "token_type": "bearer"})
-
-    async def answer(self, request: web.Request) -> web.Response:
-        assert request.headers["Authorization"].removeprefix("Bearer ") in self.tokens
-        path = request.path
-        if path == "/user":
-            return web.json_response(self.user)
-        if path.startswith("/user/memberships/orgs/"):
-            found = self.memberships.get(path.rpartition("/")[2])
-            return web.json_response(
-                found or {"message": "Not Found"}, status=200 if found else 404
-            )
-        if path == "/user/installations":
-            return web.json_response({"total_count": 1, "installations": [{"id": 5}]})
-        assert path == "/user/installations/5/repositories"
-        return web.json_response({"total_count": 1, "repositories": self.repositories})
-
-
-@pytest.fixture
-async def stand() -> AsyncIterator[Stand]:
-    github = Stand()
-    app = web.Application()
-    app.router.add_post("/login/oauth/access_token", github.exchange)
-    app.router.add_get("/{path:.*}", github.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    github.url = site.name
-    yield github
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def app_bot(settings: Settings, stand: Stand) -> AsyncIterator[Bot]:
-    """A bot with an App that was set up at /setup."""
-    bot = await running.start(
-        replace(settings, github_api_urls=(stand.url,), sign_in_organizations=("acme",))
-    )
-
-    def job(tx: store.Transaction) -> None:
-        integrations.create(
-            tx,
-            bot.services.vault,
-            (stand.url,),
-            {
-                "name": "Acme App",
-                "integration_type": "GITHUB",
-                "config": {
-                    "app_id": 7,
-                    "private_key": rsa_key(),
-                    "webhook_secret": SECRET,
-                    "client_id": "Iv1.tests",
-                    "client_secret": "a-client-secret",
-                },
-            },
-        )
-
-    await bot.services.database.write(job)
-    yield bot
-    await bot.close()
-
-
-async def begin(bot: Bot, browser: Browser, query: str = "") -> str:
-    """Follow the button of the sign-in page; return where it leads."""
-    page = await browser.get("/sign-in")
-    assert "Sign in with GitHub" in page.words
-    identifier = (await bot.get("/api/v1/integrations")).items[0]["id"]
-    assert f"/sign-in/github/{identifier}" in page.text
-    sent = await browser.get(f"/sign-in/github/{identifier}{query}", follow=False)
-    assert sent.status == 303
-    return str(sent.headers["Location"])
-
-
 REPOSITORY = {"full_name": "acme/shop", "private": False}
 WHO: dict[str, tuple[dict[str, Any] | None, dict[str, bool] | None, bool, str | None]] = {
     "an owner": ({"state": "active", "role": "admin"}, None, False, "admin"),
@@ -330,7 +194,7 @@ WHO: dict[str, tuple[dict[str, Any] | None, dict[str, bool] | None, bool, str | 
 
 
 @pytest.mark.parametrize("who", WHO)
-async def test_who_gets_in_with_which_role(app_bot: Bot, stand: Stand, who: str) -> None:
+async def test_who_gets_in_with_which_role(app_bot: Bot, stand: SignIn, who: str) -> None:
     membership, permissions, is_private, role = WHO[who]
     if membership:
         stand.memberships["acme"] = membership
@@ -348,7 +212,7 @@ async def test_who_gets_in_with_which_role(app_bot: Bot, stand: Stand, who: str)
     assert not any(token in str([dict(one) for one in stored]) for token in stand.tokens)
 
 
-async def test_an_answer_to_another_browser_is_refused(app_bot: Bot, stand: Stand) -> None:
+async def test_an_answer_to_another_browser_is_refused(app_bot: Bot, stand: SignIn) -> None:
     stand.memberships["acme"] = {"state": "active", "role": "admin"}
     attacker, victim = Browser(app_bot), Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, attacker))
@@ -359,7 +223,7 @@ async def test_an_answer_to_another_browser_is_refused(app_bot: Bot, stand: Stan
     assert stand.tokens == set(), "the code is not even asked about"
 
 
-async def test_a_code_is_good_for_the_browser_that_asked_alone(app_bot: Bot, stand: Stand) -> None:
+async def test_a_code_is_good_for_the_browser_that_asked_alone(app_bot: Bot, stand: SignIn) -> None:
     """PKCE: a code that somebody else's request got is refused, though the state is right."""
     stand.memberships["acme"] = {"state": "active", "role": "admin"}
     attacker, victim = Browser(app_bot), Browser(app_bot)
@@ -371,7 +235,7 @@ async def test_a_code_is_good_for_the_browser_that_asked_alone(app_bot: Bot, sta
     assert page.status == 502 and stand.tokens == set()
 
 
-async def test_what_goes_wrong_is_said(app_bot: Bot, stand: Stand) -> None:
+async def test_what_goes_wrong_is_said(app_bot: Bot, stand: SignIn) -> None:
     browser = Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, browser))
     state = parse_qs(urlsplit(leads).query)["state"][0]
@@ -388,7 +252,7 @@ async def test_what_goes_wrong_is_said(app_bot: Bot, stand: Stand) -> None:
 
 
 async def test_a_sign_in_that_github_refuses_does_not_lose_the_page_one_wanted(
-    app_bot: Bot, stand: Stand
+    app_bot: Bot, stand: SignIn
 ) -> None:
     browser = Browser(app_bot)
     wanted = "?next=%2Foutbox%3Fstatus%3Dfailed%26kind%3Dcheck"
@@ -402,7 +266,9 @@ async def test_a_sign_in_that_github_refuses_does_not_lose_the_page_one_wanted(
     assert 'href="/sign-in">' in denied.text and "evil" not in denied.text
 
 
-async def test_an_integration_that_is_not_active_lets_nobody_in(app_bot: Bot, stand: Stand) -> None:
+async def test_an_integration_that_is_not_active_lets_nobody_in(
+    app_bot: Bot, stand: SignIn
+) -> None:
     browser = Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, browser))
     identifier = (await app_bot.get("/api/v1/integrations")).items[0]["id"]

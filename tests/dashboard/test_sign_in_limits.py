@@ -1,38 +1,30 @@
 """Guessing is limited, and neither guessers nor other sites can keep anybody out or let one in."""
 
 import asyncio
-import os
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
-from playwright.async_api import async_playwright, expect
 
 from bot import storage as store
-from bot.dashboard import sessions
+from bot.api.routing import UNKNOWN_TOKENS, unknown_tokens
+from bot.dashboard.sessions import FAILED_SIGN_INS
 from bot.domain import experiments
-from bot.guesses import Guesses
-from bot.services import FAILED_SIGN_INS, UNKNOWN_TOKENS
 from bot.settings import Settings
-from tests.api.test_activity import STREAM, Stream
-from tests.dashboard.test_live import listening
-from tests.dashboard.test_sign_in import Stand, app_bot, begin, sign_in, stand  # noqa: F401
-from tests.kit.browsing import Browser, new_token
-from tests.kit.running import ADMIN_TOKEN, Answer, Bot, start
-
-sqlite = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
+from bot.web.guesses import Guesses
+from tests.github import SignIn
+from tests.kit.browsing import Browser, begin, new_token, sign_in
+from tests.kit.marks import sqlite_only
+from tests.kit.running import ADMIN_TOKEN, Bot, start
+from tests.kit.streams import STREAM, Stream, listening
 
 # --- Signing in
 
 
-@sqlite
-async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:  # noqa: F811
+@sqlite_only
+async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> None:
     """Anybody can send it, so it would lock out all who share an address with whoever does."""
     await app_bot.get("/sign-in/github/callback", token=None)
     kept = Browser(app_bot)
@@ -45,7 +37,7 @@ async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> Non
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
 
-@sqlite
+@sqlite_only
 async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
     for _ in range(FAILED_SIGN_INS):
         assert (await sign_in(bot, token="wrong")).status == 401
@@ -58,17 +50,17 @@ async def test_a_right_token_gets_in_whoever_else_guesses(bot: Bot) -> None:
     assert (await browser.get("/experiments", follow=False)).status == 200
 
 
-@sqlite
+@sqlite_only
 async def test_a_right_token_is_no_guess(bot: Bot) -> None:
     for _ in range(2 * FAILED_SIGN_INS):
         assert (await sign_in(bot, token=ADMIN_TOKEN)).status == 303
     assert (await sign_in(bot, token="wrong")).status == 401
 
 
-@sqlite
+@sqlite_only
 async def test_sign_ins_that_github_refuses_lock_nobody_out(
-    app_bot: Bot,  # noqa: F811
-    stand: Stand,  # noqa: F811
+    app_bot: Bot,
+    stand: SignIn,
 ) -> None:
     """They are counted and told to wait; who is let in by GitHub and by a token gets in."""
     stand.memberships["acme"] = {"state": "active", "role": "admin"}
@@ -84,10 +76,10 @@ async def test_sign_ins_that_github_refuses_lock_nobody_out(
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
 
-@sqlite
+@sqlite_only
 async def test_a_github_that_is_away_is_nobodys_failure(
-    app_bot: Bot,  # noqa: F811
-    stand: Stand,  # noqa: F811
+    app_bot: Bot,
+    stand: SignIn,
 ) -> None:
     browser = Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, browser))
@@ -97,9 +89,10 @@ async def test_a_github_that_is_away_is_nobodys_failure(
     assert (await sign_in(app_bot, token="wrong")).status == 401
 
 
-# --- The API
-
 TAKES_A_TOKEN = ("/api/v1/experiments", STREAM, "/api/v1/experiments/unknown", "/setup")
+
+
+# --- The API
 
 
 async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
@@ -123,10 +116,10 @@ async def test_guesses_at_tokens_are_limited(bot: Bot) -> None:
     assert (await bot.get("/api/v1/experiments", token=None, headers=basic)).status == 401
 
 
-@sqlite
+@sqlite_only
 async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     now = 1000.0
-    bot.services.unknown_tokens.clock = lambda: now
+    bot.services.shared(unknown_tokens).clock = lambda: now
 
     async def guess() -> int:
         return (await bot.get("/api/v1/experiments", token="wrong")).status
@@ -146,7 +139,7 @@ async def test_each_address_has_its_own_minute(bot: Bot) -> None:
     assert await guess() == 401
 
 
-@sqlite
+@sqlite_only
 @pytest.mark.parametrize("value", ["Bearer \xff\xfe", "Bearer " + "x" * 4000, "bearer  a b"])
 async def test_a_token_of_odd_text_is_a_guess_like_another(bot: Bot, value: str) -> None:
     headers = {"Authorization": value}
@@ -181,9 +174,6 @@ def test_what_counts_as_one_address(first: str | None, second: str, is_same: boo
     assert guesses.is_over(second) == is_same
 
 
-# --- Streams
-
-
 @asynccontextmanager
 async def following(bot: Bot, token: str) -> AsyncIterator[Stream]:
     headers = {"Authorization": f"Bearer {token}"}
@@ -204,7 +194,8 @@ def end_and_go_on(tx: store.Transaction, sql: str) -> None:
     """End a token, and let something happen, in one moment."""
     assert tx.run(sql) == 1
     texts = dict.fromkeys(("hypothesis", "description", "owner", "url"))
-    values = {"key": "secret", "name": "secret", "status": "draft", "tags": [], **texts}
+    named = {"key": "secret", "name": "secret", "status": "draft"}
+    values: dict[str, Any] = {**named, "tags": [], **texts}
     experiments.create(tx, values, "somebody")
 
 
@@ -212,6 +203,9 @@ ENDS = {
     "revoked": "UPDATE api_tokens SET revoked_at = 1 WHERE name = 'a viewer'",
     "deleted": "DELETE FROM api_tokens WHERE name = 'a viewer'",
 }
+
+
+# --- Streams
 
 
 @pytest.mark.parametrize("end", ENDS)
@@ -241,9 +235,9 @@ async def test_revoking_on_the_page_ends_all_at_once(bot: Bot) -> None:
     token = await new_token(bot, "viewer")
     visitor, admin = await Browser.sign_in(bot, token=token), await Browser.sign_in(bot)
     (token_id,) = [
-        row["id"]
+        row.id
         for row in await bot.services.database.read(store.tokens.listed)
-        if row["name"] == "a viewer"
+        if row.name == "a viewer"
     ]
     async with following(bot, token) as stream, listening(visitor) as live:
         await admin.get("/tokens")
@@ -263,159 +257,3 @@ async def test_a_token_that_stays_keeps_its_stream(bot: Bot) -> None:
         await bot.services.database.write(lambda tx: end_and_go_on(tx, ENDS["revoked"]))
         assert (await stream.item())["experiment_key"] == "secret"
     assert (await bot.get(STREAM, token=other)).status == 401
-
-
-# --- Forms of other sites
-
-
-async def post(bot: Bot, path: str, fields: dict[str, str], headers: dict[str, str]) -> Answer:
-    return await bot.request(
-        "POST", path, token=None, data=fields, headers=headers, allow_redirects=False
-    )
-
-
-# What a browser says of where a form stood; `here` is the address that it asked.
-PUBLIC = "https://bot.example/experiments-bot"
-OWN: list[dict[str, str]] = [
-    {},  # no browser
-    {"Origin": "{here}"},
-    {"Origin": "https://bot.example"},
-    {"Origin": "https://bot.example:443", "Host": "inside:8000"},
-    {"Referer": "{here}/sign-in?next=%2F"},
-    {"Referer": "https://bot.example/experiments-bot/sign-in"},
-    {"Origin": "https://other.example", "Host": "other.example"},
-    {"Sec-Fetch-Site": "same-origin"},
-    {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.example"},
-    {"Sec-Fetch-Site": "none"},
-    {"Sec-Fetch-Site": "none", "Origin": "{here}"},
-]
-FOREIGN: list[dict[str, str]] = [
-    {"Origin": "https://evil.example"},
-    {"Origin": "null"},
-    {"Origin": ""},
-    {"Origin": "http://bot.example"},  # anybody on the way could have written that page
-    {"Origin": "http://bot.example", "Host": "bot.example"},
-    {"Origin": "https://bot.example:8443"},
-    {"Origin": "https://bot.example.evil.example"},
-    {"Origin": "https://evil.example/bot.example"},
-    {"Origin": "https://bot.example@evil.example"},
-    {"Origin": "https://[bot.example"},
-    {"Origin": "file://bot.example"},
-    {"Origin": "https://evil.example", "Referer": "https://bot.example/"},
-    {"Origin": "https://evil.example", "X-Forwarded-Host": "evil.example"},
-    {"Referer": "https://evil.example/?https://bot.example"},
-    {"Referer": "about:blank"},
-    {"Sec-Fetch-Site": "cross-site"},
-    {"Sec-Fetch-Site": "same-site", "Origin": "https://bot.example"},
-    {"Sec-Fetch-Site": "none", "Origin": "https://evil.example"},
-    {"Sec-Fetch-Site": "nonsense"},
-]
-
-
-@pytest.fixture
-async def public_bot(settings: Settings) -> AsyncIterator[Bot]:
-    running = await start(replace(settings, public_url=PUBLIC))
-    yield running
-    await running.close()
-
-
-def filled(headers: dict[str, str], bot: Bot) -> dict[str, str]:
-    return {name: value.replace("{here}", bot.url) for name, value in headers.items()}
-
-
-@sqlite
-@pytest.mark.parametrize("headers", OWN, ids=str)
-async def test_a_form_from_here_signs_in(public_bot: Bot, headers: dict[str, str]) -> None:
-    bot = public_bot
-    answer = await post(bot, "/sign-in", {"token": ADMIN_TOKEN}, filled(headers, bot))
-    assert answer.status == 303 and sessions.COOKIE in answer.headers["Set-Cookie"]
-
-
-@sqlite
-@pytest.mark.parametrize("headers", FOREIGN, ids=str)
-async def test_a_form_from_elsewhere_signs_nobody_in(
-    public_bot: Bot, headers: dict[str, str]
-) -> None:
-    """Not even with a right token: it would be somebody else's."""
-    bot = public_bot
-    answer = await post(bot, "/sign-in", {"token": ADMIN_TOKEN}, filled(headers, bot))
-    assert answer.status == 403 and "Set-Cookie" not in answer.headers
-    assert "from a page of another site" in answer.body and PUBLIC in answer.body
-
-
-@sqlite
-async def test_no_form_is_taken_from_elsewhere(bot: Bot) -> None:
-    """Of every page that takes one, whoever is signed in and with the right proof."""
-    browser = await Browser.sign_in(bot)
-    cookie = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    paths = {
-        route.resource.canonical
-        for route in bot.runner.app.router.routes()
-        if route.method == "POST" and route.resource is not None
-        if not route.resource.canonical.startswith("/api/")
-    }
-    assert len(paths) > 12 and "/sign-in" in paths and "/sign-out" in paths
-    values: dict[str, Any] = {"key": "some-key", "owner": "acme", "repo": "shop", "number": "1"}
-    for name in ("integration_id", "delivery_id", "action_id", "token_id"):
-        values[name] = "11111111-1111-4111-8111-111111111111"
-    for path in sorted(paths):
-        for origin in ("https://evil.example", "null"):
-            answer = await post(
-                bot,
-                path.format_map(values),
-                {"csrf": browser.csrf, "token": ADMIN_TOKEN},
-                {"Cookie": cookie, "Origin": origin},
-            )
-            assert answer.status == 403, (path, origin)
-            assert "from a page of another site" in answer.body
-    assert (await browser.get("/experiments", follow=False)).status == 200
-
-
-@pytest.fixture
-async def evil() -> AsyncIterator[int]:
-    """Another site, whose page sends a form to the address in its query; its port."""
-
-    async def page(request: web.Request) -> web.Response:
-        address, policy = request.query["to"], request.query["policy"]
-        return web.Response(
-            content_type="text/html",
-            headers={"Referrer-Policy": policy},
-            text=f'<form method="post" action="{address}"><input name="token" '
-            f'value="{ADMIN_TOKEN}"><button>Win a prize</button></form>',
-        )
-
-    app = web.Application()
-    app.router.add_get("/", page)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield int(site.name.rpartition(":")[2])
-    await runner.cleanup()
-
-
-@sqlite
-async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
-    """There it sends no `Sec-Fetch-Site`: our own forms are taken, and those of others are not."""
-    path = shutil.which("chromium")
-    if path is None:
-        why = "no chromium on the path; on Debian: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
-    await bot.experiment("checkout", status="draft")
-    here = f"http://bot.test:{bot.url.rpartition(':')[2]}"
-    rules = ["--host-resolver-rules=MAP *.test 127.0.0.1"]
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=path, args=rules)
-        page = await browser.new_page()
-        for policy in ("unsafe-url", "no-referrer"):
-            await page.goto(f"http://evil.test:{evil}/?to={here}/sign-in&policy={policy}")
-            await page.get_by_role("button").click()
-            await expect(page.get_by_role("heading")).to_have_text("Not from here")
-        assert await page.context.cookies() == []
-        await page.goto(f"{here}/sign-in?next=/experiments/checkout")
-        await page.get_by_label("API token").fill(ADMIN_TOKEN)
-        await page.get_by_role("button", name="Sign in", exact=True).click()
-        await page.get_by_label("Status", exact=True).select_option("active")
-        await page.get_by_role("button", name="Change").click()
-        await expect(page.get_by_text("The status is now active.")).to_be_visible()
-        await browser.close()

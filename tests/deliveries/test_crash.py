@@ -9,12 +9,15 @@ from typing import Any
 import aiohttp
 
 from bot.demo import payloads
+from tests.kit.deliveries import REPO
+from tests.kit.marks import slow
 from tests.kit.processes import Process
 from tests.kit.running import SECRET
 
+pytestmark = slow
+
 KILLS = 50
 CONNECTIONS = 16
-REPO = payloads.repository("acme/shop")
 
 
 async def load(

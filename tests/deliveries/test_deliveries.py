@@ -7,27 +7,22 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from bot import times, worker
-from bot.deliveries import MAX_ATTEMPTS
+from bot import worker
+from bot.deliveries.life import retry_due
+from bot.deliveries.records import MAX_ATTEMPTS
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.clock import Clock
+from tests.kit.deliveries import REPO, pull_request
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 GUID = "6a1f0f6c-2f1b-4a52-9d33-0c4f1d7f5e10"
 NOBODY = "0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f"
-
-# What does not touch the database in a way of its own is tried on one engine alone.
-one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 
 
 def path_of(integration: str) -> str:
     return f"/api/v1/integrations/{integration}/deliveries"
-
-
-def pull_request(number: int = 7, action: str = "opened", **values: Any) -> payloads.Payload:
-    values = {"repo": REPO, "body": "experiment_key: checkout", **values}
-    return payloads.pull_request(action, number, "2026-03-02T10:00:00Z", **values)
 
 
 async def everything(bot: Bot, integration: str) -> list[Any]:
@@ -129,7 +124,7 @@ async def test_filters(
     assert [one["event"] for one in (await bot.get(path_of(integration) + query)).items] == expected
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "query",
     [
@@ -221,7 +216,7 @@ async def test_detail(bot: Bot, integration: str) -> None:
     assert (await bot.get(f"{path_of(integration)}/{GUID.upper()}")).body == answer.body
 
 
-@one_engine
+@sqlite_only
 async def test_detail_of_a_form(bot: Bot, integration: str) -> None:
     """The payload of a form is shown as that of any other."""
     body = b"payload=%7B%22zen%22%3A+%22a%2Bb%22%7D"
@@ -233,7 +228,7 @@ async def test_detail_of_a_form(bot: Bot, integration: str) -> None:
     assert answer.body["headers"]["Content-Type"] == "application/x-www-form-urlencoded"
 
 
-@one_engine
+@sqlite_only
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     ("integration_id", "guid"),
@@ -250,7 +245,7 @@ async def test_not_found(
     assert (answer.status, answer.body["error"]) == (404, "not found")
 
 
-@one_engine
+@sqlite_only
 async def test_list_of_unknown_integration(bot: Bot) -> None:
     assert (await bot.get(path_of(NOBODY))).status == 404
 
@@ -295,10 +290,16 @@ async def test_replay_of_what_had_succeeded(
     assert await everything(bot, integration) == before
 
 
-async def test_replay_of_what_nobody_handles(bot: Bot, integration: str) -> None:
+async def test_replay_of_what_nobody_handles(
+    bot: Bot, integration: str, breakage: Breakage
+) -> None:
+    """It says so; the integration's last error is of another delivery, and stays."""
+    await bot.deliver(integration, "pull_request", pull_request())
     await bot.deliver(integration, "star", {"action": "created"}, guid=GUID)
     answer = await bot.post(f"{path_of(integration)}/{GUID}/replay")
     assert (answer.status, answer.body["status"], answer.body["error"]) == (200, "ignored", None)
+    shown = (await bot.get(f"/api/v1/integrations/{integration}")).body
+    assert "the gears are stuck" in shown["last_error"]
 
 
 @pytest.mark.parametrize("in_the_end", [False, True])
@@ -306,18 +307,16 @@ async def test_replay_of_what_failed(
     bot: Bot,
     integration: str,
     breakage: Breakage,
-    monkeypatch: pytest.MonkeyPatch,
+    clock: Clock,
     in_the_end: bool,
 ) -> None:
     """A replay that fails again says so; once the handler is mended it takes effect."""
     replay = f"{path_of(integration)}/{GUID}/replay"
     await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
     if in_the_end:
-        start = times.now()
-        for attempt in range(1, MAX_ATTEMPTS):
-            later = start + attempt * 4 * 3600 * times.SECOND
-            monkeypatch.setattr(times, "now", lambda later=later: later)
-            await worker.retry_due(bot.services)
+        for _ in range(1, MAX_ATTEMPTS):
+            clock.ahead += 4 * 3600
+            await retry_due(bot.services)
     (before,) = (await bot.get(path_of(integration))).items
     assert before["status"] == ("failed" if in_the_end else "retrying")
 
@@ -337,20 +336,16 @@ async def test_replay_of_what_failed(
     (linked,) = await bot.walk("/api/v1/experiments/checkout/pull-requests")
     assert linked["number"] == 7
     before_again = await everything(bot, integration)
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert await everything(bot, integration) == before_again
 
 
-async def test_replay_without_payload(
-    bot: Bot, integration: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_replay_without_payload(bot: Bot, integration: str, clock: Clock) -> None:
     """What is no longer kept, or was never allowed in, cannot be run again: a 409 says so."""
     narrow = await bot.integration(config={"repositories": ["acme/other"]})
     await bot.deliver(narrow, "pull_request", pull_request(), guid=GUID)
     await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
-    days = bot.services.settings.payload_days
-    later = times.now() + (days * 86_400 + 60) * times.SECOND
-    monkeypatch.setattr(times, "now", lambda: later)
+    clock.ahead += bot.services.settings.payload_days * 86_400 + 60
     await worker.clear_some(bot.services)
     for owner in (narrow, integration):
         answer = await bot.get(f"{path_of(owner)}/{GUID}")

@@ -12,7 +12,10 @@ from typing import Any
 
 import pytest
 
+from tests.kit.marks import slow
 from tests.kit.running import Bot
+
+pytestmark = slow
 
 FOLDER = Path(__file__).parents[2] / ".examples" / "node_modules" / "@octokit"
 TAKEN = ({"processed": True}, {"processed": False, "reason": "no handler"})

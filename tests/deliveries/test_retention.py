@@ -2,33 +2,22 @@
 
 import asyncio
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bot import storage as store
-from bot import times, worker
+from bot import worker
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
+from tests.kit.clock import Clock
+from tests.kit.deliveries import REPO
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:00:00Z"
-DAY = 86_400 * times.SECOND
+DAY = 86_400
 EXPERIMENT = "/api/v1/experiments/many"
-
-
-@pytest.fixture
-def days_later(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves the time."""
-    real, passed = times.now, [0.0]
-    monkeypatch.setattr(times, "now", lambda: real() + int(passed[0] * DAY))
-
-    def move(days: float) -> None:
-        passed[0] += days
-
-    return move
 
 
 def opened(number: int) -> dict[str, Any]:
@@ -65,17 +54,15 @@ async def told(bot: Bot) -> list[Any]:
     return [await bot.walk(f"{EXPERIMENT}/{page}", 200) for page in pages]
 
 
-async def test_payloads_go_first_then_deliveries_and_facts_stay(
-    bot: Bot, days_later: Callable[[float], None]
-) -> None:
+async def test_payloads_go_first_then_deliveries_and_facts_stay(bot: Bot, clock: Clock) -> None:
     integration = await bot.integration()
     await bot.experiment("many")
     first, second = [await deliver(bot, integration, number) for number in (1, 2)]
     before = await told(bot)
-    days_later(29.9)
+    clock.ahead += 29.9 * DAY
     await clear(bot)
     assert await payload(bot, integration, first) == opened(1)
-    days_later(0.2)
+    clock.ahead += 0.2 * DAY
     third = await deliver(bot, integration, 3)
     after = await told(bot)
     await clear(bot)
@@ -84,7 +71,7 @@ async def test_payloads_go_first_then_deliveries_and_facts_stay(
     assert await ids(bot, integration) == {first, second, third}
     replay = await bot.post(f"/api/v1/integrations/{integration}/deliveries/{first}/replay")
     assert replay.status in (409, 410)  # nothing is there to run again
-    days_later(60)
+    clock.ahead += 60 * DAY
     await clear(bot)
     assert await ids(bot, integration) == {third}
     gone = await bot.get(f"/api/v1/integrations/{integration}/deliveries/{first}")
@@ -93,13 +80,11 @@ async def test_payloads_go_first_then_deliveries_and_facts_stay(
     assert after[0][1:] == before[0]
 
 
-async def test_the_last_delivery_of_each_integration_stays(
-    bot: Bot, days_later: Callable[[float], None]
-) -> None:
+async def test_the_last_delivery_of_each_integration_stays(bot: Bot, clock: Clock) -> None:
     integrations = [await bot.integration() for _ in range(3)]
     last = [[await deliver(bot, one, n) for n in range(1, 4)][-1] for one in integrations]
     seen = [await bot.get(f"/api/v1/integrations/{one}") for one in integrations]
-    days_later(1000)
+    clock.ahead += 1000 * DAY
     await clear(bot)
     for one, guid, answer in zip(integrations, last, seen, strict=True):
         assert await ids(bot, one) == {guid}
@@ -108,7 +93,7 @@ async def test_the_last_delivery_of_each_integration_stays(
 
 
 async def test_what_waits_for_a_retry_stays_until_it_was_tried(
-    bot: Bot, days_later: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+    bot: Bot, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     integration = await bot.integration()
     await bot.experiment("many")
@@ -120,12 +105,12 @@ async def test_what_waits_for_a_retry_stays_until_it_was_tried(
         broken.setattr(Dispatcher, "run", fail)
         waiting = await deliver(bot, integration, 1)
     last = await deliver(bot, integration, 2)
-    days_later(1000)
+    clock.ahead += 1000 * DAY
     await clear(bot)
     assert await ids(bot, integration) == {waiting, last}
     assert await payload(bot, integration, waiting) == opened(1)
     assert await payload(bot, integration, last) is None
-    await worker.retry_due(bot.services)
+    await retry_due(bot.services)
     assert {link["number"] for link in (await told(bot))[0]} == {1, 2}
     await clear(bot)
     assert await ids(bot, integration) == {last}
@@ -154,13 +139,11 @@ async def test_a_deleted_integration_goes_with_its_deliveries_alone(bot: Bot) ->
     assert await told(bot) == before
 
 
-async def test_clearing_goes_in_small_steps_between_deliveries(
-    bot: Bot, days_later: Callable[[float], None]
-) -> None:
+async def test_clearing_goes_in_small_steps_between_deliveries(bot: Bot, clock: Clock) -> None:
     integration = await bot.integration()
     await bot.experiment("many")
     await multiply(bot, await deliver(bot, integration, 1), 1500)
-    days_later(100)
+    clock.ahead += 100 * DAY
     clearing = asyncio.create_task(clear(bot))
     sent = [await deliver(bot, integration, number) for number in range(2, 12)]
     assert await clearing >= 1500 // 200
@@ -184,10 +167,10 @@ async def multiply(bot: Bot, guid: str, count: int) -> None:
     await bot.services.database.write(job)
 
 
-async def test_a_step_is_bounded(bot: Bot, days_later: Callable[[float], None]) -> None:
+async def test_a_step_is_bounded(bot: Bot, clock: Clock) -> None:
     integration = await bot.integration()
     await multiply(bot, await deliver(bot, integration, 1), 999)
-    days_later(100)
+    clock.ahead += 100 * DAY
     left = 1000
     while await worker.clear_some(bot.services):
         now = len(await ids(bot, integration))
@@ -196,14 +179,14 @@ async def test_a_step_is_bounded(bot: Bot, days_later: Callable[[float], None]) 
     assert left == 1
 
 
-async def test_what_the_settings_say_counts(bot: Bot, days_later: Callable[[float], None]) -> None:
+async def test_what_the_settings_say_counts(bot: Bot, clock: Clock) -> None:
     object.__setattr__(bot.services.settings, "payload_days", 2)
     object.__setattr__(bot.services.settings, "delivery_days", 5)
     integration = await bot.integration()
     first, second = [await deliver(bot, integration, number) for number in (1, 2)]
-    days_later(3)
+    clock.ahead += 3 * DAY
     await clear(bot)
     assert await payload(bot, integration, first) is None
-    days_later(3)
+    clock.ahead += 3 * DAY
     await clear(bot)
     assert await ids(bot, integration) == {second}

@@ -378,7 +378,7 @@ OF_TOKENS: dict[str, Trouble] = {
     "no secret": (config_is(secret=None), "webhook", "warning", "no secret", "webhook_secret"),
     "too few events": (
         hook_is(events=["push", "issues"]),
-        *("webhook", "problem", "not send: pull_request, issue_comment", "Select these events"),
+        *("webhook", "problem", "not send: issue_comment, pull_request", "Select these events"),
     ),
     "other secret": (
         answered(401, "Invalid HTTP Response: 401"),
@@ -573,7 +573,7 @@ OF_APPS: dict[str, Trouble] = {
         app_is(permissions={**PERMISSIONS, "checks": "read", "issues": "read"}),
         *("permissions", "problem", "issues: write, checks: write", "accept"),
     ),
-    "lacks events": (app_is(events=["push"]), "events", "problem", "pull_request, issues", "App"),
+    "lacks events": (app_is(events=["push"]), "events", "problem", "issues, pull_request", "App"),
     "lacks checks": (
         app_is(permissions={**PERMISSIONS, "checks": "none"}),
         *("permissions", "problem", ": checks: write.", "Permissions & events"),
@@ -794,7 +794,7 @@ async def test_actions_that_failed_and_that_wait(scene: Scene) -> None:
 
     def add(tx: store.Transaction, name: str, status: str, age: int, error: str | None) -> None:
         at = times.now() - age
-        values = {
+        values: dict[str, Any] = {
             "id": name,
             "kind": "check",
             "queue": "token:x",
@@ -806,7 +806,7 @@ async def test_actions_that_failed_and_that_wait(scene: Scene) -> None:
             "repository_id": 1,
             "item_id": None,
             "number": 1,
-            "request": "{}",
+            "request": {},
             "idempotency_key": None,
             "status": status,
             "attempts": 1,

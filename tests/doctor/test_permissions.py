@@ -1,4 +1,4 @@
-"""What the App asks for, what the documentation says of it, and what the doctor says is missing."""
+"""What the doctor says of permissions and events that are missing."""
 
 import re
 from pathlib import Path
@@ -10,44 +10,14 @@ from bot import handlers
 from bot.api import models
 from bot.dashboard import outbox as outbox_page
 from bot.domain import actions
-from bot.github.permissions import NEEDED
 from bot.outbox import RUNNERS
-from bot.setup import manifest
 from tests.doctor import test_doctor
 from tests.doctor.test_doctor import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
 
 github, settings, scene = test_doctor.github, test_doctor.settings, test_doctor.scene
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ROOT = Path(__file__).parents[2]
-LATER = {"deployment_status"}  # heard of already, so that nobody has to be asked twice
-
-
-def test_app_yml_asks_for_what_is_needed() -> None:
-    template = manifest.read()
-    assert template["default_permissions"] == {name: one.level for name, one in NEEDED.items()}
-    assert template["default_permissions"]["merge_queues"] == "read"
-    assert template["default_permissions"]["deployments"] == "read"
-    events = set(template["default_events"])
-    assert "merge_group" in events
-    dispatcher = handlers.dispatcher()
-    from gidgethub.sansio import Event
-
-    def is_handled(name: str) -> bool:
-        return any(
-            dispatcher.handlers(Event({"action": action}, event=name, delivery_id="1"))
-            for action in ("created", "renamed", "rerequested", "checks_requested")
-        )
-
-    assert {name for name in events if not is_handled(name)} == LATER
-
-
-def test_the_documentation_names_them() -> None:
-    page = (ROOT / "docs" / "github.md").read_text()
-    section = page.partition("## Permissions")[2].partition("\n## ")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in section.splitlines()]
-    named = {row[0] for row in rows if len(row) == 3 and re.match(r"[A-Z][a-z ]+: ", row[0])}
-    said = {f"{name.replace('_', ' ').capitalize()}: {one.level}" for name, one in NEEDED.items()}
-    assert named == said
+NEEDED = handlers.registered().events.permissions
 
 
 def test_every_kind_of_action_is_known_everywhere() -> None:

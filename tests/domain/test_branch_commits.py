@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.deliveries import at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
 Payload = dict[str, Any]
@@ -25,10 +27,6 @@ class Place:
         number = next(_numbers)
         self.main = payloads.repository(f"acme/shop-{number}")
         self.fork = payloads.repository(f"octo/shop-{number}")
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 def push(
@@ -65,7 +63,7 @@ def pull(action: str, minute: int, number: int = 7, **values: Any) -> Callable[[
     """What has become of a pull request that names `a`, opened at minute 1 unless said."""
 
     def build(place: Place) -> Payload:
-        defaults = {"body": "experiment_key: a", "created_at": at(1)}
+        defaults: dict[str, Any] = {"body": "experiment_key: a", "created_at": at(1)}
         if values.get("head_repo") == "fork":
             defaults["head_repo"] = place.fork
         rest = {name: value for name, value in values.items() if name != "head_repo"}
@@ -292,12 +290,6 @@ STORIES: dict[str, tuple[Story, set[str]]] = {
 }
 
 
-async def tell(bot: Bot, integration: str, payload: Payload) -> None:
-    event = "pull_request" if "pull_request" in payload else "push"
-    answer = await bot.deliver(integration, event, payload)
-    assert (answer.status, answer.body) == (200, {"processed": True})
-
-
 async def end_of(bot: Bot, place: Place) -> tuple[list[Any], list[Any]]:
     """Return the commits of `a` in a story's repositories, and what the feed says of pushes."""
     names = {place.main["full_name"], place.fork["full_name"]}
@@ -332,13 +324,13 @@ async def test_commits_and_feed_are_what_github_lists_in_any_order(bot: Bot, nam
     for order in orders:
         place = Place()
         for position in order:
-            await tell(bot, integration, story[position](place))
+            await bot.tell(integration, story[position](place))
         commits, news = await end_of(bot, place)
         assert {message for message, *_ in commits} == expected, order
         assert sorted(message for message, *_ in news) == sorted(expected), order
         ends.append((commits, news))
         for position in order:  # twice
-            await tell(bot, integration, story[position](place))
+            await bot.tell(integration, story[position](place))
         assert await end_of(bot, place) == (commits, news)
     assert [end for end in ends if end != ends[0]] == []
 
@@ -348,20 +340,20 @@ async def test_a_wrong_link_goes_when_the_base_is_heard_of(bot: Bot) -> None:
     await bot.experiment("a")
     integration, place = await bot.integration(), Place()
     for build in (pull("opened", 1), push("feature", 3, ("Main's", UNSAID), ("Mine", UNSAID))):
-        await tell(bot, integration, build(place))
+        await bot.tell(integration, build(place))
     assert [message for message, *_ in (await end_of(bot, place))[0]] == ["Main's", "Mine"]
-    await tell(bot, integration, push("main", 2, ("Main's", UNSAID))(place))
+    await bot.tell(integration, push("main", 2, ("Main's", UNSAID))(place))
     commits, news = await end_of(bot, place)
     assert [message for message, *_ in commits] == [message for message, *_ in news] == ["Mine"]
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 @pytest.mark.parametrize("odd", ["no", 0, [], {}, None])
 async def test_an_odd_distinct_says_nothing(bot: Bot, odd: Any) -> None:
     await bot.experiment("a")
     integration, place = await bot.integration(), Place()
-    await tell(bot, integration, pull("opened", 1)(place))
+    await bot.tell(integration, pull("opened", 1)(place))
     payload = push("feature", 2, ("Mine", NEW))(place)
     payload["commits"][0]["distinct"] = odd
-    await tell(bot, integration, payload)
+    await bot.tell(integration, payload)
     assert [message for message, *_ in (await end_of(bot, place))[0]] == ["Mine"]

@@ -8,6 +8,7 @@ import pytest
 
 from bot import storage as store
 from bot.demo import payloads
+from tests.kit.marks import slow
 from tests.kit.running import Bot
 
 REPO = payloads.repository("acme/train")
@@ -34,7 +35,9 @@ class Cost:
         def call(
             tx: Any, sql: str, params: store.database.Params = store.database.NO_PARAMS
         ) -> Any:
-            found: Sequence[store.Row] | store.Row | int | None = method(tx, sql, params)
+            found: Sequence[store.database.Row] | store.database.Row | int | None = method(
+                tx, sql, params
+            )
             self.statements += 1
             self.rows += rows(found)
             return found
@@ -82,12 +85,6 @@ def pull(action: str, release: int, minute: int, **values: Any) -> dict[str, Any
     return payloads.pull_request(action, release, stamp(at(release, minute)), **{**about, **values})
 
 
-async def deliver(bot: Bot, integration: str, payload: dict[str, Any]) -> None:
-    event = "pull_request" if "pull_request" in payload else "push"
-    answer = await bot.deliver(integration, event, payload)
-    assert (answer.status, answer.body) == (200, {"processed": True})
-
-
 async def release(bot: Bot, integration: str, cost: Cost, number: int) -> dict[str, Any]:
     """Let `develop` be merged into `main` once more; return what each delivery has cost."""
     messages = [f"Release {number}, commit {one}" for one in range(COMMITS)]
@@ -107,11 +104,12 @@ async def release(bot: Bot, integration: str, cost: Cost, number: int) -> dict[s
         "the merge's own": push("main", at(number, 6), [f"Merge release {number}"], distinct=True),
     }.items():
         cost.take()
-        await deliver(bot, integration, payload)
+        await bot.tell(integration, payload)
         costs[name] = cost.take()
     return costs
 
 
+@slow
 async def test_a_release_train(bot: Bot, cost: Cost) -> None:
     """The fortieth release costs what the fifth did."""
     for key in ("a", "b"):
@@ -131,12 +129,12 @@ async def test_old_pull_requests_without_an_experiment(bot: Bot, cost: Cost, sta
     for number in range(1, 81):
         action = "opened" if state == "open" else "closed"
         bare = pull(action, number, 1, body=None, state=state, base=f"base-{number}")
-        await deliver(bot, integration, bare)
+        await bot.tell(integration, bare)
         if number in (5, 80):
             messages = [f"After {number}, commit {one}" for one in range(50)]
             payload = push("develop", at(number, 2), messages, distinct=True)
             cost.take()
-            await deliver(bot, integration, payload)
+            await bot.tell(integration, payload)
             costs.append(cost.take())
     assert costs[0] == costs[1]
 
@@ -145,13 +143,13 @@ async def test_a_push_costs_statements_by_the_hundred(bot: Bot, cost: Cost) -> N
     """Not one after the other for each of its commits."""
     await bot.experiment("a")
     integration = await bot.integration()
-    await deliver(bot, integration, pull("opened", 1, 1))
+    await bot.tell(integration, pull("opened", 1, 1))
     statements = []
     for size in (1, 500):
         messages = [f"Of {size}, commit {one}" for one in range(size)]
         payload = push("develop", at(1, 2 + size % 50), messages, distinct=True)
         cost.take()
-        await deliver(bot, integration, payload)
+        await bot.tell(integration, payload)
         statements.append(cost.take()[0])
     assert statements[0] == statements[1]
 
@@ -161,13 +159,13 @@ async def test_a_commit_on_many_branches(bot: Bot, cost: Cost) -> None:
     await bot.experiment("a")
     integration = await bot.integration()
     main = ["Main's", "Main's too"]
-    await deliver(bot, integration, push("main", at(0, 0), main, distinct=True))
+    await bot.tell(integration, push("main", at(0, 0), main, distinct=True))
     costs = []
     for number in range(1, 41):
         branch = f"feature-{number}"
-        await deliver(bot, integration, pull("opened", number, 1, branch=branch))
+        await bot.tell(integration, pull("opened", number, 1, branch=branch))
         cost.take()
-        await deliver(bot, integration, push(branch, at(number, 2), main, distinct=False))
+        await bot.tell(integration, push(branch, at(number, 2), main, distinct=False))
         costs.append(cost.take())
     assert costs[39] == costs[4]
     assert await bot.walk("/api/v1/experiments/a/commits") == []

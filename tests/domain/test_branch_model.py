@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.marks import slow
 from tests.kit.running import Bot
+
+pytestmark = slow
 
 HEADS = ("feature", "develop", "other")
 _numbers = itertools.count(1)

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 import uuid
-from datetime import datetime
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,46 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot.demo import payloads
+from tests.domain.pushes import FORK, commits, pull, push, pushes_in_feed
+from tests.kit.deliveries import REPO, at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-REPO = payloads.repository("acme/shop")
 _numbers = itertools.count(1)
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
-
-
-def push(branch: str, minute: int, *messages: str, repo: dict[str, Any] = REPO) -> dict[str, Any]:
-    pushed_at = int(datetime.fromisoformat(at(minute)).timestamp())
-    return payloads.push(branch, list(messages), repo=repo, pushed_at=pushed_at, at=at(minute))
-
-
-def pull(action: str, minute: int, *, number: int = 7, **values: Any) -> dict[str, Any]:
-    defaults = {"repo": REPO, "body": "experiment_key: a", "created_at": at(1)}
-    return payloads.pull_request(action, number, at(minute), **{**defaults, **values})
-
-
-async def tell(bot: Bot, integration: str, *deliveries: dict[str, Any]) -> None:
-    for payload in deliveries:
-        event = "pull_request" if "pull_request" in payload else "push"
-        answer = await bot.deliver(integration, event, payload)
-        assert (answer.status, answer.body) == (200, {"processed": True})
-
-
-async def commits(bot: Bot, key: str = "a") -> dict[str, str]:
-    """Message and source of each commit of an experiment."""
-    items = await bot.walk(f"/api/v1/experiments/{key}/commits")
-    assert len({(item["repository"], item["sha"]) for item in items}) == len(items)
-    return {item["message"]: item["linked_by"] for item in items}
-
-
-async def pushes_in_feed(bot: Bot, key: str = "a") -> list[str]:
-    page = f"/api/v1/experiments/{key}/activity?type=commit.pushed"
-    return [item["summary"].partition(": ")[2] for item in await bot.walk(page)]
 
 
 async def test_a_linked_commit_has_these_fields(bot: Bot) -> None:
@@ -100,16 +66,16 @@ async def test_the_contract_sample(bot: Bot) -> None:
         ],
         "repository": {"full_name": "your-org/your-repo"},
     }
-    await tell(bot, integration, sample)
+    await bot.tell(integration, sample)
     assert await commits(bot) == {}
     linked = {**sample["commits"][0], "id": "abc124", "message": "feat: more\n\nexperiment_key: a"}
-    await tell(bot, integration, {**sample, "commits": [linked]})
+    await bot.tell(integration, {**sample, "commits": [linked]})
     (item,) = (await bot.get("/api/v1/experiments/a/commits")).items
     assert (item["sha"], item["author"]) == ("abc124", "Jane Smith")
     assert "jane@example.com" not in str(item)
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "message, keys",
     [
@@ -130,224 +96,10 @@ async def test_keys_of_messages(bot: Bot, message: str, keys: list[str]) -> None
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    await tell(bot, integration, push("main", 0, message))
+    await bot.tell(integration, push("main", 0, message))
     for key in ("a", "b"):
         expected = {message: "message"} if key in keys else {}
         assert await commits(bot, key) == expected
-
-
-async def test_a_push_reaches_the_open_pull_request_of_its_branch(bot: Bot) -> None:
-    """Every experiment of the pull request gets the commit; other branches give none."""
-    integration = await bot.integration()
-    for key in ("a", "b"):
-        await bot.experiment(key)
-    await tell(
-        bot,
-        integration,
-        pull("opened", 1, body="experiment_key: a, b"),
-        push("feature", 2, "Here"),
-        push("other", 3, "Elsewhere"),
-        push("feature/deeper", 3, "Deeper"),
-        push("Feature", 3, "Another case"),
-    )
-    for key in ("a", "b"):
-        assert await commits(bot, key) == {"Here": "branch"}
-        assert await pushes_in_feed(bot, key) == ["Here"]
-
-
-async def test_a_message_counts_before_the_branch(bot: Bot) -> None:
-    """A commit that both say belongs to an experiment is linked once, by its own word."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    message = "Both\n\nExperiment-Key: a"
-    await tell(bot, integration, pull("opened", 1), push("feature", 2, message))
-    assert await commits(bot) == {message: "message"}
-    assert await pushes_in_feed(bot) == ["Both"]
-    await tell(bot, integration, pull("edited", 3, body=None))
-    assert await commits(bot) == {message: "message"}
-
-
-FORK = payloads.repository("octo/shop")
-
-
-@pytest.mark.parametrize(
-    "pushed_to, head, expected",
-    [
-        (REPO, REPO, {"Mine": "branch"}),
-        (FORK, FORK, {"Mine": "branch"}),
-        (REPO, FORK, {}),
-        (FORK, REPO, {}),
-        (REPO, None, {}),
-    ],
-    ids=["own", "fork's", "own, fork's head", "fork's, own head", "own, deleted fork's head"],
-)
-@pytest.mark.parametrize("push_first", [False, True])
-async def test_branches_belong_to_repositories(
-    bot: Bot, pushed_to: Any, head: Any, expected: dict[str, str], push_first: bool
-) -> None:
-    """Branches of the same name in a repository and in its fork are two branches."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    opened = pull("opened", 1, head_repo=head or FORK)
-    opened["pull_request"]["head"]["repo"] = head
-    story = [opened, push("feature", 2, "Mine", repo=pushed_to)]
-    await tell(bot, integration, *(story[::-1] if push_first else story))
-    assert await commits(bot) == expected
-
-
-@on_one_engine
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"ref": "refs/tags/feature"},
-        {"ref": "refs/heads/feature", "deleted": True},
-        {"ref": "feature"},
-        {"ref": "refs/pull/7/head"},
-    ],
-)
-async def test_tags_and_deleted_branches_link_nothing(bot: Bot, change: dict[str, Any]) -> None:
-    """Neither through the pull request nor by the message."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    payload = {**push("feature", 2, "One", "Two\n\nExperiment-Key: a"), **change}
-    await tell(bot, integration, pull("opened", 1), payload)
-    assert await commits(bot) == {}
-
-
-async def test_commits_from_before_the_pull_request_are_linked_with_it(bot: Bot) -> None:
-    """A branch is mostly pushed before its pull request is opened."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    await tell(bot, integration, push("feature", 0, "First"), push("feature", 1, "Second"))
-    assert await commits(bot) == {}
-    await tell(bot, integration, pull("opened", 2, created_at=at(2)))
-    assert await commits(bot) == {"First": "branch", "Second": "branch"}
-    assert await pushes_in_feed(bot) == ["Second", "First"]
-
-
-async def test_commits_are_linked_when_the_body_names_the_key_at_last(bot: Bot) -> None:
-    """What was pushed before the key line was written belongs to it too."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    await tell(bot, integration, pull("opened", 1, body=None), push("feature", 2, "One"))
-    assert await commits(bot) == {}
-    await tell(bot, integration, pull("edited", 3))
-    assert await commits(bot) == {"One": "branch"}
-
-
-TURNS = [
-    pull("opened", 1),
-    push("feature", 2, "For a"),
-    pull("closed", 3, state="closed", merged=True),
-    push("feature", 4, "For b"),
-    pull("opened", 5, number=8, body="experiment_key: b", created_at=at(5)),
-]
-
-
-@pytest.mark.parametrize("order", ["01234", "43210", "40123", "01342", "13420", "14302"])
-async def test_a_branch_may_serve_pull_requests_in_turn(bot: Bot, order: str) -> None:
-    """Each gets what was pushed since the one before it ended."""
-    integration = await bot.integration()
-    for key in ("a", "b"):
-        await bot.experiment(key)
-    await tell(bot, integration, *(TURNS[int(position)] for position in order))
-    assert await commits(bot, "a") == {"For a": "branch"}
-    assert await commits(bot, "b") == {"For b": "branch"}
-    assert await pushes_in_feed(bot, "b") == ["For b"]
-
-
-@pytest.mark.parametrize("merged", [True, False])
-@pytest.mark.parametrize("late", [False, True], ids=["in order", "the closing arrives late"])
-async def test_closed_pull_requests_take_no_later_push(bot: Bot, merged: bool, late: bool) -> None:
-    """Only open pull requests collect commits, whatever arrives first."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    closing = pull("closed", 3, state="closed", merged=merged)
-    later = push("feature", 4, "Later")
-    await tell(bot, integration, pull("opened", 1), push("feature", 2, "In time"))
-    await tell(bot, integration, *([later, closing] if late else [closing, later]))
-    assert await commits(bot) == {"In time": "branch"}
-    assert await pushes_in_feed(bot) == ["In time"]
-
-
-async def test_a_reopened_pull_request_has_all_of_its_branch(bot: Bot) -> None:
-    """What was pushed while it was closed belongs to it once it is open again."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    await tell(
-        bot,
-        integration,
-        pull("opened", 1),
-        pull("closed", 3, state="closed"),
-        push("feature", 4, "Between"),
-        pull("reopened", 5),
-        push("feature", 6, "After"),
-    )
-    assert await commits(bot) == {"Between": "branch", "After": "branch"}
-
-
-async def test_the_default_branch_gives_only_what_comes_after_the_opening(bot: Bot) -> None:
-    """A pull request from `main` to `stable` does not collect the history of `main`."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    await tell(
-        bot,
-        integration,
-        push("main", 0, "Long ago"),
-        pull("opened", 2, branch="main", base="stable", created_at=at(2)),
-        push("main", 3, "Meant for it"),
-    )
-    assert await commits(bot) == {"Meant for it": "branch"}
-
-
-async def test_the_key_takes_the_commits_of_its_branch_along(bot: Bot) -> None:
-    """A key that is edited away loses the branch's commits, the other key keeps them."""
-    integration = await bot.integration()
-    for key in ("a", "b"):
-        await bot.experiment(key)
-    await tell(
-        bot,
-        integration,
-        pull("opened", 1, body="experiment_key: a, b"),
-        push("feature", 2, "One", "Two\n\nExperiment-Key: a"),
-        pull("edited", 3, body="experiment_key: b"),
-    )
-    assert await commits(bot, "a") == {"Two\n\nExperiment-Key: a": "message"}
-    assert await pushes_in_feed(bot, "a") == ["Two"]
-    assert await commits(bot, "b") == {"One": "branch", "Two\n\nExperiment-Key: a": "branch"}
-    await tell(bot, integration, pull("edited", 4, body="experiment_key: a"))
-    assert await commits(bot, "a") == {"One": "branch", "Two\n\nExperiment-Key: a": "message"}
-    assert await commits(bot, "b") == {}
-
-
-async def test_two_pull_requests_of_one_branch_share_its_commits(bot: Bot) -> None:
-    """A commit stays as long as one of them names the key."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    await tell(
-        bot,
-        integration,
-        pull("opened", 1),
-        pull("opened", 1, number=8, base="stable"),
-        push("feature", 2, "Shared"),
-        pull("edited", 3, body=None),
-    )
-    assert await commits(bot) == {"Shared": "branch"}
-    assert await pushes_in_feed(bot) == ["Shared"]
-    await tell(bot, integration, pull("edited", 4, number=8, base="stable", body=None))
-    assert await commits(bot) == {}
-
-
-@pytest.mark.parametrize("pull_first", [True, False], ids=["opened first", "opened last"])
-async def test_a_commit_on_two_branches(bot: Bot, pull_first: bool) -> None:
-    """A commit that was pushed elsewhere before belongs to the pull request's branch too."""
-    integration = await bot.integration()
-    await bot.experiment("a")
-    opened = pull("opened", 3, created_at=at(3))
-    both = [push("develop", 1, "Shared"), push("feature", 2, "Shared")]
-    await tell(bot, integration, *([opened, *both] if pull_first else [*both, opened]))
-    assert await commits(bot) == {"Shared": "branch"}
-    assert await pushes_in_feed(bot) == ["Shared"]
 
 
 async def test_a_commit_is_one_per_repository_and_host(bot: Bot) -> None:
@@ -369,7 +121,7 @@ async def test_a_commit_is_one_per_repository_and_host(bot: Bot) -> None:
 async def test_a_commit_may_wait_for_its_experiment(bot: Bot) -> None:
     """It stands among the unresolved links, by its subject, until the experiment exists."""
     integration = await bot.integration()
-    await tell(bot, integration, push("main", 1, "Subject\n\nExperiment-Key: a"))
+    await bot.tell(integration, push("main", 1, "Subject\n\nExperiment-Key: a"))
     (waiting,) = (await bot.get("/api/v1/links/unresolved")).items
     assert (waiting["kind"], waiting["title"], waiting["number"]) == ("commit", "Subject", None)
     await bot.experiment("a")
@@ -388,12 +140,12 @@ MESSAGES = [
 ]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("message", MESSAGES)
 async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> None:
     """No list, feed or page shows them; the words around them stay."""
     integration = await bot.integration()
-    await tell(bot, integration, push("main", 1, message))
+    await bot.tell(integration, push("main", 1, message))
     unresolved = await bot.get("/api/v1/links/unresolved")
     await bot.experiment("a")
     for page in ("/api/v1/experiments/a/commits", "/api/v1/experiments/a/activity"):
@@ -404,7 +156,7 @@ async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> No
     assert "Experiment-Key: a" in shown
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "author, expected",
     [
@@ -424,7 +176,7 @@ async def test_authors_have_names_and_no_addresses(bot: Bot, author: Any, expect
     payload["commits"][0]["author"] = author
     payload["sender"] = None
     payload["pusher"] = {"name": ADDRESS, "email": ADDRESS}
-    await tell(bot, integration, payload)
+    await bot.tell(integration, payload)
     (item,) = (await bot.get("/api/v1/experiments/a/commits")).items
     assert item["author"] == expected
     feed = await bot.get("/api/v1/experiments/a/activity")
@@ -437,14 +189,14 @@ async def test_a_large_push(bot: Bot) -> None:
     await bot.experiment("a")
     messages = [f"Commit {number}" for number in range(500)]
     payload = push("feature", 2, *messages)
-    await tell(bot, integration, pull("opened", 1), payload, payload)
+    await bot.tell(integration, pull("opened", 1), payload, payload)
     items = await bot.walk("/api/v1/experiments/a/commits", limit=200)
     assert sorted(item["message"] for item in items) == sorted(messages)
     assert (await bot.get("/api/v1/experiments/a")).body["counts"]["commits"] == 500
     assert len(await pushes_in_feed(bot)) == 500
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "blob",
     ["x" * 60_000, "x@" * 1_500, "x@x." * 15_000, "<x" * 30_000, " " * 20_000, "- " * 30_000],
@@ -455,11 +207,11 @@ async def test_a_message_with_a_blob_is_read_quickly(bot: Bot, blob: str) -> Non
     integration = await bot.integration()
     message = f"Blob\n\n{blob}.\n\nExperiment-Key: a"
     started = time.monotonic()
-    await tell(bot, integration, push("main", 1, message))
+    await bot.tell(integration, push("main", 1, message))
     assert time.monotonic() - started < 1.5
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("sha", ["", "not a sha!", "a" * 65, None])
 async def test_a_malformed_commit_is_left_out(bot: Bot, sha: Any) -> None:
     """The other commits of the push count."""
@@ -467,11 +219,11 @@ async def test_a_malformed_commit_is_left_out(bot: Bot, sha: Any) -> None:
     await bot.experiment("a")
     payload = push("main", 1, "One\n\nExperiment-Key: a", "Two\n\nExperiment-Key: a")
     payload["commits"][1]["id"] = sha
-    await tell(bot, integration, payload)
+    await bot.tell(integration, payload)
     assert len(await commits(bot)) == 1
 
 
-STORY = [
+STORY: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
     lambda repo: push("feature", 0, "Before", repo=repo),
     lambda repo: pull("opened", 1, repo=repo),
     lambda repo: push("feature", 2, "Open", repo=repo),
@@ -495,7 +247,7 @@ async def test_commits_are_the_same_in_any_order(bot: Bot, order: list[int]) -> 
     integration = await bot.integration()
     name = f"acme/shop-{next(_numbers)}"
     repo = payloads.repository(name)
-    await tell(bot, integration, *(STORY[position](repo) for position in order))
+    await bot.tell(integration, *(STORY[position](repo) for position in order))
     found = {}
     for key in ("a", "b"):
         items = await bot.walk(f"/api/v1/experiments/{key}/commits", limit=200)
@@ -515,7 +267,7 @@ async def test_replays_change_nothing(bot: Bot) -> None:
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    await tell(bot, integration, *(deliver(REPO) for deliver in STORY))
+    await bot.tell(integration, *(deliver(REPO) for deliver in STORY))
 
     async def known() -> list[Any]:
         pages = ("commits", "activity", "pull-requests")
@@ -536,6 +288,6 @@ async def test_pushes_side_by_side(bot: Bot) -> None:
     integration = await bot.integration()
     await bot.experiment("a")
     deliveries = [push("feature", 2, f"Commit {number}") for number in range(40)]
-    await tell(bot, integration, pull("opened", 1))
-    await asyncio.gather(*(tell(bot, integration, one) for one in deliveries))
+    await bot.tell(integration, pull("opened", 1))
+    await asyncio.gather(*(bot.tell(integration, one) for one in deliveries))
     assert len(await commits(bot)) == 40

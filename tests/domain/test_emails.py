@@ -4,7 +4,7 @@
 
 import pytest
 
-from bot.domain.emails import name_without_email, without_emails
+from bot.emails import name_without_email, without_emails
 
 HIDDEN = {
     "plain": ("jane@example.com", ""),

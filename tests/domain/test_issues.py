@@ -5,27 +5,15 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.deliveries import REPO, at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
-REPO = payloads.repository("acme/shop")
 OTHER = payloads.repository("acme/warehouse")
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 def issue(action: str, minute: int, number: int = 5, **values: Any) -> dict[str, Any]:
     return payloads.issue(action, number, at(minute), **{"repo": REPO, **values})
-
-
-async def tell(bot: Bot, integration: str, *deliveries: dict[str, Any]) -> None:
-    for payload in deliveries:
-        answer = await bot.deliver(integration, "issues", payload)
-        assert (answer.status, answer.body) == (200, {"processed": True})
 
 
 async def issues(bot: Bot, key: str) -> list[dict[str, Any]]:
@@ -50,7 +38,7 @@ async def test_a_linked_issue_has_these_fields(bot: Bot) -> None:
     payload = issue(
         "opened", 0, title="Track it", body="experiment_key: a", labels=("bug", "experiment")
     )
-    await tell(bot, integration, payload)
+    await bot.tell(integration, payload)
     assert await issues(bot, "a") == [
         {
             "repository": "acme/shop",
@@ -82,14 +70,14 @@ async def test_the_contract_sample(bot: Bot) -> None:
             "labels": [{"name": "experiment"}],
         },
     }
-    await tell(bot, integration, sample)
+    await bot.tell(integration, sample)
     (found,) = await issues(bot, "checkout-flow-v2")
     assert (found["repository"], found["number"]) == ("your-org/your-repo", 101)
     assert (found["linked_by"], found["state"]) == ("title", "open")
     assert found["labels"] == ["experiment"]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     "values, linked_by",
     [
@@ -110,7 +98,7 @@ async def test_what_links_an_issue(bot: Bot, values: dict[str, Any], linked_by: 
     """A key line of the body, or the whole title; the body's word goes first."""
     integration = await bot.integration()
     await bot.experiment("a")
-    await tell(bot, integration, issue("opened", 0, **values))
+    await bot.tell(integration, issue("opened", 0, **values))
     expected = [] if linked_by is None else [("acme/shop", 5, linked_by)]
     assert await places(bot, "a") == expected
 
@@ -120,17 +108,17 @@ async def test_a_link_made_by_the_title_follows_it(bot: Bot) -> None:
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    await tell(bot, integration, issue("opened", 0, title="Track experiment: a"))
-    await tell(bot, integration, issue("edited", 1, title="Track experiment: b"))
+    await bot.tell(integration, issue("opened", 0, title="Track experiment: a"))
+    await bot.tell(integration, issue("edited", 1, title="Track experiment: b"))
     assert await places(bot, "a") == []
     assert await places(bot, "b") == [("acme/shop", 5, "title")]
     assert await feed(bot, "a") == ["issue.unlinked", "issue.linked"]
     assert await feed(bot, "b") == ["issue.linked"]
     payload = issue("edited", 2, title="Track experiment: b", body="experiment_key: b")
-    await tell(bot, integration, payload)
+    await bot.tell(integration, payload)
     assert await places(bot, "b") == [("acme/shop", 5, "body")]
     assert (await issues(bot, "b"))[0]["linked_at"] == at(1)
-    await tell(bot, integration, issue("edited", 3, title="Nothing"))
+    await bot.tell(integration, issue("edited", 3, title="Nothing"))
     assert await places(bot, "b") == []
 
 
@@ -138,11 +126,11 @@ async def test_labels_follow_the_events(bot: Bot) -> None:
     """Every new label is told of; the list is always the newest."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a"}
-    await tell(bot, integration, issue("opened", 0, **body))
-    await tell(bot, integration, issue("labeled", 1, labels=("one {x}",), **body))
-    await tell(bot, integration, issue("labeled", 2, labels=("one {x}", "two"), **body))
-    await tell(bot, integration, issue("unlabeled", 3, labels=("two",), **body))
+    body: dict[str, Any] = {"body": "experiment_key: a"}
+    await bot.tell(integration, issue("opened", 0, **body))
+    await bot.tell(integration, issue("labeled", 1, labels=("one {x}",), **body))
+    await bot.tell(integration, issue("labeled", 2, labels=("one {x}", "two"), **body))
+    await bot.tell(integration, issue("unlabeled", 3, labels=("two",), **body))
     assert (await issues(bot, "a"))[0]["labels"] == ["two"]
     page = "/api/v1/experiments/a/activity?type=issue.labeled"
     summaries = [item["summary"] for item in (await bot.get(page)).items]
@@ -154,15 +142,15 @@ async def test_states_follow_the_events(bot: Bot) -> None:
     """Closed and reopened, in the list, its filter and the feed."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a", "title": "Track it"}
+    body: dict[str, Any] = {"body": "experiment_key: a", "title": "Track it"}
     page = "/api/v1/experiments/a/issues?state="
-    await tell(bot, integration, issue("opened", 0, **body))
+    await bot.tell(integration, issue("opened", 0, **body))
     for minute, action, state, other in (
         (1, "closed", "closed", "open"),
         (2, "reopened", "open", "closed"),
         (3, "closed", "closed", "open"),
     ):
-        await tell(bot, integration, issue(action, minute, state=state, sender="hubot", **body))
+        await bot.tell(integration, issue(action, minute, state=state, sender="hubot", **body))
         assert [one["state"] for one in (await bot.get(page + state)).items] == [state]
         assert (await bot.get(page + other)).items == []
     assert await feed(bot, "a") == [
@@ -180,7 +168,7 @@ async def test_an_issue_is_no_pull_request(bot: Bot) -> None:
     """Numbers are shared on GitHub, lists are not."""
     integration = await bot.integration()
     await bot.experiment("a")
-    await tell(bot, integration, issue("opened", 0, body="experiment_key: a"))
+    await bot.tell(integration, issue("opened", 0, body="experiment_key: a"))
     assert (await bot.get("/api/v1/pull-requests/acme/shop/5")).status == 404
     assert (await bot.get("/api/v1/experiments/a/pull-requests")).items == []
 
@@ -198,7 +186,7 @@ async def test_a_deleted_issue_loses_its_links(bot: Bot, order: list[int]) -> No
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    await tell(bot, integration, *(LIFE[position] for position in order))
+    await bot.tell(integration, *(LIFE[position] for position in order))
     assert await places(bot, "a") == []
     assert await places(bot, "b") == []
     assert (await bot.get("/api/v1/experiments/a")).body["counts"]["issues"] == 0
@@ -209,7 +197,7 @@ async def test_a_deletion_is_told_of(bot: Bot) -> None:
     integration = await bot.integration()
     for key in ("a", "b"):
         await bot.experiment(key)
-    await tell(bot, integration, *LIFE, LIFE[2])
+    await bot.tell(integration, *LIFE, LIFE[2])
     assert await feed(bot, "a") == ["issue.unlinked", "issue.linked"]
     assert await feed(bot, "b") == ["issue.unlinked", "issue.linked"]
 
@@ -240,17 +228,17 @@ async def test_a_transferred_issue_takes_its_links_along(
     await bot.experiment("a")
     leaves, arrives = transfer(**values)
     if known:
-        await tell(bot, integration, issue("opened", 0, **values))
+        await bot.tell(integration, issue("opened", 0, **values))
         assert await places(bot, "a") == [("acme/shop", 5, linked_by)]
-    await tell(bot, integration, *([arrives, leaves] if arrival_first else [leaves, arrives]))
+    await bot.tell(integration, *([arrives, leaves] if arrival_first else [leaves, arrives]))
     assert await places(bot, "a") == [("acme/warehouse", 9, linked_by)]
     late = issue("edited", 2, **values)
-    await tell(bot, integration, late, leaves, arrives)
+    await bot.tell(integration, late, leaves, arrives)
     assert await places(bot, "a") == [("acme/warehouse", 9, linked_by)]
     gone = payloads.issue("edited", 9, at(5), repo=OTHER, title="Nothing", body=None)
-    await tell(bot, integration, gone)
+    await bot.tell(integration, gone)
     assert await places(bot, "a") == []
-    await tell(bot, integration, leaves, arrives)
+    await bot.tell(integration, leaves, arrives)
     assert await places(bot, "a") == []
 
 
@@ -259,8 +247,8 @@ async def test_one_delivery_of_a_transfer_is_enough(bot: Bot, which: int) -> Non
     """The bot may be installed on one of the two repositories only."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a"}
-    await tell(bot, integration, issue("opened", 0, **body), transfer(**body)[which])
+    body: dict[str, Any] = {"body": "experiment_key: a"}
+    await bot.tell(integration, issue("opened", 0, **body), transfer(**body)[which])
     assert await places(bot, "a") == [("acme/warehouse", 9, "body")]
 
 
@@ -268,8 +256,8 @@ async def test_a_replayed_transfer_changes_nothing(bot: Bot) -> None:
     """Neither brings links back nor tells of anything twice."""
     integration = await bot.integration()
     await bot.experiment("a")
-    body = {"body": "experiment_key: a"}
-    await tell(bot, integration, issue("opened", 0, **body), *transfer(**body))
+    body: dict[str, Any] = {"body": "experiment_key: a"}
+    await bot.tell(integration, issue("opened", 0, **body), *transfer(**body))
     told = await feed(bot, "a")
     page = f"/api/v1/integrations/{integration}/deliveries"
     for delivery in (await bot.get(page)).items:
@@ -278,7 +266,7 @@ async def test_a_replayed_transfer_changes_nothing(bot: Bot) -> None:
     assert await feed(bot, "a") == told
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize(
     ("change", "field"),
     [

@@ -5,17 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.domain.test_verdicts import set_to, shown
-from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to, shown
 from tests.kit.running import Answer
 
 KEY = "checkout-flow-v2"
 SHA, OTHER = "2ffea6db159f6b6c47a24e778fb9ef40cf6b1c7d", "7" * 40
 BASE_SHA = "929f8209d40f77f4abc622a499c93a83babdbe64"
 QUEUE = "refs/heads/gh-readonly-queue"
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
 def ref_of(number: int, base: str = "main") -> str:
@@ -69,6 +66,7 @@ def bad(scene: Scene) -> str:
 
 
 @pytest.mark.parametrize("way", [by_event, by_push])
+@each_credential
 async def test_the_group_gets_the_verdict_of_its_pull_request(scene: Scene, way: Any) -> None:
     await scene.bot.experiment(KEY, status="active")
     good = await scene.open(f"experiment_key: {KEY}")
@@ -89,6 +87,7 @@ async def test_the_group_gets_the_verdict_of_its_pull_request(scene: Scene, way:
 @pytest.mark.parametrize(
     "base", ["main", "release/2.0", "pr-1-abc", "a/pr-1-abc/b", "gh-readonly-queue/main/pr-1-abc"]
 )
+@app_only
 async def test_the_last_segment_names_it(scene: Scene, base: str) -> None:
     """Pull request 1 would pass; it is 2 that is in the queue, whatever its base is called."""
     await scene.bot.experiment(KEY)
@@ -111,6 +110,7 @@ async def test_the_last_segment_names_it(scene: Scene, base: str) -> None:
         f"{QUEUE}/pr-1-{BASE_SHA}/x",
     ],
 )
+@app_only
 async def test_a_number_that_is_not_known_succeeds(
     scene: Scene, setting: str, head_ref: str
 ) -> None:

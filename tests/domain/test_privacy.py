@@ -8,10 +8,11 @@ from bot import storage as store
 from bot.demo import payloads
 from tests.github import Fault
 from tests.kit.browsing import Browser
+from tests.kit.deliveries import REPO
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
 from tests.kit.running import Bot
 
-REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:05:00Z"
 ADDRESSES = (
     "jane@example.com",
@@ -25,9 +26,6 @@ ADDRESSES = (
 )
 AROUND = ("{}", "<{}>", "**{}**", "`{}`", "[x](mailto:{})", "({}).", "{}, thanks", "'{}'!")
 PAGES = ("/experiments/a", "/unresolved", "/outbox", "/repositories/github.com/acme/shop", "/")
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
 
 async def shown(bot: Bot, integration: str) -> str:

@@ -5,16 +5,11 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.deliveries import at
+from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
-# For tables of what is decided before storage is asked.
-on_one_engine = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-
 ID = 4711
-
-
-def at(minute: int) -> str:
-    return f"2026-03-02T10:{minute:02}:00Z"
 
 
 def repo(name: str, minute: int = 0, github_id: int | None = ID) -> dict[str, Any]:
@@ -38,13 +33,6 @@ def renamed(old: str, new: dict[str, Any]) -> dict[str, Any]:
 def transferred(old_owner: str, new: dict[str, Any], kind: str = "organization") -> dict[str, Any]:
     changes = {"owner": {"from": {kind: {"login": old_owner, "id": 1}}}}
     return payloads.repository_event("transferred", new, changes)
-
-
-async def tell(bot: Bot, integration: str, *deliveries: dict[str, Any]) -> None:
-    for payload in deliveries:
-        event = "pull_request" if "pull_request" in payload else "repository"
-        answer = await bot.deliver(integration, event, payload)
-        assert (answer.status, answer.body) == (200, {"processed": True})
 
 
 async def places(bot: Bot) -> list[tuple[str, int]]:
@@ -86,36 +74,36 @@ async def test_a_move_keeps_every_link(
     await bot.deliver(integration, "push", push)
     issue = payloads.issue("opened", 2, at(0), repo=before, body="experiment_key: a")
     await bot.deliver(integration, "issues", issue)
-    await tell(bot, integration, pull(1, 0, before), delivery)
+    await bot.tell(integration, pull(1, 0, before), delivery)
     for kind in ("pull-requests", "issues", "commits", "activity"):
         items = (await bot.get(f"/api/v1/experiments/a/{kind}")).items
         assert {item["repository"] for item in items} - {None} == {new}, kind
     assert (await bot.get(f"/api/v1/pull-requests/{new}/1")).body["repository"] == new
     assert (await bot.get(f"/api/v1/pull-requests/{old}/1")).status == 404
-    await tell(bot, integration, pull(1, 6, repo(new, 6)))
+    await bot.tell(integration, pull(1, 6, repo(new, 6)))
     assert await places(bot) == [(new, 1)]
 
 
 async def test_a_late_event_does_not_rename_back(bot: Bot, integration: str) -> None:
     """A payload with the old name is about the same repository, but knows no better."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
-    await tell(bot, integration, renamed("acme/shop", repo("acme/store", 5)))
-    await tell(bot, integration, pull(2, 4, repo("acme/shop", 4)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, renamed("acme/shop", repo("acme/store", 5)))
+    await bot.tell(integration, pull(2, 4, repo("acme/shop", 4)))
     assert await places(bot) == [("acme/store", 1), ("acme/store", 2)]
 
 
 async def test_a_late_rename_does_not_rename_back(bot: Bot, integration: str) -> None:
     """Of two renames the newer one counts, whichever comes last."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
-    await tell(bot, integration, renamed("acme/store", repo("acme/market", 6)))
-    await tell(bot, integration, renamed("acme/shop", repo("acme/store", 5)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, renamed("acme/store", repo("acme/market", 6)))
+    await bot.tell(integration, renamed("acme/shop", repo("acme/store", 5)))
     assert await places(bot) == [("acme/market", 1)]
 
 
 async def test_any_newer_event_tells_of_a_rename(bot: Bot, integration: str) -> None:
     """The delivery of the rename itself may be lost."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
-    await tell(bot, integration, pull(2, 3, repo("acme/store", 3)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, pull(2, 3, repo("acme/store", 3)))
     assert await places(bot) == [("acme/store", 1), ("acme/store", 2)]
 
 
@@ -127,17 +115,17 @@ async def test_a_repository_known_by_name_is_adopted_by_its_id(
     nameless = repo("acme/shop", 0, None)
     if not has_times:
         del nameless["updated_at"]
-    await tell(bot, integration, pull(1, 0, nameless), pull(2, 1, repo("acme/shop", 1)))
-    await tell(bot, integration, pull(3, 2, repo("Acme/Shop", 1, None)))
-    await tell(bot, integration, renamed("acme/shop", repo("acme/store", 5)))
+    await bot.tell(integration, pull(1, 0, nameless), pull(2, 1, repo("acme/shop", 1)))
+    await bot.tell(integration, pull(3, 2, repo("Acme/Shop", 1, None)))
+    await bot.tell(integration, renamed("acme/shop", repo("acme/store", 5)))
     assert await places(bot) == [("acme/store", 1), ("acme/store", 2), ("acme/store", 3)]
 
 
 async def test_a_name_may_pass_to_another_repository(bot: Bot, integration: str) -> None:
     """The old one keeps its links under its own name, the new one begins with none."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
-    await tell(bot, integration, renamed("acme/shop", repo("acme/store", 5)))
-    await tell(bot, integration, pull(1, 6, repo("acme/shop", 6, 4712)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, renamed("acme/shop", repo("acme/store", 5)))
+    await bot.tell(integration, pull(1, 6, repo("acme/shop", 6, 4712)))
     assert await places(bot) == [("acme/shop", 1), ("acme/store", 1)]
     found = (await bot.get("/api/v1/pull-requests/acme/shop/1")).body
     assert (found["repository"], len(found["experiments"])) == ("acme/shop", 1)
@@ -145,24 +133,24 @@ async def test_a_name_may_pass_to_another_repository(bot: Bot, integration: str)
 
 async def test_a_name_is_its_newest_holders(bot: Bot, integration: str) -> None:
     """Also while nobody has told yet that the old one was renamed."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
     newcomer = payloads.pull_request("opened", 1, at(6), repo=repo("acme/shop", 6, 4712))
-    await tell(bot, integration, newcomer)
+    await bot.tell(integration, newcomer)
     assert (await bot.get("/api/v1/pull-requests/acme/shop/1")).body["experiments"] == []
-    await tell(bot, integration, renamed("acme/shop", repo("acme/store", 5)))
+    await bot.tell(integration, renamed("acme/shop", repo("acme/store", 5)))
     assert await places(bot) == [("acme/store", 1)]
     assert (await bot.get("/api/v1/pull-requests/acme/shop/1")).body["experiments"] == []
 
 
 async def test_a_deleted_repository_closes_what_was_open(bot: Bot, integration: str) -> None:
     """Links and feed stay as history."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
     await bot.deliver(
         integration,
         "issues",
         payloads.issue("opened", 2, at(0), repo=repo("acme/shop"), title="Track experiment: a"),
     )
-    await tell(bot, integration, payloads.repository_event("deleted", repo("acme/shop", 5)))
+    await bot.tell(integration, payloads.repository_event("deleted", repo("acme/shop", 5)))
     (found,) = (await bot.get("/api/v1/experiments/a/pull-requests")).items
     assert (found["state"], found["linked_by"]) == ("closed", "body")
     (issue,) = (await bot.get("/api/v1/experiments/a/issues")).items
@@ -173,26 +161,26 @@ async def test_a_deleted_repository_closes_what_was_open(bot: Bot, integration: 
 
 async def test_a_deleted_repository_gives_its_name_away(bot: Bot, integration: str) -> None:
     """A new repository of that name is another one."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
-    await tell(bot, integration, payloads.repository_event("deleted", repo("acme/shop", 5)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, payloads.repository_event("deleted", repo("acme/shop", 5)))
     newcomer = payloads.pull_request("opened", 1, at(6), repo=repo("acme/shop", 6, 4712))
-    await tell(bot, integration, newcomer)
+    await bot.tell(integration, newcomer)
     found = (await bot.get("/api/v1/pull-requests/acme/shop/1")).body
     assert (found["state"], found["experiments"]) == ("open", [])
 
 
 async def test_a_replayed_rename_changes_nothing(bot: Bot, integration: str) -> None:
     """Neither does any other delivery of the story."""
-    await tell(bot, integration, pull(1, 0, repo("acme/shop", 0)))
-    await tell(bot, integration, renamed("acme/shop", repo("acme/store", 5)))
-    await tell(bot, integration, renamed("acme/store", repo("acme/market", 7)))
+    await bot.tell(integration, pull(1, 0, repo("acme/shop", 0)))
+    await bot.tell(integration, renamed("acme/shop", repo("acme/store", 5)))
+    await bot.tell(integration, renamed("acme/store", repo("acme/market", 7)))
     page = f"/api/v1/integrations/{integration}/deliveries"
     for delivery in (await bot.get(page)).items:
         assert (await bot.post(f"{page}/{delivery['id']}/replay")).status == 200
         assert await places(bot) == [("acme/market", 1)]
 
 
-@on_one_engine
+@sqlite_only
 @pytest.mark.parametrize("action", ["archived", "edited", "privatized", "created"])
 async def test_other_news_of_a_repository_is_not_needed(
     bot: Bot, integration: str, action: str

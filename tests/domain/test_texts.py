@@ -8,6 +8,8 @@ import pytest
 
 from bot.demo import payloads
 from tests.kit.browsing import Browser
+from tests.kit.deliveries import REPO
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot
 
@@ -24,14 +26,10 @@ CASES += [
         ("title", "invisible-entity", "&#8203;Track experiment: al&shy;pha"),
     )
 ]
-REPO = payloads.repository("acme/shop")
 AT = "2026-03-02T10:05:00Z"
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
-
-def of_kind(*kinds: str) -> Any:
+def of_kind(*kinds: str) -> pytest.MarkDecorator:
     """The cases whose text stands in one of these places."""
     cases = [case for case in CASES if case["kind"] in kinds]
     names = [f"{case['kind']}-{case['name']}" for case in cases]
@@ -46,26 +44,20 @@ async def linked(bot: Bot) -> dict[str, set[str]]:
     return found
 
 
-async def tell(bot: Bot, integration: str, event: str, payload: dict[str, Any]) -> None:
-    answer = await bot.deliver(integration, event, payload)
-    assert (answer.status, answer.body) == (200, {"processed": True})
-
-
 @sqlite_only
 @of_kind("body", "message", "title")
 async def test_what_a_delivery_links(bot: Bot, case: dict[str, Any]) -> None:
     integration = await bot.integration()
     text = case["text"]
     if case["kind"] == "message":
-        told = {"commit": ("push", payloads.push("main", [text], repo=REPO))}
+        told = {"commit": payloads.push("main", [text], repo=REPO)}
     elif case["kind"] == "title":
-        told = {"issue": ("issues", payloads.issue("opened", 5, AT, repo=REPO, title=text))}
+        told = {"issue": payloads.issue("opened", 5, AT, repo=REPO, title=text)}
     else:
         opened = payloads.pull_request("opened", 7, AT, repo=REPO, body=text)
         issue = payloads.issue("opened", 5, AT, repo=REPO, body=text)
-        told = {"pull_request": ("pull_request", opened), "issue": ("issues", issue)}
-    for event, payload in told.values():
-        await tell(bot, integration, event, payload)
+        told = {"pull_request": opened, "issue": issue}
+    await bot.tell(integration, *told.values())
     assert await linked(bot) == {key: set(told) for key in case["keys"]}
 
 
@@ -86,9 +78,9 @@ async def test_what_nobody_sees_is_kept_in_what_is_shown(bot: Bot) -> None:
     integration = await bot.integration()
     await bot.experiment("checkout")
     title = "\u200bTrack experiment\\: check\u00adout"
-    await tell(bot, integration, "issues", payloads.issue("opened", 5, AT, repo=REPO, title=title))
+    await bot.tell(integration, payloads.issue("opened", 5, AT, repo=REPO, title=title))
     message = "\ufeff👩\u200d💻 Page\n\nExperiment-Key: checkout\u200b"
-    await tell(bot, integration, "push", payloads.push("main", [message], repo=REPO))
+    await bot.tell(integration, payloads.push("main", [message], repo=REPO))
     (issue,) = await bot.walk("/api/v1/experiments/checkout/issues")
     (commit,) = await bot.walk("/api/v1/experiments/checkout/commits")
     assert (issue["title"], issue["linked_by"]) == (title, "title")
@@ -125,6 +117,7 @@ HOSTILE = (
 
 
 @sqlite_only
+@slow
 async def test_a_push_of_hostile_messages_is_answered(bot: Bot) -> None:
     """As many as GitHub sends, as long as fit: each is linked, and is on the page."""
     integration = await bot.integration()
@@ -134,7 +127,7 @@ async def test_a_push_of_hostile_messages_is_answered(bot: Bot) -> None:
         for number in range(2_048)
         for unit in [HOSTILE[number % len(HOSTILE)]]
     ]
-    await tell(bot, integration, "push", payloads.push("feature", messages, repo=REPO))
+    await bot.tell(integration, payloads.push("feature", messages, repo=REPO))
     assert (await bot.get("/api/v1/experiments/a")).body["counts"]["commits"] == 2_048
     page = await (await Browser.sign_in(bot, "viewer")).get("/experiments/a")
     assert page.status == 200

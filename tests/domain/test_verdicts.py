@@ -6,93 +6,37 @@ import pytest
 
 from bot import storage as store
 from bot.domain import refresh
-from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.kit.golden import Golden
+from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, check_of, set_to
 
 KEY, OVER = "checkout-flow-v2", "old-banner"
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
-async def set_to(scene: Scene, **config: Any) -> None:
-    path = f"/api/v1/integrations/{scene.integration}"
-    answer = await scene.bot.patch(path, {"config": config})
-    assert answer.status == 200, answer.body
-    assert {name: answer.body["config"][name] for name in config} == config
-
-
-def shown(scene: Scene, sha: str) -> tuple[str, str, str, str] | None:
-    """Return what GitHub shows on a commit: conclusion, title, summary, address of the details.
-
-    A commit status has no summary.
-    """
-    if scene.is_app:
-        runs = scene.github.check_runs(REPOSITORY, sha)
-        if not runs:
-            return None
-        run = max(runs, key=lambda one: int(one["id"]))
-        output = run["output"]
-        return run["conclusion"], output["title"], output["summary"], run["details_url"]
-    statuses = scene.github.statuses(REPOSITORY, sha)
-    if not statuses:
-        return None
-    last = max(statuses, key=lambda one: int(one["id"]))
-    return last["state"], last["description"], "", last["target_url"]
-
-
-def check_of(scene: Scene, number: int) -> tuple[str, str, str, str] | None:
-    return shown(scene, scene.github.pull_payload(REPOSITORY, number)["head"]["sha"])
-
-
-HOW = (
-    "None is required. A pull request belongs to an experiment by a line such as "
-    "`experiment_key: checkout-flow-v2` in its description."
-)
 VERDICTS = {
-    "known": (
-        ("on", KEY, "success", f"Part of {KEY}"),
-        f"- `{KEY}` is active.",
-    ),
-    "unknown": (
-        ("on", "checkout-flow-v3", "action_required", "Unknown experiment: checkout-flow-v3"),
-        f"- No experiment has the key `checkout-flow-v3`. Did you mean `{KEY}`?\n\n"
-        "Correct the key in the description, or create the experiment.",
-    ),
-    "known and unknown": (
-        ("always", f"{KEY}, nope", "action_required", "Unknown experiment: nope"),
-        "- No experiment has the key `nope`.\n\n"
-        "Correct the key in the description, or create the experiment.",
-    ),
-    "over": (
-        ("on", f"{KEY}, {OVER}", "success", f"Warning: {OVER} is completed"),
-        f"- `{KEY}` is active.\n- `{OVER}` is completed.\n\n⚠️ Merge this to take out what is left "
-        "of an experiment that is over. To try something else, name an experiment that is still "
-        "under way.",
-    ),
-    "none, always": (("always", "", "success", "No experiment is named"), HOW),
-    "none, required": (
-        (
-            *("required", "", "failure"),
-            "No experiment is named, and this repository requires one",
-        ),
-        "Add a line such as `experiment_key: checkout-flow-v2` to the description.",
-    ),
+    "known": ("on", KEY, "success"),
+    "unknown": ("on", "checkout-flow-v3", "action_required"),
+    "known and unknown": ("always", f"{KEY}, nope", "action_required"),
+    "over": ("on", f"{KEY}, {OVER}", "success"),
+    "none, always": ("always", "", "success"),
+    "none, required": ("required", "", "failure"),
 }
 
 
 @pytest.mark.parametrize("case", VERDICTS)
-async def test_verdict(scene: Scene, case: str) -> None:
-    (setting, keys, conclusion, title), summary = VERDICTS[case]
+@sqlite_only
+@each_credential
+async def test_verdict(scene: Scene, golden: Golden, case: str) -> None:
+    setting, keys, conclusion = VERDICTS[case]
     await set_to(scene, check=setting)
-    await scene.bot.experiment(KEY, status="active", owner="growth")
-    await scene.bot.experiment(OVER, status="completed")
+    await scene.bot.experiment(KEY, name="One page checkout", status="active", owner="growth")
+    await scene.bot.experiment(OVER, name="The old banner", status="completed")
     number = await scene.open(f"experiment_key: {keys}" if keys else "")
     await scene.work()
-    details = f"{scene.bot.services.settings.public_url}/pull-requests/{REPOSITORY}/{number}"
     if not scene.is_app:
         conclusion = "success" if conclusion == "success" else "failure"
-        summary = ""
-    assert check_of(scene, number) == (conclusion, title, summary, details)
+    assert scene.check(number) == conclusion
+    golden(scene, number, f"verdicts/{case}")
 
 
 @sqlite_only
@@ -105,7 +49,7 @@ async def test_archived_is_over_as_well(scene: Scene) -> None:
 
 
 @sqlite_only
-async def test_no_check_where_none_is_named(scene: Scene) -> None:
+async def test_no_check_where_none_is_named(scene: Scene, golden: Golden) -> None:
     """With `on` a pull request that names none has no check, nor has one that no longer does."""
     await scene.bot.experiment(KEY)
     number = await scene.open("")
@@ -116,9 +60,7 @@ async def test_no_check_where_none_is_named(scene: Scene) -> None:
     scene.github.edit_pull(REPOSITORY, linked, body="")
     await scene.tell("edited", linked)
     await scene.work()
-    found = check_of(scene, linked)
-    assert found is not None and found[0] in ("neutral", "success")
-    assert found[1] == "No experiment is named any more"
+    golden(scene, linked, "verdicts/none any more")
     scene.clock.ahead += 5
     scene.github.push(REPOSITORY, linked, "c" * 40)
     await scene.tell("synchronize", linked)
@@ -126,7 +68,7 @@ async def test_no_check_where_none_is_named(scene: Scene) -> None:
     assert check_of(scene, linked) is None
 
 
-EVENTS = {
+EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "pushed": ("synchronize", {"head_sha": "c" * 40}),
     "reopened": ("reopened", {"state": "open"}),
     "ready": ("ready_for_review", {"draft": False}),

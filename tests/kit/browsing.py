@@ -96,3 +96,23 @@ async def new_token(bot: Bot, role: str) -> str:
         )
     )
     return secret
+
+
+async def sign_in(bot: Bot, **fields: str) -> aiohttp.ClientResponse:
+    """Send the form of the sign-in page that takes a token."""
+    async with bot.session.post(
+        f"{bot.url}/sign-in", data=fields, allow_redirects=False
+    ) as response:
+        await response.read()
+        return response
+
+
+async def begin(bot: Bot, browser: Browser, query: str = "") -> str:
+    """Follow the button of the sign-in page; return where it leads."""
+    page = await browser.get("/sign-in")
+    assert "Sign in with GitHub" in page.words
+    identifier = (await bot.get("/api/v1/integrations")).items[0]["id"]
+    assert f"/sign-in/github/{identifier}" in page.text
+    sent = await browser.get(f"/sign-in/github/{identifier}{query}", follow=False)
+    assert sent.status == 303
+    return str(sent.headers["Location"])

@@ -225,11 +225,13 @@ def _names(root: Element) -> Iterator[str]:
         elif one.tag == "svg":
             name = name or one["aria-hidden"] or "".join(part.text for part in one.all("title"))
         elif one.tag == "img":
-            name = name or ("alt" in one.attributes and "decoration")
+            name = name or ("decoration" if "alt" in one.attributes else "")
         elif one.tag in CONTROLS:
             is_seen = one["type"] != "hidden" and "hidden" not in one.attributes
             inside = one.above("label")
-            name = name or not is_seen or one["id"] in labelled or (inside and inside.text)
+            name = name or (inside.text if inside else "")
+            if not is_seen or one["id"] in labelled:
+                continue
         if not name:
             yield f"<{one.tag}> without a name: {one.attributes}"
     for one in root.all("details"):

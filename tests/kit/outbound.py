@@ -4,14 +4,14 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from bot import times
 from bot.outbox.runner import Outbox
 from bot.settings import Settings
 from tests.github import GitHub, rsa_key
 from tests.kit import running
+from tests.kit.clock import Clock
 from tests.kit.running import SECRET, Answer, Bot
 
 REPOSITORY = "acme/shop"
@@ -27,25 +27,6 @@ PERMISSIONS = {
     "merge_queues": "read",
     "deployments": "read",
 }
-CREDENTIALS = ("token", "fine-grained", "app")
-
-
-class Clock:
-    """The time of bot and GitHub, in the test's hand: it goes on, and can be put forward."""
-
-    def __init__(self) -> None:
-        self.ahead = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.ahead
-
-    async def nap(self, seconds: float) -> None:
-        """Sleep, by putting the clock forward."""
-        self.ahead += seconds
-        await asyncio.sleep(0)
-
-    def microseconds(self) -> int:
-        return round(self() * 1000) * times.MILLISECOND
 
 
 @dataclass
@@ -57,7 +38,7 @@ class Scene:
     integration: str
     credential: str
     outbox: Outbox
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock
 
     @property
     def is_app(self) -> bool:
@@ -165,6 +146,36 @@ class Scene:
         )
 
 
+async def set_to(scene: Scene, **config: Any) -> None:
+    path = f"/api/v1/integrations/{scene.integration}"
+    answer = await scene.bot.patch(path, {"config": config})
+    assert answer.status == 200, answer.body
+    assert {name: answer.body["config"][name] for name in config} == config
+
+
+def shown(scene: Scene, sha: str) -> tuple[str, str, str, str] | None:
+    """Return what GitHub shows on a commit: conclusion, title, summary, address of the details.
+
+    A commit status has no summary.
+    """
+    if scene.is_app:
+        runs = scene.github.check_runs(REPOSITORY, sha)
+        if not runs:
+            return None
+        run = max(runs, key=lambda one: int(one["id"]))
+        output = run["output"]
+        return run["conclusion"], output["title"], output["summary"], run["details_url"]
+    statuses = scene.github.statuses(REPOSITORY, sha)
+    if not statuses:
+        return None
+    last = max(statuses, key=lambda one: int(one["id"]))
+    return last["state"], last["description"], "", last["target_url"]
+
+
+def check_of(scene: Scene, number: int) -> tuple[str, str, str, str] | None:
+    return shown(scene, scene.github.pull_payload(REPOSITORY, number)["head"]["sha"])
+
+
 def credentials(credential: str) -> dict[str, Any]:
     """Return the config of an integration with a kind of credential."""
     if credential == "app":
@@ -205,9 +216,10 @@ async def github_for(
     return github
 
 
-async def scene(settings: Settings, credential: str, prefix: str = "", **config: Any) -> Scene:
+async def scene(
+    settings: Settings, credential: str, clock: Clock, prefix: str = "", **config: Any
+) -> Scene:
     """Start a GitHub and a bot with an integration for it. The outbox runs when it is told to."""
-    clock = Clock()
     github = await github_for(credential, clock, prefix)
     bot = await running.start(dataclasses.replace(settings, github_api_urls=(github.url,)))
     answer = await bot.post(

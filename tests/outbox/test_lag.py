@@ -9,23 +9,16 @@ from typing import Any
 import pytest
 
 from tests.github import MINT, Fault
+from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
+from tests.outbox.lag import COMMENTS, KEY, REPO, commands, lag, last_error
 
-KEY = "checkout-flow-v2"
 LINE = f"experiment_key: {KEY}"
-REPO = "/repos/{owner}/{repo}"
-COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
-COMMENT = f"GET {REPO}/issues/comments/{{comment_id}}"
-REACTIONS = f"POST {REPO}/issues/comments/{{comment_id}}/reactions"
-PERMISSION = f"GET {REPO}/collaborators/{{username}}/permission"
 STATUSES = f"POST {REPO}/statuses/{{sha}}"
 RUNS = f"POST {REPO}/check-runs"
 PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
 TAKE_LABEL = f"DELETE {REPO}/issues/{{issue_number}}/labels/{{name}}"
 EDIT = f"PATCH {REPO}/issues/comments/{{comment_id}}"
-ISSUES = f"POST {REPO}/issues"
-PULL = f"GET {REPO}/pulls/{{pull_number}}"
-NOT_FOUND = {"message": "Not Found"}
 NO_COMMIT = {"message": "No commit found for SHA: 52c4947c1c02cb11fd0aaf83b8e7daf846f9edbd"}
 NO_REF = {"message": "No commit found for the ref refs/heads/main"}
 INVALID = {
@@ -33,38 +26,12 @@ INVALID = {
     "errors": [{"resource": "Status", "code": "invalid", "field": "sha"}],
 }
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
-app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
-
-
-def lag(
-    scene: Scene,
-    template: str,
-    times: int | None = 3,
-    status: int = 404,
-    body: dict[str, Any] | None = None,
-) -> Fault:
-    """Let GitHub not know what a call is about, so many times."""
-    return scene.github.fail(
-        Fault("status", template, times=times, status=status, body=body or NOT_FOUND)
-    )
-
-
-async def last_error(scene: Scene) -> Any:
-    answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
-    return answer.body["last_error"]
-
 
 async def take_line_out(scene: Scene, number: int) -> None:
     scene.clock.ahead += 1
     scene.github.edit_pull(REPOSITORY, number, body="-")
     await scene.tell("edited", number)
     await scene.work()
-
-
-async def commands(scene: Scene) -> list[dict[str, Any]]:
-    return await scene.bot.walk("/api/v1/commands")
 
 
 # --- Comment, check and label
@@ -118,6 +85,7 @@ async def test_a_commit_that_github_never_knows(scene: Scene, body: dict[str, An
 
 @sqlite_only
 @pytest.mark.parametrize("times", [1, 4])
+@token_only
 async def test_a_comment_that_github_does_not_find_is_not_written_twice(
     scene: Scene, times: int
 ) -> None:
@@ -136,6 +104,7 @@ async def test_a_comment_that_github_does_not_find_is_not_written_twice(
 
 @sqlite_only
 @pytest.mark.parametrize("times", [1, 4])
+@token_only
 async def test_a_label_is_taken_off_once_github_knows(scene: Scene, times: int) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -149,6 +118,7 @@ async def test_a_label_is_taken_off_once_github_knows(scene: Scene, times: int) 
 
 
 @sqlite_only
+@token_only
 async def test_a_label_that_somebody_took_off_is_not_asked_for_again(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
@@ -246,148 +216,11 @@ async def test_a_repository_and_an_installation_right_after_creation(scene: Scen
     assert await last_error(scene) is None
 
 
-# --- Commands
-
-
-@sqlite_only
-@pytest.mark.parametrize("template", [COMMENT, PERMISSION, PULL, COMMENTS, ISSUES])
-async def test_a_command_is_carried_out_once_github_knows(scene: Scene, template: str) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("", tell=False)
-    fault = lag(scene, template)
-    text = f'/experiment link {KEY}\n/experiment issue "T" key={KEY}\n/experiment status {KEY}'
-    comment = await scene.say(number, text)
-    await scene.pass_time(60, 1)
-    assert fault.used == 3
-    assert [one["status"] for one in await commands(scene)] == ["done"] * 3
-    assert scene.reactions(comment) == ["eyes", "rocket"]
-    assert len(scene.replies(number)) == 1 and len(scene.github.issues(REPOSITORY)) == 1
-    assert await last_error(scene) is None
-
-
-@sqlite_only
-@pytest.mark.parametrize("status", [403, 404, 410, 422, 500, 502])
-@pytest.mark.parametrize("times", [1, 2, None])
-@token_only
-async def test_a_sign_that_cannot_be_set_stops_nothing(
-    scene: Scene, status: int, times: int | None
-) -> None:
-    await scene.bot.experiment(KEY, status="active")
-    number = await scene.open("")
-    lag(scene, REACTIONS, times, status, {"message": "No."})
-    await scene.say(number, f"/experiment pause {KEY}\n/experiment link nope")
-    assert [one["status"] for one in await commands(scene)] == ["refused", "done"]
-    found = await scene.bot.get(f"/api/v1/experiments/{KEY}")
-    assert found.body["status"] == "paused"
-    assert len(scene.replies(number)) == 1
-    await scene.pass_time(120, 10)
-    assert len(scene.replies(number)) == 1
-    assert "failed" not in {one["status"] for one in await scene.actions()}
-    assert await last_error(scene) is None
-
-
-@sqlite_only
-@pytest.mark.parametrize(
-    ("kind", "times"), [("status", 1), ("status", 2), ("status", 5), ("drop_before", 1)]
-)
-async def test_both_signs_are_there_once_they_can_be_set(
-    scene: Scene, kind: str, times: int
-) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("")
-    fault = Fault(kind, REACTIONS, times=times, status=404, body=NOT_FOUND)
-    scene.github.fail(fault)
-    comment = await scene.say(number, f"/experiment link {KEY}")
-    assert [one["status"] for one in await commands(scene)] == ["done"]
-    await scene.pass_time(40, 1)
-    assert fault.used == times
-    assert sorted(scene.reactions(comment)) == ["eyes", "rocket"]
-    assert {one["status"] for one in await scene.actions()} == {"done"}
-    assert await last_error(scene) is None
-
-
-@sqlite_only
-async def test_nothing_waits_for_the_last_sign(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("")
-    fault = Fault("status", REACTIONS, times=2, after=1, status=404, body=NOT_FOUND)
-    scene.github.fail(fault)
-    comment = await scene.say(number, f"/experiment link {KEY}")
-    assert scene.reactions(comment) == ["eyes"]
-    assert scene.check(number) == "success"
-    await scene.pass_time(40, 1)
-    assert sorted(scene.reactions(comment)) == ["eyes", "rocket"]
-    assert {one["status"] for one in await scene.actions()} == {"done"}
-
-
-@sqlite_only
-async def test_a_deleted_comment_counts_as_deleted_after_a_minute(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("")
-    comment = await scene.say(number, f"/experiment link {KEY}", work=False)
-    scene.github.delete_comment(comment)
-    await scene.work()
-    await scene.pass_time(55, 1)
-    assert [one["status"] for one in await commands(scene)] == ["pending"]
-    await scene.pass_time(7, 1)
-    (command,) = await commands(scene)
-    assert (command["status"], command["allowed"]) == ("refused", False)
-    assert "deleted" in command["result"]
-    assert scene.replies(number) == []
-    assert {one["status"] for one in await scene.actions()} == {"done"}
-    assert await last_error(scene) is None
-
-
-@sqlite_only
-@token_only
-@pytest.mark.parametrize("change", ["text", "author"])
-async def test_a_comment_that_is_not_as_delivered_runs_nothing(scene: Scene, change: str) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("")
-    comment = await scene.say(number, f"/experiment link {KEY}", work=False)
-    known = scene.github.repository(REPOSITORY).comments[comment]
-    if change == "text":
-        known.body = f"> /experiment link {KEY}"
-    else:
-        scene.github.add_user("sam")
-        known.author = "sam"
-    await scene.work()
-    (command,) = await commands(scene)
-    assert command["status"] == "refused" and "edited" in command["result"]
-    assert scene.reactions(comment) == [] and scene.replies(number) == []
-    assert await scene.bot.walk(f"/api/v1/experiments/{KEY}/pull-requests") == []
-
-
-@sqlite_only
-@token_only
-async def test_commands_keep_their_order(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("")
-    lag(scene, COMMENT)
-    await scene.say(number, f"/experiment link {KEY}")
-    scene.clock.ahead += 1
-    await scene.say(number, f"/experiment unlink {KEY}")
-    await scene.pass_time(60, 1)
-    assert [one["status"] for one in await commands(scene)] == ["done", "done"]
-    assert await scene.bot.walk(f"/api/v1/experiments/{KEY}/pull-requests") == []
-
-
-@sqlite_only
-@token_only
-async def test_an_issue_ordered_by_the_api_is_refused_at_once(scene: Scene) -> None:
-    """No delivery has named that repository, but somebody who waits for the answer."""
-    await scene.bot.experiment(KEY)
-    lag(scene, ISSUES, None)
-    working = scene.work_on()
-    answer = await scene.issue(KEY)
-    working.cancel()
-    assert answer.status == 502 and "404" in answer.body["detail"]
-
-
 # --- Locked and archived
 
 
 @sqlite_only
+@token_only
 async def test_a_locked_conversation_is_waited_for(scene: Scene) -> None:
     await scene.bot.experiment(KEY, status="active")
     number = await scene.open(LINE)
@@ -411,6 +244,7 @@ async def test_a_locked_conversation_is_waited_for(scene: Scene) -> None:
 
 
 @sqlite_only
+@token_only
 async def test_an_archived_repository_is_waited_for(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)

@@ -10,6 +10,7 @@ from bot import times
 from bot.github.limits import Pace
 from tests.github import Fault, primary_limit, secondary_limit, secondary_limit_bare
 from tests.kit import outbound
+from tests.kit.marks import each_credential
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 from tests.kit.running import eventually
 
@@ -24,6 +25,7 @@ token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
 
 
+@each_credential
 async def test_a_linked_pull_request_gets_comment_check_and_label(scene: Scene) -> None:
     await scene.bot.experiment(KEY, name="One page checkout", status="active", owner="@growth")
     number = await scene.open(LINE)

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from tests.github import GitHub
 from tests.kit import outbound
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.outbound import REPOSITORY, TOKEN
 from tests.kit.processes import Process
 from tests.kit.running import SECRET, eventually
+
+pytestmark = slow
 
 CRASHES = int(os.environ.get("CRASHES", "20"))
 PULLS, ISSUES = 8, 8
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_everything_is_done_once_however_often_it_is_killed(
     engine: str, tmp_path: Path
 ) -> None:

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import pytest
-
 from tests.github import REPO, Fault, sha_of
 from tests.kit.browsing import Browser
+from tests.kit.marks import each_credential, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 
 LIST = f"GET {REPO}/pulls/{{pull_number}}/commits"
-with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
+
 
 NEW, OLD = True, False
 
@@ -62,6 +61,7 @@ async def linked(scene: Scene) -> set[str]:
     return found
 
 
+@each_credential
 async def test_old_commits_of_main(scene: Scene) -> None:
     """Main had them before the bot came: no push told so, and GitHub says it."""
     await opened(scene, "Mine", "Merge main")
@@ -88,7 +88,7 @@ async def test_a_stacked_branch(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Below", "Below too", "Mine"}, 1)
 
 
-@with_token
+@token_only
 async def test_a_renamed_branch(scene: Scene) -> None:
     """Nothing in its push is new; everything belongs to it."""
     await push(scene, "draft", ("One", NEW), ("Two", NEW))
@@ -98,7 +98,7 @@ async def test_a_renamed_branch(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"One", "Two"}, 1)
 
 
-@with_token
+@token_only
 async def test_a_base_that_was_cut_later(scene: Scene) -> None:
     """From the head or from another branch: no push lists what it had from the beginning."""
     await push(scene, "feature", ("Before", NEW), ("Not in it", NEW), after=-60)
@@ -109,7 +109,7 @@ async def test_a_base_that_was_cut_later(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Not in it", "Mine"}, 1)
 
 
-@with_token
+@token_only
 async def test_where_pushes_tell_nobody_is_asked(scene: Scene) -> None:
     """Main's push has come, before the branch's or after it."""
     await opened(scene, "Mine")
@@ -121,7 +121,7 @@ async def test_where_pushes_tell_nobody_is_asked(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Mine"}, 0)
 
 
-@with_token
+@token_only
 async def test_pushes_within_a_second_or_two(scene: Scene) -> None:
     """Their times do not tell which was first: GitHub does."""
     await opened(scene, "Stacked")
@@ -131,7 +131,7 @@ async def test_pushes_within_a_second_or_two(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Stacked"}, 1)
 
 
-@with_token
+@token_only
 async def test_only_for_pull_requests_of_experiments(scene: Scene) -> None:
     """Nothing is asked until the key line stands there; then what came before is asked about."""
     number = await opened(scene, "Old", "Mine", body="Nothing yet")
@@ -144,7 +144,7 @@ async def test_only_for_pull_requests_of_experiments(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Old", "Mine"}, 1)
 
 
-@with_token
+@token_only
 async def test_what_is_unlinked_meanwhile_is_not_asked_about(scene: Scene) -> None:
     number = await opened(scene, "Old", "Mine")
     await push(scene, "feature", ("Old", OLD), ("Mine", NEW), after=5)
@@ -154,7 +154,7 @@ async def test_what_is_unlinked_meanwhile_is_not_asked_about(scene: Scene) -> No
     assert (await linked(scene), asked(scene)) == (set(), 0)
 
 
-@with_token
+@token_only
 async def test_an_answer_for_an_older_head_waits(scene: Scene) -> None:
     """GitHub's API lags behind its webhooks: it is asked again, for about a minute."""
     number = await opened(scene, "First")
@@ -168,7 +168,7 @@ async def test_an_answer_for_an_older_head_waits(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"First", "Below", "Merge"}, 2)
 
 
-@with_token
+@token_only
 async def test_an_answer_that_stays_as_it_is_counts(scene: Scene) -> None:
     """Such as that of a branch that was led back to main, and has no commits any more."""
     await opened(scene, "First")
@@ -182,7 +182,7 @@ async def test_an_answer_that_stays_as_it_is_counts(scene: Scene) -> None:
     assert asked(scene) == times
 
 
-@with_token
+@token_only
 async def test_every_page_is_read(scene: Scene) -> None:
     """A hundred commits a page; 250 at most, as on the page of the pull request."""
     messages = [f"Commit {number}" for number in range(260)]
@@ -195,7 +195,7 @@ async def test_every_page_is_read(scene: Scene) -> None:
     assert asked(scene) == 3
 
 
-@with_token
+@token_only
 async def test_the_order_of_commits_within_a_push_does_not_matter(scene: Scene) -> None:
     """What the push was the first to bring is listed: so GitHub knows of it, and is asked once."""
     await opened(scene, "Mine", "Merge main")
@@ -205,7 +205,7 @@ async def test_the_order_of_commits_within_a_push_does_not_matter(scene: Scene) 
     assert (await linked(scene), asked(scene)) == ({"Mine", "Merge main"}, 1)
 
 
-@with_token
+@token_only
 async def test_another_base_is_another_question(scene: Scene) -> None:
     """A pull request that is led into another base lists other commits."""
     number = await opened(scene, "Mine", base_ref="stable")
@@ -220,12 +220,12 @@ async def test_another_base_is_another_question(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Mine", "Below"}, 2)
 
 
-@with_token
+@token_only
 async def test_trouble_is_tried_again(scene: Scene) -> None:
     """GitHub is down, or answers what is no list."""
     await opened(scene, "Below", "Mine")
-    odd = {"status": 200, "body": [{"commit": {}}], "times": 1}
-    for fault in (Fault("status", LIST, times=2, status=502), Fault("status", LIST, **odd)):
+    odd = Fault("status", LIST, status=200, body=[{"commit": {}}])
+    for fault in (Fault("status", LIST, times=2, status=502), odd):
         scene.github.fail(fault)
     await push(scene, "feature", ("Below", OLD), ("Mine", NEW), after=5)
     await scene.work()
@@ -234,7 +234,7 @@ async def test_trouble_is_tried_again(scene: Scene) -> None:
     assert await linked(scene) == {"Below", "Mine"}
 
 
-@with_token
+@token_only
 async def test_a_replay_asks_nothing(scene: Scene) -> None:
     """What was answered is kept."""
     await opened(scene, "Below", "Mine")
@@ -247,8 +247,8 @@ async def test_a_replay_asks_nothing(scene: Scene) -> None:
     assert (await linked(scene), asked(scene)) == ({"Below", "Mine"}, 1)
 
 
-@with_token
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@token_only
+@sqlite_only
 async def test_it_is_shown_in_the_outbox(scene: Scene) -> None:
     await opened(scene, "Mine")
     await push(scene, "feature", ("Below", OLD), ("Mine", NEW), after=5)

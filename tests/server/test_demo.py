@@ -17,11 +17,11 @@ from typing import Any
 
 import pytest
 
-from bot.demo import play
+from bot.demo import telling, week
 
 ROOT = Path(__file__).parents[2]
 LAST_LINE = "Ctrl-C ends the service"
-EXPERIMENTS = {line.key: line for line in play.PLATFORM if isinstance(line, play.Create)}
+EXPERIMENTS = {line.key: line for line in week.PLATFORM if isinstance(line, week.Create)}
 
 
 @dataclass
@@ -125,8 +125,10 @@ def test_every_delivery_is_stored_once_and_none_failed(demo: Demo) -> None:
     assert integration["last_error"] is None
     assert integration["installations"][0]["repositories"] == 4
     deliveries = demo.items(f"/api/v1/integrations/{integration['id']}/deliveries")
-    week = [one for one in play.everything(datetime.now(UTC)) if isinstance(one, play.Delivery)]
-    assert {one["id"] for one in deliveries} == {one.guid for one in week if not one.is_forged}
+    sent = [
+        one for one in telling.everything(datetime.now(UTC)) if isinstance(one, telling.Delivery)
+    ]
+    assert {one["id"] for one in deliveries} == {one.guid for one in sent if not one.is_forged}
     assert {one["status"] for one in deliveries} == {"processed", "ignored"}
     assert {one["event"] for one in deliveries if one["status"] == "ignored"} == {"star"}
 
@@ -147,7 +149,7 @@ def test_every_experiment_has_links(demo: Demo) -> None:
     statuses = {one["key"]: one["status"] for one in experiments}
     assert statuses == {
         **{key: line.status for key, line in EXPERIMENTS.items()},
-        **{line.key: line.status for line in play.PLATFORM if isinstance(line, play.Status)},
+        **{line.key: line.status for line in week.PLATFORM if isinstance(line, week.Status)},
     }
 
 
@@ -263,6 +265,10 @@ def test_an_error_during_the_play_is_said_and_ends_it(tmp_path: Path) -> None:
     code = """
 from bot.cli import main
 from bot.demo import play
+from bot.demo.week import PLATFORM, Create, Status
+from tests.kit.marks import slow
+
+pytestmark = slow
 
 play.payloads.encode = lambda payload: b"no JSON"
 main(["demo"])

@@ -10,6 +10,8 @@ import pytest
 
 from bot.settings import Settings
 from tests.kit import outbound
+from tests.kit.clock import Clock
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.processes import app, environment
 
@@ -30,14 +32,17 @@ def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-async def extended(settings: Settings, credential: str, example: Path) -> AsyncIterator[Scene]:
-    opened = await outbound.scene(replace(settings, extensions=("my_company.bot",)), credential)
+async def extended(
+    settings: Settings, credential: str, clock: Clock, example: Path
+) -> AsyncIterator[Scene]:
+    extended = replace(settings, extensions=("my_company.bot",))
+    opened = await outbound.scene(extended, credential, clock)
     yield opened
     await outbound.close(opened)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-@pytest.mark.parametrize("credential", ["token"], indirect=True)
+@sqlite_only
+@token_only
 async def test_the_example_runs(extended: Scene) -> None:
     scene = extended
     await scene.bot.experiment("price-test", status="active", owner="web")

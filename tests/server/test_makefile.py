@@ -1,6 +1,7 @@
 """`make` sets up what it stands on, says what is missing, and mends what was left half done."""
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.kit.marks import slow
 from tests.kit.processes import ROOT
 
-pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")
+pytestmark = [slow, pytest.mark.skipif(shutil.which("make") is None, reason="make is not here")]
 
 # A Python whose `-m venv` makes something like an environment at once. It does what is asked for
 # with the files beside it: `without-pip` leaves pip out and fails as Debian's does, `no-network`
@@ -114,6 +116,14 @@ def test_it_is_set_up_once(checkout: Checkout) -> None:
     assert (code, said, checkout.log) == (0, "ran: app.py serve\n", [])
     code, said = checkout.make("test")
     assert (code, checkout.log) == (0, ["pip"]), said
+
+
+def test_help_lists_the_targets_and_sets_nothing_up(checkout: Checkout) -> None:
+    code, said = checkout.make("help")
+    targets = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert code == 0 and targets is not None
+    assert [line.split()[1] for line in said.splitlines()] == targets[1].split()
+    assert not checkout.venv.exists()
 
 
 def test_without_the_package_for_venv_it_says_so_and_leaves_nothing(checkout: Checkout) -> None:

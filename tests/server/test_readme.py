@@ -20,8 +20,11 @@ import aiohttp
 import pytest
 
 from tests.github import GitHub
+from tests.kit.marks import slow
 from tests.kit.processes import ROOT, free_port
 from tests.kit.running import eventually
+
+pytestmark = slow
 
 TOOLS = ("bash", "make", "curl", "jq", "openssl", "sqlite3")
 KEY = "checkout-flow-v2"

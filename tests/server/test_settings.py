@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from bot import server
 from bot import storage as store
 from bot.settings import Settings, SettingsError
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, SECRET, start
 
 KEY, OTHER_KEY = (base64.urlsafe_b64encode(bytes([byte]) * 32).decode() for byte in (40, 41))
@@ -188,7 +189,7 @@ def open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_umask")
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_modes(settings: Settings) -> None:
     """The folder is for its owner alone, and so is every file in it."""
     bot = await start(settings)

@@ -1,7 +1,6 @@
 """Every list has its index: no query of the API reads or sorts a whole table, on either engine."""
 
 import json
-import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,11 +8,12 @@ from typing import Any
 import pytest
 
 from bot import storage as store
-from bot import times
+from tests.kit.marks import slow
 from tests.kit.running import Bot
+from tests.storage.plans import LISTS, OTHERS, analyze, fill
 
-ROWS = 20_000
-NOW = times.parse("2026-03-02T10:00:00Z") or 0
+pytestmark = slow
+
 # Tables so small in any installation that reading them whole costs nothing.
 LARGE = store.transfer.TABLES.keys() - {"integrations", "api_tokens"}
 FEW = 500  # what belongs to one key may be sorted
@@ -28,7 +28,7 @@ class Explained:
 
     def all(
         self, sql: str, params: store.database.Params = store.database.NO_PARAMS
-    ) -> Sequence[store.Row]:
+    ) -> Sequence[store.database.Row]:
         if self._engine == "sqlite":
             rows = self._inner.all(f"EXPLAIN QUERY PLAN {sql}", params)
             self.plans.append((sql, "\n".join(row["detail"] for row in rows)))
@@ -41,7 +41,7 @@ class Explained:
 
     def one(
         self, sql: str, params: store.database.Params = store.database.NO_PARAMS
-    ) -> store.Row | None:
+    ) -> store.database.Row | None:
         self.all(sql, params)
         return None
 
@@ -83,8 +83,8 @@ def _is_walk(sql: str, table: str) -> bool:
 @pytest.fixture
 async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
     """Tells the troubles of what a storage function asks, in a database with rows."""
-    await bot.services.database.write(_fill, heavy=True)
-    await bot.services.database.write(_analyze)
+    await bot.services.database.write(fill, heavy=True)
+    await bot.services.database.write(analyze)
 
     async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
         def job(tx: store.Transaction) -> list[str]:
@@ -99,371 +99,6 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
         return found
 
     return ask
-
-
-def _fill(tx: store.Transaction) -> None:
-    """Store rows enough that an index is worth its while, spread as in life."""
-    rng = random.Random(1)
-
-    def add(table: str, rows: Sequence[dict[str, Any]]) -> None:
-        names = list(rows[0])
-        columns, values = ", ".join(names), ", ".join(f":{name}" for name in names)
-        tx.run_many(f"INSERT INTO {table} ({columns}) VALUES ({values})", rows)
-
-    def at(n: int) -> int:
-        return NOW + n * times.SECOND
-
-    add(
-        "integrations",
-        [
-            {
-                "id": f"integration {n}",
-                "name": "Tests",
-                "integration_type": "GITHUB",
-                "is_active": 1,
-                "config": "{}",
-                "secrets": "",
-                "created_at": NOW,
-                "updated_at": NOW,
-            }
-            for n in range(20)
-        ],
-    )
-    add(
-        "deliveries",
-        [
-            {
-                "integration_seq": n % 20 + 1,
-                "guid": f"guid {n}",
-                "event": rng.choice(("push", "pull_request", "pull_request", "issues")),
-                "status": "processed" if n % 50 else "failed",
-                "received_at": at(n),
-                "attempts": 1,
-                "next_attempt_at": at(n) if n % 500 == 1 else None,
-                "headers": "{}" * 100,
-                "payload": b"x" * 300 if n > ROWS / 2 else None,
-            }
-            for n in range(ROWS)
-        ],
-    )
-    statuses = ("draft", "active", "paused", "completed", "archived")
-    add(
-        "experiments",
-        [
-            {
-                "key": f"key-{n}",
-                "name": f"Experiment {n}",
-                "status": statuses[n % 5],
-                "owner": f"team-{n % 100}",
-                "tags": "[]",
-                "search": f"key-{n} experiment {n}",
-                "created_at": at(n),
-                "updated_at": at(n),
-            }
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "repositories",
-        [
-            {
-                "host": "github.com",
-                "github_id": n,
-                "full_name": f"acme/repo-{n}",
-                "name_key": f"acme/repo-{n}",
-                "last_activity": at(n),
-            }
-            for n in range(1, ROWS + 1)
-        ],
-    )
-    add(
-        "items",
-        [
-            {
-                "repository_id": n + 1,
-                "kind": ("pull_request", "issue")[n % 2],
-                "number": n,
-                "title": "T",
-                "html_url": f"https://github.com/{n}",
-                "state": ("open", "closed", "merged")[n % 3],
-                "draft": 0,
-                "head_repository_id": n + 1 if n % 4 else 1,
-                "head_ref": f"branch-{n}" if n % 4 else "train",
-                "closed_at": at(n) if n % 3 else None,
-                "labels": "[]",
-                "created_at": at(n),
-                "version_at": at(n),
-                "version_rank": 0,
-            }
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "commits",
-        [
-            {
-                "repository_id": n + 1,
-                "sha": f"{n:040x}",
-                "message": "M",
-                "html_url": f"https://github.com/{n}",
-                "ref": "main",
-                "committed_at": at(n),
-                "pushed_at": at(n),
-            }
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "links",
-        [
-            {
-                "experiment_key": f"key-{(n + n // ROWS) % 20}",
-                "kind": ("pull_request", "issue", "commit")[n % 3],
-                "target_id": n % ROWS + 1,
-                "linked_by": "body",
-                "linked_at": at(n),
-                "resolved": 0 if n % 40 == 0 else 1,
-                "repository_id": n % ROWS + 1,
-                "state": (None if n % 3 == 2 else "open"),
-                "state_at": at(n),
-                "last_at": at(n),
-            }
-            for n in range(3 * ROWS)
-        ],
-    )
-    kinds = ("pull_request.opened", "pull_request.linked", "commit.pushed", "issue.closed")
-    add(
-        "activity",
-        [
-            {
-                "type": rng.choice(kinds),
-                "experiment_key": f"key-{n % 20}",
-                "position": at(n),
-                "recorded_at": at(n),
-                "summary": "S",
-                "repository_id": n % ROWS + 1,
-            }
-            for n in range(3 * ROWS)
-        ],
-    )
-    add(
-        "versions",
-        [
-            {
-                "item_id": n + 1,
-                "guid": f"guid {n}",
-                "version_at": at(n),
-                "version_rank": 0,
-                "snapshot": "{}",
-            }
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "actions",
-        [
-            {
-                "id": f"action {n}",
-                "kind": ("check", "label", "status_comment")[n % 3],
-                "queue": f"queue {n % 20}",
-                "lane": f"lane {n}",
-                "priority": 1,
-                "integration_id": f"integration {n % 20}",
-                "repository_id": n + 1,
-                "request": "{}",
-                "status": "done" if n % 40 else ("pending", "failed")[n // 40 % 2],
-                "attempts": 1,
-                "give_up_at": at(n),
-                "created_at": at(n),
-                "finished_at": at(n),
-            }
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "branch_starts",
-        [
-            {"repository_id": n % 500 + 1, "ref": f"branch-{n}", "started_at": at(n)}
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "listed_commits",
-        [
-            {"item_id": n % 500 + 1, "commit_id": n + 1, "base_ref": "main", "listed": n % 2}
-            for n in range(ROWS)
-        ],
-    )
-    add(
-        "branch_commits",
-        [
-            {
-                "repository_id": n + 1 if n % 4 else 1,
-                "ref": "main" if n % 4 else "train",
-                "commit_id": n + 1,
-                "pushed_at": at(n),
-            }
-            for n in range(ROWS)
-        ],
-    )
-
-    add("posts", [{"item_id": n + 1, "marker": f"m{n}", "comment_id": n} for n in range(ROWS)])
-    add(
-        "merge_groups",
-        [
-            {
-                "repository_id": n + 1,
-                "head_sha": f"{n:040}",
-                "head_ref": f"refs/heads/gh-readonly-queue/main/pr-{n}-{n:040}",
-                "number": n,
-                "marker": f"marker {n}",
-                "created_at": at(n),
-            }
-            for n in range(ROWS)
-        ],
-    )
-
-
-def _analyze(tx: store.Transaction) -> None:
-    tx.run("ANALYZE")
-
-
-def counted_experiments(tx: store.Transaction, *args: Any) -> Sequence[store.Row]:
-    return store.links.experiments_of_repository(tx, *args, counted=True)
-
-
-SOME = NOW + ROWS // 2 * times.SECOND
-LATER = SOME + 100 * times.SECOND
-PLACE = (SOME, ROWS // 2)
-SHAS = [f"{number:040x}" for number in (7, 8, 9)]
-# Of the branch that was merged again and again.
-PULL = {
-    "id": 7,
-    "repository_id": 1,
-    "base_ref": "main",
-    "head_repository_id": 1,
-    "head_ref": "train",
-    "created_at": SOME,
-}
-LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
-    *(
-        (store.links.items_of_experiment, ("key-1", kind, state, before, 51))
-        for kind in ("pull_request", "issue")
-        for state in (None, "open")
-        for before in (None, PLACE)
-    ),
-    *((store.links.commits_of_experiment, ("key-1", before, 51)) for before in (None, PLACE)),
-    *((store.links.unresolved, (before, 51)) for before in (None, ROWS)),
-    *(
-        (store.activity.of_experiment, ("key-1", kind, before, 51))
-        for kind in (None, "commit.pushed")
-        for before in (None, PLACE)
-    ),
-    (store.activity.after, (ROWS, 200)),
-    (store.activity.last_seq, ()),
-    *(
-        (store.deliveries.listed, (3, status, event, before, 51))
-        for status in (None, "failed")
-        for event in (None, "push")
-        for before in (None, ROWS // 2)
-    ),
-    *(
-        (store.experiments.listed, (status, None, before, 51))
-        for status in (None, "active")
-        for before in (None, ROWS // 2)
-    ),
-    *((store.integrations.listed, (before, 51)) for before in (None, 10)),
-    *(
-        (store.actions.listed, (status, kind, before, 51))
-        for status in ("failed", store.actions.OWED)
-        for kind in (None, "check")
-        for before in (None, ROWS // 2)
-    ),
-    (store.deliveries.failures, (3, SOME, 100)),
-    (store.deliveries.failing, (3, ROWS // 2, 101)),
-    (store.activity.of_delivery, ("guid 2", 200)),
-]
-OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
-    (store.facts.repository_heard_of, ("acme/repo-7",)),
-    (store.facts.last_version, ()),
-    (counted_experiments, (7, None, 51)),
-    (counted_experiments, (7, "key-1", 51)),
-    *(
-        (store.links.items_of_repository, (7, "pull_request", before, 51))
-        for before in (None, ("merged", SOME, 7))
-    ),
-    (store.links.keys_of_targets, ("pull_request", (7, 8, 9))),
-    (store.links.some_of_key, ("key-1", 3)),
-    (store.links.of_versions_after, (ROWS - 10, 200)),
-    (store.facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
-    (store.facts.find_item, (7, "pull_request", 6)),
-    (store.facts.open_items, (7,)),
-    *((store.facts.open_pull_requests, (7, before, 50)) for before in (None, 6)),
-    *((store.facts.posted_on, (7, before, 50)) for before in (None, 6)),
-    (store.merge_groups.find, (7, "0" * 40)),
-    (store.merge_groups.waiting, (7, 6, NOW)),
-    (store.merge_groups.end, (7, "refs/heads/gh-readonly-queue/main/pr-6-7", NOW)),
-    (store.merge_groups.remove_old, (NOW, 200)),
-    (store.facts.versions_of_item, (7,)),
-    (store.facts.repositories_by_name, ("github.com", "acme/repo-7")),
-    (store.facts.repository_by_github_id, ("github.com", 7)),
-    (store.branches.commits_by_sha, (7, SHAS)),
-    (store.branches.commits_by_id, ([7, 8, 9],)),
-    (store.branches.on_branch, (7, "main", [7, 8, 9])),
-    (store.branches.ids_by_sha, (SHAS,)),
-    (store.branches.heads_of, ([7, 8, 9],)),
-    (store.branches.is_base, (7, "main")),
-    (store.branches.last_start, (7, "main", SOME)),
-    (store.branches.linked_into, (7, "main", SOME)),
-    *((store.branches.pushed_to_head, (PULL, (SOME, LATER), ids)) for ids in (None, [7, 8, 9])),
-    (store.branches.newest_on_branch, (1, "main", SOME)),
-    (
-        store.branches.set_first_push,
-        ([{"id": 7, "ref": "a", "pushed_at": 1, "actor": "", "guid": ""}],),
-    ),
-    (store.branches.end_before, (PULL,)),
-    (store.branches.first_end, (1, "train", SOME)),
-    *(
-        (store.branches.linked_between, (1, ["train"], (SOME, LATER), base))
-        for base in (None, (1, "main"))
-    ),
-    (store.branches.linked_next, (1, "train", SOME, 7)),
-    (store.links.of_target, ("pull_request", 7)),
-    (store.links.follow_item, ("pull_request", 7)),
-    (store.links.add, ("key-99", "pull_request", 7, "body", NOW, "integration 3")),
-    (store.links.add, ("key-99", "commit", 7, "branch", NOW, "integration 3")),
-    (store.links.of_targets_with_experiments, ("pull_request", 7)),
-    (store.experiments.find_with_counts, ("key-1",)),
-    *(
-        (store.experiments.page, (None, None, None, sort, 500, 50))
-        for sort in store.experiments.SORTS
-    ),
-    *(
-        (store.experiments.page, (None, "team-1", None, sort, 0, 50))
-        for sort in store.experiments.SORTS
-    ),
-    (store.activity.weeks_of, (["key-1", "key-2"], [NOW, SOME, SOME + 1], 500)),
-    (store.links.counts_by_state, ("key-1",)),
-    (store.links.counts_by_kind, ("key-1",)),
-    (store.links.pull_request_days, ("key-1",)),
-    *((store.links.via_item, (7, ids)) for ids in (None, [7, 8, 9])),
-    (store.links.places_of_commits, ([7, 8, 9],)),
-    (store.links.set_via_item, (7, 8)),
-    (store.links.set_linked_at, ("key-1", "commit", 7, NOW)),
-    (store.activity.of_item, (7,)),
-    (store.activity.remove_of_commits, ("key-1", [7])),
-    (store.experiments.find, ("key-1",)),
-    (store.integrations.find, ("integration 3",)),
-    (store.tokens.by_hash, ("a" * 64,)),
-    (store.deliveries.find, (3, "guid 2")),
-    (store.deliveries.last_received, (3,)),
-    (store.deliveries.due, (NOW, 50)),
-    (store.deliveries.events_of, (3, 50)),
-    (store.actions.owed_by, ("integration 3",)),
-    (store.deliveries.remove_some, (3, 200)),
-    (store.deliveries.drop_payloads, (NOW, 200)),
-    (store.deliveries.remove_old, (NOW, 200)),
-]
 
 
 async def test_no_list_reads_or_sorts_a_whole_table(plans_of: Callable[..., Any]) -> None:

@@ -11,19 +11,22 @@ from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot import log, times, worker
+from bot import log, times
 from bot import storage as store
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.domain import items
+from tests.kit.clock import Clock
+from tests.kit.deliveries import REPO
+from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot
 
 # The files of the embedded engine can be looked into.
-pytestmark = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+pytestmark = sqlite_only
 
 PATH = "/api/v1/integrations"
 TOKENS = ("ghp_hXq4tT9vKwPz1aBcD2eF3gH5iJ6kL7mN", "github_pat_11ABCDEFG0aZ8yX7wV6uT5sR4qP3oN2m")
 FIRST, SECOND, THIRD = (f"webhook-secret-{word}-0d9f8e7c" for word in ("one", "two", "three"))
-REPO = payloads.repository("acme/shop")
 PULL_REQUEST = payloads.pull_request("opened", 7, "2026-03-02T10:00:00Z", repo=REPO)
 
 
@@ -101,7 +104,7 @@ async def scene(bot: Bot, private_key: str, log_stream: io.StringIO) -> Scene:
     return scene
 
 
-async def test_everyday_life(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everyday_life(scene: Scene, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Integrations of both kinds are made, changed, rotated, used, misused and deleted."""
     bot = scene.bot
     one = (await scene.create(scene.with_token)).body["id"]
@@ -120,9 +123,8 @@ async def test_everyday_life(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> N
         answer = await bot.deliver(two, "pull_request", PULL_REQUEST, secret=THIRD, guid=guid)
         assert answer.status == 202
         await bot.post(f"{PATH}/{two}/deliveries/{guid}/replay")
-        later = times.now() + 3_600 * times.SECOND
-        broken.setattr(times, "now", lambda: later)
-        await worker.retry_due(bot.services)
+        clock.ahead += 3_600
+        await retry_due(bot.services)
     for integration in (one, two):
         await bot.walk(f"{PATH}/{integration}/deliveries")
         await bot.get(f"{PATH}/{integration}/deliveries/{guid}")

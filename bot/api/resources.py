@@ -1,0 +1,41 @@
+"""The resources of the API, in the order in which its description lists them."""
+
+import functools
+
+from aiohttp import web
+
+from bot.api import (
+    actions,
+    activity,
+    checks,
+    commands,
+    deliveries,
+    experiments,
+    integrations,
+    linking,
+    links,
+    openapi,
+    service,
+)
+from bot.settings import Settings
+
+RESOURCES = (
+    experiments,
+    links,
+    linking,
+    activity,
+    integrations,
+    checks,
+    deliveries,
+    actions,
+    commands,
+)
+
+
+def routes(settings: Settings) -> list[web.RouteDef]:
+    """Return the routes of all operations, and of what the service tells of itself."""
+    operations = [operation for one in RESOURCES for operation in one.operations.listed]
+    return [
+        *(route for one in RESOURCES for route in one.operations.routes()),
+        *service.routes(functools.partial(openapi.describe, operations, settings)),
+    ]

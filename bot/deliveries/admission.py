@@ -1,0 +1,96 @@
+"""Asks GitHub what an allow-list leaves open, before a delivery is taken in.
+
+A payload that gives a repository a name on the list may lie; which repository has a name is
+GitHub's to say, to whoever holds this integration's credential.
+"""
+
+import asyncio
+from collections.abc import Callable, Set
+from typing import TypeVar
+
+from cachetools import TTLCache
+
+from bot import storage as store
+from bot.domain.integrations import Integration
+from bot.domain.repositories import NotAllowed, Unconfirmed
+from bot.github import CallFailed, Refused, payloads
+from bot.services import Services
+
+T = TypeVar("T")
+Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
+SECONDS = 3.0  # for GitHub to answer; it waits for us for ten itself
+_REMEMBERED = 300.0  # seconds that a "no" holds, so that a flood asks once
+_UNREACHABLE = 10.0  # the same where GitHub could not be asked
+_NO = (404, 410, 451)  # GitHub knows no such repository, or none that we may see
+
+
+class Waiting(Exception):
+    """Only GitHub can tell whether a delivery is allowed, and it cannot be asked now."""
+
+
+class Names:
+    """Knows for a while which repositories do not have the names that they were given."""
+
+    def __init__(self, services: Services) -> None:
+        self._github = services.github
+        self._refuted: TTLCache[tuple[object, ...], bool] = TTLCache(65536, _REMEMBERED)
+        self._silent: TTLCache[str, bool] = TTLCache(1024, _UNREACHABLE)
+        self._asking: dict[tuple[object, ...], asyncio.Task[bool]] = {}
+
+    async def confirm(self, integration: Integration, question: Unconfirmed) -> bool:
+        """Tell whether a repository has a name now; raises Waiting if GitHub cannot be asked."""
+        full_name = question.full_name.lower()
+        key = (integration.id, integration.updated_at, full_name, question.github_id)
+        if key in self._refuted:
+            return False
+        if key not in self._asking:
+            if integration.id in self._silent:
+                raise Waiting
+            task = asyncio.create_task(self._ask(integration, full_name, question.github_id))
+            self._asking[key] = task
+            task.add_done_callback(lambda _: self._asking.pop(key, None))
+        is_so = await asyncio.shield(self._asking[key])
+        if not is_so:
+            self._refuted[key] = True
+        return is_so
+
+    async def _ask(self, integration: Integration, full_name: str, github_id: int) -> bool:
+        try:
+            async with asyncio.timeout(SECONDS):
+                client = await self._github.client_in(integration.credentials, full_name)
+                found = await client.fetch(
+                    payloads.Repository, "/repos/{+repository}", {"repository": full_name}
+                )
+        except (CallFailed, TimeoutError) as error:
+            if isinstance(error, Refused) and error.status in _NO:
+                return False
+            self._silent[integration.id] = True
+            raise Waiting from None
+        # A name that was given up leads to the repository that had it, under its new one.
+        return found.full_name.lower() == full_name and found.id == github_id
+
+
+async def write(
+    services: Services,
+    integration_id: str,
+    job: Job[T],
+    *,
+    heavy: bool = False,
+) -> T:
+    """Run `job` in a transaction, again with GitHub's word where it raises Unconfirmed.
+
+    Raises what `job` raises, NotAllowed if GitHub says no, Waiting if it cannot be asked.
+    """
+    confirmed: frozenset[tuple[str, int]] = frozenset()
+    while True:
+        try:
+            return await services.database.write(
+                lambda tx, known=confirmed: job(tx, known),  # type: ignore[misc]
+                heavy=heavy,
+            )
+        except Unconfirmed as open_question:
+            question = open_question
+        integration = await services.integration(integration_id)
+        if integration is None or not await services.shared(Names).confirm(integration, question):
+            raise NotAllowed
+        confirmed |= {(question.full_name.lower(), question.github_id)}

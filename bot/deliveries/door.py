@@ -1,0 +1,300 @@
+"""The door in: find the integration, refuse early, verify, parse, store and hand over.
+
+It knows nothing about experiments. Rules of GitHub's that it keeps:
+https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries
+"""
+
+import asyncio
+import hashlib
+import hmac
+import re
+import time
+import urllib.parse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from aiohttp import web
+from gidgethub.sansio import Event
+from isal import isal_zlib
+from structlog.contextvars import bind_contextvars
+
+from bot import jsontext, times
+from bot import storage as store
+from bot.deliveries import life
+from bot.deliveries.records import Arriving, id_of
+from bot.domain.integrations import Integration
+from bot.handlers import dispatcher
+from bot.handlers.dispatch import subject_of
+from bot.log import logger
+from bot.services import REQUEST_ID, SERVICES, Services
+from bot.web import problems
+from bot.web.problems import Problem
+
+PATH = "/api/v1/integrations/{integration_id}/webhook/github"
+MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
+BODY_SECONDS = 15.0  # GitHub itself gives up after ten
+_JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+_UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
+_EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
+# What is kept of the headers: what GitHub says of the delivery, never what proxies add.
+_KEPT_HEADERS = (
+    "X-GitHub-Event",
+    "X-GitHub-Delivery",
+    "X-GitHub-Hook-ID",
+    "X-GitHub-Hook-Installation-Target-ID",
+    "X-GitHub-Hook-Installation-Target-Type",
+    "X-GitHub-Enterprise-Host",
+    "X-GitHub-Enterprise-Version",
+    "Content-Type",
+    "User-Agent",
+)
+
+
+def routes() -> list[web.RouteDef]:
+    return [web.post(PATH, receive, expect_handler=expect)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    """A body that has been verified: through whom it came, by which of their secrets, and when."""
+
+    integration: Integration
+    signed_by: int
+    body: bytes
+    received_at: int
+
+
+async def receive(request: web.Request) -> web.Response:
+    """Answer one delivery."""
+    services = request.config_dict[SERVICES]
+    started = time.perf_counter()
+    bind_contextvars(request=request[REQUEST_ID], integration=request.match_info["integration_id"])
+    event = "other"
+    try:
+        delivery = await _read(request, services, await _verified(request, services))
+        if delivery.handlers:
+            event = delivery.event.event
+        outcome = await life.ingest(services, delivery)
+        told = {"outcome": outcome.name}
+        response = web.Response(
+            status=202 if outcome.status == "retrying" else 200,
+            body=jsontext.render(outcome.answer),
+            content_type=_JSON,
+        )
+    except store.StorageUnavailable as error:
+        told = {"outcome": "unavailable", "reason": str(error)}
+        response = _unavailable().response()
+    except Problem as problem:
+        told = {"outcome": "refused", "reason": problem.error}
+        response = problem.response()
+    seconds = time.perf_counter() - started
+    services.metrics.deliveries.labels(event, told["outcome"]).inc()
+    services.metrics.delivery_seconds.observe(seconds)
+    logger.info("delivery", status=response.status, ms=round(seconds * 1000, 2), **told)
+    return response
+
+
+async def _verified(request: web.Request, services: Services) -> _Signed:
+    """Return the body of a request that an integration's secret has signed; raises Problem."""
+    received_at = times.now()
+    integration_id = request.match_info["integration_id"].lower()
+    integration = (
+        await services.integration(integration_id) if _UUID.fullmatch(integration_id) else None
+    )
+    if integration is None:
+        raise Problem(404, "not found", "No integration has this id; check the payload URL.")
+    signature = _signature(request)
+    _check_headers_of_body(request)
+    body, macs = await _body(request, integration.secrets_at(received_at))
+    signed_by = _signed_by(macs, signature)
+    if signed_by is None:
+        # Another process may have stored a new secret, or a new state, this very moment.
+        integration = await services.integration(integration_id, fresh=True)
+        if integration is not None:
+            signed_by = _signed_by(_macs(integration.secrets_at(received_at), body), signature)
+        if integration is None or signed_by is None:
+            raise Problem(
+                401,
+                "invalid signature",
+                "X-Hub-Signature-256 does not fit the body and the integration's webhook_secret; "
+                "check that the secret in GitHub's webhook settings is the same.",
+            )
+    if not integration.is_active:
+        raise Problem(403, "integration inactive", "Set is_active to true to take deliveries.")
+    return _Signed(integration, signed_by, body, received_at)
+
+
+async def _read(request: web.Request, services: Services, signed: _Signed) -> Arriving:
+    """Return what a verified body delivers; raises Problem."""
+    name, guid = _identity(request)
+    size, is_form = len(signed.body), request.content_type == _FORM
+    # Whatever is logged on behalf of this delivery from here on tells which it is.
+    bind_contextvars(delivery=guid, github_event=name, bytes=size)
+    if size > life.LARGE:
+        data, packed = await asyncio.to_thread(_open, signed.body, is_form)
+    else:
+        data, packed = _open(signed.body, is_form)
+    event, about = Event(data, event=name, delivery_id=guid), subject_of(data)
+    delivery = Arriving(
+        integration=signed.integration,
+        signed_by=signed.signed_by,
+        event=event,
+        handlers=services.shared(dispatcher).handlers(event),
+        repository=about.full_name if about else None,
+        received_at=signed.received_at,
+        headers={
+            name: _clean(request.headers[name]) for name in _KEPT_HEADERS if name in request.headers
+        },
+        payload=packed,
+        size=size,
+    )
+    bind_contextvars(action=delivery.action, repository=delivery.repository)
+    return delivery
+
+
+def _signature(request: web.Request) -> str:
+    """Return a well-formed signature header; raises a 401 that says what is wrong with it."""
+    values = request.headers.getall("X-Hub-Signature-256", [])
+    if not any(values):
+        raise Problem(
+            401,
+            "missing signature",
+            "X-Hub-Signature-256 is missing; set a secret in GitHub's webhook settings.",
+            headers={"Connection": "close"} if request.content_length != 0 else None,
+        )
+    if len(values) > 1 or not _SIGNATURE.fullmatch(values[0]):
+        raise Problem(
+            401,
+            "invalid signature",
+            "X-Hub-Signature-256 wants sha256= and 64 hexadecimal digits.",
+        )
+    return values[0]
+
+
+def _check_headers_of_body(request: web.Request) -> None:
+    """Refuse what the headers alone show cannot pass."""
+    if request.content_length is not None and request.content_length > MAX_BODY:
+        _refuse_size()
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if request.content_type not in (_JSON, _FORM) or encoding.lower() != "identity":
+        raise Problem(
+            415,
+            "unsupported content type",
+            "Set the webhook's content type to application/json "
+            "(application/x-www-form-urlencoded is taken too), without Content-Encoding.",
+        )
+
+
+def _refuse_size() -> NoReturn:
+    raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
+
+
+async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, list["hmac.HMAC"]]:
+    """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
+    if "Expect" in request.headers:
+        await problems.expect(request)
+    content = request.content
+    if content.is_eof():  # a small body came with its headers
+        raw = await content.read()
+        if len(raw) > MAX_BODY:
+            _refuse_size()
+        return raw, _macs(secrets, raw)
+    macs = _macs(secrets, b"")
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in content.iter_any():
+                size += len(chunk)
+                if size > MAX_BODY:
+                    _refuse_size()
+                chunks.append(chunk)
+                for mac in macs:
+                    mac.update(chunk)
+    except TimeoutError:
+        raise Problem(
+            408,
+            "body too slow",
+            f"The whole body has to arrive within {BODY_SECONDS:.0f} seconds.",
+            headers={"Connection": "close"},
+        ) from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise Problem(400, "broken body", "The body ended before its announced length.") from None
+    return b"".join(chunks), macs
+
+
+def _macs(secrets: Sequence[bytes], raw: bytes) -> list["hmac.HMAC"]:
+    return [hmac.new(secret, raw, hashlib.sha256) for secret in secrets]
+
+
+def _signed_by(macs: Sequence["hmac.HMAC"], signature: str) -> int | None:
+    """Compare in constant time with every secret in force, however early one fits.
+
+    Return the position of the one that does, None if there is none.
+    """
+    matches = [hmac.compare_digest(f"sha256={mac.hexdigest()}", signature) for mac in macs]
+    return matches.index(True) if any(matches) else None
+
+
+def _identity(request: web.Request) -> tuple[str, str]:
+    """Return the event's name and the delivery's guid; raises a 400 that says which is wrong."""
+    event = request.headers.get("X-GitHub-Event")
+    if event is None or not _EVENT.fullmatch(event):
+        raise Problem(400, "invalid event", "X-GitHub-Event is missing or not an event's name.")
+    guid = id_of(request.headers.get("X-GitHub-Delivery", ""))
+    if guid is None:
+        raise Problem(
+            400,
+            "invalid delivery id",
+            "X-GitHub-Delivery must be 1 to 128 printable ASCII characters; GitHub sends a GUID.",
+        )
+    return event, guid
+
+
+def _open(raw: bytes, is_form: bool) -> tuple[dict[str, Any], bytes]:
+    """Return what a body says, and its JSON text compressed for storage."""
+    text = _payload_field(raw) if is_form else raw
+    try:
+        data, text = jsontext.parse_delivery(text)
+    except jsontext.InvalidJSON as error:
+        raise Problem(400, "invalid JSON", f"The payload cannot be read: {error}") from None
+    if not isinstance(data, dict):
+        raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.")
+    return data, isal_zlib.compress(text, 0)
+
+
+def _clean(header: str) -> str:
+    """Return a header's value as text that can be stored; aiohttp passes odd bytes through."""
+    return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _payload_field(raw: bytes) -> bytes:
+    try:
+        fields = urllib.parse.parse_qs(
+            raw.decode("ascii"), errors="replace", max_num_fields=16, keep_blank_values=True
+        )
+        (payload,) = fields["payload"]
+    except (ValueError, KeyError):
+        raise Problem(
+            400, "invalid form", "The form needs one field `payload` with the JSON in UTF-8."
+        ) from None
+    return payload.encode()
+
+
+def _unavailable() -> Problem:
+    return Problem(
+        503,
+        "storage unavailable",
+        "The database cannot take the delivery now; nothing was stored. "
+        "Send it again with GitHub's Redeliver button.",
+        headers={"Retry-After": "30"},
+    )
+
+
+async def expect(request: web.Request) -> web.Response | None:
+    """Send no `100 Continue` yet: `receive` does, once the headers can pass."""
+    if request.headers["Expect"].lower() == "100-continue":
+        return None
+    return await problems.expect(request)

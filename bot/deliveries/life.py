@@ -1,0 +1,144 @@
+"""A delivery's life after the door: ingested once, retried if a handler failed, replayed if asked.
+
+It goes the same way each time: its handlers run in the transaction that stores what becomes of it,
+so the delivery and its effects commit together. If a handler fails, what all of them have done is
+undone, and why is stored instead.
+"""
+
+from collections.abc import Callable, Set
+
+import structlog
+
+from bot import storage as store
+from bot import times
+from bot.deliveries import admission
+from bot.deliveries.admission import Waiting
+from bot.deliveries.records import (
+    DUPLICATE,
+    NO_HANDLER,
+    NOT_ALLOWED,
+    PROCESSED,
+    Arriving,
+    Delivery,
+    Outcome,
+    Stored,
+    outcome_of,
+)
+from bot.domain.integrations import note_secret
+from bot.domain.repositories import NotAllowed, Unconfirmed
+from bot.github.payloads import InvalidPayload
+from bot.handlers import dispatch, dispatcher
+from bot.log import logger
+from bot.services import Services
+
+LARGE = 64 * 1024  # bytes from which a delivery is read, and handled, off the event loop
+_AT_ONCE = 50  # deliveries that are retried between other work
+Find = Callable[[store.Transaction], Delivery | None]
+
+
+class PayloadGone(Exception):
+    """The payload of a delivery is no longer stored."""
+
+
+async def ingest(services: Services, delivery: Arriving) -> Outcome:
+    """Take in a delivery that has just come, once; it and its effects are committed then."""
+    integration = delivery.integration
+
+    def arriving(tx: store.Transaction) -> Delivery:
+        note_secret(tx, integration, delivery.signed_by, delivery.received_at)
+        return delivery
+
+    outcome = await _take_through(services, integration.id, arriving, heavy=delivery.size > LARGE)
+    assert outcome is not None  # what arrives is there
+    return outcome
+
+
+async def retry_due(services: Services) -> None:
+    """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
+    now = times.now()
+    rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _AT_ONCE))
+    for row in rows:
+        integration_id, guid = row.integration_id, row.guid
+        with structlog.contextvars.bound_contextvars(integration=integration_id, delivery=guid):
+            await _retry(services, integration_id, guid, now)
+
+
+async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
+    def due(tx: store.Transaction) -> Delivery | None:
+        found = Stored.find(tx, integration_id, guid)
+        at = found.row.next_attempt_at if found else None
+        return found if at is not None and at <= now else None  # another worker may be first
+
+    outcome = await _take_through(services, integration_id, due)
+    if outcome is not None:
+        logger.info("delivery retried", outcome=outcome.name)
+
+
+async def replay(services: Services, integration_id: str, guid: str) -> Outcome | None:
+    """Run the handlers of a stored delivery again; None if there is none. Raises PayloadGone.
+
+    If they had succeeded before, nothing changes.
+    """
+
+    def stored(tx: store.Transaction) -> Stored | None:
+        return Stored.find(tx, integration_id, guid)
+
+    found = await services.database.read(stored)
+    if found is not None and found.row.payload is None:
+        raise PayloadGone
+    return await _take_through(services, integration_id, stored)
+
+
+async def _take_through(
+    services: Services, integration_id: str, find: Find, *, heavy: bool = False
+) -> Outcome | None:
+    """Let the delivery that `find` returns take effect, or store why it cannot.
+
+    None if there is none, or none any more. Raises StorageUnavailable.
+    """
+    known = services.shared(dispatcher)
+
+    def attempt(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> Outcome | None:
+        delivery = find(tx)
+        return _attempt(tx, known, delivery, confirmed) if delivery is not None else None
+
+    try:
+        return await admission.write(services, integration_id, attempt, heavy=heavy)
+    except store.StorageUnavailable:
+        raise
+    except Exception as failure:
+        if not isinstance(failure, Waiting | NotAllowed | InvalidPayload):
+            logger.exception("a handler failed")
+        outcome = outcome_of(failure)
+
+    def keep(tx: store.Transaction) -> Outcome | None:
+        delivery = find(tx)
+        return delivery.keep(tx, outcome) if delivery is not None else None
+
+    return await services.database.write(keep)
+
+
+def _attempt(
+    tx: store.Transaction,
+    dispatcher: dispatch.Dispatcher,
+    delivery: Delivery,
+    confirmed: Set[tuple[str, int]],
+) -> Outcome:
+    """Run the handlers of a delivery, unless it is not allowed or had been taken in before.
+
+    Raises what the handlers raise, and Unconfirmed if GitHub has to be asked first.
+    """
+    event, handlers = delivery.open(dispatcher)
+    told = dispatch.Delivery.of(tx, delivery.scope, event, delivery.received_at, confirmed)
+    try:
+        told.admit(event)
+    except NotAllowed:
+        return delivery.keep(tx, NOT_ALLOWED)
+    except Unconfirmed:
+        if handlers:
+            raise
+        return delivery.keep(tx, NOT_ALLOWED)  # not worth a question
+    kept = delivery.keep(tx, PROCESSED if handlers else NO_HANDLER)
+    if kept is not DUPLICATE:
+        dispatcher.run(handlers, event, told)
+    return kept

@@ -1,0 +1,264 @@
+"""From the story of the week (week.py) to what GitHub and the platform send, and when.
+
+Apart from the clock it is the same every time.
+"""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.demo import payloads
+from bot.demo.payloads import Payload
+from bot.demo.week import (
+    END,
+    PLATFORM,
+    WEEK,
+    Create,
+    Forgery,
+    Issue,
+    Line,
+    Pull,
+    Push,
+    Rename,
+    Star,
+    Status,
+    Tag,
+    Transfer,
+)
+
+_HOOK, INSTALLATION = 511_803_441, 74_120_033
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What GitHub sends, and when it arrives."""
+
+    at: datetime
+    event: str
+    payload: Payload
+    guid: str
+    is_forged: bool = False
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asks of the API, and when."""
+
+    at: datetime
+    method: str
+    path: str
+    body: dict[str, Any]
+
+
+def everything(now: datetime) -> list[Delivery | Request]:
+    """Return the whole week that ends at `now`, in order of arrival."""
+    calendar = Calendar(now.replace(microsecond=0))
+    sent: list[Delivery | Request] = [_request(line, calendar) for line in PLATFORM]
+    repositories = {name: Repository(name, calendar) for name in WEEK}
+    sent += _arrival_of_the_app(calendar, [one.shown() for one in repositories.values()])
+    for name, story in WEEK.items():
+        for line in story:
+            sent += repositories[name].tell(line, repositories)
+    return sorted(sent, key=lambda one: one.at)
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Knows when the moments of the week are."""
+
+    now: datetime
+
+    def time(self, moment: str, seconds: int = 0) -> datetime:
+        return self.now - (_since_start(END) - _since_start(moment)) + timedelta(seconds=seconds)
+
+    def text(self, moment: str, seconds: int = 0) -> str:
+        """Return a moment as GitHub writes it."""
+        return f"{self.time(moment, seconds):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _since_start(moment: str) -> timedelta:
+    day, clock = moment.split()
+    hour, minute = clock.split(":")
+    return timedelta(days=int(day) - 1, hours=int(hour), minutes=int(minute))
+
+
+def _request(line: Create | Status, calendar: Calendar) -> Request:
+    at, path = calendar.time(line.when), "/api/v1/experiments"
+    if isinstance(line, Status):
+        return Request(at, "PATCH", f"{path}/{line.key}", {"status": line.status})
+    body = {name: getattr(line, name) for name in ("key", "name", "owner", "hypothesis", "status")}
+    return Request(at, "POST", path, body)
+
+
+def _arrival_of_the_app(calendar: Calendar, repos: list[Payload]) -> Iterator[Delivery]:
+    ping = payloads.ping(_HOOK, calendar.text("1 08:20"))
+    installed = payloads.installation(
+        "created", INSTALLATION, calendar.text("1 08:21"), repos=repos
+    )
+    yield Delivery(calendar.time("1 08:20", 1), "ping", ping, _guid("ping"))
+    yield Delivery(calendar.time("1 08:21", 1), "installation", installed, _guid("installation"))
+
+
+def _guid(text: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{payloads.WEB}/{text}"))
+
+
+@dataclass
+class Repository:
+    """Tells a repository's story as GitHub would, and keeps in mind what was said before."""
+
+    name: str
+    calendar: Calendar
+    id: int = field(init=False)
+    updated_at: str = field(init=False)
+    pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
+    issues: dict[int, dict[str, Any]] = field(default_factory=dict)
+    heads: dict[str, str] = field(default_factory=dict)
+    told: int = 0
+
+    def __post_init__(self) -> None:
+        self.id = payloads.number_of(self.name)
+        self.updated_at = self.calendar.text("1 00:00")
+
+    def shown(self) -> Payload:
+        return payloads.repository(self.name, self.id, self.updated_at)
+
+    def tell(self, line: Line, others: dict[str, "Repository"]) -> Iterator[Delivery]:
+        """Yield the deliveries that a line of the story makes."""
+        for after, event, payload in self._payloads(line, others):
+            self.told += 1
+            guid = _guid(f"repositories/{self.id}/{self.told}")
+            whole = {**payload, "installation": {"id": INSTALLATION}}
+            at = self.calendar.time(line.arrives or line.when, after + 1)
+            delivery = Delivery(at, event, whole, guid, isinstance(line, Forgery))
+            yield delivery
+            if line.again:
+                yield replace(delivery, at=self.calendar.time(line.again, after + 1))
+
+    def _payloads(
+        self, line: Line, others: dict[str, "Repository"]
+    ) -> Iterator[tuple[int, str, Payload]]:
+        """Yield (seconds after the line's moment, event, payload)."""
+        match line:
+            case Push():
+                yield from self._push(line)
+            case Pull():
+                yield from self._pull(line)
+            case Issue():
+                yield 0, "issues", self._issue(line)
+            case Transfer():
+                yield from self._transfer(line, others[line.to])
+            case Tag():
+                ref = f"refs/tags/{line.name}"
+                yield 0, "push", self._pushed(line.when, 0, line.by, [], ref=ref)
+            case Rename():
+                yield 0, "repository", self._rename(line)
+            case Star():
+                at = self.calendar.text(line.when)
+                yield 0, "star", payloads.star(at, repo=self.shown(), sender=line.by)
+            case Forgery():
+                forged = ["Nothing to see here\n\nExperiment-Key: checkout-flow-v2"]
+                yield 0, "push", self._pushed(line.when, 0, "mallory", forged)
+
+    def _pushed(
+        self, when: str, after: int, by: str, messages: Sequence[str], **more: Any
+    ) -> Payload:
+        return payloads.push(
+            more.pop("branch", "main"),
+            list(messages),
+            repo=self.shown(),
+            pushed_at=int(self.calendar.time(when, after).timestamp()),
+            author=by,
+            at=self.calendar.text(when, after),
+            **more,
+        )
+
+    def _push(self, line: Push) -> Iterator[tuple[int, str, Payload]]:
+        pushed = self._pushed(line.when, 0, line.by, line.messages, branch=line.branch)
+        self.heads[line.branch] = pushed["after"]
+        yield 0, "push", pushed
+        for number, known in self.pulls.items():
+            if known["branch"] == line.branch and known["state"] == "open":
+                known["sha"] = pushed["after"]
+                told = self._pull_as_known("synchronize", number, line.by, line.when, 1)
+                yield 1, "pull_request", told
+
+    def _pull(self, line: Pull) -> Iterator[tuple[int, str, Payload]]:
+        now = self.calendar.text(line.when)
+        known = self.pulls.setdefault(line.number, {"author": line.by, "created_at": now})
+        known.update(_given(line, "title", "body", "branch"))
+        action = "closed" if line.action == "merged" else line.action
+        if action == "opened":
+            known.update(state="open", draft=line.draft, sha=self.heads[line.branch])
+        elif action == "ready_for_review":
+            known["draft"] = False
+        elif action == "closed":
+            known.update(state="closed", merged=line.action == "merged", closed_at=now)
+        elif action == "reopened":
+            known.update(state="open", closed_at=None)
+        yield 0, "pull_request", self._pull_as_known(action, line.number, line.by, line.when)
+        if line.action == "merged":
+            squashed = [f"{known['title']} (#{line.number})"]
+            yield 1, "push", self._pushed(line.when, 1, line.by, squashed)
+            gone = {"branch": known["branch"], "deleted": True}
+            yield 3, "push", self._pushed(line.when, 3, line.by, [], **gone)
+
+    def _pull_as_known(
+        self, action: str, number: int, by: str, when: str, after: int = 0
+    ) -> Payload:
+        known, at = self.pulls[number], self.calendar.text(when, after)
+        return payloads.pull_request(
+            action, number, at, repo=self.shown(), sender=by or None, **known
+        )
+
+    def _issue(self, line: Issue) -> Payload:
+        now = self.calendar.text(line.when)
+        new = {"author": line.by, "created_at": now, "labels": (), "state": "open"}
+        known = self.issues.setdefault(line.number, new)
+        known.update(_given(line, "title", "body"))
+        if line.label:
+            known["labels"] = (*known["labels"], line.label)
+        if line.action == "closed":
+            known.update(state="closed", closed_at=now)
+        elif line.action == "reopened":
+            known.update(state="open", closed_at=None)
+        more: Any = {"label": {"name": line.label}} if line.action == "labeled" else {}
+        return payloads.issue(
+            line.action, line.number, now, repo=self.shown(), sender=line.by, **known, **more
+        )
+
+    def _transfer(self, line: Transfer, to: "Repository") -> Iterator[tuple[int, str, Payload]]:
+        at, known = self.calendar.text(line.when), self.issues.pop(line.number)
+        to.issues[line.new_number] = known
+        old = payloads.issue_object(line.number, at, repo=self.shown(), **known)
+        new = payloads.issue_object(line.new_number, at, repo=to.shown(), **known)
+        sender = payloads.user(line.by)
+        opened = {
+            "action": "opened",
+            "issue": new,
+            "changes": {"old_issue": old, "old_repository": self.shown()},
+            "repository": to.shown(),
+            "sender": sender,
+        }
+        transferred = {
+            "action": "transferred",
+            "issue": old,
+            "changes": {"new_issue": new, "new_repository": to.shown()},
+            "repository": self.shown(),
+            "sender": sender,
+        }
+        yield 0, "issues", opened
+        yield 0, "issues", transferred
+
+    def _rename(self, line: Rename) -> Payload:
+        old_name, self.name = self.name.split("/")[1], line.to
+        self.updated_at = self.calendar.text(line.when)
+        changes = {"repository": {"name": {"from": old_name}}}
+        return payloads.repository_event("renamed", self.shown(), changes)
+
+
+def _given(line: Pull | Issue, *names: str) -> dict[str, str]:
+    """Return what a line says of `names`."""
+    return {name: value for name in names if (value := getattr(line, name))}

@@ -1,0 +1,185 @@
+"""Makes of what GitHub says of a pull request or issue a version of it, whoever has read it.
+
+A delivery, an answer of the API and what a command reads are translated here and nowhere else.
+"""
+
+from typing import Any
+
+import msgspec
+
+from bot import storage as store
+from bot.domain import items, keys, told
+from bot.domain.repositories import NotAllowed, Scope
+from bot.domain.story import Item
+from bot.domain.told import Told
+from bot.github import payloads
+from bot.storage import Snapshot
+
+_STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
+
+
+def observe_pull_request(
+    source: Told,
+    about: payloads.Repository,
+    pull: payloads.PullRequest,
+    number: int | None,
+    action: str = "",
+    actor: str | None = None,
+) -> Item:
+    """Take in what is told of a pull request in `about`; raises InvalidPayload, NotAllowed."""
+    number = number or pull.number
+    if number is None:
+        raise payloads.InvalidPayload("`number` is missing or cannot be read")
+    _belongs_to(source, about, pull.base)
+    repository_id = source.repository(about)
+    pull = msgspec.structs.replace(
+        pull, number=number, html_url=source.address(pull.html_url, about, f"pull/{number}")
+    )
+    head_repository_id = _head_repository(source, pull, about, repository_id)
+    is_own = head_repository_id == repository_id
+    snapshot = of_pull_request(source, pull, action, actor, head_repository_id, is_own=is_own)
+    return items.observe(source.tx, repository_id, "pull_request", number, snapshot)
+
+
+def observe_answer(
+    tx: store.Transaction, scope: Scope, repository: str, number: int, answer: Any
+) -> Item:
+    """Take in what GitHub has answered of a pull request; raises InvalidPayload, NotAllowed."""
+    pull = payloads.read_answer(answer, payloads.PullRequest)
+    base = pull.base.repo if pull.base else None
+    about = (
+        base if isinstance(base, payloads.Repository) else payloads.Repository(full_name=repository)
+    )
+    return observe_pull_request(told.by_answer(tx, scope, about), about, pull, number)
+
+
+def observe_issue(
+    source: Told,
+    repository_id: int,
+    issue: payloads.Issue,
+    action: str = "",
+    actor: str | None = None,
+    label: str | None = None,
+) -> Item:
+    """Take in what is told of an issue."""
+    snapshot = of_issue(source, issue, action, actor, label)
+    return items.observe(source.tx, repository_id, "issue", issue.number, snapshot)
+
+
+def of_pull_request(
+    source: Told,
+    pull: payloads.PullRequest,
+    action: str,
+    actor: str | None,
+    head_repository_id: int | None,
+    *,
+    is_own: bool,
+) -> Snapshot:
+    """Return the version of a pull request that is told. `is_own`: its head is no fork's."""
+    head = pull.head or payloads.Branch()
+    merged_at = source.time(pull.merged_at)
+    state = pull.state or _STATES.get(action)
+    if state == "closed" and (pull.merged or merged_at):
+        state = "merged"
+    return Snapshot(
+        guid=source.guid,
+        at=source.time(pull.updated_at) or source.received_at,
+        action=action,
+        integration_id=source.integration_id,
+        keys=dict.fromkeys(keys.keys_in_markdown(pull.body), "body"),
+        title=pull.title,
+        html_url=pull.html_url,
+        state=state,
+        draft=pull.draft,
+        author=pull.user.login if pull.user else None,
+        actor=actor,
+        author_writes=_author_writes(pull, head, is_own=is_own),
+        head_repository_id=head_repository_id,
+        head_ref=head.ref,
+        head_sha=head.sha,
+        base_ref=pull.base.ref if pull.base else None,
+        created_at=source.time(pull.created_at),
+        closed_at=source.time(pull.closed_at),
+        merged_at=merged_at,
+    )
+
+
+def of_issue(
+    source: Told,
+    issue: payloads.Issue,
+    action: str = "",
+    actor: str | None = None,
+    label: str | None = None,
+) -> Snapshot:
+    """Return the version of an issue that is told."""
+    # A deleted issue names nothing any more, whatever its last text was.
+    is_gone = action == "deleted"
+    return Snapshot(
+        guid=source.guid,
+        at=source.time(issue.updated_at) or source.received_at,
+        action=action,
+        integration_id=source.integration_id,
+        keys={} if is_gone else keys.keys_of_issue(issue.body, issue.title),
+        title=issue.title,
+        html_url=issue.html_url,
+        state=issue.state or _STATES.get(action),
+        author=issue.user.login if issue.user else None,
+        actor=actor,
+        labels=issue.label_names,
+        label=label,
+        created_at=source.time(issue.created_at),
+        closed_at=source.time(issue.closed_at),
+    )
+
+
+def in_its_place(
+    source: Told, issue: payloads.Issue, repository: payloads.Repository
+) -> payloads.Issue:
+    """Return an issue with an address in its own repository."""
+    page = source.address(issue.html_url, repository, f"issues/{issue.number}")
+    return msgspec.structs.replace(issue, html_url=page)
+
+
+def _belongs_to(source: Told, about: payloads.Repository, base: payloads.Branch | None) -> None:
+    """Behind an allow-list, a pull request belongs to the repository that it is told of."""
+    named = base.repo if base else None
+    if source.scope.entries is None or not isinstance(named, payloads.Repository):
+        return
+    if not _is_same(about, named):
+        raise NotAllowed
+
+
+def _is_same(one: payloads.Repository, other: payloads.Repository) -> bool:
+    if one.id is not None and other.id is not None:
+        return one.id == other.id
+    return one.full_name.lower() == other.full_name.lower()
+
+
+def _head_repository(
+    source: Told,
+    pull: payloads.PullRequest,
+    base: payloads.Repository,
+    repository_id: int,
+) -> int | None:
+    """Return our id of the repository of the head.
+
+    None for a fork that was deleted, or of which the integration may not hear.
+    """
+    repository = pull.head.repo if pull.head else msgspec.UNSET
+    if repository is None:
+        return None
+    if isinstance(repository, msgspec.UnsetType) or _is_same(repository, base):
+        return repository_id
+    return source.other_repository(repository)
+
+
+def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own: bool) -> bool:
+    """Tell whether what is told shows that the author may write in the repository.
+
+    MEMBER proves nothing: an organisation's members need not have access. GitHub always says whose
+    the head is, and what its author is; a sample that says neither is taken at its word.
+    """
+    association = pull.author_association
+    if association in ("OWNER", "COLLABORATOR"):
+        return True
+    return is_own and (head.repo is not msgspec.UNSET or association is None)

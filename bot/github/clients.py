@@ -1,0 +1,173 @@
+"""The clients of a process, made as needed: one HTTP session, and one memory of tokens, for all."""
+
+import time
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import aiohttp
+from cachetools import TTLCache
+
+from bot.github import payloads
+from bot.github.auth import AppToken, Auth, FixedToken, InstallationToken, explain_mint
+from bot.github.client import CALL_SECONDS, Client
+from bot.github.credentials import Credentials
+from bot.github.failures import NotListed, Refused, Temporary
+from bot.metrics import Metrics
+
+_TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=5.0)
+
+
+class GitHub:
+    """The clients of a process.
+
+    `api_urls` are GITHUB_API_URLS: no other is called, whatever is stored.
+    """
+
+    def __init__(self, metrics: Metrics, api_urls: Collection[str]) -> None:
+        self._metrics = metrics
+        self._api_urls = frozenset(api_urls)
+        self._open: aiohttp.ClientSession | None = None
+        # A changed credential is another key, and makes a new client.
+        self._clients: TTLCache[tuple[Credentials, str], Client] = TTLCache(maxsize=4096, ttl=7200)
+        self._logins: TTLCache[Credentials, str | None] = TTLCache(maxsize=4096, ttl=3600)
+
+    def client(self, credentials: Credentials, installation_id: int | None) -> Client:
+        """Return the client that acts with a credential: as its token, or an installation.
+
+        Raises Refused if an App's installation is not known.
+        """
+        if credentials.token is not None:
+            return self._made(credentials, "token", FixedToken(credentials.token))
+        if installation_id is None:
+            raise Refused(404, "it is not known which installation of the App serves it")
+        auth = InstallationToken(lambda: self._mint(credentials, installation_id))
+        return self._made(credentials, f"installation {installation_id}", auth)
+
+    async def client_in(
+        self, credentials: Credentials, repository: str, installation_id: int | None = None
+    ) -> Client:
+        """Return the client that acts in a repository; raises CallFailed.
+
+        GitHub is asked which of an App's installations that is, where it is not known.
+        """
+        if credentials.is_app and installation_id is None:
+            installation_id = await self.installation_of(credentials, repository)
+        return self.client(credentials, installation_id)
+
+    def app(self, credentials: Credentials) -> Client:
+        """Return the client that acts as the App itself, by JWT. Only for an App's credentials."""
+        assert credentials.app_id is not None and credentials.private_key is not None
+        auth = AppToken(credentials.app_id, credentials.private_key)
+        return self._made(credentials, "app", auth)
+
+    async def installation_of(self, credentials: Credentials, repository: str) -> int:
+        """Return which installation of an App serves a repository; raises CallFailed."""
+        path = "/repos/{+repository}/installation"
+        try:
+            found = await self.app(credentials).fetch(
+                payloads.Installation, path, {"repository": repository}
+            )
+        except Refused as error:
+            if error.status != 404:
+                raise
+            reason = "the App is not installed on this repository"
+            raise Refused(404, reason, lags=error.lags) from None
+        return found.id
+
+    async def login(self, credentials: Credentials) -> str | None:
+        """Return the login under which a credential writes; None if GitHub does not say.
+
+        A pasted installation token may not ask who it is.
+        """
+        if credentials not in self._logins:
+            self._logins[credentials] = await self._ask_login(credentials)
+        return self._logins[credentials]
+
+    async def _ask_login(self, credentials: Credentials) -> str | None:
+        if credentials.is_app:
+            app = await self.app(credentials).fetch(payloads.App, "/app")
+            return f"{app.slug}[bot]"
+        try:
+            user = await self.client(credentials, None).fetch(payloads.User, "/user")
+        except Refused as error:
+            if error.status != 403:
+                raise
+            return None
+        if user.login is None:
+            raise Temporary("GitHub's answer does not say who we are")
+        return user.login
+
+    async def close(self) -> None:
+        if self._open is not None:
+            await self._open.close()
+
+    def anonymous(self, api_url: str) -> Client:
+        """Return a client without a credential, for the exchange of a manifest's code."""
+        return self._new(api_url, FixedToken(None), "none")
+
+    def user(self, api_url: str, token: str) -> Client:
+        """Return a client that acts as a person, for as long as they sign in. It is not kept."""
+        return self._new(api_url, FixedToken(token), "somebody")
+
+    async def user_token(self, api_url: str, web_origin: str, fields: Mapping[str, str]) -> str:
+        """Exchange the code of a person who signs in for their token; raises CallFailed.
+
+        `web_origin` is that of the pages of the GitHub at `api_url`, which is where this is
+        asked. https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-user-access-token-for-a-github-app
+        """
+        if api_url not in self._api_urls:
+            raise NotListed(api_url)
+        started, outcome = time.perf_counter(), "failed"
+        try:
+            async with self._session().post(
+                f"{web_origin}/login/oauth/access_token",
+                json=dict(fields),
+                headers={"Accept": "application/json"},
+                allow_redirects=False,
+            ) as response:
+                outcome = str(response.status)
+                if response.status >= 500:
+                    raise Temporary(f"GitHub answered {response.status}")
+                answer = await response.json(content_type=None)
+        except TimeoutError:
+            raise Temporary(f"GitHub did not answer within {CALL_SECONDS:.0f} seconds") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise Temporary(f"GitHub cannot be reached ({type(error).__name__})") from None
+        except ValueError:
+            raise Temporary("GitHub's answer is not JSON") from None
+        finally:
+            self._metrics.github_calls.labels("POST", outcome).inc()
+            self._metrics.github_call_seconds.observe(time.perf_counter() - started)
+        token = answer.get("access_token") if isinstance(answer, dict) else None
+        if not isinstance(token, str) or not token:
+            reason = answer.get("error") if isinstance(answer, dict) else None
+            raise Refused(401, str(reason or "GitHub gave no token")[:100])
+        return token
+
+    def _made(self, credentials: Credentials, role: str, auth: Auth) -> Client:
+        key = (credentials, role)
+        known = self._clients.get(key)
+        if known is None:
+            label = f"{credentials.label} {role}"
+            known = self._clients[key] = self._new(credentials.api_url, auth, label)
+        return known
+
+    def _new(self, api_url: str, auth: Auth, label: str) -> Client:
+        is_listed = api_url in self._api_urls
+        return Client(self._session, api_url, auth, self._metrics, label, is_listed=is_listed)
+
+    async def _mint(self, credentials: Credentials, installation_id: int) -> Any:
+        path = f"/app/installations/{installation_id}/access_tokens"
+        try:
+            return await self.app(credentials).post(path, data=b"")
+        except Refused as error:
+            raise explain_mint(error, installation_id) from None
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._open is None or self._open.closed:
+            self._open = aiohttp.ClientSession(
+                timeout=_TIMEOUT,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=64, limit_per_host=32),
+            )
+        return self._open

@@ -1,0 +1,102 @@
+"""The one list of the events that are heard and of the permissions that the App asks for.
+
+A handler's module declares what it hears with a `Heard` of its own; `Events` is all of them. What
+GitHub has to send and to allow follows from it: `app.yml`, the doctor, the first-run page and the
+tables of the documentation are made from it or tested against it.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What the App asks for on a repository. `without` says what is so while it is not granted."""
+
+    name: str
+    level: str
+    without: str
+    is_vital: bool = True  # else the rest works, if less well
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.level}"
+
+
+METADATA = Permission("metadata", "read", "nobody can be let use commands, and renames are missed")
+CONTENTS = Permission("contents", "read", "commits are not linked")
+PULL_REQUESTS = Permission(
+    "pull_requests", "write", "pull requests are not linked or get no comment or label"
+)
+ISSUES = Permission("issues", "write", "issues are not linked, and no tracking issue can be made")
+CHECKS = Permission("checks", "write", "there is no check")
+MERGE_QUEUES = Permission(
+    "merge_queues",
+    "read",
+    "the bot hears of a merge queue by its pushes alone; if one is missed, the queue waits in "
+    "vain for a check that it requires",
+    is_vital=False,
+)
+DEPLOYMENTS = Permission(
+    "deployments",
+    "read",
+    "it cannot be told which merged pull requests are live",
+    is_vital=False,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """An event that is heard, with what has to be allowed for it and what it is for.
+
+    Without a `permission` GitHub sends it to whoever it concerns, unasked. `webhook` is what
+    GitHub's page of a webhook calls it, None where a webhook for a token need not send it.
+    """
+
+    name: str
+    reason: str
+    permission: Permission | None = None
+    webhook: str | None = None
+
+
+# Asked for now, so that owners accept once; not heard yet.
+AHEAD = (Heard("deployment_status", "tells which merged pull requests are live", DEPLOYMENTS),)
+_OF_ACTIONS = (METADATA, CONTENTS, PULL_REQUESTS, ISSUES, CHECKS, MERGE_QUEUES, DEPLOYMENTS)
+
+
+class Events:
+    """What is heard, by name. Of two declarations of an event the first counts."""
+
+    def __init__(self, heard: Iterable[Heard]) -> None:
+        self._heard: dict[str, Heard] = {}
+        for one in (*heard, *AHEAD):
+            self._heard.setdefault(one.name, one)
+
+    def __iter__(self) -> Iterator[Heard]:
+        return iter(self._heard.values())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._heard
+
+    @property
+    def asked(self) -> list[str]:
+        """Return what an App has to subscribe to."""
+        return [one.name for one in self if one.permission is not None]
+
+    @property
+    def needed(self) -> list[Heard]:
+        """Return what every webhook has to send, be it an App's or a repository's."""
+        return [one for one in self if one.webhook is not None]
+
+    @property
+    def permissions(self) -> dict[str, Permission]:
+        """Return what the App asks for, by name."""
+        asked = {one.name: one for one in _OF_ACTIONS}
+        for one in self:
+            if one.permission is not None:
+                asked.setdefault(one.permission.name, one.permission)
+        return asked
+
+    def without(self, missing: Iterable[str]) -> str:
+        """Return sentences that say what does not work without some permissions."""
+        lacking = [self.permissions[name] for name in missing]
+        return " ".join(f"Without {one} {one.without}." for one in lacking)

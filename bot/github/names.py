@@ -1,0 +1,63 @@
+"""How GitHub names repositories and hosts, and how the addresses of its pages name things."""
+
+import re
+from urllib.parse import urlsplit
+
+# Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
+NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
+FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a last line feed
+MAX_NUMBER = 2**31 - 1  # of a pull request or issue
+_FULL_NAME = re.compile(FULL_NAME)
+
+
+def is_repository(name: str) -> bool:
+    """Tell whether a name is OWNER/NAME, and can be a part of a path."""
+    return _FULL_NAME.fullmatch(name) is not None
+
+
+def place_in(html_url: str | None) -> tuple[str, int] | None:
+    """Return the full name and number that the address of a pull request or issue tells."""
+    try:
+        parts = urlsplit(html_url or "").path.split("/")
+    except ValueError:
+        return None
+    if (
+        len(parts) != 5
+        or parts[3] not in ("pull", "issues")
+        or not re.fullmatch(r"[0-9]{1,10}", parts[4])
+    ):
+        return None
+    full_name, number = f"{parts[1]}/{parts[2]}", int(parts[4])
+    return (full_name, number) if is_repository(full_name) and 1 <= number <= MAX_NUMBER else None
+
+
+def number_in(html_url: str | None) -> int | None:
+    """Return the number of a pull request or issue that its address tells."""
+    place = place_in(html_url)
+    return place[1] if place else None
+
+
+def is_address_in(address: str, full_name: str) -> bool:
+    """Tell whether an address is that of a repository, or of something in it."""
+    try:
+        parts = urlsplit(address).path.lower().split("/")
+    except ValueError:
+        return False
+    return "/".join(parts[1:3]) == full_name.lower()
+
+
+def web_host(api_url: str) -> str:
+    """Return the web host of the GitHub behind a REST base URL.
+
+    `api.github.com` serves `github.com`, `api.NAME.ghe.com` serves `NAME.ghe.com`, and
+    Enterprise Server serves its API below its own host.
+    """
+    netloc = urlsplit(api_url).netloc.lower()
+    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
+        return netloc.removeprefix("api.")
+    return netloc
+
+
+def web_origin(api_url: str) -> str:
+    """Return the origin of the web pages of the GitHub behind a REST base URL."""
+    return f"{urlsplit(api_url).scheme}://{web_host(api_url)}"

@@ -1,0 +1,361 @@
+"""What the handlers read of GitHub's payloads, as types; all that is not named here is skipped.
+
+Nearly every field may be missing: GitHub adds and drops fields, and people send samples. One that
+cannot be read counts as missing, an element of a list as not there; only without what an event
+is about is there nothing to take in. The shapes are those of
+https://docs.github.com/en/webhooks/webhook-events-and-payloads.
+"""
+
+import json
+import types
+from functools import cache
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bot import jsontext
+from bot.github.names import FULL_NAME, MAX_NUMBER, number_in
+
+# What fits a BIGINT. GitHub's ids and numbers do, with room to spare.
+Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Number = Annotated[int, Meta(ge=1, le=MAX_NUMBER)]
+FullName = Annotated[str, Meta(pattern=FULL_NAME)]
+Short = Annotated[str, Meta(max_length=1024)]
+# However many bytes their characters have, these fit PostgreSQL's indexes.
+Login = Annotated[str, Meta(max_length=255)]
+Ref = Annotated[str, Meta(max_length=512)]
+Sha = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}\Z")]
+Time = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=253_402_300_799)] | None
+_MOST = 10_000  # elements that are looked at one by one of a list that cannot be read as a whole
+
+
+class InvalidPayload(ValueError):
+    """A signed payload without what its event is about: what is wrong, and where."""
+
+
+class User(Struct):
+    login: Login | None = None
+    type: str | None = None
+
+
+class Repository(Struct):
+    full_name: FullName
+    id: Id | None = None
+    html_url: str | None = None
+    default_branch: Ref | None = None
+    private: Any = None
+    visibility: Any = None
+    updated_at: Time = None
+    pushed_at: Time = None
+
+
+class Branch(Struct):
+    """The head or base of a pull request. `repo` is null once a fork was deleted, and where it
+    cannot be read."""
+
+    ref: Ref | None = None
+    sha: Sha | None = None
+    repo: Repository | msgspec.UnsetType | None = msgspec.UNSET
+
+
+class Label(Struct):
+    name: Short
+
+
+class PullRequest(Struct):
+    number: Number | None = None
+    title: str | None = None
+    body: str | None = None
+    html_url: str | None = None
+    state: Literal["open", "closed", "merged"] | None = None
+    draft: bool | None = None
+    merged: bool | None = None
+    user: User | None = None
+    author_association: Any = None
+    head: Branch | None = None
+    base: Branch | None = None
+    created_at: Time = None
+    updated_at: Time = None
+    closed_at: Time = None
+    merged_at: Time = None
+
+    def __post_init__(self) -> None:
+        self.number = self.number or number_in(self.html_url)
+
+
+class Issue(Struct):
+    """An issue. Its number is what the address says where it is missing itself."""
+
+    number: Number = 0
+    title: str | None = None
+    body: str | None = None
+    html_url: str | None = None
+    state: Literal["open", "closed"] | None = None
+    user: User | None = None
+    labels: list[Label | str] | None = None
+    created_at: Time = None
+    updated_at: Time = None
+    closed_at: Time = None
+    pull_request: Any = None  # of a comment: set if it is on a pull request
+
+    def __post_init__(self) -> None:
+        self.number = self.number or number_in(self.html_url) or 0
+        if not self.number:
+            raise ValueError("Object missing required field `number`")
+
+    @property
+    def label_names(self) -> list[str] | None:
+        if self.labels is None:
+            return None
+        return [one if isinstance(one, str) else one.name for one in self.labels]
+
+
+class CreatedIssue(Issue, kw_only=True):
+    """GitHub's answer to the creation of an issue."""
+
+    title: str
+    html_url: str
+
+
+class PullRequestEvent(Struct):
+    pull_request: PullRequest
+    action: Short | None = None
+    number: Number | None = None
+    repository: Repository | None = None
+    sender: User | None = None
+
+
+class IssueChanges(Struct):
+    """Set when an issue is transferred: on `transferred` where to, on `opened` where from."""
+
+    new_issue: Issue | None = None
+    new_repository: Repository | None = None
+    old_issue: Issue | None = None
+    old_repository: Repository | None = None
+
+
+class IssuesEvent(Struct):
+    issue: Issue
+    action: Short | None = None
+    label: Label | None = None
+    changes: IssueChanges | None = None
+    repository: Repository | None = None
+    sender: User | None = None
+
+
+class Comment(Struct):
+    id: Id
+    body: str | None = None
+    html_url: str | None = None
+    user: User | None = None
+
+
+class IssueCommentEvent(Struct):
+    comment: Comment
+    issue: Issue
+    repository: Repository | None = None
+    sender: User | None = None
+
+
+class Author(Struct):
+    name: str | None = None
+    username: str | None = None
+
+
+class Commit(Struct):
+    id: Sha
+    message: str = ""
+    author: Author | None = None
+    url: str | None = None
+    timestamp: Time = None
+    distinct: Any = None  # false if it was in the repository before this push
+
+
+class PushEvent(Struct):
+    ref: Ref
+    repository: Repository
+    after: Short | None = None
+    commits: list[Commit] | None = None
+    deleted: bool | None = None
+    created: Any = None  # true if the push has made the branch
+    sender: User | None = None
+    pusher: Author | None = None
+
+
+class RepositoryEvent(Struct):
+    repository: Repository
+    action: Short | None = None
+    sender: User | None = None
+
+
+class Checked(Struct):
+    """A check run or check suite."""
+
+    head_sha: Sha
+    name: str | None = None
+
+
+class CheckRunEvent(Struct):
+    check_run: Checked
+    repository: Repository
+
+
+class CheckSuiteEvent(Struct):
+    check_suite: Checked
+    repository: Repository
+
+
+class MergeGroup(Struct):
+    head_sha: Short | None = None
+    head_ref: Short | None = None
+
+
+class MergeGroupEvent(Struct):
+    merge_group: MergeGroup = msgspec.field(default_factory=MergeGroup)
+    action: Short | None = None
+    repository: Repository | None = None
+
+
+class Account(Struct):
+    login: Login | None = None
+
+
+class App(Struct):
+    slug: Login
+
+
+class MayDo(Struct):
+    """What somebody may do in a repository. `permission` knows no triage and maintain, `role_name`
+    may be one of the organisation's own."""
+
+    role_name: str | None = None
+    permission: str | None = None
+
+
+class PullRequestCommit(Struct):
+    sha: Sha
+
+
+class CheckRun(Struct):
+    id: Id
+    external_id: str | None = None
+
+
+class CheckRuns(Struct):
+    check_runs: list[CheckRun]
+
+
+class InstalledRepository(Struct):
+    id: Id
+    full_name: FullName
+
+
+class Installation(Struct):
+    id: Id
+    account: Account | None = None
+    repository_selection: Short | None = None
+    updated_at: Time = None
+    suspended_at: Time = None
+
+
+class InstallationEvent(Struct):
+    installation: Installation
+    action: Short | None = None
+    repositories: list[InstalledRepository] | None = None
+
+
+class InstallationRepositoriesEvent(Struct):
+    installation: Installation
+    action: Short | None = None
+    repository_selection: Short | None = None
+    repositories_added: list[InstalledRepository] | None = None
+    repositories_removed: list[InstalledRepository] | None = None
+
+
+E = TypeVar("E", bound=Struct)
+
+
+def read(data: Any, shape: type[E]) -> E:
+    """Return `data` as `shape`, what cannot be read of it left out.
+
+    Raises InvalidPayload that names the field if that leaves nothing to take in.
+    """
+    try:
+        return msgspec.convert(data, shape)
+    except msgspec.ValidationError:
+        found: E = _salvaged(data, shape, "")
+        return found
+
+
+def read_answer(data: Any, shape: type[E]) -> E:
+    """Return an answer of GitHub's API as `shape`, as `read` does.
+
+    It may say what no database keeps; deliveries are freed of it at the door.
+    """
+    try:
+        kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
+    except jsontext.InvalidJSON:
+        raise _unreadable("") from None
+    return read(kept, shape)
+
+
+def _salvaged(value: Any, hint: Any, path: str) -> Any:
+    """Return `value` as `hint` says, without what cannot be read of it; raises InvalidPayload."""
+    try:
+        return msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        pass
+    for choice in _choices(hint):
+        if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, Struct):
+            return _salvaged_object(value, choice, path)
+        if isinstance(value, list) and get_origin(choice) is list:
+            return _salvaged_list(value, get_args(choice)[0], path)
+    raise _unreadable(path)
+
+
+def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
+    kept: dict[str, Any] = {}
+    hints = _hints(shape)
+    for field in msgspec.structs.fields(shape):
+        here = f"{path}.{field.name}".lstrip(".")
+        if field.name not in value:
+            if field.required:
+                raise _unreadable(here)
+            continue
+        hint = hints[field.name]
+        try:
+            kept[field.name] = _salvaged(value[field.name], hint, here)
+        except InvalidPayload:
+            if field.required:
+                raise
+            if type(None) in _choices(hint):
+                kept[field.name] = None
+    try:
+        return shape(**kept)
+    except ValueError:
+        raise _unreadable(f"{path}.number") from None
+
+
+def _salvaged_list(value: list[Any], hint: Any, path: str) -> list[Any]:
+    kept = []
+    for element in value[:_MOST]:
+        try:
+            kept.append(_salvaged(element, hint, f"{path}[]"))
+        except InvalidPayload:
+            continue
+    return kept
+
+
+def _unreadable(path: str) -> InvalidPayload:
+    return InvalidPayload(f"`{path or 'the payload'}` is missing or cannot be read")
+
+
+def _choices(hint: Any) -> tuple[Any, ...]:
+    """Return what a value may be: the members of a union, else the one type."""
+    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+
+
+@cache
+def _hints(shape: type[Struct]) -> dict[str, Any]:
+    return get_type_hints(shape, include_extras=True)

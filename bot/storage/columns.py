@@ -1,0 +1,79 @@
+"""What columns hold: the values of those with few, and the types of those that hold JSON."""
+
+from typing import Literal
+
+from msgspec import Struct
+
+Kind = Literal["pull_request", "issue"]
+ItemState = Literal["open", "closed", "merged"]
+Role = Literal["admin", "developer", "viewer"]
+ExperimentStatus = Literal["draft", "active", "paused", "completed", "archived"]
+DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
+ActionStatus = Literal["pending", "running", "done", "failed"]
+CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
+LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
+
+# Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
+_RANKS = {"opened": 0, "closed": 2, "reopened": 2, "deleted": 3}
+
+
+class Config(Struct, frozen=True, omit_defaults=True):
+    """What is set of an integration and is no secret; what is not set has its default."""
+
+    auth: Literal["token", "app"]
+    api_url: str
+    app_id: int | None = None
+    installation_id: int | None = None
+    repositories: tuple[str, ...] | None = None
+    comments: Literal["on", "off", "once"] = "on"
+    label: str | None = "experiment"
+    check: Literal["on", "always", "required", "off"] = "on"
+    commands: dict[str, str] = {}
+    client_id: str | None = None
+    slug: str | None = None
+    html_url: str | None = None
+
+
+class Snapshot(Struct, frozen=True, omit_defaults=True):
+    """What one delivery says of an item; None where it is silent. Times in microseconds.
+
+    `keys` maps each experiment key that the text names to what names it (`body` or `title`).
+    """
+
+    guid: str
+    at: int
+    action: str
+    integration_id: str
+    keys: dict[str, str]
+    title: str | None = None
+    html_url: str | None = None
+    state: str | None = None  # open, closed, merged
+    draft: bool | None = None
+    author: str | None = None
+    author_writes: bool | None = None  # whether this very delivery shows that the author may write
+    actor: str | None = None
+    head_repository_id: int | None = None
+    head_ref: str | None = None
+    head_sha: str | None = None
+    base_ref: str | None = None
+    base_since: int | None = None  # when it was led to that base, if not from the beginning
+    labels: list[str] | None = None
+    label: str | None = None  # the one that a `labeled` event is about
+    created_at: int | None = None
+    closed_at: int | None = None
+    merged_at: int | None = None
+
+    @property
+    def order(self) -> tuple[int, int]:
+        """The place of this version among the others of its item."""
+        return (self.at, _RANKS.get(self.action, 1))
+
+
+class Invocation(Struct, frozen=True):
+    """One command as somebody wrote it."""
+
+    line: str  # as written, without white space around it, cut to 500 characters
+    name: str  # the first word, in lower case, or ""
+    words: tuple[str, ...]  # the positional arguments, freed of quotation marks
+    options: tuple[tuple[str, str], ...]  # of NAME=VALUE, in order, names in lower case
+    problem: str | None  # why it cannot be understood, if so

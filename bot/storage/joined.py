@@ -1,0 +1,209 @@
+"""Rows of queries that join tables or count: a Struct of a table with more, or of a few columns."""
+
+from typing import Literal
+
+from bot.storage.columns import ExperimentStatus, Kind, LinkedBy
+from bot.storage.rows import (
+    Action,
+    Command,
+    Commit,
+    Experiment,
+    Installation,
+    Item,
+    Link,
+    Repository,
+    Row,
+)
+
+
+class DueDelivery(Row, frozen=True, kw_only=True):
+    """A delivery that is to be tried again, and the integration that it came through."""
+
+    seq: int
+    guid: str
+    integration_id: str
+
+
+class CountedExperiment(Experiment, frozen=True, kw_only=True):
+    """An experiment, and how many of each kind are linked to it."""
+
+    pull_request_count: int
+    issue_count: int
+    commit_count: int
+
+
+class ListedExperiment(Experiment, frozen=True, kw_only=True):
+    """An experiment, and how many of its pull requests are open and merged."""
+
+    open: int
+    merged: int
+
+
+class CountedRepository(Repository, frozen=True, kw_only=True):
+    """A repository, and how much is linked in it, a thousand of each at most."""
+
+    open_pull_requests: int
+    merged_pull_requests: int
+    open_issues: int
+    closed_issues: int
+
+
+class PlacedRepository(Repository, frozen=True, kw_only=True):
+    """A repository and an entry of an allow-list under which it has come."""
+
+    entry: str
+
+
+class NamedItem(Item, frozen=True, kw_only=True):
+    """An item with the present name of its repository."""
+
+    repository: str
+
+
+class LinkedItem(NamedItem, frozen=True, kw_only=True):
+    """An item of an experiment, with its link."""
+
+    link_id: int
+    linked_by: LinkedBy
+    linked_at: int
+    link_integration_id: str
+
+
+class ListedItem(LinkedItem, frozen=True, kw_only=True):
+    """An item of an experiment at its place in a list, which goes by `listed_at`."""
+
+    listed_at: int
+
+
+class PlacedItem(Item, frozen=True, kw_only=True):
+    """An item of a repository at its place in a list, which goes by state and `state_at`."""
+
+    state_at: int
+
+
+class LinkedCommit(Commit, frozen=True, kw_only=True):
+    """A commit of an experiment, with its link, at its place in a list."""
+
+    link_id: int
+    listed_at: int
+    linked_by: LinkedBy
+    linked_at: int
+    repository: str
+
+
+class HeadCommit(Commit, frozen=True, kw_only=True):
+    """A commit on the head of a pull request, and what tells whether it belongs to it.
+
+    Null: it is not on the base; it is not known whether it was new there; GitHub was not asked.
+    """
+
+    on_branch_at: int
+    is_new: bool | None
+    on_base_at: int | None
+    is_new_on_base: bool | None
+    listed: bool | None
+
+
+class PushedSha(Row, frozen=True, kw_only=True):
+    """A commit's SHA, and when it came to a branch."""
+
+    sha: str
+    on_branch_at: int
+    is_new: bool | None
+
+
+class Head(Row, frozen=True, kw_only=True):
+    """A branch, with the first and last push that brought some commits to it."""
+
+    repository_id: int
+    ref: str
+    earliest: int
+    latest: int
+
+
+class KeyedExperiment(Row, frozen=True, kw_only=True):
+    """A key that something is linked to, and its experiment's name and status if there is one."""
+
+    experiment_key: str
+    linked_by: LinkedBy
+    name: str | None
+    status: ExperimentStatus | None
+
+
+class Target(Row, frozen=True, kw_only=True):
+    """What a link leads to: a pull request or issue (`number`) or a commit (`sha`)."""
+
+    kind: Literal["pull_request", "issue", "commit"]
+    repository: str
+    number: int | None
+    title: str
+    sha: str | None
+    html_url: str
+
+
+class UnresolvedLink(Link, frozen=True, kw_only=True):
+    """A link whose experiment does not exist, and what it leads to."""
+
+    repository: str
+    number: int | None
+    title: str
+    sha: str | None
+    html_url: str
+
+
+class UnresolvedKey(Row, frozen=True, kw_only=True):
+    """A key that no experiment has, how many links of each kind wait for it, and since when."""
+
+    experiment_key: str
+    pull_requests: int
+    issues: int
+    commits: int
+    first_at: int
+
+
+class RepositoryExperiment(Row, frozen=True, kw_only=True):
+    """A key that is linked in a repository; null while there is no such experiment."""
+
+    key: str
+    name: str | None
+    status: ExperimentStatus | None
+    last_activity: int | None
+
+
+class CountedRepositoryExperiment(RepositoryExperiment, frozen=True, kw_only=True):
+    """The same with how much is linked there, a thousand of each kind at most."""
+
+    open_pull_requests: int
+    merged_pull_requests: int
+    issues: int
+    commits: int
+
+
+class PullRequestDay(Row, frozen=True, kw_only=True):
+    """How many pull requests were opened on a day, and merged on another, counted from 1970."""
+
+    opened: int
+    merged: int | None
+    count: int
+
+
+class CountedInstallation(Installation, frozen=True, kw_only=True):
+    """An installation, and how many repositories it may see."""
+
+    repositories: int
+
+
+class ListedAction(Action, frozen=True, kw_only=True):
+    """An action with the present name of its repository."""
+
+    repository: str
+
+
+class ListedCommand(Command, frozen=True, kw_only=True):
+    """A command, and where it was written."""
+
+    repository: str | None
+    kind: Kind
+    number: int
+    html_url: str | None
+    integration_id: str

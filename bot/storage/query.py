@@ -1,0 +1,270 @@
+"""Select, insert, change and page: each written once, with rows as types.
+
+What is decoded on the way in and encoded on the way out is told by the Struct (rows.py): flags are
+0 and 1 in the database, JSON columns are text.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from bot.storage import rows
+from bot.storage.database import NO_PARAMS, Params, Transaction
+from bot.storage.rows import JSON, Row
+
+R = TypeVar("R", bound=Row)
+Place = tuple[Any, ...]  # of a row in a list: what the list goes by
+
+
+# The table of each Struct that is written to.
+TABLES: Mapping[type[Row], str] = {
+    rows.Token: "api_tokens",
+    rows.Session: "sessions",
+    rows.Integration: "integrations",
+    rows.StoredDelivery: "deliveries",
+    rows.Experiment: "experiments",
+    rows.Repository: "repositories",
+    rows.Item: "items",
+    rows.Version: "versions",
+    rows.Decision: "decisions",
+    rows.Commit: "commits",
+    rows.BranchCommit: "branch_commits",
+    rows.Link: "links",
+    rows.Activity: "activity",
+    rows.Installation: "installations",
+    rows.Action: "actions",
+    rows.Queue: "queues",
+    rows.Post: "posts",
+    rows.MergeGroup: "merge_groups",
+    rows.CommandComment: "command_comments",
+    rows.Command: "commands",
+}
+
+
+# --- Select
+
+
+def select(tx: Transaction, shape: type[R], sql: str, params: Params = NO_PARAMS) -> list[R]:
+    """Run a query and return its rows."""
+    return [_read(shape, row) for row in tx.all(sql, params)]
+
+
+def first(tx: Transaction, shape: type[R], sql: str, params: Params = NO_PARAMS) -> R | None:
+    """Run a query and return its first row, None if there is none."""
+    row = tx.one(sql, params)
+    return None if row is None else _read(shape, row)
+
+
+def the(tx: Transaction, shape: type[R], sql: str, params: Params = NO_PARAMS) -> R:
+    """Run a query and return its row, which there is."""
+    row = tx.one(sql, params)
+    assert row is not None
+    return _read(shape, row)
+
+
+def by_key(tx: Transaction, shape: type[R], **key: Any) -> R | None:
+    """Return the row that has a key, None if there is none."""
+    conditions = " AND ".join(f"{name} = :{name}" for name in key)
+    return first(tx, shape, f"SELECT * FROM {TABLES[shape]} WHERE {conditions}", key)
+
+
+def value(tx: Transaction, sql: str, params: Params = NO_PARAMS) -> Any:
+    """Run a query of one column and return what it has in its first row, None if there is none."""
+    row = tx.one(sql, params)
+    return None if row is None else next(iter(dict(row).values()))
+
+
+def values(tx: Transaction, sql: str, params: Params = NO_PARAMS) -> list[Any]:
+    """Run a query of one column and return what it has in each row."""
+    return [next(iter(dict(row).values())) for row in tx.all(sql, params)]
+
+
+def in_parts(
+    tx: Transaction,
+    shape: type[R],
+    sql: str,
+    name: str,
+    wanted: Sequence[Any],
+    params: Params = NO_PARAMS,
+) -> list[R]:
+    """Run a query with `IN ({names})` for a list of any length; return all rows."""
+    found: list[R] = []
+    for names, some in placeholders(name, wanted):
+        found += select(tx, shape, sql.replace("{names}", names), {**params, **some})
+    return found
+
+
+# --- Lists in parts
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[R]):
+    """A part of a list; `next` is the place of its last row if there are more behind it."""
+
+    rows: list[R]
+    next: Place | None
+
+    def __iter__(self) -> Iterator[R]:
+        return iter(self.rows)
+
+
+def page(
+    tx: Transaction,
+    shape: type[R],
+    sql: str,
+    params: Mapping[str, Any],
+    by: Mapping[str, str],
+    before: Place | None,
+    limit: int,
+    *,
+    where: Sequence[str | None] = (),
+) -> Part[R]:
+    """Return a part of a list, the highest first: what comes behind the place `before`.
+
+    `sql` is all up to WHERE, whose conditions are those of `where` that are not None. `by` has
+    the columns that the list goes by, each with the field that holds it.
+    """
+    is_behind, place = behind(tuple(by), before)
+    conditions = [condition for condition in (*where, is_behind) if condition]
+    rows = select(
+        tx,
+        shape,
+        f"""{sql} {f"WHERE {' AND '.join(conditions)}" if conditions else ""}
+            ORDER BY {", ".join(f"{column} DESC" for column in by)} LIMIT :limit""",
+        {**params, **place, "limit": limit + 1},
+    )
+    return part(rows, limit, tuple(by.values()))
+
+
+def behind(
+    by: Sequence[str], place: Place | None, sign: str = "<"
+) -> tuple[str | None, dict[str, Any]]:
+    """Return the condition that is met behind a place in a list, and its parameters."""
+    if place is None:
+        return None, {}
+    values = {f"behind{number}": one for number, one in enumerate(place)}
+    return f"({', '.join(by)}) {sign} ({', '.join(f':{name}' for name in values)})", values
+
+
+def part(rows: Sequence[R], limit: int, by: Sequence[str]) -> Part[R]:
+    """Return `limit` of some rows; one more that was asked for only tells that there are more."""
+    shown = list(rows[:limit])
+    more = len(rows) > limit
+    return Part(shown, tuple(getattr(shown[-1], name) for name in by) if more else None)
+
+
+def containing(text: str) -> str:
+    """Return the pattern of texts that contain a text, for `LIKE … ESCAPE '!'`."""
+    for character in "!%_":
+        text = text.replace(character, f"!{character}")
+    return f"%{text}%"
+
+
+_SIZES = (1, 4, 16, 32, 64, 128, 256, 512)  # of lists in statements
+
+
+def placeholders(name: str, wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a list's placeholders for `IN (…)` and their values, not too many at a time.
+
+    Lists come in few lengths, the last value filling them up, so that there are few statements
+    to prepare. `name` is what the parameters are called, before a number.
+    """
+    for start in range(0, len(wanted), _SIZES[-1]):
+        some = wanted[start : start + _SIZES[-1]]
+        size = next(size for size in _SIZES if size >= len(some))
+        filled = [*some, *[some[-1]] * (size - len(some))]
+        yield (
+            ", ".join(f":{name}{number}" for number in range(size)),
+            {f"{name}{number}": one for number, one in enumerate(filled)},
+        )
+
+
+# --- Insert and change
+
+
+def insert(tx: Transaction, shape: type[Row], columns: Mapping[str, Any]) -> bool:
+    """Add a row; False if it would be another with the same key."""
+    return (
+        tx.run(f"{_insert(shape, tuple(columns))} ON CONFLICT DO NOTHING", write(shape, columns))
+        == 1
+    )
+
+
+def insert_many(tx: Transaction, shape: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows with the same columns; those whose key is there already are passed over."""
+    if rows:
+        tx.run_many(
+            f"{_insert(shape, tuple(rows[0]))} ON CONFLICT DO NOTHING",
+            [write(shape, row) for row in rows],
+        )
+
+
+def insert_returning(tx: Transaction, shape: type[R], columns: Mapping[str, Any]) -> R | None:
+    """Add a row and return it whole; None if it would be another with the same key."""
+    sql = f"{_insert(shape, tuple(columns))} ON CONFLICT DO NOTHING RETURNING *"
+    return first(tx, shape, sql, write(shape, columns))
+
+
+def change(
+    tx: Transaction, shape: type[Row], key: Mapping[str, Any], columns: Mapping[str, Any]
+) -> int:
+    """Set columns of the rows that have a key; return how many there were."""
+    return tx.run(
+        _change(shape, tuple(key), tuple(columns)),
+        {**write(shape, columns), **{f"the_{name}": one for name, one in key.items()}},
+    )
+
+
+@cache
+def _insert(shape: type[Row], names: tuple[str, ...]) -> str:
+    return (
+        f"INSERT INTO {TABLES[shape]} ({', '.join(names)}) "
+        f"VALUES ({', '.join(f':{name}' for name in names)})"
+    )
+
+
+@cache
+def _change(shape: type[Row], key: tuple[str, ...], names: tuple[str, ...]) -> str:
+    return (
+        f"UPDATE {TABLES[shape]} SET {', '.join(f'{name} = :{name}' for name in names)} "
+        f"WHERE {' AND '.join(f'{name} = :the_{name}' for name in key)}"
+    )
+
+
+# --- Between database and types
+
+
+def _read(shape: type[R], row: Mapping[str, Any]) -> R:
+    columns = dict(row)
+    for name, decode in _decoders(shape):
+        if columns[name] is not None:
+            columns[name] = decode(columns[name])
+    return shape(**columns)
+
+
+def write(shape: type[Row], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns as the database takes them."""
+    encoded = dict(columns)
+    for name, decode in _decoders(shape):
+        if encoded.get(name) is not None:
+            encoded[name] = int(encoded[name]) if decode is bool else _text(encoded[name])
+    return encoded
+
+
+def _text(json: Any) -> str:
+    return msgspec.json.encode(json).decode()
+
+
+@cache
+def _decoders(shape: type[Row]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """Return how to decode the columns that the database has in another form."""
+    found: list[tuple[str, Callable[[Any], Any]]] = []
+    for name, hint in get_type_hints(shape, include_extras=True).items():
+        if get_origin(hint) is Annotated and JSON in hint.__metadata__:
+            found.append((name, msgspec.json.Decoder(get_args(hint)[0]).decode))
+        elif hint is bool or bool in get_args(hint):
+            found.append((name, bool))
+    return tuple(found)

@@ -1,0 +1,395 @@
+"""Rows as types: one frozen Struct for each table (those of queries that join are in joined.py).
+
+A field is a column. Times are microseconds since 1970 in UTC; flags are bool and JSON columns are
+decoded, both by query.py.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from bot.storage import columns
+
+# A column that holds JSON text: query.py decodes what comes and encodes what goes.
+JSON = "JSON"
+
+
+class Row(Struct, frozen=True, kw_only=True):
+    """What all rows have in common."""
+
+
+class Token(Row, frozen=True, kw_only=True):
+    """`api_tokens`: of the token itself only the hash is kept."""
+
+    id: str
+    name: str
+    role: columns.Role
+    hash: str
+    is_bootstrap: bool
+    created_at: int
+    last_used_at: int | None
+    revoked_at: int | None
+
+
+class Session(Row, frozen=True, kw_only=True):
+    """`sessions` of the dashboard; `id` is the hash of what is in the cookie."""
+
+    id: str
+    subject: str
+    name: str
+    role: columns.Role
+    token_id: str | None
+    created_at: int
+    seen_at: int
+
+
+class Integration(Row, frozen=True, kw_only=True):
+    """`integrations`. `secrets` is sealed (vault.py); `credential` names who calls GitHub."""
+
+    seq: int
+    id: str
+    name: str
+    integration_type: Literal["GITHUB"]
+    description: str | None
+    is_active: bool
+    config: Annotated[columns.Config, JSON]
+    secrets: str
+    previous_secret_until: int | None
+    created_at: int
+    updated_at: int
+    last_error: str | None
+    deleted_at: int | None
+    credential: str
+    secret_used_at: int | None
+    previous_secret_used_at: int | None
+
+
+class Delivery(Row, frozen=True, kw_only=True):
+    """`deliveries` as they are listed. `guid` is X-GitHub-Delivery."""
+
+    seq: int
+    guid: str
+    event: str
+    action: str | None
+    repository: str | None
+    status: columns.DeliveryStatus
+    received_at: int
+    processed_at: int | None
+    attempts: int
+    error: str | None
+
+
+class StoredDelivery(Delivery, frozen=True, kw_only=True):
+    """`deliveries`, whole. `payload` is zlib-compressed JSON, null once it was dropped."""
+
+    integration_seq: int
+    next_attempt_at: int | None
+    headers: Annotated[dict[str, str], JSON]
+    payload: bytes | None
+
+
+class Experiment(Row, frozen=True, kw_only=True):
+    """`experiments`. `search` is what texts are looked for in."""
+
+    seq: int
+    key: str
+    name: str
+    status: columns.ExperimentStatus
+    hypothesis: str | None
+    description: str | None
+    owner: str | None
+    url: str | None
+    tags: Annotated[tuple[str, ...], JSON]
+    search: str
+    created_at: int
+    updated_at: int
+    last_activity: int
+
+
+class Repository(Row, frozen=True, kw_only=True):
+    """`repositories`. `visibility` is null while it is not known."""
+
+    id: int
+    host: str
+    github_id: int | None
+    full_name: str
+    name_key: str
+    named_at: int | None
+    default_branch: str | None
+    deleted_at: int | None
+    last_activity: int
+    visibility: str | None
+    visibility_at: int | None
+
+
+class Item(Row, frozen=True, kw_only=True):
+    """`items`: pull requests and issues, each as its newest version says.
+
+    `decided`: it was linked or unlinked by hand. `author_writes`: whether its author may write.
+    """
+
+    id: int
+    repository_id: int
+    kind: columns.Kind
+    number: int
+    title: str
+    html_url: str
+    state: columns.ItemState
+    draft: bool
+    author: str | None
+    head_repository_id: int | None
+    head_ref: str | None
+    head_sha: str | None
+    base_ref: str | None
+    labels: Annotated[tuple[str, ...], JSON]
+    created_at: int
+    closed_at: int | None
+    merged_at: int | None
+    version_at: int
+    version_rank: int
+    integration_id: str
+    gone_at: int | None
+    decided: bool
+    author_writes: bool | None
+    base_since: int | None
+
+
+class Version(Row, frozen=True, kw_only=True):
+    """`versions`: what one delivery told of an item."""
+
+    id: int
+    item_id: int
+    guid: str
+    version_at: int
+    version_rank: int
+    snapshot: Annotated[columns.Snapshot, JSON]
+
+
+class Decision(Row, frozen=True, kw_only=True):
+    """`decisions`: a link made or cut by hand, placed after the version that was newest then."""
+
+    id: int
+    item_id: int
+    guid: str
+    verb: str
+    experiment_key: str
+    made_by: str
+    actor: str | None
+    integration_id: str
+    made_at: int
+    version_at: int
+    version_rank: int
+
+
+class Commit(Row, frozen=True, kw_only=True):
+    """`commits`. `ref`, `pushed_at`, `actor` and `guid` are those of the first push."""
+
+    id: int
+    repository_id: int
+    sha: str
+    message: str
+    author: str | None
+    actor: str | None
+    html_url: str
+    ref: str
+    committed_at: int
+    pushed_at: int
+    integration_id: str
+    guid: str | None
+
+
+class BranchCommit(Row, frozen=True, kw_only=True):
+    """`branch_commits`: where and when a commit was pushed, and whether it was new then."""
+
+    id: int
+    repository_id: int
+    ref: str
+    commit_id: int
+    pushed_at: int
+    is_new: bool | None
+
+
+class Link(Row, frozen=True, kw_only=True):
+    """`links`. `target_id` is an item's or a commit's id, `state` the item's.
+
+    `via_item_id` is the pull request that a commit is linked through. `resolved`: the experiment
+    exists.
+    """
+
+    id: int
+    experiment_key: str
+    kind: Literal["pull_request", "issue", "commit"]
+    target_id: int
+    state: str | None
+    linked_by: columns.LinkedBy
+    linked_at: int
+    via_item_id: int | None
+    integration_id: str
+    resolved: bool
+    repository_id: int | None
+    state_at: int
+    last_at: int
+
+
+class Activity(Row, frozen=True, kw_only=True):
+    """`activity`: the feed, with the present name of the repository.
+
+    `position` is when it happened, in microseconds, whose last three digits are the type's rank.
+    """
+
+    seq: int
+    type: str
+    experiment_key: str
+    position: int
+    recorded_at: int
+    actor: str | None
+    summary: str
+    html_url: str | None
+    repository_id: int | None
+    item_id: int | None
+    commit_id: int | None
+    guid: str | None
+    repository: str | None = None
+
+
+class Installation(Row, frozen=True, kw_only=True):
+    """`installations` of the GitHub App."""
+
+    id: int
+    host: str
+    installation_id: int
+    integration_id: str
+    account: str | None
+    repository_selection: str | None
+    updated_at: int
+    suspended_at: int | None
+    deleted_at: int | None
+
+
+class Action(Row, frozen=True, kw_only=True):
+    """`actions`: what the bot owes GitHub.
+
+    `lane`: one after the other; `aside`: others of its lane do not wait for it; `collapse`: one
+    that is pending is enough.
+    """
+
+    seq: int
+    id: str
+    kind: str
+    queue: str
+    lane: str
+    collapse: str | None
+    priority: int
+    integration_id: str
+    installation_id: int | None
+    repository_id: int
+    item_id: int | None
+    number: int | None
+    request: Annotated[dict[str, Any], JSON]
+    idempotency_key: str | None
+    status: columns.ActionStatus
+    attempts: int
+    next_attempt_at: int | None
+    give_up_at: int
+    last_error: str | None
+    result: Annotated[dict[str, Any] | None, JSON]
+    created_at: int
+    finished_at: int | None
+    news_at: int | None
+    aside: bool
+
+
+class Queue(Row, frozen=True, kw_only=True):
+    """`queues`: one for each credential and installation.
+
+    `writes` are when it wrote to GitHub in the last hour, in seconds, and whether that was content.
+    """
+
+    queue: str
+    due_at: int | None
+    not_before: int
+    owner: str | None
+    leased_until: int
+    failures: int
+    writes: Annotated[list[tuple[float, bool]], JSON]
+
+
+class Post(Row, frozen=True, kw_only=True):
+    """`posts`: what the bot has put on a pull request.
+
+    `…_writing` is the attempt that may be changing it now.
+    """
+
+    item_id: int
+    integration_id: str | None
+    marker: str
+    comment_id: int | None
+    comment_digest: str | None
+    check_sha: str | None
+    check_run_id: int | None
+    check_digest: str | None
+    label: str | None
+    comment_writing: str | None
+    check_writing: str | None
+    label_writing: str | None
+
+    def writing(self, what: str) -> str | None:
+        """Return the attempt that may be changing the `comment`, `check` or `label`."""
+        return msgspec.structs.asdict(self)[f"{what}_writing"]  # type: ignore[no-any-return]
+
+
+class MergeGroup(Row, frozen=True, kw_only=True):
+    """`merge_groups`: commits of merge queues, and the check that the bot has put on them."""
+
+    repository_id: int
+    head_sha: str
+    head_ref: str
+    number: int | None
+    marker: str
+    check_sha: str | None = None
+    check_run_id: int | None = None
+    check_digest: str | None = None
+    created_at: int
+    ended_at: int | None = None
+
+
+class CommandComment(Row, frozen=True, kw_only=True):
+    """`command_comments`: a comment that holds commands.
+
+    `silent`: nothing is said of it. `throttled`: its author wrote too many.
+    """
+
+    id: int
+    repository_id: int
+    kind: columns.Kind
+    number: int
+    comment_id: int
+    html_url: str | None
+    author: str
+    integration_id: str
+    created_at: int
+    throttled: bool
+    silent: bool
+    seen: bool
+    reply_id: int | None
+
+
+class Command(Row, frozen=True, kw_only=True):
+    """`commands`. `permission` is what GitHub said of the author, `action_id` what it waits for."""
+
+    seq: int
+    id: str
+    comment_row: int
+    repository_id: int
+    author: str
+    name: str
+    invocation: Annotated[columns.Invocation, JSON]
+    status: columns.CommandStatus
+    allowed: bool | None
+    permission: str | None
+    reply: str | None
+    result: str | None
+    action_id: str | None
+    created_at: int
+    finished_at: int | None

@@ -1,0 +1,197 @@
+"""What there is at GitHub: repositories, issues, Apps, who asks, and the requests that came."""
+
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from cryptography.hazmat.primitives import serialization
+from multidict import CIMultiDict
+
+from tests.github.values import CONVERT, MINT, REPO, Json
+
+Clock = Callable[[], float]
+Callback = Callable[[str, Json], Awaitable[Any]]
+_CONTENT = (
+    f"POST {REPO}/issues",
+    f"PATCH {REPO}/issues/{{issue_number}}",
+    f"POST {REPO}/issues/{{issue_number}}/comments",
+    f"PATCH {REPO}/issues/comments/{{comment_id}}",
+    f"POST {REPO}/labels",
+)
+
+
+@dataclass
+class Request:
+    """A request as it came, without its Authorization; `wall` and `ended` by time.monotonic.
+
+    `status` is that of the answer, None if there was none. `ended` is also when a client that
+    did not wait for the answer went.
+    """
+
+    at: float
+    wall: float
+    method: str
+    path: str
+    template: str | None
+    query: dict[str, str]
+    body: Any
+    headers: CIMultiDict[str]
+    credential: str = "none"
+    status: int | None = None
+    ended: float | None = None
+
+    @property
+    def is_write(self) -> bool:
+        return self.method not in ("GET", "HEAD") and self.template not in (MINT, CONVERT)
+
+    @property
+    def is_content(self) -> bool:
+        return self.template in _CONTENT
+
+
+@dataclass
+class Item:
+    """An issue, or a pull request, which is an issue as well."""
+
+    id: int
+    number: int
+    title: str
+    body: str | None
+    author: str
+    created_at: float
+    updated_at: float
+    state: str = "open"
+    state_reason: str | None = None
+    closed_at: float | None = None
+    closed_by: str | None = None
+    labels: list[str] = field(default_factory=list)
+    assignees: list[str] = field(default_factory=list)
+    locked: bool = False
+    app_id: int | None = None
+    is_pull: bool = False
+    draft: bool = False
+    merged_at: float | None = None
+    head_ref: str = ""
+    head_sha: str = ""
+    base_ref: str = ""
+    base_sha: str = ""
+    head_repo: str | None = None  # full name, if it is another one
+    commits: list[tuple[str, str]] = field(default_factory=list)  # SHA and message
+    files: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Comment:
+    id: int
+    number: int
+    author: str
+    body: str
+    created_at: float
+    updated_at: float
+    app_id: int | None = None
+    reactions: list[Json] = field(default_factory=list)
+
+
+@dataclass
+class Hook:
+    """A webhook of a repository or an App, with what it delivered."""
+
+    id: int
+    config: Json
+    events: list[str]
+    active: bool
+    created_at: float
+    updated_at: float
+    last_response: Json = field(
+        default_factory=lambda: {"code": None, "status": "unused", "message": None}
+    )
+    deliveries: list[Json] = field(default_factory=list)
+    pings: int = 0
+
+
+@dataclass
+class Repository:
+    id: int
+    full_name: str
+    private: bool
+    default_branch: str
+    archived: bool
+    has_issues: bool
+    created_at: float
+    updated_at: float
+    names: set[str] = field(default_factory=set)  # all it ever had, in lower case
+    issues: dict[int, Item] = field(default_factory=dict)  # pull requests too
+    pulls: dict[int, Item] = field(default_factory=dict)
+    deleted: set[int] = field(default_factory=set)  # numbers of deleted issues
+    comments: dict[int, Comment] = field(default_factory=dict)
+    labels: dict[str, Json] = field(default_factory=dict)  # by name in lower case
+    check_runs: dict[int, Json] = field(default_factory=dict)
+    statuses: dict[str, list[Json]] = field(default_factory=dict)  # by SHA, oldest first
+    hooks: dict[int, Hook] = field(default_factory=dict)
+    collaborators: dict[str, str] = field(default_factory=dict)  # permission by login
+    shas: set[str] = field(default_factory=set)
+    last_number: int = 0
+
+    @property
+    def owner(self) -> str:
+        return self.full_name.split("/")[0]
+
+
+@dataclass
+class App:
+    id: int
+    slug: str
+    name: str
+    owner: str
+    key: str
+    client_id: str
+    permissions: dict[str, str]
+    events: list[str]
+    hook: Hook
+    created_at: float
+
+    @functools.cached_property
+    def public_key(self) -> Any:
+        return serialization.load_pem_private_key(self.key.encode(), None).public_key()
+
+
+@dataclass
+class Installation:
+    id: int
+    app_id: int
+    account: str
+    repositories: str | set[str]  # "all", or names in lower case
+    permissions: dict[str, str]
+    created_at: float
+    suspended_at: float | None = None
+
+
+@dataclass
+class Credential:
+    """Who asks. `kind`: none, app, installation, classic, fine_grained."""
+
+    kind: str
+    label: str
+    login: str | None = None
+    scopes: tuple[str, ...] = ()
+    permissions: dict[str, str] = field(default_factory=dict)
+    repositories: set[str] | None = None  # names in lower case; None: all
+    app: App | None = None
+    installation_id: int | None = None
+    expires_at: float | None = None
+
+    @property
+    def is_pat(self) -> bool:
+        return self.kind in ("classic", "fine_grained")
+
+    @property
+    def app_id(self) -> int | None:
+        return self.app.id if self.app is not None else None
+
+
+@dataclass
+class Limit:
+    limit: int
+    remaining: int
+    reset: int

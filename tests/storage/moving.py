@@ -1,0 +1,47 @@
+"""From where to where a database is copied."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot import storage as store
+from bot.settings import Settings
+from tests.kit.processes import app, environment
+from tests.kit.running import ADMIN_TOKEN, Bot, start
+
+
+@dataclass
+class Move:
+    """From where to where, with one folder of keys."""
+
+    source: str
+    target: str
+    folder: Path
+
+    async def run(self, *options: str) -> tuple[int, str, str]:
+        env = environment(self.folder)
+        return await app("migrate-database", self.source, self.target, *options, env=env)
+
+    @asynccontextmanager
+    async def service(self, url: str) -> AsyncIterator[Bot]:
+        settings = Settings.from_environment(
+            {"DATA_DIR": str(self.folder), "DATABASE_URL": url, "ADMIN_TOKEN": ADMIN_TOKEN}
+        )
+        bot = await start(settings)
+        try:
+            yield bot
+        finally:
+            await bot.close()
+
+    @asynccontextmanager
+    async def engines(self) -> AsyncIterator[tuple[store.Database, store.Database]]:
+        both = store.engine(self.source), store.engine(self.target)
+        for one in both:
+            one.migrate()
+            await one.start()
+        try:
+            yield both
+        finally:
+            for one in both:
+                await one.close()
