@@ -12,7 +12,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from bot import commands, dashboard, handlers, listening, setup, worker
+from bot import commands, dashboard, handlers, listening, worker
 from bot import storage as store
 from bot.api import resources
 from bot.api.routing import MAX_BODY
@@ -61,7 +61,6 @@ def application(services: Services) -> web.Application:
         dashboard.application_routes(),
     ):
         app.router.add_routes(routes)
-    app.add_subapp("/setup", setup.application(services))
     return app
 
 

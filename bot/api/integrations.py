@@ -12,6 +12,7 @@ from bot.api.routing import Call, Operations, log_change
 from bot.domain import integrations
 from bot.emails import without_emails
 from bot.github import NotListed
+from bot.github.reach import webhook_url
 from bot.services import Services
 from bot.web.problems import invalid, not_found
 
@@ -207,7 +208,7 @@ def _integration(
         is_active=row.is_active,
         created_at=times.render(row.created_at),
         updated_at=times.render(row.updated_at),
-        webhook_url=(f"{services.settings.public_url}{PATH}/{row.id}/webhook/github"),
+        webhook_url=webhook_url(services.settings.public_url, row.id),
         config=models.Config(
             auth=config.auth,
             webhook_secret=integrations.MASK,

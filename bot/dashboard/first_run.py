@@ -7,9 +7,9 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit
-from bot.github.names import web_host
+from bot.github.names import web_origin
+from bot.github.reach import is_local, webhook_url
 from bot.handlers import dispatcher
-from bot.setup import manifest
 
 pages = Pages()
 
@@ -50,7 +50,7 @@ async def start(visit: Visit) -> web.StreamResponse:
         hook=_hook(settings.public_url, standing.integration) if standing.integration else None,
         events=visit.services.shared(dispatcher).events.needed,
         public_url=settings.public_url,
-        is_local=manifest.is_local(settings.public_url),
+        is_local=is_local(settings.public_url),
     )
 
 
@@ -69,12 +69,12 @@ def _standing(tx: store.Transaction) -> Standing:
 def _hook(public_url: str, row: store.Integration) -> dict[str, Any]:
     """Return what of an integration has to be put into GitHub, and where."""
     config = row.config
-    origin = f"https://{web_host(config.api_url)}"
+    origin = web_origin(config.api_url)
     named = [one for one in config.repositories or () if not one.endswith("/*")]
     return {
         "id": row.id,
         "name": row.name,
-        "url": f"{public_url}/api/v1/integrations/{row.id}/webhook/github",
+        "url": webhook_url(public_url, row.id),
         "is_app": config.auth != "token",
         "app": config.html_url,
         "pages": [(one, f"{origin}/{one}/settings/hooks/new") for one in named[:5]],

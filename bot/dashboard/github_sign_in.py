@@ -23,7 +23,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from bot import storage as store
 from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
-from bot.dashboard.page import OpenPages, local_path, redirect
+from bot.dashboard.page import OpenPages, lead_away, local_path, redirect
 from bot.github import CallFailed, Client, NotListed, Refused
 from bot.github.names import web_origin
 from bot.log import logger
@@ -80,14 +80,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
         "code_challenge": challenge.decode().rstrip("="),
         "code_challenge_method": "S256",
     }
-    response = web.Response(
-        status=303,
-        headers={
-            "Location": f"{app.origin}/login/oauth/authorize?{urlencode(query)}",
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "no-referrer",
-        },
-    )
+    response = lead_away(f"{app.origin}/login/oauth/authorize?{urlencode(query)}")
     cookies = _cookies(services)
     kept = await cookies.new_session()
     kept["state"], kept["verifier"] = state, verifier
@@ -116,15 +109,13 @@ async def callback(request: web.Request) -> web.StreamResponse:
     try:
         async with asyncio.timeout(_SECONDS), lane:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
-    except TimeoutError:
-        slow = Problem(503, "GitHub unavailable", "GitHub did not answer in time. Try again.")
-        return _refused(request, slow, "timeout", back)
-    except Refused as error:
-        return _refused(request, _failed(request, _problem_of(error)), str(error), back)
-    except CallFailed as error:
-        return _refused(request, _problem_of(error), str(error), back)
     except Problem as problem:
         return _refused(request, _failed(request, problem), problem.error, back)
+    except (TimeoutError, CallFailed) as error:
+        failed = _problem_of(error)
+        if isinstance(error, Refused):
+            failed = _failed(request, failed)
+        return _refused(request, failed, str(error) or "timeout", back)
     response = redirect(services, back or "/")
     response.del_cookie(_COOKIE, path=_path(services))
     await sessions.begin(
@@ -244,7 +235,9 @@ async def _app(services: Services, integration_id: str) -> App:
     raise not_found("App to sign in with")
 
 
-def _problem_of(error: CallFailed) -> Problem:
+def _problem_of(error: TimeoutError | CallFailed) -> Problem:
+    if isinstance(error, TimeoutError):
+        return Problem(503, "GitHub unavailable", "GitHub did not answer in time. Try again.")
     if isinstance(error, Refused):
         return Problem(
             502,
@@ -291,12 +284,5 @@ def _path(services: Services) -> str:
 
 
 def _cookies(services: Services) -> EncryptedCookieStorage:
-    return EncryptedCookieStorage(
-        services.vault.derive("state of a sign-in"),
-        cookie_name=_COOKIE,
-        path=_path(services),
-        max_age=_STATE_SECONDS,
-        httponly=True,
-        samesite="Lax",
-        secure=urlsplit(services.settings.public_url).scheme == "https",
-    )
+    purpose = "state of a sign-in"
+    return sessions.sealed_cookie(services, _COOKIE, purpose, "/sign-in", _STATE_SECONDS)

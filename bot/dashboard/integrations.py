@@ -17,8 +17,8 @@ from bot.commands.registry import LEVELS
 from bot.dashboard import concealing, seen, typed_secrets
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.integrations import version
+from bot.github.reach import is_local
 from bot.handlers import dispatcher
-from bot.setup import manifest
 from bot.web.problems import FieldError, Problem, ProblemDetails, invalid, not_found
 
 pages = Pages()
@@ -270,7 +270,7 @@ async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) 
         hide=concealing.text,
         events=visit.services.shared(dispatcher).events.needed,
         noise={name: dict(options) for name, options in _NOISE.items()},
-        is_local=manifest.is_local(public_url),
+        is_local=is_local(public_url),
         public_url=public_url,
     )
 
@@ -486,7 +486,7 @@ def _form(
         commands=list(visit.services.shared(commands.registered)),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),
-        is_local=manifest.is_local(public_url),
+        is_local=is_local(public_url),
         public_url=public_url,
     )
 

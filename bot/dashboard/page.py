@@ -178,6 +178,12 @@ def redirect(services: Services, path: str, query: Mapping[str, str] | None = No
     return web.Response(status=303, headers={"Location": address, "Cache-Control": "no-store"})
 
 
+def lead_away(address: str) -> web.Response:
+    """Send a browser to GitHub, which learns nothing of the address that it comes from."""
+    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return web.Response(status=303, headers={"Location": address, **headers})
+
+
 def to_sign_in(request: web.Request) -> web.Response:
     """Send somebody who asks for a page to the sign-in, which leads back to it."""
     back = local_path(request.path_qs) if request.path != "/" else ""

@@ -40,18 +40,30 @@ def failed_sign_ins(_: Services) -> Guesses:
     return Guesses(FAILED_SIGN_INS)
 
 
-def cookies(services: Services) -> EncryptedCookieStorage:
-    """Return what reads and writes the cookie."""
+def sealed_cookie(
+    services: Services, name: str, purpose: str, path: str, seconds: int
+) -> EncryptedCookieStorage:
+    """Return what reads and writes a cookie that only we can read, below a path of ours."""
     parts = urlsplit(services.settings.public_url)
     return EncryptedCookieStorage(
-        services.vault.derive("session cookies"),
-        cookie_name=COOKIE,
-        path=parts.path.rstrip("/") or "/",
-        max_age=ABSOLUTE_SECONDS,
+        services.vault.derive(purpose),
+        cookie_name=name,
+        path=parts.path.rstrip("/") + path or "/",
+        max_age=seconds,
         httponly=True,
         samesite="Lax",
         secure=parts.scheme == "https",
     )
+
+
+def cookies(services: Services) -> EncryptedCookieStorage:
+    """Return what reads and writes the cookie of a session."""
+    return sealed_cookie(services, COOKIE, "session cookies", "", ABSOLUTE_SECONDS)
+
+
+def _oldest(now: int) -> tuple[int, int]:
+    """Return since when a session must have been used, and since when it may have begun."""
+    return now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
 
 
 async def begin(
@@ -69,9 +81,7 @@ async def begin(
     secret = secrets.token_urlsafe(32)
 
     def job(tx: store.Transaction) -> None:
-        store.sessions.remove_ended(
-            tx, now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
-        )
+        store.sessions.remove_ended(tx, *_oldest(now))
         store.sessions.add(
             tx,
             {
@@ -119,10 +129,8 @@ async def of_request(
     row, token = await services.database.read(find)
     if row is None or (row.token_id is not None and token is None):
         return None
-    if (
-        now - row.seen_at > IDLE_SECONDS * times.SECOND
-        or now - row.created_at > ABSOLUTE_SECONDS * times.SECOND
-    ):
+    used_since, begun_since = _oldest(now)
+    if row.seen_at < used_since or row.created_at < begun_since:
         return None
     if note and now - row.seen_at > _NOTED:
         try:

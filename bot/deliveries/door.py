@@ -24,6 +24,7 @@ from bot import storage as store
 from bot.deliveries import life
 from bot.deliveries.records import Arriving, id_of
 from bot.domain.integrations import Integration
+from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
 from bot.handlers.dispatch import subject_of
 from bot.log import logger
@@ -31,7 +32,7 @@ from bot.services import REQUEST_ID, SERVICES, Services
 from bot.web import problems
 from bot.web.problems import Problem
 
-PATH = "/api/v1/integrations/{integration_id}/webhook/github"
+PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 BODY_SECONDS = 15.0  # GitHub itself gives up after ten
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"

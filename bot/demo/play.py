@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from bot import log, server, times
 from bot.demo import payloads
 from bot.demo.telling import INSTALLATION, Delivery, Request, everything
+from bot.github.reach import WEBHOOK_PATH
 from bot.services import Services
 from bot.settings import Settings
 
@@ -131,7 +132,7 @@ async def play_week(api: Api) -> Counter[str]:
     with mock.patch.object(times, "now", lambda: clock[0]):
         secret = secrets.token_urlsafe(32)
         integration = await _create_integration(api, secret)
-        webhook = f"/api/v1/integrations/{integration}/webhook/github"
+        webhook = WEBHOOK_PATH.format(integration_id=integration)
         with click.progressbar(week, label="Playing a week of deliveries") as bar:
             for one in bar:
                 clock[0] = _microseconds(one.at)

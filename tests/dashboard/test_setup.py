@@ -20,8 +20,8 @@ import yaml
 from bot import log, times
 from bot import storage as store
 from bot.demo import payloads
+from bot.github import manifest
 from bot.settings import Settings
-from bot.setup import manifest
 from tests.github import CONVERT, Fault, GitHub, rsa_key
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot, start
 

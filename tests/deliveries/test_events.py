@@ -12,9 +12,9 @@ from structlog.testing import capture_logs
 
 import bot.handlers
 from bot import extensions, handlers
+from bot.github import manifest
 from bot.github.events import AHEAD, Events
 from bot.handlers.dispatch import Routes
-from bot.setup import manifest
 
 ROOT = Path(__file__).parents[2]
 EVENTS = handlers.registered().events

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
-from bot import doctor, times
 from bot import storage as store
+from bot import times
 from bot.demo import payloads
+from bot.doctor import examination
+from bot.doctor.credential import expiry_of
+from bot.github.reach import unreachable
 from bot.settings import Settings
 from tests.github import REPO, Fault, GitHub, rsa_key, secondary_limit
 from tests.kit import processes
@@ -713,7 +716,7 @@ async def test_a_github_that_goes_silent(scene: Scene, kind: str) -> None:
 @only_sqlite
 async def test_a_github_that_is_slow(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that it is asked has a common end."""
-    monkeypatch.setattr(doctor, "_GITHUB_SECONDS", 0.5)
+    monkeypatch.setattr(examination, "GITHUB_SECONDS", 0.5)
     await scene.with_token()
     scene.github.fail(Fault("slow", HOOKS, times=None, seconds=5))
     began = time.monotonic()
@@ -887,7 +890,7 @@ def test_addresses_that_github_cannot_reach(
     public_url: str, api_url: str, reason: str | None
 ) -> None:
     """This machine never; a private network only from an Enterprise Server in it."""
-    found = doctor.unreachable(public_url, api_url)
+    found = unreachable(public_url, api_url)
     assert (found is None) if reason is None else reason in (found or "")
 
 
@@ -917,7 +920,7 @@ async def test_a_public_url_of_this_machine(settings: Settings, github: GitHub) 
 def test_when_a_token_expires(text: str, moment: str | None) -> None:
     """GitHub's header comes in several forms; one that cannot be read says nothing."""
     headers = {"github-authentication-token-expiration": text}
-    assert times.render(doctor.expiry_of(headers)) == moment
+    assert times.render(expiry_of(headers)) == moment
 
 
 # --- The command line

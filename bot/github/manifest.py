@@ -3,7 +3,6 @@
 https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
 """
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import yaml
 import bot
 from bot.github.events import Events
 from bot.github.names import web_origin
+from bot.github.reach import is_local, webhook_url
 from bot.settings import Settings
 
 MAX_NAME = 34  # GitHub takes no longer name of an App
@@ -53,12 +53,11 @@ def complete(
     permissions = dict(template["default_permissions"])
     if settings.sign_in_organizations:
         permissions["members"] = "read"
-    webhook = f"{public_url}/api/v1/integrations/{integration_id}/webhook/github"
     return {
         **template,
         "name": name,
         "url": public_url,
-        "hook_attributes": {"url": webhook, "active": True},
+        "hook_attributes": {"url": webhook_url(public_url, integration_id), "active": True},
         "redirect_url": f"{public_url}/setup/callback",
         "callback_urls": [f"{public_url}/sign-in/github/callback"],
         "default_permissions": permissions,
@@ -82,15 +81,3 @@ def settings_url(api_url: str, organization: str) -> str:
 def registration_url(api_url: str, organization: str, state: str) -> str:
     """Return where the manifest is to be posted."""
     return f"{settings_url(api_url, organization)}/new?{urlencode({'state': state})}"
-
-
-def is_local(public_url: str) -> bool:
-    """Tell whether an address means this very machine, so that nobody else can reach it."""
-    host = urlsplit(public_url).hostname or ""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified

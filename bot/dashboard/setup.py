@@ -1,0 +1,144 @@
+"""`/setup`: the form that posts the App's manifest to GitHub, and the state that comes back.
+
+https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-from-a-manifest
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from bot import storage as store
+from bot import times
+from bot.api.routing import Actor, authenticate
+from bot.dashboard import rendering
+from bot.dashboard.page import Pages, Visit
+from bot.dashboard.sessions import Session
+from bot.github import manifest
+from bot.github.names import web_origin
+from bot.github.reach import is_local
+from bot.handlers import dispatcher
+from bot.services import SERVICES, Services
+from bot.web.problems import Problem
+
+pages = Pages()
+STATE_SECONDS = 3600  # GitHub's codes hold as long
+_PURPOSE = "register an App"  # tells a state from all else that the vault seals
+_ORGANIZATION = re.compile(r"[A-Za-z0-9-]{1,39}")
+
+
+class State(Struct):
+    """What goes to GitHub and comes back sealed: which registration this is, and whose."""
+
+    integration_id: str
+    api_url: str
+    organization: str
+    token_id: str
+    actor: str
+    until: str  # as microseconds
+    purpose: str = _PURPOSE
+
+    @property
+    def is_over(self) -> bool:
+        return int(self.until) < times.now()
+
+
+def opened(vault: store.Vault, sealed: str) -> State | None:
+    """Return the state that was sealed; None if it is not one of ours."""
+    try:
+        state = msgspec.convert(vault.open(sealed), State)
+    except (store.VaultError, ValueError, msgspec.MsgspecError):
+        return None
+    return state if state.purpose == _PURPOSE else None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which App is to be registered, and where."""
+
+    api_url: str
+    organization: str
+    name: str
+    errors: tuple[str, ...]
+
+
+async def for_program(request: web.Request) -> web.StreamResponse | None:
+    """Show the form to a program that sends an admin's token, and answer any other as the API."""
+    if "Authorization" not in request.headers:
+        return None
+    services = request.config_dict[SERVICES]
+    try:
+        return _form(request, services, await authenticate(services, request, "admin"))
+    except Problem as problem:
+        return problem.response()
+
+
+@pages.get("/setup", role="admin", open_to_all=for_program)
+async def form(visit: Visit) -> web.StreamResponse:
+    return _form(visit.request, visit.services, visit.actor, visit.session)
+
+
+def _form(
+    request: web.Request, services: Services, actor: Actor, session: Session | None = None
+) -> web.Response:
+    settings, template = services.settings, manifest.template(services.shared(dispatcher).events)
+    usual = manifest.default_name(template, settings.public_url)
+    choice = _choice(request.query, settings.github_api_urls, usual)
+    state = State(
+        integration_id=str(uuid.uuid4()),
+        api_url=choice.api_url,
+        organization=choice.organization,
+        token_id=actor.token_id,
+        actor=actor.name,
+        until=str(times.now() + STATE_SECONDS * times.SECOND),
+    )
+    sealed = services.vault.seal(msgspec.to_builtins(state))
+    completed = manifest.complete(template, settings, state.integration_id, choice.name)
+    origin = web_origin(choice.api_url)
+    return rendering.page(
+        request,
+        "setup.html",
+        status=422 if choice.errors else 200,
+        session=session,
+        form_action="" if choice.errors else origin,
+        is_local=is_local(settings.public_url),
+        public_url=settings.public_url,
+        errors=choice.errors,
+        origin=origin,
+        organization=choice.organization,
+        typed={
+            "organization": request.query.get("organization", "").strip(),
+            "name": request.query.get("name", "").strip() or choice.name,
+        },
+        api_url=choice.api_url,
+        githubs={url: web_origin(url) for url in settings.github_api_urls},
+        name=choice.name,
+        manifest=completed,
+        manifest_text=json.dumps(completed),
+        action=manifest.registration_url(choice.api_url, choice.organization, sealed),
+    )
+
+
+def _choice(query: Mapping[str, str], allowed: tuple[str, ...], usual: str) -> Choice:
+    """Return what the query asks for; what is wrong in it gives way to what is usual."""
+    errors = []
+    api_url = query.get("api_url", "").strip().rstrip("/") or allowed[0]
+    if api_url not in allowed:
+        errors.append(f"This GitHub is not one of GITHUB_API_URLS: {', '.join(allowed)}.")
+        api_url = allowed[0]
+    organization = query.get("organization", "").strip()
+    if organization and not _ORGANIZATION.fullmatch(organization):
+        errors.append(
+            "An organisation is named by its login: letters, digits and hyphens, up to 39."
+        )
+        organization = ""
+    name = query.get("name", "").strip() or usual
+    if len(name) > manifest.MAX_NAME or not name.isprintable():
+        errors.append(f"The App's name must have up to {manifest.MAX_NAME} printable characters.")
+        name = usual
+    return Choice(api_url, organization, name, tuple(errors))

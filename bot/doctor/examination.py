@@ -1,0 +1,285 @@
+"""One examination: the looks there are, what is known so far, and what GitHub is asked."""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import IntEnum, auto
+from typing import Literal, TypeVar
+
+import msgspec
+
+from bot import extensions, times
+from bot import storage as store
+from bot.doctor.answers import App, Installation, Repository
+from bot.doctor.findings import Finding, Findings, problem
+from bot.domain.integrations import MASK, Integration
+from bot.github import CallFailed, Client, GitHub, Limited, Temporary
+from bot.github.events import Events
+from bot.github.limits import date_of
+from bot.github.reach import webhook_url
+from bot.handlers import dispatcher
+from bot.services import Services
+
+GITHUB_SECONDS = 90.0  # for all that GitHub is asked
+PAGE = 100
+RECENT = 50  # deliveries
+_FAILED_SINCE = 3 * 86_400 * times.SECOND
+_LONGEST = 600  # characters of a message
+T = TypeVar("T")
+Credential = Literal["app", "token"]
+
+
+# --- The looks
+
+
+class Stage(IntEnum):
+    """When a look is taken: it may use what those before it have found out."""
+
+    SETTINGS = auto()
+    CREDENTIAL = auto()  # who it is to GitHub: if that cannot be told, nothing else is asked
+    INSTALLATIONS = auto()
+    REPOSITORIES = auto()
+    RIGHTS = auto()
+    WEBHOOK = auto()
+    LIMITS = auto()
+    AFTERWARDS = auto()
+
+    @property
+    def asks_github(self) -> bool:
+        return Stage.SETTINGS < self < Stage.AFTERWARDS
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look at one subject, the `check` of what it finds; at one sort of credential, or at all."""
+
+    stage: Stage
+    check: str
+    of: Credential | None
+    take: Callable[["Examination"], Findings]
+
+
+def look(
+    stage: Stage, check: str, of: Credential | None = None
+) -> Callable[[Callable[["Examination"], Findings]], Look]:
+    """Make a function a look. Looks of one stage are taken in the order of their modules."""
+    return lambda take: Look(stage, check, of, take)
+
+
+class Stop(Exception):
+    """What was found says why GitHub need not be asked anything else."""
+
+
+class Silent(Exception):
+    """GitHub does not answer: what else it would be asked is left out."""
+
+
+async def check(services: Services, integration_id: str) -> list[Finding] | None:
+    """Examine the integration with this id; None if there is none. Raises StorageUnavailable."""
+    try:
+        integration = await services.integration(integration_id, fresh=True)
+    except store.VaultError:
+        remedy = "Add the key that they were stored with to SECRET_KEY, or store them anew."
+        message = "Its stored secrets cannot be read with the keys at hand."
+        return [Finding("problem", message, remedy, "integration")]
+    if integration is None:
+        return None
+    records = await services.database.read(lambda tx: _records(tx, integration))
+    # Clients of its own: they remember nothing, and the headers of the last answer are ours.
+    github = GitHub(services.metrics, services.settings.github_api_urls)
+    try:
+        exam = Examination(services, integration, github, records)
+        return [_fit_to_show(one, integration) for one in await _examine(exam)]
+    finally:
+        await github.close()
+
+
+async def _examine(exam: "Examination") -> list[Finding]:
+    found: list[Finding] = []
+    is_asking = True
+    ends = asyncio.get_running_loop().time() + GITHUB_SECONDS
+    looks = extensions.instances(extensions.modules_of("bot.doctor"), Look)
+    for one in sorted(looks, key=lambda one: one.stage):
+        asks = one.stage.asks_github
+        if (asks and not is_asking) or one.of not in (None, exam.credential):
+            continue
+        try:
+            async with asyncio.timeout_at(ends if asks else None):
+                async for finding in one.take(exam):
+                    found.append(replace(finding, check=finding.check or one.check))
+        except Stop:
+            is_asking = False
+        except (Silent, TimeoutError, CallFailed) as error:
+            found.append(_not_checked(error, one.check, exam.integration.api_url))
+            is_asking = isinstance(error, CallFailed) and one.stage != Stage.CREDENTIAL
+    return found
+
+
+def _not_checked(error: Exception, check: str, api_url: str) -> Finding:
+    """Return what kept a look from its end, as a finding."""
+    match error:
+        case Silent():
+            return Finding(
+                "problem",
+                f"GitHub cannot be used at {api_url}: {error}. "
+                "What else it would be asked was left out.",
+                "Check config.api_url, and DNS, firewall and proxy of this machine; "
+                "https://www.githubstatus.com tells when GitHub itself is down.",
+                "github",
+            )
+        case TimeoutError():
+            return Finding(
+                "problem",
+                f"GitHub took longer than {GITHUB_SECONDS:.0f} seconds for all that it was "
+                "asked; the rest was left out.",
+                "Try again when GitHub is faster: https://www.githubstatus.com",
+                "github",
+            )
+        case Limited(seconds=seconds):
+            wait = "a while" if seconds is None else f"{seconds:.0f} seconds"
+            message, remedy = f"{error}.", f"Wait for {wait}, then check again."
+        case Temporary():
+            message = f"{error} ({api_url})."
+            remedy = "Check again later; if it stays so, check config.api_url."
+        case _:
+            message = f"GitHub says {error}."
+            remedy = "Check what the credential may do, in GitHub."
+    return replace(problem(f"Not checked: {message}", remedy), check=check)
+
+
+def _fit_to_show(finding: Finding, integration: Integration) -> Finding:
+    """Return a finding without secrets, which a strange answer might repeat, on one line."""
+    secrets = [
+        integration.token,
+        integration.private_key,
+        integration.webhook_secret,
+        *(secret for secret, _ in integration.previous_secrets),
+    ]
+
+    def fit(text: str) -> str:
+        for secret in secrets:
+            text = text.replace(secret, MASK) if secret else text
+        text = "".join(one if one.isprintable() else " " for one in text)
+        text = re.sub(r"(?<!\.)\.\.$", ".", text)  # what GitHub says may be a sentence already
+        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+    remedy = None if finding.remedy is None else fit(finding.remedy)
+    return replace(finding, message=fit(finding.message), remedy=remedy)
+
+
+# --- What is known so far
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """What the bot's own database tells. Deliveries newest first."""
+
+    deliveries: Sequence[store.Delivery]
+    failed: Sequence[store.Action]
+    waiting: Sequence[store.Action]
+    held: frozenset[str]  # the names of those that keep their place on the allow-list
+
+
+def _records(tx: store.Transaction, integration: Integration) -> Records:
+    since = times.now() - _FAILED_SINCE
+    return Records(
+        store.deliveries.listed(tx, integration.seq, None, None, None, RECENT).rows,
+        store.actions.failed_of(tx, integration.id, since),
+        store.actions.open_of_integration(tx, integration.id),
+        frozenset(row.name_key for row in store.places.all_of(tx, integration.id)),
+    )
+
+
+@dataclass(slots=True)
+class Examination:
+    """What looks are given: the integration, and what those before them have found out."""
+
+    services: Services
+    integration: Integration
+    github: GitHub
+    records: Records
+    kind: Literal["app", "classic", "fine-grained", "installation"] = "app"
+    who: str = "it"
+    scopes: frozenset[str] | None = None  # of a classic token
+    expires_at: int | None = None  # the token
+    app: App | None = None
+    installations: list[Installation] = field(default_factory=list)
+    reached: list[Repository] = field(default_factory=list)
+    not_reached: set[str] = field(default_factory=set)
+    drift: float | None = None  # seconds that GitHub's clock is ahead of ours
+    clients: dict[int | None, Client] = field(default_factory=dict)
+
+    @property
+    def credential(self) -> Credential:
+        return "app" if self.integration.token is None else "token"
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether the token is somebody's own."""
+        return self.kind in ("classic", "fine-grained")
+
+    @property
+    def webhook_url(self) -> str:
+        return webhook_url(self.services.settings.public_url, self.integration.id)
+
+    @property
+    def events(self) -> Events:
+        return self.services.shared(dispatcher).events
+
+    @property
+    def needed_events(self) -> list[str]:
+        return [one.name for one in self.events.needed]
+
+    @property
+    def in_force(self) -> list[int]:
+        """The installations that are not suspended."""
+        return [one.id for one in self.installations if one.suspended_at is None]
+
+    @property
+    def named(self) -> list[str]:
+        """The repositories that the allow-list names one by one."""
+        return [one for one in self.integration.repositories or () if not one.endswith("/*")]
+
+    def allows(self, full_name: str) -> bool:
+        return self.integration.scope.lists(full_name) or full_name.lower() in self.records.held
+
+    def client(self, installation_id: int | None = None) -> Client:
+        """Return the client of an installation; None stands for the token, or the App itself."""
+        if installation_id not in self.clients:
+            is_app = self.credential == "app" and installation_id is None
+            self.clients[installation_id] = (
+                self.github.app(self.integration.credentials)
+                if is_app
+                else self.github.client(self.integration.credentials, installation_id)
+            )
+        return self.clients[installation_id]
+
+    async def ask(
+        self,
+        shape: type[T],
+        path: str,
+        variables: Mapping[str, str] | None = None,
+        *,
+        client: Client | None = None,
+    ) -> T:
+        """Return GitHub's answer to a GET; raises CallFailed, or Silent if there is none."""
+        client = client or self.client()
+        for one in self.clients.values():
+            one.headers = {}
+        try:
+            answer = await client.getitem(path, variables or {})
+        except Temporary as error:
+            # A token of an installation is minted by another client, which may have had an
+            # answer: then it is the next call that shows whether GitHub is silent.
+            if not any(one.headers for one in self.clients.values()):
+                raise Silent(str(error)) from None
+            raise
+        finally:
+            date = date_of(client.headers)
+            if self.drift is None and date is not None:
+                self.drift = date - times.now() / times.SECOND
+        try:
+            return msgspec.convert(answer, shape)
+        except msgspec.ValidationError:
+            raise Temporary("GitHub's answer is not what it should be") from None

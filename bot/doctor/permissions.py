@@ -1,0 +1,133 @@
+"""What GitHub lets a credential do and hear of, beside what is needed."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bot.doctor.examination import Examination, Stage, look
+from bot.doctor.findings import Findings, ok, problem, warning
+from bot.github import Refused
+from bot.github.events import MERGE_QUEUES, Permission
+
+_QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
+_LEVELS = ("none", "read", "write", "admin")
+_WRITES = "Issues, Pull requests and Commit statuses: read and write"
+_OF_APP = (
+    "Change it in the App's settings under Permissions & events; then the owner of each "
+    "account that it is installed on has to accept."
+)
+_OF_TOKEN = f"Give the token these repository permissions in GitHub: {_WRITES}."
+
+
+def unheard(exam: Examination, heard: Collection[str]) -> list[str]:
+    """Return the events that are needed and not among those that are heard."""
+    return [name for name in exam.needed_events if name not in heard]
+
+
+def lacking(
+    exam: Examination, given: Mapping[str, str], asked: Mapping[str, str] | None = None
+) -> tuple[list[Permission], list[Permission]]:
+    """Return what is needed and not given: what is vital, and that without which the rest works.
+
+    Of an installation only what the App has `asked` for can be lacking.
+    """
+    needed, integration = exam.events.permissions, exam.integration
+    if integration.comments == "off" and integration.label is None:
+        needed["pull_requests"] = replace(needed["pull_requests"], level="read")
+    if integration.check == "off":
+        del needed["checks"], needed["merge_queues"]
+    lacks = [
+        one
+        for one in needed.values()
+        if not _gives(given, one) and (asked is None or _gives(asked, one))
+    ]
+    return [one for one in lacks if one.is_vital], [one for one in lacks if not one.is_vital]
+
+
+def _gives(given: Mapping[str, str], needed: Permission) -> bool:
+    got = given.get(needed.name, "none")
+    return got in _LEVELS and _LEVELS.index(got) >= _LEVELS.index(needed.level)
+
+
+def listed(lacks: Sequence[Permission]) -> str:
+    return ", ".join(map(str, lacks))
+
+
+def consequences(exam: Examination, lacks: Sequence[Permission]) -> str:
+    """Return sentences that say what does not work without some permissions."""
+    return exam.events.without(one.name for one in lacks)
+
+
+@look(Stage.CREDENTIAL, "permissions", of="app")
+async def of_app(exam: Examination) -> Findings:
+    assert exam.app is not None
+    vital, useful = lacking(exam, exam.app.permissions)
+    if vital:
+        message = f"The App lacks permissions: {listed(vital)}."
+        yield problem(f"{message} {consequences(exam, vital)}", _OF_APP)
+    if useful:
+        message = f"The App does not ask for {listed(useful)}."
+        yield warning(f"{message} {consequences(exam, useful)}", _OF_APP)
+    if not vital and not useful:
+        yield ok("The App asks for all permissions that it needs.")
+
+
+@look(Stage.CREDENTIAL, "events", of="app")
+async def events(exam: Examination) -> Findings:
+    assert exam.app is not None
+    if missing := unheard(exam, exam.app.events):
+        yield problem(f"The App does not hear of: {', '.join(missing)}.", _OF_APP)
+    else:
+        yield ok("The App hears of all events that it needs.")
+    may_hear = MERGE_QUEUES.name in exam.app.permissions and exam.integration.check != "off"
+    if may_hear and _QUEUED not in exam.app.events:
+        yield warning(f"The App does not hear of {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
+
+
+@look(Stage.CREDENTIAL, "permissions", of="token")
+async def scopes(exam: Examination) -> Findings:
+    if exam.scopes is None:
+        return
+    names = ", ".join(sorted(exam.scopes)) or "none"
+    if "repo" in exam.scopes:
+        yield ok(f"Its scopes suffice: {names}.")
+    elif "public_repo" in exam.scopes:
+        yield ok(f"Its scopes suffice for public repositories: {names}.")
+    else:
+        yield problem(
+            f"Its scopes do not let it write comments, labels, statuses and issues: {names}.",
+            "Give it the scope `repo`, or `public_repo` if all repositories are public, under "
+            "Settings → Developer settings → Personal access tokens → Tokens (classic).",
+        )
+
+
+@look(Stage.RIGHTS, "permissions", of="token")
+async def without_scopes(exam: Examination) -> Findings:
+    """Find out what a token without scopes may read; writing shows only when it writes."""
+    if exam.scopes is not None:
+        return
+    if not exam.reached:
+        yield warning(
+            "What the token may do cannot be tried: no repository is known that it reaches.",
+            _OF_TOKEN,
+        )
+        return
+    # What is public may be read by anyone.
+    tried = next((one for one in exam.reached if one.private), exam.reached[0])
+    name, is_refused = tried.full_name, False
+    for what, path in (("issues", "issues"), ("pull requests", "pulls")):
+        try:
+            url = f"/repos/{{+repository}}/{path}?per_page=1"
+            await exam.ask(list[dict[str, Any]], url, {"repository": name})
+        except Refused as error:
+            if error.status == 410:  # issues are switched off
+                continue
+            needs = exam.client().headers.get("X-Accepted-GitHub-Permissions")
+            wants = f"GitHub wants {needs}" if needs else str(error)
+            is_refused = True
+            yield problem(f"The token may not read the {what} of {name}: {wants}.", _OF_TOKEN)
+    if not is_refused:
+        yield ok(
+            f"The token may read issues and pull requests of {name}. Whether it may write "
+            f"shows only when it does; it needs {_WRITES}."
+        )

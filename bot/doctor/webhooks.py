@@ -1,0 +1,212 @@
+"""Whether a webhook points here, sends what is needed, and got good answers."""
+
+from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+from bot.doctor.examination import PAGE, RECENT, Examination, Stage, look
+from bot.doctor.findings import Finding, Findings, at, number, ok, problem, shown, warning
+from bot.doctor.permissions import unheard
+from bot.github import Refused
+
+_LOOKED_AT = 5  # repositories
+_ANSWERS = {
+    401: "The secrets differ: set the integration's webhook_secret in the webhook, too.",
+    403: "The integration is not active: set is_active to true.",
+    404: "The payload URL is of no integration: set it to the integration's webhook_url.",
+}
+_UNREACHED = "See to it that GitHub reaches PUBLIC_URL, through DNS, firewall and proxy."
+
+
+class HookConfig(Struct):
+    url: str | None = None
+    content_type: str | None = None
+    insecure_ssl: str | int | float | None = None
+    secret: str | None = None  # a mask, if there is one
+
+
+class LastResponse(Struct):
+    code: int | None = None
+    message: str | None = None
+
+
+class Hook(Struct):
+    active: bool
+    events: list[str]
+    config: HookConfig
+    last_response: LastResponse | None = None
+
+
+class Attempt(Struct):
+    guid: str
+    status_code: int
+    status: str = ""
+
+
+def _is_good(code: int) -> bool:
+    return 200 <= code < 300
+
+
+# --- That of an App
+
+
+@look(Stage.WEBHOOK, "webhook", of="app")
+async def of_app(exam: Examination) -> Findings:
+    config = await exam.ask(HookConfig, "/app/hook/config")
+    if config.url != exam.webhook_url:
+        points = f"points to {shown(config.url)}" if config.url else "is not set"
+        yield problem(
+            f"The App's webhook {points}.",
+            f"Set the webhook URL in the App's settings to {exam.webhook_url}",
+        )
+        return
+    yield ok("The App's webhook points here.")
+    for finding in _config("The App's webhook", config):
+        yield finding
+
+
+@look(Stage.WEBHOOK, "webhook", of="app")
+async def deliveries_of_app(exam: Examination) -> Findings:
+    """Look at what GitHub says of its deliveries; the list has one row per attempt."""
+    attempts = await exam.ask(list[Attempt], f"/app/hook/deliveries?per_page={RECENT}")
+    newest: dict[str, Attempt] = {}
+    for one in attempts:
+        newest.setdefault(one.guid, one)
+    failed = [one for one in newest.values() if not _is_good(one.status_code)]
+    if not failed:
+        return
+    latest = failed[0]
+    yield warning(
+        f"Of the last {number(len(newest), 'delivery', 'deliveries')} that GitHub tried, "
+        f"{len(failed)} failed; the latest of them: {latest.status_code or 'no answer'} "
+        f"({latest.status}).",
+        _ANSWERS.get(latest.status_code, _UNREACHED)
+        + " Then redeliver them in the App's settings under Advanced.",
+    )
+
+
+# --- Those of repositories
+
+
+@look(Stage.WEBHOOK, "webhook", of="token")
+async def of_repositories(exam: Examination) -> Findings:
+    names = _repositories(exam)
+    if not names and exam.not_reached:
+        yield warning(
+            "No webhook was looked at: no repository of the allow-list is reached.",
+            "See to what the repositories need first.",
+        )
+    elif not names:
+        yield warning(
+            "It is not known of which repositories to look at the webhooks.",
+            "Name them in config.repositories, or check again after a first delivery.",
+        )
+    hidden = []
+    for name in names:
+        path = f"/repos/{{+repository}}/hooks?per_page={PAGE}"
+        try:
+            hooks = await exam.ask(list[Hook], path, {"repository": name})
+        except Refused:
+            hidden.append(name)
+            continue
+        ours = [one for one in hooks if one.config.url == exam.webhook_url]
+        for finding in _ours(exam, name, ours) if ours else _none(exam, name, hooks):
+            yield finding
+    if hidden:
+        needs = {
+            "classic": "Give the token the scope `read:repo_hook` and its owner the role Admin",
+            "fine-grained": "Give the token the repository permission Webhooks: read, and its "
+            "owner the role Admin",
+        }.get(exam.kind, "Give the App the repository permission Webhooks: read")
+        yield warning(
+            f"The token may not look at the webhooks of {', '.join(hidden)}.",
+            f"{needs}; or look by hand under Settings → Webhooks: payload URL "
+            f"{exam.webhook_url}, content type application/json, the events "
+            f"{', '.join(exam.needed_events)}.",
+        )
+
+
+def _repositories(exam: Examination) -> list[str]:
+    """Return the repositories to look at: those of the allow-list, else those heard of."""
+    names = exam.named
+    if not names:
+        heard_of = dict.fromkeys(row.repository for row in exam.records.deliveries)
+        names = [one for one in heard_of if one and exam.allows(one)]
+    if not names and len(exam.reached) <= _LOOKED_AT:
+        names = [one.full_name for one in exam.reached]
+    return [one for one in names if one not in exam.not_reached][:_LOOKED_AT]
+
+
+def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> Iterator[Finding]:
+    """Look at the webhooks of a repository that point here."""
+    if len(ours) > 1:
+        yield warning(
+            f"{len(ours)} webhooks of {name} point here; one is enough.",
+            "Delete the others in the repository under Settings → Webhooks.",
+        )
+    hook = next((one for one in ours if one.active), ours[0])
+    which = f"The webhook of {name}"
+    if hook.active:
+        yield ok(f"{which} points here.")
+    else:
+        remedy = "Check Active in the repository under Settings → Webhooks."
+        yield problem(f"{which} is not active: it sends nothing.", remedy)
+    yield from _config(which, hook.config)
+    missing = [] if "*" in hook.events else unheard(exam, hook.events)
+    if missing:
+        yield problem(
+            f"{which} does not send: {', '.join(missing)}.",
+            "Select these events too, in the repository under Settings → Webhooks.",
+        )
+    last = hook.last_response or LastResponse()
+    if last.code is not None and not _is_good(last.code):
+        yield problem(
+            f"{which} got {last.code or 'no answer'} for its last delivery"
+            + (f": {last.message}." if last.message else "."),
+            _ANSWERS.get(last.code, _UNREACHED) + " Then redeliver it under Recent Deliveries.",
+        )
+
+
+def _none(exam: Examination, name: str, hooks: Sequence[Hook]) -> Iterator[Finding]:
+    """Say what may be wrong where no webhook of a repository points here."""
+    here = urlsplit(exam.webhook_url).path
+    others = [one.config.url for one in hooks if here in (one.config.url or "")]
+    came = [row for row in exam.records.deliveries if (row.repository or "") == name]
+    add = (
+        f"payload URL {exam.webhook_url}, content type application/json, the integration's "
+        f"secret, and the events {', '.join(exam.needed_events)}."
+    )
+    if others:
+        yield problem(
+            f"The webhook of {name} points to {shown(others[0])} and not to PUBLIC_URL.",
+            f"Set PUBLIC_URL to that address, or the payload URL to {exam.webhook_url}",
+        )
+    elif came:
+        yield warning(
+            f"No webhook of {name} itself points here, yet a delivery came "
+            f"{at(came[0].received_at)}.",
+            f"Look whether the organization has one; if not, add one: {add}",
+        )
+    else:
+        yield problem(
+            f"No webhook of {name} points here.",
+            f"Add one in the repository, or in the organization for all: {add}",
+        )
+
+
+def _config(which: str, config: HookConfig) -> Iterator[Finding]:
+    if config.content_type != "json":
+        yield warning(
+            f"{which} sends {config.content_type or 'form'}, which is read as well as json.",
+            "Set its content type to application/json.",
+        )
+    if str(config.insecure_ssl or "0") != "0":
+        yield warning(
+            f"{which} does not verify certificates.", "Enable SSL verification in its settings."
+        )
+    if not config.secret:
+        yield warning(
+            f"{which} seems to have no secret; without one every delivery is refused.",
+            "Set its secret to the integration's webhook_secret.",
+        )
