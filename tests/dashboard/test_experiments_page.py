@@ -46,7 +46,7 @@ async def test_the_list_counts_pull_requests_and_draws_what_happened(bot: Bot) -
         )
     }
     assert re.search(r"One page checkout checkout-flow-v2 active growth 1 2 ", rows[KEY])
-    assert re.search(r"Nothing yet quiet draft nobody 0 0 ", rows["quiet"])
+    assert re.search(r"Nothing yet quiet draft none 0 0 ", rows["quiet"])
     assert "just now" in rows["quiet"] or "ago" in rows["quiet"]
     lines = re.findall(
         r'aria-label="(\d+) events? in the last 12 weeks"><path d="(M[^"]+)"', page.text
