@@ -17,9 +17,9 @@ ignored wherever they are, and so is a line that begins with a list marker. Invi
 backslashes before punctuation and entities (`&nbsp;`) neither hide nor change a command. Put
 anything that contains spaces in quotation marks of any kind.
 
-👀 means that a command was seen, 🚀 that it is done, and 😕 that it was refused or failed; one reply
-then says why. If GitHub cannot be asked whether you have permission, the command waits. The comment
-is read from GitHub first: one that has been deleted or edited by then runs nothing.
+👀 means that a command was seen, 🚀 that it is done, and 😕 that it was refused or failed; one
+reply then says why. If GitHub cannot be asked whether you have permission, the command waits. The
+comment is read from GitHub first: one that has been deleted or edited by then runs nothing.
 
 More than 20 commands a minute from one person in one repository are refused once, and then
 ignored for ten minutes.
