@@ -89,9 +89,9 @@ async def test_a_process_that_knows_only_the_old_secret_does_not_take_it_for_the
     ("form", "message"),
     [
         ({"how": "own"}, "is missing"),
-        ({"how": "own", "config.webhook_secret": "short"}, "16 characters or more"),
+        ({"how": "own", "config.webhook_secret": "short"}, "must have at least 16 characters"),
         ({"how": "own", "config.webhook_secret": SECRET}, "is already in use"),
-        ({"how": "generate", "config.webhook_secret": "short"}, "16 characters or more"),
+        ({"how": "generate", "config.webhook_secret": "short"}, "must have at least 16 characters"),
     ],
 )
 async def test_a_new_secret_that_cannot_be(bot: Bot, form: dict[str, str], message: str) -> None:
