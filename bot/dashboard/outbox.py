@@ -46,11 +46,11 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
             tried += 1
         except (Conflict, NotFound):
             superseded += 1
-    said = f"{tried} {'action is' if tried == 1 else 'actions are'} tried again."
+    said = f"{tried} {'action is' if tried == 1 else 'actions are'} being retried."
     if superseded:
         said += f" {superseded} had been replaced by newer ones."
     if rows.next is not None:
-        said += " There are more: do it once more when these are through."
+        said += " There are more: retry them when these are done."
     is_all = tried and rows.next is None
     return visit.to(
         "/outbox",
@@ -68,7 +68,7 @@ async def retry(visit: Visit) -> web.StreamResponse:
         )
     except Conflict as error:
         return await _page(visit, refusal(error))
-    return visit.to("/outbox", f"{title_of(action.kind)}: it is tried again now.")
+    return visit.to("/outbox", f"{title_of(action.kind)}: retrying now.")
 
 
 async def _page(visit: Visit, problem: Refusal | None = None) -> web.Response:

@@ -57,7 +57,7 @@ async def pull_request(visit: Visit) -> web.StreamResponse:
         lambda tx: _standing(tx, visit.request, is_told=True)
     )
     if found is None:
-        raise NotFound("pull request that the bot has heard of")
+        raise NotFound("pull request that the bot knows")
     return visit.render("pull_request.html", standing=found)
 
 

@@ -72,7 +72,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
 
     found = await visit.services.database.read(job)
     if found is None:
-        raise NotFound("repository that the bot has heard of")
+        raise NotFound("repository with links")
     row = found.pop("repository")
     sections = [
         {

@@ -15,7 +15,7 @@ from bot.domain import actions, activity
 from bot.domain.story import Item
 from bot.storage import Kind
 
-ANSWER = actions.Kind("commands", title="Answer to commands", priority=0, prompt=True)
+ANSWER = actions.Kind("commands", title="Reply to commands", priority=0, prompt=True)
 EXECUTED = activity.Type("command.executed", 9, "/", "Ran {line} in #{number}")
 REFUSED = activity.Type("command.refused", 9, "/", "Refused {line} in #{number}")
 MAX_COMMANDS = 10  # of one comment

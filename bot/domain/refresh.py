@@ -11,7 +11,7 @@ from bot import storage as store
 from bot.domain import actions, commands, posts
 from bot.domain.actions import Cause
 
-REFRESH = actions.Kind("refresh", title="Look over all pull requests", priority=3)
+REFRESH = actions.Kind("refresh", title="Refresh of all pull requests", priority=3)
 STEP = 50  # pull requests
 
 

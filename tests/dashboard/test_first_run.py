@@ -17,7 +17,7 @@ AT = "2026-03-02T11:00:00Z"
 STEPS = (
     "Sign in",
     "Connect GitHub",
-    "Let GitHub report",
+    "Receive the first delivery",
     "Create the first experiment",
     "Link the first pull request",
 )
@@ -110,13 +110,13 @@ async def test_what_an_integration_that_is_gone_heard_does_not_count(bot: Bot) -
 async def test_who_may_not_do_a_step_is_told_who_may(bot: Bot, role: str) -> None:
     visitor = await Browser.sign_in(bot, role)
     page = await visitor.get("/")
-    assert f"This needs the role admin; yours is {role}" in page.words
+    assert f"This requires the admin role; you are {role}" in page.words
     assert "/integrations/new" not in page.text and 'href="/setup"' not in page.text
     integration = await bot.integration()
     page = await visitor.get("/")
     sees = role == "developer"
     assert (integration in page.text) is sees, "the webhook's address is for who sees integrations"
-    assert ("This needs the role developer" in page.words) is not sees
+    assert ("This requires the developer role" in page.words) is not sees
     assert ("/new-experiment" in page.text) is sees
 
 
@@ -131,7 +131,7 @@ async def test_the_webhook_of_an_app_comes_with_it(bot: Bot) -> None:
     )
     assert answer.status == 201, answer.body
     page = await (await Browser.sign_in(bot)).get("/")
-    assert "reports by itself once it is installed" in page.words
+    assert "sends deliveries once it is installed" in page.words
     assert "Add webhook" not in page.words
 
 

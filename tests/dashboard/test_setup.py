@@ -297,7 +297,7 @@ async def test_a_local_public_url_is_warned_of(
 ) -> None:
     bot = await start(dataclasses.replace(settings, public_url=public_url))
     shown = await page(bot, token=ADMIN_TOKEN)
-    assert ("GitHub cannot reach it" in shown.body) is is_local
+    assert ("GitHub cannot reach this address" in shown.body) is is_local
     await bot.close()
 
 
