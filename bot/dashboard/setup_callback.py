@@ -73,7 +73,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
     try:
         if state is None or not _CODE.fullmatch(code):
             raise _cannot_be("The address is not one that GitHub sends people to from here.")
-        async with services.shared(_registering):  # a page loaded twice waits for what became of it
+        async with services.shared(_registering):
             return lead_away(await _register(services, state, code))
     except _Told as told:
         # The address of this page holds GitHub's code.
