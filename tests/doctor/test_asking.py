@@ -9,7 +9,7 @@ from bot import times
 from tests.doctor.scene import PUBLIC_URL, SHOP, TOKEN, Scene
 from tests.github import GitHub
 from tests.kit import processes
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import SECRET, Bot
 
 
@@ -50,6 +50,7 @@ def env(tmp_path: Path, github: GitHub) -> dict[str, str]:
 
 
 @sqlite_only
+@slow
 async def test_the_command(scene: Scene, env: dict[str, str]) -> None:
     """All integrations unless one is named; each with its findings; 1 if there is a problem."""
     await scene.with_token()
@@ -76,6 +77,7 @@ async def test_the_command(scene: Scene, env: dict[str, str]) -> None:
     assert errors == "Error: no integration has the id or name 'tests'\n"
 
 
+@slow
 async def test_the_command_without_an_integration(env: dict[str, str]) -> None:
     """It says what to do, on a new database as well."""
     code, _, errors = await processes.app("token", "create", "ci", "--role", "viewer", env=env)

@@ -23,6 +23,7 @@ LEAVES = (
     "log",
     "metrics",
     "settings",
+    "stopping",
     "times",
 )
 GROUND = ("github", "storage")
@@ -45,7 +46,7 @@ KNOWN_UPWARDS: set[tuple[str, str]] = set()
 KNOWN_CIRCLES: set[frozenset[str]] = set()
 
 MOST_LINES = 400
-DATA = {"bot/demo/week.py"}
+DATA = {"bot/demo/week.py", "tests/commands/comments.py"}
 
 ROOMS = {
     ITSELF,
