@@ -27,7 +27,20 @@ async def test_an_app_with_all_that_it_needs(scene: Scene) -> None:
     await scene.with_app()
     findings = await scene.check()
     assert troubles(findings) == []
-    assert {"credential", "permissions", "events", "installation", "webhook"} <= steps(findings)
+    assert [one["check"] for one in findings] == [
+        "integration",
+        "address",
+        "credential",
+        "permissions",
+        "events",
+        "installation",
+        "repositories",
+        "webhook",
+        "rate_limit",
+        "clock",
+        "deliveries",
+        "actions",
+    ]
     said = {one["check"]: one["message"] for one in findings}
     assert "acme-bot" in said["credential"] and "acme (55)" in said["installation"]
 

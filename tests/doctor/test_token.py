@@ -31,11 +31,11 @@ from tests.kit.running import SECRET
 
 
 async def test_a_token_with_all_that_it_needs(scene: Scene) -> None:
-    """Every step says so, and names who the credential is and what it reaches."""
+    """Every look says so in its turn, and names who the credential is and what it reaches."""
     await scene.with_token()
     findings = await scene.check()
     assert troubles(findings) == []
-    assert steps(findings) == {
+    assert [one["check"] for one in findings] == [
         "integration",
         "address",
         "credential",
@@ -46,7 +46,7 @@ async def test_a_token_with_all_that_it_needs(scene: Scene) -> None:
         "clock",
         "deliveries",
         "actions",
-    }
+    ]
     said = {one["check"]: one["message"] for one in findings}
     assert "octocat" in said["credential"] and "classic" in said["credential"]
     assert SHOP in said["repositories"] and SHOP in said["webhook"]
