@@ -46,7 +46,7 @@ KNOWN_UPWARDS: set[tuple[str, str]] = set()
 KNOWN_CIRCLES = {frozenset({"dashboard", "setup"})}
 
 MOST_LINES = 400
-DATA = {"bot/demo/week.py"}
+DATA = {"bot/demo/week.py", "tests/commands/comments.py"}
 
 ROOMS = {
     ITSELF,
