@@ -1,13 +1,12 @@
 """`/tokens`: API tokens. A new one is shown once, in the answer to the form that made it."""
 
-import uuid
-
 from aiohttp import web
 
 from bot import storage as store
 from bot import times
 from bot.api.routing import ROLES, forget_token
 from bot.dashboard.page import Pages, Visit
+from bot.domain import tokens
 from bot.log import logger
 from bot.web.problems import invalid, not_found
 
@@ -29,10 +28,7 @@ async def create(visit: Visit) -> web.StreamResponse:
         errors.append(("role", f"is one of {', '.join(ROLES)}"))
     if errors:
         return await _shown(visit, problem=invalid(errors).body, name=name, role=role)
-    secret, token_id = store.new_token(), str(uuid.uuid4())
-    await visit.services.database.write(
-        lambda tx: store.tokens.add(tx, token_id, name, role, store.hash_token(secret), times.now())
-    )
+    token_id, secret = await visit.services.database.write(lambda tx: tokens.issue(tx, name, role))
     logger.info("token created", actor=visit.actor.name, token=token_id, role=role)
     return await _shown(visit, secret=secret, secret_name=name)
 

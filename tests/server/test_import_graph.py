@@ -23,6 +23,7 @@ LEAVES = (
     "log",
     "metrics",
     "settings",
+    "stopping",
     "times",
 )
 GROUND = ("github", "storage")
