@@ -136,7 +136,7 @@ class Run:
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or store.facts.get_item(self.tx, self.item.id).html_url
+        return self.comment_url or store.items.get(self.tx, self.item.id).html_url
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []

@@ -231,7 +231,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         return None
 
     def items(kind: str, state: str | None, limit: int) -> list[store.ListedItem]:
-        return store.links.items_of_experiment(tx, key, kind, state, None, limit).rows
+        return store.linked.items_of_experiment(tx, key, kind, state, None, limit).rows
 
     pulls = {
         state: items("pull_request", state, _KNOWN if state == "open" else limit)
@@ -239,11 +239,11 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
     }
     return Linked(
         found,
-        store.links.counts_by_state(tx, key),
+        store.linked.counts_by_state(tx, key),
         pulls,
         items("issue", None, _BESIDE),
-        store.links.commits_of_experiment(tx, key, None, _BESIDE),
-        store.links.pull_request_days(tx, key),
+        store.linked.commits_of_experiment(tx, key, None, _BESIDE),
+        store.linked.pull_request_days(tx, key),
         store.activity.of_experiment(tx, key, STATUS_CHANGED.name, None, _MARKED),
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
     )

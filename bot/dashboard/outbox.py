@@ -119,7 +119,7 @@ def _shown(
     title: str | None
     url: str | None
     if row.item_id:
-        item = store.facts.get_item(tx, row.item_id)
+        item = store.items.get(tx, row.item_id)
         title, url = item.title, item.html_url
         linked = store.links.of_target(tx, item.kind, row.item_id)
         keys = [link.experiment_key for link in linked]
@@ -147,6 +147,6 @@ def _shown(
 
 def _address(tx: store.Transaction, row: store.ListedAction) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
-    repository = store.facts.get_repository(tx, row.repository_id)
+    repository = store.repositories.get(tx, row.repository_id)
     address = f"https://{repository.host}/{repository.full_name}"
     return f"{address}/issues/{row.number}" if row.number else address
