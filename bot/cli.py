@@ -12,8 +12,8 @@ import click
 from bot import __version__, commands, doctor, log, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
-from bot.api.routing import ROLES
 from bot.domain import tokens
+from bot.domain.actors import ROLES
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
 

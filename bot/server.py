@@ -14,7 +14,6 @@ from aiohttp import web
 from bot import commands, dashboard, handlers, listening, worker
 from bot import storage as store
 from bot.api import resources
-from bot.api.routing import MAX_BODY
 from bot.dashboard import errors
 from bot.deliveries import door
 from bot.github import GitHub
@@ -23,6 +22,7 @@ from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
 from bot.stopping import stop_event
+from bot.web.operations import MAX_BODY
 from bot.web.problems import Problem, unavailable
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")

@@ -3,12 +3,10 @@
 from aiohttp import web
 
 from bot import storage as store
-from bot import times
-from bot.api.routing import ROLES, forget_token
+from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit
-from bot.domain import tokens
-from bot.log import logger
-from bot.web.problems import invalid, not_found
+from bot.domain.errors import Invalid
+from bot.operations import tokens
 
 pages = Pages()
 
@@ -21,15 +19,10 @@ async def show(visit: Visit) -> web.StreamResponse:
 @pages.post("/tokens", role="admin")
 async def create(visit: Visit) -> web.StreamResponse:
     name, role = visit.form.get("name", ""), visit.form.get("role", "")
-    errors = []
-    if not store.tokens.is_name(name):
-        errors.append(("name", "must be 1 to 100 printable characters"))
-    if role not in ROLES:
-        errors.append(("role", f"must be one of {', '.join(ROLES)}"))
-    if errors:
-        return await _shown(visit, problem=invalid(errors).body, name=name, role=role)
-    token_id, secret = await visit.services.database.write(lambda tx: tokens.issue(tx, name, role))
-    logger.info("token created", actor=visit.actor.name, token=token_id, role=role)
+    try:
+        secret = await tokens.create(visit.services, visit.actor, name, role)
+    except Invalid as error:
+        return await _shown(visit, problem=refusal(error), name=name, role=role)
     return await _shown(visit, secret=secret, secret_name=name)
 
 
@@ -37,20 +30,7 @@ async def create(visit: Visit) -> web.StreamResponse:
 async def revoke(visit: Visit) -> web.StreamResponse:
     """Revoke one token; the sessions that it began end with it."""
     token_id = visit.path("token_id")
-
-    def job(tx: store.Transaction) -> str | None:
-        row = store.tokens.find(tx, token_id)
-        if row is None:
-            return None
-        store.tokens.revoke(tx, token_id, times.now())
-        store.sessions.remove_of_subject(tx, f"token:{token_id}")
-        return str(row.name)
-
-    name = await visit.services.database.write(job)
-    if name is None:
-        raise not_found("active token")
-    forget_token(visit.services, token_id)
-    logger.info("token revoked", actor=visit.actor.name, token=token_id)
+    name = await tokens.revoke(visit.services, visit.actor, token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")
     return visit.to("/tokens", f"{name} was revoked. Running services notice within seconds.")
@@ -59,7 +39,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
 async def _shown(
     visit: Visit,
     *,
-    problem: object = None,
+    problem: Refusal | None = None,
     name: str = "",
     role: str = "developer",
     secret: str | None = None,

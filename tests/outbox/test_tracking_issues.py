@@ -92,7 +92,7 @@ async def test_an_issue_of_unknown_outcome_is_found_again(scene: Scene, kind: st
 async def test_an_issue_that_takes_long_is_promised(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.api.linking.ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr("bot.operations.issues.ANSWER_SECONDS", 0.2)
     await scene.bot.experiment(KEY)
     answer = await scene.issue(KEY)
     assert answer.status == 202
