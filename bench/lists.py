@@ -27,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from bench.fill import BIG, INTEGRATION, QUIET_INTEGRATION, SMALL  # noqa: E402
 from bench.webhook import TOKEN, free_port, start, stop  # noqa: E402
 from bot import storage as store  # noqa: E402
-from bot.api.routing import cursor_of  # noqa: E402
+from bot.web.cursors import cursor_of  # noqa: E402
 
 LIMIT = 50
 PAGE = 1_000

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
@@ -13,7 +12,8 @@ import click
 from bot import __version__, commands, doctor, log, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
-from bot.api.routing import ROLES
+from bot.domain import tokens
+from bot.domain.actors import ROLES
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
 
@@ -92,15 +92,10 @@ def token() -> None:
 def create_token(name: str, role: str) -> None:
     """Create an API token called NAME and print it, this once."""
     if not store.tokens.is_name(name):
-        raise click.BadParameter("wants 1 to 100 printable characters", param_hint="NAME")
-    secret = store.new_token()
-
-    def job(tx: store.Transaction) -> None:
-        store.tokens.add(
-            tx, str(uuid.uuid4()), name.strip(), role, store.hash_token(secret), times.now()
-        )
-
-    _with_services(lambda services: services.database.write(job))
+        raise click.BadParameter("must be 1 to 100 printable characters", param_hint="NAME")
+    _, secret = _with_services(
+        lambda services: services.database.write(lambda tx: tokens.issue(tx, name.strip(), role))
+    )
     click.echo(secret)
 
 
@@ -310,26 +305,7 @@ async def see_to_admin_token(services: Services) -> str | None:
     Only its hash is stored, so on later starts nobody can say what it is.
     """
     given = services.settings.admin_token
-    secret = given or store.new_token()
-
-    def job(tx: store.Transaction) -> bool:
-        known = store.tokens.bootstrap(tx)
-        if known is not None and (given is None or known.hash == store.hash_token(secret)):
-            return False
-        store.tokens.remove_bootstrap(tx)
-        store.tokens.add(
-            tx,
-            str(uuid.uuid4()),
-            "admin",
-            "admin",
-            store.hash_token(secret),
-            times.now(),
-            is_bootstrap=True,
-        )
-        return True
-
-    is_new = await services.database.write(job)
-    if is_new and given is None:
-        click.echo(f"Admin token (shown only this once): {secret}")
-        return secret
-    return given
+    new = await services.database.write(lambda tx: tokens.ensure_admin(tx, given))
+    if new is not None and given is None:
+        click.echo(f"Admin token (shown only this once): {new}")
+    return new or given

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import re
 import secrets
-import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -15,7 +14,6 @@ from aiohttp import web
 from bot import commands, dashboard, handlers, listening, worker
 from bot import storage as store
 from bot.api import resources
-from bot.api.routing import MAX_BODY
 from bot.dashboard import errors
 from bot.deliveries import door
 from bot.github import GitHub
@@ -23,6 +21,8 @@ from bot.log import logger
 from bot.metrics import Metrics
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.settings import Settings
+from bot.stopping import stop_event
+from bot.web.operations import MAX_BODY
 from bot.web.problems import Problem, unavailable
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -78,12 +78,9 @@ async def serve(
     gone. Raises OSError if the address is taken.
     """
     settings = services.settings
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_event()
     if supervised:
-        loop.add_reader(sys.stdin.fileno(), stop.set)
+        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
     sock = listening.bound_socket(settings.host, settings.port, reuse_port=supervised)
     runner = await listening.listen(application(services), sock)
     working = worker.Worker(services) if with_worker else None

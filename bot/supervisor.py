@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ import bot
 from bot import listening
 from bot.log import logger
 from bot.settings import Settings
+from bot.stopping import stop_event
 
 STOP_SECONDS = 10.0  # after which a process that was told to stop is killed
 _STEADY_SECONDS = 5.0  # a process that lived so long is started again at once
@@ -34,10 +34,7 @@ async def run(
     holder = listening.bound_socket(settings.host, settings.port, reuse_port=True)
     on_start()
     metrics = tempfile.mkdtemp(prefix="experiment-bot-metrics-")
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+    stopping = stop_event()
     keepers = [
         asyncio.create_task(_keep(index, metrics, stopping, with_worker=with_worker and index == 0))
         for index in range(processes)

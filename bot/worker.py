@@ -4,7 +4,6 @@ Clearing goes in small steps between which deliveries get their turn.
 """
 
 import asyncio
-import signal
 
 from bot import storage as store
 from bot import times
@@ -12,6 +11,7 @@ from bot.deliveries import life
 from bot.log import logger
 from bot.outbox.loop import Outbox
 from bot.services import Services
+from bot.stopping import stop_event
 
 _PAUSE = 1.0  # seconds between looks for work
 _STEP_PAUSE = 0.05  # the same while there is something to clear away
@@ -74,10 +74,7 @@ async def clear_some(services: Services) -> bool:
 
 async def run_until_stopped(services: Services) -> None:
     """Work in a process of its own until SIGTERM or SIGINT."""
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopped.set)
+    stopped = stop_event()
     working = Worker(services)
     logger.info("working")
     await stopped.wait()

@@ -78,11 +78,22 @@ def template(postgres: str) -> Iterator[str]:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as a file."""
+    path = tmp_path_factory.mktemp("template") / "bot.db"
+    store.engine(f"sqlite:///{path}").migrate()
+    return path
+
+
 @pytest.fixture
 def database_url(engine: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of a database of the test's own, which the service makes or finds empty."""
+    """The address of a database of the test's own, with the schema and nothing else."""
     if engine == "sqlite":
-        yield f"sqlite:///{tmp_path / 'data' / 'bot.db'}"
+        path = tmp_path / "data" / "bot.db"
+        path.parent.mkdir()
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite:///{path}"
         return
     server, template = request.getfixturevalue("postgres"), request.getfixturevalue("template")
     name = f"test_{uuid.uuid4().hex}"

@@ -2,16 +2,43 @@
 
 from typing import Any
 
+from msgspec import Struct
+
 from bot import storage as store
 from bot import times
-from bot.api import models
-from bot.api.routing import Call, Operations, log_change
-from bot.domain import retries
+from bot.api.declared import ActionKind
+from bot.api.models import Id, Time
+from bot.domain.errors import NotFound
 from bot.emails import without_emails
-from bot.web.problems import Problem, not_found
+from bot.operations import actions
+from bot.storage import ActionStatus
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
 
 operations = Operations("Actions")
 PATH = "/api/v1/actions"
+
+
+class Action(Struct):
+    """Something that the bot owes GitHub. `result` depends on its kind."""
+
+    id: Id
+    kind: ActionKind
+    integration_id: Id
+    repository: str | None
+    number: int | None
+    status: ActionStatus
+    attempts: int
+    next_attempt_at: Time | None
+    last_error: str | None
+    created_at: Time
+    finished_at: Time | None
+    result: dict[str, Any] | None
+
+
+class ActionQuery(Paged, forbid_unknown_fields=True):
+    status: ActionStatus | None = None
+    kind: ActionKind | None = None
 
 
 @operations.add(
@@ -19,19 +46,17 @@ PATH = "/api/v1/actions"
     PATH,
     role="viewer",
     summary="List what the bot owes GitHub",
-    query=models.ActionQuery,
-    answers={200: models.Page[models.Action]},
+    query=ActionQuery,
+    answers={200: Page[Action]},
 )
 async def list_all(call: Call) -> Any:
     """The newest first. Finished ones are kept for DELIVERY_DAYS."""
-    query: models.ActionQuery = call.query
+    query: ActionQuery = call.query
     before = call.position(1)
-
-    def job(tx: store.Transaction) -> Any:
-        rows = store.actions.listed(tx, query.status, query.kind, before, query.limit)
-        return call.page(rows, shown)
-
-    return await call.services.database.read(job)
+    rows = await call.services.database.read(
+        lambda tx: store.actions.listed(tx, query.status, query.kind, before, query.limit)
+    )
+    return call.page(rows, _shown)
 
 
 @operations.add(
@@ -39,7 +64,7 @@ async def list_all(call: Call) -> Any:
     f"{PATH}/{{action_id}}",
     role="viewer",
     summary="Get an action",
-    answers={200: models.Action},
+    answers={200: Action},
     problems=(404,),
 )
 async def get(call: Call) -> Any:
@@ -47,8 +72,8 @@ async def get(call: Call) -> Any:
     action_id = call.path("action_id").lower()
     row = await call.services.database.read(lambda tx: store.actions.find(tx, action_id))
     if row is None:
-        raise not_found("action")
-    return shown(row)
+        raise NotFound("action")
+    return _shown(row)
 
 
 @operations.add(
@@ -56,7 +81,7 @@ async def get(call: Call) -> Any:
     f"{PATH}/{{action_id}}/retry",
     role="developer",
     summary="Try an action again now",
-    answers={200: models.Action},
+    answers={200: Action},
     problems=(404, 409),
 )
 async def retry(call: Call) -> Any:
@@ -64,32 +89,12 @@ async def retry(call: Call) -> Any:
 
     409 if it is running or done, or if a newer one that is pending does the same.
     """
-    return await try_again(call, call.path("action_id").lower())
+    action_id = call.path("action_id").lower()
+    return _shown(await actions.retry(call.services, call.actor, action_id))
 
 
-async def try_again(call: Call, action_id: str) -> models.Action:
-    """Try one action again now; raises Problem."""
-
-    def job(tx: store.Transaction) -> store.ListedAction | None:
-        action = store.actions.find(tx, action_id)
-        if action is None:
-            return None
-        if action.status in ("running", "done"):
-            raise Problem(409, "not waiting", f"The action is {action.status}.")
-        if not retries.retry(tx, action):
-            raise Problem(409, "superseded", "A newer action that is pending does the same.")
-        return store.actions.find(tx, action_id)
-
-    row = await call.services.database.write(job)
-    if row is None:
-        raise not_found("action")
-    log_change(call, "action to be retried", action=action_id)
-    return shown(row)
-
-
-def shown(row: store.ListedAction) -> models.Action:
-    """Return an action's row as the API shows it."""
-    return models.Action(
+def _shown(row: store.ListedAction) -> Action:
+    return Action(
         id=row.id,
         kind=row.kind,
         integration_id=row.integration_id,

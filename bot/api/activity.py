@@ -5,14 +5,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
+from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.api import models
-from bot.api.routing import Call, Operations, may_still, unauthorized
+from bot.api.declared import ActivityType
+from bot.api.models import DeliveryId, Id, Time
 from bot.domain import activity
 from bot.emails import name_without_email, without_emails
-from bot.web.problems import Problem, not_found
+from bot.operations import experiments
+from bot.web.access import may_still, unauthorized
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
+from bot.web.problems import Problem
 
 operations = Operations("Activity")
 _ROLE = "viewer"
@@ -22,36 +27,44 @@ _HEARTBEAT = 15.0  # seconds; keeps proxies from closing a quiet stream
 _RECONNECT = 2_000  # milliseconds that a client waits before it comes back
 
 
+class ActivityItem(Struct):
+    """Something that happened to an experiment."""
+
+    id: Id
+    type: ActivityType
+    experiment_key: str
+    occurred_at: Time
+    recorded_at: Time
+    actor: str | None
+    summary: str
+    html_url: str | None
+    repository: str | None
+    delivery_id: DeliveryId | None
+
+
+class ActivityQuery(Paged, forbid_unknown_fields=True):
+    type: ActivityType | None = None
+
+
 @operations.add(
     "GET",
     "/api/v1/experiments/{key}/activity",
     role="viewer",
     summary="List an experiment's activity",
-    query=models.ActivityQuery,
-    answers={200: models.Page[models.ActivityItem]},
+    query=ActivityQuery,
+    answers={200: Page[ActivityItem]},
     problems=(404,),
 )
 async def feed(call: Call) -> Any:
     """What happened, the newest first."""
-    query: models.ActivityQuery = call.query
-    before = call.position(2)
-
-    def job(tx: store.Transaction) -> Any:
-        if not store.experiments.exists(tx, call.path("key")):
-            return None
-        rows = store.activity.of_experiment(
-            tx,
-            call.path("key"),
-            query.type,
-            before,
-            query.limit,
-        )
-        return call.page(rows, activity_item)
-
-    found = await call.services.database.read(job)
-    if found is None:
-        raise not_found("experiment")
-    return found
+    query: ActivityQuery = call.query
+    key, before = call.path("key"), call.position(2)
+    rows = await experiments.read(
+        call.services,
+        key,
+        lambda tx: store.activity.of_experiment(tx, key, query.type, before, query.limit),
+    )
+    return call.page(rows, activity_item)
 
 
 @operations.add(
@@ -152,9 +165,9 @@ def _start(request: web.Request) -> int | None:
     return seq
 
 
-def activity_item(row: store.Activity) -> models.ActivityItem:
+def activity_item(row: store.Activity) -> ActivityItem:
     """Return a row of the feed as the API shows it."""
-    return models.ActivityItem(
+    return ActivityItem(
         id=activity.id_of_seq(row.seq),
         type=row.type,
         experiment_key=row.experiment_key,

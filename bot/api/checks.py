@@ -7,8 +7,9 @@ from msgspec import Meta, Struct
 from bot import doctor, times
 from bot.api.integrations import PATH
 from bot.api.models import Id, Time
-from bot.api.routing import Call, Operations
-from bot.web.problems import not_found
+from bot.domain.errors import NotFound
+from bot.services import Services
+from bot.web.operations import Call, Operations
 
 operations = Operations("Integrations")
 
@@ -45,11 +46,15 @@ async def run(call: Call) -> Any:
     Looks at recent deliveries and actions as well. Only reads, and each warning and problem has
     its remedy. May take a while.
     """
-    integration_id = call.path("integration_id").lower()
+    return await check(call.services, call.path("integration_id").lower())
+
+
+async def check(services: Services, integration_id: str) -> IntegrationCheck:
+    """Look an integration over; raises NotFound."""
     checked_at = times.now()
-    findings = await doctor.check(call.services, integration_id)
+    findings = await doctor.check(services, integration_id)
     if findings is None:
-        raise not_found("integration")
+        raise NotFound("integration")
     return IntegrationCheck(
         integration_id=integration_id,
         checked_at=times.render(checked_at),

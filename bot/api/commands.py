@@ -1,14 +1,50 @@
 """Commands in comments: who wrote what where, whether they might, and what became of it."""
 
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot import times
-from bot.api import models
-from bot.api.routing import Call, Operations
+from bot.api.models import Id, Time
 from bot.emails import without_emails
+from bot.storage import CommandStatus
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
 
 operations = Operations("Commands")
+
+
+class Command(Struct):
+    """A command that somebody wrote in a comment, and what became of it."""
+
+    id: Id
+    command: Annotated[str, Meta(description="Its name; empty where none was given.")]
+    text: Annotated[str, Meta(description="The line as it was written.")]
+    actor: str
+    repository: str | None
+    kind: Literal["pull_request", "issue"]
+    number: int
+    html_url: Annotated[str | None, Meta(description="The comment.")]
+    integration_id: Id
+    status: CommandStatus
+    allowed: Annotated[
+        bool | None,
+        Meta(description="Whether the author may; null if that was not asked (yet)."),
+    ]
+    permission: Annotated[
+        str | None, Meta(description="What GitHub said that the author may do there.")
+    ]
+    result: Annotated[
+        str | None, Meta(description="Why it was refused, or what it has brought about.")
+    ]
+    action_id: Id | None
+    created_at: Time
+    finished_at: Time | None
+
+
+class CommandQuery(Paged, forbid_unknown_fields=True):
+    status: CommandStatus | None = None
 
 
 @operations.add(
@@ -16,23 +52,21 @@ operations = Operations("Commands")
     "/api/v1/commands",
     role="viewer",
     summary="List commands written in comments",
-    query=models.CommandQuery,
-    answers={200: models.Page[models.Command]},
+    query=CommandQuery,
+    answers={200: Page[Command]},
 )
 async def list_all(call: Call) -> Any:
     """The newest first. They are kept for good."""
-    query: models.CommandQuery = call.query
+    query: CommandQuery = call.query
     before = call.position(1)
-
-    def job(tx: store.Transaction) -> Any:
-        rows = store.commands.listed(tx, query.status, before, query.limit)
-        return call.page(rows, shown)
-
-    return await call.services.database.read(job)
+    rows = await call.services.database.read(
+        lambda tx: store.commands.listed(tx, query.status, before, query.limit)
+    )
+    return call.page(rows, _shown)
 
 
-def shown(row: store.ListedCommand) -> models.Command:
-    return models.Command(
+def _shown(row: store.ListedCommand) -> Command:
+    return Command(
         id=row.id,
         command=row.name,
         text=without_emails(row.invocation.line),

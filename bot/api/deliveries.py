@@ -1,20 +1,46 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
-from typing import Any
+from typing import Annotated, Any
 
-import msgspec
-import structlog
+from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot import times
-from bot.api import models
-from bot.api.routing import Call, Operations, log_change
-from bot.deliveries import life
-from bot.deliveries.records import Stored, id_of
-from bot.web.problems import Problem, not_found
+from bot.api.models import END, DeliveryId, Time
+from bot.deliveries.records import Stored
+from bot.operations import deliveries
+from bot.storage import DeliveryStatus
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
 
 operations = Operations("Deliveries")
 PATH = "/api/v1/integrations/{integration_id}/deliveries"
+
+
+class Delivery(Struct):
+    """A delivery that GitHub sent; `id` is its X-GitHub-Delivery."""
+
+    id: DeliveryId
+    event: str
+    action: str | None
+    repository: str | None
+    status: DeliveryStatus
+    received_at: Time
+    processed_at: Time | None
+    attempts: int
+    error: str | None
+
+
+class DeliveryDetail(Delivery):
+    """A delivery with what was sent; `payload` is null once it is no longer kept."""
+
+    headers: dict[str, str]
+    payload: dict[str, Any] | None
+
+
+class DeliveryQuery(Paged, forbid_unknown_fields=True):
+    status: DeliveryStatus | None = None
+    event: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}" + END)] | None = None
 
 
 @operations.add(
@@ -22,33 +48,22 @@ PATH = "/api/v1/integrations/{integration_id}/deliveries"
     PATH,
     role="viewer",
     summary="List an integration's deliveries",
-    query=models.DeliveryQuery,
-    answers={200: models.Page[models.Delivery]},
+    query=DeliveryQuery,
+    answers={200: Page[Delivery]},
     problems=(404,),
 )
 async def list_all(call: Call) -> Any:
     """The latest received first."""
-    query: models.DeliveryQuery = call.query
+    query: DeliveryQuery = call.query
     before = call.position(1)
-
-    def job(tx: store.Transaction) -> Any:
-        integration = _integration(call, tx)
-        if integration is None:
-            return None
-        rows = store.deliveries.listed(
-            tx,
-            integration.seq,
-            query.status,
-            query.event,
-            before,
-            query.limit,
-        )
-        return call.page(rows, lambda row: models.Delivery(**_delivery(row)))
-
-    found = await call.services.database.read(job)
-    if found is None:
-        raise not_found("integration")
-    return found
+    rows = await deliveries.read(
+        call.services,
+        _integration_id(call),
+        lambda tx, integration: store.deliveries.listed(
+            tx, integration.seq, query.status, query.event, before, query.limit
+        ),
+    )
+    return call.page(rows, shown)
 
 
 @operations.add(
@@ -56,20 +71,14 @@ async def list_all(call: Call) -> Any:
     f"{PATH}/{{delivery_id}}",
     role="developer",
     summary="Get a delivery with its headers and payload",
-    answers={200: models.DeliveryDetail},
+    answers={200: DeliveryDetail},
     problems=(404,),
 )
 async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
-
-    def job(tx: store.Transaction) -> models.DeliveryDetail | None:
-        found = Stored.find(tx, call.path("integration_id").lower(), _delivery_id(call))
-        return _detail(found) if found else None
-
-    found = await call.services.database.read(job)
-    if found is None:
-        raise not_found("delivery")
-    return found
+    return detail(
+        await deliveries.get(call.services, _integration_id(call), call.path("delivery_id"))
+    )
 
 
 @operations.add(
@@ -77,7 +86,7 @@ async def get(call: Call) -> Any:
     f"{PATH}/{{delivery_id}}/replay",
     role="developer",
     summary="Run a delivery's handlers again",
-    answers={200: models.Delivery},
+    answers={200: Delivery},
     problems=(404, 409),
 )
 async def replay(call: Call) -> Any:
@@ -86,39 +95,20 @@ async def replay(call: Call) -> Any:
     A delivery that had taken effect stays `processed` whatever a replay does; `error` tells if
     it failed now.
     """
-    return await run_again(call, _delivery_id(call))
+    return shown(
+        await deliveries.replay(
+            call.services, call.actor, _integration_id(call), call.path("delivery_id")
+        )
+    )
 
 
-async def run_again(call: Call, guid: str) -> models.Delivery:
-    """Replay one delivery of the call's integration; raises Problem."""
-    structlog.contextvars.bind_contextvars(delivery=guid)
-    integration_id = call.path("integration_id").lower()
-    try:
-        outcome = await life.replay(call.services, integration_id, guid)
-    except life.PayloadGone:
-        raise Problem(
-            409,
-            "payload not kept",
-            "The payload of this delivery is not stored; use GitHub's Redeliver button.",
-        ) from None
-    if outcome is None:
-        raise not_found("delivery")
-    log_change(call, "delivery replayed")
-    found = await call.services.database.read(lambda tx: Stored.find(tx, integration_id, guid))
-    if found is None:
-        raise not_found("delivery")
-    answer = models.Delivery(**_delivery(found.row))
-    # What had taken effect before stays processed, so only this answer can tell of the failure.
-    return msgspec.structs.replace(answer, error=outcome.error or answer.error)
+def _integration_id(call: Call) -> str:
+    return call.path("integration_id").lower()
 
 
-def _delivery_id(call: Call) -> str:
-    given = call.path("delivery_id")
-    return id_of(given) or given
-
-
-def _integration(call: Call, tx: store.Transaction) -> store.Integration | None:
-    return store.integrations.find(tx, call.path("integration_id").lower())
+def shown(row: store.Delivery) -> Delivery:
+    """Return a delivery's row as the API shows it."""
+    return Delivery(**_delivery(row))
 
 
 def _delivery(row: store.Delivery) -> dict[str, Any]:
@@ -135,8 +125,9 @@ def _delivery(row: store.Delivery) -> dict[str, Any]:
     }
 
 
-def _detail(found: Stored) -> models.DeliveryDetail:
-    return models.DeliveryDetail(
+def detail(found: Stored) -> DeliveryDetail:
+    """Return a delivery with what was sent as the API shows it."""
+    return DeliveryDetail(
         **_delivery(found.row),
         headers=found.row.headers,
         payload=found.payload(),

@@ -1,19 +1,105 @@
 """Experiments: create, replace, change, delete, list."""
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import storage as store
 from bot import times
-from bot.api import models
-from bot.api.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
-from bot.api.routing import Call, Operations, log_change
-from bot.domain import experiments
-from bot.web.problems import Problem, invalid, not_found
+from bot.api.models import END, LongText, Name, Time, text
+from bot.domain.experiments import version
+from bot.domain.keys import KEY_PATTERN
+from bot.operations import experiments
+from bot.storage import ExperimentStatus as Status
+from bot.web.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
 
 operations = Operations("Experiments")
 PATH = "/api/v1/experiments"
+Key = Annotated[
+    str,
+    Meta(
+        pattern=f"^{KEY_PATTERN}{END}",
+        description="An experiment key: a letter or digit, then up to 127 of letters, digits, "
+        "`.`, `_` and `-`. Case sensitive.",
+    ),
+]
+ShortText = Annotated[str, text(200, "Free text.")]
+WebAddress = Annotated[
+    str,
+    Meta(
+        max_length=2_000,
+        pattern=r"^https?://[A-Za-z0-9.:_\[\]-]+(?:[/?#][!-~]*)?" + END,
+        description="An http or https address.",
+    ),
+]
+
+
+class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
+    """All of an experiment; `key`, if given, is that of the address."""
+
+    key: Key | UnsetType = UNSET
+    name: Name
+    status: Status = "draft"
+    hypothesis: LongText | None = None
+    description: LongText | None = None
+    owner: ShortText | None = None
+    url: WebAddress | None = None
+    tags: Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)] = []
+
+
+class ExperimentCreate(ExperimentReplace, forbid_unknown_fields=True, kw_only=True):
+    """A new experiment."""
+
+    key: Key
+
+
+class ExperimentChange(Struct, forbid_unknown_fields=True):
+    """What to change of an experiment; the rest is kept."""
+
+    name: Name | UnsetType = UNSET
+    status: Status | UnsetType = UNSET
+    hypothesis: LongText | UnsetType | None = UNSET
+    description: LongText | UnsetType | None = UNSET
+    owner: ShortText | UnsetType | None = UNSET
+    url: WebAddress | UnsetType | None = UNSET
+    tags: (
+        Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
+        | UnsetType
+    ) = UNSET
+
+
+class Counts(Struct):
+    """How many of each are linked."""
+
+    pull_requests: int
+    issues: int
+    commits: int
+
+
+class Experiment(Struct):
+    """An experiment."""
+
+    key: str
+    name: str
+    status: Status
+    hypothesis: str | None
+    description: str | None
+    owner: str | None
+    url: str | None
+    tags: list[str]
+    created_at: Time
+    updated_at: Time
+    counts: Counts
+
+
+class ExperimentQuery(Paged, forbid_unknown_fields=True):
+    status: Status | None = None
+    q: (
+        Annotated[str, text(200, "A part of the key, name or owner; case does not matter.")] | None
+    ) = None
 
 
 @operations.add(
@@ -21,27 +107,15 @@ PATH = "/api/v1/experiments"
     PATH,
     role="developer",
     summary="Create an experiment",
-    body=models.ExperimentCreate,
-    answers={201: models.Experiment},
+    body=ExperimentCreate,
+    answers={201: Experiment},
     problems=(409,),
     tagged=True,
 )
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
-
-    def job(tx: store.Transaction) -> store.CountedExperiment | None:
-        row = experiments.create(tx, msgspec.to_builtins(call.body), call.actor.name)
-        return store.experiments.find_with_counts(tx, row.key) if row else None
-
-    row = await call.services.database.write(job)
-    if row is None:
-        raise Problem(
-            409,
-            "experiment exists",
-            f"There is an experiment {call.body.key} already; change it with PATCH or PUT.",
-        )
-    log_change(call, "experiment created", experiment=row.key)
-    return 201, _tagged(call, row)
+    values = msgspec.to_builtins(call.body)
+    return 201, _tagged(call, await experiments.create(call.services, call.actor, values))
 
 
 @operations.add(
@@ -49,19 +123,17 @@ async def create(call: Call) -> Any:
     PATH,
     role="viewer",
     summary="List experiments",
-    query=models.ExperimentQuery,
-    answers={200: models.Page[models.Experiment]},
+    query=ExperimentQuery,
+    answers={200: Page[Experiment]},
 )
 async def list_all(call: Call) -> Any:
     """The newest first."""
-    query: models.ExperimentQuery = call.query
+    query: ExperimentQuery = call.query
     before = call.position(1)
-
-    def job(tx: store.Transaction) -> Any:
-        rows = store.experiments.listed(tx, query.status, query.q, before, query.limit)
-        return call.page(rows, _experiment)
-
-    return await call.services.database.read(job)
+    rows = await call.services.database.read(
+        lambda tx: store.experiments.listed(tx, query.status, query.q, before, query.limit)
+    )
+    return call.page(rows, _experiment)
 
 
 @operations.add(
@@ -69,19 +141,14 @@ async def list_all(call: Call) -> Any:
     f"{PATH}/{{key}}",
     role="viewer",
     summary="Get an experiment",
-    answers={200: models.Experiment, 304: None},
+    answers={200: Experiment, 304: None},
     problems=(404,),
     tagged=True,
     conditions={"If-None-Match": IF_NONE_MATCH_READ},
 )
 async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
-    row = await call.services.database.read(
-        lambda tx: store.experiments.find_with_counts(tx, call.path("key"))
-    )
-    if row is None:
-        raise not_found("experiment")
-    found = _tagged(call, row)
+    found = _tagged(call, await experiments.get(call.services, call.path("key")))
     return (304, None) if call.conditions.is_known(call.headers["ETag"]) else found
 
 
@@ -90,31 +157,19 @@ async def get(call: Call) -> Any:
     f"{PATH}/{{key}}",
     role="developer",
     summary="Create or replace an experiment",
-    body=models.ExperimentReplace,
-    answers={200: models.Experiment, 201: models.Experiment},
+    body=ExperimentReplace,
+    answers={200: Experiment, 201: Experiment},
     problems=(412,),
     tagged=True,
     conditions={"If-Match": IF_MATCH, "If-None-Match": IF_NONE_MATCH_WRITE},
 )
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
-    key, values = call.path("key"), msgspec.to_builtins(call.body)
-    if values.setdefault("key", key) != key:
-        raise invalid([("key", "is not the key in the address; a key cannot be changed")])
-
-    def job(tx: store.Transaction) -> tuple[int, store.CountedExperiment | None]:
-        old = store.experiments.find(tx, key)
-        call.conditions.check(experiments.version(old) if old else None)
-        if old is None:
-            experiments.create(tx, values, call.actor.name)
-        else:
-            experiments.change(tx, key, values, call.actor.name)
-        return 200 if old else 201, store.experiments.find_with_counts(tx, key)
-
-    status, row = await call.services.database.write(job)
-    assert row is not None
-    log_change(call, "experiment created" if status == 201 else "experiment replaced", key=key)
-    return status, _tagged(call, row)
+    values = msgspec.to_builtins(call.body)
+    row, is_new = await experiments.replace(
+        call.services, call.actor, call.path("key"), values, _condition(call)
+    )
+    return 201 if is_new else 200, _tagged(call, row)
 
 
 @operations.add(
@@ -122,28 +177,18 @@ async def put(call: Call) -> Any:
     f"{PATH}/{{key}}",
     role="developer",
     summary="Change an experiment",
-    body=models.ExperimentChange,
-    answers={200: models.Experiment},
+    body=ExperimentChange,
+    answers={200: Experiment},
     problems=(404, 412),
     tagged=True,
     conditions={"If-Match": IF_MATCH},
 )
 async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
-    key = call.path("key")
-
-    def job(tx: store.Transaction) -> store.CountedExperiment | None:
-        old = store.experiments.find(tx, key)
-        if old is None:
-            return None
-        call.conditions.check(experiments.version(old), old)
-        experiments.change(tx, key, msgspec.to_builtins(call.body), call.actor.name)
-        return store.experiments.find_with_counts(tx, key)
-
-    row = await call.services.database.write(job)
-    if row is None:
-        raise not_found("experiment")
-    log_change(call, "experiment changed", experiment=key)
+    values = msgspec.to_builtins(call.body)
+    row = await experiments.change(
+        call.services, call.actor, call.path("key"), values, _condition(call)
+    )
     return _tagged(call, row)
 
 
@@ -158,29 +203,24 @@ async def patch(call: Call) -> Any:
 )
 async def delete(call: Call) -> Any:
     """Its links stay, as unresolved ones, and so does its feed."""
-    key = call.path("key")
-
-    def job(tx: store.Transaction) -> bool:
-        old = store.experiments.find(tx, key)
-        if old is not None:
-            call.conditions.check(experiments.version(old))
-        return experiments.delete(tx, key)
-
-    if not await call.services.database.write(job):
-        raise not_found("experiment")
-    log_change(call, "experiment deleted", experiment=key)
+    await experiments.delete(call.services, call.actor, call.path("key"), _condition(call))
     return 204, None
 
 
-def _tagged(call: Call, row: store.CountedExperiment) -> models.Experiment:
+def _condition(call: Call) -> experiments.Condition:
+    """Return what raises if the headers of a request tell not to carry it out."""
+    return lambda row: call.conditions.check(version(row) if row is not None else None)
+
+
+def _tagged(call: Call, row: store.CountedExperiment) -> Experiment:
     """Return an experiment, and put its ETag on the answer."""
     counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}"
-    call.headers["ETag"] = tag(experiments.version(row), counts)
+    call.headers["ETag"] = tag(version(row), counts)
     return _experiment(row)
 
 
-def _experiment(row: store.CountedExperiment) -> models.Experiment:
-    return models.Experiment(
+def _experiment(row: store.CountedExperiment) -> Experiment:
+    return Experiment(
         key=row.key,
         name=row.name,
         status=row.status,
@@ -191,7 +231,7 @@ def _experiment(row: store.CountedExperiment) -> models.Experiment:
         tags=list(row.tags),
         created_at=times.render(row.created_at),
         updated_at=times.render(row.updated_at),
-        counts=models.Counts(
+        counts=Counts(
             pull_requests=row.pull_request_count,
             issues=row.issue_count,
             commits=row.commit_count,

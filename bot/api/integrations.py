@@ -1,23 +1,228 @@
 """Integrations: create, list, read, change, delete."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from bot import commands, times
-from bot import storage as store
-from bot.api import models
-from bot.api.routing import Call, Operations, log_change
-from bot.domain import integrations
+from bot import times
+from bot.api.models import Id, LongText, Name, Time, text
+from bot.domain.integrations import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
 from bot.github.reach import webhook_url
+from bot.operations import integrations
 from bot.services import Services
-from bot.web.problems import invalid, not_found
+from bot.web.cursors import Page, Paged
+from bot.web.operations import Call, Operations
 
 operations = Operations("Integrations")
 PATH = "/api/v1/integrations"
+
+
+class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """What to change of the credentials and rules; the rest is kept.
+
+    Either `token`, or `app_id` with `private_key` and perhaps `installation_id`.
+    """
+
+    webhook_secret: (
+        Annotated[
+            str,
+            text(
+                1_000,
+                "A new secret. The old one goes on verifying for `secret_grace_seconds`.",
+                minimum=16,
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    token: (
+        Annotated[
+            str,
+            text(100_000, "A personal access token or an installation token.", minimum=1),
+        ]
+        | UnsetType
+    ) = UNSET
+    app_id: Annotated[int, Meta(ge=1, le=2**53, description="The GitHub App's id.")] | UnsetType = (
+        UNSET
+    )
+    private_key: (
+        Annotated[str, text(100_000, "The App's RSA private key, PEM.", minimum=1)] | UnsetType
+    ) = UNSET
+    installation_id: (
+        Annotated[
+            int, Meta(ge=1, le=2**53, description="Used where no delivery names an installation.")
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    api_url: (
+        Annotated[
+            str,
+            text(
+                500,
+                "One of the addresses in GITHUB_API_URLS; the first is the default. While the list "
+                "does not name it (any more), nothing is called there.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    repositories: (
+        Annotated[
+            list[Annotated[str, text(210, "`owner/name` or `owner/*`.", minimum=1)]],
+            Meta(
+                max_length=1000,
+                description="Allow-list; null lets every repository in. A repository that has come "
+                "under an entry keeps its place when it is renamed or transferred, until the entry "
+                "is taken off the list.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    comments: (
+        Annotated[
+            Literal["on", "off", "once"],
+            Meta(
+                description="The status comment on linked pull requests: kept up to date, none, "
+                "or written once and left as it is. `on` unless given."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    label: (
+        Annotated[
+            str,
+            text(
+                50,
+                "The label of linked pull requests; `experiment` unless given, null for none.",
+                minimum=1,
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+    check: (
+        Annotated[
+            Literal["on", "always", "required", "off"],
+            Meta(
+                description="The check. `on`, unless given: on pull requests that name an "
+                "experiment. `always`: on every pull request, so that branch protection can "
+                "require it; it succeeds where none is named. `required`: as `always`, but it "
+                "fails where none is named. A merge queue's groups get it with all three. "
+                "`off`: none. A change brings the open pull requests up to date."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+    commands: (
+        Annotated[
+            dict[str, Literal["read", "triage", "write", "maintain", "admin"]],
+            Meta(
+                max_length=100,
+                description="The permission on the repository that a command needs, by its name, "
+                "where that is not the command's own. `read` means `write` on public "
+                "repositories. null for none.",
+            ),
+        ]
+        | UnsetType
+        | None
+    ) = UNSET
+
+
+class ConfigCreate(ConfigChange, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
+    """Either `token`, or `app_id` with `private_key` and perhaps `installation_id`."""
+
+    webhook_secret: Annotated[
+        str,
+        text(
+            1_000,
+            "Signs deliveries; the same as in GitHub's webhook settings. 16 characters or more, "
+            "without white space around it.",
+            minimum=16,
+        ),
+    ]
+
+
+class IntegrationCreate(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A new integration."""
+
+    name: Name
+    integration_type: Literal["GITHUB"]
+    config: ConfigCreate
+    description: LongText | UnsetType | None = UNSET
+    is_active: bool | UnsetType = UNSET
+
+
+class IntegrationChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """What to change of an integration; the rest is kept."""
+
+    name: Name | UnsetType = UNSET
+    integration_type: Literal["GITHUB"] | UnsetType = UNSET
+    config: ConfigChange | UnsetType = UNSET
+    description: LongText | UnsetType | None = UNSET
+    is_active: bool | UnsetType = UNSET
+    secret_grace_seconds: (
+        Annotated[
+            int,
+            Meta(
+                ge=0,
+                le=2_592_000,
+                description="How long a replaced webhook secret goes on verifying; 86400 unless "
+                "given, 0 cuts it off at once.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class Config(Struct, omit_defaults=True):
+    """An integration's settings; each secret as `********`."""
+
+    auth: Literal["token", "app"]
+    webhook_secret: str
+    api_url: str
+    repositories: list[str] | None
+    comments: Literal["on", "off", "once"]
+    label: str | None
+    check: Literal["on", "always", "required", "off"]
+    commands: dict[str, str]
+    token: str | UnsetType = UNSET
+    app_id: int | UnsetType = UNSET
+    private_key: str | UnsetType = UNSET
+    installation_id: int | UnsetType = UNSET
+
+
+class Installation(Struct):
+    """An installation of the App that deliveries told of."""
+
+    installation_id: int
+    account: str | None
+    repository_selection: str | None
+    repositories: int
+    suspended_at: Time | None
+
+
+class Integration(Struct):
+    """An integration."""
+
+    id: Id
+    name: str
+    integration_type: Literal["GITHUB"]
+    description: str | None
+    is_active: bool
+    created_at: Time
+    updated_at: Time
+    webhook_url: Annotated[str, Meta(description="The payload URL for GitHub's webhook settings.")]
+    config: Config
+    previous_secret_until: Annotated[
+        Time | None, Meta(description="Until when an earlier webhook secret verifies.")
+    ]
+    last_delivery_at: Time | None
+    last_error: str | None
+    installations: list[Installation]
 
 
 @operations.add(
@@ -25,25 +230,13 @@ PATH = "/api/v1/integrations"
     PATH,
     role="admin",
     summary="Create an integration",
-    body=models.IntegrationCreate,
-    answers={201: models.Integration},
+    body=IntegrationCreate,
+    answers={201: Integration},
 )
 async def create(call: Call) -> Any:
     """Secrets are stored encrypted and never shown again. Put `webhook_url` into GitHub."""
-    services = call.services
-
-    def job(tx: store.Transaction) -> models.Integration:
-        row = integrations.create(
-            tx,
-            services.vault,
-            services.settings.github_api_urls,
-            msgspec.to_builtins(call.body),
-        )
-        return _shown(services, tx, [row])[0]
-
-    created = await _written(call, job)
-    log_change(call, "integration created", integration=created.id)
-    return 201, created
+    values = msgspec.to_builtins(call.body)
+    return 201, shown(call.services, await integrations.create(call.services, call.actor, values))
 
 
 @operations.add(
@@ -51,20 +244,14 @@ async def create(call: Call) -> Any:
     PATH,
     role="developer",
     summary="List integrations",
-    query=models.Paged,
-    answers={200: models.Page[models.Integration]},
+    query=Paged,
+    answers={200: Page[Integration]},
 )
 async def list_all(call: Call) -> Any:
     """The newest first."""
-    query: models.Paged = call.query
-    before = call.position(1)
-
-    def job(tx: store.Transaction) -> Any:
-        rows = store.integrations.listed(tx, before, query.limit)
-        shown = {one.id: one for one in _shown(call.services, tx, rows.rows)}
-        return call.page(rows, lambda row: shown[row.id])
-
-    return await call.services.database.read(job)
+    query: Paged = call.query
+    found = await integrations.listed(call.services, call.position(1), query.limit)
+    return call.page(found, lambda one: shown(call.services, one))
 
 
 @operations.add(
@@ -72,21 +259,12 @@ async def list_all(call: Call) -> Any:
     f"{PATH}/{{integration_id}}",
     role="developer",
     summary="Get an integration",
-    answers={200: models.Integration},
+    answers={200: Integration},
     problems=(404,),
 )
 async def get(call: Call) -> Any:
     """Secrets are masked."""
-    integration_id = call.path("integration_id").lower()
-
-    def job(tx: store.Transaction) -> models.Integration | None:
-        row = store.integrations.find(tx, integration_id)
-        return _shown(call.services, tx, [row])[0] if row else None
-
-    found = await call.services.database.read(job)
-    if found is None:
-        raise not_found("integration")
-    return found
+    return shown(call.services, await integrations.get(call.services, _id(call)))
 
 
 async def change(call: Call) -> Any:
@@ -94,25 +272,9 @@ async def change(call: Call) -> Any:
 
     A replaced webhook secret goes on verifying for `secret_grace_seconds`, a day unless given.
     """
-    services, integration_id = call.services, call.path("integration_id").lower()
-
-    def job(tx: store.Transaction) -> models.Integration | None:
-        _check(call, tx, integration_id)
-        row = integrations.change(
-            tx,
-            services.vault,
-            services.settings.github_api_urls,
-            integration_id,
-            msgspec.to_builtins(call.body),
-        )
-        return _shown(services, tx, [row])[0] if row else None
-
-    changed = await _written(call, job)
-    if changed is None:
-        raise not_found("integration")
-    services.forget_integration(integration_id)
-    log_change(call, "integration changed", integration=integration_id)
-    return changed
+    values = msgspec.to_builtins(call.body)
+    changed = await integrations.change(call.services, call.actor, _id(call), values)
+    return shown(call.services, changed)
 
 
 for _method in ("PUT", "PATCH"):
@@ -121,8 +283,8 @@ for _method in ("PUT", "PATCH"):
         f"{PATH}/{{integration_id}}",
         role="admin",
         summary="Change an integration",
-        body=models.IntegrationChange,
-        answers={200: models.Integration},
+        body=IntegrationChange,
+        answers={200: Integration},
         problems=(404,),
     )(change)
 
@@ -137,70 +299,24 @@ for _method in ("PUT", "PATCH"):
 )
 async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
-    integration_id = call.path("integration_id").lower()
-
-    def job(tx: store.Transaction) -> bool:
-        _check(call, tx, integration_id)
-        return integrations.delete(tx, integration_id)
-
-    if not await call.services.database.write(job):
-        raise not_found("integration")
-    call.services.forget_integration(integration_id)
-    log_change(call, "integration deleted", integration=integration_id)
+    await integrations.delete(call.services, call.actor, _id(call))
     return 204, None
 
 
-def _check(call: Call, tx: store.Transaction, integration_id: str) -> None:
-    """Raise Problem (412) if an integration is not as a form has shown it."""
-    row = store.integrations.find(tx, integration_id)
-    if row is not None:
-        call.conditions.check(integrations.version(row))
+def _id(call: Call) -> str:
+    return call.path("integration_id").lower()
 
 
-async def _written(call: Call, job: Any) -> Any:
-    named = call.body.config.commands if call.body.config is not msgspec.UNSET else None
-    known = [one.name for one in call.services.shared(commands.registered)]
-    if isinstance(named, dict) and not set(named) <= set(known):
-        names = ", ".join(known)
-        raise invalid(
-            [("config.commands", f"names a command that there is not; there are {names}")]
-        )
-    try:
-        return await call.services.database.write(job)
-    except integrations.Invalid as error:
-        raise invalid(error.errors) from None
-
-
-def _shown(
-    services: Services, tx: store.Transaction, rows: Sequence[store.Integration]
-) -> list[models.Integration]:
-    installed: dict[str, list[models.Installation]] = {row.id: [] for row in rows}
-    for row in store.installations.of_integrations(tx, list(installed)):
-        installed[row.integration_id].append(
-            models.Installation(
-                installation_id=row.installation_id,
-                account=row.account,
-                repository_selection=row.repository_selection,
-                repositories=row.repositories,
-                suspended_at=times.render(row.suspended_at),
-            )
-        )
-    return [_integration(services, tx, row, installed[row.id]) for row in rows]
-
-
-def _integration(
-    services: Services,
-    tx: store.Transaction,
-    row: store.Integration,
-    installed: list[models.Installation],
-) -> models.Integration:
+def shown(services: Services, known: integrations.Known) -> Integration:
+    """Return an integration as the API shows it, with its secrets masked."""
+    row = known.row
     config = row.config
     credential = "token" if config.auth == "token" else "private_key"
     until = row.previous_secret_until
     last_error = without_emails(row.last_error) if row.last_error else None
     if config.api_url not in services.settings.github_api_urls:
         last_error = str(NotListed(config.api_url))
-    return models.Integration(
+    return Integration(
         id=row.id,
         name=row.name,
         integration_type=row.integration_type,
@@ -209,9 +325,9 @@ def _integration(
         created_at=times.render(row.created_at),
         updated_at=times.render(row.updated_at),
         webhook_url=webhook_url(services.settings.public_url, row.id),
-        config=models.Config(
+        config=Config(
             auth=config.auth,
-            webhook_secret=integrations.MASK,
+            webhook_secret=MASK,
             api_url=config.api_url,
             repositories=list(config.repositories) if config.repositories is not None else None,
             comments=config.comments,
@@ -220,14 +336,23 @@ def _integration(
             commands=config.commands,
             app_id=_or_unset(config.app_id),
             installation_id=_or_unset(config.installation_id),
-            **{credential: integrations.MASK},
+            **{credential: MASK},
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
-        last_delivery_at=times.render(store.deliveries.last_received(tx, row.seq)),
+        last_delivery_at=times.render(known.last_delivery_at),
         last_error=last_error,
-        installations=installed,
+        installations=[
+            Installation(
+                installation_id=one.installation_id,
+                account=one.account,
+                repository_selection=one.repository_selection,
+                repositories=one.repositories,
+                suspended_at=times.render(one.suspended_at),
+            )
+            for one in known.installations
+        ],
     )
 
 
-def _or_unset(number: int | None) -> int | msgspec.UnsetType:
-    return msgspec.UNSET if number is None else number
+def _or_unset(number: int | None) -> int | UnsetType:
+    return UNSET if number is None else number

@@ -10,11 +10,11 @@ from bot.api import (
     checks,
     commands,
     deliveries,
+    description,
     experiments,
     integrations,
     linking,
     links,
-    openapi,
     service,
 )
 from bot.settings import Settings
@@ -37,5 +37,5 @@ def routes(settings: Settings) -> list[web.RouteDef]:
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     return [
         *(route for one in RESOURCES for route in one.operations.routes()),
-        *service.routes(functools.partial(openapi.describe, operations, settings)),
+        *service.routes(functools.partial(description.describe, operations, settings)),
     ]

@@ -1,7 +1,6 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import quote
@@ -11,12 +10,12 @@ from aiohttp import web
 from bot import storage as store
 from bot import times
 from bot.api import deliveries as api
-from bot.api import integrations as integrations_api
-from bot.api import models
-from bot.api.routing import Call
 from bot.dashboard import concealing
+from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit, address
-from bot.web.problems import Problem, not_found
+from bot.domain.errors import Conflict
+from bot.operations import deliveries, integrations
+from bot.web.validation import fit
 
 pages = Pages()
 AT_ONCE = 100  # deliveries that one press of the button replays
@@ -42,14 +41,15 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
     """Run those that have not taken effect again, one after the other, the oldest first."""
     integration_id = visit.path("integration_id").lower()
     after = visit.form.get("after", "")
-    rows = await visit.services.database.read(
-        lambda tx: _failing(
-            tx, integration_id, int(after) if after.isdecimal() and len(after) < 16 else 0
-        )
+    begin = int(after) if after.isdecimal() and len(after) < 16 else 0
+    rows = await deliveries.read(
+        visit.services,
+        integration_id,
+        lambda tx, one: store.deliveries.failing(tx, one.seq, begin, AT_ONCE + 1),
     )
     went, failed = 0, 0
     for row in rows[:AT_ONCE]:
-        answer = await visit.call(_replaying(row.guid))
+        answer = await deliveries.replay(visit.services, visit.actor, integration_id, row.guid)
         went += answer.status in ("processed", "ignored")
         failed += answer.status not in ("processed", "ignored")
     more = str(rows[AT_ONCE - 1].seq) if len(rows) > AT_ONCE else ""
@@ -70,20 +70,20 @@ async def detail(visit: Visit) -> web.StreamResponse:
 @pages.post(f"{_PATH}/{{delivery_id}}/replay", role="developer")
 async def replay(visit: Visit) -> web.StreamResponse:
     """Run the handlers of one delivery again."""
+    integration_id = visit.path("integration_id").lower()
     try:
-        answer = await visit.call(api.replay)
-    except Problem as problem:
-        if problem.status != 409:
-            raise
-        return await _detail(visit, problem)
+        answer = await deliveries.replay(
+            visit.services, visit.actor, integration_id, visit.path("delivery_id")
+        )
+    except Conflict as error:
+        return await _detail(visit, refusal(error))
     said, kind = _OUTCOMES.get(answer.status, _FAILED)
     if answer.status == "processed" and answer.error:
         said, kind = f"Replayed, and it failed; what it had done stays. {answer.error}", "error"
     elif answer.status == "ignored" and answer.error:
         said, kind = "Replayed, and nothing was done; the reason is below.", "warning"
-    listed = f"/integrations/{visit.path('integration_id').lower()}/deliveries"
     return visit.to(
-        f"{listed}/{quote(answer.id, safe='')}",
+        f"/integrations/{integration_id}/deliveries/{quote(answer.guid, safe='')}",
         concealing.text(said),
         kind=kind,
     )
@@ -95,17 +95,17 @@ async def _listing(visit: Visit) -> web.Response:
         for name in ("status", "event", "cursor")
         if (value := visit.request.query.get(name, ""))
     }
-    integration = await visit.call(integrations_api.get)
-    page = await visit.call(api.list_all, query=asked, shape=models.DeliveryQuery)
+    query, before = fit(asked, api.DeliveryQuery), visit.position(1)
 
-    def job(tx: store.Transaction) -> tuple[list[str], bool]:
-        row = store.integrations.find(tx, integration.id)
-        if row is None:
-            raise not_found("integration")
-        failing = store.deliveries.failing(tx, row.seq, 0, 1)
-        return store.deliveries.events_of(tx, row.seq, _MOST_EVENTS), bool(failing)
+    def job(tx: store.Transaction, one: store.Integration) -> tuple[Any, ...]:
+        rows = store.deliveries.listed(tx, one.seq, query.status, query.event, before, query.limit)
+        failing = store.deliveries.failing(tx, one.seq, 0, 1)
+        return one, rows, store.deliveries.events_of(tx, one.seq, _MOST_EVENTS), bool(failing)
 
-    events, is_failing = await visit.services.database.read(job)
+    integration, rows, events, is_failing = await deliveries.read(
+        visit.services, visit.path("integration_id").lower(), job
+    )
+    page = visit.page(rows, lambda row: _Listed.of(api.shown(row)))
     here = f"/integrations/{integration.id}/deliveries"
     filters = {name: asked.get(name, "") for name in ("status", "event")}
     if filters["event"] and filters["event"] not in events:
@@ -114,7 +114,7 @@ async def _listing(visit: Visit) -> web.Response:
     return visit.render(
         "deliveries.html",
         integration=integration,
-        deliveries=[_Listed.of(one) for one in page.items],
+        deliveries=page.items,
         statuses=[(name, name.capitalize()) for name in get_args(store.DeliveryStatus)],
         events=[(name, name) for name in events],
         filters=filters,
@@ -127,9 +127,12 @@ async def _listing(visit: Visit) -> web.Response:
     )
 
 
-async def _detail(visit: Visit, problem: Problem | None = None) -> web.Response:
-    integration = await visit.call(integrations_api.get)
-    delivery = await visit.call(api.get)
+async def _detail(visit: Visit, problem: Refusal | None = None) -> web.Response:
+    integration_id = visit.path("integration_id").lower()
+    integration = (await integrations.get(visit.services, integration_id)).row
+    delivery = api.detail(
+        await deliveries.get(visit.services, integration_id, visit.path("delivery_id"))
+    )
     items = await visit.services.database.read(
         lambda tx: store.activity.of_delivery(tx, delivery.id, _MOST_ITEMS)
     )
@@ -138,7 +141,7 @@ async def _detail(visit: Visit, problem: Problem | None = None) -> web.Response:
     return visit.render(
         "delivery.html",
         status=problem.status if problem else 200,
-        problem=problem.body if problem else None,
+        problem=problem,
         integration=integration,
         delivery=_Listed.of(delivery),
         sent_headers=[
@@ -167,7 +170,7 @@ class _Listed:
     error: str | None
 
     @classmethod
-    def of(cls, one: Any) -> "_Listed":
+    def of(cls, one: api.Delivery) -> "_Listed":
         what = f"{one.event}.{one.action}" if one.action else one.event
         return cls(
             id=one.id,
@@ -196,22 +199,6 @@ def _duration(since: str, until: str | None) -> str | None:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.1f} s"
-
-
-def _failing(tx: store.Transaction, integration_id: str, after: int) -> Sequence[store.Delivery]:
-    integration = store.integrations.find(tx, integration_id)
-    if integration is None:
-        raise not_found("integration")
-    return store.deliveries.failing(tx, integration.seq, after, AT_ONCE + 1)
-
-
-def _replaying(guid: str) -> Any:
-    """Return the operation that replays a delivery other than that of the page's address."""
-
-    async def run(call: Call) -> models.Delivery:
-        return await api.run_again(call, guid)
-
-    return run
 
 
 def _told(went: int, failed: int, *, is_all: bool) -> str:

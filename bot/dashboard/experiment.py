@@ -14,16 +14,22 @@ from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api import activity, experiments, linking, links, models
-from bot.api.conditions import Conditions
+from bot.api.activity import activity_item
+from bot.api.experiments import ExperimentChange
+from bot.api.linking import IssueCreate
 from bot.dashboard import charts
-from bot.dashboard.experiments import explained, listed_words, plain_text
+from bot.dashboard.experiments import listed_words, plain_text
+from bot.dashboard.forms import Refusal, helpful, refusal
 from bot.dashboard.page import Pages, Visit, address
-from bot.domain import integrations, repositories, suggestions
+from bot.domain import suggestions
 from bot.domain.activity import TYPES
+from bot.domain.errors import Changed, Code, Failed, FieldError, Invalid
 from bot.domain.experiments import STATUS_CHANGED, STATUSES
-from bot.domain.integrations import Integration
-from bot.web.problems import Problem, invalid
+from bot.emails import without_emails
+from bot.github import CallFailed
+from bot.operations import experiments, issues, linking
+from bot.web.problems import FieldMessage
+from bot.web.validation import fit
 
 pages = Pages()
 STATES = ("open", "merged", "closed")
@@ -32,7 +38,6 @@ _KNOWN = 100  # of those that are open: it is told how many of no more are draft
 _BESIDE = 8  # issues, commits
 _FEED = 50
 _MARKED = 50  # changes of status, the last ones
-_TRIED = 5  # integrations that are asked for a pull request
 _PULL_REQUEST = re.compile(r"/([\w.-]{1,100})/([\w.-]{1,100})/pull/([1-9][0-9]{0,9})(?:/.*)?", re.A)
 _EXAMPLE = "https://github.com/owner/repository/pull/12"
 _HELP = {
@@ -43,7 +48,17 @@ _HELP = {
     "labels": "Use at most 20 labels, each of 1 to 50 characters.",
     "assignees": "Name at most 10 by their logins on GitHub.",
     "status": "Choose one of the statuses.",
-    "url": f"Paste the address of a pull request, such as {_EXAMPLE}.",
+}
+# What is said of the address of a pull request
+_LINKING: Mapping[Code, str] = {
+    "no_address": f"Paste the address of a pull request, such as {_EXAMPLE}.",
+    "is_issue": "This is an issue. It joins by a key line in its description.",
+    "no_such_number": "There is no pull request of this number.",
+    "host_not_served": "No active integration is for {host}; those that there are serve {limit}.",
+    "no_host_served": "No active integration is for {host}: set one up first.",
+    "repository_not_served": "No active integration lets {limit} in: an admin can add it to the "
+    "list of repositories of one.",
+    "not_reached": "No integration reaches a pull request {limit}.",
 }
 
 
@@ -75,35 +90,44 @@ async def experiment_page(visit: Visit) -> web.StreamResponse:
 @pages.post("/experiments/{key}/status", role="developer")
 async def set_status(visit: Visit) -> web.StreamResponse:
     """Change the status, if it is still the one that the form showed."""
-    body = {"status": visit.form.get("status", "")}
     shown = visit.form.get("seen")
+
+    def as_shown(row: store.Experiment | None) -> None:
+        if shown and (row is None or row.status != shown):
+            raise Changed
+
     try:
-        changed = await visit.call(
-            experiments.patch,
-            body=body,
-            body_shape=models.ExperimentChange,
-            conditions=Conditions(seen={"status": shown} if shown else {}),
+        change = fit({"status": visit.form.get("status", "")}, ExperimentChange)
+        changed = await experiments.change(
+            visit.services, visit.actor, visit.path("key"), msgspec.to_builtins(change), as_shown
         )
-    except Problem as problem:
-        return await _page(visit, "change", problem)
+    except Changed:
+        return await _page(visit, "change", await _changed_meanwhile(visit))
+    except Invalid as error:
+        return await _page(visit, "change", refusal(error, helpful(_HELP)))
     return visit.to(_path(visit), f"The status is {changed.status} now.")
 
 
 @pages.post("/experiments/{key}/pull-requests", role="developer")
 async def link(visit: Visit) -> web.StreamResponse:
     """Link the pull request at an address, through whichever integration reaches it."""
+    host = ""
     try:
-        linked = await _link(visit, visit.form.get("url", ""))
-    except Problem as problem:
-        return await _page(visit, "link", problem)
-    return visit.to(_path(visit), f"Linked {linked.repository}#{linked.number}: {linked.title}")
+        host, repository, number = _parsed(visit.form.get("url", ""))
+        linked = await linking.link_from(
+            visit.services, visit.actor, visit.path("key"), host, repository, number
+        )
+    except (Failed, CallFailed) as error:
+        return await _page(visit, "link", refusal(error, lambda one: _of_address(one, host)))
+    title = without_emails(linked.title)
+    return visit.to(_path(visit), f"Linked {linked.repository}#{linked.number}: {title}")
 
 
 @pages.post("/experiments/{key}/pull-requests/{owner}/{repo}/{number}/unlink", role="developer")
 async def unlink(visit: Visit) -> web.StreamResponse:
-    await visit.call(linking.unlink)
-    name = f"{visit.path('owner')}/{visit.path('repo')}#{visit.path('number')}"
-    return visit.to(_path(visit), f"Unlinked {name}.")
+    full_name, number = f"{visit.path('owner')}/{visit.path('repo')}", int(visit.path("number"))
+    await linking.unlink(visit.services, visit.actor, visit.path("key"), full_name, number)
+    return visit.to(_path(visit), f"Unlinked {full_name}#{number}.")
 
 
 @pages.post("/experiments/{key}/issues", role="developer")
@@ -117,33 +141,29 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         "labels": listed_words(form.get("labels", "")),
         "assignees": [login.lstrip("@") for login in listed_words(form.get("assignees", ""))],
     }
-    once = form.get("once", "")
-    if re.fullmatch(r"[0-9a-f-]{36}", once):  # a form that is sent twice makes one issue
-        visit.request[linking.IDEMPOTENCY_KEY] = f"page:{once}"
+    once = _once(form)
     try:
-        made = await visit.call(linking.create_issue, body=body, body_shape=models.IssueCreate)
-    except Problem as problem:
-        return await _page(visit, "track", problem)
-    if isinstance(made, models.CreatedIssue):
-        notice = f"Created the issue {made.repository}#{made.number}: {made.html_url}"
-        return visit.to(_path(visit), notice)
+        asked = fit(body, IssueCreate)
+        made = await issues.create(
+            visit.services,
+            visit.actor,
+            visit.path("key"),
+            **msgspec.structs.asdict(asked),
+            idempotency_key=f"page:{once}",
+        )
+    except Invalid as error:
+        return await _page(visit, "track", refusal(error, helpful(_HELP)), once=once)
+    except (Failed, CallFailed) as error:
+        return await _page(visit, "track", refusal(error))
+    if made.status == "failed":
+        said = Refusal(502, "refused by GitHub", f"{made.last_error}.")
+        return await _page(visit, "track", said)
+    if made.status == "done":
+        url = (made.result or {})["html_url"]
+        number = (made.result or {})["number"]
+        return visit.to(_path(visit), f"Created the issue {made.repository}#{number}: {url}")
     notice = "The issue is not there yet: the bot goes on until it is. See the outbox."
     return visit.to(_path(visit), notice, kind="warning")
-
-
-@pages.get("/experiments/{key}/pull-requests")
-async def all_pull_requests(visit: Visit) -> web.StreamResponse:
-    return await _whole_list(visit, "pull_request", links.pull_requests, models.PullRequestQuery)
-
-
-@pages.get("/experiments/{key}/issues")
-async def all_issues(visit: Visit) -> web.StreamResponse:
-    return await _whole_list(visit, "issue", links.issues, models.IssueQuery)
-
-
-@pages.get("/experiments/{key}/commits")
-async def all_commits(visit: Visit) -> web.StreamResponse:
-    return await _whole_list(visit, "commit", links.commits, models.Paged)
 
 
 def _path(visit: Visit) -> str:
@@ -154,16 +174,25 @@ def _path(visit: Visit) -> str:
 
 
 async def _page(
-    visit: Visit, form: str | None = None, problem: Problem | None = None
+    visit: Visit,
+    form: str | None = None,
+    problem: Refusal | None = None,
+    once: str | None = None,
 ) -> web.Response:
-    """Return the page; `form` is the id of the one that could not be done, for the `problem`."""
+    """Return the page; `form` is the id of the one that could not be done, for the `problem`.
+
+    `once` is what makes that of a tracking issue one request, however often it is sent.
+    """
     key = visit.path("key")
     linked = await visit.services.database.read(lambda tx: _linked(tx, key))
     if linked is None:
         return await _missing(visit)
-    older = visit.request.query.get("older")
-    query = {"limit": _FEED, **({"cursor": older} if older else {})}
-    feed = await visit.call(activity.feed, query=query, shape=models.ActivityQuery)
+    older = visit.request.query.get("older") or None
+    before = visit.position(2, "older")
+    rows = await visit.services.database.read(
+        lambda tx: store.activity.of_experiment(tx, key, None, before, _FEED)
+    )
+    feed = visit.page(rows, activity_item)
     return visit.render(
         "experiment.html",
         status=problem.status if problem else 200,
@@ -189,9 +218,9 @@ async def _page(
         form=form,
         typed=plain_text(visit.form) if form else {},
         chosen=_chosen(visit, linked, form),
-        problem=_said(problem, linked.experiment) if problem else None,
+        problem=problem,
         failed_in_outbox=form == "track" and problem is not None and problem.status == 502,
-        once=_once(visit, problem),
+        once=once or str(uuid.uuid4()),
     )
 
 
@@ -246,28 +275,21 @@ def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:
     return str(typed if is_chosen else linked.experiment.status)
 
 
-def _said(problem: Problem, experiment: store.Experiment) -> Any:
-    """Return a problem in words for people; the API's tell what to send to it."""
-    body = explained(problem, _HELP)
-    if problem.status == 412:
-        return msgspec.structs.replace(
-            body,
-            error="changed meanwhile",
-            detail=f"The status is {experiment.status} now: somebody changed it after you had "
-            "opened this page, so nothing was done. Choose again what it is to be.",
-        )
-    if problem.status == 502:
-        body = msgspec.structs.replace(
-            body, detail=body.detail.partition(". Once that is")[0] + "."
-        )
-    return body
+async def _changed_meanwhile(visit: Visit) -> Refusal:
+    """Return what is said of a status that is not any more as the form showed it."""
+    one = await experiments.get(visit.services, visit.path("key"))
+    return Refusal(
+        412,
+        "changed meanwhile",
+        f"The status is {one.status} now: somebody changed it after you had opened this page, so "
+        "nothing was done. Choose again what it is to be.",
+    )
 
 
-def _once(visit: Visit, problem: Problem | None) -> str:
-    """Return what makes a form's request one: a new one after GitHub has refused the last."""
-    old = visit.form.get("once", "")
-    is_kept = problem is not None and problem.status == 422 and problem.error == "invalid request"
-    return old if is_kept and re.fullmatch(r"[0-9a-f-]{36}", old) else str(uuid.uuid4())
+def _once(form: Mapping[str, str]) -> str:
+    """Return what makes a form's request one: a form that is sent twice makes one issue."""
+    given = form.get("once", "")
+    return given if re.fullmatch(r"[0-9a-f-]{36}", given) else str(uuid.uuid4())
 
 
 async def _missing(visit: Visit) -> web.Response:
@@ -282,90 +304,24 @@ async def _missing(visit: Visit) -> web.Response:
     return visit.render("experiment_missing.html", status=404, key=key, counts=counts, close=close)
 
 
-async def _whole_list(
-    visit: Visit, kind: str, operation: Any, shape: type[msgspec.Struct]
-) -> web.Response:
-    query = visit.query(shape)
-    found = await visit.call(operation, query=query, shape=shape)
-    one = await visit.call(experiments.get)
-    more = {**query, "cursor": found.next_cursor}
-    return visit.render(
-        "experiment_list.html",
-        one=one,
-        kind=kind,
-        state=query.get("state"),
-        rows=found.items,
-        is_first="cursor" not in query,
-        more=address(visit.request.path, **more) if found.next_cursor else None,
-    )
-
-
-# --- Linking by an address
-
-
-async def _link(visit: Visit, url: str) -> models.LinkedPullRequest:
-    """Link the pull request at `url`; raises Problem with what is wrong with it."""
-    host, repository, number = _parsed(url)
-    candidates = await _candidates(visit, host, repository)
-    for position, candidate in enumerate(candidates, start=1):
-        body = {"integration_id": candidate.id, "repository": repository, "number": number}
-        try:
-            linked: models.LinkedPullRequest = await visit.call(
-                linking.link, body=body, body_shape=models.LinkPullRequest
-            )
-        except Problem as problem:
-            is_unreached = problem.status in (422, 502, 503)
-            if is_unreached and position < len(candidates):
-                continue
-            if problem.status == 422:
-                raise _wrong(
-                    f"No integration reaches a pull request {repository}#{number}."
-                ) from None
-            raise
-        return linked
-    raise AssertionError("there is no candidate")
+# --- The address of a pull request
 
 
 def _parsed(url: str) -> tuple[str, str, int]:
-    """Return host, repository and number of the pull request at an address."""
+    """Return host, repository and number of the pull request at an address; raises Invalid."""
     try:
         parts = urlsplit(url if "://" in url else f"https://{url}")
         host, path = parts.netloc.lower(), parts.path.rstrip("/")
     except ValueError:
-        raise _wrong(_HELP["url"]) from None
+        raise Invalid.field("url", "no_address") from None
     found = _PULL_REQUEST.fullmatch(path)
     if parts.scheme not in ("http", "https") or not host or found is None:
-        if "/issues/" in path:
-            raise _wrong("This is an issue. It joins by a key line in its description.")
-        raise _wrong(_HELP["url"])
+        raise Invalid.field("url", "is_issue" if "/issues/" in path else "no_address")
     if int(found[3]) >= 2**31:
-        raise _wrong("There is no pull request of this number.")
+        raise Invalid.field("url", "no_such_number")
     return host.removeprefix("www."), f"{found[1]}/{found[2]}", int(found[3])
 
 
-async def _candidates(visit: Visit, host: str, repository: str) -> list[Integration]:
-    """Return the integrations to ask, those that name the repository in their rules first."""
-    rows = await visit.services.database.read(lambda tx: store.integrations.listed(tx, None, 200))
-    active = [integrations.load(row, visit.services.vault) for row in rows if row.is_active]
-    there = [one for one in active if one.host == host]
-
-    def allowing(tx: store.Transaction) -> list[Integration]:
-        return [one for one in there if repositories.allows_name(tx, one.scope, repository)]
-
-    found = await visit.services.database.read(allowing)
-    if not there:
-        hosts = ", ".join(sorted({one.host for one in active}))
-        raise _wrong(
-            f"No active integration is for {host}"
-            + (f"; those that there are serve {hosts}." if hosts else ": set one up first.")
-        )
-    if not found:
-        raise _wrong(
-            f"No active integration lets {repository} in: an admin can add it to the list of "
-            "repositories of one."
-        )
-    return sorted(found, key=lambda one: one.repositories is None)[:_TRIED]
-
-
-def _wrong(message: str) -> Problem:
-    return invalid([("url", message)])
+def _of_address(error: FieldError, host: str) -> FieldMessage:
+    """Return what is said of the address of a pull request that cannot be linked."""
+    return FieldMessage("url", _LINKING[error.code].format(limit=error.limit, host=host))

@@ -5,15 +5,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api import experiments, models
+from bot.api.experiments import ExperimentChange, ExperimentCreate
 from bot.dashboard import charts, seen
+from bot.dashboard.forms import Refusal, helpful, refusal
 from bot.dashboard.page import Pages, Visit, address
+from bot.domain.errors import Changed, Conflict, Invalid
 from bot.domain.experiments import STATUSES, version
-from bot.web.problems import FieldError, Problem, ProblemDetails, not_found
+from bot.operations import experiments
+from bot.web.problems import FieldMessage
+from bot.web.validation import fit
 
 pages = Pages()
 PER_PAGE = 50
@@ -22,6 +27,7 @@ WEEKS = 12
 _SORT = "activity"
 _MOST = 500  # items of a week that a small line tells apart
 _FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags")
+_MARKED = "Nothing was changed; see what is marked below."
 _HELP = {
     "key": "Begin with a letter or digit, then letters, digits, '.', '_' and '-'; 128 at most.",
     "name": "Give it a name of 1 to 200 characters.",
@@ -123,17 +129,14 @@ async def create(visit: Visit) -> web.StreamResponse:
     form = plain_text(visit.form)
     body = {"key": form.get("key", ""), **_values(form)}
     try:
-        created = await visit.call(
-            experiments.create, body=body, body_shape=models.ExperimentCreate
-        )
-    except Problem as problem:
-        if problem.status == 409:
-            exists = Problem(422, "experiment exists", "Take another key, or edit that one.")
-            exists.body.errors = [
-                FieldError("key", f"There is an experiment {body['key']} already.")
-            ]
-            problem = exists
-        return _form(visit, form, problem)
+        values = msgspec.to_builtins(fit(body, ExperimentCreate))
+        created = await experiments.create(visit.services, visit.actor, values)
+    except Conflict:
+        said = FieldMessage("key", f"There is an experiment {body['key']} already.")
+        exists = Refusal(422, "experiment exists", _MARKED, [said])
+        return _form(visit, form, exists)
+    except Invalid as error:
+        return _form(visit, form, refusal(error, helpful(_HELP), detail=_MARKED))
     notice = f"Created. Pull requests join by the line experiment_key: {created.key}"
     return visit.to(f"/experiments/{created.key}", notice)
 
@@ -154,16 +157,14 @@ async def change(visit: Visit) -> web.StreamResponse:
     values, before = _values(form), _as_form(row)
     body = {name: values[name] for name in values if form.get(name, "") != before[name]}
     try:
-        await visit.call(
-            experiments.patch,
-            body=body,
-            body_shape=models.ExperimentChange,
-            conditions=seen.conditions(form),
+        changes = msgspec.to_builtins(fit(body, ExperimentChange))
+        await experiments.change(
+            visit.services, visit.actor, row.key, changes, seen.as_shown(form, version)
         )
-    except Problem as problem:
-        if problem.status == 412:  # just now
-            return _changed_meanwhile(visit, form, await _row(visit))
-        return _form(visit, form, problem, row)
+    except Changed:  # just now
+        return _changed_meanwhile(visit, form, await _row(visit))
+    except Invalid as error:
+        return _form(visit, form, refusal(error, helpful(_HELP), detail=_MARKED), row)
     return visit.to(f"/experiments/{row.key}", "Saved.")
 
 
@@ -171,10 +172,10 @@ async def change(visit: Visit) -> web.StreamResponse:
 async def delete(visit: Visit) -> web.StreamResponse:
     key = visit.path("key")
     try:
-        await visit.call(experiments.delete, conditions=seen.conditions(visit.form))
-    except Problem as problem:
-        if problem.status != 412:
-            raise
+        await experiments.delete(
+            visit.services, visit.actor, key, seen.as_shown(visit.form, version)
+        )
+    except Changed:
         row = await _row(visit)
         return _form(visit, _as_form(row), seen.changed_meanwhile("this experiment"), row)
     return visit.to("/experiments", f"Deleted {key}. What names it waits for an experiment again.")
@@ -183,22 +184,6 @@ async def delete(visit: Visit) -> web.StreamResponse:
 def plain_text(form: Mapping[str, str]) -> dict[str, str]:
     """Return a form with line feeds alone, where browsers send them with carriage returns."""
     return {name: value.replace("\r\n", "\n") for name, value in form.items()}
-
-
-def explained(problem: Problem, help: Mapping[str, str]) -> ProblemDetails:
-    """Return a problem whose messages are for people: `help` by field, for what a schema says."""
-    errors = {}
-    for error in problem.body.errors:
-        field = re.split(r"[.\[]", error.field)[0]
-        is_schema = error.message.startswith(("Expected", "Object", "Not one"))
-        message = help.get(field, error.message) if is_schema else error.message
-        errors[field] = message[:1].upper() + message[1:]
-    body = problem.body
-    if errors and problem.status != 412:
-        detail = "Nothing was changed; see what is marked below."
-        body = ProblemDetails(body.type, body.title, body.status, body.error, detail)
-        body.errors = [FieldError(field, message) for field, message in errors.items()]
-    return body
 
 
 def listed_words(text: str) -> list[str]:
@@ -249,11 +234,7 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _row(visit: Visit) -> store.Experiment:
-    key = visit.path("key")
-    row = await visit.services.database.read(lambda tx: store.experiments.find(tx, key))
-    if row is None:
-        raise not_found("experiment")
-    return row
+    return await experiments.get(visit.services, visit.path("key"))
 
 
 def _as_form(row: store.Experiment) -> dict[str, str]:
@@ -272,7 +253,7 @@ def _changed_meanwhile(
 def _form(
     visit: Visit,
     values: Mapping[str, str],
-    problem: Problem | None = None,
+    problem: Refusal | None = None,
     row: store.Experiment | None = None,
 ) -> web.Response:
     """Return the form of an experiment, or of a new one if there is no `row`."""
@@ -280,7 +261,7 @@ def _form(
         "experiment_form.html",
         status=problem.status if problem else 200,
         values={"key": "", **dict.fromkeys(_FIELDS, ""), **values},
-        problem=explained(problem, _HELP) if problem else None,
+        problem=problem,
         key=row.key if row else None,
         seen=seen.Seen.of(version(row), _as_form(row)) if row else None,
         statuses=[(one, one) for one in STATUSES],

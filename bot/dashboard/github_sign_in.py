@@ -21,14 +21,15 @@ from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
-from bot.api.routing import ROLES
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, lead_away, local_path, redirect
+from bot.domain.actors import ROLES
+from bot.domain.errors import NotFound
 from bot.github import CallFailed, Client, NotListed, Refused
 from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
-from bot.web.problems import Problem, not_found
+from bot.web.problems import Problem, problem_of
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"
@@ -232,7 +233,7 @@ async def _app(services: Services, integration_id: str) -> App:
             if app.api_url not in services.settings.github_api_urls:
                 raise Problem(503, "GitHub not called", f"{NotListed(app.api_url)}.")
             return app
-    raise not_found("App to sign in with")
+    raise problem_of(NotFound("App to sign in with"))
 
 
 def _problem_of(error: TimeoutError | CallFailed) -> Problem:

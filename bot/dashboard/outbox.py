@@ -6,13 +6,15 @@ from typing import Any, get_args
 from aiohttp import web
 
 from bot import storage as store
-from bot.api import actions as api
-from bot.api import models
-from bot.api.routing import Call, cursor_of, position_of, validate
+from bot.api.actions import ActionQuery
 from bot.dashboard import concealing
+from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.actions import KINDS, title_of
-from bot.web.problems import Problem
+from bot.domain.errors import Conflict, NotFound
+from bot.operations import actions as operations
+from bot.web.cursors import cursor_of, position_of
+from bot.web.validation import fit
 
 pages = Pages()
 AT_ONCE = 200  # actions that one press of the button looks at
@@ -40,11 +42,9 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
     tried, superseded = 0, 0
     for row in rows:
         try:
-            await visit.call(_trying(row.id))
+            await operations.retry(visit.services, visit.actor, row.id)
             tried += 1
-        except Problem as problem:
-            if problem.status not in (404, 409):
-                raise
+        except (Conflict, NotFound):
             superseded += 1
     said = f"{tried} {'action is' if tried == 1 else 'actions are'} tried again."
     if superseded:
@@ -63,24 +63,15 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
 async def retry(visit: Visit) -> web.StreamResponse:
     """Try one action again now."""
     try:
-        action = await visit.call(api.retry)
-    except Problem as problem:
-        if problem.status != 409:
-            raise
-        return await _page(visit, problem)
+        action = await operations.retry(
+            visit.services, visit.actor, visit.path("action_id").lower()
+        )
+    except Conflict as error:
+        return await _page(visit, refusal(error))
     return visit.to("/outbox", f"{title_of(action.kind)}: it is tried again now.")
 
 
-def _trying(action_id: str) -> Any:
-    """Return the operation that tries an action other than that of the page's address."""
-
-    async def run(call: Call) -> models.Action:
-        return await api.try_again(call, action_id)
-
-    return run
-
-
-async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
+async def _page(visit: Visit, problem: Refusal | None = None) -> web.Response:
     asked = {
         name: value
         for name in ("status", "kind", "cursor")
@@ -88,7 +79,7 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
     }
     status, kind = asked.get("status", store.actions.OWED), asked.get("kind")
     checked = {} if status in (store.actions.OWED, "all") else {"status": status}
-    validate({**checked, **({"kind": kind} if kind else {})}, models.ActionQuery)
+    fit({**checked, **({"kind": kind} if kind else {})}, ActionQuery)
     before = position_of(asked.get("cursor"), 1, _LIST)
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None, bool]:
@@ -103,7 +94,7 @@ async def _page(visit: Visit, problem: Problem | None = None) -> web.Response:
     return visit.render(
         "outbox.html",
         status=problem.status if problem else 200,
-        problem=problem.body if problem else None,
+        problem=problem,
         actions=shown,
         chosen=status,
         kind=kind or "",

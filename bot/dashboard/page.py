@@ -4,28 +4,28 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
-import msgspec
 from aiohttp import web
-from msgspec import Struct
 
 from bot import extensions
 from bot import storage as store
-from bot.api import models
-from bot.api.conditions import NO_CONDITIONS, Conditions
-from bot.api.routing import ROLES, Actor, Call, aiohttp_path, parse_query, validate
 from bot.dashboard import errors, origin, rendering, sessions
 from bot.dashboard.sessions import Session
+from bot.domain.actors import Actor
+from bot.domain.errors import Failed
+from bot.github import CallFailed
 from bot.log import logger
 from bot.services import SERVICES, Services
-from bot.web.problems import Problem, expect, unavailable
+from bot.web.cursors import Page, page_of, position_of
+from bot.web.operations import aiohttp_path
+from bot.web.problems import Problem, expect, problem_of, unavailable
 
 MAX_FORM = 256 * 1024
 MAX_PATH = 2_000  # of an address to go back to: it has to fit into a cookie
 _MAX_FIELDS = 200
-_Operation = Callable[[Call], Awaitable[Any]]
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -43,45 +43,22 @@ class Visit:
 
     def may(self, role: str) -> bool:
         """Tell whether the visitor may do what needs a role."""
-        return ROLES.index(self.actor.role) >= ROLES.index(role)
+        return self.actor.may(role)
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
 
-    async def call(
-        self,
-        operation: _Operation,
-        *,
-        query: Mapping[str, Any] | None = None,
-        shape: type[Struct] = models.NoQuery,
-        body: Mapping[str, Any] | None = None,
-        body_shape: type[Struct] | None = None,
-        conditions: Conditions = NO_CONDITIONS,
-    ) -> Any:
-        """Run an operation of the API as the visitor; return what it answers, without status.
+    def position(self, length: int, name: str = "cursor") -> tuple[int, ...] | None:
+        """Return the place in the page's list that a parameter of the address stands for."""
+        return position_of(self.request.query.get(name) or None, length, self._list_name)
 
-        Path parameters are those of the page. Raises Problem as the API would answer it.
-        """
-        call = Call(
-            self.request,
-            self.services,
-            self.actor,
-            f"page {self.request.path}",
-            validate(dict(query or {}), shape),
-            validate(dict(body or {}), body_shape) if body_shape is not None else None,
-            conditions,
-        )
-        answer = await operation(call)
-        return answer[1] if isinstance(answer, tuple) else answer
+    def page(self, part: store.Part[Any], item: Callable[[Any], T]) -> Page[T]:
+        """Return a part of the page's list as it is shown."""
+        return page_of(part, self._list_name, item)
 
-    def query(self, shape: type[Struct]) -> dict[str, Any]:
-        """Return the query string, validated; raises the problem that names what is wrong."""
-        parsed = parse_query(self.request, shape)
-        return {
-            name: value
-            for name, value in msgspec.structs.asdict(parsed).items()
-            if value is not None
-        }
+    @property
+    def _list_name(self) -> str:
+        return f"page {self.request.path}"
 
     def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
         """Return a page."""
@@ -218,7 +195,7 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
                 return to_sign_in(request)
             raise Problem(401, "signed out", "The session has ended; sign in again.")
         assert one.role is not None
-        if ROLES.index(session.actor.role) < ROLES.index(one.role):
+        if not session.actor.may(one.role):
             raise Problem(
                 403, "forbidden", f"This needs the role {one.role}; you have {session.actor.role}."
             )
@@ -250,6 +227,8 @@ def _explaining(
             return await handler(request)
         except Problem as problem:
             found = problem
+        except (Failed, CallFailed) as failed:
+            found = problem_of(failed)
         except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
             found = unavailable()

@@ -14,9 +14,9 @@ from bot import storage as store
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.domain import actions, verdicts
+from bot.domain.errors import NotFound
 from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
-from bot.web.problems import not_found
 
 pages = Pages()
 _SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any other is a failure
@@ -57,7 +57,7 @@ async def pull_request(visit: Visit) -> web.StreamResponse:
         lambda tx: _standing(tx, visit.request, is_told=True)
     )
     if found is None:
-        raise not_found("pull request that the bot has heard of")
+        raise NotFound("pull request that the bot has heard of")
     return visit.render("pull_request.html", standing=found)
 
 

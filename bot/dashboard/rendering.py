@@ -12,7 +12,6 @@ import jinja2
 from aiohttp import web
 
 from bot import __version__, times
-from bot.api.routing import ROLES
 from bot.dashboard import sessions
 from bot.domain.texts import SIGNS
 from bot.emails import name_without_email, without_emails
@@ -100,7 +99,7 @@ async def static(request: web.Request) -> web.Response:
 
 def _may(session: "sessions.Session | None") -> Any:
     def may(role: str) -> bool:
-        return session is not None and ROLES.index(session.actor.role) >= ROLES.index(role)
+        return session is not None and session.actor.may(role)
 
     return may
 

@@ -7,11 +7,11 @@ import msgspec
 from aiohttp import web
 
 from bot import storage as store
-from bot.api.routing import cursor_of, position_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
+from bot.domain.errors import Invalid, NotFound
 from bot.domain.keys import is_key
-from bot.web.problems import invalid, not_found
+from bot.web.cursors import cursor_of, position_of
 
 pages = Pages()
 GITHUB = "github.com"
@@ -53,7 +53,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
     full_name = f"{visit.path('owner')}/{visit.path('repo')}"
     host, show = visit.request.query.get("host"), visit.request.query.get("show")
     if show is not None and show not in _SECTIONS:
-        raise invalid([("show", f"is one of {', '.join(_SECTIONS)}")])
+        raise Invalid.field("show", "not_one_of", ", ".join(_SECTIONS))
     place = visit.request.query.get("cursor")
     after, before = _place(show, place)
 
@@ -72,7 +72,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
 
     found = await visit.services.database.read(job)
     if found is None:
-        raise not_found("repository that the bot has heard of")
+        raise NotFound("repository that the bot has heard of")
     row = found.pop("repository")
     sections = [
         {
@@ -101,7 +101,7 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
     """The keys that links name but no experiment has."""
     text, after = visit.request.query.get("q", "").strip(), visit.request.query.get("after")
     if after is not None and not is_key(after):
-        raise invalid([("after", "is not a key")])
+        raise Invalid.field("after", "no_key")
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], str | None]:
         found = store.links.unresolved_keys(tx, text, (after,) if after else None, _ON_PAGE)
@@ -172,10 +172,10 @@ def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str,
         return None, None
     if show == "experiments":
         if not is_key(cursor):
-            raise invalid([("cursor", "is not a key")])
+            raise Invalid.field("cursor", "no_key")
         return cursor, None
     position = position_of(cursor, 3, "items")
     assert position is not None
     if position[0] not in range(len(_STATES)):
-        raise invalid([("cursor", "is not a place in this list")])
+        raise Invalid.field("cursor", "no_place")
     return None, (_STATES[position[0]], position[1], position[2])

@@ -6,13 +6,17 @@ alone, and what was typed, beside what is there now, in the others.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
-from bot.api.conditions import NO_CONDITIONS, Conditions, tag
-from bot.web.problems import Problem
+from bot.dashboard.forms import Refusal
+from bot.domain.errors import Changed
+from bot.web.problems import FieldMessage
+
+R = TypeVar("R")
 
 _LONG = 1_000  # characters of a value that are shown beside the field
 
@@ -30,22 +34,27 @@ class Seen:
         return cls(version, msgspec.json.encode(digests).decode())
 
 
-def conditions(form: Mapping[str, str]) -> Conditions:
-    """Return the condition that what is changed is as the form showed it; none if it is not said,
-    as by a script."""
+def as_shown(form: Mapping[str, str], version_of: Callable[[R], str]) -> Callable[[R | None], None]:
+    """Return what raises Changed unless a row is as a form showed it; a form that does not say
+    how that was, as a script's, may change any."""
     version = form.get("version")
-    return Conditions(if_match=tag(version)) if version else NO_CONDITIONS
+
+    def check(row: R | None) -> None:
+        if version and (row is None or version_of(row) != version):
+            raise Changed
+
+    return check
 
 
 def merged(
     form: Mapping[str, str], current: Mapping[str, str]
-) -> tuple[dict[str, str], list[tuple[str, str]]]:
+) -> tuple[dict[str, str], list[FieldMessage]]:
     """Return the fields of a form whose version has gone, and what to say of those that differ."""
     try:
         seen = msgspec.json.decode(form.get("seen", "{}"), type=dict[str, str])
     except msgspec.MsgspecError:
         seen = {}
-    values, errors = dict(form), []
+    values, errors = dict(form), list[FieldMessage]()
     for name, now in current.items():
         typed = form.get(name, "")
         is_touched = _digest(typed) != seen.get(name)
@@ -53,15 +62,15 @@ def merged(
         if _digest(now) == seen.get(name) or typed == now:
             continue
         if is_touched:
-            errors.append((name, f"Changed meanwhile. It is {_quoted(now)} now."))
+            errors.append(FieldMessage(name, f"Changed meanwhile. It is {_quoted(now)} now."))
         else:
-            errors.append((name, "Changed meanwhile. Here is what it is now."))
+            errors.append(FieldMessage(name, "Changed meanwhile. Here is what it is now."))
     return values, errors
 
 
-def changed_meanwhile(what: str, errors: Sequence[tuple[str, str]] = ()) -> Problem:
-    """Return the problem of a form whose version has gone."""
-    return Problem(
+def changed_meanwhile(what: str, errors: Sequence[FieldMessage] = ()) -> Refusal:
+    """Return why a form whose version has gone is refused."""
+    return Refusal(
         412,
         "changed meanwhile",
         f"Somebody changed {what} after you had opened this page, so nothing was done. What you "

@@ -13,7 +13,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
 from bot import times
-from bot.api.routing import Actor
+from bot.domain.actors import Actor
 from bot.log import logger
 from bot.services import Services
 from bot.web.guesses import Guesses

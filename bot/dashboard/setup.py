@@ -15,15 +15,16 @@ from msgspec import Struct
 
 from bot import storage as store
 from bot import times
-from bot.api.routing import Actor, authenticate
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.dashboard.sessions import Session
+from bot.domain.actors import Actor
 from bot.github import manifest
 from bot.github.names import web_origin
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.services import SERVICES, Services
+from bot.web.access import authenticate
 from bot.web.problems import Problem
 
 pages = Pages()

@@ -19,10 +19,12 @@ from bot.dashboard import rendering
 from bot.dashboard.page import OpenPages, lead_away
 from bot.dashboard.setup import State, opened
 from bot.domain import integrations
+from bot.domain.errors import Invalid
 from bot.github import CallFailed, Limited, Refused, manifest
 from bot.github.names import web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
+from bot.web.validation import sentence
 
 open_pages = OpenPages()
 _CODE = re.compile(r"[A-Za-z0-9_-]{1,200}")
@@ -150,10 +152,10 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
 
     try:
         is_new = await services.database.write(job)
-    except (integrations.Invalid, store.StorageUnavailable) as error:
+    except (Invalid, store.StorageUnavailable) as error:
         logger.warning("registration not stored", reason=str(error), app=app.id)
-        is_invalid = isinstance(error, integrations.Invalid)
-        why = f"{error}" if is_invalid else "the database does not answer"
+        is_invalid = isinstance(error, Invalid)
+        why = sentence(error) if isinstance(error, Invalid) else "the database does not answer"
         raise _Told(
             502 if is_invalid else 503,
             "The App could not be stored",

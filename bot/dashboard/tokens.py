@@ -1,15 +1,12 @@
 """`/tokens`: API tokens. A new one is shown once, in the answer to the form that made it."""
 
-import uuid
-
 from aiohttp import web
 
 from bot import storage as store
-from bot import times
-from bot.api.routing import ROLES, forget_token
+from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit
-from bot.log import logger
-from bot.web.problems import invalid, not_found
+from bot.domain.errors import Invalid
+from bot.operations import tokens
 
 pages = Pages()
 
@@ -22,18 +19,10 @@ async def show(visit: Visit) -> web.StreamResponse:
 @pages.post("/tokens", role="admin")
 async def create(visit: Visit) -> web.StreamResponse:
     name, role = visit.form.get("name", ""), visit.form.get("role", "")
-    errors = []
-    if not store.tokens.is_name(name):
-        errors.append(("name", "wants 1 to 100 printable characters"))
-    if role not in ROLES:
-        errors.append(("role", f"is one of {', '.join(ROLES)}"))
-    if errors:
-        return await _shown(visit, problem=invalid(errors).body, name=name, role=role)
-    secret, token_id = store.new_token(), str(uuid.uuid4())
-    await visit.services.database.write(
-        lambda tx: store.tokens.add(tx, token_id, name, role, store.hash_token(secret), times.now())
-    )
-    logger.info("token created", actor=visit.actor.name, token=token_id, role=role)
+    try:
+        secret = await tokens.create(visit.services, visit.actor, name, role)
+    except Invalid as error:
+        return await _shown(visit, problem=refusal(error), name=name, role=role)
     return await _shown(visit, secret=secret, secret_name=name)
 
 
@@ -41,20 +30,7 @@ async def create(visit: Visit) -> web.StreamResponse:
 async def revoke(visit: Visit) -> web.StreamResponse:
     """Revoke one token; the sessions that it began end with it."""
     token_id = visit.path("token_id")
-
-    def job(tx: store.Transaction) -> str | None:
-        row = store.tokens.find(tx, token_id)
-        if row is None:
-            return None
-        store.tokens.revoke(tx, token_id, times.now())
-        store.sessions.remove_of_subject(tx, f"token:{token_id}")
-        return str(row.name)
-
-    name = await visit.services.database.write(job)
-    if name is None:
-        raise not_found("token in force")
-    forget_token(visit.services, token_id)
-    logger.info("token revoked", actor=visit.actor.name, token=token_id)
+    name = await tokens.revoke(visit.services, visit.actor, token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")
     return visit.to("/tokens", f"{name} is revoked. Running services notice within seconds.")
@@ -63,7 +39,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
 async def _shown(
     visit: Visit,
     *,
-    problem: object = None,
+    problem: Refusal | None = None,
     name: str = "",
     role: str = "developer",
     secret: str | None = None,

@@ -8,17 +8,17 @@ from collections.abc import Mapping, Sequence
 
 from bot import storage as store
 from bot import times
+from bot.dashboard.forms import Refusal
 from bot.dashboard.page import Visit
-from bot.web.problems import Problem
 
 FIELD = "kept"  # the hidden one
 _SECONDS = 3600
 _PURPOSE = "secrets typed into a form"  # tells them from all else that the vault seals
 
 
-def sound(visit: Visit, names: Sequence[str], problem: Problem) -> dict[str, str]:
+def sound(visit: Visit, names: Sequence[str], refusal: Refusal) -> dict[str, str]:
     """Return the secrets that were typed into a refused form, but for those that are wrong."""
-    wrong = {one.field for one in problem.body.errors}
+    wrong = {one.field for one in refusal.errors}
     return {name: visit.form[name] for name in names if visit.form.get(name) and name not in wrong}
 
 

@@ -1,4 +1,4 @@
-"""Asks GitHub what an allow-list leaves open, before a delivery is taken in.
+"""Asks GitHub what an allow-list leaves open, before a delivery is ingested.
 
 A payload that gives a repository a name on the list may lie; which repository has a name is
 GitHub's to say, to whoever holds this integration's credential.

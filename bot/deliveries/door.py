@@ -169,7 +169,7 @@ def _signature(request: web.Request) -> str:
         raise Problem(
             401,
             "invalid signature",
-            "X-Hub-Signature-256 wants sha256= and 64 hexadecimal digits.",
+            "X-Hub-Signature-256 must be sha256= and 64 hexadecimal digits.",
         )
     return values[0]
 

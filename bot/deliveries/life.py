@@ -41,7 +41,7 @@ class PayloadGone(Exception):
 
 
 async def ingest(services: Services, delivery: Arriving) -> Outcome:
-    """Take in a delivery that has just come, once; it and its effects are committed then."""
+    """Ingest a delivery that has just come, once; it and its effects are committed then."""
     integration = delivery.integration
 
     def arriving(tx: store.Transaction) -> Delivery:
@@ -124,7 +124,7 @@ def _attempt(
     delivery: Delivery,
     confirmed: Set[tuple[str, int]],
 ) -> Outcome:
-    """Run the handlers of a delivery, unless it is not allowed or had been taken in before.
+    """Run the handlers of a delivery, unless it is not allowed or had been ingested before.
 
     Raises what the handlers raise, and Unconfirmed if GitHub has to be asked first.
     """

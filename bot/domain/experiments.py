@@ -18,7 +18,7 @@ _SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
 
 
-def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.Experiment | None:
+def create(tx: store.Transaction, values: Mapping[str, Any], actor: str) -> store.Experiment | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     now = times.now()
     columns = _columns(values)
@@ -33,7 +33,7 @@ def create(tx: store.Transaction, values: dict[str, Any], actor: str) -> store.E
 
 
 def change(
-    tx: store.Transaction, key: str, values: dict[str, Any], actor: str
+    tx: store.Transaction, key: str, values: Mapping[str, Any], actor: str
 ) -> store.Experiment | None:
     """Change what `values` names, keep the rest; None if there is no such experiment.
 
@@ -70,8 +70,9 @@ def delete(tx: store.Transaction, key: str) -> bool:
 
 def version(row: store.Experiment) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
-    own = msgspec.structs.asdict(row)
-    del own["seq"], own["last_activity"]
+    # What a query has counted beside them is not the experiment's.
+    names = set(store.Experiment.__struct_fields__) - {"seq", "last_activity"}
+    own = {name: getattr(row, name) for name in names}
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
 
@@ -79,7 +80,7 @@ def _search(row: Mapping[str, Any]) -> str:
     return store.experiments.folded(row["key"], row["name"], row["owner"])
 
 
-def _columns(values: dict[str, Any]) -> dict[str, Any]:
+def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "tags": tuple(values["tags"])} if "tags" in values else dict(values)
 
 

@@ -15,26 +15,20 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from bot import storage as store
 from bot import times
 from bot.domain import commands, refresh, retries
+from bot.domain.errors import FieldError, Invalid
 from bot.domain.repositories import Scope, allows
 from bot.github import Credentials
 from bot.github.names import NAME, web_host
 
 MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
+_SHORTEST_SECRET = 16
 _SECRETS = ("token", "private_key", "webhook_secret", "client_secret")
 # What `/setup` keeps of an App that it registered; the API neither takes nor shows it.
 _REGISTERED = ("client_id", "client_secret", "slug", "html_url")
 _SECRET_NOTED = 60 * times.SECOND
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
 _REPOSITORY = re.compile(rf"{NAME}/(?:{NAME}|\*)")
-
-
-class Invalid(ValueError):
-    """What was sent cannot be: a list of (field, message)."""
-
-    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
-        self.errors = errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,16 +258,14 @@ def _merged(
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """Return (config, secrets) after `sent`; the secrets without those that came before."""
     errors = [
-        (f"config.{name}", "is the mask that stands for a stored secret; leave the field out")
-        for name in _SECRETS
-        if sent.get(name) == MASK
+        FieldError(f"config.{name}", "is_mask") for name in _SECRETS if sent.get(name) == MASK
     ]
     config = {**old_config, **{name: sent[name] for name in sent if name not in _SECRETS}}
     secrets = {name: old_secrets[name] for name in _SECRETS if name in old_secrets}
     secrets.update({name: sent[name] for name in _SECRETS if name in sent})
     app_fields = {"app_id", "private_key", "installation_id"}
     if "token" in sent and app_fields & sent.keys():
-        errors.append(("config.token", "goes alone: send either token or app_id and private_key"))
+        errors.append(FieldError("config.token", "not_alone"))
     elif "token" in sent:
         secrets.pop("private_key", None)
         config = {name: config[name] for name in config if name not in app_fields}
@@ -290,54 +282,47 @@ def _merged(
     # One that was listed when it was stored stays, so that all else can be changed; it is not
     # called (bot/github).
     if config["api_url"] != old_config.get("api_url") and config["api_url"] not in api_urls:
-        errors.append(("config.api_url", f"must be one of GITHUB_API_URLS: {', '.join(api_urls)}"))
+        errors.append(FieldError("config.api_url", "not_listed", ", ".join(api_urls)))
     for position, pattern in enumerate(config.get("repositories") or ()):
         if not _REPOSITORY.fullmatch(pattern):
-            errors.append((f"config.repositories[{position}]", "wants owner/name or owner/*"))
+            errors.append(FieldError(f"config.repositories[{position}]", "no_repository"))
     if config.get("repositories") == []:
-        errors.append(("config.repositories", "lists no repository; null allows all"))
+        errors.append(FieldError("config.repositories", "empty_list"))
     label = config.get("label")
     if label is not None and (label != label.strip() or not label.isprintable()):
-        errors.append(("config.label", "wants printable text without white space around it"))
+        errors.append(FieldError("config.label", "not_printable"))
     elif label in (".", ".."):
-        errors.append(("config.label", "cannot be taken off again by GitHub's API; choose another"))
+        errors.append(FieldError("config.label", "not_removable"))
     if errors:
         raise Invalid(errors)
     kept = {name: value for name, value in config.items() if value is not None or name == "label"}
     return kept, secrets
 
 
-def _credential_errors(
-    config: Mapping[str, Any], secrets: Mapping[str, str]
-) -> list[tuple[str, str]]:
+def _credential_errors(config: Mapping[str, Any], secrets: Mapping[str, str]) -> list[FieldError]:
     errors = []
     if config["auth"] == "token":
         if not re.fullmatch(r"[\x21-\x7e]+", secrets["token"]):
-            errors.append(("config.token", "wants printable ASCII characters without white space"))
+            errors.append(FieldError("config.token", "not_ascii"))
         if config.get("installation_id") is not None:
-            errors.append(("config.installation_id", "is only for app_id and private_key"))
+            errors.append(FieldError("config.installation_id", "only_of_app"))
     else:
         if config.get("app_id") is None:
-            errors.append(
-                ("config.app_id", "is missing: send token, or app_id and private_key")
-                if "private_key" in secrets
-                else ("config.token", "is missing: send token, or app_id and private_key")
-            )
+            lacking = "config.app_id" if "private_key" in secrets else "config.token"
+            errors.append(FieldError(lacking, "needs_credential"))
         if "private_key" not in secrets:
             if config.get("app_id") is not None:
-                errors.append(("config.private_key", "is missing beside app_id"))
+                errors.append(FieldError("config.private_key", "needs_private_key"))
         elif secrets["private_key"] != MASK and not _is_rsa_key(secrets["private_key"]):
-            errors.append(
-                ("config.private_key", "wants an RSA private key as PEM (PKCS#1 or PKCS#8)")
-            )
+            errors.append(FieldError("config.private_key", "no_rsa_key"))
     secret = secrets.get("webhook_secret")
     if secret is None:
-        errors.append(("config.webhook_secret", "is missing"))
+        errors.append(FieldError("config.webhook_secret", "missing"))
     elif secret != MASK:
         if secret != secret.strip():
-            errors.append(("config.webhook_secret", "has leading or trailing white space"))
-        elif len(secret) < 16:
-            errors.append(("config.webhook_secret", "wants 16 characters or more"))
+            errors.append(FieldError("config.webhook_secret", "not_trimmed"))
+        elif len(secret) < _SHORTEST_SECRET:
+            errors.append(FieldError("config.webhook_secret", "short_secret", _SHORTEST_SECRET))
     return errors
 
 

@@ -8,14 +8,46 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from bot.domain.errors import Changed, Conflict, ConflictCode, Failed, Invalid, NotFound
+from bot.github import CallFailed, Refused
+from bot.web.validation import words
+
 CONTENT_TYPE = "application/problem+json"
+CHANGED = "precondition failed"
+_CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
+    "experiment_exists": (
+        409,
+        "experiment exists",
+        "There is an experiment {about} already; change it with PATCH or PUT.",
+    ),
+    "not_waiting": (409, "not waiting", "The action is {about}."),
+    "superseded": (409, "superseded", "A newer action that is pending does the same."),
+    "payload_gone": (
+        409,
+        "payload not kept",
+        "The payload of this delivery is not stored; use GitHub's Redeliver button.",
+    ),
+    "key_reused": (
+        422,
+        "idempotency key reused",
+        "This Idempotency-Key came with another request before; send a new one.",
+    ),
+    "unreadable": (
+        502,
+        "unreadable answer",
+        "GitHub's answer does not describe a pull request.",
+    ),
+}
 
 
-class FieldError(Struct):
+class FieldMessage(Struct):
     """One field of a request that cannot be."""
 
     field: Annotated[str, Meta(description="Path of the field, such as `config.webhook_secret`.")]
     message: str
+
+
+FieldMessage.__name__ = "FieldError"  # as the API's description has called it from the first
 
 
 class ProblemDetails(Struct, omit_defaults=True):
@@ -26,7 +58,7 @@ class ProblemDetails(Struct, omit_defaults=True):
     status: int
     error: Annotated[str, Meta(description="A short phrase that does not change.")]
     detail: Annotated[str, Meta(description="What to do about it.")]
-    errors: list[FieldError] = []
+    errors: list[FieldMessage] = []
 
 
 class Problem(Exception):
@@ -37,7 +69,7 @@ class Problem(Exception):
         status: int,
         error: str,
         detail: str,
-        errors: Sequence[tuple[str, str]] = (),
+        errors: Sequence[FieldMessage] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(f"{status} {error}: {detail}")
@@ -50,7 +82,7 @@ class Problem(Exception):
             status=status,
             error=error,
             detail=detail,
-            errors=[FieldError(field, message) for field, message in errors],
+            errors=list(errors),
         )
 
     def response(self) -> web.Response:
@@ -73,12 +105,26 @@ async def expect(request: web.Request) -> web.Response | None:
     ).response()
 
 
-def not_found(what: str) -> Problem:
-    return Problem(404, "not found", f"There is no {what} here; check the address.")
-
-
-def invalid(errors: Sequence[tuple[str, str]]) -> Problem:
-    return Problem(422, "invalid request", "Correct the fields listed in `errors`.", errors)
+def problem_of(error: Failed | CallFailed) -> Problem:
+    """Return the answer to what could not be done, in the API's words."""
+    match error:
+        case NotFound():
+            return Problem(404, "not found", f"There is no {error.what} here; check the address.")
+        case Invalid():
+            said = [FieldMessage(one.field, words(one)) for one in error.errors]
+            return Problem(422, "invalid request", "Correct the fields listed in `errors`.", said)
+        case Conflict():
+            status, phrase, detail = _CONFLICTS[error.code]
+            return Problem(status, phrase, detail.format(about=error.about))
+        case Changed():
+            return Problem(412, CHANGED, "It has changed since you read it, so nothing was done.")
+        case Refused():
+            return Problem(502, "refused by GitHub", f"{error}.")
+        case CallFailed():
+            return Problem(
+                503, "GitHub unavailable", f"{error}. Try again.", headers={"Retry-After": "30"}
+            )
+    raise AssertionError(f"no words for {error!r}")
 
 
 def unavailable() -> Problem:

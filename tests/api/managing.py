@@ -1,4 +1,4 @@
-"""Integrations as the API shows them, and who may change them."""
+"""Integrations as tests of the API create them."""
 
 from typing import Any
 

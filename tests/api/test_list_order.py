@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bot import storage as store
-from bot.api.routing import cursor_of
 from bot.demo import payloads
+from bot.web.cursors import cursor_of
 from tests.kit.browsing import Browser
 from tests.kit.deliveries import REPO, at
 from tests.kit.running import Bot

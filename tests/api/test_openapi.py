@@ -13,10 +13,10 @@ import openapi_spec_validator
 import pytest
 
 from bot.api.resources import RESOURCES
-from bot.api.routing import Operations
 from bot.demo import payloads
 from bot.extensions import instances, modules_of
 from bot.settings import Settings
+from bot.web.operations import Operations
 from tests.github import GitHub
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 

@@ -3,10 +3,7 @@
 import itertools
 import json
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 
 import pytest
 
@@ -14,7 +11,7 @@ from bot.dashboard import concealing
 from bot.dashboard import deliveries as pages
 from bot.deliveries import records
 from bot.demo import payloads
-from bot.handlers.dispatch import Dispatcher
+from tests.kit.breakage import failing
 from tests.kit.browsing import Browser, Page
 from tests.kit.deliveries import REPO
 from tests.kit.marks import sqlite_only
@@ -24,6 +21,7 @@ pytestmark = sqlite_only
 
 HOSTILE = "</code></pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>{{7*7}}"
 GITHUB_TOKEN = "ghs_16C7e42F292c6912E7710c838347Ae178B4a"
+FAULT = f"no sense in jane@example.com's {HOSTILE} {GITHUB_TOKEN}"
 _numbers = itertools.count(1)
 
 
@@ -41,17 +39,6 @@ async def sent(bot: Bot, integration: str, event: str, payload: dict[str, Any]) 
     assert answer.status in (200, 202), answer.body
     items = (await bot.get(f"/api/v1/integrations/{integration}/deliveries?limit=1")).items
     return str(items[0]["id"])
-
-
-@contextmanager
-def failing() -> Iterator[None]:
-    """Let every handler fail."""
-
-    def run(*args: Any) -> None:
-        raise RuntimeError(f"no sense in jane@example.com's {HOSTILE} {GITHUB_TOKEN}")
-
-    with mock.patch.object(Dispatcher, "run", run):
-        yield
 
 
 def rows(page: Page) -> list[str]:
@@ -243,7 +230,7 @@ async def test_a_payload_that_is_not_kept(bot: Bot) -> None:
 async def test_why_it_failed_and_replay(bot: Bot) -> None:
     integration = await bot.integration()
     await bot.experiment("checkout")
-    with failing():
+    with failing(FAULT):
         guid = await sent(bot, integration, "pull_request", pull_request("checkout"))
         developer = await Browser.sign_in(bot, "developer")
         here = f"/integrations/{integration}/deliveries/{guid}"
@@ -272,7 +259,7 @@ async def test_replay_all_failed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> N
     await bot.experiment("checkout")
     developer = await Browser.sign_in(bot, "developer")
     here = f"/integrations/{integration}/deliveries"
-    with failing():
+    with failing(FAULT):
         for _ in range(5):
             await sent(bot, integration, "pull_request", pull_request("checkout"))
         page = await developer.post(f"{here}/replay")
@@ -296,7 +283,7 @@ async def test_replay_all_failed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_forms_of_other_pages_are_refused(bot: Bot) -> None:
     integration = await bot.integration()
-    with failing():
+    with failing(FAULT):
         guid = await sent(bot, integration, "pull_request", pull_request())
     developer = await Browser.sign_in(bot, "developer")
     here = f"/integrations/{integration}/deliveries"

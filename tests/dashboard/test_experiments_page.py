@@ -116,7 +116,7 @@ async def test_pages_of_fifty(bot: Bot) -> None:
     def fill(tx: store.Transaction) -> None:
         for number in range(120):
             name = f"Experiment {number:03}"
-            values = {"key": f"k{number}", "name": name, "status": "draft", "tags": "[]"}
+            values = {"key": f"k{number}", "name": name, "status": "draft", "tags": []}
             empty = dict.fromkeys(("hypothesis", "description", "owner", "url"))
             stamps = {
                 "created_at": number,

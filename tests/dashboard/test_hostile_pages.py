@@ -15,10 +15,10 @@ import pytest
 
 from bot import extensions
 from bot import storage as store
-from bot.api.routing import aiohttp_path
 from bot.dashboard.page import Pages
 from bot.demo import payloads
 from bot.settings import Settings
+from bot.web.operations import aiohttp_path
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import slow, sqlite_only, token_only

@@ -3,7 +3,6 @@
 import io
 import logging
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import structlog
@@ -15,6 +14,7 @@ from bot.settings import Settings
 from tests.dashboard.integrations import FORM, HOSTILE, OWN, PING, TOKEN, copied, stored
 from tests.github import rsa_key
 from tests.kit import outbound
+from tests.kit.breakage import failing
 from tests.kit.browsing import Browser
 from tests.kit.clock import Clock
 from tests.kit.marks import sqlite_only, token_only
@@ -77,14 +77,10 @@ async def test_health_at_a_glance(bot: Bot) -> None:
     assert (await browser.get("/integrations?cursor=rubbish")).status == 422
 
 
-def _failing(*args: Any, **options: Any) -> None:
-    raise RuntimeError(f"no sense in jane@example.com's {HOSTILE}")
-
-
-async def test_failures_show_with_their_error(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_failures_show_with_their_error(bot: Bot) -> None:
     integration = await bot.integration()
-    monkeypatch.setattr("bot.handlers.dispatch.Dispatcher.run", _failing)
-    assert (await bot.deliver(integration, "ping", PING)).status == 202
+    with failing(f"no sense in jane@example.com's {HOSTILE}"):
+        assert (await bot.deliver(integration, "ping", PING)).status == 202
     browser = await Browser.sign_in(bot, "developer")
     for path in ("/integrations", f"/integrations/{integration}"):
         page = await browser.get(path)

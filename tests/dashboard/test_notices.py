@@ -3,12 +3,15 @@
 import html
 import re
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from bot import handlers
 from bot.demo import payloads
+from bot.handlers.dispatch import Dispatcher
+from tests.kit.breakage import failing
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
@@ -32,18 +35,11 @@ def notice(page: Page) -> tuple[str, str]:
     return kinds[found[1]], html.unescape(found[3])
 
 
-def _failing(*args: Any, **options: Any) -> None:
-    raise RuntimeError("out of order")
-
-
-async def test_what_failed_again_does_not_stand_in_green(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_what_failed_again_does_not_stand_in_green(bot: Bot) -> None:
     integration = await bot.integration()
     browser = await Browser.sign_in(bot)
     here = f"/integrations/{integration}/deliveries"
-    with monkeypatch.context() as patched:
-        patched.setattr("bot.handlers.dispatch.Dispatcher.run", _failing)
+    with failing():
         for guid in (ONE, TWO):
             sent = await bot.deliver(integration, "ping", {"zen": "Z"}, guid=guid)
             assert sent.status == 202
@@ -62,9 +58,7 @@ async def test_what_failed_again_does_not_stand_in_green(
     assert (kind, "No delivery is left" in said) == ("warning", True)
 
 
-async def test_some_that_failed_again_are_a_warning(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_some_that_failed_again_are_a_warning(bot: Bot) -> None:
     integration = await bot.integration()
     browser = await Browser.sign_in(bot)
     here = f"/integrations/{integration}/deliveries"
@@ -75,29 +69,26 @@ async def test_some_that_failed_again_are_a_warning(
             raise RuntimeError("out of order")
         run(handlers, event, delivery)
 
-    with monkeypatch.context() as patched:
-        patched.setattr("bot.handlers.dispatch.Dispatcher.run", _failing)
+    with failing():
         for guid in (ONE, TWO):
             await bot.deliver(integration, "ping", {"zen": "Z"}, guid=guid)
-    monkeypatch.setattr("bot.handlers.dispatch.Dispatcher.run", lambda _, *given: some(*given))
-    await browser.get(here)
-    kind, said = notice(await browser.post(f"{here}/replay"))
+    with mock.patch.object(Dispatcher, "run", lambda _, *given: some(*given)):
+        await browser.get(here)
+        kind, said = notice(await browser.post(f"{here}/replay"))
     assert (kind, "1 went well, 1 failed again" in said) == ("warning", True)
 
 
-async def test_a_replay_that_fails_of_what_had_taken_effect_says_so(
-    bot: Bot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_replay_that_fails_of_what_had_taken_effect_says_so(bot: Bot) -> None:
     """It stays processed, so its status alone would call the failure a success."""
     integration = await bot.integration()
     assert (await bot.deliver(integration, "ping", {"zen": "Z"}, guid=ONE)).status == 200
     browser = await Browser.sign_in(bot)
-    monkeypatch.setattr("bot.handlers.dispatch.Dispatcher.run", _failing)
     path = f"/integrations/{integration}/deliveries/{ONE}"
     await browser.get(path)
-    kind, said = notice(await browser.post(f"{path}/replay"))
-    assert (kind, "out of order" in said) == ("error", True)
-    answer = await bot.post(f"/api/v1{path}/replay")
+    with failing():
+        kind, said = notice(await browser.post(f"{path}/replay"))
+        assert (kind, "out of order" in said) == ("error", True)
+        answer = await bot.post(f"/api/v1{path}/replay")
     assert (answer.status, answer.body["status"]) == (200, "processed")
     assert answer.body["error"] == "RuntimeError: out of order"
     stored = await bot.get(f"/api/v1{path}")

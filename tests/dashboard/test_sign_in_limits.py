@@ -9,10 +9,10 @@ import aiohttp
 import pytest
 
 from bot import storage as store
-from bot.api.routing import UNKNOWN_TOKENS, unknown_tokens
 from bot.dashboard.sessions import FAILED_SIGN_INS
 from bot.domain import experiments
 from bot.settings import Settings
+from bot.web.access import UNKNOWN_TOKENS, unknown_tokens
 from bot.web.guesses import Guesses
 from tests.github import SignIn
 from tests.kit.browsing import Browser, begin, new_token, sign_in

@@ -1,17 +1,15 @@
 """Deliveries as the API shows them: what came, what became of it, and running it again."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from structlog.testing import capture_logs
 
 from bot import worker
 from bot.deliveries.life import retry_due
 from bot.deliveries.records import MAX_ATTEMPTS
 from bot.demo import payloads
-from bot.domain import items
+from tests.kit.breakage import Breakage
 from tests.kit.clock import Clock
 from tests.kit.deliveries import REPO, pull_request
 from tests.kit.marks import sqlite_only
@@ -37,26 +35,6 @@ async def everything(bot: Bot, integration: str) -> list[Any]:
         await bot.walk(path_of(integration)),
         (await bot.get(f"/api/v1/integrations/{integration}")).body,
     ]
-
-
-class Breakage:
-    """Breaks the handlers of pull requests and issues while `is_on`."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._observe = items.observe
-        self.is_on = True
-        monkeypatch.setattr(items, "observe", self)
-
-    def __call__(self, *args: Any) -> None:
-        self._observe(*args)
-        if self.is_on:
-            raise RuntimeError("the gears are stuck")
-
-
-@pytest.fixture
-def breakage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Breakage]:
-    with capture_logs():  # to render the tracebacks of failures that are meant takes long
-        yield Breakage(monkeypatch)
 
 
 @pytest.fixture
@@ -329,7 +307,7 @@ async def test_replay_of_what_failed(
     assert "the gears are stuck" in answer.body["error"]
     assert await bot.walk("/api/v1/experiments/checkout/pull-requests") == []
 
-    breakage.is_on = False
+    breakage.is_mended = True
     answer = await bot.post(replay)
     assert (answer.status, answer.body["status"], answer.body["error"]) == (200, "processed", None)
     assert answer.body["processed_at"] is not None

@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.demo import payloads
-from tests.deliveries.effects import DUPLICATE, numbers
-from tests.deliveries.storing import GUID, stored
+from tests.deliveries.storing import DUPLICATE, GUID, numbers, stored
 from tests.kit.deliveries import PROCESSED, REPO, pull_request
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot
 
 NOT_ALLOWED = {"processed": False, "reason": "repository not allowed"}
@@ -218,6 +217,7 @@ async def everything(bot: Bot) -> dict[str, list[str]]:
     [("sqlite", False), ("sqlite", True), ("postgresql", True)],
     indirect=["engine"],
 )
+@slow
 async def test_every_published_example_twice(
     bot: Bot, shared: Callable[[str], Path], with_key: bool
 ) -> None:

@@ -4,45 +4,21 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg
 import pytest
-from structlog.testing import capture_logs
 
 from bot import storage as store
 from bot.deliveries.life import retry_due
 from bot.deliveries.records import MAX_ATTEMPTS
-from bot.domain import items
 from bot.settings import Settings
-from tests.deliveries.effects import DUPLICATE, numbers
-from tests.deliveries.storing import GUID, stored
+from tests.deliveries.storing import DUPLICATE, GUID, numbers, stored
+from tests.kit.breakage import Breakage
 from tests.kit.clock import Clock
 from tests.kit.deliveries import PROCESSED, assert_problem, pull_request
 from tests.kit.running import Bot, start
 
 WILL_BE_RETRIED = {"processed": False, "reason": "will be retried"}
-
-
-class Breakage:
-    """Breaks what the handlers of pull requests call, for all or one number, until it is mended."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._observe = items.observe
-        self.is_mended = False
-        self.number: int | None = None
-        monkeypatch.setattr(items, "observe", self)
-
-    def __call__(self, *args: Any) -> None:
-        self._observe(*args)
-        if not self.is_mended and self.number in (None, args[3]):
-            raise RuntimeError("the gears are stuck")
-
-
-@pytest.fixture
-def breakage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Breakage]:
-    with capture_logs():  # to render the tracebacks of failures that are meant takes long
-        yield Breakage(monkeypatch)
 
 
 async def test_handler_failure_and_retry(bot: Bot, clock: Clock, breakage: Breakage) -> None:

@@ -19,6 +19,7 @@ from bot.github.reach import unreachable
 from bot.settings import Settings
 from tests.github import REPO, Fault, GitHub, rsa_key, secondary_limit
 from tests.kit import processes
+from tests.kit.marks import slow
 from tests.kit.running import SECRET, Bot, start
 
 PUBLIC_URL = "https://bot.example.com"
@@ -937,6 +938,7 @@ def env(tmp_path: Path, github: GitHub) -> dict[str, str]:
 
 
 @only_sqlite
+@slow
 async def test_the_command(scene: Scene, env: dict[str, str]) -> None:
     """All integrations unless one is named; each with its findings; 1 if there is a problem."""
     await scene.with_token()
@@ -963,6 +965,7 @@ async def test_the_command(scene: Scene, env: dict[str, str]) -> None:
     assert errors == "Error: no integration has the id or name 'tests'\n"
 
 
+@slow
 async def test_the_command_without_an_integration(env: dict[str, str]) -> None:
     """It says what to do, on a new database as well."""
     code, _, errors = await processes.app("token", "create", "ci", "--role", "viewer", env=env)

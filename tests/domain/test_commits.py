@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bot.demo import payloads
 from tests.domain.pushes import FORK, commits, pull, push, pushes_in_feed
 from tests.kit.deliveries import REPO, at
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot
 
 _numbers = itertools.count(1)
@@ -240,6 +240,7 @@ STORY: list[Callable[[dict[str, Any]], dict[str, Any]]] = [
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(order=st.permutations(range(len(STORY))))
+@slow
 async def test_commits_are_the_same_in_any_order(bot: Bot, order: list[int]) -> None:
     """Which commits belong to an experiment does not depend on the order of arrival."""
     for key in ("a", "b"):

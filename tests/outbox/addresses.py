@@ -7,9 +7,6 @@ from aiohttp import web
 
 from tests.kit.outbound import Scene
 
-KEY = "checkout-flow-v2"
-LINE = f"experiment_key: {KEY}"
-
 
 @dataclass
 class Decoy:

@@ -5,9 +5,6 @@ from typing import Any
 from tests.github import Fault
 from tests.kit.outbound import Scene
 
-KEY = "checkout-flow-v2"
-REPO = "/repos/{owner}/{repo}"
-COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
 NOT_FOUND = {"message": "Not Found"}
 
 

@@ -2,14 +2,11 @@
 
 import pytest
 
-from tests.github import Fault
+from tests.github import REPO, Fault
 from tests.kit.outbound import REPOSITORY, Scene
+from tests.outbox.stories import LINE
 
-KEY = "checkout-flow-v2"
-LINE = f"experiment_key: {KEY}"
 WRONG = f"{LINE}, no-such-key"
-REPO = "/repos/{owner}/{repo}"
-COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
 EDIT = f"PATCH {REPO}/issues/comments/{{comment_id}}"
 STATUSES = f"POST {REPO}/statuses/{{sha}}"
 RUNS = f"POST {REPO}/check-runs"

@@ -17,7 +17,8 @@ from tests.kit.browsing import Browser
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import SECRET
-from tests.outbox.addresses import KEY, LINE, Decoy, last_error
+from tests.outbox.addresses import Decoy, last_error
+from tests.outbox.stories import KEY, LINE
 
 NAMED = "GITHUB_API_URLS"
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from tests.github import MINT, Fault
+from tests.github import MINT, REPO, Fault
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
-from tests.outbox.lag import COMMENTS, KEY, REPO, commands, lag, last_error
+from tests.outbox.lag import commands, lag, last_error
+from tests.outbox.stories import COMMENTS, KEY
 
 LINE = f"experiment_key: {KEY}"
 STATUSES = f"POST {REPO}/statuses/{{sha}}"

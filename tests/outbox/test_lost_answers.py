@@ -6,24 +6,11 @@ what was there before, is written, once, and nothing is written that is not owed
 
 import pytest
 
-from tests.github import secondary_limit
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.github import REPO, secondary_limit
+from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
-from tests.outbox.lost import (
-    COMMENTS,
-    EDIT,
-    KEY,
-    LINE,
-    REPO,
-    RUNS,
-    STATUSES,
-    TAKE_LABEL,
-    WRONG,
-    each_kind,
-    edit,
-    lose,
-    settle,
-)
+from tests.outbox.lost import EDIT, RUNS, STATUSES, TAKE_LABEL, WRONG, each_kind, edit, lose, settle
+from tests.outbox.stories import COMMENTS, KEY, LINE
 
 EDIT_RUN = f"PATCH {REPO}/check-runs/{{check_run_id}}"
 PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
@@ -100,6 +87,7 @@ async def test_a_label_that_went_again(scene: Scene, kind: str) -> None:
 @sqlite_only
 @pytest.mark.parametrize("what", ["comment", "check", "label"])
 @pytest.mark.parametrize("again", ["by itself", "retried", "replaced"])
+@slow
 async def test_what_was_given_up_after_three_days(scene: Scene, again: str, what: str) -> None:
     """The outcome is unknown still, however the next attempt comes about."""
     await scene.bot.experiment(KEY)

@@ -11,20 +11,8 @@ from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, TOKEN, Scene
 from tests.kit.processes import Process
 from tests.kit.running import SECRET, eventually
-from tests.outbox.lost import (
-    COMMENTS,
-    EDIT,
-    KEY,
-    LINE,
-    RUNS,
-    STATUSES,
-    TAKE_LABEL,
-    WRONG,
-    each_kind,
-    edit,
-    lose,
-    settle,
-)
+from tests.outbox.lost import EDIT, RUNS, STATUSES, TAKE_LABEL, WRONG, each_kind, edit, lose, settle
+from tests.outbox.stories import COMMENTS, KEY, LINE
 
 # --- What is not owed any more
 

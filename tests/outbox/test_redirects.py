@@ -5,7 +5,8 @@ from typing import Any
 from tests.github import Fault
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
-from tests.outbox.addresses import KEY, LINE, Decoy
+from tests.outbox.addresses import Decoy
+from tests.outbox.stories import KEY, LINE
 
 COMMENTS = "POST /repos/{owner}/{repo}/issues/{issue_number}/comments"
 LIST = "GET /repos/{owner}/{repo}/issues/{issue_number}/comments"

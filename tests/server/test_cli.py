@@ -19,8 +19,11 @@ from cryptography.fernet import Fernet
 
 from bot import storage as store
 from bot.cli import main
+from tests.kit.marks import slow
 from tests.kit.processes import ROOT, free_port
 from tests.kit.running import ADMIN_TOKEN
+
+pytestmark = slow
 
 EXPERIMENTS = "/api/v1/experiments"
 ADMIN_LINE = re.compile(r"^Admin token \(shown only this once\): (\S+)$", re.MULTILINE)

@@ -18,7 +18,9 @@ from typing import Any
 import pytest
 
 from bot.demo import telling, week
+from tests.kit.marks import slow
 
+pytestmark = slow
 ROOT = Path(__file__).parents[2]
 LAST_LINE = "Ctrl-C ends the service"
 EXPERIMENTS = {line.key: line for line in week.PLATFORM if isinstance(line, week.Create)}
@@ -265,10 +267,6 @@ def test_an_error_during_the_play_is_said_and_ends_it(tmp_path: Path) -> None:
     code = """
 from bot.cli import main
 from bot.demo import play
-from bot.demo.week import PLATFORM, Create, Status
-from tests.kit.marks import slow
-
-pytestmark = slow
 
 play.payloads.encode = lambda payload: b"no JSON"
 main(["demo"])

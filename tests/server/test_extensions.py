@@ -11,7 +11,7 @@ import pytest
 from bot.settings import Settings
 from tests.kit import outbound
 from tests.kit.clock import Clock
-from tests.kit.marks import sqlite_only, token_only
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.processes import app, environment
 
@@ -91,6 +91,7 @@ async def test_the_example_is_documented_with_the_others(example: Path, tmp_path
         ("../evil", "module names"),
     ],
 )
+@slow
 async def test_what_cannot_be_loaded_ends_the_start(
     example: Path, tmp_path: Path, text: str, reason: str
 ) -> None:

@@ -23,6 +23,7 @@ LEAVES = (
     "log",
     "metrics",
     "settings",
+    "stopping",
     "times",
 )
 GROUND = ("github", "storage")
@@ -34,18 +35,19 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("handlers", "commands"),
     ("outbox",),
     ("deliveries", "doctor", "web"),
+    ("operations",),
     ("api", "worker"),
-    ("dashboard", "setup"),
+    ("dashboard",),
     ("listening", "server", "supervisor", "demo", "cli", "__main__"),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
 # What is still to be mended. An entry that is not needed any more fails, too.
 KNOWN_UPWARDS: set[tuple[str, str]] = set()
-KNOWN_CIRCLES = {frozenset({"dashboard", "setup"})}
+KNOWN_CIRCLES: set[frozenset[str]] = set()
 
 MOST_LINES = 400
-DATA = {"bot/demo/week.py"}
+DATA = {"bot/demo/week.py", "tests/commands/comments.py"}
 
 ROOMS = {
     ITSELF,

@@ -16,7 +16,10 @@ import aiohttp
 import pytest
 
 from bot import __version__
+from tests.kit.marks import slow
 from tests.kit.processes import ROOT, Process
+
+pytestmark = slow
 
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check")
 

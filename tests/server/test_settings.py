@@ -14,7 +14,6 @@ from cryptography.fernet import Fernet
 from bot import server
 from bot import storage as store
 from bot.settings import Settings, SettingsError
-from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, SECRET, start
 
 KEY, OTHER_KEY = (base64.urlsafe_b64encode(bytes([byte]) * 32).decode() for byte in (40, 41))
@@ -189,9 +188,10 @@ def open_umask() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("open_umask")
-@sqlite_only
-async def test_modes(settings: Settings) -> None:
+async def test_modes(tmp_path: Path) -> None:
     """The folder is for its owner alone, and so is every file in it."""
+    data = {**ENVIRONMENT, "DATA_DIR": str(tmp_path / "data")}
+    settings = Settings.from_environment(data)
     bot = await start(settings)
     try:
         await bot.deliver(await bot.integration(), "ping", {})

@@ -10,8 +10,11 @@ import psycopg
 import pytest
 
 from bot import storage as store
+from tests.kit.marks import slow
 from tests.kit.processes import address_of, app, environment
 from tests.storage.moving import Move
+
+pytestmark = slow
 
 
 async def refused(source: str, target: str, folder: Path, *options: str) -> str:

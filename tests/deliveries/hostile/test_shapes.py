@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.demo import payloads
 from tests.deliveries.hostile.attack import GOOD, Door, broken, is_never_our_fault
 from tests.kit.deliveries import REPO
+from tests.kit.marks import slow
 
 # One service on one engine lives through it all.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -251,12 +252,14 @@ async def test_any_bytes(door: Door, event: str, body: bytes) -> None:
     payload=st.dictionaries(NAMES | TEXTS, VALUES, max_size=8),
 )
 @THOROUGH
+@slow
 async def test_any_object(door: Door, event: str, payload: payloads.Payload) -> None:
     is_never_our_fault(await door.signed(event, json.dumps(payload).encode()))
 
 
 @given(mutilated())
 @THOROUGH
+@slow
 async def test_any_mutilation(door: Door, delivery: tuple[str, payloads.Payload]) -> None:
     event, payload = delivery
     answer = await door.signed(event, json.dumps(payload).encode())

@@ -1,4 +1,4 @@
-"""What must be so for a request to be carried out: `If-Match`, `If-None-Match`, or what a form saw.
+"""What must be so for a request to be carried out: `If-Match` and `If-None-Match`.
 
 https://www.rfc-editor.org/rfc/rfc9110#section-13
 
@@ -7,12 +7,9 @@ an answer shows, such as counts: a push that adds a commit makes no change of an
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from aiohttp import web
-from msgspec import Struct
 
 from bot.web.problems import Problem
 
@@ -24,11 +21,10 @@ _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditions of one request. `seen` is what a form showed of what it changes."""
+    """The conditions of one request."""
 
     if_match: str | None = None
     if_none_match: str | None = None
-    seen: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, request: web.Request) -> "Conditions":
@@ -48,11 +44,8 @@ class Conditions:
             opaque for _, opaque in _TAG.findall(self.if_none_match)
         )
 
-    def check(self, version: str | None, row: Struct | None = None) -> None:
-        """Raise Problem (412) unless what is there now may be changed.
-
-        `version` is None where there is nothing yet; `row` is what `seen` is compared with.
-        """
+    def check(self, version: str | None) -> None:
+        """Raise Problem (412) unless what is there now, None for nothing, may be changed."""
         if self.if_match is not None and not self._is_matched(version):
             raise _failed(self.if_match, version)
         if self.if_none_match is not None and version is not None:
@@ -66,10 +59,6 @@ class Conditions:
                     "There is one already, and If-None-Match says not to change it: nothing was "
                     "done. Leave the header out, or send If-Match to change what you have read.",
                 )
-        if row is not None and any(
-            getattr(row, name) != value for name, value in self.seen.items()
-        ):
-            raise _failed("", version)
 
     def _is_matched(self, version: str | None) -> bool:
         """Tell whether If-Match names the version. A weak tag names none, as HTTP has it."""

@@ -4,17 +4,14 @@ https://spec.openapis.org/oas/v3.1.0
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from bot import __version__
-from bot.api import models
-from bot.api.routing import PARAMETERS, Operation
-from bot.deliveries import door
-from bot.settings import Settings
+from bot.web.operations import PARAMETERS, Operation
 from bot.web.problems import CONTENT_TYPE, ProblemDetails
 
 _REF = "#/components/schemas/{name}"
@@ -40,18 +37,22 @@ _ETAG = {
     "required": True,
     "schema": {"type": "string"},
 }
-_ABOUT = """Links GitHub pull requests, commits and issues to the experiments they belong to.
-
-Send an API token as `Authorization: Bearer <token>`. Roles: `viewer` reads, `developer` reads
-everything and writes experiments and links, `admin` does everything. Errors are
-`application/problem+json` (RFC 9457). Lists take `limit` and `cursor` and answer
-`{"items": [...], "next_cursor": ...}`. Unknown fields and parameters are refused.
-"""
 
 
-def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, Any]:
-    """Return the OpenAPI document of `operations` and of the addresses without a token."""
-    types: list[Any] = [ProblemDetails, models.WebhookAnswer, models.Health]
+def describe(
+    operations: Sequence[Operation],
+    server: str,
+    about: str,
+    *,
+    tags: Sequence[str],
+    types: Sequence[Any],
+    others: Callable[[Mapping[Any, Any]], dict[str, dict[str, Any]]],
+) -> dict[str, Any]:
+    """Return the OpenAPI document of `operations`, and of other paths made of `types`.
+
+    `tags` are those of the other paths, which `others` makes of the schemas by type.
+    """
+    types = [ProblemDetails, *types]
     for operation in operations:
         types += [one for one in operation.answers.values() if one is not None and one is not str]
         types += [operation.body] if operation.body else []
@@ -63,16 +64,15 @@ def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, A
     for operation in operations:
         described = _operation(operation, schema_of, components)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
-    paths[door.PATH] = {"post": _webhook(schema_of)}
-    paths.update(_service_paths(schema_of))
+    paths.update(others(schema_of))
     used = _used(components, paths)
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Experiment Bot", "version": __version__, "description": _ABOUT},
-        "servers": [{"url": settings.public_url}],
+        "info": {"title": "Experiment Bot", "version": __version__, "description": about},
+        "servers": [{"url": server}],
         "security": [{"token": []}],
         "tags": [{"name": name} for name in dict.fromkeys(one.tag for one in operations)]
-        + [{"name": "Webhook"}, {"name": "Service"}],
+        + [{"name": name} for name in tags],
         "paths": paths,
         "components": {
             "schemas": {name: components[name] for name in sorted(used)},
@@ -84,7 +84,7 @@ def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, A
 
 
 def _operation(
-    operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]
+    operation: Operation, schema_of: Mapping[Any, Any], components: dict[str, Any]
 ) -> dict[str, Any]:
     statuses = {401, 403, 422, 429, 503, *operation.problems}
     if "{" in operation.path:
@@ -96,7 +96,7 @@ def _operation(
         "summary": operation.summary,
         "description": f"{operation.description}\n\nRole: `{operation.role}`.".strip(),
         "parameters": [
-            *_path_parameters(operation.path),
+            *path_parameters(operation.path),
             *_query_parameters(operation.query, schema_of, components),
             *(
                 {
@@ -133,11 +133,11 @@ def _operation(
             described["responses"][str(status)]["headers"] = {"ETag": _ETAG}
     if operation.headers:
         statuses |= {400}
-    described["responses"] |= _problems(statuses, schema_of)
+    described["responses"] |= problem_answers(statuses, schema_of)
     return described
 
 
-def _answer(status: int, answer: Any, schema_of: dict[Any, Any]) -> dict[str, Any]:
+def _answer(status: int, answer: Any, schema_of: Mapping[Any, Any]) -> dict[str, Any]:
     if status == 304:
         return {"description": "It is as it was; there is no body."}
     if answer is None:
@@ -150,7 +150,7 @@ def _answer(status: int, answer: Any, schema_of: dict[Any, Any]) -> dict[str, An
     }
 
 
-def _problems(statuses: set[int], schema_of: dict[Any, Any]) -> dict[str, Any]:
+def problem_answers(statuses: set[int], schema_of: Mapping[Any, Any]) -> dict[str, Any]:
     return {
         str(status): {
             "description": _PROBLEMS[status],
@@ -160,7 +160,7 @@ def _problems(statuses: set[int], schema_of: dict[Any, Any]) -> dict[str, Any]:
     }
 
 
-def _path_parameters(path: str) -> list[dict[str, Any]]:
+def path_parameters(path: str) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
@@ -174,7 +174,7 @@ def _path_parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _query_parameters(
-    query: type[Struct], schema_of: dict[Any, Any], components: dict[str, Any]
+    query: type[Struct], schema_of: Mapping[Any, Any], components: dict[str, Any]
 ) -> list[dict[str, Any]]:
     name = schema_of[query]["$ref"].rpartition("/")[2]
     parameters = []
@@ -193,94 +193,6 @@ def _query_parameters(
             | ({"description": description} if description else {})
         )
     return parameters
-
-
-def _webhook(schema_of: dict[Any, Any]) -> dict[str, Any]:
-    payload = {"type": "object", "description": "GitHub's payload."}
-    answer = {"application/json": {"schema": schema_of[models.WebhookAnswer]}}
-    headers = {
-        "X-Hub-Signature-256": (r"^sha256=[0-9a-f]{64}$", "HMAC-SHA256 of the raw body."),
-        "X-GitHub-Event": (r"^[a-z][a-z0-9_]{0,63}$", "The event's name."),
-        "X-GitHub-Delivery": (
-            r"^[ -~]{1,128}$",
-            "The delivery's id, once per integration: GitHub sends a GUID, emulators numbers.",
-        ),
-    }
-    return {
-        "operationId": "webhook_receive_post",
-        "tags": ["Webhook"],
-        "summary": "Receive a delivery from GitHub",
-        "description": "The signature is the authentication; no token is needed. When "
-        "`processed` is true, the effects are committed.",
-        "security": [],
-        "parameters": [
-            *_path_parameters(door.PATH),
-            *(
-                {
-                    "name": name,
-                    "in": "header",
-                    "required": True,
-                    "description": description,
-                    "schema": {"type": "string", "pattern": pattern},
-                }
-                for name, (pattern, description) in headers.items()
-            ),
-        ],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/json": {"schema": payload},
-                "application/x-www-form-urlencoded": {
-                    "schema": {
-                        "type": "object",
-                        "properties": {"payload": {"type": "string"}},
-                        "required": ["payload"],
-                    }
-                },
-            },
-        },
-        "responses": {
-            "200": {
-                "description": "Processed, ignored or a duplicate. A field that cannot be read is "
-                "left out and the rest counts; without what the event is about nothing is taken "
-                "in, and `detail` names the field.",
-                "content": answer,
-            },
-            "202": {
-                "description": "Stored, and tried again: a handler failed, or only GitHub can tell "
-                "whether the allow-list lets the repository in, and it cannot be asked now.",
-                "content": answer,
-            },
-        }
-        | _problems({400, 401, 403, 404, 408, 413, 415, 503}, schema_of),
-    }
-
-
-def _service_paths(schema_of: dict[Any, Any]) -> dict[str, Any]:
-    def path(name: str, summary: str, content_type: str, schema: Any, *problems: int) -> Any:
-        return {
-            "get": {
-                "operationId": f"service_{name}_get",
-                "tags": ["Service"],
-                "summary": summary,
-                "security": [],
-                "responses": {
-                    "200": {"description": "Done.", "content": {content_type: {"schema": schema}}}
-                }
-                | _problems(set(problems), schema_of),
-            }
-        }
-
-    text, health = {"type": "string"}, schema_of[models.Health]
-    return {
-        "/healthz": path("healthz", "Is the process alive?", "application/json", health),
-        "/readyz": path("readyz", "Can it do its work?", "application/json", health, 503),
-        "/metrics": path("metrics", "Metrics for Prometheus", "text/plain", text),
-        "/api/v1/openapi.json": path(
-            "openapi", "This description", "application/json", {"type": "object"}
-        ),
-        "/api/v1/docs": path("docs", "This description for people", "text/html", text),
-    }
 
 
 def _used(components: dict[str, Any], paths: dict[str, Any]) -> set[str]:

@@ -1,0 +1,63 @@
+"""What a page says of a form that was refused, in words for people."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.domain.errors import Code, Failed, FieldError, Invalid
+from bot.github import CallFailed
+from bot.web.problems import FieldMessage, problem_of
+from bot.web.validation import words
+
+Say = Callable[[FieldError], FieldMessage]
+
+_WORDS: Mapping[Code, str] = {
+    "too_short": "wants {limit} characters or more",
+    "too_long": "wants {limit} characters or fewer",
+    "too_many": "wants {limit} entries or fewer",
+    "pattern": "has a character that cannot be stored",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a form was refused. `error` says it in few words, `errors` what is wrong with fields."""
+
+    status: int
+    error: str
+    detail: str
+    errors: Sequence[FieldMessage] = ()
+
+
+def plain(error: FieldError) -> FieldMessage:
+    """Return what people are told of a field; of a list it is the field that holds its lines."""
+    field, _, position = error.field.partition("[")
+    text = _WORDS[error.code].format(limit=error.limit) if error.code in _WORDS else words(error)
+    number = position.rstrip("]")
+    return FieldMessage(field, f"line {int(number) + 1} {text}" if number.isdecimal() else text)
+
+
+def helpful(help: Mapping[str, str]) -> Say:
+    """Return what says of a field that has not the shape what `help` has for it."""
+
+    def say(error: FieldError) -> FieldMessage:
+        said = plain(error)
+        field = said.field.partition(".")[0]
+        text = help.get(field, said.message) if error.is_of_shape else said.message
+        return FieldMessage(field, text[:1].upper() + text[1:])
+
+    return say
+
+
+def refusal(
+    failed: Failed | CallFailed,
+    say: Say = plain,
+    *,
+    error: str = "invalid request",
+    detail: str = "Nothing was changed; see what is marked below.",
+) -> Refusal:
+    """Return why a form was refused. `error` and `detail` stand above fields that are wrong."""
+    if isinstance(failed, Invalid):
+        by_field = {one.field: one for one in map(say, failed.errors)}
+        return Refusal(422, error, detail, list(by_field.values()))
+    body = problem_of(failed).body
+    return Refusal(body.status, body.error, body.detail)

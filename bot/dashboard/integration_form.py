@@ -1,0 +1,253 @@
+"""The form of an integration: creating and changing one."""
+
+import re
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from bot import commands
+from bot.api.integrations import Integration, IntegrationChange, IntegrationCreate, shown
+from bot.commands.registry import LEVELS
+from bot.dashboard import seen, typed_secrets
+from bot.dashboard.forms import Refusal
+from bot.dashboard.integrations import LABELS, NOISE, ONE, health_of, id_of, refused
+from bot.dashboard.page import Pages, Visit
+from bot.domain.errors import Changed, FieldError, Invalid
+from bot.domain.integrations import version
+from bot.github.reach import is_local
+from bot.handlers import dispatcher
+from bot.operations import integrations
+from bot.web.validation import fit
+
+pages = Pages()
+_AUTHS = ("token", "app")
+_SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
+
+
+@pages.get("/integrations/new", role="admin")
+async def form(visit: Visit) -> web.StreamResponse:
+    """Offer the form of a new integration."""
+    values = {"generate": "yes", "is_active": "yes", "config.label": "experiment"}
+    return _form(visit, None, _auth(visit.request.query, "token"), values)
+
+
+@pages.post("/integrations/new", role="admin")
+async def create(visit: Visit) -> web.StreamResponse:
+    """Create an integration; a webhook secret that is made here is shown in the answer only."""
+    # Who gives one of their own wants it, box or no box.
+    is_made_here = visit.form.get("generate") and not visit.form.get("config.webhook_secret")
+    generated = secrets.token_urlsafe(32) if is_made_here else None
+    typed_secrets.take(visit, _SECRETS)
+    auth = _auth(visit.form, "token")
+    try:
+        needed = [*_credential_fields(auth), *(["config.webhook_secret"] if not generated else [])]
+        body = _body(visit, auth, _missing(visit.form, needed))
+        body["integration_type"] = "GITHUB"
+        body["config"]["webhook_secret"] = generated or visit.form["config.webhook_secret"]
+        values = msgspec.to_builtins(fit(body, IntegrationCreate))
+        known = await integrations.create(visit.services, visit.actor, values)
+    except Invalid as error:
+        return _form(visit, None, auth, visit.form, refused(error))
+    created = shown(visit.services, known)
+    if generated is None:
+        said = "The integration is created. Its webhook secret is the one that you gave."
+        return visit.to(f"/integrations/{created.id}", said)
+    health = (await health_of(visit, [created.id]))[created.id]
+    return visit.render(
+        "integration_created.html",
+        status=201,
+        integration=created,
+        health=health,
+        secret=generated,
+        events=visit.services.shared(dispatcher).events.needed,
+    )
+
+
+@pages.get(f"{ONE}/edit", role="admin")
+async def edit(visit: Visit) -> web.StreamResponse:
+    """Offer the form of an integration; secrets are not in it."""
+    known = await integrations.get(visit.services, id_of(visit))
+    integration = shown(visit.services, known)
+    auth = _auth(visit.request.query, integration.config.auth)
+    values = _as_form(visit, integration)
+    return _form(
+        visit, integration, auth, values, as_shown=seen.Seen.of(version(known.row), values)
+    )
+
+
+@pages.post(f"{ONE}/edit", role="admin")
+async def change(visit: Visit) -> web.StreamResponse:
+    """Change an integration; a secret that is left empty is kept."""
+    typed_secrets.take(visit, _SECRETS)
+    known = await integrations.get(visit.services, id_of(visit))
+    integration = shown(visit.services, known)
+    auth = _auth(visit.form, integration.config.auth)
+    is_other = auth != integration.config.auth
+    try:
+        needed = _credential_fields(auth) if is_other else ["config.app_id"] * (auth == "app")
+        body = _body(visit, auth, _missing(visit.form, needed))
+        await integrations.change(
+            visit.services,
+            visit.actor,
+            integration.id,
+            msgspec.to_builtins(fit(body, IntegrationChange)),
+            seen.as_shown(visit.form, version),
+        )
+    except Changed:
+        return await _changed_meanwhile(visit, auth)
+    except Invalid as error:
+        before = seen.Seen(visit.form.get("version", ""), visit.form.get("seen", ""))
+        return _form(visit, integration, auth, visit.form, refused(error), as_shown=before)
+    return visit.to(f"/integrations/{integration.id}", "The changes are stored.")
+
+
+# --- What it shows, and what it says
+
+
+def _as_form(visit: Visit, integration: Integration) -> dict[str, str]:
+    """Return an integration as its form has it; secrets are not in it."""
+    config = integration.config
+    values = {
+        "name": integration.name,
+        "description": integration.description or "",
+        "is_active": "yes" if integration.is_active else "",
+        "config.api_url": config.api_url,
+        "config.repositories": "\n".join(config.repositories or ()),
+        "config.comments": config.comments,
+        "config.check": config.check,
+        "config.label": config.label or "",
+        **{
+            f"config.commands.{one.name}": config.commands.get(one.name, "")
+            for one in visit.services.shared(commands.registered)
+        },
+    }
+    for name in ("app_id", "installation_id"):
+        if (number := getattr(config, name)) not in (None, msgspec.UNSET):
+            values[f"config.{name}"] = str(number)
+    return values
+
+
+async def _changed_meanwhile(visit: Visit, auth: str) -> web.Response:
+    """Return the form of an integration that somebody else has changed since it was opened."""
+    known = await integrations.get(visit.services, id_of(visit))
+    integration = shown(visit.services, known)
+    current = _as_form(visit, integration)
+    typed = {name: text.replace("\r\n", "\n") for name, text in visit.form.items()}
+    values, errors = seen.merged(typed, current)
+    problem = seen.changed_meanwhile("this integration", errors)
+    return _form(
+        visit,
+        integration,
+        auth,
+        values,
+        problem,
+        as_shown=seen.Seen.of(version(known.row), current),
+    )
+
+
+def _auth(values: Mapping[str, str], usual: str) -> str:
+    asked = values.get("auth")
+    return asked if asked in _AUTHS else usual
+
+
+def _credential_fields(auth: str) -> list[str]:
+    return ["config.token"] if auth == "token" else ["config.app_id", "config.private_key"]
+
+
+def _missing(values: Mapping[str, str], names: Sequence[str]) -> list[FieldError]:
+    return [FieldError(name, "missing") for name in ("name", *names) if not values.get(name)]
+
+
+def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
+    """Return what a form says as the API takes it; raises Invalid if there are `errors`."""
+    values = visit.form
+    config: dict[str, Any] = {
+        "repositories": [
+            line.strip() for line in values.get("config.repositories", "").split("\n")
+        ],
+        "comments": values.get("config.comments", "on"),
+        "check": values.get("config.check", "on"),
+        "label": values.get("config.label") or None,
+    }
+    config["repositories"] = [line for line in config["repositories"] if line] or None
+    config["commands"] = {
+        one.name: level
+        for one in visit.services.shared(commands.registered)
+        if (level := values.get(f"config.commands.{one.name}"))
+    } or None
+    if api_url := values.get("config.api_url"):
+        config["api_url"] = api_url
+    if auth == "token":
+        config |= {"token": values["config.token"]} if values.get("config.token") else {}
+    else:
+        if key := values.get("config.private_key"):
+            config["private_key"] = _unfolded(key)
+        for name in ("app_id", "installation_id"):
+            number = values.get(f"config.{name}", "")
+            if number and not re.fullmatch(r"[1-9][0-9]{0,14}", number):
+                errors = [*errors, FieldError(f"config.{name}", "no_number")]
+            config[name] = int(number) if number.isdecimal() else None
+    if errors:
+        raise Invalid(errors)
+    return {
+        "name": values["name"],
+        "description": values.get("description") or None,
+        "is_active": bool(values.get("is_active")),
+        "config": config,
+    }
+
+
+def _unfolded(pem: str) -> str:
+    """Return a key whose line ends were lost, or are of another system, as PEM is written."""
+    found = re.fullmatch(
+        r"(-----BEGIN [A-Z ]+-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z ]+-----)", pem
+    )
+    if found is None:
+        return pem
+    text = "".join(found[2].split())
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return "\n".join((found[1], *lines, found[3], ""))
+
+
+def _form(
+    visit: Visit,
+    integration: Integration | None,
+    auth: str,
+    values: Mapping[str, str],
+    problem: Refusal | None = None,
+    *,
+    as_shown: seen.Seen | None = None,
+) -> web.Response:
+    api_urls = list(visit.services.settings.github_api_urls)
+    stored = integration.config.api_url if integration else api_urls[0]
+    if stored not in api_urls:
+        api_urls.append(stored)
+    public_url = visit.services.settings.public_url
+    kept = typed_secrets.sound(visit, _SECRETS, problem) if problem else {}
+    return visit.render(
+        "integration_form.html",
+        status=problem.status if problem else 200,
+        problem=problem,
+        integration=integration,
+        seen=as_shown,
+        auth=auth,
+        is_other=integration is not None and auth != integration.config.auth,
+        labels=LABELS,
+        # What was typed is kept; a secret is not shown, but comes back sealed.
+        values={
+            **{name: text for name, text in values.items() if name not in _SECRETS},
+            **({"generate": ""} if "config.webhook_secret" in kept else {}),
+        },
+        kept=list(kept),
+        sealed=typed_secrets.seal(visit, kept) if kept else None,
+        api_urls=[(one, one) for one in api_urls],
+        noise=NOISE,
+        commands=list(visit.services.shared(commands.registered)),
+        levels=[(one, one) for one in LEVELS[1:]],
+        is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),
+        is_local=is_local(public_url),
+        public_url=public_url,
+    )

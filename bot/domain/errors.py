@@ -1,0 +1,119 @@
+"""Why something cannot be done, as data: whoever was asked, API or page, puts it into words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+# A value has not the shape that is asked for.
+ShapeCode = Literal[
+    "unknown",
+    "required",
+    "type",
+    "choice",
+    "pattern",
+    "too_short",
+    "too_long",
+    "too_many",
+    "too_many_names",
+    "too_small",
+    "too_large",
+    "other",
+]
+# It has, but it cannot be.
+RuleCode = Literal[
+    "missing",
+    "twice",
+    "not_one_of",
+    "no_key",
+    "no_cursor",
+    "no_place",
+    "no_number",
+    "no_name",
+    "key_of_address",
+    "no_integration",
+    "inactive_integration",
+    "unlisted_integration",
+    "repository_not_allowed",
+    "no_pull_request",
+    "no_address",
+    "is_issue",
+    "no_such_number",
+    "host_not_served",
+    "no_host_served",
+    "repository_not_served",
+    "not_reached",
+    "unknown_command",
+    "same_secret",
+    "is_mask",
+    "not_alone",
+    "needs_credential",
+    "needs_private_key",
+    "only_of_app",
+    "not_listed",
+    "no_repository",
+    "empty_list",
+    "not_printable",
+    "not_removable",
+    "not_ascii",
+    "not_trimmed",
+    "short_secret",
+    "no_rsa_key",
+]
+Code = ShapeCode | RuleCode
+ConflictCode = Literal[
+    "experiment_exists", "not_waiting", "superseded", "payload_gone", "key_reused", "unreadable"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One field that cannot be, named by its path, such as `config.webhook_secret`.
+
+    `limit` is what the code is about: how many at most, the names that there are.
+    """
+
+    field: str
+    code: Code
+    limit: str | int | None = None
+
+    @property
+    def is_of_shape(self) -> bool:
+        return self.code in get_args(ShapeCode)
+
+
+class Failed(Exception):
+    """What was asked for cannot be done; nothing was."""
+
+
+class NotFound(Failed):
+    """There is no such thing; `what` is what people call it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(what)
+        self.what = what
+
+
+class Invalid(Failed):
+    """Fields of what was sent cannot be."""
+
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__(*errors)
+        self.errors = tuple(errors)
+
+    @classmethod
+    def field(cls, name: str, code: Code, limit: str | int | None = None) -> "Invalid":
+        """Return the failure of one field."""
+        return cls([FieldError(name, code, limit)])
+
+
+class Conflict(Failed):
+    """It does not go with what is there; `about` is what the code is about."""
+
+    def __init__(self, code: ConflictCode, about: str = "") -> None:
+        super().__init__(code, about)
+        self.code = code
+        self.about = about
+
+
+class Changed(Failed):
+    """What is there is not (any more) what whoever asks has seen."""

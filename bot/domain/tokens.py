@@ -1,0 +1,33 @@
+"""API tokens: who holds one may call the API and sign in. Only their hashes are stored."""
+
+import uuid
+
+from bot import storage as store
+from bot import times
+
+
+def issue(
+    tx: store.Transaction,
+    name: str,
+    role: str,
+    *,
+    secret: str | None = None,
+    is_bootstrap: bool = False,
+) -> tuple[str, str]:
+    """Store a token, a new one unless it is given; return its id and the token itself."""
+    token_id, secret = str(uuid.uuid4()), secret or store.new_token()
+    hashed = store.hash_token(secret)
+    store.tokens.add(tx, token_id, name, role, hashed, times.now(), is_bootstrap=is_bootstrap)
+    return token_id, secret
+
+
+def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
+    """Store the admin token if it is a new one, and return it.
+
+    That is `given` if it is another than before, or one of ours on a first start.
+    """
+    known = store.tokens.bootstrap(tx)
+    if known is not None and (given is None or known.hash == store.hash_token(given)):
+        return None
+    store.tokens.remove_bootstrap(tx)
+    return issue(tx, "admin", "admin", secret=given, is_bootstrap=True)[1]

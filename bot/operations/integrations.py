@@ -1,0 +1,123 @@
+"""Integrations: create, list, read, change, delete."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot import commands
+from bot import storage as store
+from bot.domain import integrations
+from bot.domain.actors import Actor, log_change
+from bot.domain.errors import Invalid, NotFound
+from bot.services import Services
+
+# Raises if what is there is not what is to be changed.
+Condition = Callable[[store.Integration], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An integration, and what its deliveries have told of it."""
+
+    row: store.Integration
+    installations: Sequence[store.CountedInstallation]
+    last_delivery_at: int | None
+
+
+def always(_: store.Integration) -> None:
+    """The condition that is always met."""
+
+
+async def create(services: Services, actor: Actor, values: Mapping[str, Any]) -> Known:
+    """Create an integration from validated values; its secrets are stored encrypted."""
+    _check_commands(services, values)
+
+    def job(tx: store.Transaction) -> Known:
+        api_urls = services.settings.github_api_urls
+        return _known(tx, [integrations.create(tx, services.vault, api_urls, values)])[0]
+
+    created = await services.database.write(job)
+    log_change(actor, "integration created", integration=created.row.id)
+    return created
+
+
+async def listed(services: Services, before: store.Place | None, limit: int) -> store.Part[Any]:
+    """Return a part of all integrations, as Known, the newest first."""
+
+    def job(tx: store.Transaction) -> store.Part[Any]:
+        part = store.integrations.listed(tx, before, limit)
+        return store.Part(_known(tx, part.rows), part.next)
+
+    return await services.database.read(job)
+
+
+async def get(services: Services, integration_id: str) -> Known:
+    def job(tx: store.Transaction) -> Known:
+        return _known(tx, [_find(tx, integration_id)])[0]
+
+    return await services.database.read(job)
+
+
+async def change(
+    services: Services,
+    actor: Actor,
+    integration_id: str,
+    values: Mapping[str, Any],
+    condition: Condition = always,
+) -> Known:
+    """Change what `values` names and keep the rest.
+
+    A replaced webhook secret goes on verifying for `secret_grace_seconds`, a day unless given.
+    """
+    _check_commands(services, values)
+
+    def job(tx: store.Transaction) -> Known:
+        condition(_find(tx, integration_id))
+        row = integrations.change(
+            tx, services.vault, services.settings.github_api_urls, integration_id, values
+        )
+        assert row is not None
+        return _known(tx, [row])[0]
+
+    changed = await services.database.write(job)
+    services.forget_integration(integration_id)
+    log_change(actor, "integration changed", integration=integration_id)
+    return changed
+
+
+async def delete(
+    services: Services, actor: Actor, integration_id: str, condition: Condition = always
+) -> None:
+    """Delete an integration: its secrets and deliveries go, what it told of stays."""
+
+    def job(tx: store.Transaction) -> None:
+        condition(_find(tx, integration_id))
+        integrations.delete(tx, integration_id)
+
+    await services.database.write(job)
+    services.forget_integration(integration_id)
+    log_change(actor, "integration deleted", integration=integration_id)
+
+
+def _find(tx: store.Transaction, integration_id: str) -> store.Integration:
+    row = store.integrations.find(tx, integration_id)
+    if row is None:
+        raise NotFound("integration")
+    return row
+
+
+def _known(tx: store.Transaction, rows: Sequence[store.Integration]) -> list[Known]:
+    installed: dict[str, list[store.CountedInstallation]] = {row.id: [] for row in rows}
+    for one in store.installations.of_integrations(tx, list(installed)):
+        installed[one.integration_id].append(one)
+    return [
+        Known(row, installed[row.id], store.deliveries.last_received(tx, row.seq)) for row in rows
+    ]
+
+
+def _check_commands(services: Services, values: Mapping[str, Any]) -> None:
+    """Raise Invalid if the configuration names a command that there is not."""
+    named = values.get("config", {}).get("commands") or {}
+    known = [one.name for one in services.shared(commands.registered)]
+    if not set(named) <= set(known):
+        raise Invalid.field("config.commands", "unknown_command", ", ".join(known))

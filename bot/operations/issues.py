@@ -1,0 +1,97 @@
+"""Tracking issues ordered from the platform's side: each is created once, by an action."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from bot import storage as store
+from bot.domain import repositories, tracking
+from bot.domain.actors import Actor, log_change
+from bot.domain.errors import Conflict, Invalid, NotFound
+from bot.operations import linking
+from bot.services import Services
+
+ANSWER_SECONDS = 8.0  # how long is waited for GitHub to have created an issue
+
+
+async def create(
+    services: Services,
+    actor: Actor,
+    key: str,
+    *,
+    integration_id: str,
+    repository: str,
+    title: str,
+    body: str | None,
+    labels: Sequence[str],
+    assignees: Sequence[str],
+    idempotency_key: str | None,
+) -> store.ListedAction:
+    """Order a tracking issue, and wait a while for it; return the action as it is then.
+
+    Ordered again with the same idempotency key, the same issue is meant. It is linked to the
+    experiment, and labels that the repository lacks are created.
+    """
+    integration = await linking.acting(services, integration_id, repository)
+    request = {
+        "title": title,
+        "body": body,
+        "labels": list(dict.fromkeys(labels)),
+        "assignees": list(dict.fromkeys(assignees)),
+        "experiment_keys": [key],
+        "made_by": "api",
+        "actor": actor.name,
+    }
+
+    def job(tx: store.Transaction) -> str:
+        if not store.experiments.exists(tx, key):
+            raise NotFound("experiment")
+        repository_id = repositories.resolve(tx, integration.scope, repository)
+        if idempotency_key is not None:
+            earlier = store.actions.by_idempotency_key(tx, idempotency_key)
+            if earlier is not None:
+                _same_request(earlier, request, integration.id, repository_id)
+                return earlier.id
+        row = store.integrations.find(tx, integration.id)
+        if row is None:
+            raise Invalid.field("integration_id", "no_integration")
+        return tracking.enqueue_issue(tx, row, repository_id, request, idempotency_key)
+
+    try:
+        action_id = await services.database.write(job)
+    except repositories.NotAllowed:  # the list was changed this very moment
+        raise linking.not_allowed() from None
+    log_change(actor, "issue ordered", experiment=key, action=action_id)
+    return await _outcome(services.database, action_id)
+
+
+def _same_request(
+    earlier: store.Action, request: dict[str, Any], integration_id: str, repository_id: int
+) -> None:
+    """Raise Conflict if an idempotency key came with another request before."""
+    was = earlier.request
+    same = {name: value for name, value in was.items() if name != "actor"} == {
+        name: value for name, value in request.items() if name != "actor"
+    }
+    if not same or (earlier.integration_id, earlier.repository_id) != (
+        integration_id,
+        repository_id,
+    ):
+        raise Conflict("key_reused")
+
+
+async def _outcome(database: store.Database, action_id: str) -> store.ListedAction:
+    """Wait for an action's end, but not for long; return it as it is then."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + ANSWER_SECONDS
+    while True:
+        committed = asyncio.ensure_future(database.wait_for_commit(0.5))
+        try:
+            row = await database.read(lambda tx: store.actions.find(tx, action_id))
+            if row is None:
+                raise NotFound("action")
+            if row.status in ("done", "failed") or loop.time() >= deadline:
+                return row
+            await committed
+        finally:
+            committed.cancel()

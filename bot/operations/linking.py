@@ -1,0 +1,161 @@
+"""Pull requests linked and unlinked by hand, from the platform's side."""
+
+import uuid
+from collections.abc import Sequence
+
+from bot import storage as store
+from bot.domain import installations, integrations, linking, repositories
+from bot.domain.actors import Actor, log_change
+from bot.domain.errors import Conflict, Invalid, NotFound
+from bot.domain.integrations import Integration
+from bot.domain.story import Item
+from bot.github import CallFailed, NotListed, Refused, payloads
+from bot.operations import experiments
+from bot.services import Services
+
+_TRIED = 5  # integrations that are asked for a pull request
+
+
+async def link(
+    services: Services,
+    actor: Actor,
+    key: str,
+    integration_id: str,
+    repository: str,
+    number: int,
+) -> store.LinkedItem:
+    """Ask GitHub for a pull request, link it, and bring its status comment up to date.
+
+    The link stays whatever the description says, until it is deleted.
+    """
+    await experiments.read(services, key, lambda _: None)
+    integration = await acting(services, integration_id, repository)
+    fetched = await _fetch(services, integration, repository, number)
+
+    def job(tx: store.Transaction) -> store.LinkedItem:
+        if not store.experiments.exists(tx, key):
+            raise NotFound("experiment")
+        item = linking.pull_request(tx, integration.scope, repository, number, fetched)
+        linking.link(tx, item, key, _hand(actor, integration.id))
+        row = store.links.item_of_experiment(tx, key, "pull_request", item.id)
+        assert row is not None
+        return row
+
+    try:
+        linked = await services.database.write(job)
+    except repositories.NotAllowed:
+        raise not_allowed() from None
+    except payloads.InvalidPayload:
+        raise Conflict("unreadable") from None
+    log_change(actor, "linked", experiment=key, repository=linked.repository, number=linked.number)
+    return linked
+
+
+async def link_from(
+    services: Services, actor: Actor, key: str, host: str, repository: str, number: int
+) -> store.LinkedItem:
+    """Link a pull request through whichever integration for its host reaches it."""
+    candidates = await _candidates(services, host, repository)
+    for candidate in candidates[:-1]:
+        try:
+            return await link(services, actor, key, candidate.id, repository, number)
+        except (Invalid, Conflict, CallFailed):
+            continue
+    try:
+        return await link(services, actor, key, candidates[-1].id, repository, number)
+    except Invalid:
+        raise Invalid.field("number", "not_reached", f"{repository}#{number}") from None
+
+
+async def unlink(services: Services, actor: Actor, key: str, full_name: str, number: int) -> None:
+    """Unlink a pull request.
+
+    A key that still stands in the description stays unlinked until its line goes and comes back.
+    """
+
+    def job(tx: store.Transaction) -> None:
+        row = store.facts.item_by_name(tx, full_name, "pull_request", number)
+        if row is not None:
+            item = Item(row.id, row.repository_id, "pull_request", number)
+            if linking.unlink(tx, item, key, _hand(actor, row.integration_id)):
+                return
+        raise NotFound("link between this experiment and this pull request")
+
+    await services.database.write(job)
+    log_change(actor, "unlinked", experiment=key, repository=full_name, number=number)
+
+
+async def acting(services: Services, integration_id: str, repository: str) -> Integration:
+    """Return the integration that is to act on a repository; raises Invalid if it cannot."""
+    found = await services.integration(integration_id.lower(), fresh=True)
+    if found is None:
+        raise Invalid.field("integration_id", "no_integration")
+    if not found.is_active:
+        raise Invalid.field("integration_id", "inactive_integration")
+    if found.api_url not in services.settings.github_api_urls:
+        why = str(NotListed(found.api_url))
+        raise Invalid.field("integration_id", "unlisted_integration", why)
+    if not await services.database.read(
+        lambda tx: repositories.allows_name(tx, found.scope, repository)
+    ):
+        raise not_allowed()
+    return found
+
+
+def not_allowed() -> Invalid:
+    return Invalid.field("repository", "repository_not_allowed")
+
+
+async def _candidates(services: Services, host: str, repository: str) -> Sequence[Integration]:
+    """Return the integrations to ask, those that name the repository in their rules first."""
+    rows = await services.database.read(lambda tx: store.integrations.listed(tx, None, 200))
+    active = [integrations.load(row, services.vault) for row in rows if row.is_active]
+    there = [one for one in active if one.host == host]
+
+    def allowing(tx: store.Transaction) -> list[Integration]:
+        return [one for one in there if repositories.allows_name(tx, one.scope, repository)]
+
+    found = await services.database.read(allowing)
+    if not there:
+        hosts = ", ".join(sorted({one.host for one in active}))
+        raise Invalid.field("host", "host_not_served" if hosts else "no_host_served", hosts)
+    if not found:
+        raise Invalid.field("repository", "repository_not_served", repository)
+    return sorted(found, key=lambda one: one.repositories is None)[:_TRIED]
+
+
+async def _fetch(
+    services: Services, integration: Integration, repository: str, number: int
+) -> object | None:
+    """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
+
+    def job(tx: store.Transaction) -> tuple[int | None, bool]:
+        rows = store.facts.repositories_by_name(tx, integration.host, repository)
+        if not rows:
+            return None, False
+        known = store.facts.find_item(tx, rows[0].id, "pull_request", number)
+        is_known = known is not None and known.gone_at is None
+        return installations.serving(tx, integration.id, rows[0]), is_known
+
+    installation_id, is_known = await services.database.read(job)
+    try:
+        client = await services.github.client_in(
+            integration.credentials, repository, installation_id or integration.installation_id
+        )
+        fetched: object = await client.getitem(
+            "/repos/{+repository}/pulls/{number}",
+            {"repository": repository, "number": str(number)},
+        )
+    except Refused as error:
+        if error.status == 404:
+            raise Invalid.field("number", "no_pull_request") from None
+        raise
+    except CallFailed:
+        if is_known:
+            return None
+        raise
+    return fetched
+
+
+def _hand(actor: Actor, integration_id: str) -> linking.Hand:
+    return linking.Hand(f"api:{uuid.uuid4()}", "api", actor.name, integration_id)

@@ -1,0 +1,115 @@
+"""What is sent, held against its type; and what is said of a field that cannot be.
+
+What msgspec says is read here, with the same sentences that the API then says, and nowhere else.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from bot.domain.errors import Code, FieldError, Invalid
+
+S = TypeVar("S", bound=Struct)
+
+# What the API says; those up to `other` are msgspec's own sentences.
+_WORDS: Mapping[Code, str] = {
+    "unknown": "Object contains unknown field `{limit}`",
+    "required": "Object missing required field `{limit}`",
+    "choice": "Not one of the allowed values",
+    "too_short": "Expected `str` of length >= {limit}",
+    "too_long": "Expected `str` of length <= {limit}",
+    "too_many": "Expected `array` of length <= {limit}",
+    "too_many_names": "Expected `object` of length <= {limit}",
+    "too_small": "Expected `int` >= {limit}",
+    "too_large": "Expected `int` <= {limit}",
+    "pattern": "Expected `str` matching regex {limit}",
+    "type": "Expected {limit}",
+    "other": "{limit}",
+    "missing": "is missing",
+    "twice": "is given twice",
+    "not_one_of": "is one of {limit}",
+    "no_key": "is not a key",
+    "no_cursor": "is not a next_cursor of this list",
+    "no_place": "is not a place in this list",
+    "no_number": "wants a number, as GitHub shows it",
+    "no_name": "wants 1 to 100 printable characters",
+    "key_of_address": "is not the key in the address; a key cannot be changed",
+    "no_integration": "is no integration's id",
+    "inactive_integration": "is that of an integration that is not active",
+    "unlisted_integration": "is that of an integration that cannot act: {limit}",
+    "repository_not_allowed": "is not among the integration's repositories",
+    "no_pull_request": "is no pull request there that the integration's credential reaches",
+    "unknown_command": "names a command that there is not; there are {limit}",
+    "same_secret": "is the one in use: nothing has changed",
+    "is_mask": "is the mask that stands for a stored secret; leave the field out",
+    "not_alone": "goes alone: send either token or app_id and private_key",
+    "needs_credential": "is missing: send token, or app_id and private_key",
+    "needs_private_key": "is missing beside app_id",
+    "only_of_app": "is only for app_id and private_key",
+    "not_listed": "must be one of GITHUB_API_URLS: {limit}",
+    "no_repository": "wants owner/name or owner/*",
+    "empty_list": "lists no repository; null allows all",
+    "not_printable": "wants printable text without white space around it",
+    "not_removable": "cannot be taken off again by GitHub's API; choose another",
+    "not_ascii": "wants printable ASCII characters without white space",
+    "not_trimmed": "has leading or trailing white space",
+    "short_secret": "wants {limit} characters or more",
+    "no_rsa_key": "wants an RSA private key as PEM (PKCS#1 or PKCS#8)",
+}
+_READ = [
+    (code, re.compile(re.escape(words).replace(r"\{limit\}", "(.+)"), re.DOTALL))
+    for code, words in _WORDS.items()
+    if code in ("unknown", "required") or words.startswith("Expected")
+]
+_ENUM = "Invalid enum value"
+
+
+def words(error: FieldError) -> str:
+    """Return what the API says of a field."""
+    return _WORDS[error.code].format(limit=error.limit)
+
+
+def sentence(invalid: Invalid) -> str:
+    """Return all that is said of the fields."""
+    return "; ".join(f"{one.field}: {words(one)}" for one in invalid.errors)
+
+
+def fit(value: Any, shape: type[S]) -> S:
+    """Return `value` as `shape`; raises Invalid, which names the field."""
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise Invalid([_read(str(error))]) from None
+
+
+def parse_query(request: web.Request, shape: type[S]) -> S:
+    """Return the query string as `shape`; raises Invalid for what is unknown or malformed."""
+    values: dict[str, str | int] = {}
+    for name, value in request.query.items():
+        if name in values:
+            raise Invalid.field(name, "twice")
+        is_number = name == "limit" and value.isascii() and value.isdigit()
+        values[name] = int(value) if is_number and len(value) < 10 else value
+    return fit(values, shape)
+
+
+def _read(sentence: str) -> FieldError:
+    """Return what a sentence of msgspec's says; of what was sent it repeats nothing.
+
+    It may be a secret in the wrong field.
+    """
+    message, _, path = sentence.partition(" - at `$")
+    field = path.rstrip("`").lstrip(".")
+    if message.startswith(_ENUM):
+        return FieldError(field, "choice")
+    for code, pattern in _READ:
+        if found := pattern.fullmatch(message):
+            limit = found[1]
+            if code in ("unknown", "required"):
+                field = f"{field}.{limit}".lstrip(".")
+            return FieldError(field, code, int(limit) if limit.isdecimal() else limit)
+    return FieldError(field, "other", message)

@@ -1,0 +1,50 @@
+"""What the API says of what cannot be: every word of it, as callers may have come to rely on it."""
+
+import json
+from pathlib import Path
+from typing import get_args
+
+from bot.api import integrations
+from bot.dashboard import experiment
+from bot.domain.errors import Code, FieldError, Invalid
+from bot.web import validation
+from tests.kit.marks import sqlite_only
+from tests.kit.running import Bot
+
+CASES = json.loads((Path(__file__).parents[1] / "cases/api_errors.json").read_text())
+
+
+@sqlite_only
+async def test_words(bot: Bot) -> None:
+    """Each request of the file, in its order, is answered with the words that stand beside it."""
+    for case in CASES:
+        method, path, body = case["request"]
+        answer = await bot.request(method, path, json=body)
+        said = {name: answer.body[name] for name in ("error", "detail", "errors") if name in case}
+        assert {"request": case["request"], "status": answer.status, **said} == case
+
+
+def test_no_code_is_without_words() -> None:
+    """What can be wrong with a field is told in the API's words, or in those of its page."""
+    codes = {code for some in get_args(Code) for code in get_args(some)}
+    assert codes == {*validation._WORDS, *experiment._LINKING}
+
+
+def test_sentences_are_read_as_data() -> None:
+    """What msgspec says of lists and of many names comes back in its own words, too."""
+    config = {"token": "x", "webhook_secret": "0123456789abcdef"}
+    for more, expected in (
+        ({"repositories": ["a/b"] * 1001}, FieldError("config.repositories", "too_many", 1000)),
+        (
+            {"commands": {str(number): "read" for number in range(101)}},
+            FieldError("config.commands", "too_many_names", 100),
+        ),
+    ):
+        sent = {"name": "T", "integration_type": "GITHUB", "config": {**config, **more}}
+        try:
+            validation.fit(sent, integrations.IntegrationCreate)
+        except Invalid as error:
+            assert error.errors == (expected,)
+            assert validation.words(expected).endswith(f"of length <= {expected.limit}")
+        else:
+            raise AssertionError("it was taken")
