@@ -16,7 +16,7 @@ from bot.storage.rows import (
 )
 
 
-class DueDelivery(Row, frozen=True, kw_only=True):
+class DueDelivery(Row, frozen=True):
     """A delivery that is to be tried again, and the integration that it came through."""
 
     seq: int
@@ -24,7 +24,7 @@ class DueDelivery(Row, frozen=True, kw_only=True):
     integration_id: str
 
 
-class CountedExperiment(Experiment, frozen=True, kw_only=True):
+class CountedExperiment(Experiment, frozen=True):
     """An experiment, and how many of each kind are linked to it."""
 
     pull_request_count: int
@@ -32,14 +32,14 @@ class CountedExperiment(Experiment, frozen=True, kw_only=True):
     commit_count: int
 
 
-class ListedExperiment(Experiment, frozen=True, kw_only=True):
+class ListedExperiment(Experiment, frozen=True):
     """An experiment, and how many of its pull requests are open and merged."""
 
     open: int
     merged: int
 
 
-class CountedRepository(Repository, frozen=True, kw_only=True):
+class CountedRepository(Repository, frozen=True):
     """A repository, and how much is linked in it, a thousand of each at most."""
 
     open_pull_requests: int
@@ -48,19 +48,19 @@ class CountedRepository(Repository, frozen=True, kw_only=True):
     closed_issues: int
 
 
-class PlacedRepository(Repository, frozen=True, kw_only=True):
+class PlacedRepository(Repository, frozen=True):
     """A repository and an entry of an allow-list under which it has come."""
 
     entry: str
 
 
-class NamedItem(Item, frozen=True, kw_only=True):
+class NamedItem(Item, frozen=True):
     """An item with the present name of its repository."""
 
     repository: str
 
 
-class LinkedItem(NamedItem, frozen=True, kw_only=True):
+class LinkedItem(NamedItem, frozen=True):
     """An item of an experiment, with its link."""
 
     link_id: int
@@ -69,19 +69,19 @@ class LinkedItem(NamedItem, frozen=True, kw_only=True):
     link_integration_id: str
 
 
-class ListedItem(LinkedItem, frozen=True, kw_only=True):
+class ListedItem(LinkedItem, frozen=True):
     """An item of an experiment at its place in a list, which goes by `listed_at`."""
 
     listed_at: int
 
 
-class PlacedItem(Item, frozen=True, kw_only=True):
+class PlacedItem(Item, frozen=True):
     """An item of a repository at its place in a list, which goes by state and `state_at`."""
 
     state_at: int
 
 
-class LinkedCommit(Commit, frozen=True, kw_only=True):
+class LinkedCommit(Commit, frozen=True):
     """A commit of an experiment, with its link, at its place in a list."""
 
     link_id: int
@@ -91,7 +91,7 @@ class LinkedCommit(Commit, frozen=True, kw_only=True):
     repository: str
 
 
-class HeadCommit(Commit, frozen=True, kw_only=True):
+class HeadCommit(Commit, frozen=True):
     """A commit on the head of a pull request, and what tells whether it belongs to it.
 
     Null: it is not on the base; it is not known whether it was new there; GitHub was not asked.
@@ -104,7 +104,7 @@ class HeadCommit(Commit, frozen=True, kw_only=True):
     listed: bool | None
 
 
-class PushedSha(Row, frozen=True, kw_only=True):
+class PushedSha(Row, frozen=True):
     """A commit's SHA, and when it came to a branch."""
 
     sha: str
@@ -112,7 +112,7 @@ class PushedSha(Row, frozen=True, kw_only=True):
     is_new: bool | None
 
 
-class Head(Row, frozen=True, kw_only=True):
+class Head(Row, frozen=True):
     """A branch, with the first and last push that brought some commits to it."""
 
     repository_id: int
@@ -121,7 +121,7 @@ class Head(Row, frozen=True, kw_only=True):
     latest: int
 
 
-class KeyedExperiment(Row, frozen=True, kw_only=True):
+class KeyedExperiment(Row, frozen=True):
     """A key that something is linked to, and its experiment's name and status if there is one."""
 
     experiment_key: str
@@ -130,7 +130,7 @@ class KeyedExperiment(Row, frozen=True, kw_only=True):
     status: ExperimentStatus | None
 
 
-class Target(Row, frozen=True, kw_only=True):
+class Target(Row, frozen=True):
     """What a link leads to: a pull request or issue (`number`) or a commit (`sha`)."""
 
     kind: Literal["pull_request", "issue", "commit"]
@@ -141,7 +141,7 @@ class Target(Row, frozen=True, kw_only=True):
     html_url: str
 
 
-class UnresolvedLink(Link, frozen=True, kw_only=True):
+class UnresolvedLink(Link, frozen=True):
     """A link whose experiment does not exist, and what it leads to."""
 
     repository: str
@@ -151,7 +151,7 @@ class UnresolvedLink(Link, frozen=True, kw_only=True):
     html_url: str
 
 
-class UnresolvedKey(Row, frozen=True, kw_only=True):
+class UnresolvedKey(Row, frozen=True):
     """A key that no experiment has, how many links of each kind wait for it, and since when."""
 
     experiment_key: str
@@ -161,7 +161,7 @@ class UnresolvedKey(Row, frozen=True, kw_only=True):
     first_at: int
 
 
-class RepositoryExperiment(Row, frozen=True, kw_only=True):
+class RepositoryExperiment(Row, frozen=True):
     """A key that is linked in a repository; null while there is no such experiment."""
 
     key: str
@@ -170,7 +170,7 @@ class RepositoryExperiment(Row, frozen=True, kw_only=True):
     last_activity: int | None
 
 
-class CountedRepositoryExperiment(RepositoryExperiment, frozen=True, kw_only=True):
+class CountedRepositoryExperiment(RepositoryExperiment, frozen=True):
     """The same with how much is linked there, a thousand of each kind at most."""
 
     open_pull_requests: int
@@ -179,7 +179,7 @@ class CountedRepositoryExperiment(RepositoryExperiment, frozen=True, kw_only=Tru
     commits: int
 
 
-class PullRequestDay(Row, frozen=True, kw_only=True):
+class PullRequestDay(Row, frozen=True):
     """How many pull requests were opened on a day, and merged on another, counted from 1970."""
 
     opened: int
@@ -187,19 +187,19 @@ class PullRequestDay(Row, frozen=True, kw_only=True):
     count: int
 
 
-class CountedInstallation(Installation, frozen=True, kw_only=True):
+class CountedInstallation(Installation, frozen=True):
     """An installation, and how many repositories it may see."""
 
     repositories: int
 
 
-class ListedAction(Action, frozen=True, kw_only=True):
+class ListedAction(Action, frozen=True):
     """An action with the present name of its repository."""
 
     repository: str
 
 
-class ListedCommand(Command, frozen=True, kw_only=True):
+class ListedCommand(Command, frozen=True):
     """A command, and where it was written."""
 
     repository: str | None

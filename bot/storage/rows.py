@@ -15,11 +15,11 @@ from bot.storage import columns
 JSON = "JSON"
 
 
-class Row(Struct, frozen=True, kw_only=True):
+class Row(Struct, frozen=True):
     """What all rows have in common."""
 
 
-class Token(Row, frozen=True, kw_only=True):
+class Token(Row, frozen=True):
     """`api_tokens`: of the token itself only the hash is kept."""
 
     id: str
@@ -32,7 +32,7 @@ class Token(Row, frozen=True, kw_only=True):
     revoked_at: int | None
 
 
-class Session(Row, frozen=True, kw_only=True):
+class Session(Row, frozen=True):
     """`sessions` of the dashboard; `id` is the hash of what is in the cookie."""
 
     id: str
@@ -44,7 +44,7 @@ class Session(Row, frozen=True, kw_only=True):
     seen_at: int
 
 
-class Integration(Row, frozen=True, kw_only=True):
+class Integration(Row, frozen=True):
     """`integrations`. `secrets` is sealed (vault.py); `credential` names who calls GitHub."""
 
     seq: int
@@ -66,7 +66,7 @@ class Integration(Row, frozen=True, kw_only=True):
     previous_secret_used_at: int | None
 
 
-class Delivery(Row, frozen=True, kw_only=True):
+class Delivery(Row, frozen=True):
     """`deliveries` as they are listed. `guid` is X-GitHub-Delivery."""
 
     seq: int
@@ -81,7 +81,7 @@ class Delivery(Row, frozen=True, kw_only=True):
     error: str | None
 
 
-class StoredDelivery(Delivery, frozen=True, kw_only=True):
+class StoredDelivery(Delivery, frozen=True):
     """`deliveries`, whole. `payload` is zlib-compressed JSON, null once it was dropped."""
 
     integration_seq: int
@@ -90,7 +90,7 @@ class StoredDelivery(Delivery, frozen=True, kw_only=True):
     payload: bytes | None
 
 
-class Experiment(Row, frozen=True, kw_only=True):
+class Experiment(Row, frozen=True):
     """`experiments`. `search` is what texts are looked for in."""
 
     seq: int
@@ -108,7 +108,7 @@ class Experiment(Row, frozen=True, kw_only=True):
     last_activity: int
 
 
-class Repository(Row, frozen=True, kw_only=True):
+class Repository(Row, frozen=True):
     """`repositories`. `visibility` is null while it is not known."""
 
     id: int
@@ -124,7 +124,7 @@ class Repository(Row, frozen=True, kw_only=True):
     visibility_at: int | None
 
 
-class Item(Row, frozen=True, kw_only=True):
+class Item(Row, frozen=True):
     """`items`: pull requests and issues, each as its newest version says.
 
     `decided`: it was linked or unlinked by hand. `author_writes`: whether its author may write.
@@ -156,7 +156,7 @@ class Item(Row, frozen=True, kw_only=True):
     base_since: int | None
 
 
-class Version(Row, frozen=True, kw_only=True):
+class Version(Row, frozen=True):
     """`versions`: what one delivery told of an item."""
 
     id: int
@@ -167,7 +167,7 @@ class Version(Row, frozen=True, kw_only=True):
     snapshot: Annotated[columns.Snapshot, JSON]
 
 
-class Decision(Row, frozen=True, kw_only=True):
+class Decision(Row, frozen=True):
     """`decisions`: a link made or cut by hand, placed after the version that was newest then."""
 
     id: int
@@ -183,7 +183,7 @@ class Decision(Row, frozen=True, kw_only=True):
     version_rank: int
 
 
-class Commit(Row, frozen=True, kw_only=True):
+class Commit(Row, frozen=True):
     """`commits`. `ref`, `pushed_at`, `actor` and `guid` are those of the first push."""
 
     id: int
@@ -200,7 +200,7 @@ class Commit(Row, frozen=True, kw_only=True):
     guid: str | None
 
 
-class BranchCommit(Row, frozen=True, kw_only=True):
+class BranchCommit(Row, frozen=True):
     """`branch_commits`: where and when a commit was pushed, and whether it was new then."""
 
     id: int
@@ -211,7 +211,7 @@ class BranchCommit(Row, frozen=True, kw_only=True):
     is_new: bool | None
 
 
-class Link(Row, frozen=True, kw_only=True):
+class Link(Row, frozen=True):
     """`links`. `target_id` is an item's or a commit's id, `state` the item's.
 
     `via_item_id` is the pull request that a commit is linked through. `resolved`: the experiment
@@ -233,7 +233,7 @@ class Link(Row, frozen=True, kw_only=True):
     last_at: int
 
 
-class Activity(Row, frozen=True, kw_only=True):
+class Activity(Row, frozen=True):
     """`activity`: the feed, with the present name of the repository.
 
     `position` is when it happened, in microseconds, whose last three digits are the type's rank.
@@ -254,7 +254,7 @@ class Activity(Row, frozen=True, kw_only=True):
     repository: str | None = None
 
 
-class Installation(Row, frozen=True, kw_only=True):
+class Installation(Row, frozen=True):
     """`installations` of the GitHub App."""
 
     id: int
@@ -268,7 +268,7 @@ class Installation(Row, frozen=True, kw_only=True):
     deleted_at: int | None
 
 
-class Action(Row, frozen=True, kw_only=True):
+class Action(Row, frozen=True):
     """`actions`: what the bot owes GitHub.
 
     `lane`: one after the other; `aside`: others of its lane do not wait for it; `collapse`: one
@@ -303,7 +303,7 @@ class Action(Row, frozen=True, kw_only=True):
     aside: bool
 
 
-class Queue(Row, frozen=True, kw_only=True):
+class Queue(Row, frozen=True):
     """`queues`: one for each credential and installation.
 
     `writes` are when it wrote to GitHub in the last hour, in seconds, and whether that was content.
@@ -318,7 +318,7 @@ class Queue(Row, frozen=True, kw_only=True):
     writes: Annotated[list[tuple[float, bool]], JSON]
 
 
-class Post(Row, frozen=True, kw_only=True):
+class Post(Row, frozen=True):
     """`posts`: what the bot has put on a pull request.
 
     `…_writing` is the attempt that may be changing it now.
@@ -342,7 +342,7 @@ class Post(Row, frozen=True, kw_only=True):
         return msgspec.structs.asdict(self)[f"{what}_writing"]  # type: ignore[no-any-return]
 
 
-class MergeGroup(Row, frozen=True, kw_only=True):
+class MergeGroup(Row, frozen=True):
     """`merge_groups`: commits of merge queues, and the check that the bot has put on them."""
 
     repository_id: int
@@ -350,14 +350,14 @@ class MergeGroup(Row, frozen=True, kw_only=True):
     head_ref: str
     number: int | None
     marker: str
+    created_at: int
     check_sha: str | None = None
     check_run_id: int | None = None
     check_digest: str | None = None
-    created_at: int
     ended_at: int | None = None
 
 
-class CommandComment(Row, frozen=True, kw_only=True):
+class CommandComment(Row, frozen=True):
     """`command_comments`: a comment that holds commands.
 
     `silent`: nothing is said of it. `throttled`: its author wrote too many.
@@ -378,7 +378,7 @@ class CommandComment(Row, frozen=True, kw_only=True):
     reply_id: int | None
 
 
-class Command(Row, frozen=True, kw_only=True):
+class Command(Row, frozen=True):
     """`commands`. `permission` is what GitHub said of the author, `action_id` what it waits for."""
 
     seq: int
