@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 
+from bot import handlers, times
 from bot import storage as store
-from bot import times
 from bot.demo import payloads
 from bot.doctor import examination
 from bot.doctor.credential import expiry_of
@@ -42,7 +42,7 @@ FINE_GRAINED = {
     "statuses": "write",
     "repository_hooks": "read",
 }
-EVENTS = ["push", "pull_request", "issues", "issue_comment", "repository", "merge_group"]
+EVENTS = handlers.registered().events.asked
 HOOKS = f"GET {REPO}/hooks"
 AT = "2026-03-02T10:00:00Z"
 Finding = dict[str, Any]
