@@ -6,8 +6,7 @@ from msgspec import Struct
 
 from bot import storage as store
 from bot import times
-from bot.api.declared import ActionKind
-from bot.api.models import Id, Time
+from bot.api.models import ActionKind, Id, Time
 from bot.domain.errors import NotFound
 from bot.emails import without_emails
 from bot.operations import actions

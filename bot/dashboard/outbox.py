@@ -46,11 +46,11 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
             tried += 1
         except (Conflict, NotFound):
             superseded += 1
-    said = f"{tried} {'action is' if tried == 1 else 'actions are'} tried again."
+    said = f"{tried} {'action is' if tried == 1 else 'actions are'} being retried."
     if superseded:
         said += f" {superseded} had been replaced by newer ones."
     if rows.next is not None:
-        said += " There are more: do it once more when these are through."
+        said += " There are more: retry them when these are done."
     is_all = tried and rows.next is None
     return visit.to(
         "/outbox",
@@ -68,7 +68,7 @@ async def retry(visit: Visit) -> web.StreamResponse:
         )
     except Conflict as error:
         return await _page(visit, refusal(error))
-    return visit.to("/outbox", f"{title_of(action.kind)}: it is tried again now.")
+    return visit.to("/outbox", f"{title_of(action.kind)}: retrying now.")
 
 
 async def _page(visit: Visit, problem: Refusal | None = None) -> web.Response:
@@ -119,7 +119,7 @@ def _shown(
     title: str | None
     url: str | None
     if row.item_id:
-        item = store.facts.get_item(tx, row.item_id)
+        item = store.items.get(tx, row.item_id)
         title, url = item.title, item.html_url
         linked = store.links.of_target(tx, item.kind, row.item_id)
         keys = [link.experiment_key for link in linked]
@@ -147,6 +147,6 @@ def _shown(
 
 def _address(tx: store.Transaction, row: store.ListedAction) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
-    repository = store.facts.get_repository(tx, row.repository_id)
+    repository = store.repositories.get(tx, row.repository_id)
     address = f"https://{repository.host}/{repository.full_name}"
     return f"{address}/issues/{row.number}" if row.number else address

@@ -15,7 +15,7 @@ from bot.domain import actions, activity
 from bot.domain.story import Item
 from bot.storage import Kind
 
-ANSWER = actions.Kind("commands", title="Answer to commands", priority=0, prompt=True)
+ANSWER = actions.Kind("commands", title="Reply to commands", priority=0, prompt=True)
 EXECUTED = activity.Type("command.executed", 9, "/", "Ran {line} in #{number}")
 REFUSED = activity.Type("command.refused", 9, "/", "Refused {line} in #{number}")
 MAX_COMMANDS = 10  # of one comment
@@ -202,7 +202,7 @@ def _enqueue(
             tx,
             ANSWER,
             integration,
-            store.facts.get_repository(tx, comment.repository_id),
+            store.repositories.get(tx, comment.repository_id),
             ordering_key=actions.order_of(comment.repository_id, comment.number),
             request={"comment_row": comment.id, **asked},
             dedup_key=f"{ANSWER.name}:{name}",
@@ -215,7 +215,7 @@ def _tell(
 ) -> None:
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
     comment = store.commands.comment(tx, row.comment_row)
-    item = store.facts.find_item(tx, comment.repository_id, comment.kind, comment.number)
+    item = store.items.find(tx, comment.repository_id, comment.kind, comment.number)
     keys = list(about) or _named(tx, row.invocation) or _linked(tx, item)
     news = [
         activity.News(

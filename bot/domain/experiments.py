@@ -70,8 +70,8 @@ def delete(tx: store.Transaction, key: str) -> bool:
 
 def version(row: store.Experiment) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
-    # What a query has counted beside them is not the experiment's.
-    names = set(store.Experiment.__struct_fields__) - {"seq", "last_activity"}
+    # Of the table alone: a row that was read with its counts has the version of one without.
+    names = {*store.Experiment.__struct_fields__} - {"seq", "last_activity"}
     own = {name: getattr(row, name) for name in names}
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 

@@ -71,7 +71,7 @@ def set_of_item(
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
-        _see_to(tx, [store.facts.get_item(tx, item.id)])
+        _see_to(tx, [store.items.get(tx, item.id)])
 
 
 def link_messages(
@@ -121,7 +121,7 @@ def time_changed(tx: store.Transaction, item_id: int, before: store.Item | None)
     `before` is what was known of it until now. Where it ended, and where it ends, begins the time
     of the next one on its head.
     """
-    pull = store.facts.get_item(tx, item_id)
+    pull = store.items.get(tx, item_id)
     found = [pull] if before is not None else []
     ends = {_end(before) if before is not None else None} ^ {_end(pull)}
     for end in ends:
@@ -144,7 +144,7 @@ def answered(
             for one, is_listed in listed.items()
         ],
     )
-    _see_to(tx, [store.facts.get_item(tx, item_id)], list(listed))
+    _see_to(tx, [store.items.get(tx, item_id)], list(listed))
 
 
 def ask_for_commits(
@@ -168,7 +168,7 @@ def ask_for_commits(
         tx,
         COMMITS,
         integration,
-        store.facts.get_repository(tx, pull.repository_id),
+        store.repositories.get(tx, pull.repository_id),
         ordering_key=f"{order}:{COMMITS.name}",  # holds nothing up
         request={"look": look},
         dedup_key=f"{COMMITS.name}:{pull.id}",

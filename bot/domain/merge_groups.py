@@ -22,8 +22,8 @@ def enqueue_check(
 
     `number` is the pull request whose verdict it gets. Where that is known, its settings count.
     """
-    repository = store.facts.get_repository(tx, repository_id)
-    item = number and store.facts.find_item(tx, repository_id, "pull_request", number)
+    repository = store.repositories.get(tx, repository_id)
+    item = number and store.items.find(tx, repository_id, "pull_request", number)
     integration = (
         actions.acting(tx, item.id, item.integration_id, integration_id)
         if item
@@ -50,7 +50,7 @@ def check_again(
     group = store.merge_groups.find(tx, repository_id, head_sha)
     integration = store.integrations.find(tx, integration_id)
     if group is not None and integration is not None:
-        repository = store.facts.get_repository(tx, repository_id)
+        repository = store.repositories.get(tx, repository_id)
         _enqueue(tx, group, integration, repository, again=True)
 
 

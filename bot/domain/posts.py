@@ -57,7 +57,7 @@ def enqueue_each(
     integration = acting(tx, item.id, item.integration_id, integration_id)
     if integration is None:
         return
-    repository = store.facts.get_repository(tx, item.repository_id)
+    repository = store.repositories.get(tx, item.repository_id)
     asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
     for kind in kinds:
         if kind is CHECK and integration.config.check != "off":
@@ -102,5 +102,5 @@ def is_checked(tx: store.Transaction, item_id: int) -> bool:
 
 def refresh_experiment(tx: store.Transaction, key: str) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
-    for item in store.facts.open_pull_requests_of_experiment(tx, key):
+    for item in store.items.open_pull_requests_of_experiment(tx, key):
         follow(tx, item, Cause.EXPERIMENT, item.integration_id)

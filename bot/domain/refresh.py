@@ -11,7 +11,7 @@ from bot import storage as store
 from bot.domain import actions, commands, posts
 from bot.domain.actions import Cause
 
-REFRESH = actions.Kind("refresh", title="Look over all pull requests", priority=3)
+REFRESH = actions.Kind("refresh", title="Refresh of all pull requests", priority=3)
 STEP = 50  # pull requests
 
 
@@ -30,7 +30,7 @@ def check_setting_changed(
     allows: Callable[[store.Repository], bool],
 ) -> None:
     """Bring the checks of the open pull requests that an integration looks after up to date."""
-    for repository in store.facts.repositories_with_open_pull_requests(tx, integration.id):
+    for repository in store.repositories.with_open_pull_requests(tx, integration.id):
         if allows(repository):
             _enqueue(tx, integration, repository, {})
 
@@ -46,7 +46,7 @@ def take_step(
     if rewrite and "before" not in request:
         for comment in store.commands.replies_to_strangers(tx, repository_id):
             commands.rewrite(tx, comment)
-    find = store.facts.posted_on if rewrite else store.facts.open_pull_requests
+    find = store.items.posted_on if rewrite else store.items.open_pull_requests
     before = request.get("before")
     items = find(tx, repository_id, None if before is None else (before,), STEP)
     for item in items:
@@ -60,7 +60,7 @@ def take_step(
             posts.enqueue_each(tx, item, (posts.CHECK,), integration_id)
     integration = store.integrations.find(tx, integration_id)
     if items.next is not None and integration is not None:
-        repository = store.facts.get_repository(tx, repository_id)
+        repository = store.repositories.get(tx, repository_id)
         rest = {**request, "before": items.next[0]}
         _enqueue(tx, integration, repository, rest)
     return len(items.rows)

@@ -37,7 +37,7 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
         if (action.result or {}).get("status") == 401:
             retry(tx, action)
     for action in store.actions.open_of_integration(tx, integration.id):
-        repository = store.facts.get_repository(tx, action.repository_id)
+        repository = store.repositories.get(tx, action.repository_id)
         queue, installation_id = queue_of(tx, integration, repository)
         if action.status == "pending":
             store.actions.change(

@@ -31,7 +31,7 @@ def enqueue_issue(
         tx,
         ISSUE,
         integration,
-        store.facts.get_repository(tx, repository_id),
+        store.repositories.get(tx, repository_id),
         ordering_key=action_id,
         request=request,
         idempotency_key=idempotency_key,

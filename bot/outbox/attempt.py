@@ -111,7 +111,7 @@ async def _is_allowed(
     services: Services, integration: Integration, action: store.ListedAction
 ) -> bool:
     def job(tx: store.Transaction) -> bool:
-        repository = store.facts.get_repository(tx, action.repository_id)
+        repository = store.repositories.get(tx, action.repository_id)
         return repositories.allows(tx, integration.scope, repository)
 
     return integration.repositories is None or await services.database.read(job)

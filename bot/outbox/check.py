@@ -31,7 +31,7 @@ async def run(job: Job) -> dict[str, Any]:
     assert item_id is not None
 
     def state(tx: store.Transaction) -> tuple[store.Item, Verdict | None]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         # None where none is named, but a check of before is not left as it was.
         is_there = bool(item.head_sha) and post.check_sha == item.head_sha

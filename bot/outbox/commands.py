@@ -251,7 +251,7 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
 async def _item(job: Job, comment: store.CommandComment) -> Item:
     """Return the pull request or issue; one that the bot never saw is fetched."""
     key = (comment.repository_id, comment.kind, comment.number)
-    row = await job.read(lambda tx: store.facts.find_item(tx, *key))
+    row = await job.read(lambda tx: store.items.find(tx, *key))
     if row is not None:
         return Item(row.id, *key)
     fetched = await job.client.getitem(

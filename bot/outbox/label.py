@@ -23,7 +23,7 @@ async def run(job: Job) -> dict[str, Any]:
     assert item_id is not None
 
     def state(tx: store.Transaction) -> tuple[bool, store.Post | None]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         linked = bool(store.links.of_target(tx, "pull_request", item_id))
         return linked and item.gone_at is None, store.actions.post(tx, item_id)
 

@@ -33,7 +33,7 @@ async def run(job: Job) -> dict[str, Any]:
         if group is None or group.number is None:
             return group, None
         number = group.number
-        return group, store.facts.find_item(tx, job.repository_id, "pull_request", number)
+        return group, store.items.find(tx, job.repository_id, "pull_request", number)
 
     def of_item(tx: store.Transaction, item_id: int) -> Verdict | None:
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)

@@ -27,7 +27,7 @@ async def run(job: Job) -> dict[str, Any]:
     assert item_id is not None
 
     def question(tx: store.Transaction) -> tuple[store.Item, list[store.HeadCommit]]:
-        pull = store.facts.get_item(tx, item_id)
+        pull = store.items.get(tx, item_id)
         is_linked = bool(store.links.of_target(tx, "pull_request", item_id))
         return pull, branches.commits_of(tx, pull)[1] if is_linked else []
 

@@ -26,7 +26,7 @@ async def run(job: Job) -> dict[str, Any]:
     assert item_id is not None
 
     def state(tx: store.Transaction) -> tuple[store.Item, bool, str]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         public_url = job.services.settings.public_url
         return item, bool(linked), text_of(tx, public_url, linked, is_told=is_told)

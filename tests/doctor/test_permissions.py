@@ -6,10 +6,8 @@ from typing import Any
 import pytest
 
 from bot import handlers
-from tests.doctor import test_doctor
-from tests.doctor.test_doctor import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
+from tests.doctor.scene import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
 
-github, settings, scene = test_doctor.github, test_doctor.settings, test_doctor.scene
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ROOT = Path(__file__).parents[2]
 NEEDED = handlers.registered().events.permissions

@@ -49,7 +49,7 @@ async def test_a_kind_of_another_version_shows_its_name_and_holds_nothing_up(sce
     viewer = await Browser.sign_in(scene.bot, "developer")
     assert "fireworks" in (await viewer.get("/outbox")).words
     page = await viewer.post(f"/outbox/{waiting['id']}/retry")
-    assert "fireworks: it is tried again now." in page.words
+    assert "fireworks: retrying now." in page.words
 
 
 def _item(tx: store.Transaction, number: int) -> Any:
