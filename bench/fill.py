@@ -36,7 +36,7 @@ from bot import storage as store  # noqa: E402
 from bot import times  # noqa: E402
 from bot.demo import payloads  # noqa: E402
 from bot.domain.activity import TYPES  # noqa: E402
-from bot.domain.story import Snapshot  # noqa: E402
+from bot.domain.history import Snapshot  # noqa: E402
 from bot.settings import Settings  # noqa: E402
 
 # What the benchmarks share. None of it is secret.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bot import extensions
 from bot import storage as store
 from bot.domain import experiments, keys, linking, suggestions, texts, tracking
-from bot.domain.story import Item
+from bot.domain.history import Item
 from bot.services import Services
 from bot.settings import SettingsError
 from bot.storage import Invocation

@@ -12,7 +12,7 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import actions, activity
-from bot.domain.story import Item
+from bot.domain.history import Item
 from bot.storage import Kind
 
 ANSWER = actions.Kind("commands", title="Reply to commands", priority=0, prompt=True)

@@ -9,7 +9,7 @@ import msgspec
 from bot import storage as store
 from bot.domain import activity, links, posts
 from bot.domain.actions import Cause
-from bot.domain.story import Decision, Item, Link, Story, carried_forward, retell, step
+from bot.domain.history import Decision, History, Item, Link, apply, carried_forward, rebuild
 from bot.storage import Kind, Snapshot
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
@@ -47,15 +47,15 @@ def observe(
         if item_id is not None:
             item = Item(item_id, repository_id, kind, number)
             _add_version(tx, item, snapshot)
-            story = Story()
-            step(story, item, snapshot)
-            assert story.facts is not None
-            now = story.facts
-            links.set_of_item(tx, item, now, {}, story.links)
-            activity.record(tx, story.news)
+            history = History()
+            apply(history, item, snapshot)
+            assert history.facts is not None
+            now = history.facts
+            links.set_of_item(tx, item, now, {}, history.links)
+            activity.record(tx, history.news)
             if kind == "pull_request" and now.closed_at is not None:
                 links.time_changed(tx, item_id, None)
-            _enqueue_posts(tx, item, None, now, {}, story.links)
+            _enqueue_posts(tx, item, None, now, {}, history.links)
             return item
         row = store.items.find(tx, repository_id, kind, number)
         assert row is not None
@@ -67,12 +67,12 @@ def observe(
         return item
     before = links.of_item(tx, item)
     if snapshot.order >= (row.version_at, row.version_rank) and not row.decided:
-        story = Story(_facts(row), dict(before))
-        step(story, item, snapshot)
-        activity.record(tx, story.news)
+        history = History(_facts(row), dict(before))
+        apply(history, item, snapshot)
+        activity.record(tx, history.news)
     else:
-        story = _retold(tx, item)
-    _settle(tx, item, row, before, story, snapshot.integration_id)
+        history = _rebuilt(tx, item)
+    _settle(tx, item, row, before, history, snapshot.integration_id)
     return item
 
 
@@ -98,12 +98,12 @@ def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
         return
     store.items.change(tx, item.id, {"decided": True})
     before = links.of_item(tx, item)
-    story = _retold(tx, item)
-    _settle(tx, item, row, before, story, decision.integration_id)
+    history = _rebuilt(tx, item)
+    _settle(tx, item, row, before, history, decision.integration_id)
 
 
-def _retold(tx: store.Transaction, item: Item) -> Story:
-    """Return the whole story of an item, and bring the feed in line with it."""
+def _rebuilt(tx: store.Transaction, item: Item) -> History:
+    """Return the whole history of an item, and bring the feed in line with it."""
     versions = [version.snapshot for version in store.items.versions_of(tx, item.id)]
     decisions = [
         Decision(
@@ -118,10 +118,10 @@ def _retold(tx: store.Transaction, item: Item) -> Story:
         )
         for row in store.items.decisions_of(tx, item.id)
     ]
-    story = retell(item, decisions, versions)
+    history = rebuild(item, decisions, versions)
     told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
-    activity.replace(tx, item.id, told_by, story.news)
-    return story
+    activity.replace(tx, item.id, told_by, history.news)
+    return history
 
 
 def _settle(
@@ -129,15 +129,15 @@ def _settle(
     item: Item,
     row: store.Item,
     before: Mapping[str, Link],
-    story: Story,
+    history: History,
     integration_id: str,
 ) -> None:
-    """Keep what an item's story amounts to; `row` and `before` are what was kept until now."""
-    now = story.facts
+    """Keep what an item's history amounts to; `row` and `before` are what was kept until now."""
+    now = history.facts
     assert now is not None
     columns = _columns(now)
     store.items.change(tx, item.id, {**columns, "gone_at": None})
-    links.set_of_item(tx, item, now, before, story.links)
+    links.set_of_item(tx, item, now, before, history.links)
     if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
         store.links.follow_item(tx, item.kind, item.id)
     if item.kind == "pull_request" and any(
@@ -145,7 +145,7 @@ def _settle(
     ):
         links.time_changed(tx, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
-    _enqueue_posts(tx, item, row, now, before, story.links)
+    _enqueue_posts(tx, item, row, now, before, history.links)
 
 
 def _enqueue_posts(

@@ -6,8 +6,8 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import items, snapshots
+from bot.domain.history import Decision, Item
 from bot.domain.repositories import Scope
-from bot.domain.story import Decision, Item
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from bot import storage as store
 from bot.domain import actions, activity, branches
-from bot.domain.story import Item, Link
+from bot.domain.history import Item, Link
 from bot.storage import Snapshot
 
 PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")

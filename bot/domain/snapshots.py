@@ -9,8 +9,8 @@ import msgspec
 
 from bot import storage as store
 from bot.domain import items, keys, told
+from bot.domain.history import Item
 from bot.domain.repositories import NotAllowed, Scope
-from bot.domain.story import Item
 from bot.domain.told import Told
 from bot.github import payloads
 from bot.storage import Snapshot

@@ -7,8 +7,8 @@ from bot import storage as store
 from bot.domain import installations, integrations, linking, repositories
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid, NotFound
+from bot.domain.history import Item
 from bot.domain.integrations import Integration
-from bot.domain.story import Item
 from bot.github import CallFailed, NotListed, Refused, payloads
 from bot.operations import experiments
 from bot.services import Services

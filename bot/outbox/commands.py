@@ -19,8 +19,8 @@ from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
 from bot.domain import commands, snapshots, texts
+from bot.domain.history import Item
 from bot.domain.repositories import NotAllowed
-from bot.domain.story import Item
 from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
 from bot.log import logger

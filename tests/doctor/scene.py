@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot import handlers
 from bot.demo import payloads
 from tests.github import REPO, Fault, GitHub, rsa_key
 from tests.kit.running import SECRET, Bot
@@ -29,7 +30,7 @@ FINE_GRAINED = {
     "statuses": "write",
     "repository_hooks": "read",
 }
-EVENTS = ["push", "pull_request", "issues", "issue_comment", "repository", "merge_group"]
+EVENTS = handlers.registered().events.asked
 HOOKS = f"GET {REPO}/hooks"
 AT = "2026-03-02T10:00:00Z"
 Finding = dict[str, Any]

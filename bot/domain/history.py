@@ -1,10 +1,10 @@
 """Decides, without touching storage, what a pull request's or issue's versions amount to.
 
 GitHub delivers late, twice and out of order. Every delivery that tells something of an item is
-one version of it. A version newer than all others is one `step` on from what is known; one that
-arrives late is sorted among its neighbours and the whole story is told again (`retell`), so that
-any order of arrival ends in the same facts, links and feed. What somebody decided by hand, through
-the API or a command, has its place in the story after the version that was the newest then.
+one version of it. One newer than all others is applied to what is known (`apply`); one that arrives
+late is sorted among its neighbours and the whole history is built anew (`rebuild`), so that any
+order of arrival ends in the same facts, links and feed. What somebody decided by hand, through
+the API or a command, has its place in the history after the version that was the newest then.
 """
 
 from collections.abc import Sequence
@@ -86,7 +86,7 @@ _CARRIED = (
 
 
 @dataclass(slots=True)
-class Story:
+class History:
     """What is known after some versions: the facts, the links and what the feed has to say.
 
     `named` are the links that follow the text, `by_hand` those that do not; `cut` are keys that
@@ -133,63 +133,63 @@ class Story:
         )
 
 
-def step(story: Story, item: Item, snapshot: Snapshot) -> None:
-    """Take `story` one version on, in place; `snapshot` is not older than what it holds."""
-    before = story.facts
-    now = story.facts = carried_forward(before, snapshot)
-    story.cut &= now.keys.keys()
-    named = {key: source for key, source in now.keys.items() if key not in story.cut}
-    for key in [key for key in story.named if key not in named]:
-        del story.named[key]
-        if key not in story.by_hand:
-            story.tell(item, "unlinked", key, now, now.at)
+def apply(history: History, item: Item, snapshot: Snapshot) -> None:
+    """Take `history` one version on, in place; `snapshot` is not older than what it holds."""
+    before = history.facts
+    now = history.facts = carried_forward(before, snapshot)
+    history.cut &= now.keys.keys()
+    named = {key: source for key, source in now.keys.items() if key not in history.cut}
+    for key in [key for key in history.named if key not in named]:
+        del history.named[key]
+        if key not in history.by_hand:
+            history.tell(item, "unlinked", key, now, now.at)
     for key, source in named.items():
-        old = story.named.get(key)
-        if old is None and key not in story.by_hand:
-            story.tell(item, "linked", key, now, now.at)
+        old = history.named.get(key)
+        if old is None and key not in history.by_hand:
+            history.tell(item, "linked", key, now, now.at)
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
-        story.named[key] = Link(key, source, since, seen_by)
+        history.named[key] = Link(key, source, since, seen_by)
     changes = (_pull_request_changes if item.kind == "pull_request" else _issue_changes)(
         before, now
     )
     for verb, time, values in changes:
-        for key in sorted(story.links):
-            story.tell(item, verb, key, now, time, **values)
+        for key in sorted(history.links):
+            history.tell(item, verb, key, now, time, **values)
 
 
-def decide(story: Story, item: Item, decision: Decision) -> None:
-    """Take `story` one decision on, in place; it has at least one version."""
-    assert story.facts is not None
+def decide(history: History, item: Item, decision: Decision) -> None:
+    """Take `history` one decision on, in place; it has at least one version."""
+    assert history.facts is not None
     key = decision.key
-    was_linked = key in story.links
+    was_linked = key in history.links
     if decision.verb == "link":
-        story.cut.discard(key)
-        story.by_hand.setdefault(
+        history.cut.discard(key)
+        history.by_hand.setdefault(
             key, Link(key, decision.made_by, decision.made_at, decision.integration_id)
         )
         if not was_linked:
-            story.tell(item, "linked", key, decision, decision.made_at)
+            history.tell(item, "linked", key, decision, decision.made_at)
         return
-    story.named.pop(key, None)
-    story.by_hand.pop(key, None)
-    if key in story.facts.keys:
-        story.cut.add(key)
+    history.named.pop(key, None)
+    history.by_hand.pop(key, None)
+    if key in history.facts.keys:
+        history.cut.add(key)
     if was_linked:
-        story.tell(item, "unlinked", key, decision, decision.made_at)
+        history.tell(item, "unlinked", key, decision, decision.made_at)
 
 
-def retell(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> Story:
-    """Tell an item's story from its beginning, `versions` in their true order."""
-    story = Story()
+def rebuild(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> History:
+    """Build an item's history from its beginning, `versions` in their true order."""
+    history = History()
     coming = sorted(decisions, key=lambda decision: decision.after)
     for version in versions:
-        while coming and story.facts is not None and coming[0].after < version.order:
-            decide(story, item, coming.pop(0))
-        step(story, item, version)
+        while coming and history.facts is not None and coming[0].after < version.order:
+            decide(history, item, coming.pop(0))
+        apply(history, item, version)
     for decision in coming:
-        decide(story, item, decision)
-    return story
+        decide(history, item, decision)
+    return history
 
 
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}
