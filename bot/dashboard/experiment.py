@@ -75,7 +75,8 @@ _LINKING: Mapping[Code, str] = {
     "no_address": f"Enter the URL of a pull request, for example {_EXAMPLE}.",
     "is_issue": "This is an issue. To link it, add the key line to its description.",
     "no_such_number": "There is no pull request with this number.",
-    "host_not_served": "There is no active integration for {host}; the active ones are for {limit}.",
+    "host_not_served": "There is no active integration for {host}; the active ones are for "
+    "{limit}.",
     "no_host_served": "There is no active integration for {host}: set one up first.",
     "repository_not_served": "No active integration allows {limit}. An admin can add it to the "
     "repositories of an integration.",
