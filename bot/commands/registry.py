@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import actions, experiments, keys, linking, suggestions, texts
+from bot.domain import experiments, keys, linking, suggestions, texts, tracking
 from bot.domain.story import Item
 from bot.services import Services
 from bot.settings import SettingsError
@@ -130,11 +130,13 @@ class Run:
             "actor": self.actor,
             "command_id": self.id,
         }
-        self.action_id = actions.owe_issue(self.tx, integration, self.item.repository_id, request)
+        self.action_id = tracking.enqueue_issue(
+            self.tx, integration, self.item.repository_id, request
+        )
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or store.facts.get_item(self.tx, self.item.id).html_url
+        return self.comment_url or store.items.get(self.tx, self.item.id).html_url
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []

@@ -22,8 +22,9 @@ from bot.dashboard.experiments import listed_words, plain_text
 from bot.dashboard.forms import Refusal, helpful, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
+from bot.domain.activity import TYPES
 from bot.domain.errors import Changed, Code, Failed, FieldError, Invalid
-from bot.domain.experiments import STATUSES
+from bot.domain.experiments import STATUS_CHANGED, STATUSES
 from bot.emails import without_emails
 from bot.github import CallFailed
 from bot.operations import experiments, issues, linking
@@ -39,28 +40,6 @@ _FEED = 50
 _MARKED = 50  # changes of status, the last ones
 _PULL_REQUEST = re.compile(r"/([\w.-]{1,100})/([\w.-]{1,100})/pull/([1-9][0-9]{0,9})(?:/.*)?", re.A)
 _EXAMPLE = "https://github.com/owner/repository/pull/12"
-# What stands before an item of the feed; the words are its own.
-_SIGNS = {
-    "experiment.created": "★",
-    "experiment.status_changed": "→",
-    "pull_request.opened": "+",
-    "issue.created": "+",
-    "pull_request.linked": "∞",
-    "issue.linked": "∞",
-    "pull_request.updated": "↑",
-    "issue.labeled": "#",
-    "pull_request.ready_for_review": "?",
-    "pull_request.merged": "✓",
-    "pull_request.closed": "✕",
-    "issue.closed": "✓",
-    "pull_request.reopened": "↺",
-    "issue.reopened": "↺",
-    "pull_request.unlinked": "⊘",
-    "issue.unlinked": "⊘",
-    "commit.pushed": "●",
-    "command.executed": "/",
-    "command.refused": "/",
-}
 _HELP = {
     "integration_id": "Choose an integration.",
     "repository": "Enter it as owner/repository.",
@@ -235,7 +214,7 @@ async def _page(
         ],
         more=address(_path(visit), older=feed.next_cursor) if feed.next_cursor else None,
         older=older,
-        type_signs=_SIGNS,
+        type_signs={name: one.sign for name, one in TYPES.items()},
         choices=[(row.id, row.name) for row in linked.integrations],
         form=form,
         typed=plain_text(visit.form) if form else {},
@@ -252,7 +231,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         return None
 
     def items(kind: str, state: str | None, limit: int) -> list[store.ListedItem]:
-        return store.links.items_of_experiment(tx, key, kind, state, None, limit).rows
+        return store.linked.items_of_experiment(tx, key, kind, state, None, limit).rows
 
     pulls = {
         state: items("pull_request", state, _KNOWN if state == "open" else limit)
@@ -260,12 +239,12 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
     }
     return Linked(
         found,
-        store.links.counts_by_state(tx, key),
+        store.linked.counts_by_state(tx, key),
         pulls,
         items("issue", None, _BESIDE),
-        store.links.commits_of_experiment(tx, key, None, _BESIDE),
-        store.links.pull_request_days(tx, key),
-        store.activity.of_experiment(tx, key, "experiment.status_changed", None, _MARKED),
+        store.linked.commits_of_experiment(tx, key, None, _BESIDE),
+        store.linked.pull_request_days(tx, key),
+        store.activity.of_experiment(tx, key, STATUS_CHANGED.name, None, _MARKED),
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
     )
 

@@ -75,7 +75,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
     try:
         if state is None or not _CODE.fullmatch(code):
             raise _cannot_be("This is not an address to which GitHub returned you.")
-        async with services.shared(_registering):  # a page loaded twice waits for what became of it
+        async with services.shared(_registering):
             return lead_away(await _register(services, state, code))
     except _Told as told:
         # The address of this page holds GitHub's code.

@@ -142,6 +142,17 @@ async def test_the_page_of_the_webhook_is_linked(bot: Bot) -> None:
     assert "acme/*" not in page.text
 
 
+async def test_the_page_of_the_webhook_is_that_of_its_github(settings: Settings) -> None:
+    api_urls = ("http://git.example/api/v3",)
+    bot = await start(dataclasses.replace(settings, github_api_urls=api_urls))
+    try:
+        await bot.integration(config={"repositories": ["acme/shop"]})
+        page = await (await Browser.sign_in(bot)).get("/")
+        assert 'href="http://git.example/acme/shop/settings/hooks/new"' in page.text
+    finally:
+        await bot.close()
+
+
 async def test_an_address_of_this_machine_is_said_to_be_none_for_github(
     settings: Settings,
 ) -> None:

@@ -199,3 +199,15 @@ async def test_markup_changes_nothing(scene: Scene) -> None:
         for markup in ("<script>alert", "<img src=x", 'href="javascript', "jane@example.com"):
             assert markup not in page.text
     assert "alert(1)" in (await viewer.get("/outbox")).words
+
+
+@with_token
+async def test_what_failed_before_the_upgrade_shows_its_whole_error(scene: Scene) -> None:
+    """Before, reason and remedy were kept as one text alone."""
+    await refused(scene)
+    await scene.bot.services.database.write(
+        lambda tx: tx.run("UPDATE actions SET reason = NULL, remedy = NULL")
+    )
+    page = await (await Browser.sign_in(scene.bot, "viewer")).get("/outbox?status=failed")
+    assert 'class="remedy"' not in page.text
+    assert "the credential may not do this: give it the permission issues=write" in page.words

@@ -232,7 +232,7 @@ async def test_links_know_where_they_are(bot: Bot) -> None:
     def job(tx: store.Transaction) -> list[str]:
         found = tx.all("SELECT DISTINCT repository_id FROM links")
         (repository,) = [row["repository_id"] for row in found]
-        known = store.links.experiments_of_repository(tx, repository, None, 10)
+        known = store.linked.experiments_of_repository(tx, repository, None, 10)
         return [row.key for row in known]
 
     assert await bot.services.database.read(job) == ["checkout", "search"]

@@ -79,7 +79,11 @@ async def test_what_one_has_linked_the_other_unlinks_once(scene: Scene) -> None:
 def test_a_pull_request_is_the_same_delivered_or_asked_for() -> None:
     repository = made.repository("acme/shop")
     event = made.pull_request(
-        "edited", 7, times.render(AT), repo=repository, body=f"experiment_key: {KEY}"
+        "edited",
+        7,
+        times.render(AT * times.SECOND) or "",
+        repo=repository,
+        body=f"experiment_key: {KEY}",
     )
     delivered = payloads.read(event, payloads.PullRequestEvent).pull_request
     text = json.dumps(event["pull_request"]).replace(f"experiment_key: {KEY}", f"{KEY}\\u0000")
