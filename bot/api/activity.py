@@ -13,6 +13,7 @@ from bot.api.models import ActivityType, DeliveryId, Id, Time
 from bot.domain import activity
 from bot.emails import name_without_email, without_emails
 from bot.operations import experiments
+from bot.web import streams
 from bot.web.access import may_still, unauthorized
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
@@ -22,8 +23,6 @@ operations = Operations("Activity")
 _ROLE = "viewer"
 _BATCH = 200
 _OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
-_HEARTBEAT = 15.0  # seconds; keeps proxies from closing a quiet stream
-_RECONNECT = 2_000  # milliseconds that a client waits before it comes back
 
 
 class ActivityItem(Struct):
@@ -92,37 +91,22 @@ async def stream(call: Call) -> web.StreamResponse:
         seq = await database.read(store.activity.last_seq)
     if not await database.read(lambda tx: may_still(tx, call.actor, _ROLE)):
         raise unauthorized()  # revoked a moment ago
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream; charset=utf-8",
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-        }
-    )
-    call.services.metrics.streams.inc()
-    task = asyncio.current_task()
-    assert task is not None
-    call.services.open_streams.add(task)
-    try:
-        await response.prepare(call.request)
-        await response.write(b"retry: %d\n: connected\n\n" % _RECONNECT)
-        while True:
-            # Asked for before reading: a commit in between is not missed.
-            committed = asyncio.ensure_future(database.wait_for_commit(_HEARTBEAT))
-            try:
-                sent = await _send_after(call, response, seq)
-                if sent is None:
-                    return response
-                seq = sent
-                if not await committed:
-                    await response.write(b": still here\n\n")
-            finally:
-                committed.cancel()
-    except (ConnectionResetError, store.StorageUnavailable):
-        return response  # the client went, or comes back with Last-Event-ID
-    finally:
-        call.services.metrics.streams.dec()
-        call.services.open_streams.discard(task)
+    with streams.opened(call.services) as response:
+        try:
+            await response.prepare(call.request)
+            await response.write(b"retry: %d\n: connected\n\n" % streams.RECONNECT)
+            while seq is not None:
+                # Asked for before reading: a commit in between is not missed.
+                committed = asyncio.ensure_future(database.wait_for_commit(streams.HEARTBEAT))
+                try:
+                    seq = await _send_after(call, response, seq)
+                    if seq is not None and not await committed:
+                        await response.write(b": still here\n\n")
+                finally:
+                    committed.cancel()
+        except (ConnectionResetError, store.StorageUnavailable):
+            pass  # the client went, or comes back with Last-Event-ID
+        return response
 
 
 async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int | None:

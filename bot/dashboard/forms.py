@@ -11,10 +11,10 @@ from bot.web.validation import words
 Say = Callable[[FieldError], FieldMessage]
 
 _WORDS: Mapping[Code, str] = {
-    "too_short": "wants {limit} characters or more",
-    "too_long": "wants {limit} characters or fewer",
-    "too_many": "wants {limit} entries or fewer",
-    "pattern": "has a character that cannot be stored",
+    "too_short": "must have at least {limit} characters",
+    "too_long": "must have at most {limit} characters",
+    "too_many": "must have at most {limit} entries",
+    "pattern": "contains a character that cannot be stored",
 }
 
 
@@ -53,7 +53,7 @@ def refusal(
     say: Say = plain,
     *,
     error: str = "invalid request",
-    detail: str = "Nothing was changed; see what is marked below.",
+    detail: str = "Nothing was changed. Correct the fields that are marked below.",
 ) -> Refusal:
     """Return why a form was refused. `error` and `detail` stand above fields that are wrong."""
     if isinstance(failed, Invalid):

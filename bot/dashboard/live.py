@@ -11,9 +11,9 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard import sessions
 from bot.dashboard.page import Pages, Visit
+from bot.web import streams
 
 pages = Pages()
-_HEARTBEAT = 15.0  # seconds
 _SPACING = 1.0  # seconds in which commits become one event
 _LONG = 86_400.0
 _BATCH = 200
@@ -27,43 +27,31 @@ async def live(visit: Visit) -> web.StreamResponse:
     waited for from before either is sent.
     """
     database, services = visit.services.database, visit.services
-    response = web.StreamResponse(
-        headers={
-            "Content-Type": "text/event-stream",
-            "Cache-Control": "no-store",
-            "X-Accel-Buffering": "no",
-        }
-    )
-    task = asyncio.current_task()
-    assert task is not None
-    services.open_streams.add(task)
-    services.metrics.streams.inc()
-    commit = await _next_commit(database)
-    try:
-        key = visit.request.query.get("experiment")
-        place, _ = await database.read(lambda tx: _look(tx, key, None))
-        await response.prepare(visit.request)
-        await response.write(b"retry: 2000\n\n")
-        while True:
-            await asyncio.wait({commit}, timeout=_HEARTBEAT)
-            if await sessions.of_request(services, visit.request, note=False) is None:
-                return response
-            if not commit.done():
-                await response.write(b": \n\n")
-                continue
-            commit = await _next_commit(database)
-            place, is_news = await database.read(
-                lambda tx, known=place: _look(tx, key, known)  # type: ignore[misc]
-            )
-            if is_news:
-                await response.write(b"event: change\ndata: \n\n")
-                await asyncio.sleep(_SPACING)
-    except (ConnectionError, store.StorageUnavailable):
-        return response  # the page went, or comes back
-    finally:
-        commit.cancel()
-        services.metrics.streams.dec()
-        services.open_streams.discard(task)
+    with streams.opened(services) as response:
+        commit = await _next_commit(database)
+        try:
+            key = visit.request.query.get("experiment")
+            place, _ = await database.read(lambda tx: _look(tx, key, None))
+            await response.prepare(visit.request)
+            await response.write(b"retry: %d\n\n" % streams.RECONNECT)
+            while True:
+                await asyncio.wait({commit}, timeout=streams.HEARTBEAT)
+                if await sessions.of_request(services, visit.request, note=False) is None:
+                    return response
+                if not commit.done():
+                    await response.write(b": \n\n")
+                    continue
+                commit = await _next_commit(database)
+                place, is_news = await database.read(
+                    lambda tx, known=place: _look(tx, key, known)  # type: ignore[misc]
+                )
+                if is_news:
+                    await response.write(b"event: change\ndata: \n\n")
+                    await asyncio.sleep(_SPACING)
+        except (ConnectionError, store.StorageUnavailable):
+            return response  # the page went, or comes back
+        finally:
+            commit.cancel()
 
 
 async def _next_commit(database: store.Database) -> "asyncio.Task[bool]":

@@ -78,7 +78,7 @@ BAD = [
     ({"name": ""}, "name", "is missing"),
     ({"name": "x" * 201}, "name", "must have at most 200 characters"),
     ({"config.token": ""}, "config.token", "is missing"),
-    ({"config.token": "two words"}, "config.token", "wants printable ASCII"),
+    ({"config.token": "two words"}, "config.token", "must be printable ASCII"),
     ({"config.token": "********"}, "config.token", "is the mask"),
     ({"config.webhook_secret": ""}, "config.webhook_secret", "is missing"),
     (
@@ -87,14 +87,18 @@ BAD = [
         "must have at least 16 characters",
     ),
     ({"generate": "yes", "name": ""}, "name", "is missing"),
-    ({"config.repositories": "acme/shop\nacme"}, "config.repositories", "line 2 wants owner/name"),
+    (
+        {"config.repositories": "acme/shop\nacme"},
+        "config.repositories",
+        "line 2 must be owner/name",
+    ),
     ({"config.label": "x" * 51}, "config.label", "must have at most 50 characters"),
     ({"config.api_url": "http://127.0.0.1:1"}, "config.api_url", "must be one of"),
     ({"auth": "app"}, "config.app_id", "is missing"),
     (
         {"auth": "app", "config.app_id": "5", "config.private_key": "no key"},
         "config.private_key",
-        "wants an RSA private key",
+        "must be an RSA private key",
     ),
     (
         {"auth": "app", "config.app_id": "five", "config.private_key": "no key"},

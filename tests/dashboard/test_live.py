@@ -17,6 +17,7 @@ from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.outbox.loop import Outbox
 from bot.settings import Settings
+from bot.web import streams
 from tests.kit.browsing import Browser
 from tests.kit.chromium import Visitor, deliver_pull, step
 from tests.kit.clock import Clock
@@ -30,7 +31,7 @@ AT = "2026-03-02T11:00:00Z"
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "_SPACING", 0.01)
-    monkeypatch.setattr(live, "_HEARTBEAT", 0.2)
+    monkeypatch.setattr(streams, "HEARTBEAT", 0.2)
 
 
 # --- What is told
@@ -57,7 +58,7 @@ async def test_what_is_committed_between_two_heartbeats_is_told(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "_SPACING", 0.01)
-    monkeypatch.setattr(live, "_HEARTBEAT", 0.01)
+    monkeypatch.setattr(streams, "HEARTBEAT", 0.01)
     visitor = await Browser.sign_in(bot, "viewer")
     async with listening(visitor) as stream:
         for number in range(30):
