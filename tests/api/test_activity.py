@@ -11,7 +11,7 @@ from bot.demo import payloads
 from bot.domain.activity import TYPES
 from bot.settings import Settings
 from tests.kit.deliveries import REPO, at
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 from tests.kit.streams import STREAM, following
 
@@ -202,6 +202,7 @@ async def test_a_stream_takes_no_parameter(bot: Bot) -> None:
     assert (await bot.get(f"{STREAM}?type=issue.closed")).status == 422
 
 
+@slow
 async def test_many_streams_at_once(bot: Bot, integration: str) -> None:
     """Each gets everything, and the metrics know how many there are."""
 

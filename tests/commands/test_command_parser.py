@@ -9,6 +9,7 @@ from bot.domain import markdown
 from bot.domain.commands import MAX_COMMANDS
 from bot.storage import Invocation
 from tests.commands.comments import COMMENTS, LINK, Read
+from tests.kit.marks import slow
 
 
 def read(body: str | None) -> list[Read]:
@@ -54,6 +55,7 @@ BODY = st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=200)
 @given(BODY)
 @example("/experiment" * 3)
 @example("- \n\n    /experiment")
+@slow
 def test_any_comment_is_read(body: str) -> None:
     """No text raises; each command stands in the text, and the same ones are found again."""
     found = parse(body)
@@ -81,6 +83,7 @@ OUTSIDE = st.lists(st.sampled_from(["text", "", "# heading", "/experiment link o
 
 @settings(max_examples=300, deadline=None)
 @given(before=OUTSIDE, inside=INSIDE, kind=st.sampled_from(["```", "~~~~", "> ", "    ", "`"]))
+@slow
 def test_what_is_inside_is_no_command(before: list[str], inside: str, kind: str) -> None:
     """A fence, a quote, indented code and a code span hide all of what is inside, only that."""
     if kind in ("> ", "    "):

@@ -8,12 +8,11 @@ import pytest
 from bot.dashboard import outbox as pages
 from tests.github import REPO, Fault
 from tests.kit.browsing import Browser, Page
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import Bot, eventually
 
 pytestmark = sqlite_only
-with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
 HOSTILE = "</td><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
@@ -57,7 +56,7 @@ async def test_nothing_is_owed(bot: Bot) -> None:
     assert "No matching actions" in page.words
 
 
-@with_token
+@token_only
 async def test_what_is_owed_shows_until_it_is_done(scene: Scene) -> None:
     (number,) = await owing(scene)
     viewer = await Browser.sign_in(scene.bot, "viewer")
@@ -79,7 +78,7 @@ async def test_what_is_owed_shows_until_it_is_done(scene: Scene) -> None:
         assert (await viewer.get(f"/outbox?{wrong}")).status == 422
 
 
-@with_token
+@token_only
 async def test_older_ones_are_on_further_pages(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,7 +94,7 @@ async def test_older_ones_are_on_further_pages(
     assert sizes == [4, 4, 1]
 
 
-@with_token
+@token_only
 async def test_a_missing_permission_stands_out_with_its_remedy(scene: Scene) -> None:
     await refused(scene)
     viewer = await Browser.sign_in(scene.bot, "viewer")
@@ -109,7 +108,7 @@ async def test_a_missing_permission_stands_out_with_its_remedy(scene: Scene) -> 
     assert page.words.count("issues=write") == 1
 
 
-@with_token
+@token_only
 async def test_github_that_does_not_answer_is_told_of(scene: Scene) -> None:
     await owing(scene)
     await scene.github.close()
@@ -120,7 +119,7 @@ async def test_github_that_does_not_answer_is_told_of(scene: Scene) -> None:
     assert re.search(r'data-label="Next attempt"[^>]*><time [^>]*title="[^"]+ UTC">', page.text)
 
 
-@with_token
+@token_only
 async def test_retry_one(scene: Scene) -> None:
     number = await refused(scene)
     (action,) = await scene.actions("?status=failed")
@@ -144,7 +143,7 @@ async def test_retry_one(scene: Scene) -> None:
     assert (await developer.post(nowhere)).status == 404
 
 
-@with_token
+@token_only
 async def test_retry_all_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pages, "AT_ONCE", 2)
     numbers = await owing(scene, 3)
@@ -165,7 +164,7 @@ async def test_retry_all_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     assert [len(scene.comments(number)) for number in numbers] == [1, 1, 1]
 
 
-@with_token
+@token_only
 async def test_an_issue_names_its_experiment(scene: Scene) -> None:
     await scene.bot.experiment("checkout")
     await scene.github.close()
@@ -180,7 +179,7 @@ async def test_an_issue_names_its_experiment(scene: Scene) -> None:
     assert "<script>alert" not in page.text
 
 
-@with_token
+@token_only
 async def test_markup_changes_nothing(scene: Scene) -> None:
     """In the title of a pull request, and in what GitHub answers."""
     await scene.bot.experiment("checkout")
@@ -201,7 +200,7 @@ async def test_markup_changes_nothing(scene: Scene) -> None:
     assert "alert(1)" in (await viewer.get("/outbox")).words
 
 
-@with_token
+@token_only
 async def test_what_failed_before_the_upgrade_shows_its_whole_error(scene: Scene) -> None:
     """Before, reason and remedy were kept as one text alone."""
     await refused(scene)

@@ -3,12 +3,10 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bot import handlers
 from tests.doctor.scene import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
+from tests.kit.marks import sqlite_only
 
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ROOT = Path(__file__).parents[2]
 NEEDED = handlers.registered().events.permissions
 

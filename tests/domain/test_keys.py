@@ -16,6 +16,7 @@ from bot.domain.keys import (
     keys_in_messages,
 )
 from tests.domain.bodies import BODIES, LONGEST
+from tests.kit.marks import slow
 
 
 @pytest.mark.parametrize("body, expected", BODIES.values(), ids=BODIES.keys())
@@ -167,6 +168,7 @@ BODY = st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=200)
 @example("\n" * 3)
 @example("```\n\n")
 @example("- \n\n    ")
+@slow
 def test_any_body_is_read(body: str) -> None:
     """No text raises; what is found are distinct keys, never too many, of the text's letters."""
     for found in (keys_in_markdown(body), keys_in_message(body)):
@@ -188,6 +190,7 @@ LINES = st.lists(st.sampled_from(["text", "", "experiment_key: inside", "- one",
     fence=st.sampled_from(["```", "~~~", "`````", "~~~~"]),
     after=st.lists(st.sampled_from(["text", "", "experiment_key: outside"])),
 )
+@slow
 def test_a_fence_hides_whatever_is_inside(
     before: list[str], inside: list[str], fence: str, after: list[str]
 ) -> None:

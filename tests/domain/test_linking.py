@@ -12,13 +12,11 @@ from bot.domain import snapshots
 from bot.domain.repositories import Scope
 from bot.domain.told import Told
 from bot.github import payloads
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 
 KEY = "checkout-flow-v2"
 AT = 1_752_000_000
-
-sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
-token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
 
 async def by_api(scene: Scene, number: int) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
+from tests.kit.marks import app_only, each_credential, slow, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to, shown
 from tests.kit.running import Answer
 
@@ -111,6 +111,7 @@ async def test_the_last_segment_names_it(scene: Scene, base: str) -> None:
     ],
 )
 @app_only
+@slow
 async def test_a_number_that_is_not_known_succeeds(
     scene: Scene, setting: str, head_ref: str
 ) -> None:

@@ -14,7 +14,7 @@ from bot.github import addresses
 from tests.github import rsa_key
 from tests.kit import outbound
 from tests.kit.browsing import Browser
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import SECRET
 from tests.outbox.addresses import Decoy, last_error
@@ -74,6 +74,7 @@ async def test_everybody_who_would_call_says_so(scene: Scene, decoy: Decoy) -> N
 
 
 @sqlite_only
+@slow
 async def test_all_but_a_new_address_can_be_changed(scene: Scene, decoy: Decoy) -> None:
     path = f"/api/v1/integrations/{scene.integration}"
     await scene.restart(github_api_urls=(decoy.url,))

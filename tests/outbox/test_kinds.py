@@ -8,10 +8,8 @@ from bot import storage as store
 from bot.domain import actions, posts
 from bot.outbox import registry
 from tests.kit.browsing import Browser
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
-
-with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
 
 
 def test_a_kind_that_nothing_carries_out_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,7 +27,7 @@ def test_a_kind_has_one_name_and_one_function() -> None:
 
 
 @sqlite_only
-@with_token
+@token_only
 async def test_a_kind_of_another_version_shows_its_name_and_holds_nothing_up(scene: Scene) -> None:
     """As of an extension that was removed, or a newer version that ran before."""
     await scene.bot.experiment("checkout")

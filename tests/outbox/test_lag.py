@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.github import MINT, REPO, Fault
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import commands, lag, last_error
 from tests.outbox.stories import COMMENTS, KEY
@@ -261,6 +261,7 @@ async def test_an_archived_repository_is_waited_for(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
+@slow
 async def test_a_repository_that_stays_archived_is_given_up(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     await scene.open(LINE)

@@ -3,9 +3,10 @@
 import pytest
 
 from bot import storage as store
+from tests.kit.marks import token_only
 from tests.kit.outbound import Scene
 
-pytestmark = pytest.mark.parametrize("credential", ["token"], indirect=True)
+pytestmark = token_only
 ASKING = "asking who may use commands in acme/shop"
 
 

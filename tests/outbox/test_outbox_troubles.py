@@ -70,6 +70,7 @@ async def test_a_refusal_fails_at_once(scene: Scene, status: int) -> None:
 
 
 @sqlite_only
+@slow
 async def test_an_hour_without_github_loses_nothing(scene: Scene) -> None:
     scene.github.down = True
     await scene.bot.experiment(KEY)
@@ -89,6 +90,7 @@ async def test_an_hour_without_github_loses_nothing(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
+@slow
 async def test_after_three_days_it_is_given_up(scene: Scene) -> None:
     scene.github.fail(Fault("status", template=COMMENTS, status=500, times=None))
     await scene.bot.experiment(KEY)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.github import Fault
-from tests.kit.marks import sqlite_only, token_only
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.addresses import Decoy
 from tests.outbox.stories import KEY, LINE
@@ -53,6 +53,7 @@ def away(decoy: Decoy, url: str) -> list[str]:
 
 
 @sqlite_only
+@slow
 async def test_no_redirect_leaves_the_api_url(enterprise: Scene, decoy: Decoy) -> None:
     scene = enterprise
     await scene.bot.experiment(KEY)

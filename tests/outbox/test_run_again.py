@@ -9,9 +9,10 @@ import pytest
 from bot import storage as store
 from bot.outbox.loop import Outbox
 from tests.github import REPO, Fault
+from tests.kit.marks import token_only
 from tests.kit.outbound import Scene
 
-pytestmark = pytest.mark.parametrize("credential", ["token"], indirect=True)
+pytestmark = token_only
 COMMENTS = f"POST {REPO}/issues/{{issue_number}}/comments"
 
 

@@ -17,6 +17,7 @@ from bot import storage as store
 from bot.domain import actions, activity
 from bot.metrics import Metrics
 from bot.settings import SETTINGS
+from tests.kit.marks import sqlite_only
 from tests.kit.processes import ROOT
 from tests.kit.running import Bot
 from tests.server.test_import_graph import ROOMS
@@ -149,14 +150,14 @@ def enums(node: Any) -> Iterator[frozenset[str]]:
             yield from enums(value)
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_openapi_has_the_same_lists(described: dict[str, Any]) -> None:
     listed = set(enums(described))
     assert frozenset(activity.TYPES) in listed
     assert frozenset(actions.KINDS) in listed
 
 
-@pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
+@sqlite_only
 async def test_addresses_of_the_api_exist(described: dict[str, Any]) -> None:
     def plain(path: str) -> str:
         return re.sub(r"\{\w+\}", "{}", path.partition("?")[0].rstrip("/."))

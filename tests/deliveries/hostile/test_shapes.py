@@ -243,6 +243,7 @@ THOROUGH = thoroughness(
 
 @given(event=st.sampled_from(HANDLED), body=st.binary(max_size=200))
 @THOROUGH
+@slow
 async def test_any_bytes(door: Door, event: str, body: bytes) -> None:
     is_never_our_fault(await door.signed(event, body))
 
