@@ -28,8 +28,8 @@ from bot.web.problems import Problem, unavailable
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
 _DETAILS = {
-    404: "There is nothing at this address; GET /api/v1/docs lists what there is.",
-    405: "This address does not take this method; the Allow header lists those it takes.",
+    404: "There is nothing at this address; see GET /api/v1/docs.",
+    405: "This method is not allowed here; the Allow header lists those that are.",
 }
 
 
@@ -123,7 +123,9 @@ async def _around(
         response = await _answer(request, unavailable())
     except Exception:
         logger.exception("request failed", request=request[REQUEST_ID], path=request.path)
-        fault = "This is a fault of the service; its log has more under the X-Request-ID."
+        fault = (
+            "Something went wrong in the service; its log has the details under the X-Request-ID."
+        )
         response = await _answer(request, Problem(500, "internal error", fault))
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"

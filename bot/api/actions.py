@@ -1,4 +1,4 @@
-"""What the bot owes GitHub: pending, running, done and failed actions."""
+"""What the bot still has to do on GitHub: pending, running, done and failed actions."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class ActionQuery(Paged, forbid_unknown_fields=True):
     "GET",
     PATH,
     role="viewer",
-    summary="List what the bot owes GitHub",
+    summary="List actions on GitHub",
     query=ActionQuery,
     answers={200: Page[Action]},
 )

@@ -31,7 +31,7 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
             str,
             text(
                 1_000,
-                "A new secret. The old one goes on verifying for `secret_grace_seconds`.",
+                "A new secret. The old one is still accepted for `secret_grace_seconds`.",
                 minimum=16,
             ),
         ]
@@ -52,7 +52,7 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     ) = UNSET
     installation_id: (
         Annotated[
-            int, Meta(ge=1, le=2**53, description="Used where no delivery names an installation.")
+            int, Meta(ge=1, le=2**53, description="Used when a delivery names no installation.")
         ]
         | UnsetType
         | None
@@ -218,7 +218,7 @@ class Integration(Struct):
     webhook_url: Annotated[str, Meta(description="The payload URL for GitHub's webhook settings.")]
     config: Config
     previous_secret_until: Annotated[
-        Time | None, Meta(description="Until when an earlier webhook secret verifies.")
+        Time | None, Meta(description="Until when an earlier webhook secret is accepted.")
     ]
     last_delivery_at: Time | None
     last_error: str | None

@@ -168,7 +168,7 @@ def _ordered(action: store.ListedAction) -> tuple[int, CreatedIssue | PromisedIs
         raise Problem(
             502,
             "refused by GitHub",
-            f"{action.last_error}. Once that is mended, POST /api/v1/actions/{action.id}/retry.",
+            f"{action.last_error}. Once that is fixed, POST /api/v1/actions/{action.id}/retry.",
         )
     if action.status == "done":
         result = action.result or {}

@@ -29,7 +29,7 @@ Time = Annotated[
     str,
     Meta(description="RFC 3339, UTC, with `Z`.", extra_json_schema={"format": "date-time"}),
 ]
-Name = Annotated[str, text(200, "What people call it.", minimum=1)]
+Name = Annotated[str, text(200, "A name for people.", minimum=1)]
 LongText = Annotated[str, text(20_000, "Free text.")]
 # Kinds of action and types of the feed are declared where they are used: here all are known.
 for _package in ("bot.commands", "bot.handlers", "bot.outbox"):

@@ -118,11 +118,11 @@ async def _verified(request: web.Request, services: Services) -> _Signed:
             raise Problem(
                 401,
                 "invalid signature",
-                "X-Hub-Signature-256 does not fit the body and the integration's webhook_secret; "
+                "X-Hub-Signature-256 does not match the body and the integration's webhook_secret; "
                 "check that the secret in GitHub's webhook settings is the same.",
             )
     if not integration.is_active:
-        raise Problem(403, "integration inactive", "Set is_active to true to take deliveries.")
+        raise Problem(403, "integration inactive", "Set is_active to true to accept deliveries.")
     return _Signed(integration, signed_by, body, received_at)
 
 
@@ -183,7 +183,7 @@ def _check_headers_of_body(request: web.Request) -> None:
             415,
             "unsupported content type",
             "Set the webhook's content type to application/json "
-            "(application/x-www-form-urlencoded is taken too), without Content-Encoding.",
+            "(application/x-www-form-urlencoded works, too), without Content-Encoding.",
         )
 
 
@@ -217,7 +217,7 @@ async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, 
         raise Problem(
             408,
             "body too slow",
-            f"The whole body has to arrive within {BODY_SECONDS:.0f} seconds.",
+            f"The whole body must arrive within {BODY_SECONDS:.0f} seconds.",
             headers={"Connection": "close"},
         ) from None
     except (web.RequestPayloadError, ConnectionError):

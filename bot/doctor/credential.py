@@ -40,7 +40,7 @@ async def token(exam: Examination) -> Findings:
     except Refused as error:
         if error.status != 403:
             yield problem(
-                f"GitHub does not take the token: {error}.",
+                f"GitHub rejects the token: {error}.",
                 "Make a new token in GitHub and store it: PATCH config.token.",
             )
             raise Stop from None

@@ -25,13 +25,13 @@ async def deliveries(exam: Examination) -> Findings:
         yield problem(
             f"Of the last {count}, {len(failed)} failed; the latest of them: "
             f"{failed[0].error or NO_REASON}.",
-            f"Read GET {path}?status=failed, mend the cause and replay them.",
+            f"Read GET {path}?status=failed, fix the cause and replay them.",
         )
     if retrying:
         yield warning(
             f"Of the last {count}, {len(retrying)} failed and will be tried again; the "
             f"latest of them: {retrying[0].error or NO_REASON}.",
-            f"See to it that a worker runs, and read GET {path}?status=retrying.",
+            f"Make sure that a worker runs, and read GET {path}?status=retrying.",
         )
     if len(ignored) == len(recent):
         yield warning(
@@ -41,4 +41,4 @@ async def deliveries(exam: Examination) -> Findings:
         )
     elif not failed and not retrying:
         rest = f"; {len(ignored)} were ignored" if ignored else ""
-        yield ok(f"The last {count} went well{rest}. The last arrived {last}.")
+        yield ok(f"The last {count} succeeded{rest}. The last arrived {last}.")

@@ -80,7 +80,7 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
     try:
         integration = await services.integration(integration_id, fresh=True)
     except store.VaultError:
-        remedy = "Add the key that they were stored with to SECRET_KEY, or store them anew."
+        remedy = "Add the key that they were stored with to SECRET_KEY, or store them again."
         message = "Its stored secrets cannot be read with the keys at hand."
         return [Finding("problem", message, remedy, "integration")]
     if integration is None:

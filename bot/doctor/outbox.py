@@ -1,4 +1,4 @@
-"""What the bot owes GitHub: actions that failed, and those that wait for long."""
+"""What the bot still has to do on GitHub: actions that failed, and those that wait for long."""
 
 from bot import times
 from bot.doctor.examination import Examination, Stage, look
@@ -15,7 +15,7 @@ async def actions(exam: Examination) -> Findings:
         yield problem(
             f"{number(len(failed), 'action')} failed in the last three days; the last, "
             f"a {last.kind}: {last.last_error or NO_REASON}.",
-            "Mend the cause, then retry them: GET /api/v1/actions?status=failed and "
+            "Fix the cause, then retry them: GET /api/v1/actions?status=failed and "
             "POST /api/v1/actions/{id}/retry.",
         )
     oldest = min(waiting, key=lambda row: int(row.created_at), default=None)
@@ -23,7 +23,7 @@ async def actions(exam: Examination) -> Findings:
         yield warning(
             f"{number(len(waiting), 'action')} waiting, the oldest since "
             f"{at(oldest.created_at)}: {oldest.last_error or 'it has not been tried'}.",
-            "See to it that a worker runs (`serve` or `worker`), and mend what the reason "
+            "Make sure that a worker runs (`serve` or `worker`), and mend what the reason "
             "tells of.",
         )
     elif not failed:

@@ -76,12 +76,12 @@ async def of_app(exam: Examination) -> Findings:
 async def events(exam: Examination) -> Findings:
     assert exam.app is not None
     if missing := unheard(exam, exam.app.events):
-        yield problem(f"The App does not hear of: {', '.join(missing)}.", _OF_APP)
+        yield problem(f"The App does not receive: {', '.join(missing)}.", _OF_APP)
     else:
-        yield ok("The App hears of all events that it needs.")
+        yield ok("The App receives all events that it needs.")
     may_hear = MERGE_QUEUES.name in exam.app.permissions and exam.integration.check != "off"
     if may_hear and _QUEUED not in exam.app.events:
-        yield warning(f"The App does not hear of {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
+        yield warning(f"The App does not receive {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
 
 
 @look(Stage.CREDENTIAL, "permissions", of="token")
@@ -90,9 +90,9 @@ async def scopes(exam: Examination) -> Findings:
         return
     names = ", ".join(sorted(exam.scopes)) or "none"
     if "repo" in exam.scopes:
-        yield ok(f"Its scopes suffice: {names}.")
+        yield ok(f"Its scopes are sufficient: {names}.")
     elif "public_repo" in exam.scopes:
-        yield ok(f"Its scopes suffice for public repositories: {names}.")
+        yield ok(f"Its scopes are sufficient for public repositories: {names}.")
     else:
         yield problem(
             f"Its scopes do not let it write comments, labels, statuses and issues: {names}.",
@@ -108,7 +108,7 @@ async def without_scopes(exam: Examination) -> Findings:
         return
     if not exam.reached:
         yield warning(
-            "What the token may do cannot be tried: no repository is known that it reaches.",
+            "What the token may do cannot be checked: no repository that it reaches is known.",
             _OF_TOKEN,
         )
         return
@@ -123,7 +123,7 @@ async def without_scopes(exam: Examination) -> Findings:
             if error.status == 410:  # issues are switched off
                 continue
             needs = exam.client().headers.get("X-Accepted-GitHub-Permissions")
-            wants = f"GitHub wants {needs}" if needs else str(error)
+            wants = f"GitHub requires {needs}" if needs else str(error)
             is_refused = True
             yield problem(f"The token may not read the {what} of {name}: {wants}.", _OF_TOKEN)
     if not is_refused:

@@ -126,7 +126,7 @@ def _state(exam: Examination, name: str, found: Repository) -> Iterator[Finding]
     full_name = found.full_name.lower()
     if full_name != name.lower() and full_name not in exam.records.held:
         yield warning(
-            f"{name} is called {found.full_name} by now, and its deliveries are refused "
+            f"{name} is now called {found.full_name}, and its deliveries are refused "
             "unless the allow-list has that name.",
             f"Write {found.full_name} into config.repositories.",
         )

@@ -21,7 +21,7 @@ async def address(exam: Examination) -> Findings:
     public_url = exam.services.settings.public_url
     reason = unreachable(public_url, exam.integration.api_url)
     if reason is None:
-        yield ok(f"GitHub is to deliver to {exam.webhook_url}.")
+        yield ok(f"GitHub should deliver to {exam.webhook_url}.")
     else:
         yield warning(
             f"GitHub cannot reach {public_url}: {reason}.",

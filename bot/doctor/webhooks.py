@@ -16,7 +16,7 @@ _ANSWERS = {
     403: "The integration is not active: set is_active to true.",
     404: "The payload URL is of no integration: set it to the integration's webhook_url.",
 }
-_UNREACHED = "See to it that GitHub reaches PUBLIC_URL, through DNS, firewall and proxy."
+_UNREACHED = "Make sure that GitHub reaches PUBLIC_URL, through DNS, firewall and proxy."
 
 
 class HookConfig(Struct):
@@ -95,11 +95,11 @@ async def of_repositories(exam: Examination) -> Findings:
     if not names and exam.not_reached:
         yield warning(
             "No webhook was looked at: no repository of the allow-list is reached.",
-            "See to what the repositories need first.",
+            "Fix the repositories first.",
         )
     elif not names:
         yield warning(
-            "It is not known of which repositories to look at the webhooks.",
+            "It is not known which repositories' webhooks to check.",
             "Name them in config.repositories, or check again after a first delivery.",
         )
     hidden = []

@@ -94,7 +94,7 @@ class Decision:
         return self.failure.status if is_final and isinstance(self.failure, Refused) else None
 
     def _since(self, text: str) -> str:
-        return f"given up after three days: {text}" if self.is_given_up else text
+        return f"failed for three days: {text}" if self.is_given_up else text
 
 
 def after(

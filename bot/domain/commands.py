@@ -22,7 +22,7 @@ MAX_COMMANDS = 10  # of one comment
 MAX_A_MINUTE = 20  # commands of one person in one repository
 _MINUTE = 60 * times.SECOND
 _QUIET = 600 * times.SECOND  # for which somebody who wrote too many is ignored
-_TOO_MANY_AT_ONCE = f"Of the commands in one comment the first {MAX_COMMANDS} run."
+_TOO_MANY_AT_ONCE = f"Only the first {MAX_COMMANDS} commands of a comment run."
 _TOO_MANY = (
     f"More than {MAX_A_MINUTE} commands a minute: this one and what comes in the next "
     f"{_QUIET // _MINUTE} minutes is not carried out."

@@ -45,7 +45,7 @@ def verdict_of(
         return Verdict(
             "failure",
             "No experiment is named, and this repository requires one",
-            f"Add a line such as {_EXAMPLE} to the description.",
+            f"Add a line like {_EXAMPLE} to the description.",
         )
     if setting == "always":
         return Verdict("success", "No experiment is named", f"None is required. {_HOW}")
@@ -54,7 +54,7 @@ def verdict_of(
     return None
 
 
-_HOW = f"A pull request belongs to an experiment by a line such as {_EXAMPLE} in its description."
+_HOW = f"A line like {_EXAMPLE} in its description links a pull request to an experiment."
 
 
 def _unknown(tx: store.Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:

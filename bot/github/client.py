@@ -188,7 +188,7 @@ class Client(GitHubAPI):
             if answer[0] not in _REDIRECTS or location is None:
                 return answer
             target = addresses.redirected(self.base_url, target, location)
-        raise Temporary("GitHub leads round in circles")
+        raise Temporary("GitHub redirects in a circle")
 
     async def _send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes

@@ -22,7 +22,7 @@ class Permission:
         return f"{self.name}: {self.level}"
 
 
-METADATA = Permission("metadata", "read", "nobody can be let use commands, and renames are missed")
+METADATA = Permission("metadata", "read", "nobody can use commands, and renames are missed")
 CONTENTS = Permission("contents", "read", "commits are not linked")
 PULL_REQUESTS = Permission(
     "pull_requests", "write", "pull requests are not linked or get no comment or label"

@@ -17,10 +17,10 @@ _NO_COMMIT = re.compile("no commit found", re.I)
 _SHAS = ("sha", "head_sha")
 _SHUT = {
     re.compile(r"\b(?:issue|pull request|conversation)\b.*\blocked\b", re.I): (
-        "the conversation is locked: what is owed waits until it is unlocked"
+        "the conversation is locked: the action waits until it is unlocked"
     ),
     re.compile(r"\barchived\b", re.I): (
-        "the repository is archived: what is owed waits until it is unarchived"
+        "the repository is archived: the action waits until it is unarchived"
     ),
 }
 _REMEDIES = {

@@ -93,7 +93,7 @@ class Issue(Struct):
     html_url: str | None = None
     state: Literal["open", "closed"] | None = None
     user: User | None = None
-    labels: list[Label | str] | None = None
+    labels: list[Label] | None = None
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
@@ -108,7 +108,7 @@ class Issue(Struct):
     def label_names(self) -> list[str] | None:
         if self.labels is None:
             return None
-        return [one if isinstance(one, str) else one.name for one in self.labels]
+        return [one.name for one in self.labels]
 
 
 class CreatedIssue(Issue, kw_only=True):

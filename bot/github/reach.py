@@ -1,4 +1,4 @@
-"""Where GitHub is to deliver to, and whether it can, as far as the address itself tells."""
+"""Where GitHub should deliver to, and whether it can, as far as the address itself tells."""
 
 import ipaddress
 from urllib.parse import urlsplit

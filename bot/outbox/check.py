@@ -122,7 +122,7 @@ async def set_check_run(
         "actions": [
             {
                 "label": "Check again",
-                "description": "Look at the experiments once more",
+                "description": "Check the experiments again",
                 "identifier": REFRESH,
             }
         ],

@@ -33,12 +33,15 @@ _COMMENTS = "/repos/{+repository}/issues/{number}/comments"
 _LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
 _OWN = "Comments by the account that the bot itself uses run nothing."
 _TAKEN_BACK = (
-    "This was answered while the repository was private. Who may write here can ask again."
+    "This was answered while the repository was private. Anyone with write access can ask again."
 )
-_DELETED = "The comment was deleted before its turn came."
-_EDITED = "The comment was edited before its turn came, or GitHub knows it as somebody else's."
+_DELETED = "The comment was deleted before the command could run."
+_EDITED = (
+    "The comment was edited before the command could run, or GitHub says that somebody else wrote "
+    "it."
+)
 _MAY_NOT_ASK = (
-    "GitHub does not tell the bot which permission you have here; its administrators see why."
+    "GitHub does not tell the bot which permission you have here. Administrators can see why."
 )
 
 
@@ -242,7 +245,7 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
         "`read`, on a public repository like this `write`" if needed == "read" else f"`{needed}`"
     )
     called = texts.code(f"/experiment {command.name}")
-    return f"{texts.code(login)} has {has} on this repository; {called} needs {wants}."
+    return f"{texts.code(login)} has {has} on this repository; {called} requires {wants}."
 
 
 # --- Where

@@ -18,7 +18,7 @@ from bot.outbox.registry import carries_out
 
 _UNKNOWN = Verdict(
     "success",
-    "No pull request that is known",
+    "Unknown pull request",
     "The merge group's branch names no pull request that the bot knows, so nothing speaks "
     "against it.",
 )

@@ -85,9 +85,12 @@ def _version(opaque: str) -> str:
 
 def _failed(if_match: str, version: str | None) -> Problem:
     if version is None:
-        detail = "There is none any more, or not yet, so nothing was done."
+        detail = "It does not exist (any more), so nothing was done."
     else:
-        detail = "It has changed since you read it, so nothing was done. Read it again, and decide."
+        detail = (
+            "It has changed since you read it, so nothing was done. Read it again before you "
+            "change it."
+        )
     if "W/" in if_match:
         detail += " A weak tag (W/) never matches; a proxy that compresses answers makes tags weak."
     elif if_match and not _TAG.search(if_match):

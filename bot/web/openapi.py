@@ -19,15 +19,15 @@ _PROBLEMS = {
     400: "The body is no JSON, or a header is malformed.",
     401: "No token, or one that is not known.",
     403: "The token's role is too low.",
-    404: "There is no such thing.",
+    404: "Not found.",
     408: "The body took too long.",
-    409: "It conflicts with what is there.",
+    409: "It conflicts with the current state.",
     412: "A condition of the headers is not met: it has changed since, or is there already.",
     413: "The body is too large.",
-    415: "The content type is not taken.",
-    422: "A field or parameter cannot be; `errors` says which.",
+    415: "The content type is not supported.",
+    422: "A field or parameter is invalid; `errors` says which.",
     429: "Too many unknown tokens from this address; `Retry-After` says when to try again.",
-    502: "GitHub refused it, or answered what nobody can read.",
+    502: "GitHub refused it, or its answer could not be read.",
     503: "The database cannot take this now, or GitHub cannot be reached; `Retry-After` says when "
     "to try again.",
 }
@@ -139,9 +139,9 @@ def _operation(
 
 def _answer(status: int, answer: Any, schema_of: Mapping[Any, Any]) -> dict[str, Any]:
     if status == 304:
-        return {"description": "It is as it was; there is no body."}
+        return {"description": "Not modified; the answer has no body."}
     if answer is None:
-        return {"description": "Done; there is nothing to say."}
+        return {"description": "Done; the answer has no body."}
     if isinstance(answer, str):
         return {"description": "A stream.", "content": {answer: {"schema": {"type": "string"}}}}
     return {

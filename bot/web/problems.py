@@ -18,7 +18,7 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
     "experiment_exists": (
         409,
         "experiment exists",
-        "There is an experiment {about} already; change it with PATCH or PUT.",
+        "There already is an experiment {about}; change it with PATCH or PUT.",
     ),
     "not_waiting": (409, "not waiting", "The action is {about}."),
     "superseded": (409, "superseded", "A newer action that is pending does the same."),
@@ -30,7 +30,7 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
     "key_reused": (
         422,
         "idempotency key reused",
-        "This Idempotency-Key came with another request before; send a new one.",
+        "This Idempotency-Key was used for another request; send a new one.",
     ),
     "unreadable": (
         502,
@@ -101,7 +101,7 @@ async def expect(request: web.Request) -> web.Response | None:
         request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return None
     return Problem(
-        417, "expectation failed", "Of expectations only 100-continue is known; leave it out."
+        417, "expectation failed", "Only the expectation 100-continue is supported; leave it out."
     ).response()
 
 

@@ -64,7 +64,7 @@ async def test_the_command(scene: Scene, env: dict[str, str]) -> None:
     code, out, errors = await processes.app("doctor", env=env)
     assert (code, errors) == (1, "")
     assert out.index(f"Tests ({scene.id})") < out.index(f"Second ({second})")
-    assert "\n  PROBLEM  credential: GitHub does not take the token: 401 " in out
+    assert "\n  PROBLEM  credential: GitHub rejects the token: 401 " in out
     assert "\n           Make a new token in GitHub" in out
     assert "\n  warn     deliveries: No delivery" in out
     assert out.endswith("\nProblems: 1. Warnings: 1.\n")

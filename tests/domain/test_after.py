@@ -132,7 +132,7 @@ def test_a_decision_says_apart_why_and_what_to_do() -> None:
     assert (refused.reason, refused.remedy) == ("403 No", "give it the permission")
     assert refused.refused_with == 403
     given_up = after(LOCKED, LAST)
-    assert given_up.error == "given up after three days: the conversation is locked"
+    assert given_up.error == "failed for three days: the conversation is locked"
     assert (given_up.reason, given_up.remedy) == (given_up.error, None)
     assert given_up.refused_with is None
     done = after(None, FIRST)

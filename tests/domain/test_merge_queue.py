@@ -122,7 +122,7 @@ async def test_a_number_that_is_not_known_succeeds(
     public_url = scene.bot.services.settings.public_url
     found = shown(scene, SHA)
     assert found is not None
-    assert (found[0], found[1]) == ("success", "No pull request that is known")
+    assert (found[0], found[1]) == ("success", "Unknown pull request")
     assert found[3] == f"{public_url}/"
 
 
