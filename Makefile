@@ -20,7 +20,7 @@ test: $(VENV)/.test-installed  ## runs every test; PYTEST_ARGS="tests/server/tes
 
 # What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
 quick: $(VENV)/.test-installed  ## runs, in a minute, the tests that need no PostgreSQL, browser or patience
-	@$(BIN)/python -m pytest -m quick --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m quick --numprocesses 2 --dist worksteal $(PYTEST_ARGS)
 
 check: format lint quick  ## brings the style about, then checks style, types and the quick tests
 

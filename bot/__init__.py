@@ -1,3 +1,3 @@
 """Experiment Bot: links GitHub pull requests, commits and issues to experiments."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -45,7 +45,7 @@ def main() -> None:
     "--processes",
     type=click.IntRange(1, 64),
     default=1,
-    help="How many processes share the port; those that die are started again.",
+    help="How many processes share the port; those that die are restarted.",
 )
 @click.option("--supervised", is_flag=True, hidden=True)
 def serve(worker: bool, processes: int, supervised: bool) -> None:
@@ -77,7 +77,7 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
 
 @main.command("worker", short_help="Run only the worker.")
 def run_worker() -> None:
-    """Run only the worker: failed deliveries are tried again, leftovers are cleared away."""
+    """Run only the worker: act on GitHub, retry failed deliveries, remove old ones."""
     _with_services(bot_worker.run_until_stopped)
 
 
@@ -121,7 +121,7 @@ def revoke_token(name_or_id: str) -> None:
         )
     )
     if count == 0:
-        raise click.ClickException(f"no token in force has the id or name {name_or_id!r}")
+        raise click.ClickException(f"no active token has the id or name {name_or_id!r}")
     click.echo(f"Revoked {count}. Running services notice within seconds.")
 
 
@@ -230,7 +230,7 @@ def _show_findings(row: store.Integration, findings: list[doctor.Finding]) -> No
 
 @main.command(short_help="Play a week of deliveries, to look at.")
 def demo() -> None:
-    """Play a week of deliveries on a throw-away database, and stay up to be looked at."""
+    """Play a week of deliveries on a throw-away database, and keep running to look around."""
     from bot.demo import play  # noqa: PLC0415 - only this command needs it
 
     with play.throw_away_settings(_settings()) as settings:

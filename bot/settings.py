@@ -16,10 +16,10 @@ _MIN_ADMIN_TOKEN = 24
 
 
 class SettingsError(Exception):
-    """A variable of the environment is wrong: which one, what it got, what it wants."""
+    """An environment variable is invalid: which one, its value, and what it must be."""
 
-    def __init__(self, name: str, got: str, wants: str) -> None:
-        super().__init__(f"{name}: got {got}, wants {wants}")
+    def __init__(self, name: str, got: str, expected: str) -> None:
+        super().__init__(f"{name}: got {got}, must be {expected}")
 
 
 class _Wrong(ValueError):
@@ -85,12 +85,12 @@ def _shortened(text: str) -> str:
     return repr(text if len(text) <= 60 else f"{text[:60]}...")
 
 
-def _names(pattern: str, wants: str) -> Callable[[str], tuple[str, ...]]:
+def _names(pattern: str, expected: str) -> Callable[[str], tuple[str, ...]]:
     def read(text: str) -> tuple[str, ...]:
         names = tuple(part.strip() for part in text.split(",") if part.strip())
         for name in names:
             if not re.fullmatch(pattern, name, re.ASCII):
-                raise _Wrong(_shortened(name), f"{wants}, by commas")
+                raise _Wrong(_shortened(name), f"{expected}, separated by commas")
         return names
 
     return read
@@ -147,19 +147,19 @@ def _admin_token(text: str) -> str:
 
 
 def _web_url(text: str) -> str:
-    wants = "an http:// or https:// address without user, query or fragment"
+    expected = "an http:// or https:// address without user, query or fragment"
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
         port_is_sound = parts.port is None or parts.port > 0
     except ValueError:
-        raise _Wrong("an address that cannot be read", wants) from None
+        raise _Wrong("an address that cannot be read", expected) from None
     plain = "@" not in url and not (parts.query or parts.fragment)
     if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
         # With a user part there may be a password in it.
-        raise _Wrong(repr(url) if plain else "an address with more (hidden)", wants)
+        raise _Wrong(repr(url) if plain else "an address with more (hidden)", expected)
     if not port_is_sound or re.search(r"[\s\x00-\x1f]", url):
-        raise _Wrong(repr(url), wants)
+        raise _Wrong(repr(url), expected)
     return url
 
 

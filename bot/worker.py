@@ -9,7 +9,7 @@ from bot import storage as store
 from bot import times
 from bot.deliveries import life
 from bot.log import logger
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.services import Services
 from bot.stopping import stop_event
 

@@ -1,4 +1,4 @@
-"""A running service for each test: real HTTP, a real database of either engine, nothing mocked."""
+"""A running service for each test: real HTTP, and a real database of either engine."""
 
 import os
 import shutil

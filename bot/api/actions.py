@@ -1,6 +1,6 @@
 """What the bot owes GitHub: pending, running, done and failed actions."""
 
-from typing import Any, cast
+from typing import Any
 
 from msgspec import Struct
 
@@ -95,7 +95,7 @@ async def retry(call: Call) -> Any:
 def _shown(row: store.ListedAction) -> Action:
     return Action(
         id=row.id,
-        kind=cast(ActionKind, row.kind),
+        kind=row.kind,
         integration_id=row.integration_id,
         repository=row.repository,
         number=row.number,

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from aiohttp import web
 from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.api.models import DeliveryId, Id, Time
+from bot.api.models import ActivityType, DeliveryId, Id, Time
 from bot.domain import activity
 from bot.emails import name_without_email, without_emails
 from bot.operations import experiments
@@ -23,11 +23,6 @@ operations = Operations("Activity")
 _ROLE = "viewer"
 _BATCH = 200
 _OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
-
-if TYPE_CHECKING:
-    ActivityType = str
-else:
-    ActivityType = Literal[tuple(activity.TYPES)]
 
 
 class ActivityItem(Struct):

@@ -159,7 +159,7 @@ async def commits(call: Call) -> Any:
     rows = await experiments.read(
         call.services,
         key,
-        lambda tx: store.links.commits_of_experiment(tx, key, before, query.limit),
+        lambda tx: store.linked.commits_of_experiment(tx, key, before, query.limit),
     )
     return call.page(rows, linked_commit)
 
@@ -177,7 +177,7 @@ async def unresolved(call: Call) -> Any:
     query: Paged = call.query
     before = call.position(1)
     rows = await call.services.database.read(
-        lambda tx: store.links.unresolved(tx, before, query.limit)
+        lambda tx: store.linked.unresolved(tx, before, query.limit)
     )
     return call.page(rows, _unresolved)
 
@@ -196,7 +196,7 @@ async def pull_request(call: Call) -> Any:
     number = int(call.path("number"))
 
     def job(tx: store.Transaction) -> PullRequestDetail | None:
-        row = store.facts.item_by_name(tx, full_name, "pull_request", number)
+        row = store.items.by_name(tx, full_name, "pull_request", number)
         if row is None:
             return None
         linked = store.links.of_targets_with_experiments(tx, "pull_request", row.id)
@@ -225,7 +225,9 @@ async def _items(call: Call, kind: str, item: Callable[[Any], Any]) -> Any:
     rows = await experiments.read(
         call.services,
         key,
-        lambda tx: store.links.items_of_experiment(tx, key, kind, query.state, before, query.limit),
+        lambda tx: store.linked.items_of_experiment(
+            tx, key, kind, query.state, before, query.limit
+        ),
     )
     return call.page(rows, item)
 

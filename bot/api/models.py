@@ -1,8 +1,11 @@
 """What the types of several resources are made of."""
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
+
+from bot import extensions
+from bot.domain import actions, activity
 
 # Python alone lets `$` match before a last line feed; this is the end for every reader.
 END = r"$(?!\n)"
@@ -28,13 +31,14 @@ Time = Annotated[
 ]
 Name = Annotated[str, text(200, "What people call it.", minimum=1)]
 LongText = Annotated[str, text(20_000, "Free text.")]
-ActionKind = Literal[
-    "status_comment",
-    "check",
-    "merge_group_check",
-    "label",
-    "tracking_issue",
-    "commands",
-    "refresh",
-    "pull_request_commits",
-]
+# Kinds of action and types of the feed are declared where they are used: here all are known.
+for _package in ("bot.commands", "bot.handlers", "bot.outbox"):
+    extensions.modules_of(_package)
+if TYPE_CHECKING:
+    ActionKind = str
+    ActivityType = str
+else:
+    ActionKind = Literal[tuple(sorted(actions.KINDS))]
+    ActivityType = Literal[
+        tuple(sorted(activity.TYPES, key=lambda name: (activity.TYPES[name].rank, name)))
+    ]

@@ -13,7 +13,7 @@ def help(run: Run) -> str:
         usage = texts.code(f"/experiment {one.usage}")
         lines.append(f"| {usage} | {one.summary} | {needed(run.needs(one))} |")
     lines.append("")
-    lines.append("A command stands on a line of its own in a new comment.")
+    lines.append("Write a command on a line of its own in a new comment.")
     return "\n".join(lines)
 
 

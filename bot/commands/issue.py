@@ -18,8 +18,8 @@ _LOGIN = re.compile(r"[A-Za-z0-9_\[\]-]{1,100}")
 def issue(run: Run) -> None:
     """Creates a tracking issue in this repository.
 
-    It is linked to the experiment `key=` names, else to those that are linked here. Labels that
-    the repository lacks are created.
+    It is linked to the experiment in `key=`, else to those that are linked here. Labels that are
+    missing in the repository are created.
     """
     given = run.options("key", "label", "assignee")
     title = _title(run.invocation.words)
@@ -29,11 +29,11 @@ def issue(run: Run) -> None:
     labels = list(dict.fromkeys(given["label"]))
     for label in labels:
         if len(label) > 50 or not label.isprintable():
-            raise Refusal("A label has 50 characters at most.")
+            raise Refusal("A label can have at most 50 characters.")
     assignees = list(dict.fromkeys(login.lstrip("@") for login in given["assignee"]))
     for login in assignees:
         if not _LOGIN.fullmatch(login):
-            raise Refusal(f"{texts.code(login)} is no login.")
+            raise Refusal(f"{texts.code(login)} is not a GitHub username.")
     named = ", ".join(texts.code(key) for key in keys)
     by = texts.code(run.actor)
     body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {run.html_url()}"
@@ -44,9 +44,9 @@ def _title(words: tuple[str, ...]) -> str:
     title = " ".join(words).strip()
     right = texts.code(f'/experiment issue "{title or "TITLE"}"')
     if not title:
-        raise Refusal(f"It wants a title: {right}.")
+        raise Refusal(f"It needs a title: {right}.")
     if len(words) > 1:
-        raise Refusal(f"A title of several words stands in quotation marks: {right}.")
+        raise Refusal(f"Put a title of several words in quotation marks: {right}.")
     if len(title) > 256:
-        raise Refusal("A title has 256 characters at most.")
+        raise Refusal("A title can have at most 256 characters.")
     return title

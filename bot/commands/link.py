@@ -12,6 +12,6 @@ def link(run: Run) -> None:
     run.options()
     keys = run.keys()
     if not keys:
-        raise Misuse("It wants the key of an experiment.")
+        raise Misuse("It needs the key of an experiment.")
     for key in keys:
         run.decide("link", key)

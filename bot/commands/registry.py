@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import actions, experiments, keys, linking, suggestions, texts
+from bot.domain import experiments, keys, linking, suggestions, texts, tracking
 from bot.domain.story import Item
 from bot.services import Services
 from bot.settings import SettingsError
@@ -86,7 +86,7 @@ class Run:
         """Return the one experiment that the command names."""
         self.options()
         if len(self.invocation.words) != 1:
-            raise Misuse("It wants the key of one experiment.")
+            raise Misuse("It needs the key of one experiment.")
         return self.keys()[0]
 
     def linked(self) -> list[str]:
@@ -130,11 +130,13 @@ class Run:
             "actor": self.actor,
             "command_id": self.id,
         }
-        self.action_id = actions.owe_issue(self.tx, integration, self.item.repository_id, request)
+        self.action_id = tracking.enqueue_issue(
+            self.tx, integration, self.item.repository_id, request
+        )
 
     def html_url(self) -> str:
         """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or store.facts.get_item(self.tx, self.item.id).html_url
+        return self.comment_url or store.items.get(self.tx, self.item.id).html_url
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []
@@ -170,7 +172,7 @@ def command(
     `usage` and `examples` are written without `/experiment`.
     """
     if permission not in LEVELS[1:]:
-        raise ValueError(f"permission is one of {', '.join(LEVELS[1:])}")
+        raise ValueError(f"permission must be one of {', '.join(LEVELS[1:])}")
 
     def register(function: Function) -> Command:
         summary, _, details = (function.__doc__ or "").strip().partition("\n")
@@ -189,7 +191,9 @@ class Commands:
         for one in found:
             if one.name in self._by_name:
                 raise SettingsError(
-                    "EXTENSIONS", f"two commands named {one.name!r}", "a name for each"
+                    "EXTENSIONS",
+                    f"two commands named {one.name!r}",
+                    "commands with different names",
                 )
             self._by_name[one.name] = one
 

@@ -8,7 +8,7 @@ from bot.domain import texts
 def status(run: Run) -> str:
     """Replies with each experiment's name, status, owner, pull requests and issues.
 
-    Without a key, of the experiments that are linked here.
+    Without a key, for the experiments that are linked here.
     """
     run.options()
     keys = run.keys() or run.keys(run.linked_experiments())

@@ -8,12 +8,12 @@ from bot.domain import suggestions, texts
 def unlink(run: Run) -> None:
     """Unlinks this pull request or issue from experiments.
 
-    A key that still stands in the description stays unlinked until its line goes and comes back.
+    A key that is still in the description stays unlinked until its line is removed and added again.
     """
     run.options()
     keys = list(dict.fromkeys(run.invocation.words))
     if not keys:
-        raise Misuse("It wants the key of an experiment.")
+        raise Misuse("It needs the key of an experiment.")
     linked = run.linked()
     for key in keys:
         if key not in linked:
@@ -26,7 +26,7 @@ def unlink(run: Run) -> None:
 
 def _hint(key: str, linked: list[str]) -> str:
     if not linked:
-        return " Nothing is."
+        return " No experiment is."
     close = suggestions.closest(key, linked)
     if close:
         return f" Did you mean {texts.code(close[0])}?"

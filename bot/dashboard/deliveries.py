@@ -24,10 +24,10 @@ _MOST_ITEMS = 200
 _PATH = "/integrations/{integration_id}/deliveries"
 # What a replay has come to, by the delivery's status, and the kind of notice that says it.
 _OUTCOMES = {
-    "processed": ("Replayed. It has taken effect; had it before, nothing changed.", "success"),
-    "ignored": ("Replayed. No handler wants this event, so nothing changed.", "warning"),
+    "processed": ("Replayed. If it had taken effect before, nothing has changed.", "success"),
+    "ignored": ("Replayed. This event is not handled, so nothing has changed.", "warning"),
 }
-_FAILED = ("Replayed, and it failed again; the reason is below.", "error")
+_FAILED = ("Replayed, but it failed again. The reason is below.", "error")
 
 
 @pages.get(_PATH, role="developer")
@@ -79,9 +79,9 @@ async def replay(visit: Visit) -> web.StreamResponse:
         return await _detail(visit, refusal(error))
     said, kind = _OUTCOMES.get(answer.status, _FAILED)
     if answer.status == "processed" and answer.error:
-        said, kind = f"Replayed, and it failed; what it had done stays. {answer.error}", "error"
+        said, kind = f"Replayed, but it failed. What it did before is kept. {answer.error}", "error"
     elif answer.status == "ignored" and answer.error:
-        said, kind = "Replayed, and nothing was done; the reason is below.", "warning"
+        said, kind = "Replayed, but nothing was done. The reason is below.", "warning"
     return visit.to(
         f"/integrations/{integration_id}/deliveries/{quote(answer.guid, safe='')}",
         concealing.text(said),
@@ -149,7 +149,7 @@ async def _detail(visit: Visit, problem: Refusal | None = None) -> web.Response:
         ],
         parts=parts,
         items=items,
-        days=visit.services.settings.delivery_days,
+        days=visit.services.settings.payload_days,
     )
 
 
@@ -204,9 +204,7 @@ def _duration(since: str, until: str | None) -> str | None:
 def _told(went: int, failed: int, *, is_all: bool) -> str:
     count = went + failed
     if not count:
-        return (
-            "No delivery is left to replay: none failed, or their payloads are not kept any more."
-        )
-    said = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: {went} went well"
+        return "Nothing to replay: no delivery has failed, or the payloads are no longer stored."
+    said = f"Replayed {count} {'delivery' if count == 1 else 'deliveries'}: {went} succeeded"
     said += f", {failed} failed again." if failed else "."
-    return said if is_all else f"{said} There are more; replay the next ones below."
+    return said if is_all else f"{said} There are more: replay the next ones below."

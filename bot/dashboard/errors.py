@@ -11,9 +11,9 @@ from bot.web.problems import Problem
 
 # Instead of what the API says to programs
 _DETAILS = {
-    404: "There is no page at this address. It may have been mistyped, or what was here is gone.",
-    405: "This address only takes a form. Go back to the page that the form is on.",
-    500: "This is a fault of the service. Its log has more under the number below.",
+    404: "There is no page at this address. It may be mistyped, or the page may have been removed.",
+    405: "This address only accepts a form. Go back to the page with the form.",
+    500: "Something went wrong in the service. Its log has the details under the request ID below.",
 }
 
 

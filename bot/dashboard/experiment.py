@@ -22,8 +22,9 @@ from bot.dashboard.experiments import listed_words, plain_text
 from bot.dashboard.forms import Refusal, helpful, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
+from bot.domain.activity import TYPES
 from bot.domain.errors import Changed, Code, Failed, FieldError, Invalid
-from bot.domain.experiments import STATUSES
+from bot.domain.experiments import STATUS_CHANGED, STATUSES
 from bot.emails import without_emails
 from bot.github import CallFailed
 from bot.operations import experiments, issues, linking
@@ -39,47 +40,26 @@ _FEED = 50
 _MARKED = 50  # changes of status, the last ones
 _PULL_REQUEST = re.compile(r"/([\w.-]{1,100})/([\w.-]{1,100})/pull/([1-9][0-9]{0,9})(?:/.*)?", re.A)
 _EXAMPLE = "https://github.com/owner/repository/pull/12"
-# What stands before an item of the feed; the words are its own.
-_SIGNS = {
-    "experiment.created": "★",
-    "experiment.status_changed": "→",
-    "pull_request.opened": "+",
-    "issue.created": "+",
-    "pull_request.linked": "∞",
-    "issue.linked": "∞",
-    "pull_request.updated": "↑",
-    "issue.labeled": "#",
-    "pull_request.ready_for_review": "?",
-    "pull_request.merged": "✓",
-    "pull_request.closed": "✕",
-    "issue.closed": "✓",
-    "pull_request.reopened": "↺",
-    "issue.reopened": "↺",
-    "pull_request.unlinked": "⊘",
-    "issue.unlinked": "⊘",
-    "commit.pushed": "●",
-    "command.executed": "/",
-    "command.refused": "/",
-}
 _HELP = {
     "integration_id": "Choose an integration.",
-    "repository": "Name it as owner/repository.",
-    "title": "Give it a title of 1 to 256 characters.",
+    "repository": "Enter it as owner/repository.",
+    "title": "Enter a title of 1 to 256 characters.",
     "body": "Use 60,000 characters at most.",
     "labels": "Use at most 20 labels, each of 1 to 50 characters.",
-    "assignees": "Name at most 10 by their logins on GitHub.",
+    "assignees": "Enter at most 10 GitHub usernames.",
     "status": "Choose one of the statuses.",
 }
 # What is said of the address of a pull request
 _LINKING: Mapping[Code, str] = {
-    "no_address": f"Paste the address of a pull request, such as {_EXAMPLE}.",
-    "is_issue": "This is an issue. It joins by a key line in its description.",
-    "no_such_number": "There is no pull request of this number.",
-    "host_not_served": "No active integration is for {host}; those that there are serve {limit}.",
-    "no_host_served": "No active integration is for {host}: set one up first.",
-    "repository_not_served": "No active integration lets {limit} in: an admin can add it to the "
-    "list of repositories of one.",
-    "not_reached": "No integration reaches a pull request {limit}.",
+    "no_address": f"Enter the URL of a pull request, for example {_EXAMPLE}.",
+    "is_issue": "This is an issue. To link it, add the key line to its description.",
+    "no_such_number": "There is no pull request with this number.",
+    "host_not_served": "There is no active integration for {host}; the active ones are for "
+    "{limit}.",
+    "no_host_served": "There is no active integration for {host}: set one up first.",
+    "repository_not_served": "No active integration allows {limit}. An admin can add it to the "
+    "repositories of an integration.",
+    "not_reached": "No integration can reach a pull request {limit}.",
 }
 
 
@@ -126,7 +106,7 @@ async def set_status(visit: Visit) -> web.StreamResponse:
         return await _page(visit, "change", await _changed_meanwhile(visit))
     except Invalid as error:
         return await _page(visit, "change", refusal(error, helpful(_HELP)))
-    return visit.to(_path(visit), f"The status is {changed.status} now.")
+    return visit.to(_path(visit), f"The status is now {changed.status}.")
 
 
 @pages.post("/experiments/{key}/pull-requests", role="developer")
@@ -183,7 +163,7 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         url = (made.result or {})["html_url"]
         number = (made.result or {})["number"]
         return visit.to(_path(visit), f"Created the issue {made.repository}#{number}: {url}")
-    notice = "The issue is not there yet: the bot goes on until it is. See the outbox."
+    notice = "The issue has not been created yet. The bot keeps trying; see the outbox."
     return visit.to(_path(visit), notice, kind="warning")
 
 
@@ -234,7 +214,7 @@ async def _page(
         ],
         more=address(_path(visit), older=feed.next_cursor) if feed.next_cursor else None,
         older=older,
-        type_signs=_SIGNS,
+        type_signs={name: one.sign for name, one in TYPES.items()},
         choices=[(row.id, row.name) for row in linked.integrations],
         form=form,
         typed=plain_text(visit.form) if form else {},
@@ -251,7 +231,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         return None
 
     def items(kind: str, state: str | None, limit: int) -> list[store.ListedItem]:
-        return store.links.items_of_experiment(tx, key, kind, state, None, limit).rows
+        return store.linked.items_of_experiment(tx, key, kind, state, None, limit).rows
 
     pulls = {
         state: items("pull_request", state, _KNOWN if state == "open" else limit)
@@ -259,12 +239,12 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
     }
     return Linked(
         found,
-        store.links.counts_by_state(tx, key),
+        store.linked.counts_by_state(tx, key),
         pulls,
         items("issue", None, _BESIDE),
-        store.links.commits_of_experiment(tx, key, None, _BESIDE),
-        store.links.pull_request_days(tx, key),
-        store.activity.of_experiment(tx, key, "experiment.status_changed", None, _MARKED),
+        store.linked.commits_of_experiment(tx, key, None, _BESIDE),
+        store.linked.pull_request_days(tx, key),
+        store.activity.of_experiment(tx, key, STATUS_CHANGED.name, None, _MARKED),
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
     )
 
@@ -302,8 +282,8 @@ async def _changed_meanwhile(visit: Visit) -> Refusal:
     return Refusal(
         412,
         "changed meanwhile",
-        f"The status is {one.status} now: somebody changed it after you had opened this page, so "
-        "nothing was done. Choose again what it is to be.",
+        f"The status is now {one.status}: somebody changed it after you opened this page, so "
+        "nothing was done. Choose the status again.",
     )
 
 

@@ -40,7 +40,7 @@ async def all_commits(visit: Visit) -> web.StreamResponse:
     rows = await experiments.read(
         visit.services,
         key,
-        lambda tx: store.links.commits_of_experiment(tx, key, before, query.limit),
+        lambda tx: store.linked.commits_of_experiment(tx, key, before, query.limit),
     )
     return await _whole_list(visit, "commit", None, query, visit.page(rows, linked_commit))
 
@@ -55,7 +55,9 @@ async def _items(
     rows = await experiments.read(
         visit.services,
         key,
-        lambda tx: store.links.items_of_experiment(tx, key, kind, query.state, before, query.limit),
+        lambda tx: store.linked.items_of_experiment(
+            tx, key, kind, query.state, before, query.limit
+        ),
     )
     return await _whole_list(visit, kind, query.state, query, visit.page(rows, item))
 

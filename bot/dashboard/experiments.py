@@ -28,11 +28,11 @@ _SORT = "activity"
 _MOST = 500  # items of a week that a small line tells apart
 _FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags")
 _HELP = {
-    "key": "Begin with a letter or digit, then letters, digits, '.', '_' and '-'; 128 at most.",
-    "name": "Give it a name of 1 to 200 characters.",
+    "key": "Start with a letter or digit, then use letters, digits, '.', '_' and '-'; 128 at most.",
+    "name": "Enter a name of 1 to 200 characters.",
     "status": "Choose one of the statuses.",
     "owner": "Use 200 characters at most.",
-    "url": "Give a whole address that begins with http:// or https://.",
+    "url": "Enter a full URL that starts with http:// or https://.",
     "tags": "Use at most 50 tags, each of 1 to 100 characters.",
     "hypothesis": "Use 20,000 characters at most.",
     "description": "Use 20,000 characters at most.",
@@ -131,12 +131,12 @@ async def create(visit: Visit) -> web.StreamResponse:
         values = msgspec.to_builtins(fit(body, ExperimentCreate))
         created = await experiments.create(visit.services, visit.actor, values)
     except Conflict:
-        said = FieldMessage("key", f"There is an experiment {body['key']} already.")
+        said = FieldMessage("key", f"There already is an experiment {body['key']}.")
         exists = Refusal(422, "experiment exists", MARKED, [said])
         return _form(visit, form, exists)
     except Invalid as error:
         return _form(visit, form, refusal(error, helpful(_HELP)))
-    notice = f"Created. Pull requests join by the line experiment_key: {created.key}"
+    notice = f"Created. To link a pull request, use the line experiment_key: {created.key}"
     return visit.to(f"/experiments/{created.key}", notice)
 
 
@@ -177,7 +177,7 @@ async def delete(visit: Visit) -> web.StreamResponse:
     except Changed:
         row = await _row(visit)
         return _form(visit, _as_form(row), seen.changed_meanwhile("this experiment"), row)
-    return visit.to("/experiments", f"Deleted {key}. What names it waits for an experiment again.")
+    return visit.to("/experiments", f"Deleted {key}. Its links are kept.")
 
 
 def plain_text(form: Mapping[str, str]) -> dict[str, str]:

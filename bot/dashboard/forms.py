@@ -8,14 +8,14 @@ from bot.github import CallFailed
 from bot.web.problems import FieldMessage, problem_of
 from bot.web.validation import words
 
-MARKED = "Nothing was changed; see what is marked below."
+MARKED = "Nothing was changed. Correct the fields that are marked below."
 Say = Callable[[FieldError], FieldMessage]
 
 _WORDS: Mapping[Code, str] = {
-    "too_short": "wants {limit} characters or more",
-    "too_long": "wants {limit} characters or fewer",
-    "too_many": "wants {limit} entries or fewer",
-    "pattern": "has a character that cannot be stored",
+    "too_short": "must have at least {limit} characters",
+    "too_long": "must have at most {limit} characters",
+    "too_many": "must have at most {limit} entries",
+    "pattern": "contains a character that cannot be stored",
 }
 
 

@@ -139,13 +139,13 @@ def _check_state(query: Mapping[str, str], kept: Any) -> None:
     ):
         raise Problem(
             400,
-            "not begun here",
-            "This sign-in did not begin in this browser, or more than ten minutes ago.",
+            "not started here",
+            "This sign-in was not started in this browser, or was started over ten minutes ago.",
         )
     if query.get("error") == "access_denied":
-        raise Problem(403, "cancelled", "You did not let GitHub say who you are.")
+        raise Problem(403, "cancelled", "You did not allow GitHub to tell who you are.")
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,200}", query.get("code", "")):
-        raise Problem(400, "no code", "GitHub did not send the code that it should.")
+        raise Problem(400, "no code", "GitHub did not send the expected code.")
 
 
 async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[str, str]:
@@ -175,8 +175,8 @@ async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[
     if not granted:
         raise Problem(
             403,
-            "not let in",
-            f"{login} is in none of the organisations that may enter, and has no part in a "
+            "access denied",
+            f"{login} is not a member of an allowed organisation, and has no access to a "
             "repository where the App is installed. Whoever runs the bot can change that, or "
             "give you a token.",
         )
@@ -238,14 +238,14 @@ async def _app(services: Services, integration_id: str) -> App:
 
 def _problem_of(error: TimeoutError | CallFailed) -> Problem:
     if isinstance(error, TimeoutError):
-        return Problem(503, "GitHub unavailable", "It takes too long. Try again.")
+        return Problem(503, "GitHub unavailable", "GitHub did not answer in time. Try again.")
     if isinstance(error, Refused):
         return Problem(
             502,
             "refused by GitHub",
-            f"{error}. A code holds for ten minutes, and once; begin again.",
+            f"{error}. A code is valid for ten minutes, and only once. Sign in again.",
         )
-    return Problem(503, "GitHub unavailable", f"{error}. Begin again in a while.")
+    return Problem(503, "GitHub unavailable", f"{error}. Try again later.")
 
 
 def _failed(request: web.Request, problem: Problem) -> Problem:
@@ -257,7 +257,7 @@ def _failed(request: web.Request, problem: Problem) -> Problem:
     return Problem(
         429,
         "too many failed sign-ins",
-        f"{problem.body.detail} Too many sign-ins from your address have failed; try again in "
+        f"{problem.body.detail} Too many failed sign-ins from your address. Try again in "
         f"{wait} seconds.",
         headers={"Retry-After": str(wait)},
     )

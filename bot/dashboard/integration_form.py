@@ -53,7 +53,7 @@ async def create(visit: Visit) -> web.StreamResponse:
         return _form(visit, None, auth, visit.form, refused(error))
     created = shown(visit.services, known)
     if generated is None:
-        said = "The integration is created. Its webhook secret is the one that you gave."
+        said = "The integration was created, with the webhook secret that you entered."
         return visit.to(f"/integrations/{created.id}", said)
     health = (await health_of(visit, [created.id]))[created.id]
     return visit.render(
@@ -101,7 +101,7 @@ async def change(visit: Visit) -> web.StreamResponse:
     except Invalid as error:
         before = seen.Seen(visit.form.get("version", ""), visit.form.get("seen", ""))
         return _form(visit, integration, auth, visit.form, refused(error), as_shown=before)
-    return visit.to(f"/integrations/{integration.id}", "The changes are stored.")
+    return visit.to(f"/integrations/{integration.id}", "Saved.")
 
 
 # --- What it shows, and what it says

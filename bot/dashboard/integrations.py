@@ -42,7 +42,7 @@ LABELS = {
 NOISE = {
     "config.comments": (
         ("on", "One comment, kept up to date"),
-        ("once", "One comment, written once"),
+        ("once", "One comment, never updated"),
         ("off", "No comment"),
     ),
     "config.check": (
@@ -116,10 +116,10 @@ async def delete(visit: Visit) -> web.StreamResponse:
         raise Problem(
             412,
             "changed meanwhile",
-            "Somebody changed this integration after you had opened its page, so it was not "
-            "deleted. Open it again, look, and decide.",
+            "Somebody changed this integration after you opened its page, so it was not "
+            "deleted. Open the page again to see the changes.",
         ) from None
-    return visit.to("/integrations", "The integration is deleted. Remove its webhook in GitHub.")
+    return visit.to("/integrations", "The integration was deleted. Remove its webhook in GitHub.")
 
 
 def id_of(visit: Visit) -> str:

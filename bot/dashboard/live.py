@@ -82,7 +82,7 @@ def _look(
     row = store.experiments.find(tx, key)
     place = _Place(
         store.activity.last_seq(tx),
-        store.facts.last_version(tx),
+        store.items.last_version(tx),
         row.updated_at if row else None,
     )
     if known is None or place.updated_at != known.updated_at:

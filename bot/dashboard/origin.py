@@ -31,8 +31,8 @@ def check(request: web.Request) -> None:
             403,
             "not from here",
             "The form was sent from a page of another site, so nothing was done. Open the page "
-            "here and send it from there. If that is what you did, the service is set up for "
-            f"another address than the one in your browser: PUBLIC_URL is {public_url}.",
+            "here and send it from there. If you did, the service is set up for an address "
+            f"other than the one in your browser: PUBLIC_URL is {public_url}.",
         )
 
 

@@ -1,6 +1,6 @@
 """`/outbox`: what the bot owes GitHub, what keeps it, and trying again."""
 
-import re
+from operator import itemgetter
 from typing import Any, get_args
 
 from aiohttp import web
@@ -10,6 +10,7 @@ from bot.api.actions import ActionQuery
 from bot.dashboard import concealing
 from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit, address
+from bot.domain.actions import KINDS, title_of
 from bot.domain.errors import Conflict, NotFound
 from bot.operations import actions as operations
 from bot.web.cursors import cursor_of, position_of
@@ -19,23 +20,11 @@ pages = Pages()
 AT_ONCE = 200  # actions that one press of the button looks at
 _ON_PAGE = 50
 _LIST = "outbox"
-KINDS = {
-    "status_comment": "Status comment",
-    "check": "Check",
-    "merge_group_check": "Check of a merge group",
-    "label": "Label",
-    "tracking_issue": "Tracking issue",
-    "commands": "Answer to commands",
-    "refresh": "Look over all pull requests",
-    "pull_request_commits": "Commits of a pull request",
-}
 _STATUSES = {
     store.actions.OWED: "Not done yet",
     **{name: name.capitalize() for name in get_args(store.ActionStatus)},
     "all": "All",
 }
-# How a refusal by GitHub ends in what to do about it (bot/github).
-_REMEDY = re.compile(r"(.*) \(((?:the credential |it does not exist|it is gone).*)\)", re.S)
 
 
 @pages.get("/outbox")
@@ -57,11 +46,11 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
             tried += 1
         except (Conflict, NotFound):
             superseded += 1
-    said = f"{tried} {'action is' if tried == 1 else 'actions are'} tried again."
+    said = f"{tried} {'action is' if tried == 1 else 'actions are'} being retried."
     if superseded:
         said += f" {superseded} had been replaced by newer ones."
     if rows.next is not None:
-        said += " There are more: do it once more when these are through."
+        said += " There are more: retry them when these are done."
     is_all = tried and rows.next is None
     return visit.to(
         "/outbox",
@@ -79,7 +68,7 @@ async def retry(visit: Visit) -> web.StreamResponse:
         )
     except Conflict as error:
         return await _page(visit, refusal(error))
-    return visit.to("/outbox", f"{KINDS[action.kind]}: it is tried again now.")
+    return visit.to("/outbox", f"{title_of(action.kind)}: retrying now.")
 
 
 async def _page(visit: Visit, problem: Refusal | None = None) -> web.Response:
@@ -110,7 +99,7 @@ async def _page(visit: Visit, problem: Refusal | None = None) -> web.Response:
         chosen=status,
         kind=kind or "",
         statuses=list(_STATUSES.items()),
-        kinds=list(KINDS.items()),
+        kinds=sorted(((one.name, one.title) for one in KINDS.values()), key=itemgetter(1)),
         any_failed=any_failed,
         is_filtered=bool(kind) or status != store.actions.OWED,
         is_first=before is None,
@@ -126,11 +115,11 @@ def _shown(
     if integration_id not in known:
         known[integration_id] = store.integrations.find(tx, integration_id)
     integration = known[integration_id]
-    reason, remedy = _reason(row.last_error)
+    reason = row.reason or row.last_error
     title: str | None
     url: str | None
     if row.item_id:
-        item = store.facts.get_item(tx, row.item_id)
+        item = store.items.get(tx, row.item_id)
         title, url = item.title, item.html_url
         linked = store.links.of_target(tx, item.kind, row.item_id)
         keys = [link.experiment_key for link in linked]
@@ -139,14 +128,14 @@ def _shown(
         url = (row.result or {}).get("html_url") or _address(tx, row)
     return {
         "id": row.id,
-        "kind": KINDS[row.kind],
+        "kind": title_of(row.kind),
         "status": row.status,
         "attempts": row.attempts,
         "created_at": row.created_at,
         "next_attempt_at": row.next_attempt_at,
         "finished_at": row.finished_at,
-        "reason": reason,
-        "remedy": remedy,
+        "reason": concealing.text(reason) if reason else None,
+        "remedy": concealing.text(row.remedy) if row.remedy else None,
         "title": title,
         "where": f"{row.repository}#{row.number}" if row.number else row.repository,
         "url": url,
@@ -158,15 +147,6 @@ def _shown(
 
 def _address(tx: store.Transaction, row: store.ListedAction) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
-    repository = store.facts.get_repository(tx, row.repository_id)
+    repository = store.repositories.get(tx, row.repository_id)
     address = f"https://{repository.host}/{repository.full_name}"
     return f"{address}/issues/{row.number}" if row.number else address
-
-
-def _reason(error: str | None) -> tuple[str | None, str | None]:
-    """Return why an action is not done, and what to do about it if GitHub refused."""
-    if error is None:
-        return None, None
-    error = concealing.text(error)
-    found = _REMEDY.fullmatch(error)
-    return (found[1], found[2]) if found else (error, None)

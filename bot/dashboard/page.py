@@ -170,14 +170,14 @@ def to_sign_in(request: web.Request) -> web.Response:
 async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of a posted form, trimmed; raises Problem for what is none."""
     if request.content_type != "application/x-www-form-urlencoded":
-        raise Problem(415, "unsupported content type", "This address takes the page's own form.")
+        raise Problem(415, "unsupported content type", "This address accepts the form of its page.")
     try:
         raw = await request.read()
         if len(raw) > MAX_FORM:
-            raise Problem(413, "form too large", f"A form holds {MAX_FORM} bytes at most.")
+            raise Problem(413, "form too large", f"A form can have at most {MAX_FORM} bytes.")
         fields = parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except (web.RequestPayloadError, ConnectionError, ValueError):
-        raise Problem(400, "broken form", "The form cannot be read; send it again.") from None
+        raise Problem(400, "broken form", "The form could not be read. Send it again.") from None
     return {name: values[-1].strip() for name, values in fields.items()}
 
 
@@ -193,11 +193,13 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
                 return page
             if one.method == "GET":
                 return to_sign_in(request)
-            raise Problem(401, "signed out", "The session has ended; sign in again.")
+            raise Problem(401, "signed out", "The session has ended. Sign in again.")
         assert one.role is not None
         if not session.actor.may(one.role):
             raise Problem(
-                403, "forbidden", f"This needs the role {one.role}; you have {session.actor.role}."
+                403,
+                "forbidden",
+                f"This requires the {one.role} role; you are {session.actor.role}.",
             )
         visit = Visit(request, services, session)
         if one.method == "POST":
@@ -208,7 +210,7 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
                     403,
                     "not from here",
                     "The form did not come from a page of this session, so nothing was done. Go "
-                    "back, load the page again and repeat.",
+                    "back, reload the page and try again.",
                 )
         return await one.handler(visit)
 

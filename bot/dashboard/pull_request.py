@@ -57,13 +57,13 @@ async def pull_request(visit: Visit) -> web.StreamResponse:
         lambda tx: _standing(tx, visit.request, is_told=True)
     )
     if found is None:
-        raise NotFound("pull request that the bot has heard of")
+        raise NotFound("pull request that the bot knows")
     return visit.render("pull_request.html", standing=found)
 
 
 def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> Standing | None:
     path = request.match_info
-    item = store.facts.item_by_name(
+    item = store.items.by_name(
         tx, f"{path['owner']}/{path['repo']}", "pull_request", int(path["number"])
     )
     if item is None:
@@ -77,7 +77,7 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
         owners[link.experiment_key] = found.owner if found else None
     return Standing(
         item,
-        store.facts.get_repository(tx, item.repository_id),
+        store.repositories.get(tx, item.repository_id),
         setting,
         verdicts.verdict_of(tx, linked, setting, is_told=is_told),
         linked,

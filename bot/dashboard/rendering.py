@@ -13,7 +13,6 @@ from aiohttp import web
 
 from bot import __version__, times
 from bot.dashboard import sessions
-from bot.domain.texts import SIGNS
 from bot.emails import name_without_email, without_emails
 from bot.services import SERVICES, Services
 from bot.web.problems import Problem
@@ -163,7 +162,7 @@ def _made() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals.update(version=__version__, signs=SIGNS)
+    environment.globals["version"] = __version__
     environment.filters.update(
         exact=exact,
         iso=iso,

@@ -33,7 +33,7 @@ async def repositories(visit: Visit) -> web.StreamResponse:
     before = position_of(visit.request.query.get("cursor"), 2, name)
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None]:
-        found = store.facts.repositories_heard_of(tx, text, before, _ON_PAGE)
+        found = store.repositories.heard_of(tx, text, before, _ON_PAGE)
         return [_with_experiments(tx, row) for row in found], found.next
 
     shown, rest = await visit.services.database.read(job)
@@ -58,7 +58,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
     after, before = _place(show, place)
 
     def job(tx: store.Transaction) -> dict[str, Any] | None:
-        row = store.facts.repository_heard_of(tx, full_name, host)
+        row = store.repositories.find(tx, full_name, host)
         if row is None:
             return None
         found: dict[str, Any] = {"repository": row}
@@ -72,7 +72,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
 
     found = await visit.services.database.read(job)
     if found is None:
-        raise NotFound("repository that the bot has heard of")
+        raise NotFound("repository with links")
     row = found.pop("repository")
     sections = [
         {
@@ -104,13 +104,13 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
         raise Invalid.field("after", "no_key")
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], str | None]:
-        found = store.links.unresolved_keys(tx, text, (after,) if after else None, _ON_PAGE)
+        found = store.linked.unresolved_keys(tx, text, (after,) if after else None, _ON_PAGE)
         keys = [row.experiment_key for row in found]
         near = suggestions.close_to_each(tx, keys)
         shown = [
             {
                 **msgspec.structs.asdict(row),
-                "examples": store.links.some_of_key(tx, row.experiment_key, _EXAMPLES),
+                "examples": store.linked.some_of_key(tx, row.experiment_key, _EXAMPLES),
                 "near": near.get(row.experiment_key),
                 "links": row.pull_requests + row.issues + row.commits,
             }
@@ -130,7 +130,7 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
 
 def _with_experiments(tx: store.Transaction, row: store.CountedRepository) -> dict[str, Any]:
     """Return a repository with some of its experiments, and how many more there are."""
-    found = store.links.keys_of_repository(tx, row.id, _COUNTED + 1)
+    found = store.linked.keys_of_repository(tx, row.id, _COUNTED + 1)
     named = sorted(found, key=lambda one: one.last_activity or 0, reverse=True)[:_NAMED]
     return {
         **msgspec.structs.asdict(row),
@@ -145,7 +145,7 @@ def _experiments(
 ) -> tuple[Sequence[Any], str | None]:
     """Return a repository's experiments with what they have there, and the place of the rest."""
     place = (after,) if after else None
-    found = store.links.experiments_of_repository(tx, repository_id, place, limit)
+    found = store.linked.experiments_of_repository(tx, repository_id, place, limit)
     return found.rows, found.next[0] if found.next else None
 
 
@@ -157,7 +157,7 @@ def _items(
     limit: int,
 ) -> tuple[Sequence[Any], str | None]:
     """Return a repository's pull requests or issues with their keys, and the place of the rest."""
-    found = store.links.items_of_repository(tx, repository_id, kind, before, limit)
+    found = store.linked.items_of_repository(tx, repository_id, kind, before, limit)
     keys = store.links.keys_of_targets(tx, kind, [row.id for row in found])
     shown = [{**msgspec.structs.asdict(row), "keys": keys[row.id]} for row in found]
     if found.next is None:

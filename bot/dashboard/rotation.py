@@ -57,7 +57,7 @@ async def finish(visit: Visit) -> web.StreamResponse:
         return await _rotation(visit, failed=error)
     return visit.to(
         f"/integrations/{id_of(visit)}",
-        "Done: from now on only the new webhook secret is accepted.",
+        "Done. Only the new webhook secret is accepted from now on.",
     )
 
 

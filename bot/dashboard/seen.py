@@ -62,9 +62,9 @@ def merged(
         if _digest(now) == seen.get(name) or typed == now:
             continue
         if is_touched:
-            errors.append(FieldMessage(name, f"Changed meanwhile. It is {_quoted(now)} now."))
+            errors.append(FieldMessage(name, f"Changed meanwhile. It is now {_quoted(now)}."))
         else:
-            errors.append(FieldMessage(name, "Changed meanwhile. Here is what it is now."))
+            errors.append(FieldMessage(name, "Changed meanwhile. This is the current value."))
     return values, errors
 
 
@@ -73,8 +73,8 @@ def changed_meanwhile(what: str, errors: Sequence[FieldMessage] = ()) -> Refusal
     return Refusal(
         412,
         "changed meanwhile",
-        f"Somebody changed {what} after you had opened this page, so nothing was done. What you "
-        "see here is as it is now, with what you typed. Send it again if it is right.",
+        f"Somebody changed {what} after you opened this page, so nothing was done. The form now "
+        "shows the current values, and what you typed. Send it again if it is right.",
         errors,
     )
 

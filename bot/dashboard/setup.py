@@ -134,9 +134,7 @@ def _choice(query: Mapping[str, str], allowed: tuple[str, ...], usual: str) -> C
         api_url = allowed[0]
     organization = query.get("organization", "").strip()
     if organization and not _ORGANIZATION.fullmatch(organization):
-        errors.append(
-            "An organisation is named by its login: letters, digits and hyphens, up to 39."
-        )
+        errors.append("The name of an organisation has up to 39 letters, digits and hyphens.")
         organization = ""
     name = query.get("name", "").strip() or usual
     if len(name) > manifest.MAX_NAME or not name.isprintable():

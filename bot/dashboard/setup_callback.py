@@ -74,8 +74,8 @@ async def callback(request: web.Request) -> web.StreamResponse:
     code = request.query.get("code", "")
     try:
         if state is None or not _CODE.fullmatch(code):
-            raise _cannot_be("The address is not one that GitHub sends people to from here.")
-        async with services.shared(_registering):  # a page loaded twice waits for what became of it
+            raise _cannot_be("This is not an address to which GitHub returned you.")
+        async with services.shared(_registering):
             return lead_away(await _register(services, state, code))
     except _Told as told:
         # The address of this page holds GitHub's code.
@@ -134,7 +134,7 @@ async def _see_to_state(services: Services, state: State) -> None:
     if state.is_over:
         raise _cannot_be("More than an hour has passed since it began.")
     if state.api_url not in services.settings.github_api_urls:
-        raise _cannot_be("Its GitHub is not among GITHUB_API_URLS any more.")
+        raise _cannot_be("Its GitHub is no longer in GITHUB_API_URLS.")
     if token is None or token.role != "admin":
         raise _cannot_be("The API token with which it began was revoked.")
 
@@ -160,7 +160,7 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
             502 if is_invalid else 503,
             "The App could not be stored",
             f"GitHub registered the App, but it could not be stored here: {why}.",
-            "GitHub gives the credentials out only once: delete the App there, then start again.",
+            "GitHub hands out the credentials only once: delete the App there, then start again.",
             links=(_apps(state), _START),
         ) from None
     if is_new:
@@ -220,7 +220,7 @@ def _complete(state: State, html_url: str | None) -> _Told:
     how = 'by hand: open it in the list of Apps on GitHub and choose "Install App"'
     if html_url is not None:
         links.insert(0, ("Install the App", f"{html_url}/installations/new"))
-        how = "on the repositories that the bot is to serve"
+        how = "on the repositories that the bot should serve"
     stored = f"It is stored as the integration {state.integration_id}. Install it {how}."
     return _Told(200, "The App is set up", stored, links=links)
 
@@ -234,7 +234,7 @@ def _not_exchanged(failure: CallFailed) -> _Told:
     logger.warning("code not exchanged", reason=str(failure))
     if isinstance(failure, Refused):
         why = (
-            "GitHub does not know the code: it holds for an hour, and only once."
+            "GitHub does not know the code: it is valid for an hour, and only once."
             if failure.status == 404
             else f"GitHub refused: {failure}."
         )

@@ -19,7 +19,9 @@ async def form(request: web.Request) -> web.StreamResponse:
         return redirect(services, local_path(request.query.get("next", "")) or "/")
     back = request.query.get("next", "")
     if back and not local_path(back):
-        raise Problem(400, "not a page of ours", "The address to go back to leads elsewhere.")
+        raise Problem(
+            400, "not a page of ours", "The page to return to is not a page of this service."
+        )
     return await _page(request, back=back)
 
 
@@ -33,9 +35,9 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     if row is None:
         logger.info("sign-in refused", remote=request.remote)
         if wait := services.shared(sessions.failed_sign_ins).wrong(request.remote):
-            error = f"Too many wrong tokens came from your address; try again in {wait} seconds."
+            error = f"Too many wrong tokens from your address. Try again in {wait} seconds."
             return await _page(request, 429, error, {"Retry-After": str(wait)}, back=back)
-        error = "This token is not valid: it was mistyped, or revoked."
+        error = "This token is not valid. It may be mistyped or revoked."
         return await _page(request, 401, error, back=back)
     response = redirect(services, back or "/")
     await sessions.begin(

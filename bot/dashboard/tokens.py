@@ -33,7 +33,7 @@ async def revoke(visit: Visit) -> web.StreamResponse:
     name = await tokens.revoke(visit.services, visit.actor, token_id)
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")
-    return visit.to("/tokens", f"{name} is revoked. Running services notice within seconds.")
+    return visit.to("/tokens", f"{name} was revoked. Running services notice within seconds.")
 
 
 async def _shown(

@@ -11,12 +11,12 @@ import re
 import time
 import urllib.parse
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from aiohttp import web
 from gidgethub.sansio import Event
 from isal import isal_zlib
+from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
 from bot import jsontext, times
@@ -57,8 +57,7 @@ def routes() -> list[web.RouteDef]:
     return [web.post(PATH, receive, expect_handler=expect)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Signed:
+class _Signed(Struct, frozen=True):
     """A body that has been verified: through whom it came, by which of their secrets, and when."""
 
     integration: Integration

@@ -4,10 +4,10 @@ import random
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from gidgethub.sansio import Event
+from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
@@ -27,8 +27,7 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ID = re.compile(r"[ -~]{1,128}")
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What became of a delivery: its name in the log, what is stored, and what GitHub is told."""
 
     name: str
@@ -73,8 +72,7 @@ def id_of(text: str) -> str | None:
     return text if _ID.fullmatch(text) else None
 
 
-@dataclass(frozen=True, slots=True)
-class Arriving:
+class Arriving(Struct, frozen=True):
     """A delivery that has just come, verified by one of the integration's secrets.
 
     `signed_by` is the position of that secret, `payload` the JSON text, zlib-compressed, and `size`
@@ -134,8 +132,7 @@ class Arriving:
         return outcome
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A delivery that came before."""
 
     scope: Scope

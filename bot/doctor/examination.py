@@ -107,7 +107,7 @@ async def _examine(exam: "Examination") -> list[Finding]:
         try:
             async with asyncio.timeout_at(ends if asks else None):
                 async for finding in one.take(exam):
-                    found.append(replace(finding, check=finding.check or one.check))
+                    found.append(replace(finding, check=one.check))
         except Stop:
             is_asking = False
         except (Silent, TimeoutError, CallFailed) as error:

@@ -15,7 +15,7 @@ NO_REASON = "no reason is known"
 class Finding:
     """What a look found. `remedy` says what to do about a warning or a problem.
 
-    `check` is the subject; left empty, it is that of the look.
+    `check` is the subject of its look, which is filled in where looks are taken.
     """
 
     status: Status

@@ -7,28 +7,8 @@ from dataclasses import dataclass
 from bot import storage as store
 from bot import times
 
-# Every type of item, with its rank among items of one moment: what was opened was then linked.
-TYPES = {
-    "experiment.created": 0,
-    "experiment.status_changed": 1,
-    "pull_request.opened": 2,
-    "issue.created": 2,
-    "pull_request.linked": 3,
-    "issue.linked": 3,
-    "pull_request.updated": 4,
-    "issue.labeled": 4,
-    "pull_request.ready_for_review": 5,
-    "pull_request.merged": 6,
-    "pull_request.closed": 6,
-    "pull_request.reopened": 6,
-    "issue.closed": 6,
-    "issue.reopened": 6,
-    "pull_request.unlinked": 7,
-    "issue.unlinked": 7,
-    "commit.pushed": 8,
-    "command.executed": 9,
-    "command.refused": 9,
-}
+TYPES: dict[str, "Type"] = {}
+_RANKS = times.MILLISECOND  # an item's position is its moment, to the millisecond, and its rank
 
 # An item's id is a UUID of version 8 (RFC 9562) that holds its place in the order of recording,
 # so the id alone tells a live stream where to go on.
@@ -37,11 +17,37 @@ ID_PATTERN = f"^{_ID}[0-9a-f]{{12}}$"
 _ID_OF_SEQ = re.compile(rf"{_ID}([0-9a-f]{{12}})")
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Type:
+    """A type of item, which is known everywhere once it is made: declare it where it is told.
+
+    `name` is what it is about and what has happened, as `issue.closed`. By `rank`, which is kept
+    with each item and so must not be changed, the items of one moment are ordered: what was opened
+    was then linked. `sign` stands before it on pages, `words` are its summary with gaps in braces.
+    """
+
+    name: str
+    rank: int
+    sign: str
+    words: str
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[a-z_]+\.[a-z_]+", self.name) or not 0 <= self.rank < _RANKS:
+            raise ValueError(f"{self.name!r} with rank {self.rank} cannot be a type of the feed")
+        if self.name in TYPES:
+            raise ValueError(f"two types of the feed are called {self.name}")
+        TYPES[self.name] = self
+
+    def says(self, **values: object) -> str:
+        """Return the summary of an item, with these values in the gaps of `words`."""
+        return self.words.format(**values)
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """Something to tell the followers of an experiment. `guid` is the delivery that told us."""
 
-    type: str
+    type: Type
     experiment_key: str
     occurred_at: int
     actor: str | None
@@ -54,7 +60,7 @@ class News:
 
     @property
     def position(self) -> int:
-        return self.occurred_at // times.MILLISECOND * times.MILLISECOND + TYPES[self.type]
+        return self.occurred_at // _RANKS * _RANKS + self.type.rank
 
 
 def record(tx: store.Transaction, news: Sequence[News]) -> None:
@@ -66,7 +72,7 @@ def record(tx: store.Transaction, news: Sequence[News]) -> None:
         tx,
         [
             {
-                "type": item.type,
+                "type": item.type.name,
                 "experiment_key": item.experiment_key,
                 "position": item.position,
                 "recorded_at": recorded_at,
@@ -88,7 +94,7 @@ def replace(
 ) -> None:
     """Make `news` all that the deliveries `guids` have to say of an item; keep what stands."""
     wanted = {
-        (one.type, one.experiment_key, one.guid, one.position, one.summary, one.actor): one
+        (one.type.name, one.experiment_key, one.guid, one.position, one.summary, one.actor): one
         for one in news
     }
     outdated = []

@@ -31,7 +31,7 @@ def time_of(tx: store.Transaction, pull: store.Item) -> tuple[int, int]:
 
 
 def is_default_branch(tx: store.Transaction, repository_id: int, ref: str) -> bool:
-    return store.facts.get_repository(tx, repository_id).default_branch == ref
+    return store.repositories.get(tx, repository_id).default_branch == ref
 
 
 def commits_of(

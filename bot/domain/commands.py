@@ -15,6 +15,9 @@ from bot.domain import actions, activity
 from bot.domain.story import Item
 from bot.storage import Kind
 
+ANSWER = actions.Kind("commands", title="Reply to commands", priority=0, prompt=True)
+EXECUTED = activity.Type("command.executed", 9, "/", "Ran {line} in #{number}")
+REFUSED = activity.Type("command.refused", 9, "/", "Refused {line} in #{number}")
 MAX_COMMANDS = 10  # of one comment
 MAX_A_MINUTE = 20  # commands of one person in one repository
 _MINUTE = 60 * times.SECOND
@@ -119,7 +122,7 @@ def executed(
         finished_at=None if is_waiting else times.now(),
     )
     if not is_waiting:
-        _tell(tx, row, "command.executed", about)
+        _tell(tx, row, EXECUTED, about)
 
 
 def refuse(
@@ -142,7 +145,7 @@ def refuse(
         result=reason,
         finished_at=times.now(),
     )
-    _tell(tx, row, "command.refused", ())
+    _tell(tx, row, REFUSED, ())
 
 
 def action_ended(
@@ -159,14 +162,17 @@ def action_ended(
         refuse(tx, row, f"GitHub refused: {error}", allowed=True, status="failed")
     if error is None:
         store.commands.change(tx, row.id, status="done", result=result, finished_at=times.now())
-        _tell(tx, row, "command.executed", asked["experiment_keys"])
+        _tell(tx, row, EXECUTED, asked["experiment_keys"])
     if row.status == "waiting":
         _go_on(tx, row.comment_row)
 
 
-def comment_failed(tx: store.Transaction, comment_row: int, error: str) -> None:
-    """A comment's action has failed: what it had not come to yet will not run."""
-    for row in store.commands.of_comment(tx, comment_row):
+def action_failed(tx: store.Transaction, asked: Mapping[str, Any], error: str) -> None:
+    """An action has failed: if it answers a comment, what it had not come to yet will not run."""
+    if "comment_row" not in asked:
+        action_ended(tx, asked, error, "")
+        return
+    for row in store.commands.of_comment(tx, asked["comment_row"]):
         if row.status == "pending":
             refuse(tx, row, error, allowed=False)
 
@@ -178,25 +184,46 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
 
 
 def _go_on(tx: store.Transaction, comment_row: int) -> None:
-    comment = store.commands.comment(tx, comment_row)
+    """Carry out what is left of the commands in a comment, and answer it in the end."""
+    _enqueue(tx, store.commands.comment(tx, comment_row), str(comment_row), {})
+
+
+def rewrite(tx: store.Transaction, comment: store.CommandComment) -> None:
+    """Take back the reply to a comment, now that everybody reads it."""
+    _enqueue(tx, comment, f"{comment.id}:rewrite", {"rewrite": True})
+
+
+def _enqueue(
+    tx: store.Transaction, comment: store.CommandComment, name: str, asked: Mapping[str, Any]
+) -> None:
     integration = store.integrations.find(tx, comment.integration_id)
     if integration is not None:
-        actions.owe_commands(tx, integration, comment.repository_id, comment.number, comment_row)
+        actions.enqueue(
+            tx,
+            ANSWER,
+            integration,
+            store.repositories.get(tx, comment.repository_id),
+            ordering_key=actions.order_of(comment.repository_id, comment.number),
+            request={"comment_row": comment.id, **asked},
+            dedup_key=f"{ANSWER.name}:{name}",
+            number=comment.number,
+        )
 
 
-def _tell(tx: store.Transaction, row: store.Command, type_: str, about: Sequence[str]) -> None:
+def _tell(
+    tx: store.Transaction, row: store.Command, type_: activity.Type, about: Sequence[str]
+) -> None:
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
     comment = store.commands.comment(tx, row.comment_row)
-    item = store.facts.find_item(tx, comment.repository_id, comment.kind, comment.number)
+    item = store.items.find(tx, comment.repository_id, comment.kind, comment.number)
     keys = list(about) or _named(tx, row.invocation) or _linked(tx, item)
-    verb = "Ran" if type_ == "command.executed" else "Refused"
     news = [
         activity.News(
             type=type_,
             experiment_key=key,
             occurred_at=times.now(),
             actor=comment.author,
-            summary=f"{verb} {row.invocation.line} in #{comment.number}",
+            summary=type_.says(line=row.invocation.line, number=comment.number),
             html_url=comment.html_url,
             repository_id=comment.repository_id,
             item_id=item.id if item else None,

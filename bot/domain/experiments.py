@@ -8,8 +8,12 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity
+from bot.domain import activity, posts
 
+CREATED = activity.Type("experiment.created", 0, "★", "Created experiment {name}")
+STATUS_CHANGED = activity.Type(
+    "experiment.status_changed", 1, "→", "Status of {name}: {old} → {new}"
+)
 _SHOWN = {"name", "status", "owner"}  # on pull requests
 STATUSES = ("draft", "active", "paused", "completed", "archived")
 
@@ -23,8 +27,8 @@ def create(tx: store.Transaction, values: Mapping[str, Any], actor: str) -> stor
     if row is None:
         return None
     store.links.set_resolved(tx, row.key, resolved=True)
-    _tell(tx, row, "experiment.created", f"Created experiment {row.name}", actor)
-    actions.refresh_experiment(tx, row.key)
+    _tell(tx, row, CREATED, CREATED.says(name=row.name), actor)
+    posts.refresh_experiment(tx, row.key)
     return row
 
 
@@ -48,10 +52,10 @@ def change(
     row = store.experiments.find(tx, key)
     assert row is not None
     if "status" in changed:
-        summary = f"Status of {row.name}: {old.status} → {row.status}"
-        _tell(tx, row, "experiment.status_changed", summary, actor)
+        summary = STATUS_CHANGED.says(name=row.name, old=old.status, new=row.status)
+        _tell(tx, row, STATUS_CHANGED, summary, actor)
     if changed.keys() & _SHOWN:
-        actions.refresh_experiment(tx, key)
+        posts.refresh_experiment(tx, key)
     return row
 
 
@@ -60,14 +64,14 @@ def delete(tx: store.Transaction, key: str) -> bool:
     if not store.experiments.remove(tx, key):
         return False
     store.links.set_resolved(tx, key, resolved=False)
-    actions.refresh_experiment(tx, key)
+    posts.refresh_experiment(tx, key)
     return True
 
 
 def version(row: store.Experiment) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
-    # What a query has counted beside them is not the experiment's.
-    names = set(store.Experiment.__struct_fields__) - {"seq", "last_activity"}
+    # Of the table alone: a row that was read with its counts has the version of one without.
+    names = {*store.Experiment.__struct_fields__} - {"seq", "last_activity"}
     own = {name: getattr(row, name) for name in names}
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
@@ -81,7 +85,7 @@ def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tell(
-    tx: store.Transaction, row: store.Experiment, type_: str, summary: str, actor: str
+    tx: store.Transaction, row: store.Experiment, type_: activity.Type, summary: str, actor: str
 ) -> None:
     news = activity.News(
         type=type_,

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from bot import storage as store
-from bot.domain import actions, activity, links
+from bot.domain import activity, links, posts
+from bot.domain.actions import Cause
 from bot.domain.story import Decision, Item, Link, Story, carried_forward, retell, step
 from bot.storage import Kind, Snapshot
 
@@ -33,7 +34,7 @@ def observe(
     A delivery that was taken in before, through whichever integration, changes nothing; neither
     does one that is older than the item's deletion or transfer.
     """
-    row = store.facts.find_item(tx, repository_id, kind, number)
+    row = store.items.find(tx, repository_id, kind, number)
     if row is None:
         columns = _columns(carried_forward(None, snapshot))
         columns.update(
@@ -42,7 +43,7 @@ def observe(
             number=number,
             integration_id=snapshot.integration_id,
         )
-        item_id = store.facts.add_item(tx, columns)
+        item_id = store.items.add(tx, columns)
         if item_id is not None:
             item = Item(item_id, repository_id, kind, number)
             _add_version(tx, item, snapshot)
@@ -54,9 +55,9 @@ def observe(
             activity.record(tx, story.news)
             if kind == "pull_request" and now.closed_at is not None:
                 links.time_changed(tx, item_id, None)
-            _owe(tx, item, None, now, {}, story.links)
+            _enqueue_posts(tx, item, None, now, {}, story.links)
             return item
-        row = store.facts.find_item(tx, repository_id, kind, number)
+        row = store.items.find(tx, repository_id, kind, number)
         assert row is not None
 
     item = Item(row.id, repository_id, kind, number)
@@ -77,8 +78,8 @@ def observe(
 
 def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
-    row = store.facts.get_item(tx, item.id)
-    added = store.facts.add_decision(
+    row = store.items.get(tx, item.id)
+    added = store.items.add_decision(
         tx,
         {
             "item_id": item.id,
@@ -95,7 +96,7 @@ def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
     )
     if not added:
         return
-    store.facts.change_item(tx, item.id, {"decided": True})
+    store.items.change(tx, item.id, {"decided": True})
     before = links.of_item(tx, item)
     story = _retold(tx, item)
     _settle(tx, item, row, before, story, decision.integration_id)
@@ -103,7 +104,7 @@ def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
 
 def _retold(tx: store.Transaction, item: Item) -> Story:
     """Return the whole story of an item, and bring the feed in line with it."""
-    versions = [version.snapshot for version in store.facts.versions_of_item(tx, item.id)]
+    versions = [version.snapshot for version in store.items.versions_of(tx, item.id)]
     decisions = [
         Decision(
             guid=row.guid,
@@ -115,7 +116,7 @@ def _retold(tx: store.Transaction, item: Item) -> Story:
             made_at=row.made_at,
             after=(row.version_at, row.version_rank),
         )
-        for row in store.facts.decisions_of_item(tx, item.id)
+        for row in store.items.decisions_of(tx, item.id)
     ]
     story = retell(item, decisions, versions)
     told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
@@ -135,7 +136,7 @@ def _settle(
     now = story.facts
     assert now is not None
     columns = _columns(now)
-    store.facts.change_item(tx, item.id, {**columns, "gone_at": None})
+    store.items.change(tx, item.id, {**columns, "gone_at": None})
     links.set_of_item(tx, item, now, before, story.links)
     if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
         store.links.follow_item(tx, item.kind, item.id)
@@ -144,10 +145,10 @@ def _settle(
     ):
         links.time_changed(tx, item.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
-    _owe(tx, item, row, now, before, story.links)
+    _enqueue_posts(tx, item, row, now, before, story.links)
 
 
-def _owe(
+def _enqueue_posts(
     tx: store.Transaction,
     item: Item,
     row: store.Item | None,
@@ -155,7 +156,7 @@ def _owe(
     before: Mapping[str, Link],
     after: Mapping[str, Link],
 ) -> None:
-    """Owe GitHub what a pull request's change calls for; `row` is what it was before, if it was."""
+    """Enqueue what a pull request's change calls for; `row` is what it was before, if it was."""
     if item.kind != "pull_request":
         return
     has_new_head = row is None or row.head_sha != now.head_sha
@@ -163,31 +164,31 @@ def _owe(
     is_elsewhere = row is not None and row.base_ref != now.base_ref
     is_ready = row is not None and row.draft and not now.draft
     if before.keys() != after.keys():
-        kinds: tuple[str, ...] = (actions.CHECK, actions.COMMENT, actions.LABEL)
+        cause = Cause.LINKS
     elif after and is_reopened:
-        kinds = (actions.CHECK, actions.COMMENT)
+        cause = Cause.REOPENED
     elif now.state == "open" and (has_new_head or is_reopened or is_elsewhere or is_ready):
-        kinds = (actions.CHECK,)
+        cause = Cause.VERSION
     else:
         return
     if before.keys() == after.keys() and not after:
         first = row.integration_id if row is not None else now.integration_id
-        is_checked = is_reopened and actions.is_checked(tx, item.id)
-        if not is_checked and not actions.checks_all(tx, item.id, first, now.integration_id):
+        is_checked = is_reopened and posts.is_checked(tx, item.id)
+        if not is_checked and not posts.checks_all(tx, item.id, first, now.integration_id):
             return
-    kept = store.facts.get_item(tx, item.id)
-    actions.owe_posts(tx, kept, kinds, now.integration_id)
+    kept = store.items.get(tx, item.id)
+    posts.follow(tx, kept, cause, now.integration_id)
 
 
 def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
     """An item is gone: its last links go, and nothing older than `at` brings it back."""
-    row = store.facts.find_item(tx, repository_id, kind, number)
+    row = store.items.find(tx, repository_id, kind, number)
     if row is None or (row.gone_at is not None and row.gone_at >= at):
         return
     item = Item(row.id, repository_id, kind, number)
     before = links.of_item(tx, item)
     links.set_of_item(tx, item, _facts(row), before, {})
-    store.facts.change_item(tx, item.id, {"gone_at": max(at, row.version_at)})
+    store.items.change(tx, item.id, {"gone_at": max(at, row.version_at)})
 
 
 def move(
@@ -201,8 +202,8 @@ def move(
     The new issue must have been observed. Safe to repeat, and in either order of the two
     deliveries that tell of a transfer.
     """
-    row = store.facts.find_item(tx, old[0], "issue", old[1])
-    target = store.facts.find_item(tx, new[0], "issue", new[1])
+    row = store.items.find(tx, old[0], "issue", old[1])
+    target = store.items.find(tx, new[0], "issue", new[1])
     if row is None or target is None or row.id == target.id:
         return
     source = Item(row.id, old[0], "issue", old[1])
@@ -230,7 +231,7 @@ def close_all_of_repository(
     tx: store.Transaction, repository_id: int, at: int, actor: str | None, guid: str
 ) -> None:
     """A repository was deleted: what was open in it is closed; links and feed stay as history."""
-    for row in store.facts.open_items(tx, repository_id):
+    for row in store.items.open_in(tx, repository_id):
         now = _facts(row)
         snapshot = Snapshot(
             guid=guid,
@@ -256,7 +257,7 @@ def _add_version(tx: store.Transaction, item: Item, snapshot: Snapshot) -> bool:
     guid = snapshot.guid
     if ":" not in guid and not _GUID.fullmatch(guid):
         guid = f"{snapshot.integration_id}:{guid}"
-    return store.facts.add_version(tx, item.id, guid, snapshot)
+    return store.items.add_version(tx, item.id, guid, snapshot)
 
 
 def _columns(now: Snapshot) -> dict[str, Any]:

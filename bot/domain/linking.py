@@ -25,7 +25,7 @@ def link(tx: store.Transaction, item: Item, key: str, hand: Hand) -> None:
 
     A link that was made by hand before stays as it is.
     """
-    linked = store.links.item_of_experiment(tx, key, item.kind, item.id)
+    linked = store.linked.item_of_experiment(tx, key, item.kind, item.id)
     if linked is None or linked.linked_by not in items.BY_HAND:
         _decide(tx, item, "link", key, hand)
 
@@ -35,7 +35,7 @@ def unlink(tx: store.Transaction, item: Item, key: str, hand: Hand) -> bool:
 
     A key that the text still names stays unlinked until it is taken out and written again.
     """
-    if store.links.item_of_experiment(tx, key, item.kind, item.id) is None:
+    if store.linked.item_of_experiment(tx, key, item.kind, item.id) is None:
         return False
     _decide(tx, item, "unlink", key, hand)
     return True
@@ -50,8 +50,8 @@ def pull_request(
     """
     if answer is not None:
         return snapshots.observe_answer(tx, scope, repository, number, answer)
-    known = store.facts.repositories_by_name(tx, scope.host, repository)[0]
-    row = store.facts.find_item(tx, known.id, "pull_request", number)
+    known = store.repositories.by_name(tx, scope.host, repository)[0]
+    row = store.items.find(tx, known.id, "pull_request", number)
     assert row is not None
     return Item(row.id, known.id, "pull_request", number)
 

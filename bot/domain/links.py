@@ -8,6 +8,9 @@ from bot.domain import actions, activity, branches
 from bot.domain.story import Item, Link
 from bot.storage import Snapshot
 
+PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")
+COMMITS = actions.Kind("pull_request_commits", title="Commits of a pull request", priority=3)
+
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
@@ -68,7 +71,7 @@ def set_of_item(
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
-        _see_to(tx, [store.facts.get_item(tx, item.id)])
+        _see_to(tx, [store.items.get(tx, item.id)])
 
 
 def link_messages(
@@ -118,7 +121,7 @@ def time_changed(tx: store.Transaction, item_id: int, before: store.Item | None)
     `before` is what was known of it until now. Where it ended, and where it ends, begins the time
     of the next one on its head.
     """
-    pull = store.facts.get_item(tx, item_id)
+    pull = store.items.get(tx, item_id)
     found = [pull] if before is not None else []
     ends = {_end(before) if before is not None else None} ^ {_end(pull)}
     for end in ends:
@@ -141,7 +144,38 @@ def answered(
             for one, is_listed in listed.items()
         ],
     )
-    _see_to(tx, [store.facts.get_item(tx, item_id)], list(listed))
+    _see_to(tx, [store.items.get(tx, item_id)], list(listed))
+
+
+def ask_for_commits(
+    tx: store.Transaction,
+    pull: store.Item,
+    integration_id: str | None,
+    *,
+    look: int = 1,
+    after: int = 0,
+) -> None:
+    """Ask GitHub which commits belong to a pull request, where pushes do not tell.
+
+    `look` counts the times that it is asked because its answer was of an older head, `after` is
+    how long to wait before, in microseconds.
+    """
+    integration = actions.acting(tx, pull.id, pull.integration_id, integration_id)
+    if integration is None:
+        return
+    order = actions.order_of(pull.repository_id, pull.number)
+    actions.enqueue(
+        tx,
+        COMMITS,
+        integration,
+        store.repositories.get(tx, pull.repository_id),
+        ordering_key=f"{order}:{COMMITS.name}",  # holds nothing up
+        request={"look": look},
+        dedup_key=f"{COMMITS.name}:{pull.id}",
+        item_id=pull.id,
+        number=pull.number,
+        after=after,
+    )
 
 
 def _end(pull: store.Item) -> tuple[int, str, int] | None:
@@ -178,7 +212,7 @@ def _see_to(
             if (link.target_id, link.experiment_key) not in places
         ]
         if unclear:
-            actions.owe_commits(tx, pull, integration_id or pull.integration_id)
+            ask_for_commits(tx, pull, integration_id or pull.integration_id)
     if lost:
         _pass_on(tx, lost, wanted)
     _add(tx, wanted)
@@ -274,11 +308,11 @@ def first_push_changed(tx: store.Transaction, commits: Sequence[store.Commit]) -
 def _news(commit: store.Commit, key: str) -> activity.News:
     title = commit.message.split("\n", 1)[0]
     return activity.News(
-        type="commit.pushed",
+        type=PUSHED,
         experiment_key=key,
         occurred_at=commit.pushed_at,
         actor=commit.actor,
-        summary=f"Pushed {commit.sha[:7]}: {title or '(no message)'}",
+        summary=PUSHED.says(sha=commit.sha[:7], title=title or "(no message)"),
         html_url=commit.html_url,
         repository_id=commit.repository_id,
         commit_id=commit.id,

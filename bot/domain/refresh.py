@@ -1,24 +1,26 @@
 """What concerns all pull requests of a repository is done in steps, so that none costs much.
 
 The check's setting was changed, or a repository has become public: then every pull request is
-looked at once, the newest first, and owed what it lacks.
+looked at once, the newest first, and what it lacks is enqueued.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot import storage as store
-from bot.domain import actions
+from bot.domain import actions, commands, posts
+from bot.domain.actions import Cause
 
+REFRESH = actions.Kind("refresh", title="Refresh of all pull requests", priority=3)
 STEP = 50  # pull requests
 
 
-def owe_rewriting(tx: store.Transaction, repository: store.Repository) -> None:
+def enqueue_rewriting(tx: store.Transaction, repository: store.Repository) -> None:
     """Look over all that the bot has written in a repository that has become public."""
     for integration_id in store.actions.who_wrote_in(tx, repository.id):
         integration = store.integrations.find(tx, integration_id)
         if integration is not None and integration.is_active:
-            _owe(tx, integration, repository, {"rewrite": True})
+            _enqueue(tx, integration, repository, {"rewrite": True})
             return
 
 
@@ -28,60 +30,43 @@ def check_setting_changed(
     allows: Callable[[store.Repository], bool],
 ) -> None:
     """Bring the checks of the open pull requests that an integration looks after up to date."""
-    for repository in store.facts.repositories_with_open_pull_requests(tx, integration.id):
+    for repository in store.repositories.with_open_pull_requests(tx, integration.id):
         if allows(repository):
-            _owe(tx, integration, repository, {})
+            _enqueue(tx, integration, repository, {})
 
 
 def take_step(
     tx: store.Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
 ) -> int:
-    """Take one step of a refresh, and owe the next; return how many pull requests it was about.
+    """Take one step of a refresh, and enqueue the next; return how many pull requests it was about.
 
     The newest go first. What they need waits before the next step, since that is less urgent.
     """
     rewrite = bool(request.get("rewrite"))
     if rewrite and "before" not in request:
         for comment in store.commands.replies_to_strangers(tx, repository_id):
-            _owe_rewriting_of_reply(tx, comment)
-    find = store.facts.posted_on if rewrite else store.facts.open_pull_requests
+            commands.rewrite(tx, comment)
+    find = store.items.posted_on if rewrite else store.items.open_pull_requests
     before = request.get("before")
     items = find(tx, repository_id, None if before is None else (before,), STEP)
     for item in items:
         if rewrite:
-            actions.owe_posts(
-                tx, item, (actions.COMMENT, actions.CHECK), integration_id, rewrite=True
-            )
+            posts.follow(tx, item, Cause.EXPERIMENT, integration_id, rewrite=True)
         elif (
-            actions.checks_all(tx, item.id, item.integration_id, integration_id)
-            or actions.is_checked(tx, item.id)
+            posts.checks_all(tx, item.id, item.integration_id, integration_id)
+            or posts.is_checked(tx, item.id)
             or store.links.of_target(tx, "pull_request", item.id)
         ):
-            actions.owe_posts(tx, item, (actions.CHECK,), integration_id)
+            posts.enqueue_each(tx, item, (posts.CHECK,), integration_id)
     integration = store.integrations.find(tx, integration_id)
     if items.next is not None and integration is not None:
-        repository = store.facts.get_repository(tx, repository_id)
+        repository = store.repositories.get(tx, repository_id)
         rest = {**request, "before": items.next[0]}
-        _owe(tx, integration, repository, rest)
+        _enqueue(tx, integration, repository, rest)
     return len(items.rows)
 
 
-def _owe_rewriting_of_reply(tx: store.Transaction, comment: store.CommandComment) -> None:
-    integration = store.integrations.find(tx, comment.integration_id)
-    if integration is not None:
-        actions.add(
-            tx,
-            actions.COMMANDS,
-            integration,
-            store.facts.get_repository(tx, comment.repository_id),
-            lane=actions.lane_of(comment.repository_id, comment.number),
-            request={"comment_row": comment.id, "rewrite": True},
-            collapse=f"{actions.COMMANDS}:{comment.id}:rewrite",
-            number=comment.number,
-        )
-
-
-def _owe(
+def _enqueue(
     tx: store.Transaction,
     integration: store.Integration,
     repository: store.Repository,
@@ -89,12 +74,12 @@ def _owe(
 ) -> None:
     what = "rewrite" if request.get("rewrite") else "checks"
     place = request.get("before", "")
-    actions.add(
+    actions.enqueue(
         tx,
-        actions.REFRESH,
+        REFRESH,
         integration,
         repository,
-        lane=f"{actions.REFRESH}:{repository.id}",
+        ordering_key=f"{REFRESH.name}:{repository.id}",
         request=request,
-        collapse=f"{actions.REFRESH}:{what}:{repository.id}:{integration.id}:{place}",
+        dedup_key=f"{REFRESH.name}:{what}:{repository.id}:{integration.id}:{place}",
     )

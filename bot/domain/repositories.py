@@ -95,7 +95,7 @@ def allows_name(tx: store.Transaction, scope: Scope, full_name: str) -> bool:
     """Tell whether an integration may act on what has a name now, as far as is known here."""
     if scope.lists(full_name):
         return True
-    rows = store.facts.repositories_by_name(tx, scope.host, full_name)
+    rows = store.repositories.by_name(tx, scope.host, full_name)
     return bool(rows) and _has_place(tx, scope, rows[0])
 
 
@@ -120,7 +120,7 @@ def resolve(
     """
     row = admit(tx, scope, full_name, github_id, old_name=old_name, confirmed=confirmed)
     if row is None:
-        row = store.facts.add_repository(
+        row = store.repositories.add(
             tx, scope.host, github_id, full_name, updated_at, default_branch
         )
         observe_visibility(tx, row, visibility, updated_at)
@@ -128,16 +128,16 @@ def resolve(
         return row.id
     _take_place(tx, scope, row, full_name)
     if github_id is not None and row.github_id is None:
-        store.facts.change_repository(tx, row.id, github_id=github_id)
+        store.repositories.change(tx, row.id, github_id=github_id)
     is_certain = (full_name.lower(), github_id) in confirmed
     if row.full_name != full_name and (is_certain or _is_news(row.named_at, updated_at, is_rename)):
-        store.facts.name_repository(tx, row.id, full_name, updated_at or row.named_at)
+        store.repositories.rename(tx, row.id, full_name, updated_at or row.named_at)
     if default_branch is not None and row.default_branch != default_branch:
-        store.facts.change_repository(tx, row.id, default_branch=default_branch)
+        store.repositories.change(tx, row.id, default_branch=default_branch)
     if row.visibility != visibility:
         observe_visibility(tx, row, visibility, updated_at)
     if row.deleted_at is not None and (updated_at or 0) > row.deleted_at:
-        store.facts.change_repository(tx, row.id, deleted_at=None)
+        store.repositories.change(tx, row.id, deleted_at=None)
     return row.id
 
 
@@ -161,11 +161,11 @@ def observe_visibility(
     known_at = row.visibility_at
     if visibility is None or (at is not None and known_at is not None and at < known_at):
         return
-    store.facts.change_repository(
+    store.repositories.change(
         tx, row.id, visibility=visibility, visibility_at=at if at is not None else known_at
     )
     if visibility == "public" and row.visibility != "public":
-        refresh.owe_rewriting(tx, row)
+        refresh.enqueue_rewriting(tx, row)
 
 
 def is_public(row: store.Repository) -> bool:
@@ -191,9 +191,9 @@ def other(
     except (NotAllowed, Unconfirmed):
         return None
     if row is None:
-        if store.facts.repositories_by_name(tx, scope.host, full_name):
+        if store.repositories.by_name(tx, scope.host, full_name):
             return None
-        row = store.facts.add_repository(
+        row = store.repositories.add(
             tx, scope.host, github_id, full_name, updated_at, default_branch
         )
     return row.id
@@ -207,13 +207,13 @@ def _find(
     old_name: str | None,
 ) -> store.Repository | None:
     if github_id is not None:
-        row = store.facts.repository_by_github_id(tx, scope.host, github_id)
+        row = store.repositories.by_github_id(tx, scope.host, github_id)
         if row is not None:
             return row
     # One that was only known by its old name so far is known by its id from now on.
     is_ours = old_name is not None and github_id is not None and scope.lists(old_name)
     for name in ([old_name] if is_ours else []) + [full_name]:
-        for row in store.facts.repositories_by_name(tx, scope.host, name or ""):
+        for row in store.repositories.by_name(tx, scope.host, name or ""):
             # A name may have passed to another repository; one that is known by its id is not it.
             if github_id is None or row.github_id is None:
                 return row
@@ -240,7 +240,7 @@ def _is_taken(
     github_id: int,
 ) -> bool:
     """Tell whether another repository is known under a name, or has its place on the list."""
-    found = list(store.facts.repositories_by_name(tx, scope.host, full_name))
+    found = list(store.repositories.by_name(tx, scope.host, full_name))
     if full_name.lower() in (scope.entries or ()):
         found += store.places.holders(tx, scope.integration_id, full_name.lower())
     return any(

@@ -22,23 +22,16 @@ def observe_pull_request(
     source: Told,
     about: payloads.Repository,
     pull: payloads.PullRequest,
-    number: int | None,
     action: str = "",
     actor: str | None = None,
 ) -> Item:
     """Take in what is told of a pull request in `about`; raises InvalidPayload, NotAllowed."""
-    number = number or pull.number
-    if number is None:
+    if pull.number is None:
         raise payloads.InvalidPayload("`number` is missing or cannot be read")
     _belongs_to(source, about, pull.base)
     repository_id = source.repository(about)
-    pull = msgspec.structs.replace(
-        pull, number=number, html_url=source.address(pull.html_url, about, f"pull/{number}")
-    )
-    head_repository_id = _head_repository(source, pull, about, repository_id)
-    is_own = head_repository_id == repository_id
-    snapshot = of_pull_request(source, pull, action, actor, head_repository_id, is_own=is_own)
-    return items.observe(source.tx, repository_id, "pull_request", number, snapshot)
+    snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
+    return items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
 
 
 def observe_answer(
@@ -46,11 +39,11 @@ def observe_answer(
 ) -> Item:
     """Take in what GitHub has answered of a pull request; raises InvalidPayload, NotAllowed."""
     pull = payloads.read_answer(answer, payloads.PullRequest)
+    pull.number = number
     base = pull.base.repo if pull.base else None
-    about = (
-        base if isinstance(base, payloads.Repository) else payloads.Repository(full_name=repository)
-    )
-    return observe_pull_request(told.by_answer(tx, scope, about), about, pull, number)
+    about = base if isinstance(base, payloads.Repository) else None
+    about = about or payloads.Repository(full_name=repository)
+    return observe_pull_request(told.by_answer(tx, scope, about), about, pull)
 
 
 def observe_issue(
@@ -68,15 +61,15 @@ def observe_issue(
 
 def of_pull_request(
     source: Told,
+    about: payloads.Repository,
+    repository_id: int,
     pull: payloads.PullRequest,
     action: str,
     actor: str | None,
-    head_repository_id: int | None,
-    *,
-    is_own: bool,
 ) -> Snapshot:
-    """Return the version of a pull request that is told. `is_own`: its head is no fork's."""
+    """Return the version of a pull request that is told."""
     head = pull.head or payloads.Branch()
+    head_repository_id = _head_repository(source, head, about, repository_id)
     merged_at = source.time(pull.merged_at)
     state = pull.state or _STATES.get(action)
     if state == "closed" and (pull.merged or merged_at):
@@ -88,12 +81,12 @@ def of_pull_request(
         integration_id=source.integration_id,
         keys=dict.fromkeys(keys.keys_in_markdown(pull.body), "body"),
         title=pull.title,
-        html_url=pull.html_url,
+        html_url=source.address(pull.html_url, about, f"pull/{pull.number}"),
         state=state,
         draft=pull.draft,
         author=pull.user.login if pull.user else None,
         actor=actor,
-        author_writes=_author_writes(pull, head, is_own=is_own),
+        author_writes=_author_writes(pull, head, is_own=head_repository_id == repository_id),
         head_repository_id=head_repository_id,
         head_ref=head.ref,
         head_sha=head.sha,
@@ -156,21 +149,17 @@ def _is_same(one: payloads.Repository, other: payloads.Repository) -> bool:
 
 
 def _head_repository(
-    source: Told,
-    pull: payloads.PullRequest,
-    base: payloads.Repository,
-    repository_id: int,
+    source: Told, head: payloads.Branch, base: payloads.Repository, repository_id: int
 ) -> int | None:
     """Return our id of the repository of the head.
 
     None for a fork that was deleted, or of which the integration may not hear.
     """
-    repository = pull.head.repo if pull.head else msgspec.UNSET
-    if repository is None:
+    if head.repo is None:
         return None
-    if isinstance(repository, msgspec.UnsetType) or _is_same(repository, base):
+    if isinstance(head.repo, msgspec.UnsetType) or _is_same(head.repo, base):
         return repository_id
-    return source.other_repository(repository)
+    return source.other_repository(head.repo)
 
 
 def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own: bool) -> bool:

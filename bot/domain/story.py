@@ -12,8 +12,27 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from bot.domain.activity import News
+from bot.domain.activity import News, Type
 from bot.storage import Kind, Snapshot
+
+_TYPES = {
+    one.name: one
+    for one in (
+        Type("pull_request.opened", 2, "+", "Opened {subject}"),
+        Type("pull_request.linked", 3, "∞", "Linked {subject}"),
+        Type("pull_request.updated", 4, "↑", "New commits in {subject}"),
+        Type("pull_request.ready_for_review", 5, "?", "Ready for review: {subject}"),
+        Type("pull_request.merged", 6, "✓", "Merged {subject}"),
+        Type("pull_request.closed", 6, "✕", "Closed {subject}"),
+        Type("pull_request.reopened", 6, "↺", "Reopened {subject}"),
+        Type("pull_request.unlinked", 7, "⊘", "Unlinked {subject}"),
+        Type("issue.linked", 3, "∞", "Linked {subject}"),
+        Type("issue.labeled", 4, "#", "Labeled {subject} ({labels})"),
+        Type("issue.closed", 6, "✓", "Closed {subject}"),
+        Type("issue.reopened", 6, "↺", "Reopened {subject}"),
+        Type("issue.unlinked", 7, "⊘", "Unlinked {subject}"),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +105,26 @@ class Story:
         return {**self.named, **self.by_hand}
 
     def tell(
-        self, item: Item, verb: str, key: str, summary: str, told: "Snapshot | Decision", time: int
+        self,
+        item: Item,
+        verb: str,
+        key: str,
+        told: "Snapshot | Decision",
+        time: int,
+        **values: str,
     ) -> None:
         """Add to the feed what a version or decision has brought about for a key."""
         assert self.facts is not None
+        noun = _NOUNS[item.kind]
+        subject = f"{noun} #{item.number}: {self.facts.title or '(no title)'}"
+        type_ = _TYPES[f"{item.kind}.{verb}"]
         self.news.append(
             News(
-                type=f"{item.kind}.{verb}",
+                type=type_,
                 experiment_key=key,
                 occurred_at=time,
                 actor=told.actor,
-                summary=summary,
+                summary=type_.says(subject=subject, **values),
                 html_url=self.facts.html_url,
                 repository_id=item.repository_id,
                 item_id=item.id,
@@ -109,32 +137,31 @@ def step(story: Story, item: Item, snapshot: Snapshot) -> None:
     """Take `story` one version on, in place; `snapshot` is not older than what it holds."""
     before = story.facts
     now = story.facts = carried_forward(before, snapshot)
-    subject = _subject(item, now)
     story.cut &= now.keys.keys()
     named = {key: source for key, source in now.keys.items() if key not in story.cut}
     for key in [key for key in story.named if key not in named]:
         del story.named[key]
         if key not in story.by_hand:
-            story.tell(item, "unlinked", key, f"Unlinked {subject}", now, now.at)
+            story.tell(item, "unlinked", key, now, now.at)
     for key, source in named.items():
         old = story.named.get(key)
         if old is None and key not in story.by_hand:
-            story.tell(item, "linked", key, f"Linked {subject}", now, now.at)
+            story.tell(item, "linked", key, now, now.at)
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
         story.named[key] = Link(key, source, since, seen_by)
     changes = (_pull_request_changes if item.kind == "pull_request" else _issue_changes)(
         before, now
     )
-    for verb, summary, time in changes:
+    for verb, time, values in changes:
         for key in sorted(story.links):
-            story.tell(item, verb, key, summary.format(subject), now, time)
+            story.tell(item, verb, key, now, time, **values)
 
 
 def decide(story: Story, item: Item, decision: Decision) -> None:
     """Take `story` one decision on, in place; it has at least one version."""
     assert story.facts is not None
-    key, subject = decision.key, _subject(item, story.facts)
+    key = decision.key
     was_linked = key in story.links
     if decision.verb == "link":
         story.cut.discard(key)
@@ -142,14 +169,14 @@ def decide(story: Story, item: Item, decision: Decision) -> None:
             key, Link(key, decision.made_by, decision.made_at, decision.integration_id)
         )
         if not was_linked:
-            story.tell(item, "linked", key, f"Linked {subject}", decision, decision.made_at)
+            story.tell(item, "linked", key, decision, decision.made_at)
         return
     story.named.pop(key, None)
     story.by_hand.pop(key, None)
     if key in story.facts.keys:
         story.cut.add(key)
     if was_linked:
-        story.tell(item, "unlinked", key, f"Unlinked {subject}", decision, decision.made_at)
+        story.tell(item, "unlinked", key, decision, decision.made_at)
 
 
 def retell(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> Story:
@@ -163,10 +190,6 @@ def retell(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapsho
     for decision in coming:
         decide(story, item, decision)
     return story
-
-
-def _subject(item: Item, facts: Snapshot) -> str:
-    return f"{_NOUNS[item.kind]} #{item.number}: {facts.title or '(no title)'}"
 
 
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}
@@ -205,11 +228,15 @@ def _old_state(before: Snapshot | None, now: Snapshot) -> str | None:
     return {"closed": "open", "reopened": "closed"}.get(now.action, now.state)
 
 
-def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[tuple[str, str, int]]:
-    """Return what a version changed: the feed's verb, a summary of `{}` and the time."""
-    changes = []
+# The feed's verb, the time, and what its words have gaps for beside the subject
+_Change = tuple[str, int, dict[str, str]]
+
+
+def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[_Change]:
+    """Return what a version changed."""
+    changes: list[_Change] = []
     if now.action == "opened" and (before is None or before.action != "opened"):
-        changes.append(("opened", "Opened {}", now.created_at or now.at))
+        changes.append(("opened", now.created_at or now.at, {}))
     if before is None:
         has_new_commits, is_made_ready = (
             now.action == "synchronize",
@@ -219,32 +246,31 @@ def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[tuple[
         has_new_commits = bool(before.head_sha) and before.head_sha != now.head_sha
         is_made_ready = bool(before.draft) and not now.draft
     if has_new_commits:
-        changes.append(("updated", "New commits in {}", now.at))
+        changes.append(("updated", now.at, {}))
     if is_made_ready:
-        changes.append(("ready_for_review", "Ready for review: {}", now.at))
+        changes.append(("ready_for_review", now.at, {}))
     if now.state != _old_state(before, now):
         if now.state == "merged":
-            changes.append(("merged", "Merged {}", now.merged_at or now.at))
+            changes.append(("merged", now.merged_at or now.at, {}))
         elif now.state == "closed":
-            changes.append(("closed", "Closed {}", now.closed_at or now.at))
+            changes.append(("closed", now.closed_at or now.at, {}))
         else:
-            changes.append(("reopened", "Reopened {}", now.at))
+            changes.append(("reopened", now.at, {}))
     return changes
 
 
-def _issue_changes(before: Snapshot | None, now: Snapshot) -> list[tuple[str, str, int]]:
-    """Return what a version changed: the feed's verb, a summary of `{}` and the time."""
-    changes = []
+def _issue_changes(before: Snapshot | None, now: Snapshot) -> list[_Change]:
+    """Return what a version changed."""
+    changes: list[_Change] = []
     if before is not None:
         labels = [name for name in now.labels or () if name not in (before.labels or ())]
     else:
         labels = [now.label] if now.action == "labeled" and now.label else []
     if labels:
-        names = ", ".join(labels).replace("{", "{{").replace("}", "}}")
-        changes.append(("labeled", f"Labeled {{}} ({names})", now.at))
+        changes.append(("labeled", now.at, {"labels": ", ".join(labels)}))
     if now.state != _old_state(before, now):
         if now.state == "open":
-            changes.append(("reopened", "Reopened {}", now.at))
+            changes.append(("reopened", now.at, {}))
         else:
-            changes.append(("closed", "Closed {}", now.closed_at or now.at))
+            changes.append(("closed", now.closed_at or now.at, {}))
     return changes

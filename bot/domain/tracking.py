@@ -1,6 +1,7 @@
 """Tracking issues: what they say, and how one that was created is recognised and linked, once."""
 
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +9,34 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, commands, items, keys, linking, snapshots
+from bot.domain import actions, activity, commands, items, keys, linking, snapshots
 from bot.domain.told import Told
 from bot.github import payloads
 
+ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0)
+CREATED = activity.Type("issue.created", 2, "+", "Created tracking issue #{number}: {title}")
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
+
+
+def enqueue_issue(
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository_id: int,
+    request: Mapping[str, Any],
+    idempotency_key: str | None = None,
+) -> str:
+    """Create an issue in a repository; return the action's id, which the issue will carry."""
+    action_id = str(uuid.uuid4())
+    return actions.enqueue(
+        tx,
+        ISSUE,
+        integration,
+        store.repositories.get(tx, repository_id),
+        ordering_key=action_id,
+        request=request,
+        idempotency_key=idempotency_key,
+        action_id=action_id,
+    )
 
 
 def marker(action_id: str) -> str:
@@ -55,23 +79,23 @@ def created(source: Told, action_id: str, repository_id: int, issue: payloads.Is
         )
         linking.link(tx, item, key, hand)
         news = activity.News(
-            type="issue.created",
+            type=CREATED,
             experiment_key=key,
             occurred_at=snapshot.created_at or snapshot.at,
             actor=request["actor"],
-            summary=f"Created tracking issue #{issue.number}: {issue.title or ''}",
+            summary=CREATED.says(number=issue.number, title=issue.title or ""),
             html_url=issue.html_url,
             repository_id=repository_id,
             item_id=item.id,
         )
         activity.record(tx, [news])
+    store.actions.set_error(tx, action_id, None)
     store.actions.change(
         tx,
         action_id,
         number=issue.number,
         status="done",
         result=result_of(issue),
-        last_error=None,
         next_attempt_at=None,
         finished_at=times.now(),
     )

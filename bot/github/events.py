@@ -60,7 +60,7 @@ class Heard:
 
 # Asked for now, so that owners accept once; not heard yet.
 AHEAD = (Heard("deployment_status", "tells which merged pull requests are live", DEPLOYMENTS),)
-_OF_ACTIONS = (METADATA, CONTENTS, PULL_REQUESTS, ISSUES, CHECKS, MERGE_QUEUES, DEPLOYMENTS)
+_PERMISSIONS = (METADATA, CONTENTS, PULL_REQUESTS, ISSUES, CHECKS, MERGE_QUEUES, DEPLOYMENTS)
 
 
 class Events:
@@ -90,7 +90,7 @@ class Events:
     @property
     def permissions(self) -> dict[str, Permission]:
         """Return what the App asks for, by name."""
-        asked = {one.name: one for one in _OF_ACTIONS}
+        asked = {one.name: one for one in _PERMISSIONS}
         for one in self:
             if one.permission is not None:
                 asked.setdefault(one.permission.name, one.permission)

@@ -125,6 +125,9 @@ class PullRequestEvent(Struct):
     repository: Repository | None = None
     sender: User | None = None
 
+    def __post_init__(self) -> None:
+        self.pull_request.number = self.number or self.pull_request.number
+
 
 class IssueChanges(Struct):
     """Set when an issue is transferred: on `transferred` where to, on `opened` where from."""

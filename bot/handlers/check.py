@@ -7,7 +7,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import storage as store
-from bot.domain import actions
+from bot.domain import merge_groups, posts
 from bot.github import payloads
 from bot.github.events import CHECKS, Heard
 from bot.handlers.dispatch import Delivery
@@ -21,7 +21,7 @@ router = Router()
 @router.register("check_run", action="requested_action")
 async def pressed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.CheckRunEvent)
-    if payload.check_run.name in (None, actions.CHECK_NAME):
+    if payload.check_run.name in (None, posts.CHECK_NAME):
         _check_again(delivery, payload.repository, payload.check_run.head_sha)
 
 
@@ -33,6 +33,6 @@ async def all_pressed(event: Event, delivery: Delivery) -> None:
 
 def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) -> None:
     repository_id = delivery.repository(repository)
-    for item in store.facts.open_pull_requests_of_head(delivery.tx, repository_id, sha):
-        actions.owe_posts(delivery.tx, item, (actions.CHECK,), delivery.integration_id, again=True)
-    actions.check_group_again(delivery.tx, repository_id, sha, delivery.integration_id)
+    for item in store.items.open_pull_requests_of_head(delivery.tx, repository_id, sha):
+        posts.enqueue_each(delivery.tx, item, (posts.CHECK,), delivery.integration_id, again=True)
+    merge_groups.check_again(delivery.tx, repository_id, sha, delivery.integration_id)

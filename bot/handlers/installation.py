@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot.domain import actions, installations
+from bot.domain import installations, retries
 from bot.github import payloads
 from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
@@ -54,7 +54,7 @@ def _listed(
 
 def _remember(delivery: Delivery, installation: payloads.Installation, action: str) -> int:
     if action in ("unsuspend", "created", "new_permissions_accepted"):
-        actions.resume(delivery.tx, delivery.integration_id, installation.id)
+        retries.resume(delivery.tx, delivery.integration_id, installation.id)
     return installations.observe(
         delivery.tx,
         installations.Observed(

@@ -26,5 +26,4 @@ async def observed(event: Event, delivery: Delivery) -> None:
     pull = payload.pull_request
     about = repository_told(payload.repository, pull.html_url)
     actor = payload.sender.login if payload.sender else None
-    number, action = payload.number, payload.action or ""
-    snapshots.observe_pull_request(delivery, about, pull, number, action, actor)
+    snapshots.observe_pull_request(delivery, about, pull, payload.action or "", actor)

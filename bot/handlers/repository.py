@@ -33,7 +33,7 @@ async def publicized(event: Event, delivery: Delivery) -> None:
     """
     payload = payloads.read(event.data, payloads.RepositoryEvent)
     repository_id = delivery.repository(payload.repository)
-    row = store.facts.get_repository(delivery.tx, repository_id)
+    row = store.repositories.get(delivery.tx, repository_id)
     at = delivery.time(payload.repository.updated_at)
     repositories.observe_visibility(delivery.tx, row, "public", at)
 
@@ -44,7 +44,7 @@ async def deleted(event: Event, delivery: Delivery) -> None:
     repository_id = delivery.repository(payload.repository)
     at = delivery.time(payload.repository.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
-    store.facts.change_repository(delivery.tx, repository_id, deleted_at=at)
+    store.repositories.change(delivery.tx, repository_id, deleted_at=at)
     items.close_all_of_repository(
         delivery.tx, repository_id, delivery.received_at, actor, delivery.guid
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import storage as store
-from bot.domain import actions, repositories
+from bot.domain import repositories, tracking
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.operations import linking
@@ -55,7 +55,7 @@ async def create(
         row = store.integrations.find(tx, integration.id)
         if row is None:
             raise Invalid.field("integration_id", "no_integration")
-        return actions.owe_issue(tx, row, repository_id, request, idempotency_key)
+        return tracking.enqueue_issue(tx, row, repository_id, request, idempotency_key)
 
     try:
         action_id = await services.database.write(job)

@@ -37,7 +37,7 @@ async def link(
             raise NotFound("experiment")
         item = linking.pull_request(tx, integration.scope, repository, number, fetched)
         linking.link(tx, item, key, _hand(actor, integration.id))
-        row = store.links.item_of_experiment(tx, key, "pull_request", item.id)
+        row = store.linked.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return row
 
@@ -74,7 +74,7 @@ async def unlink(services: Services, actor: Actor, key: str, full_name: str, num
     """
 
     def job(tx: store.Transaction) -> None:
-        row = store.facts.item_by_name(tx, full_name, "pull_request", number)
+        row = store.items.by_name(tx, full_name, "pull_request", number)
         if row is not None:
             item = Item(row.id, row.repository_id, "pull_request", number)
             if linking.unlink(tx, item, key, _hand(actor, row.integration_id)):
@@ -130,10 +130,10 @@ async def _fetch(
     """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
 
     def job(tx: store.Transaction) -> tuple[int | None, bool]:
-        rows = store.facts.repositories_by_name(tx, integration.host, repository)
+        rows = store.repositories.by_name(tx, integration.host, repository)
         if not rows:
             return None, False
-        known = store.facts.find_item(tx, rows[0].id, "pull_request", number)
+        known = store.items.find(tx, rows[0].id, "pull_request", number)
         is_known = known is not None and known.gone_at is None
         return installations.serving(tx, integration.id, rows[0]), is_known
 

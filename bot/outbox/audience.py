@@ -33,12 +33,10 @@ async def is_told(job: Job, item_id: int) -> bool:
     """
 
     def known(tx: store.Transaction) -> tuple[bool | None, store.Item]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         if not store.links.of_target(tx, "pull_request", item_id):
             return False, item  # there is nothing to tell, unless a link comes this very moment
-        return is_told_by_what_is_known(
-            store.facts.get_repository(tx, item.repository_id), item
-        ), item
+        return is_told_by_what_is_known(store.repositories.get(tx, item.repository_id), item), item
 
     told, item = await job.read(known)
     if told is not None:

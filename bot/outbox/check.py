@@ -9,14 +9,12 @@ import hashlib
 from typing import Any
 
 from bot import storage as store
-from bot.domain.actions import CHECK as KIND
-from bot.domain.actions import CHECK_NAME as NAME
+from bot.domain import posts
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run", "run_to_edit", "set_check_run", "set_status"]
+from bot.outbox.registry import carries_out
 
 REFRESH = "refresh"  # identifies the button that checks again
 _STATES = {
@@ -27,12 +25,13 @@ _STATES = {
 }
 
 
+@carries_out(posts.CHECK)
 async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
     def state(tx: store.Transaction) -> tuple[store.Item, Verdict | None]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         # None where none is named, but a check of before is not left as it was.
         is_there = bool(item.head_sha) and post.check_sha == item.head_sha
@@ -87,7 +86,7 @@ async def set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None
         {"repository": job.repository, "sha": sha},
         data={
             "state": _STATES[verdict.conclusion],
-            "context": NAME,
+            "context": posts.CHECK_NAME,
             "description": verdict.title,
             "target_url": address,
         },
@@ -114,7 +113,7 @@ async def set_check_run(
 ) -> int:
     """Create the check run of a commit, or bring `run_id` up to date; return its id."""
     content: dict[str, Any] = {
-        "name": NAME,
+        "name": posts.CHECK_NAME,
         "status": "completed",
         "conclusion": verdict.conclusion,
         "details_url": address,
@@ -150,7 +149,7 @@ async def _find(job: Job, marker: str, sha: str) -> int | None:
     answer = await job.client.fetch(
         CheckRuns,
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
-        {"repository": job.repository, "sha": sha, "name": NAME},
+        {"repository": job.repository, "sha": sha, "name": posts.CHECK_NAME},
     )
     found = [one.id for one in answer.check_runs if one.external_id == marker]
     return max(found, default=None)

@@ -19,7 +19,6 @@ from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
 from bot.domain import commands, snapshots, texts
-from bot.domain.actions import COMMANDS as KIND
 from bot.domain.repositories import NotAllowed
 from bot.domain.story import Item
 from bot.emails import without_emails
@@ -27,8 +26,7 @@ from bot.github import CallFailed, Limited, Refused, Temporary, payloads
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _COMMENT = "/repos/{+repository}/issues/comments/{comment}"
 _COMMENTS = "/repos/{+repository}/issues/{number}/comments"
@@ -58,6 +56,7 @@ class _Author:
         return LEVELS.index(self.permission or "none") >= WRITE or self.is_public is False
 
 
+@carries_out(commands.ANSWER)
 async def run(job: Job) -> dict[str, Any]:
     row_id = job.request["comment_row"]
     comment = await job.read(lambda tx: store.commands.comment(tx, row_id))
@@ -214,9 +213,10 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
     except Refused as error:
         if error.lags and job.is_news:
             raise
-        message = f"{_asking(job)}: {error}"
+        about = _asking(job)
+        message = f"{about}: {error}"
         await job.write(
-            lambda tx: store.integrations.set_last_error(tx, job.integration.id, message)
+            lambda tx: store.integrations.set_last_error(tx, job.integration.id, message, about)
         )
         raise Refusal(_MAY_NOT_ASK) from None
     await job.write(
@@ -251,7 +251,7 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
 async def _item(job: Job, comment: store.CommandComment) -> Item:
     """Return the pull request or issue; one that the bot never saw is fetched."""
     key = (comment.repository_id, comment.kind, comment.number)
-    row = await job.read(lambda tx: store.facts.find_item(tx, *key))
+    row = await job.read(lambda tx: store.items.find(tx, *key))
     if row is not None:
         return Item(row.id, *key)
     fetched = await job.client.getitem(

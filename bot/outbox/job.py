@@ -1,6 +1,5 @@
 """What an action is given to run with."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -11,7 +10,6 @@ from bot.github.payloads import User
 from bot.services import Services
 
 T = TypeVar("T")
-Runner = Callable[["Job"], Awaitable[dict[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)

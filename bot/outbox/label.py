@@ -7,23 +7,23 @@ between is not fought over. https://docs.github.com/en/rest/issues/labels
 from typing import Any
 
 from bot import storage as store
-from bot.domain.actions import LABEL as KIND
+from bot.domain import posts
 from bot.github import Client, Refused
 from bot.outbox.job import Job
+from bot.outbox.registry import carries_out
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"
 _ABSENT = "Label does not exist"  # GitHub's words; of a pull request that it lacks: Not Found
 
-__all__ = ["KIND", "run"]
 
-
+@carries_out(posts.LABEL)
 async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
     def state(tx: store.Transaction) -> tuple[bool, store.Post | None]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         linked = bool(store.links.of_target(tx, "pull_request", item_id))
         return linked and item.gone_at is None, store.actions.post(tx, item_id)
 

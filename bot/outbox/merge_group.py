@@ -9,13 +9,12 @@ import hashlib
 from typing import Any
 
 from bot import storage as store
-from bot.domain.actions import GROUP_CHECK as KIND
+from bot.domain import merge_groups
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.outbox import audience
 from bot.outbox.check import run_to_edit, set_check_run, set_status
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _UNKNOWN = Verdict(
     "success",
@@ -25,6 +24,7 @@ _UNKNOWN = Verdict(
 )
 
 
+@carries_out(merge_groups.CHECK)
 async def run(job: Job) -> dict[str, Any]:
     sha = job.request["head_sha"]
 
@@ -33,7 +33,7 @@ async def run(job: Job) -> dict[str, Any]:
         if group is None or group.number is None:
             return group, None
         number = group.number
-        return group, store.facts.find_item(tx, job.repository_id, "pull_request", number)
+        return group, store.items.find(tx, job.repository_id, "pull_request", number)
 
     def of_item(tx: store.Transaction, item_id: int) -> Verdict | None:
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)

@@ -10,12 +10,10 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, branches, links
-from bot.domain.actions import COMMITS as KIND
+from bot.domain import branches, links
 from bot.github.payloads import PullRequestCommit
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _COMMITS = "/repos/{+repository}/pulls/{number}/commits?per_page=100"
 _MOST = 250  # commits that GitHub lists; the page of the pull request shows no more either
@@ -23,12 +21,13 @@ _MOST = 250  # commits that GitHub lists; the page of the pull request shows no 
 _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35))
 
 
+@carries_out(links.COMMITS)
 async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
     def question(tx: store.Transaction) -> tuple[store.Item, list[store.HeadCommit]]:
-        pull = store.facts.get_item(tx, item_id)
+        pull = store.items.get(tx, item_id)
         is_linked = bool(store.links.of_target(tx, "pull_request", item_id))
         return pull, branches.commits_of(tx, pull)[1] if is_linked else []
 
@@ -47,7 +46,7 @@ async def run(job: Job) -> dict[str, Any]:
         if len(answer) == len(unclear):
             return True
         wait = _WAITS[look - 1]
-        actions.owe_commits(tx, pull, job.integration.id, look=look + 1, after=wait)
+        links.ask_for_commits(tx, pull, job.integration.id, look=look + 1, after=wait)
         return False
 
     is_final = await job.write(answered)

@@ -7,12 +7,11 @@ calls nobody; what it finds waits its turn, and the next step after that.
 from typing import Any
 
 from bot.domain import refresh
-from bot.domain.actions import REFRESH as KIND
 from bot.outbox.job import Job
+from bot.outbox.registry import carries_out
 
-__all__ = ["KIND", "run"]
 
-
+@carries_out(refresh.REFRESH)
 async def run(job: Job) -> dict[str, Any]:
     looked_at = await job.write(
         lambda tx: refresh.take_step(tx, job.integration.id, job.repository_id, job.request)

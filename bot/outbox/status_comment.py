@@ -9,25 +9,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import storage as store
-from bot.domain import suggestions, texts
-from bot.domain.actions import COMMENT as KIND
+from bot.domain import posts, suggestions, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
 from bot.outbox.job import Job
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _COMMENT = "/repos/{+repository}/issues/comments/{comment}"
 _COMMENTS = "/repos/{+repository}/issues/{number}/comments"
 
 
+@carries_out(posts.COMMENT)
 async def run(job: Job) -> dict[str, Any]:
     item_id = job.item_id
     assert item_id is not None
 
     def state(tx: store.Transaction) -> tuple[store.Item, bool, str]:
-        item = store.facts.get_item(tx, item_id)
+        item = store.items.get(tx, item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         public_url = job.services.settings.public_url
         return item, bool(linked), text_of(tx, public_url, linked, is_told=is_told)

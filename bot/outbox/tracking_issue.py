@@ -9,17 +9,16 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import told, tracking
-from bot.domain.actions import ISSUE as KIND
 from bot.github.payloads import CreatedIssue
 from bot.outbox.job import Job
 from bot.outbox.label import see_to_label
-
-__all__ = ["KIND", "run"]
+from bot.outbox.registry import carries_out
 
 _ISSUES = "/repos/{+repository}/issues"
 _SLACK = 3600 * times.SECOND  # by which GitHub's clock may differ from ours
 
 
+@carries_out(tracking.ISSUE)
 async def run(job: Job) -> dict[str, Any]:
     issue = await _find(job) if job.may_be_done else None
     if issue is None:

@@ -62,6 +62,17 @@ def change(tx: Transaction, action_id: str, **columns: Any) -> None:
     query.change(tx, Action, {"id": action_id}, columns)
 
 
+def set_error(
+    tx: Transaction,
+    action_id: str,
+    error: str | None,
+    reason: str | None = None,
+    remedy: str | None = None,
+) -> None:
+    """Keep why an action is not done, and apart from that what people can do about it."""
+    change(tx, action_id, last_error=error, reason=reason, remedy=remedy)
+
+
 def failed_of(tx: Transaction, integration_id: str, since: int) -> list[Action]:
     """Return the actions of an integration that failed at or after a time."""
     return query.select(

@@ -45,16 +45,20 @@ def change(tx: Transaction, integration_id: str, columns: Mapping[str, Any]) -> 
     query.change(tx, Integration, {"id": integration_id}, columns)
 
 
-def set_last_error(tx: Transaction, integration_id: str, error: str | None) -> None:
-    change(tx, integration_id, {"last_error": error})
+def set_last_error(
+    tx: Transaction, integration_id: str, error: str | None, about: str | None = None
+) -> None:
+    """Keep what went wrong last; `about` names what has to work again for it to be forgotten."""
+    change(tx, integration_id, {"last_error": error, "last_error_about": about})
 
 
-def clear_last_error(tx: Transaction, integration_id: str, prefix: str) -> None:
-    """Forget the last error if it begins with `prefix`: what it tells of works again."""
-    tx.run(
-        """UPDATE integrations SET last_error = NULL
-            WHERE id = :id AND SUBSTR(last_error, 1, :length) = :prefix""",
-        {"id": integration_id, "length": len(prefix), "prefix": prefix},
+def clear_last_error(tx: Transaction, integration_id: str, about: str) -> None:
+    """Forget the last error if it is about what works again."""
+    query.change(
+        tx,
+        Integration,
+        {"id": integration_id, "last_error_about": about},
+        {"last_error": None, "last_error_about": None},
     )
 
 

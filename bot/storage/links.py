@@ -3,23 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot import times
 from bot.storage import query
 from bot.storage.database import Transaction
 from bot.storage.joined import (
-    CountedRepositoryExperiment,
     KeyedExperiment,
-    LinkedCommit,
-    LinkedItem,
-    ListedItem,
-    PlacedItem,
-    PullRequestDay,
-    RepositoryExperiment,
-    Target,
-    UnresolvedKey,
-    UnresolvedLink,
 )
-from bot.storage.query import Part, Place
 from bot.storage.rows import Link
 
 # By what lists of items go: when its state came about, and when it was last heard of at all.
@@ -161,167 +149,6 @@ def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> Non
     )
 
 
-_LINKED_ITEM = """links.id AS link_id, links.linked_by, links.linked_at,
-        links.integration_id AS link_integration_id,
-        repositories.full_name AS repository, items.*
-    FROM links JOIN items ON items.id = links.target_id
-    JOIN repositories ON repositories.id = items.repository_id"""
-
-
-def items_of_experiment(
-    tx: Transaction,
-    experiment_key: str,
-    kind: str,
-    state: str | None,
-    before: Place | None,
-    limit: int,
-) -> Part[ListedItem]:
-    """Return linked items by what happened last, the latest first: of one state by when they
-    came to it, of all by when they were last heard of. That time is `listed_at`.
-    """
-    at = "links.state_at" if state else "links.last_at"
-    return query.page(
-        tx,
-        ListedItem,
-        f"SELECT {at} AS listed_at, {_LINKED_ITEM}",
-        {"experiment_key": experiment_key, "kind": kind, "state": state},
-        {at: "listed_at", "links.id": "link_id"},
-        before,
-        limit,
-        where=[
-            "links.experiment_key = :experiment_key",
-            "links.kind = :kind",
-            "links.state = :state" if state else None,
-        ],
-    )
-
-
-def item_of_experiment(
-    tx: Transaction, experiment_key: str, kind: str, item_id: int
-) -> LinkedItem | None:
-    """Return one linked item as `items_of_experiment` does."""
-    return query.first(
-        tx,
-        LinkedItem,
-        f"""SELECT {_LINKED_ITEM} WHERE links.target_id = :item_id AND links.kind = :kind
-            AND links.experiment_key = :experiment_key""",
-        {"experiment_key": experiment_key, "kind": kind, "item_id": item_id},
-    )
-
-
-def commits_of_experiment(
-    tx: Transaction, experiment_key: str, before: Place | None, limit: int
-) -> Part[LinkedCommit]:
-    """Return linked commits, the one committed last first. That time is `listed_at`."""
-    return query.page(
-        tx,
-        LinkedCommit,
-        """SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
-                links.linked_at, repositories.full_name AS repository, commits.*
-            FROM links JOIN commits ON commits.id = links.target_id
-            JOIN repositories ON repositories.id = commits.repository_id""",
-        {"experiment_key": experiment_key},
-        {"links.last_at": "listed_at", "links.id": "link_id"},
-        before,
-        limit,
-        where=["links.experiment_key = :experiment_key", "links.kind = 'commit'"],
-    )
-
-
-_TARGET = """repositories.full_name AS repository, items.number,
-        COALESCE(items.title, commits.message) AS title, commits.sha,
-        COALESCE(items.html_url, commits.html_url) AS html_url"""
-
-
-def unresolved(tx: Transaction, before: Place | None, limit: int) -> Part[UnresolvedLink]:
-    """Return links whose experiment does not exist, the newest first."""
-    return query.page(
-        tx,
-        UnresolvedLink,
-        f"""SELECT links.*, {_TARGET} FROM links
-            LEFT JOIN items ON links.kind <> 'commit' AND items.id = links.target_id
-            LEFT JOIN commits ON links.kind = 'commit' AND commits.id = links.target_id
-            JOIN repositories
-                ON repositories.id = COALESCE(items.repository_id, commits.repository_id)""",
-        {},
-        {"links.id": "id"},
-        before,
-        limit,
-        where=["links.resolved = 0"],
-    )
-
-
-_COUNTED = 1000  # of one experiment in one repository; a list counts no further
-_COUNTS_HERE = ", ".join(
-    f"""(SELECT COUNT(*) FROM (SELECT 1 FROM links WHERE links.repository_id = :id
-            AND links.experiment_key = found.key AND links.kind = '{kind}' {state}
-            LIMIT {_COUNTED}) AS linked) AS {name}"""
-    for name, kind, state in (
-        ("open_pull_requests", "pull_request", "AND links.state = 'open'"),
-        ("merged_pull_requests", "pull_request", "AND links.state = 'merged'"),
-        ("issues", "issue", ""),
-        ("commits", "commit", ""),
-    )
-)
-
-
-def _of_repository(counts: str, is_behind: str | None = None) -> str:
-    """Return the query of the experiments of a repository, which steps from key to key."""
-    return f"""WITH RECURSIVE keys(key) AS (
-            SELECT MIN(experiment_key) FROM links
-                WHERE repository_id = :id {f"AND {is_behind}" if is_behind else ""}
-            UNION ALL
-            SELECT (SELECT MIN(experiment_key) FROM links
-                    WHERE repository_id = :id AND experiment_key > keys.key)
-                FROM keys WHERE keys.key IS NOT NULL)
-        SELECT found.key, experiments.name, experiments.status, experiments.last_activity {counts}
-        FROM (SELECT key FROM keys WHERE key IS NOT NULL LIMIT :limit) AS found
-        LEFT JOIN experiments ON experiments.key = found.key ORDER BY found.key"""
-
-
-def keys_of_repository(
-    tx: Transaction, repository_id: int, limit: int
-) -> list[RepositoryExperiment]:
-    """Return the keys linked in a repository, in their order, `limit` at most."""
-    sql = _of_repository("")
-    return query.select(tx, RepositoryExperiment, sql, {"id": repository_id, "limit": limit})
-
-
-def experiments_of_repository(
-    tx: Transaction, repository_id: int, after: Place | None, limit: int
-) -> Part[CountedRepositoryExperiment]:
-    """Return the keys linked in a repository, in their order, with how much is linked there."""
-    is_behind, place = query.behind(["experiment_key"], after, ">")
-    rows = query.select(
-        tx,
-        CountedRepositoryExperiment,
-        _of_repository(f", {_COUNTS_HERE}", is_behind),
-        {"id": repository_id, "limit": limit + 1, **place},
-    )
-    return query.part(rows, limit, ["key"])
-
-
-def items_of_repository(
-    tx: Transaction, repository_id: int, kind: str, before: Place | None, limit: int
-) -> Part[PlacedItem]:
-    """Return a repository's linked items: open before merged before closed, each by what happened
-    last, which is `state_at`.
-    """
-    is_behind, place = query.behind(["state", "state_at", "target_id"], before)
-    rows = query.select(
-        tx,
-        PlacedItem,
-        f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
-                FROM links WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
-                {f"AND {is_behind}" if is_behind else ""}
-                ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
-            JOIN items ON items.id = found.target_id
-            ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC""",
-        {"id": repository_id, "kind": kind, "limit": limit + 1, **place},
-    )
-    return query.part(rows, limit, ["state", "state_at", "id"])
-
-
 def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the keys that each of some targets is linked to."""
     found: dict[int, list[str]] = {target_id: [] for target_id in target_ids}
@@ -336,47 +163,6 @@ def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> di
     for link in links:
         found[link.target_id].append(link.experiment_key)
     return found
-
-
-def unresolved_keys(
-    tx: Transaction, text: str, after: Place | None, limit: int
-) -> Part[UnresolvedKey]:
-    """Return the keys that no experiment has, in their order, with how many links wait for each.
-
-    `text` is a part of a key. `first_at` is when the first of the links was made.
-    """
-    counts = ", ".join(
-        f"SUM(CASE WHEN kind = '{kind}' THEN 1 ELSE 0 END) AS {kind}s"
-        for kind in ("pull_request", "issue", "commit")
-    )
-    is_behind, place = query.behind(["experiment_key"], after, ">")
-    rows = query.select(
-        tx,
-        UnresolvedKey,
-        f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
-            WHERE resolved = 0
-                {"AND LOWER(experiment_key) LIKE :pattern ESCAPE '!'" if text else ""}
-                {f"AND {is_behind}" if is_behind else ""}
-            GROUP BY experiment_key ORDER BY experiment_key LIMIT :limit""",
-        {"pattern": query.containing(text.lower()), "limit": limit + 1, **place},
-    )
-    return query.part(rows, limit, ["experiment_key"])
-
-
-def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> list[Target]:
-    """Return what some links of a key lead to, pull requests first."""
-    return query.select(
-        tx,
-        Target,
-        f"""SELECT few.kind, {_TARGET}
-            FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
-                ORDER BY kind DESC, last_at DESC, id DESC LIMIT :limit) AS few
-            LEFT JOIN items ON few.kind <> 'commit' AND items.id = few.target_id
-            LEFT JOIN commits ON few.kind = 'commit' AND commits.id = few.target_id
-            JOIN repositories ON repositories.id = few.repository_id
-            ORDER BY few.kind DESC, few.last_at DESC, few.id DESC""",
-        {"experiment_key": experiment_key, "limit": limit},
-    )
 
 
 def any_unresolved(tx: Transaction) -> bool:
@@ -395,20 +181,6 @@ def any_pull_request(tx: Transaction) -> bool:
     return found is not None
 
 
-def counts_by_state(tx: Transaction, experiment_key: str) -> dict[str, dict[str, int]]:
-    """Return how many pull requests and issues of each state an experiment has."""
-    found: dict[str, dict[str, int]] = {"pull_request": {}, "issue": {}}
-    for row in tx.all(
-        """SELECT kind, state, COUNT(*) AS count FROM links
-            WHERE experiment_key = :key AND kind IN ('pull_request', 'issue')
-                AND state IS NOT NULL
-            GROUP BY kind, state""",
-        {"key": experiment_key},
-    ):
-        found[row["kind"]][row["state"]] = row["count"]
-    return found
-
-
 def counts_by_kind(tx: Transaction, experiment_key: str) -> dict[str, int]:
     """Return how many links of each kind name a key."""
     found = {"pull_request": 0, "issue": 0, "commit": 0}
@@ -418,25 +190,6 @@ def counts_by_kind(tx: Transaction, experiment_key: str) -> dict[str, int]:
     ):
         found[row["kind"]] = row["count"]
     return found
-
-
-def pull_request_days(tx: Transaction, experiment_key: str) -> list[PullRequestDay]:
-    """Return how many of all its pull requests were opened and merged on which day of UTC.
-
-    Days are counted from 1970; `merged` is null for those that were not. It is one pass over the
-    experiment's links; items are looked up one by one, so that nobody reads all there are.
-    """
-    return query.select(
-        tx,
-        PullRequestDay,
-        """SELECT (SELECT created_at FROM items WHERE items.id = links.target_id) / :day AS opened,
-                CASE WHEN state = 'merged' THEN
-                    (SELECT merged_at FROM items WHERE items.id = links.target_id) / :day
-                END AS merged,
-                COUNT(*) AS count
-            FROM links WHERE experiment_key = :key AND kind = 'pull_request' GROUP BY 1, 2""",
-        {"key": experiment_key, "day": 86_400 * times.SECOND},
-    )
 
 
 def keys_of_versions_after(tx: Transaction, version_id: int, limit: int) -> list[str]:

@@ -59,6 +59,7 @@ class Integration(Row, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     last_error: str | None
+    last_error_about: str | None
     deleted_at: int | None
     credential: str
     secret_used_at: int | None
@@ -292,7 +293,9 @@ class Action(Row, frozen=True, kw_only=True):
     attempts: int
     next_attempt_at: int | None
     give_up_at: int
-    last_error: str | None
+    last_error: str | None  # `reason` and `remedy` in one, for people
+    reason: str | None
+    remedy: str | None
     result: Annotated[dict[str, Any] | None, JSON]
     created_at: int
     finished_at: int | None

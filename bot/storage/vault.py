@@ -1,4 +1,4 @@
-"""The vault: secrets at rest. Nothing else in the service encrypts or hashes."""
+"""The vault encrypts what is stored, knows the keys, and makes and hashes our own tokens."""
 
 import base64
 import hashlib

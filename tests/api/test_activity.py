@@ -66,21 +66,6 @@ async def test_the_feed_is_filtered_by_type(bot: Bot, integration: str) -> None:
         assert (answer.status, answer.body["errors"][0]["field"]) == (422, "type")
 
 
-async def test_the_contract_names_these_types() -> None:
-    """Neither more nor fewer."""
-    pull_requests = "linked unlinked opened updated ready_for_review merged closed reopened"
-    issues = "linked unlinked created closed reopened labeled"
-    assert set(TYPES) == {
-        *(f"pull_request.{verb}" for verb in pull_requests.split()),
-        *(f"issue.{verb}" for verb in issues.split()),
-        "commit.pushed",
-        "experiment.created",
-        "experiment.status_changed",
-        "command.executed",
-        "command.refused",
-    }
-
-
 async def test_filter_and_cursor_go_together(bot: Bot, integration: str) -> None:
     """A filtered walk sees each item of its type once."""
     for number in range(7):

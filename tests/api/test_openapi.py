@@ -18,6 +18,7 @@ from bot.extensions import instances, modules_of
 from bot.settings import Settings
 from bot.web.operations import Operations
 from tests.github import GitHub
+from tests.kit.marks import slow
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 # The description is the same on both engines; PostgreSQL is the one that takes less nonsense.
@@ -175,6 +176,7 @@ def without_what_no_schema_can_say(document: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
+@slow
 async def test_schemathesis_finds_nothing(
     settings: Settings, document: dict[str, Any], tmp_path: Path
 ) -> None:

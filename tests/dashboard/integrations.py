@@ -27,6 +27,6 @@ async def stored(bot: Bot, integration: str) -> dict[str, Any]:
 
 def copied(text: str, label: str) -> str:
     """Return what a page's button copies."""
-    found = re.search(rf'data-copy="([^"]+)" hidden>Copy<span class="sr"> {label}', text)
+    found = re.search(rf'data-copy="([^"]+)">Copy<span class="sr"> {label}', text)
     assert found is not None, text
     return found[1]

@@ -34,18 +34,18 @@ async def test_the_first_run_ticks_itself_off(browser: Browser, bot: Bot) -> Non
     await page.get_by_role("link", name="Use a token").click()
     await page.get_by_label("Name", exact=True).fill("Shop")
     await page.get_by_label("Token", exact=True).fill("ghp_of_the_tests")
-    await page.get_by_label("Make a strong one").uncheck()
-    await page.get_by_label("Or one of your own").fill(SECRET)
+    await page.get_by_label("Generate a strong secret").uncheck()
+    await page.get_by_label("Or enter your own").fill(SECRET)
     await page.get_by_role("button", name="Create the integration").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Shop")
     integration = (await bot.get("/api/v1/integrations")).items[0]
 
     await visitor.go("/start")
-    await expect(step(page, "Let GitHub report")).to_have_attribute("aria-current", "step")
+    await expect(step(page, "Receive the first delivery")).to_have_attribute("aria-current", "step")
     assert integration["webhook_url"] in await page.content()
     await page.evaluate("window.untouched = true")
     await bot.deliver(integration["id"], "ping", {"zen": "Keep it simple."})
-    await expect(step(page, "Let GitHub report")).to_contain_text("done")
+    await expect(step(page, "Receive the first delivery")).to_contain_text("done")
     await bot.experiment(KEY, name="One page checkout")
     await expect(step(page, "Create the first experiment")).to_contain_text("done")
     await deliver_pull(bot, integration["id"])
@@ -80,11 +80,13 @@ async def test_the_forms_of_an_experiment(browser: Browser, scene: Scene) -> Non
 
     number = await scene.open("", tell=False)
     await page.get_by_text("Link a pull request", exact=True).click()
-    await page.get_by_label("Its address").fill("https://github.com/acme/shop/issues/1")
-    await page.get_by_role("button", name="Link it").click()
+    await page.get_by_label("URL of the pull request").fill("https://github.com/acme/shop/issues/1")
+    await page.get_by_role("button", name="Link", exact=True).click()
     await expect(page.get_by_role("alert")).to_be_visible()
-    await page.get_by_label("Its address").fill(f"{scene.github.url}/acme/shop/pull/{number}")
-    await page.get_by_role("button", name="Link it").click()
+    await page.get_by_label("URL of the pull request").fill(
+        f"{scene.github.url}/acme/shop/pull/{number}"
+    )
+    await page.get_by_role("button", name="Link", exact=True).click()
     await expect(page.locator("#pulls")).to_contain_text(f"acme/shop#{number}")
 
     running = scene.work_on()
@@ -97,11 +99,11 @@ async def test_the_forms_of_an_experiment(browser: Browser, scene: Scene) -> Non
     assert [one["title"] for one in scene.github.issues("acme/shop")] == ["Roll it out"]
 
     await visitor.go("/experiments")
-    await page.get_by_label("Text", exact=True).fill("no such")
-    await page.get_by_role("button", name="Show").click()
+    await page.get_by_label("Search", exact=True).fill("no such")
+    await page.get_by_role("button", name="Filter").click()
     await expect(page.get_by_role("link", name="One page checkout")).to_have_count(0)
-    await page.get_by_label("Text", exact=True).fill("checkout")
-    await page.get_by_role("button", name="Show").click()
+    await page.get_by_label("Search", exact=True).fill("checkout")
+    await page.get_by_role("button", name="Filter").click()
     await expect(page.get_by_role("link", name="One page checkout")).to_be_visible()
     assert visitor.console == []
 
@@ -115,14 +117,14 @@ async def test_the_forms_of_an_integration(browser: Browser, bot: Bot) -> None:
     await visitor.go(f"/integrations/{integration}")
     await page.get_by_role("link", name="Edit").click()
     await page.get_by_label("Name", exact=True).fill("Renamed")
-    await page.get_by_role("button", name="Store the changes").click()
+    await page.get_by_role("button", name="Save").click()
     await expect(page.get_by_role("heading", level=1)).to_contain_text("Renamed")
     assert "ghp_of_the_tests" not in await page.content()
 
     await page.get_by_role("link", name="Rotate the secret").click()
-    await page.get_by_label("I have one:").check()
+    await page.get_by_label("Use my own:").check()
     await page.get_by_label("Your own secret").fill("another-secret-of-the-tests")
-    await page.get_by_role("button", name="Store the new secret").click()
+    await page.get_by_role("button", name="Save the new secret").click()
     await expect(page.locator("#arrivals")).to_contain_text("none yet")
     assert (await bot.deliver(integration, "ping", {"zen": "Old"})).status == 200
     new = await bot.deliver(
@@ -158,13 +160,16 @@ async def test_an_experiment_is_live(browser: Browser, bot: Bot) -> None:
     page = visitor.page
     await visitor.go(f"/experiments/{KEY}")
     await page.get_by_text("Link a pull request", exact=True).click()
-    await page.get_by_label("Its address").fill("https://github.com/half/typed")
+    await page.get_by_label("URL of the pull request").fill("https://github.com/half/typed")
     await deliver_pull(bot, integration, title="Put it on one page")
     await expect(page.locator("#feed")).to_contain_text("Put it on one page")
     await expect(page.locator("#pulls")).to_contain_text("acme/shop#7")
     await bot.patch(f"/api/v1/experiments/{KEY}", {"status": "paused"})
     await expect(page.locator("#about")).to_contain_text("paused")
-    assert await page.get_by_label("Its address").input_value() == "https://github.com/half/typed"
+    assert (
+        await page.get_by_label("URL of the pull request").input_value()
+        == "https://github.com/half/typed"
+    )
     assert visitor.console == []
 
 

@@ -75,7 +75,7 @@ async def test_the_list_filters_and_pages(bot: Bot) -> None:
     for event in ("ping", "pull_request", "watch"):
         assert f'<option value="{event}"' in page.text
     page = await developer.get(f"{here}?status=failed")
-    assert "No such delivery" in page.words
+    assert "No matching deliveries" in page.words
     assert "Replay all failed" not in page.words
     for wrong in ("status=x", "event=X%00", "cursor=x"):
         assert (await developer.get(f"{here}?{wrong}")).status == 422
@@ -85,8 +85,8 @@ async def test_an_empty_list_says_what_to_do(bot: Bot) -> None:
     integration = await bot.integration()
     developer = await Browser.sign_in(bot, "developer")
     page = await developer.get(f"/integrations/{integration}/deliveries")
-    assert "No delivery yet" in page.words
-    assert f'href="/integrations/{integration}">What to put into GitHub' in page.text
+    assert "No deliveries yet" in page.words
+    assert f'href="/integrations/{integration}">How to set up the webhook' in page.text
 
 
 async def test_viewers_see_none_of_it(bot: Bot) -> None:
@@ -119,9 +119,9 @@ async def test_one_delivery_and_what_it_changed(bot: Bot) -> None:
     assert re.search(r"<summary><b>pull_request</b> <span[^>]*>\d+ fields", page.text)
     assert "&#34;full_name&#34;: &#34;acme/shop&#34;" in page.text
     page = await developer.get(f"{here}/{other}")
-    assert "No experiment's feed" in page.words
+    assert "None: it names no experiment" in page.words
     ignored = await sent(bot, integration, "watch", {"action": "started", "repository": REPO})
-    assert "the bot has no use for it" in (await developer.get(f"{here}/{ignored}")).words
+    assert "this event is not handled" in (await developer.get(f"{here}/{ignored}")).words
     nowhere = "00000000-0000-4000-8000-000000000000"
     assert (await developer.get(f"{here}/{nowhere}")).status == 404
     other_integration = await bot.integration()
@@ -204,7 +204,7 @@ async def test_a_large_payload_is_cut_and_costs_little(bot: Bot) -> None:
     developer = await Browser.sign_in(bot, "developer")
     page = await developer.get(f"/integrations/{integration}/deliveries/{guid}")
     assert page.status == 200
-    assert "Cut here, as it is large." in page.words
+    assert "Truncated." in page.words
     assert "60,000 items" in page.words
     assert len(page.text) < 1_000_000
 
@@ -216,12 +216,13 @@ async def test_a_payload_that_is_not_kept(bot: Bot) -> None:
     here = f"/integrations/{integration}/deliveries/{guid}"
     page = await developer.get(here)
     assert "repository not allowed" in page.words
-    assert "It is not kept" in page.words
+    days = bot.services.settings.payload_days
+    assert f"The payload is not stored: it is older than {days} days" in page.words
     assert re.search(r"<button disabled>Replay", page.text)
     page = await developer.post(f"{here}/replay")
     assert page.status == 409
     assert "use GitHub's Redeliver button" in page.words
-    assert "It is not kept" in page.words
+    assert "The payload is not stored" in page.words
 
 
 # --- Running it again
@@ -243,7 +244,7 @@ async def test_why_it_failed_and_replay(bot: Bot) -> None:
         assert "Attempts 2" in page.words
     page = await developer.post(f"{here}/replay")
     assert page.path.startswith(here)
-    assert "It has taken effect" in page.words
+    assert "If it had taken effect before" in page.words
     assert "Attempts 3" in page.words
     assert 'href="/experiments/checkout"' in page.text
     feed = await bot.get("/api/v1/experiments/checkout/activity")
@@ -263,22 +264,22 @@ async def test_replay_all_failed(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> N
         for _ in range(5):
             await sent(bot, integration, "pull_request", pull_request("checkout"))
         page = await developer.post(f"{here}/replay")
-        assert "Replayed 3 deliveries: 0 went well, 3 failed again." in page.words
+        assert "Replayed 3 deliveries: 0 succeeded, 3 failed again." in page.words
         after = re.search(r'name="after" value="(\d+)"', page.text)
         assert after is not None
-        assert "Replay the next failed ones" in page.words
+        assert "Replay the next failed deliveries" in page.words
     statuses = [one["status"] for one in (await bot.get(f"/api/v1{here}")).items]
     assert statuses == ["retrying", "retrying", "failed", "failed", "failed"]
     page = await developer.post(f"{here}/replay", {"after": after[1]})
-    assert "Replayed 2 deliveries: 2 went well." in page.words
+    assert "Replayed 2 deliveries: 2 succeeded." in page.words
     page = await developer.post(f"{here}/replay", {"after": "rubbish"})
-    assert "Replayed 3 deliveries: 3 went well." in page.words
+    assert "Replayed 3 deliveries: 3 succeeded." in page.words
     statuses = [one["status"] for one in (await bot.get(f"/api/v1{here}")).items]
     assert statuses == ["processed"] * 5
     pulls = await bot.get("/api/v1/experiments/checkout/pull-requests")
     assert len(pulls.items) == 5
     page = await developer.post(f"{here}/replay")
-    assert "No delivery is left to replay" in page.words
+    assert "Nothing to replay" in page.words
 
 
 async def test_forms_of_other_pages_are_refused(bot: Bot) -> None:

@@ -47,10 +47,10 @@ async def test_a_form_that_cannot_be_keeps_what_was_typed(bot: Bot) -> None:
     await bot.experiment(KEY)
     browser = await Browser.sign_in(bot)
     for fields, field, message in (
-        ({"key": "no blanks", "name": "N"}, "key", "Begin with a letter or digit"),
-        ({"key": KEY, "name": "N"}, "key", f"There is an experiment {KEY}"),
-        ({"key": "k", "name": ""}, "name", "Give it a name"),
-        ({"key": "k", "name": "N", "url": "javascript:alert(1)"}, "url", "Give a whole address"),
+        ({"key": "no blanks", "name": "N"}, "key", "Start with a letter or digit"),
+        ({"key": KEY, "name": "N"}, "key", f"There already is an experiment {KEY}"),
+        ({"key": "k", "name": ""}, "name", "Enter a name"),
+        ({"key": "k", "name": "N", "url": "javascript:alert(1)"}, "url", "Enter a full URL"),
         ({"key": "k", "name": "N", "status": "king"}, "status", "Choose one"),
         ({"key": "k", "name": "N", "tags": "x" * 101}, "tags", "Use at most 50 tags"),
     ):
@@ -114,7 +114,7 @@ async def test_change_the_status(bot: Bot) -> None:
     await bot.experiment(KEY)
     browser = await Browser.sign_in(bot, "developer")
     page = await browser.post(f"/experiments/{KEY}/status", {"status": "paused"})
-    assert "The status is paused now." in page.words
+    assert "The status is now paused." in page.words
     assert (await bot.get(f"/api/v1/experiments/{KEY}")).body["status"] == "paused"
     wrong = await browser.post(f"/experiments/{KEY}/status", {"status": "king"})
     assert wrong.status == 422
@@ -138,7 +138,7 @@ async def test_link_a_pull_request_by_its_address_and_unlink_it(scene: Scene) ->
     assert f'action="{path}"' in page.text
     page = await browser.post(path)
     assert f"Unlinked {REPOSITORY}#{number}." in page.words
-    assert "None is linked." in part(page, "pulls")
+    assert "None are linked." in part(page, "pulls")
     assert (await browser.post(path)).status == 404
 
 
@@ -154,19 +154,19 @@ async def test_an_address_that_cannot_be_linked(scene: Scene) -> None:
         {"config": {"repositories": [REPOSITORY]}},
     )
     for url, message in (
-        ("", "Paste the address of a pull request"),
-        ("nonsense", "Paste the address of a pull request"),
-        ("http://[", "Paste the address of a pull request"),
-        ("javascript:alert(1)//pull/1", "Paste the address of a pull request"),
-        (f"http://{host}/acme/shop", "Paste the address of a pull request"),
+        ("", "Enter the URL of a pull request"),
+        ("nonsense", "Enter the URL of a pull request"),
+        ("http://[", "Enter the URL of a pull request"),
+        ("javascript:alert(1)//pull/1", "Enter the URL of a pull request"),
+        (f"http://{host}/acme/shop", "Enter the URL of a pull request"),
         (f"http://{host}/acme/shop/issues/3", "This is an issue."),
-        (f"http://{host}/acme/shop/pull/9999999999", "no pull request of this number"),
+        (f"http://{host}/acme/shop/pull/9999999999", "no pull request with this number"),
         (
             "https://github.com/acme/shop/pull/1",
-            f"No active integration is for github.com; those that there are serve {host}.",
+            f"There is no active integration for github.com; the active ones are for {host}.",
         ),
-        (f"http://{host}/acme/other/pull/1", "No active integration lets acme/other in"),
-        (f"{host}/acme/shop/pull/77", "No integration reaches a pull request acme/shop#77."),
+        (f"http://{host}/acme/other/pull/1", "No active integration allows acme/other"),
+        (f"{host}/acme/shop/pull/77", "No integration can reach a pull request acme/shop#77."),
     ):
         page = await browser.post(f"/experiments/{KEY}/pull-requests", {"url": url})
         assert page.status == 422, url
@@ -246,7 +246,7 @@ async def test_a_tracking_issue_that_takes_long(
     form = issue_form(await browser.get(f"/experiments/{KEY}"), scene, assignees="")
     page = await browser.post(f"/experiments/{KEY}/issues", form)
     assert page.status == 200
-    assert "The issue is not there yet" in page.words
+    assert "The issue has not been created yet" in page.words
     await scene.work()
     assert len(scene.github.issues(REPOSITORY)) == 1
 
@@ -259,11 +259,11 @@ async def test_a_tracking_issue_that_cannot_be(scene: Scene) -> None:
     path = f"/experiments/{KEY}"
     form = issue_form(await browser.get(path), scene)
     for wrong, field, message in (
-        ({"title": ""}, "title", "Give it a title"),
-        ({"repository": "nonsense"}, "repository", "Name it as owner/repository."),
+        ({"title": ""}, "title", "Enter a title"),
+        ({"repository": "nonsense"}, "repository", "Enter it as owner/repository."),
         ({"integration_id": "x"}, "integration_id", "Is no integration&#39;s id"),
         ({"labels": "x" * 51}, "labels", "Use at most 20 labels"),
-        ({"assignees": "not a login"}, "assignees", "Name at most 10"),
+        ({"assignees": "not a login"}, "assignees", "Enter at most 10"),
     ):
         page = await browser.post(f"{path}/issues", {**form, "body": "Kept & shown", **wrong})
         assert page.status == 422, wrong

@@ -50,7 +50,7 @@ async def test_the_page_groups_what_is_linked(bot: Bot) -> None:
     assert f'data-copy="experiment_key: {KEY}"' in page.text
     assert 'href="https://example.org/board" rel="noopener noreferrer"' in page.text
     left = part(page, "left")
-    assert "2 pull requests are left: 1 draft, 1 ready for review. 1 merged so far." in left
+    assert "2 pull requests are open : 1 draft, 1 ready for review. 1 merged so far." in left
     assert "1 issue is open." in left
     pulls = part(page, "pulls")
     places = [pulls.index(word) for word in ("Not ready", " Ready ", "Shipped", "Given up")]
@@ -75,15 +75,13 @@ async def test_what_is_left_before_it_has_shipped(bot: Bot) -> None:
         return part(await browser.get(f"/experiments/{KEY}"), "left")
 
     assert (
-        f"No pull request yet. One joins by this line in its description: experiment_key: {KEY}"[
-            :60
-        ]
-        in await left()
+        "No pull requests yet. To link one, add this line to its description: "
+        f"experiment_key: {KEY}" in await left()
     )
     await pull(bot, integration, 1, "closed")
-    assert "Nothing is open." in await left()
+    assert "No pull request is open or merged." in await left()
     await pull(bot, integration, 2)
-    assert "1 pull request is left." in await left()
+    assert "1 pull request is open ." in await left()
     merged = payloads.pull_request(
         "closed", 2, ago(0), repo=SHOP, body=f"experiment_key: {KEY}", state="closed", merged=True
     )
@@ -112,7 +110,7 @@ async def test_the_feed_is_grouped_by_day_and_has_older_parts(bot: Bot) -> None:
     last = await browser.get(older[1].replace("&amp;", "&"))
     feed = last.text.partition('id="feed"')[2]
     assert feed.count('<span class="sign') == 11
-    assert "Back to the newest" in last.words
+    assert "Back to the latest" in last.words
     assert (await browser.get(f"/experiments/{KEY}?older=nonsense")).status == 422
 
 
@@ -139,13 +137,13 @@ async def test_the_timeline_has_the_same_in_words(bot: Bot) -> None:
     integration = await bot.integration()
     await bot.experiment(KEY)
     browser = await Browser.sign_in(bot)
-    assert "The chart begins" in part(await browser.get(f"/experiments/{KEY}"), "timeline")
+    assert "The chart starts" in part(await browser.get(f"/experiments/{KEY}"), "timeline")
     await pull(bot, integration, 1, "merged")
     await pull(bot, integration, 2)
     await bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
     page = await browser.get(f"/experiments/{KEY}")
     words = part(page, "timeline")
-    assert "2 opened, 1 merged, 1 change of status." in words
+    assert "2 opened, 1 merged, 1 status change." in words
     assert "draft → active" in words
     svg = re.search(r"<svg[^>]*class=\"timeline\".*?</svg>", page.text, re.DOTALL)
     assert svg is not None
@@ -212,7 +210,7 @@ async def test_the_timeline_counts_every_pull_request(bot: Bot) -> None:
     rows = re.findall(r'<td class="num">(\d+)</td><td class="num">(\d+)</td>', table)
     assert {opened for opened, _ in rows} == {"200"}
     assert "800 merged so far" in part(page, "left")
-    assert "1,600 pull requests are left." in part(page, "left"), "not all are known as drafts"
+    assert "1,600 pull requests are open ." in part(page, "left"), "not all are known as drafts"
 
 
 async def test_what_was_before_the_time_shown_is_told_in_words(bot: Bot) -> None:
@@ -232,7 +230,7 @@ async def test_no_more_changes_of_status_are_counted_than_are_shown(bot: Bot) ->
         answer = await bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
         assert answer.status == 200
     words = part(await (await Browser.sign_in(bot)).get(f"/experiments/{KEY}"), "timeline")
-    assert "the last 50 changes of status" in words
+    assert "the last 50 status changes" in words
 
 
 def test_a_timeline_is_drawn_by_what_fits() -> None:
@@ -253,6 +251,9 @@ def test_a_timeline_is_drawn_by_what_fits() -> None:
     assert (by_month.unit, len(by_month.periods), by_month.opened) == ("month", 36, 1)
     assert (by_month.merged, by_month.earlier) == (0, (0, 2))
     assert by_month.periods[-1].name == "November 2026"
+    for most, scale in ((0, (4, 1)), (5, (5, 1)), (7, (8, 2)), (25, (25, 5)), (26, (30, 10))):
+        high = charts.timeline({now: most}, {}, [], now)
+        assert high is not None and (high.top, high.step) == scale
     ahead = charts.timeline({now + 40 * DAY: 1}, {}, [], now)
     assert ahead is not None
     assert ahead.opened == 0
@@ -276,7 +277,7 @@ async def test_an_unknown_key_that_links_name(bot: Bot) -> None:
     browser, viewer = await Browser.sign_in(bot), await Browser.sign_in(bot, "viewer")
     page = await browser.get(f"/experiments/{typo}")
     assert page.status == 404
-    assert "1 pull request, 0 issues and 0 commits name this key" in page.words
+    assert "1 pull request, 0 issues and 0 commits already name this key" in page.words
     assert f'href="/experiments/{KEY}"' in page.text
     create = f'href="/new-experiment?key={typo}"'
     assert create in page.text
@@ -344,12 +345,13 @@ async def test_markup_is_text_on_every_page(bot: Bot) -> None:
 def harmless(page: Page) -> None:
     """See that a page has no markup but its own."""
     scripts = re.findall(r"<script[^>]*>", page.text)
-    assert len(scripts) == 1
-    assert "/static/" in scripts[0]
+    assert len(scripts) == 2
+    assert all("/static/" in script for script in scripts)
     assert "<img src=x" not in page.text
-    assert page.text.count("</title>") == 1 + len(
-        re.findall(r"<g class=\"histbar\"><title>", page.text)
+    drawn = re.findall(
+        r'<(?:rect class="(?:opened|merged)"[^>]*|g class="mark")><title>', page.text
     )
+    assert page.text.count("</title>") == 1 + len(drawn)
     assert "javascript:" not in "".join(re.findall(r'(?:href|src|action)="([^"]*)"', page.text))
     assert not re.findall(
         r"<[a-z][^>]*\s(?:on[a-z]+|style)\s*=", re.sub(r'"[^"]*"', '""', page.text)

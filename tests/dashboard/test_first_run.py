@@ -17,7 +17,7 @@ AT = "2026-03-02T11:00:00Z"
 STEPS = (
     "Sign in",
     "Connect GitHub",
-    "Let GitHub report",
+    "Receive the first delivery",
     "Create the first experiment",
     "Link the first pull request",
 )
@@ -110,13 +110,13 @@ async def test_what_an_integration_that_is_gone_heard_does_not_count(bot: Bot) -
 async def test_who_may_not_do_a_step_is_told_who_may(bot: Bot, role: str) -> None:
     visitor = await Browser.sign_in(bot, role)
     page = await visitor.get("/")
-    assert f"This needs the role admin; yours is {role}" in page.words
+    assert f"This requires the admin role; you are {role}" in page.words
     assert "/integrations/new" not in page.text and 'href="/setup"' not in page.text
     integration = await bot.integration()
     page = await visitor.get("/")
     sees = role == "developer"
     assert (integration in page.text) is sees, "the webhook's address is for who sees integrations"
-    assert ("This needs the role developer" in page.words) is not sees
+    assert ("This requires the developer role" in page.words) is not sees
     assert ("/new-experiment" in page.text) is sees
 
 
@@ -131,7 +131,7 @@ async def test_the_webhook_of_an_app_comes_with_it(bot: Bot) -> None:
     )
     assert answer.status == 201, answer.body
     page = await (await Browser.sign_in(bot)).get("/")
-    assert "reports by itself once it is installed" in page.words
+    assert "sends deliveries once it is installed" in page.words
     assert "Add webhook" not in page.words
 
 
@@ -140,6 +140,17 @@ async def test_the_page_of_the_webhook_is_linked(bot: Bot) -> None:
     page = await (await Browser.sign_in(bot)).get("/")
     assert 'href="https://github.com/acme/shop/settings/hooks/new"' in page.text
     assert "acme/*" not in page.text
+
+
+async def test_the_page_of_the_webhook_is_that_of_its_github(settings: Settings) -> None:
+    api_urls = ("http://git.example/api/v3",)
+    bot = await start(dataclasses.replace(settings, github_api_urls=api_urls))
+    try:
+        await bot.integration(config={"repositories": ["acme/shop"]})
+        page = await (await Browser.sign_in(bot)).get("/")
+        assert 'href="http://git.example/acme/shop/settings/hooks/new"' in page.text
+    finally:
+        await bot.close()
 
 
 async def test_an_address_of_this_machine_is_said_to_be_none_for_github(

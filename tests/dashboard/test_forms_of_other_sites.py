@@ -160,4 +160,4 @@ async def test_a_real_browser_without_tls(bot: Bot, evil: int) -> None:
         await page.get_by_role("button", name="Sign in", exact=True).click()
         await page.get_by_label("Status", exact=True).select_option("active")
         await page.get_by_role("button", name="Change").click()
-        await expect(page.get_by_text("The status is active now.")).to_be_visible()
+        await expect(page.get_by_text("The status is now active.")).to_be_visible()

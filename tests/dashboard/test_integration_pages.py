@@ -42,12 +42,12 @@ def logged() -> Iterator[io.StringIO]:
 async def test_without_integrations_the_list_says_what_to_do(bot: Bot) -> None:
     admin = await Browser.sign_in(bot)
     page = await admin.get("/integrations")
-    assert "No integration yet" in page.words
+    assert "No integrations yet" in page.words
     assert 'href="/setup"' in page.text
     assert 'href="/integrations/new"' in page.text
     developer = await Browser.sign_in(bot, "developer")
     page = await developer.get("/integrations")
-    assert "needs the role admin" in page.words
+    assert "requires the admin role" in page.words
     assert 'href="/integrations/new"' not in page.text
 
 
@@ -56,10 +56,10 @@ async def test_health_at_a_glance(bot: Bot) -> None:
     browser = await Browser.sign_in(bot, "developer")
     for path in ("/integrations", f"/integrations/{integration}"):
         page = await browser.get(path)
-        assert "GitHub has not been heard of" in page.words
+        assert "Last delivery None yet" in page.words
         assert "Failed deliveries None in the last 7 days" in page.words
-        assert "The bot owes Nothing" in page.words
-        assert "not known here" in page.words
+        assert "Outbox Empty" in page.words
+        assert "API rate limit unknown" in page.words
     repository = payloads.repository("acme/shop")
     await bot.experiment("checkout")
     opened = payloads.pull_request(
@@ -70,8 +70,8 @@ async def test_health_at_a_glance(bot: Bot) -> None:
     for path in ("/integrations", f"/integrations/{integration}"):
         page = await browser.get(path)
         assert "Last delivery just now" in page.words
-        assert "The bot owes 3 to do" in page.words
-        assert "4,321 core" in page.words
+        assert "Outbox 3 pending" in page.words
+        assert "4,321 left core" in page.words
     page = await browser.get("/integrations")
     assert "acme/shop" in page.words
     assert (await browser.get("/integrations?cursor=rubbish")).status == 422
@@ -96,12 +96,12 @@ async def test_what_belongs_to_another_integration_is_not_counted(scene: Scene) 
     await scene.bot.experiment("checkout")
     await scene.open("experiment_key: checkout")
     browser = await Browser.sign_in(scene.bot)
-    assert "The bot owes 3 to do" in (await browser.get(f"/integrations/{scene.integration}")).words
-    assert "The bot owes Nothing" in (await browser.get(f"/integrations/{other}")).words
+    assert "Outbox 3 pending" in (await browser.get(f"/integrations/{scene.integration}")).words
+    assert "Outbox Empty" in (await browser.get(f"/integrations/{other}")).words
     await scene.work()
     page = await browser.get(f"/integrations/{scene.integration}")
-    assert "The bot owes Nothing" in page.words
-    assert "not known here" not in page.words  # GitHub told of its limit meanwhile
+    assert "Outbox Empty" in page.words
+    assert "API rate limit unknown" not in page.words  # GitHub told of its limit meanwhile
 
 
 # --- Who may

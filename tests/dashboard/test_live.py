@@ -15,7 +15,7 @@ from bot import worker
 from bot.dashboard import live, sessions
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from bot.web import streams
 from tests.kit.browsing import Browser
@@ -217,7 +217,7 @@ def looks(page: Page) -> list[str]:
     return found
 
 
-async def feed(bot: Bot, integration: str, numbers: range) -> None:
+async def feed(bot: Bot, integration: str, numbers: range, key: str = "checkout") -> None:
     for number in numbers:
         at = (datetime.now(UTC) + timedelta(seconds=number)).strftime("%Y-%m-%dT%H:%M:%SZ")
         told = payloads.pull_request(
@@ -227,7 +227,7 @@ async def feed(bot: Bot, integration: str, numbers: range) -> None:
             created_at=at,
             repo=payloads.repository("acme/shop"),
             title=f"Change {number}",
-            body="experiment_key: checkout",
+            body=f"experiment_key: {key}",
         )
         assert (await bot.deliver(integration, "pull_request", told)).status == 200
 
@@ -269,6 +269,33 @@ async def test_a_feed_that_grows_moves_nobody(bot: Bot, visitor: Visitor) -> Non
 
 
 @sqlite_only
+async def test_what_stays_in_a_list_is_the_same_element(bot: Bot, visitor: Visitor) -> None:
+    """So marked text stays marked, and focus stays where it is; only what is new is new."""
+    integration = await bot.integration()
+    for key in ("first", "second", "third"):
+        await bot.experiment(key)
+    page = visitor.page
+    await visitor.go("/experiments")
+    rows = page.locator("#list tbody tr")
+    await expect(rows.nth(2)).to_contain_text("first")
+    await page.locator("#list tbody").evaluate(
+        "body => [...body.rows].forEach((row) => row.old = 1)"
+    )
+    await page.get_by_role("link", name="third").focus()
+    await page.get_by_role("link", name="second").evaluate(
+        "link => getSelection().selectAllChildren(link)"
+    )
+    await bot.experiment("fourth")
+    await feed(bot, integration, range(60, 61), "first")
+    await expect(rows.nth(0)).to_contain_text("first")
+    await expect(rows).to_have_count(4)
+    olds = "[...document.querySelectorAll('#list tbody tr')].map((row) => row.old)"
+    assert await page.evaluate(olds) == [1, None, 1, 1]
+    assert await page.evaluate("getSelection().toString()") == "second"
+    await expect(page.get_by_role("link", name="third")).to_be_focused()
+
+
+@sqlite_only
 async def test_what_somebody_opened_or_typed_stays(bot: Bot, visitor: Visitor) -> None:
     integration = await bot.integration()
     page = visitor.page
@@ -276,7 +303,7 @@ async def test_what_somebody_opened_or_typed_stays(bot: Bot, visitor: Visitor) -
     await page.locator("#step-pull-request summary").click()
     await page.locator("#step-webhook summary").click()
     await bot.deliver(integration, "ping", payloads.ping(7, AT))
-    await expect(step(page, "Let GitHub report")).to_contain_text("done")
+    await expect(step(page, "Receive the first delivery")).to_contain_text("done")
     await expect(page.locator("#step-pull-request")).to_have_attribute("open", "")
     await expect(page.locator("#step-webhook")).not_to_have_attribute("open", "")
     # What was not touched follows the server: the next step has opened.

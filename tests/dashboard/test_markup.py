@@ -30,5 +30,7 @@ def test_the_reader_sees_what_is_wrong() -> None:
         "<details><p>a</p></details>",
         "<!-- a -->",
         "<iframe src=/x></iframe>",
+        "<div data-live>a</div>",
+        "<ul id=a data-live><li><a href=/x>a</a></li></ul>",
     ):
         assert markup.troubles(good.format(bad)), bad

@@ -46,16 +46,16 @@ async def test_what_failed_again_does_not_stand_in_green(bot: Bot) -> None:
         await browser.get(here)
         assert notice(await browser.post(f"{here}/{ONE}/replay")) == (
             "error",
-            "Replayed, and it failed again; the reason is below.",
+            "Replayed, but it failed again. The reason is below.",
         )
         kind, said = notice(await browser.post(f"{here}/replay"))
         assert (kind, "2 failed again" in said) == ("error", True)
     kind, said = notice(await browser.post(f"{here}/{ONE}/replay"))
     assert (kind, "taken effect" in said) == ("success", True)
     kind, said = notice(await browser.post(f"{here}/replay"))
-    assert (kind, "1 went well" in said) == ("success", True)
+    assert (kind, "1 succeeded" in said) == ("success", True)
     kind, said = notice(await browser.post(f"{here}/replay"))
-    assert (kind, "No delivery is left" in said) == ("warning", True)
+    assert (kind, "Nothing to replay" in said) == ("warning", True)
 
 
 async def test_some_that_failed_again_are_a_warning(bot: Bot) -> None:
@@ -75,7 +75,7 @@ async def test_some_that_failed_again_are_a_warning(bot: Bot) -> None:
     with mock.patch.object(Dispatcher, "run", lambda _, *given: some(*given)):
         await browser.get(here)
         kind, said = notice(await browser.post(f"{here}/replay"))
-    assert (kind, "1 went well, 1 failed again" in said) == ("warning", True)
+    assert (kind, "1 succeeded, 1 failed again" in said) == ("warning", True)
 
 
 async def test_a_replay_that_fails_of_what_had_taken_effect_says_so(bot: Bot) -> None:
@@ -102,7 +102,7 @@ async def test_an_event_that_nobody_handles_is_no_success(bot: Bot) -> None:
     path = f"/integrations/{integration}/deliveries/{ONE}"
     await browser.get(path)
     kind, said = notice(await browser.post(f"{path}/replay"))
-    assert (kind, "nothing changed" in said) == ("warning", True)
+    assert (kind, "nothing has changed" in said) == ("warning", True)
 
 
 @token_only

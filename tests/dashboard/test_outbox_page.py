@@ -51,10 +51,10 @@ async def refused(scene: Scene) -> int:
 async def test_nothing_is_owed(bot: Bot) -> None:
     viewer = await Browser.sign_in(bot, "viewer")
     page = await viewer.get("/outbox")
-    assert "Nothing is owed" in page.words
+    assert "Nothing to do" in page.words
     assert "Retry" not in page.text
     page = await viewer.get("/outbox?status=failed")
-    assert "No such action" in page.words
+    assert "No matching actions" in page.words
 
 
 @with_token
@@ -71,7 +71,7 @@ async def test_what_is_owed_shows_until_it_is_done(scene: Scene) -> None:
     page = await viewer.get("/outbox?kind=label&status=")
     assert kinds(page) == ["Label"]
     await scene.work()
-    assert "Nothing is owed" in (await viewer.get("/outbox")).words
+    assert "Nothing to do" in (await viewer.get("/outbox")).words
     page = await viewer.get("/outbox?status=done")
     assert len(kinds(page)) == 3
     assert len(kinds(await viewer.get("/outbox?status=all&kind=check"))) == 1
@@ -134,7 +134,7 @@ async def test_retry_one(scene: Scene) -> None:
     assert len(await scene.actions("?status=failed")) == 1
     page = await developer.post(path)
     assert page.path.startswith("/outbox")
-    assert "Status comment: it is tried again now." in page.words
+    assert "Status comment: retrying now." in page.words
     await scene.work()
     assert len(scene.comments(number)) == 1
     page = await developer.post(path)
@@ -157,9 +157,9 @@ async def test_retry_all_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
     developer = await Browser.sign_in(scene.bot, "developer")
     assert "Retry all failed" in (await developer.get("/outbox")).words
     page = await developer.post("/outbox/retry")
-    assert "2 actions are tried again. There are more" in page.words
+    assert "2 actions are being retried. There are more" in page.words
     page = await developer.post("/outbox/retry")
-    assert "1 action is tried again." in page.words
+    assert "1 action is being retried." in page.words
     assert "Nothing has failed." in (await developer.post("/outbox/retry")).words
     await scene.work()
     assert [len(scene.comments(number)) for number in numbers] == [1, 1, 1]
@@ -199,3 +199,15 @@ async def test_markup_changes_nothing(scene: Scene) -> None:
         for markup in ("<script>alert", "<img src=x", 'href="javascript', "jane@example.com"):
             assert markup not in page.text
     assert "alert(1)" in (await viewer.get("/outbox")).words
+
+
+@with_token
+async def test_what_failed_before_the_upgrade_shows_its_whole_error(scene: Scene) -> None:
+    """Before, reason and remedy were kept as one text alone."""
+    await refused(scene)
+    await scene.bot.services.database.write(
+        lambda tx: tx.run("UPDATE actions SET reason = NULL, remedy = NULL")
+    )
+    page = await (await Browser.sign_in(scene.bot, "viewer")).get("/outbox?status=failed")
+    assert 'class="remedy"' not in page.text
+    assert "the credential may not do this: give it the permission issues=write" in page.words

@@ -44,9 +44,10 @@ async def test_the_check_leads_to_it(scene: Scene) -> None:
     assert main_of(page) == (
         f"Repositories {REPOSITORY}#1 On GitHub One page checkout open The check failure Unknown "
         f"experiment: {TYPO} Experiments {KEY} One page checkout active Owner: growth-team {OVER} "
-        f"The old banner completed {TYPO} There is no experiment with this key. What else names it"
-        f": {TYPO} What to do No experiment has the key {TYPO}. Correct it in the description of "
-        "the pull request, or have the experiment created: the check follows by itself."
+        f"The old banner completed {TYPO} There is no experiment with this key. See what else "
+        f"names it: {TYPO} What to do No experiment has the key {TYPO}. Correct it in the "
+        "description of the pull request, or create the experiment. The check is then "
+        "updated automatically."
     )
     links = [one["href"] for one in markup.read(page.text).all("main")[0].all("a")]
     assert f"/experiments/{KEY}" in links and f"/unresolved?q={TYPO}" in links
@@ -62,7 +63,7 @@ async def test_of_a_public_repository_everybody_sees_it_without_names(scene: Sce
         f"{REPOSITORY}#1 On GitHub The check failure Unknown experiment: {TYPO} Experiments "
         f"{KEY} {known} {OVER} {known} {TYPO} There is no experiment with this key. "
         f"What to do No experiment has the key {TYPO}. Correct it in the description of the pull "
-        "request, or have the experiment created: the check follows by itself. "
+        "request, or create the experiment. The check is then updated automatically. "
         "Sign in to see more."
     )
     assert_nothing_is_told(page.text)
@@ -78,11 +79,11 @@ async def test_a_completed_experiment_is_a_warning_to_who_is_signed_in(scene: Sc
     path = await path_of(scene, await scene.open(f"experiment_key: {OVER}"))
     page = await Browser(scene.bot).get(path, headers=HTML)
     assert f"success Part of {OVER}" in main_of(page)
-    assert "Nothing: every key is that of an experiment." in main_of(page)
+    assert "Nothing: every key belongs to an experiment." in main_of(page)
     assert_nothing_is_told(page.text)
     page = await (await Browser.sign_in(scene.bot, "viewer")).get(path, headers=HTML)
     assert f"success Warning: {OVER} is completed" in main_of(page)
-    assert "Merge this if it takes out what is left of it" in main_of(page)
+    assert "Merge this pull request if it removes what is left of it" in main_of(page)
 
 
 HIDDEN: dict[str, dict[str, Any]] = {
@@ -128,10 +129,10 @@ async def test_of_a_public_repository_an_unknown_number_leads_to_the_sign_in(sce
 @pytest.mark.parametrize(
     ("setting", "said", "to_do"),
     [
-        ("on", "There is none: the pull request names no experiment", "Nothing. If the pull"),
+        ("on", "No check: the pull request names no experiment", "Nothing. If the pull"),
         ("always", "success No experiment is named", "Nothing. If the pull"),
-        ("required", "failure No experiment is named, and this", "has to name an experiment"),
-        ("off", "It is switched off.", "Nothing. If the pull"),
+        ("required", "failure No experiment is named, and this", "must name an experiment"),
+        ("off", "The check is switched off.", "Nothing. If the pull"),
     ],
 )
 async def test_a_pull_request_that_names_none(

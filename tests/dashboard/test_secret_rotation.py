@@ -23,7 +23,7 @@ async def test_rotate_step_by_step(bot: Bot) -> None:
     page = await admin.get(here)
     assert secret not in page.text
     assert "none yet" in page.words
-    assert "none since the new one is there" in page.words
+    assert "none since the new one was stored" in page.words
 
     assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 200
     page = await admin.get(here)
@@ -32,21 +32,21 @@ async def test_rotate_step_by_step(bot: Bot) -> None:
     assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     page = await admin.get(here)
     assert "Signed with the new secret a delivery just now" in page.words
-    assert "The old one can go." in page.words
+    assert "You can finish now." in page.words
 
     page = await admin.post(f"{here}/finish")
-    assert "only the new webhook secret is accepted" in page.words
+    assert "Only the new webhook secret is accepted" in page.words
     assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 401
     assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     assert (await stored(bot, integration))["previous_secret_until"] is None
-    assert "Store the new secret" in (await admin.get(here)).words
+    assert "Save the new secret" in (await admin.get(here)).words
 
 
 async def test_the_old_secret_lasts_as_long_as_it_can(bot: Bot) -> None:
     integration = await bot.integration()
     admin = await Browser.sign_in(bot)
     page = await admin.post(f"/integrations/{integration}/rotate")
-    assert "ends by itself in 4 weeks" in page.words
+    assert "expires in 4 weeks" in page.words
     assert "Two webhook secrets are accepted" in (await admin.get("/integrations")).words
 
 
@@ -57,7 +57,7 @@ async def test_a_secret_that_was_lost_is_made_anew(bot: Bot) -> None:
     here = f"/integrations/{integration}/rotate"
     first = copied((await admin.post(here)).text, "the new webhook secret")
     assert (await bot.deliver(integration, "ping", PING, secret=first)).status == 200
-    assert "can go" in (await admin.get(here)).words
+    assert "You can finish now" in (await admin.get(here)).words
     second = copied((await admin.post(here)).text, "the new webhook secret")
     assert second != first
     assert "Signed with the new secret none yet" in (await admin.get(here)).words
@@ -65,7 +65,7 @@ async def test_a_secret_that_was_lost_is_made_anew(bot: Bot) -> None:
         assert (await bot.deliver(integration, "ping", PING, secret=secret)).status == 200
     assert "Signed with the new secret none yet" in (await admin.get(here)).words
     assert (await bot.deliver(integration, "ping", PING, secret=second)).status == 200
-    assert "can go" in (await admin.get(here)).words
+    assert "You can finish now" in (await admin.get(here)).words
 
 
 async def test_a_process_that_knows_only_the_old_secret_does_not_take_it_for_the_new(
@@ -89,9 +89,9 @@ async def test_a_process_that_knows_only_the_old_secret_does_not_take_it_for_the
     ("form", "message"),
     [
         ({"how": "own"}, "is missing"),
-        ({"how": "own", "config.webhook_secret": "short"}, "16 characters or more"),
-        ({"how": "own", "config.webhook_secret": SECRET}, "is the one in use"),
-        ({"how": "generate", "config.webhook_secret": "short"}, "16 characters or more"),
+        ({"how": "own", "config.webhook_secret": "short"}, "must have at least 16 characters"),
+        ({"how": "own", "config.webhook_secret": SECRET}, "is already in use"),
+        ({"how": "generate", "config.webhook_secret": "short"}, "must have at least 16 characters"),
     ],
 )
 async def test_a_new_secret_that_cannot_be(bot: Bot, form: dict[str, str], message: str) -> None:

@@ -203,7 +203,7 @@ async def test_who_gets_in_with_which_role(app_bot: Bot, stand: SignIn, who: str
     browser = Browser(app_bot)
     page = await browser.get(stand.authorize(await begin(app_bot, browser, "?next=/outbox")))
     if role is None:
-        assert page.status == 403 and "in none of the organisations" in page.words
+        assert page.status == 403 and "not a member of an allowed organisation" in page.words
         assert (await browser.get("/experiments", follow=False)).status == 303
     else:
         assert (page.status, page.path) == (200, "/outbox")
@@ -217,7 +217,7 @@ async def test_an_answer_to_another_browser_is_refused(app_bot: Bot, stand: Sign
     attacker, victim = Browser(app_bot), Browser(app_bot)
     leads = stand.authorize(await begin(app_bot, attacker))
     page = await victim.get(leads)
-    assert page.status == 400 and "did not begin in this browser" in page.words
+    assert page.status == 400 and "was not started in this browser" in page.words
     await begin(app_bot, victim)
     assert (await victim.get(leads)).status == 400
     assert stand.tokens == set(), "the code is not even asked about"
@@ -240,13 +240,13 @@ async def test_what_goes_wrong_is_said(app_bot: Bot, stand: SignIn) -> None:
     leads = stand.authorize(await begin(app_bot, browser))
     state = parse_qs(urlsplit(leads).query)["state"][0]
     denied = await browser.get(f"/sign-in/github/callback?error=access_denied&state={state}")
-    assert denied.status == 403 and "did not let GitHub say" in denied.words
+    assert denied.status == 403 and "did not allow GitHub to tell" in denied.words
     assert (await browser.get(f"/sign-in/github/callback?state={state}")).status == 400
     stand.failing = 503
     assert (await browser.get(leads)).status == 503
     stand.failing = 0
     page = await browser.get(leads.replace("code=", "code=x"))
-    assert page.status == 502 and "begin again" in page.words
+    assert page.status == 502 and "Sign in again" in page.words
     unknown = "11111111-1111-4111-8111-111111111111"
     assert (await browser.get(f"/sign-in/github/{unknown}")).status == 404
 

@@ -32,7 +32,7 @@ async def test_a_callback_without_a_state_counts_for_nobody(app_bot: Bot) -> Non
     for number in range(2 * FAILED_SIGN_INS):
         for query in ("", "?code=x", f"?code=x&state={number}", "?state=%F0%9F%98%80&code=x"):
             page = await kept.get(f"/sign-in/github/callback{query}")
-            assert page.status == 400 and "did not begin in this browser" in page.words
+            assert page.status == 400 and "was not started in this browser" in page.words
     assert (await sign_in(app_bot, token="wrong")).status == 401
     assert (await sign_in(app_bot, token=ADMIN_TOKEN)).status == 303
 
@@ -69,7 +69,7 @@ async def test_sign_ins_that_github_refuses_lock_nobody_out(
     statuses = [(await guesser.get(leads)).status for _ in range(FAILED_SIGN_INS + 2)]
     assert statuses == [502] * FAILED_SIGN_INS + [429] * 2
     page = await guesser.get(leads)
-    assert 1 <= int(page.headers["Retry-After"]) <= 60 and "Too many sign-ins" in page.words
+    assert 1 <= int(page.headers["Retry-After"]) <= 60 and "Too many failed sign-ins" in page.words
     assert page.headers["Referrer-Policy"] == "no-referrer"
     page = await member.get(stand.authorize(await begin(app_bot, member, "?next=/outbox")))
     assert (page.status, page.path) == (200, "/outbox")

@@ -26,7 +26,7 @@ async def test_a_token_is_created_used_and_revoked(bot: Bot) -> None:
         r'revoke-([0-9a-f-]{36})">\s*<summary>Revoke<span[^>]*> Ana', page.text
     )
     page = await admin.post(f"/tokens/{token_id}/revoke")
-    assert page.status == 200 and "is revoked" in page.words
+    assert page.status == 200 and "was revoked" in page.words
     assert (await viewer.get("/experiments", follow=False)).status == 303
     assert (await bot.get("/api/v1/experiments", token=secret)).status == 401
     assert (await admin.post(f"/tokens/{token_id}/revoke")).status == 404

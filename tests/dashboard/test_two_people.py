@@ -55,7 +55,7 @@ async def test_change_untouched_reverts_nothing(bot: Bot, checkout: None) -> Non
     assert untouched["status"] == "draft"
     await bot.patch(ONE, {"status": "active"})
     page = await visitor.post(STATUS, untouched)
-    assert page.status == 412 and "The status is active now" in page.words
+    assert page.status == 412 and "The status is now active" in page.words
     assert form_of(page, STATUS)["status"] == "active", "nothing was chosen"
     assert (await stored(bot))["status"] == "active"
     feed = (await bot.get(f"{ONE}/activity?type=experiment.status_changed")).items
@@ -67,11 +67,11 @@ async def test_a_choice_is_kept_and_can_be_made_again(bot: Bot, checkout: None) 
     chosen = {**form_of(await visitor.get("/experiments/checkout"), STATUS), "status": "paused"}
     await bot.patch(ONE, {"status": "active"})
     page = await visitor.post(STATUS, chosen)
-    assert page.status == 412 and "It is active now." in page.words
+    assert page.status == 412 and "Currently active." in page.words
     again = form_of(page, STATUS)
     assert (again["status"], again["seen"]) == ("paused", "active")
     page = await visitor.post(STATUS, again)
-    assert "The status is paused now." in page.words
+    assert "The status is now paused." in page.words
     assert (await stored(bot))["status"] == "paused"
 
 
@@ -79,7 +79,7 @@ async def test_what_else_changed_does_not_matter_to_the_status(bot: Bot, checkou
     visitor = await Browser.sign_in(bot, "developer")
     form = {**form_of(await visitor.get("/experiments/checkout"), STATUS), "status": "active"}
     await bot.patch(ONE, {"name": "Other", "owner": "search"})
-    assert "The status is active now." in (await visitor.post(STATUS, form)).words
+    assert "The status is now active." in (await visitor.post(STATUS, form)).words
 
 
 async def test_an_edit_keeps_what_others_changed(bot: Bot, checkout: None) -> None:
@@ -100,9 +100,11 @@ async def test_an_edit_keeps_what_others_changed(bot: Bot, checkout: None) -> No
     kept = form_of(page, EDIT)
     assert (kept["name"], kept["owner"], kept["hypothesis"]) == ("Mine", "my team", "My words.")
     assert (kept["status"], kept["tags"]) == ("active", "mobile"), "they were left alone"
-    assert "It is “Theirs” now." in page.words
-    assert "It is “Other &lt;b&gt;words&lt;/b&gt;.” now." in page.text
-    assert page.words.count("Here is what it is now.") == 4, "of status and tags, above and beside"
+    assert "It is now “Theirs”." in page.words
+    assert "It is now “Other &lt;b&gt;words&lt;/b&gt;.”." in page.text
+    assert page.words.count("This is the current value.") == 4, (
+        "of status and tags, above and beside"
+    )
     assert kept["description"] == FIELDS["description"]
     page = await visitor.post(EDIT, kept)
     assert page.status == 200 and "Saved." in page.words
@@ -184,7 +186,7 @@ async def test_two_admins_at_one_integration(bot: Bot) -> None:
     form.update({"name": "Mine", "config.label": "mine"})
     page = await visitor.post(edit, form)
     assert page.status == 412 and "Somebody changed this integration" in page.words
-    assert "It is “theirs” now." in page.words
+    assert "It is now “theirs”." in page.words
     now = (await bot.get(f"{PATH}/{identifier}")).body
     assert (now["name"], now["config"]["label"], now["is_active"]) == ("Tests", "theirs", False)
     kept = form_of(page, edit)
@@ -224,7 +226,7 @@ async def test_nobody_rotates_past_a_colleague(bot: Bot) -> None:
         assert (await bot.deliver(identifier, "ping", {}, secret=secret)).status == 200
     page = await visitor.get(rotate)
     page = await visitor.post(f"{rotate}/finish", form_of(page, f"{rotate}/finish"))
-    assert "only the new webhook secret is accepted" in page.words
+    assert "Only the new webhook secret is accepted" in page.words
 
 
 @sqlite_only
@@ -237,7 +239,7 @@ async def test_nobody_deletes_an_integration_they_have_not_seen(bot: Bot) -> Non
     page = await visitor.post(f"{path}/delete", form)
     assert page.status == 412 and "so it was not deleted" in page.words
     form = form_of(await visitor.get(path), f"{path}/delete")
-    assert "The integration is deleted." in (await visitor.post(f"{path}/delete", form)).words
+    assert "The integration was deleted." in (await visitor.post(f"{path}/delete", form)).words
 
 
 # --- In a real browser
@@ -257,7 +259,7 @@ async def test_the_control_is_live_while_it_is_left_alone(
     await bot.patch(ONE, {"status": "active"})
     await expect(control).to_have_value("active")
     await visitor.page.get_by_role("button", name="Change").click()
-    await expect(visitor.page.get_by_text("The status is active now.")).to_be_visible()
+    await expect(visitor.page.get_by_text("The status is now active.")).to_be_visible()
     assert (await stored(bot))["status"] == "active"
     assert visitor.console == []
 
@@ -279,10 +281,10 @@ async def test_what_somebody_has_chosen_stays_chosen(
     await expect(visitor.page.locator("#about").get_by_text("active", exact=True)).to_be_visible()
     await expect(control).to_have_value("paused")
     await visitor.page.get_by_role("button", name="Change").click()
-    await expect(visitor.page.get_by_role("alert")).to_contain_text("The status is active now")
+    await expect(visitor.page.get_by_role("alert")).to_contain_text("The status is now active")
     await expect(control).to_have_value("paused")
     await visitor.page.get_by_role("button", name="Change").click()
-    await expect(visitor.page.get_by_text("The status is paused now.")).to_be_visible()
+    await expect(visitor.page.get_by_text("The status is now paused.")).to_be_visible()
 
 
 @sqlite_only

@@ -1,30 +1,16 @@
 """What the doctor says of permissions and events that are missing."""
 
-import re
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from bot import handlers
-from bot.api import models
-from bot.dashboard import outbox as outbox_page
-from bot.domain import actions
-from bot.outbox import RUNNERS
-from tests.doctor import test_doctor
-from tests.doctor.test_doctor import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
+from tests.doctor.scene import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
 
-github, settings, scene = test_doctor.github, test_doctor.settings, test_doctor.scene
 sqlite_only = pytest.mark.parametrize("engine", ["sqlite"], indirect=True)
 ROOT = Path(__file__).parents[2]
 NEEDED = handlers.registered().events.permissions
-
-
-def test_every_kind_of_action_is_known_everywhere() -> None:
-    kinds = set(actions.KINDS)
-    assert kinds == set(RUNNERS) == set(get_args(models.ActionKind)) == set(outbox_page.KINDS)
-    page = (ROOT / "docs" / "github.md").read_text()
-    assert kinds == set(re.findall(r"^\| `(\w+)` \| ", page.partition("## Once")[0], re.M))
 
 
 def said(findings: list[dict[str, Any]], check: str) -> list[tuple[str, str]]:

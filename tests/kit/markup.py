@@ -124,7 +124,7 @@ def troubles(text: str) -> list[str]:
     found = list(reader.troubles)
     if reader.declared.lower() != "doctype html":
         found.append("no doctype")
-    for check in (_frame, _foreign, _addresses, _ids, _names, _forms, _tables):
+    for check in (_frame, _foreign, _addresses, _ids, _live, _names, _forms, _tables):
         found += check(reader.root)
     return found
 
@@ -196,6 +196,21 @@ def _ids(root: Element) -> Iterator[str]:
         for name in named:
             if name not in ids:
                 yield f"<{one.tag}> names {name!r}, which is not there"
+
+
+def _live(root: Element) -> Iterator[str]:
+    """What changes while somebody looks at it is known again by an id, not by its place."""
+    for region in (one for one in root.walk() if "data-live" in one.attributes):
+        if not region["id"]:
+            yield f"<{region.tag} data-live> without an id"
+        for one in region.all("a", "button", "summary"):
+            around = [one]
+            while (parent := around[-1].parent) is not None and parent is not region:
+                around.append(parent)
+            tags = {element.tag for element in around}
+            is_entry = tags & {"li", "tr", "article"} and "thead" not in tags
+            if is_entry and not any(element["id"] for element in around):
+                yield f"<{one.tag}> {one.text[:40]!r} in a live list, in nothing that has an id"
 
 
 def _names(root: Element) -> Iterator[str]:

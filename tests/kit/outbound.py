@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.github import GitHub, rsa_key
 from tests.kit import running

@@ -204,7 +204,7 @@ async def test_ten_thousand_pending_comments_collapse(scene: Scene) -> None:
 
 @token_only
 async def test_two_workers_do_not_double_anything(scene: Scene) -> None:
-    from bot.outbox.runner import Outbox
+    from bot.outbox.loop import Outbox
 
     await scene.bot.experiment(KEY)
     numbers = [await scene.open(LINE) for _ in range(3)]

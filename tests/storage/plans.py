@@ -275,13 +275,13 @@ PULL = store.Item(
 )
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
-        (store.links.items_of_experiment, ("key-1", kind, state, before, 51))
+        (store.linked.items_of_experiment, ("key-1", kind, state, before, 51))
         for kind in ("pull_request", "issue")
         for state in (None, "open")
         for before in (None, PLACE)
     ),
-    *((store.links.commits_of_experiment, ("key-1", before, 51)) for before in (None, PLACE)),
-    *((store.links.unresolved, (before, 51)) for before in (None, (ROWS,))),
+    *((store.linked.commits_of_experiment, ("key-1", before, 51)) for before in (None, PLACE)),
+    *((store.linked.unresolved, (before, 51)) for before in (None, (ROWS,))),
     *(
         (store.activity.of_experiment, ("key-1", kind, before, 51))
         for kind in (None, "commit.pushed")
@@ -312,29 +312,29 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.activity.of_delivery, ("guid 2", 200)),
 ]
 OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
-    (store.facts.repository_heard_of, ("acme/repo-7",)),
-    (store.facts.last_version, ()),
-    *((store.links.experiments_of_repository, (7, after, 51)) for after in (None, ("key-1",))),
-    (store.links.keys_of_repository, (7, 51)),
+    (store.repositories.find, ("acme/repo-7",)),
+    (store.items.last_version, ()),
+    *((store.linked.experiments_of_repository, (7, after, 51)) for after in (None, ("key-1",))),
+    (store.linked.keys_of_repository, (7, 51)),
     *(
-        (store.links.items_of_repository, (7, "pull_request", before, 51))
+        (store.linked.items_of_repository, (7, "pull_request", before, 51))
         for before in (None, ("merged", SOME, 7))
     ),
     (store.links.keys_of_targets, ("pull_request", (7, 8, 9))),
-    (store.links.some_of_key, ("key-1", 3)),
+    (store.linked.some_of_key, ("key-1", 3)),
     (store.links.keys_of_versions_after, (ROWS - 10, 200)),
-    (store.facts.item_by_name, ("acme/repo-7", "pull_request", 6)),
-    (store.facts.find_item, (7, "pull_request", 6)),
-    (store.facts.open_items, (7,)),
-    *((store.facts.open_pull_requests, (7, before, 50)) for before in (None, (6,))),
-    *((store.facts.posted_on, (7, before, 50)) for before in (None, (6,))),
+    (store.items.by_name, ("acme/repo-7", "pull_request", 6)),
+    (store.items.find, (7, "pull_request", 6)),
+    (store.items.open_in, (7,)),
+    *((store.items.open_pull_requests, (7, before, 50)) for before in (None, (6,))),
+    *((store.items.posted_on, (7, before, 50)) for before in (None, (6,))),
     (store.merge_groups.find, (7, "0" * 40)),
     (store.merge_groups.waiting, (7, 6, NOW)),
     (store.merge_groups.end, (7, "refs/heads/gh-readonly-queue/main/pr-6-7", NOW)),
     (store.merge_groups.remove_old, (NOW, 200)),
-    (store.facts.versions_of_item, (7,)),
-    (store.facts.repositories_by_name, ("github.com", "acme/repo-7")),
-    (store.facts.repository_by_github_id, ("github.com", 7)),
+    (store.items.versions_of, (7,)),
+    (store.repositories.by_name, ("github.com", "acme/repo-7")),
+    (store.repositories.by_github_id, ("github.com", 7)),
     (store.branches.commits_by_sha, (7, SHAS)),
     (store.branches.commits_by_id, ([7, 8, 9],)),
     (store.branches.on_branch, (7, "main", [7, 8, 9])),
@@ -371,9 +371,9 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for sort in store.experiments.SORTS
     ),
     (store.activity.weeks_of, (["key-1", "key-2"], [NOW, SOME, SOME + 1], 500)),
-    (store.links.counts_by_state, ("key-1",)),
+    (store.linked.counts_by_state, ("key-1",)),
     (store.links.counts_by_kind, ("key-1",)),
-    (store.links.pull_request_days, ("key-1",)),
+    (store.linked.pull_request_days, ("key-1",)),
     *((store.links.via_item, (7, ids)) for ids in (None, [7, 8, 9])),
     (store.links.places_of_commits, ([7, 8, 9],)),
     (store.links.set_via_item, (7, 8)),

@@ -1,6 +1,8 @@
 // Keeps pages live: copies text, moves relative times on, and brings what changed into view.
 "use strict";
 
+document.documentElement.classList.add("scripted");
+
 // --- Relative times
 
 const UNITS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]];
@@ -18,16 +20,12 @@ function ago(seconds) {
 }
 
 function moveTimesOn() {
-  for (const time of document.querySelectorAll("time[datetime]:not([data-still])")) {
+  for (const time of document.querySelectorAll("time[datetime]")) {
     time.textContent = ago((Date.now() - Date.parse(time.dateTime)) / 1000);
   }
 }
 
 // --- Text to copy
-
-function offerCopying(within) {
-  for (const button of within.querySelectorAll("button[data-copy]")) button.hidden = false;
-}
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("button[data-copy]");
@@ -37,53 +35,26 @@ document.addEventListener("click", async (event) => {
     await navigator.clipboard.writeText(button.dataset.copy);
     label.textContent = "Copied";
   } catch {
-    label.textContent = "Select it by hand";
+    label.textContent = "Select and copy it";
   }
   setTimeout(() => { label.textContent = "Copy"; }, 2000);
 });
 
-// --- Finding an element again in what has replaced it
+// --- Regions with data-live become what the page would show now
 
-// By what names it and, of several, its place from the end: lists grow at their beginning.
-function nameOf(element) {
-  const by = (one, name) => one?.hasAttribute(name) && `${one.localName}[${name}="${CSS.escape(one.getAttribute(name))}"]`;
-  const around = by(element.closest("details[id]"), "id") || by(element.closest("form"), "action");
-  const selector = ["id", "href", "data-copy"].map((name) => by(element, name)).find(Boolean)
-    || (around && `${around} ${element.localName}`);
-  if (!selector) return null;
-  const same = [...document.querySelectorAll(selector)];
-  return { selector, fromEnd: same.length - same.indexOf(element) };
+// The callback of Idiomorph that lets what somebody has opened or folded stay so.
+function mayUpdate(name, element) {
+  return !(name === "open" && element.turned);
 }
 
-function find(name) {
-  const same = document.querySelectorAll(name.selector);
-  return same[Math.max(0, same.length - name.fromEnd)];
-}
+document.addEventListener("click", (event) => {
+  const summary = event.target.closest("summary");
+  if (summary) summary.parentElement.turned = true;
+});
 
-// --- Regions with data-live are replaced by what the page would show now
-
-const shown = new Map(); // by the id of a region: what the server last said was in it
-
-function noteShown(region) {
-  shown.set(region.id, contentOf(region));
-  for (const details of region.querySelectorAll("details[id]")) details.said = details.open;
-  offerCopying(region);
-}
-
-// How long ago something was changes by itself: that is no news.
-function contentOf(region) {
-  const copy = region.cloneNode(true);
-  for (const time of copy.querySelectorAll("time[datetime]:not([data-still])")) time.textContent = "";
-  return copy.innerHTML;
-}
-
-// Somebody is typing in a region, or marks text in it.
+// Somebody has a field of a region in use: changes it, or has changed it.
 function isBusy(region) {
-  const selection = getSelection();
-  const marks = !selection.isCollapsed && selection.containsNode(region, true);
-  return marks || [...region.querySelectorAll("input, select, textarea")].some(
-    (one) => one === document.activeElement || isChanged(one),
-  );
+  return [...region.querySelectorAll("input, select, textarea")].some((one) => one === document.activeElement || isChanged(one));
 }
 
 function isChanged(field) {
@@ -94,20 +65,14 @@ function isChanged(field) {
   return field.checked !== field.defaultChecked || field.value !== field.defaultValue;
 }
 
-function replace(old, fresh) {
-  const turned = [...old.querySelectorAll("details[id]")].filter((one) => one.open !== one.said);
-  const focused = old.contains(document.activeElement) && document.activeElement !== old;
-  const name = focused ? nameOf(document.activeElement) : null;
-  const news = document.querySelector(`[data-news-of="${CSS.escape(old.id)}"]`);
-  const before = newest(old);
-  old.replaceChildren(...fresh.childNodes);
-  noteShown(old);
-  for (const { id, open } of turned) {
-    const details = document.getElementById(id);
-    if (details) details.open = open;
-  }
-  if (focused) takeFocus(old, name && find(name));
-  if (news && newest(old) !== before) news.textContent = newest(old);
+function morph(region, fresh) {
+  const focused = region.contains(document.activeElement) && document.activeElement;
+  const news = document.querySelector(`[data-news-of="${CSS.escape(region.id)}"]`);
+  const before = newest(region);
+  region.said = fresh.innerHTML;
+  Idiomorph.morph(region, fresh.childNodes, { morphStyle: "innerHTML", callbacks: { beforeAttributeUpdated: mayUpdate } });
+  if (focused) keepFocus(region, focused);
+  if (news && newest(region) !== before) news.textContent = newest(region);
 }
 
 // What is read out of a list: its first entry, without how long ago that was.
@@ -116,27 +81,26 @@ function newest(list) {
 }
 
 // Who goes on with the keyboard goes on from here, also if the element is gone or folded away.
-function takeFocus(region, element) {
-  element?.focus({ preventScroll: true });
-  if (element && document.activeElement === element) return;
-  region.tabIndex = -1;
-  region.focus({ preventScroll: true });
+function keepFocus(region, element) {
+  if (!element.isConnected || !element.checkVisibility()) {
+    element = region;
+    element.tabIndex = -1;
+  }
+  element.focus({ preventScroll: true });
 }
 
-// Bring the regions of a page in; tell whether one had to wait.
+// Bring the regions of a page in, without moving what is in view; tell whether one had to wait.
 function bringIn(page) {
-  const inView = scrollY > 0 && [...document.querySelectorAll("main :is([id], a[href])")].find((one) => one.getBoundingClientRect().top >= 0);
-  const anchor = inView && { name: nameOf(inView), top: inView.getBoundingClientRect().top };
+  const anchor = scrollY > 0 && [...document.querySelectorAll("main [id]")].find((one) => one.getBoundingClientRect().top >= 0);
+  const top = anchor && anchor.getBoundingClientRect().top;
   let waiting = false;
-  for (const old of document.querySelectorAll("[data-live][id]")) {
-    const fresh = page.getElementById(old.id);
-    if (!fresh || contentOf(fresh) === shown.get(old.id)) continue;
-    if (isBusy(old)) waiting = true;
-    else replace(old, fresh);
+  for (const region of document.querySelectorAll("[data-live][id]")) {
+    const fresh = page.getElementById(region.id);
+    if (!fresh || fresh.innerHTML === region.said) continue;
+    if (isBusy(region)) waiting = true;
+    else morph(region, fresh);
   }
-  moveTimesOn();
-  const found = anchor && find(anchor.name);
-  if (found) scrollBy(0, found.getBoundingClientRect().top - anchor.top);
+  if (anchor && anchor.isConnected) scrollBy(0, anchor.getBoundingClientRect().top - top);
   return waiting;
 }
 
@@ -176,7 +140,7 @@ function sayGoodbye() {
   note.setAttribute("role", "alert");
   link.href = location.href;
   link.textContent = "Sign in again";
-  note.append("You are signed out, so this page stands still. ", link);
+  note.append("You are signed out, so this page is no longer updated. ", link);
   document.querySelector("main").prepend(note);
 }
 
@@ -192,8 +156,7 @@ function listen() {
   });
 }
 
-for (const region of document.querySelectorAll("[data-live][id]")) noteShown(region);
-offerCopying(document);
+for (const region of document.querySelectorAll("[data-live][id]")) region.said = region.innerHTML;
 setInterval(moveTimesOn, 30000);
 if (document.body.dataset.stream) {
   document.addEventListener("visibilitychange", () => (document.hidden ? stream?.close() : listen()));

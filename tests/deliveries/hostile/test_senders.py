@@ -255,10 +255,10 @@ KEY_LINE = "experiment_key: x\n\n"
 async def test_long_bodies(door: Door, text: str) -> None:
     """However a body is made, its key lines are found in no time."""
     body = payloads.encode(broken("pull_request", "pull_request", "body", value=text))
-    started = time.perf_counter()
+    started = time.process_time()  # of this process: a busy machine makes no difference
     answer = await door.signed("pull_request", body)
     assert (answer.status, answer.body) == (200, {"processed": True})
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 @pytest.mark.parametrize(
@@ -286,10 +286,10 @@ async def test_long_commits(door: Door, place: str, text: str) -> None:
         commit["author"] = {"name": text}
     else:
         commit["message"] = text
-    started = time.perf_counter()
+    started = time.process_time()  # of this process: a busy machine makes no difference
     answer = await door.signed("push", payloads.encode(payload))
     assert (answer.status, answer.body) == (200, {"processed": True})
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 2.0
 
 
 async def test_the_log_tells_each_delivery_by_itself(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
-from bot.outbox.runner import Outbox
+from bot.outbox.loop import Outbox
 from tests.domain.allow_list.world import (
     FORK,
     NOT_ALLOWED,

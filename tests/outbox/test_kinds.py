@@ -1,0 +1,57 @@
+"""The kinds of action: one registry, which the documentation, the API and the page follow."""
+
+from typing import Any
+
+import pytest
+
+from bot import storage as store
+from bot.domain import actions, posts
+from bot.outbox import registry
+from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only
+from tests.kit.outbound import Scene
+
+with_token = pytest.mark.parametrize("credential", ["token"], indirect=True)
+
+
+def test_a_kind_that_nothing_carries_out_ends_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actions, "KINDS", {**actions.KINDS})
+    actions.Kind("forgotten", title="Forgotten", priority=1)
+    with pytest.raises(registry.Unbound, match="nothing carries out forgotten"):
+        registry.runners()
+
+
+def test_a_kind_has_one_name_and_one_function() -> None:
+    with pytest.raises(ValueError, match="two kinds of action are called label"):
+        actions.Kind("label", title="Another", priority=1)
+    with pytest.raises(registry.Unbound, match="two functions carry out label"):
+        registry.carries_out(posts.LABEL)(registry.runners()["label"])
+
+
+@sqlite_only
+@with_token
+async def test_a_kind_of_another_version_shows_its_name_and_holds_nothing_up(scene: Scene) -> None:
+    """As of an extension that was removed, or a newer version that ran before."""
+    await scene.bot.experiment("checkout")
+    number = await scene.open("experiment_key: checkout")
+
+    def job(tx: store.Transaction) -> None:
+        label = store.actions.pending_like(tx, f"label:{_item(tx, number)}")
+        assert label is not None
+        store.actions.change(tx, label.id, kind="fireworks")
+
+    await scene.bot.services.database.write(job)
+    await scene.work()
+    (waiting,) = await scene.actions("?status=pending")
+    assert (waiting["kind"], waiting["attempts"]) == ("fireworks", 0)
+    assert "knows no action of the kind fireworks" in waiting["last_error"]
+    assert len(scene.comments(number)) == 1
+    viewer = await Browser.sign_in(scene.bot, "developer")
+    assert "fireworks" in (await viewer.get("/outbox")).words
+    page = await viewer.post(f"/outbox/{waiting['id']}/retry")
+    assert "fireworks: retrying now." in page.words
+
+
+def _item(tx: store.Transaction, number: int) -> Any:
+    rows = tx.all("SELECT id FROM items WHERE number = :number", {"number": number})
+    return rows[0]["id"]
