@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import pytest
 
 BOT = Path(__file__).parents[2] / "bot"
 ITSELF = "bot"  # bot/__init__.py: the version
@@ -123,7 +122,6 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
     assert circles(edges()) == KNOWN_CIRCLES
 
 
-@pytest.mark.xfail(strict=True, reason="some are to be split")
 def test_no_module_is_long() -> None:
     top = BOT.parent
     long = {
