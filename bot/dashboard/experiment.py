@@ -24,7 +24,7 @@ from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.activity import TYPES
 from bot.domain.errors import Changed, Code, Failed, FieldError, Invalid
-from bot.domain.experiments import STATUS_CHANGED, STATUSES
+from bot.domain.experiments import STATUS_CHANGED, STATUSES, change_told
 from bot.emails import without_emails
 from bot.github import CallFailed
 from bot.operations import experiments, issues, linking
@@ -265,7 +265,7 @@ def _timeline(linked: Linked) -> charts.Timeline | None:
         opened[row.opened * charts.DAY] += row.count
         if row.merged is not None:
             merged[row.merged * charts.DAY] += row.count
-    statuses = [(row.position, row.summary.rpartition(": ")[2]) for row in linked.statuses]
+    statuses = [(row.position, change_told(row)) for row in linked.statuses]
     return charts.timeline(opened, merged, statuses, times.now())
 
 

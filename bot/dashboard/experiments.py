@@ -12,7 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.api.experiments import ExperimentChange, ExperimentCreate
 from bot.dashboard import charts, seen
-from bot.dashboard.forms import Refusal, helpful, refusal
+from bot.dashboard.forms import MARKED, Refusal, helpful, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Changed, Conflict, Invalid
 from bot.domain.experiments import STATUSES, version
@@ -27,7 +27,6 @@ WEEKS = 12
 _SORT = "activity"
 _MOST = 500  # items of a week that a small line tells apart
 _FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags")
-_MARKED = "Nothing was changed. Correct the fields that are marked below."
 _HELP = {
     "key": "Start with a letter or digit, then use letters, digits, '.', '_' and '-'; 128 at most.",
     "name": "Enter a name of 1 to 200 characters.",
@@ -133,10 +132,10 @@ async def create(visit: Visit) -> web.StreamResponse:
         created = await experiments.create(visit.services, visit.actor, values)
     except Conflict:
         said = FieldMessage("key", f"There already is an experiment {body['key']}.")
-        exists = Refusal(422, "experiment exists", _MARKED, [said])
+        exists = Refusal(422, "experiment exists", MARKED, [said])
         return _form(visit, form, exists)
     except Invalid as error:
-        return _form(visit, form, refusal(error, helpful(_HELP), detail=_MARKED))
+        return _form(visit, form, refusal(error, helpful(_HELP)))
     notice = f"Created. To link a pull request, use the line experiment_key: {created.key}"
     return visit.to(f"/experiments/{created.key}", notice)
 
@@ -164,7 +163,7 @@ async def change(visit: Visit) -> web.StreamResponse:
     except Changed:  # just now
         return _changed_meanwhile(visit, form, await _row(visit))
     except Invalid as error:
-        return _form(visit, form, refusal(error, helpful(_HELP), detail=_MARKED), row)
+        return _form(visit, form, refusal(error, helpful(_HELP)), row)
     return visit.to(f"/experiments/{row.key}", "Saved.")
 
 

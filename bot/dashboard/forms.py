@@ -8,6 +8,7 @@ from bot.github import CallFailed
 from bot.web.problems import FieldMessage, problem_of
 from bot.web.validation import words
 
+MARKED = "Nothing was changed. Correct the fields that are marked below."
 Say = Callable[[FieldError], FieldMessage]
 
 _WORDS: Mapping[Code, str] = {
@@ -53,11 +54,10 @@ def refusal(
     say: Say = plain,
     *,
     error: str = "invalid request",
-    detail: str = "Nothing was changed. Correct the fields that are marked below.",
+    detail: str = MARKED,
 ) -> Refusal:
     """Return why a form was refused. `error` and `detail` stand above fields that are wrong."""
     if isinstance(failed, Invalid):
-        by_field = {one.field: one for one in map(say, failed.errors)}
-        return Refusal(422, error, detail, list(by_field.values()))
+        return Refusal(422, error, detail, [say(one) for one in failed.errors])
     body = problem_of(failed).body
     return Refusal(body.status, body.error, body.detail)

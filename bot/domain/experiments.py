@@ -68,6 +68,14 @@ def delete(tx: store.Transaction, key: str) -> bool:
     return True
 
 
+def change_told(row: store.Activity) -> str:
+    """Return what a line of the feed tells of a status, `old → new`, without the name before it.
+
+    The feed keeps the sentence alone; STATUS_CHANGED has it, and no status holds a colon.
+    """
+    return row.summary.rpartition(": ")[2]
+
+
 def version(row: store.Experiment) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
     # Of the table alone: a row that was read with its counts has the version of one without.

@@ -13,7 +13,6 @@ from bot.github import CallFailed, Refused
 from bot.web.validation import words
 
 CONTENT_TYPE = "application/problem+json"
-CHANGED = "precondition failed"
 _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
     "experiment_exists": (
         409,
@@ -117,7 +116,8 @@ def problem_of(error: Failed | CallFailed) -> Problem:
             status, phrase, detail = _CONFLICTS[error.code]
             return Problem(status, phrase, detail.format(about=error.about))
         case Changed():
-            return Problem(412, CHANGED, "It has changed since you read it, so nothing was done.")
+            detail = "It has changed since you read it, so nothing was done."
+            return Problem(412, "precondition failed", detail)
         case Refused():
             return Problem(502, "refused by GitHub", f"{error}.")
         case CallFailed():

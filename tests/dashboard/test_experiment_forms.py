@@ -261,7 +261,7 @@ async def test_a_tracking_issue_that_cannot_be(scene: Scene) -> None:
     for wrong, field, message in (
         ({"title": ""}, "title", "Enter a title"),
         ({"repository": "nonsense"}, "repository", "Enter it as owner/repository."),
-        ({"integration_id": "x"}, "integration_id", "Is no integration&#39;s id"),
+        ({"integration_id": "x"}, "integration_id", "Must be the id of an integration"),
         ({"labels": "x" * 51}, "labels", "Use at most 20 labels"),
         ({"assignees": "not a login"}, "assignees", "Enter at most 10"),
     ):

@@ -74,6 +74,24 @@ async def test_create_with_an_app_and_a_secret_of_ones_own(bot: Bot) -> None:
         assert OWN not in page.text
 
 
+async def test_each_line_that_is_wrong_is_told_of(bot: Bot) -> None:
+    admin = await Browser.sign_in(bot)
+    good = {"config.token": TOKEN, "config.webhook_secret": OWN}
+    lines = {"config.repositories": "acme\nacme/shop\n*/shop"}
+    page = await admin.post("/integrations/new", {**FORM, **good, **lines})
+    assert page.status == 422
+    told = [f"line {number} must be owner/name" in page.words for number in (1, 2, 3)]
+    assert told == [True, False, True]
+
+
+async def test_too_many_lines_are_no_characters(bot: Bot) -> None:
+    admin = await Browser.sign_in(bot)
+    good = {"config.token": TOKEN, "config.webhook_secret": OWN}
+    lines = {"config.repositories": "acme/shop\n" * 1001}
+    page = await admin.post("/integrations/new", {**FORM, **good, **lines})
+    assert page.status == 422 and "must have at most 1000 entries" in page.words
+
+
 BAD = [
     ({"name": ""}, "name", "is missing"),
     ({"name": "x" * 201}, "name", "must have at most 200 characters"),
