@@ -83,8 +83,8 @@ def _known(linked: Sequence[store.KeyedExperiment]) -> Verdict:
 
 
 _ADVICE_IF_OVER = (
-    "Merge this to take out what is left of an experiment that is over. To try something else, "
-    "name an experiment that is still under way."
+    "Merge this if it removes what is left of an experiment that is over. For anything else, "
+    "name an experiment that is still running."
 )
 
 

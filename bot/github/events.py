@@ -32,8 +32,8 @@ CHECKS = Permission("checks", "write", "there is no check")
 MERGE_QUEUES = Permission(
     "merge_queues",
     "read",
-    "the bot hears of a merge queue by its pushes alone; if one is missed, the queue waits in "
-    "vain for a check that it requires",
+    "the bot hears of a merge queue by its pushes alone; if one is missed, the queue waits "
+    "forever for a required check",
     is_vital=False,
 )
 DEPLOYMENTS = Permission(

@@ -245,7 +245,7 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
         "`read`, on a public repository like this `write`" if needed == "read" else f"`{needed}`"
     )
     called = texts.code(f"/experiment {command.name}")
-    return f"{texts.code(login)} has {has} on this repository; {called} requires {wants}."
+    return f"{texts.code(login)} has {has} on this repository; {called} needs {wants}."
 
 
 # --- Where

@@ -51,9 +51,7 @@ async def authenticate(services: Services, request: web.Request, role: str) -> A
             )
         raise unauthorized()
     if not actor.may(role):
-        raise Problem(
-            403, "forbidden", f"This requires the {role} role; the token has {actor.role}."
-        )
+        raise Problem(403, "forbidden", f"This needs the role {role}; the token has {actor.role}.")
     return actor
 
 

@@ -18,7 +18,7 @@ def said(findings: list[dict[str, Any]], check: str) -> list[tuple[str, str]]:
 OLD = {name: level for name, level in PERMISSIONS.items() if NEEDED[name].is_vital}
 QUEUES = (
     "Without merge_queues: read the bot hears of a merge queue by its pushes alone; if one is "
-    "missed, the queue waits in vain for a check that it requires."
+    "missed, the queue waits forever for a required check."
 )
 LIVE = "Without deployments: read it cannot be told which merged pull requests are live."
 
@@ -74,4 +74,4 @@ async def test_an_app_that_may_and_does_not_hear_of_it(scene: Scene) -> None:
     scene.app.events = [one for one in EVENTS if one != "merge_group"]
     findings = troubles(await scene.check())
     assert [one["status"] for one in findings] == ["warning"]
-    assert findings[0]["message"].startswith("The App does not hear of merge_group: ")
+    assert findings[0]["message"].startswith("The App does not receive merge_group: ")

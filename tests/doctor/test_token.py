@@ -314,7 +314,7 @@ async def test_an_allow_list_of_owners(scene: Scene) -> None:
     await scene.change(repositories=["acme/*", "globex/*"])
     await scene.expect("repositories", "warning", "fits globex/*", "give octocat access")
     await scene.change(repositories=["globex/*"])
-    await scene.expect("webhook", "warning", "not known of which", "config.repositories")
+    await scene.expect("webhook", "warning", "not known which", "config.repositories")
     await scene.change(repositories=None)
     scene.github.repositories.clear()
     await scene.expect("repositories", "problem", "reaches no repository", "access")
