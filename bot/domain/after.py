@@ -33,6 +33,10 @@ class Waiting(CallFailed):
     """Nothing was called: people have to do something first, which may take them days."""
 
 
+class Unknown(Waiting):
+    """Nothing was called: only another version of the bot knows what to do. Nothing waits for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """What counts when an attempt has come to its end. Times in microseconds.
@@ -129,7 +133,8 @@ def _parked(failure: CallFailed, attempt: Attempt) -> Decision:
     if attempt.now >= attempt.give_up_at:
         return _given_up(failure, attempt, counts=False)
     at = attempt.now + _PARKED
-    return Decision("pending", attempt.failures, failure, at=at, counts=False)
+    aside = isinstance(failure, Unknown)
+    return Decision("pending", attempt.failures, failure, at=at, aside=aside, counts=False)
 
 
 def _refused(failure: Refused, attempt: Attempt, jitter: Callable[[int], int]) -> Decision:

@@ -6,7 +6,7 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import actions, after, commands, installations, repositories
-from bot.domain.after import Attempt, Decision, Waiting
+from bot.domain.after import Attempt, Decision, Unknown, Waiting
 from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, NotListed, Refused, Temporary
 from bot.log import logger
@@ -26,7 +26,7 @@ async def carry_out(
     doubts: list[Refused] = []
     try:
         if action.kind not in runners:
-            raise Waiting(f"this version of the bot knows no action of the kind {action.kind}")
+            raise Unknown(f"this version of the bot knows no action of the kind {action.kind}")
         job = await _job(services, held, action)
         doubts = job.doubts
         result = await runners[action.kind](job)

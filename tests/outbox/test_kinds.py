@@ -34,13 +34,13 @@ async def test_a_kind_of_another_version_shows_its_name_and_holds_nothing_up(sce
     number = await scene.open("experiment_key: checkout")
 
     def job(tx: store.Transaction) -> None:
-        label = store.actions.pending_like(tx, f"label:{_item(tx, number)}")
-        assert label is not None
-        store.actions.change(tx, label.id, kind="fireworks")
+        first = store.actions.pending_like(tx, f"check:{_item(tx, number)}")
+        assert first is not None
+        store.actions.change(tx, first.id, kind="fireworks")
 
     await scene.bot.services.database.write(job)
     await scene.work()
-    (waiting,) = await scene.actions("?status=pending")
+    (waiting,) = await scene.actions("?status=pending")  # what comes after it is done
     assert (waiting["kind"], waiting["attempts"]) == ("fireworks", 0)
     assert "knows no action of the kind fireworks" in waiting["last_error"]
     assert len(scene.comments(number)) == 1
