@@ -212,9 +212,6 @@ class Commands:
             )
         return found
 
-    def __contains__(self, name: str) -> bool:
-        return name in self._by_name
-
 
 def load(extension_names: Sequence[str]) -> Commands:
     """Return the commands of this package and of extensions; raises SettingsError."""

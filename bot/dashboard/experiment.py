@@ -255,7 +255,7 @@ def _progress(linked: Linked) -> dict[str, int]:
     found = {state: counts.get(state, 0) for state in STATES}
     known = linked.pulls["open"]
     drafts = sum(row.draft for row in known) if len(known) == found["open"] else 0
-    return {**found, "drafts": drafts, "all": sum(found.values())}
+    return {**found, "drafts": drafts}
 
 
 def _timeline(linked: Linked) -> charts.Timeline | None:

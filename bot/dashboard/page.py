@@ -1,7 +1,6 @@
 """Declares pages and forms: who may see them, what a handler is given, how an answer is made."""
 
 import hmac
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -260,8 +259,3 @@ def local_path(text: str) -> str:
         and len(text) <= MAX_PATH
     )
     return text if is_ours else ""
-
-
-def pretty(value: Any) -> str:
-    """Return JSON for people to read."""
-    return json.dumps(value, indent=2, ensure_ascii=False)

@@ -14,7 +14,6 @@ from bot.domain.keys import is_key
 from bot.web.cursors import cursor_of, position_of
 
 pages = Pages()
-GITHUB = "github.com"
 _ON_PAGE = 25  # repositories, and keys without an experiment: each takes a few queries
 _IN_LIST = 50  # experiments, pull requests or issues of a repository
 _IN_SECTION = 10  # of each while all three are shown

@@ -34,7 +34,7 @@ class Waiting(CallFailed):
 
 
 class Unknown(Waiting):
-    """Nothing was called: only another version of the bot knows what to do. Nothing waits for it."""
+    """Nothing was called: only another version of the bot knows what to do."""
 
 
 @dataclass(frozen=True, slots=True)

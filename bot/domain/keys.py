@@ -92,11 +92,6 @@ def keys_in_messages(messages: Sequence[str]) -> list[tuple[str, ...]]:
     return found
 
 
-def keys_in_message(message: str) -> tuple[str, ...]:
-    """Return the keys of one commit message."""
-    return keys_in_messages([message])[0]
-
-
 def key_in_title(title: str) -> str | None:
     """Return KEY of an issue titled `Track experiment: KEY`, else None."""
     text = markdown.without_invisible(unescape(markdown.readable(title)))

@@ -12,7 +12,6 @@ from bot.domain.keys import (
     is_key,
     key_in_title,
     keys_in_markdown,
-    keys_in_message,
     keys_in_messages,
 )
 from tests.domain.bodies import BODIES, LONGEST
@@ -53,7 +52,7 @@ UNITS = [
 def test_no_body_is_given_up(unit: str) -> None:
     """Whatever somebody writes below a key line; `bench/texts.py` says how long that takes."""
     text = f"experiment_key: a\n\n{unit * (65_536 // len(unit))}"
-    assert keys_in_markdown(text) == keys_in_message(text) == ("a",)
+    assert keys_in_markdown(text) == keys_in_messages([text])[0] == ("a",)
 
 
 MESSAGES = {
@@ -93,7 +92,7 @@ MESSAGES = {
 @pytest.mark.parametrize("message, expected", MESSAGES.values(), ids=MESSAGES.keys())
 def test_keys_of_messages(message: str, expected: list[str]) -> None:
     """Squash merges fill commit messages with the text of pull requests, so they are read alike."""
-    assert list(keys_in_message(message)) == expected
+    assert list(keys_in_messages([message])[0]) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,7 +170,7 @@ BODY = st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=200)
 @slow
 def test_any_body_is_read(body: str) -> None:
     """No text raises; what is found are distinct keys, never too many, of the text's letters."""
-    for found in (keys_in_markdown(body), keys_in_message(body)):
+    for found in (keys_in_markdown(body), keys_in_messages([body])[0]):
         assert len(set(found)) == len(found) <= keys.MAX_KEYS
         assert all(map(is_key, found))
         for key in found:
