@@ -12,8 +12,8 @@ PERMISSION = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
 
 HOW = """<details><summary>How to link</summary>
 
-A pull request belongs to an experiment if a line of its description says so; take the line out \
-again to unlink it:
+Add a line like this to the description of a pull request to link it, and remove it to unlink \
+it:
 
 ```
 experiment_key: checkout-flow-v2
