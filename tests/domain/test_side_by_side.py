@@ -10,7 +10,10 @@ import pytest
 from bot.demo import payloads
 from bot.settings import Settings
 from tests.domain.lives import KEYS, PULL_REQUEST, body_of, clock, outcome, pull_request_payload
+from tests.kit.marks import slow
 from tests.kit.running import Bot, start
+
+pytestmark = slow
 
 
 async def test_one_moment_has_an_order_too(bot: Bot) -> None:

@@ -14,6 +14,8 @@ from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import commands, lag, last_error
 from tests.outbox.stories import COMMENTS, KEY
 
+pytestmark = slow
+
 LINE = f"experiment_key: {KEY}"
 STATUSES = f"POST {REPO}/statuses/{{sha}}"
 RUNS = f"POST {REPO}/check-runs"

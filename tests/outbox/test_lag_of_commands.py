@@ -3,10 +3,12 @@
 import pytest
 
 from tests.github import REPO, Fault
-from tests.kit.marks import sqlite_only, token_only
+from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import NOT_FOUND, commands, lag, last_error
 from tests.outbox.stories import COMMENTS, KEY
+
+pytestmark = slow
 
 COMMENT = f"GET {REPO}/issues/comments/{{comment_id}}"
 REACTIONS = f"POST {REPO}/issues/comments/{{comment_id}}/reactions"

@@ -12,6 +12,8 @@ from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 from tests.outbox.lost import EDIT, RUNS, STATUSES, TAKE_LABEL, WRONG, each_kind, edit, lose, settle
 from tests.outbox.stories import COMMENTS, KEY, LINE
 
+pytestmark = slow
+
 EDIT_RUN = f"PATCH {REPO}/check-runs/{{check_run_id}}"
 PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
 

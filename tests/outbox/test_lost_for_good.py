@@ -14,6 +14,8 @@ from tests.kit.running import SECRET, eventually
 from tests.outbox.lost import EDIT, RUNS, STATUSES, TAKE_LABEL, WRONG, each_kind, edit, lose, settle
 from tests.outbox.stories import COMMENTS, KEY, LINE
 
+pytestmark = slow
+
 # --- What is not owed any more
 
 
