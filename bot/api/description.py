@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot.deliveries import door
 from bot.settings import Settings
 from bot.web import openapi
-from bot.web.openapi import path_parameters, problem_answers
+from bot.web.openapi import header_parameters, path_parameters, problem_answers
 from bot.web.operations import Operation
 
 _ABOUT = """Links GitHub pull requests, commits and issues to the experiments they belong to.
@@ -71,16 +71,7 @@ def _webhook(schema_of: Mapping[Any, Any]) -> dict[str, Any]:
         "security": [],
         "parameters": [
             *path_parameters(door.PATH),
-            *(
-                {
-                    "name": name,
-                    "in": "header",
-                    "required": True,
-                    "description": description,
-                    "schema": {"type": "string", "pattern": pattern},
-                }
-                for name, (pattern, description) in headers.items()
-            ),
+            *header_parameters(headers, required=True),
         ],
         "requestBody": {
             "required": True,

@@ -6,8 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import storage as store
-from bot import times
-from bot.api.models import END, LongText, Name, Time, text
+from bot.api.models import END, LongText, Name, Time, shaped, text
 from bot.domain.experiments import version
 from bot.domain.keys import KEY_PATTERN
 from bot.operations import experiments
@@ -129,11 +128,9 @@ async def create(call: Call) -> Any:
 async def list_all(call: Call) -> Any:
     """The newest first."""
     query: ExperimentQuery = call.query
-    before = call.position(1)
-    rows = await call.services.database.read(
-        lambda tx: store.experiments.listed(tx, query.status, query.q, before, query.limit)
+    return await call.page(
+        1, lambda tx, *part: store.experiments.listed(tx, query.status, query.q, *part), _experiment
     )
-    return call.page(rows, _experiment)
 
 
 @operations.add(
@@ -142,9 +139,8 @@ async def list_all(call: Call) -> Any:
     role="viewer",
     summary="Get an experiment",
     answers={200: Experiment, 304: None},
-    problems=(404,),
     tagged=True,
-    conditions={"If-None-Match": IF_NONE_MATCH_READ},
+    headers=IF_NONE_MATCH_READ,
 )
 async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
@@ -159,9 +155,8 @@ async def get(call: Call) -> Any:
     summary="Create or replace an experiment",
     body=ExperimentReplace,
     answers={200: Experiment, 201: Experiment},
-    problems=(412,),
     tagged=True,
-    conditions={"If-Match": IF_MATCH, "If-None-Match": IF_NONE_MATCH_WRITE},
+    headers=IF_MATCH | IF_NONE_MATCH_WRITE,
 )
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
@@ -179,9 +174,8 @@ async def put(call: Call) -> Any:
     summary="Change an experiment",
     body=ExperimentChange,
     answers={200: Experiment},
-    problems=(404, 412),
     tagged=True,
-    conditions={"If-Match": IF_MATCH},
+    headers=IF_MATCH,
 )
 async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
@@ -198,8 +192,7 @@ async def patch(call: Call) -> Any:
     role="admin",
     summary="Delete an experiment",
     answers={204: None},
-    problems=(404, 412),
-    conditions={"If-Match": IF_MATCH},
+    headers=IF_MATCH,
 )
 async def delete(call: Call) -> Any:
     """Its links stay, as unresolved ones, and so does its feed."""
@@ -220,20 +213,5 @@ def _tagged(call: Call, row: store.CountedExperiment) -> Experiment:
 
 
 def _experiment(row: store.CountedExperiment) -> Experiment:
-    return Experiment(
-        key=row.key,
-        name=row.name,
-        status=row.status,
-        hypothesis=row.hypothesis,
-        description=row.description,
-        owner=row.owner,
-        url=row.url,
-        tags=list(row.tags),
-        created_at=times.render(row.created_at),
-        updated_at=times.render(row.updated_at),
-        counts=Counts(
-            pull_requests=row.pull_request_count,
-            issues=row.issue_count,
-            commits=row.commit_count,
-        ),
-    )
+    counts = Counts(row.pull_request_count, row.issue_count, row.commit_count)
+    return shaped(Experiment, row, counts=counts)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import times
-from bot.api.models import Id, LongText, Name, Time, text
+from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.domain.integrations import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
@@ -249,9 +249,7 @@ async def create(call: Call) -> Any:
 )
 async def list_all(call: Call) -> Any:
     """The newest first."""
-    query: Paged = call.query
-    found = await integrations.listed(call.services, call.position(1), query.limit)
-    return call.page(found, lambda one: shown(call.services, one))
+    return await call.page(1, integrations.listed, lambda one: shown(call.services, one))
 
 
 @operations.add(
@@ -260,11 +258,10 @@ async def list_all(call: Call) -> Any:
     role="developer",
     summary="Get an integration",
     answers={200: Integration},
-    problems=(404,),
 )
 async def get(call: Call) -> Any:
     """Secrets are masked."""
-    return shown(call.services, await integrations.get(call.services, _id(call)))
+    return shown(call.services, await integrations.get(call.services, call.id("integration_id")))
 
 
 async def change(call: Call) -> Any:
@@ -273,7 +270,9 @@ async def change(call: Call) -> Any:
     A replaced webhook secret goes on verifying for `secret_grace_seconds`, a day unless given.
     """
     values = msgspec.to_builtins(call.body)
-    changed = await integrations.change(call.services, call.actor, _id(call), values)
+    changed = await integrations.change(
+        call.services, call.actor, call.id("integration_id"), values
+    )
     return shown(call.services, changed)
 
 
@@ -285,7 +284,6 @@ for _method in ("PUT", "PATCH"):
         summary="Change an integration",
         body=IntegrationChange,
         answers={200: Integration},
-        problems=(404,),
     )(change)
 
 
@@ -295,64 +293,31 @@ for _method in ("PUT", "PATCH"):
     role="admin",
     summary="Delete an integration",
     answers={204: None},
-    problems=(404,),
 )
 async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
-    await integrations.delete(call.services, call.actor, _id(call))
+    await integrations.delete(call.services, call.actor, call.id("integration_id"))
     return 204, None
-
-
-def _id(call: Call) -> str:
-    return call.path("integration_id").lower()
 
 
 def shown(services: Services, known: integrations.Known) -> Integration:
     """Return an integration as the API shows it, with its secrets masked."""
-    row = known.row
-    config = row.config
+    row, config = known.row, known.row.config
     credential = "token" if config.auth == "token" else "private_key"
     until = row.previous_secret_until
     last_error = without_emails(row.last_error) if row.last_error else None
     if config.api_url not in services.settings.github_api_urls:
         last_error = str(NotListed(config.api_url))
-    return Integration(
-        id=row.id,
-        name=row.name,
-        integration_type=row.integration_type,
-        description=row.description,
-        is_active=row.is_active,
-        created_at=times.render(row.created_at),
-        updated_at=times.render(row.updated_at),
+    unset = {name: UNSET for name in ("token", "private_key")}
+    ids = {"app_id": config.app_id, "installation_id": config.installation_id}
+    given = {name: UNSET if number is None else number for name, number in ids.items()}
+    return shaped(
+        Integration,
+        row,
         webhook_url=webhook_url(services.settings.public_url, row.id),
-        config=Config(
-            auth=config.auth,
-            webhook_secret=MASK,
-            api_url=config.api_url,
-            repositories=list(config.repositories) if config.repositories is not None else None,
-            comments=config.comments,
-            label=config.label,
-            check=config.check,
-            commands=config.commands,
-            app_id=_or_unset(config.app_id),
-            installation_id=_or_unset(config.installation_id),
-            **{credential: MASK},
-        ),
+        config=shaped(Config, config, webhook_secret=MASK, **unset | given | {credential: MASK}),
         previous_secret_until=times.render(until if until and until > times.now() else None),
         last_delivery_at=times.render(known.last_delivery_at),
         last_error=last_error,
-        installations=[
-            Installation(
-                installation_id=one.installation_id,
-                account=one.account,
-                repository_selection=one.repository_selection,
-                repositories=one.repositories,
-                suspended_at=times.render(one.suspended_at),
-            )
-            for one in known.installations
-        ],
+        installations=[shaped(Installation, one) for one in known.installations],
     )
-
-
-def _or_unset(number: int | None) -> int | UnsetType:
-    return UNSET if number is None else number

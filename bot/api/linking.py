@@ -76,7 +76,7 @@ class PromisedIssue(Struct):
     summary="Link a pull request",
     body=LinkPullRequest,
     answers={201: LinkedPullRequest},
-    problems=(404, 502, 503),
+    problems=(502,),
 )
 async def link(call: Call) -> Any:
     """Asks GitHub for the pull request, links it, and brings its status comment up to date.
@@ -101,7 +101,6 @@ async def link(call: Call) -> Any:
     role="developer",
     summary="Unlink a pull request",
     answers={204: None},
-    problems=(404,),
 )
 async def unlink(call: Call) -> Any:
     """A key that still stands in the description stays unlinked until its line goes and comes
@@ -120,7 +119,7 @@ async def unlink(call: Call) -> Any:
     summary="Create a tracking issue",
     body=IssueCreate,
     answers={201: CreatedIssue, 202: PromisedIssue},
-    problems=(404, 502),
+    problems=(502,),
     headers={
         "Idempotency-Key": (
             _IDEMPOTENCY_KEY,

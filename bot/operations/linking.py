@@ -28,13 +28,12 @@ async def link(
 
     The link stays whatever the description says, until it is deleted.
     """
-    await experiments.read(services, key, lambda _: None)
+    await services.database.read(lambda tx: experiments.existing(tx, key))
     integration = await acting(services, integration_id, repository)
     fetched = await _fetch(services, integration, repository, number)
 
     def job(tx: store.Transaction) -> store.LinkedItem:
-        if not store.experiments.exists(tx, key):
-            raise NotFound("experiment")
+        experiments.existing(tx, key)
         item = linking.pull_request(tx, integration.scope, repository, number, fetched)
         linking.link(tx, item, key, _hand(actor, integration.id))
         row = store.linked.item_of_experiment(tx, key, "pull_request", item.id)

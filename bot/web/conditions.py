@@ -13,9 +13,13 @@ from aiohttp import web
 
 from bot.web.problems import Problem
 
-IF_MATCH = "Carry this out only if the ETag is still one of these, or `*` for any."
-IF_NONE_MATCH_READ = "Answer 304 without a body if the ETag is still one of these."
-IF_NONE_MATCH_WRITE = "`*`: create, never replace."
+IF_MATCH = {
+    "If-Match": (None, "Carry this out only if the ETag is still one of these, or `*` for any.")
+}
+IF_NONE_MATCH_READ = {
+    "If-None-Match": (None, "Answer 304 without a body if the ETag is still one of these.")
+}
+IF_NONE_MATCH_WRITE = {"If-None-Match": (None, "`*`: create, never replace.")}
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 
 
@@ -69,9 +73,6 @@ class Conditions:
             return True
         tags = _TAG.findall(self.if_match)
         return any(not weak and _version(opaque) == version for weak, opaque in tags)
-
-
-NO_CONDITIONS = Conditions()
 
 
 def tag(version: str, rest: str = "") -> str:

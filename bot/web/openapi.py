@@ -71,7 +71,7 @@ def describe(
         "info": {"title": "Experiment Bot", "version": __version__, "description": about},
         "servers": [{"url": server}],
         "security": [{"token": []}],
-        "tags": [{"name": name} for name in dict.fromkeys(one.tag for one in operations)]
+        "tags": [{"name": name} for name in dict.fromkeys(one.resource.tag for one in operations)]
         + [{"name": name} for name in tags],
         "paths": paths,
         "components": {
@@ -89,51 +89,37 @@ def _operation(
     statuses = {401, 403, 422, 429, 503, *operation.problems}
     if "{" in operation.path:
         statuses.add(404)
-    described: dict[str, Any] = {
-        "operationId": f"{operation.handler.__module__.rpartition('.')[2]}"
-        f"_{operation.handler.__name__}_{operation.method.lower()}",
-        "tags": [operation.tag],
+    if "If-Match" in operation.headers:
+        statuses.add(412)
+    if any(pattern for pattern, _ in operation.headers.values()):
+        statuses.add(400)
+    if operation.body is not None:
+        statuses |= {400, 413, 415}
+    handler = operation.handler
+    text = " ".join((handler.__doc__ or "").split())
+    described = {
+        "operationId": f"{handler.__module__.rpartition('.')[2]}_{handler.__name__}"
+        f"_{operation.method.lower()}",
+        "tags": [operation.resource.tag],
         "summary": operation.summary,
-        "description": f"{operation.description}\n\nRole: `{operation.role}`.".strip(),
+        "description": f"{text}\n\nRole: `{operation.role}`.".strip(),
         "parameters": [
             *path_parameters(operation.path),
             *_query_parameters(operation.query, schema_of, components),
-            *(
-                {
-                    "name": name,
-                    "in": "header",
-                    "required": False,
-                    "description": description,
-                    "schema": {"type": "string", "pattern": pattern},
-                }
-                for name, (pattern, description) in operation.headers.items()
-            ),
-            *(
-                {
-                    "name": name,
-                    "in": "header",
-                    "required": False,
-                    "description": description,
-                    "schema": {"type": "string"},
-                }
-                for name, description in operation.conditions.items()
-            ),
+            *header_parameters(operation.headers, required=False),
         ],
-        "responses": {},
+        "responses": {
+            str(status): _answer(status, answer, schema_of)
+            | ({"headers": {"ETag": _ETAG}} if operation.tagged else {})
+            for status, answer in operation.answers.items()
+        }
+        | problem_answers(statuses, schema_of),
     }
     if operation.body is not None:
-        statuses |= {400, 413, 415}
         described["requestBody"] = {
             "required": True,
             "content": {"application/json": {"schema": schema_of[operation.body]}},
         }
-    for status, answer in operation.answers.items():
-        described["responses"][str(status)] = _answer(status, answer, schema_of)
-        if operation.tagged:
-            described["responses"][str(status)]["headers"] = {"ETag": _ETAG}
-    if operation.headers:
-        statuses |= {400}
-    described["responses"] |= problem_answers(statuses, schema_of)
     return described
 
 
@@ -161,16 +147,31 @@ def problem_answers(statuses: set[int], schema_of: Mapping[Any, Any]) -> dict[st
 
 
 def path_parameters(path: str) -> list[dict[str, Any]]:
+    names = re.findall(r"\{(\w+)\}", path)
     return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "description": PARAMETERS[name][1],
-            "schema": {"type": "string", "pattern": f"^{PARAMETERS[name][0]}$"},
-        }
-        for name in re.findall(r"\{(\w+)\}", path)
+        _parameter(name, "path", f"^{PARAMETERS[name][0]}$", PARAMETERS[name][1]) for name in names
     ]
+
+
+def header_parameters(
+    headers: Mapping[str, tuple[str | None, str]], *, required: bool
+) -> list[dict[str, Any]]:
+    return [
+        _parameter(name, "header", pattern, meaning, required=required)
+        for name, (pattern, meaning) in headers.items()
+    ]
+
+
+def _parameter(
+    name: str, place: str, pattern: str | None, meaning: str, *, required: bool = True
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": place,
+        "required": required,
+        "description": meaning,
+        "schema": {"type": "string"} | ({"pattern": pattern} if pattern else {}),
+    }
 
 
 def _query_parameters(
