@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import storage as store
@@ -34,6 +33,7 @@ WebAddress = Annotated[
         description="An http or https address.",
     ),
 ]
+Tags = Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
 
 
 class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -46,7 +46,7 @@ class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
     description: LongText | None = None
     owner: ShortText | None = None
     url: WebAddress | None = None
-    tags: Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)] = []
+    tags: Tags = []
 
 
 class ExperimentCreate(ExperimentReplace, forbid_unknown_fields=True, kw_only=True):
@@ -64,10 +64,7 @@ class ExperimentChange(Struct, forbid_unknown_fields=True):
     description: LongText | UnsetType | None = UNSET
     owner: ShortText | UnsetType | None = UNSET
     url: WebAddress | UnsetType | None = UNSET
-    tags: (
-        Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
-        | UnsetType
-    ) = UNSET
+    tags: Tags | UnsetType = UNSET
 
 
 class Counts(Struct):
@@ -113,8 +110,7 @@ class ExperimentQuery(Paged, forbid_unknown_fields=True):
 )
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
-    values = msgspec.to_builtins(call.body)
-    return 201, _tagged(call, await experiments.create(call.services, call.actor, values))
+    return 201, _tagged(call, await experiments.create(call.services, call.actor, call.values))
 
 
 @operations.add(
@@ -160,9 +156,8 @@ async def get(call: Call) -> Any:
 )
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
-    values = msgspec.to_builtins(call.body)
     row, is_new = await experiments.replace(
-        call.services, call.actor, call.path("key"), values, _condition(call)
+        call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
     return 201 if is_new else 200, _tagged(call, row)
 
@@ -179,9 +174,8 @@ async def put(call: Call) -> Any:
 )
 async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
-    values = msgspec.to_builtins(call.body)
     row = await experiments.change(
-        call.services, call.actor, call.path("key"), values, _condition(call)
+        call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
     return _tagged(call, row)
 

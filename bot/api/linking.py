@@ -14,13 +14,7 @@ from bot.web.problems import Problem
 
 operations = Operations("Links")
 _IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
-RepositoryName = Annotated[
-    str,
-    Meta(
-        pattern=FULL_NAME,
-        description="`owner/name` on GitHub.",
-    ),
-]
+RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name` on GitHub.")]
 
 
 class LinkPullRequest(Struct, forbid_unknown_fields=True):
@@ -83,15 +77,7 @@ async def link(call: Call) -> Any:
 
     The link stays whatever the description says, until it is deleted.
     """
-    body: LinkPullRequest = call.body
-    row = await linking.link(
-        call.services,
-        call.actor,
-        call.path("key"),
-        body.integration_id,
-        body.repository,
-        body.number,
-    )
+    row = await linking.link(call.services, call.actor, call.path("key"), **call.values)
     return 201, linked_pull_request(row)
 
 
@@ -133,17 +119,11 @@ async def create_issue(call: Call) -> Any:
     It is linked to the experiment and never created twice. Labels that the repository lacks are
     created.
     """
-    body: IssueCreate = call.body
     action = await issues.create(
         call.services,
         call.actor,
         call.path("key"),
-        integration_id=body.integration_id,
-        repository=body.repository,
-        title=body.title,
-        body=body.body,
-        labels=body.labels,
-        assignees=body.assignees,
+        **call.values,
         idempotency_key=_idempotency_key(call),
     )
     return _ordered(action)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -58,6 +59,12 @@ class Call:
     @property
     def conditions(self) -> Conditions:
         return Conditions.of(self.request)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields of the body that are given, or have a default."""
+        values: dict[str, Any] = msgspec.to_builtins(self.body)
+        return values
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
