@@ -129,10 +129,7 @@ def _operation(
         | _problem_answers(statuses, schema_of),
     }
     if operation.body is not None:
-        described["requestBody"] = {
-            "required": True,
-            **_content(schema_of[operation.body]),
-        }
+        described["requestBody"] = {"required": True, **_content(schema_of[operation.body])}
     return described
 
 
@@ -193,8 +190,7 @@ def _query_parameters(
     parameters = []
     for parameter, schema in components[name]["properties"].items():
         # A parameter that is left out is null to us; it cannot be sent as null.
-        choices = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-        (choice,) = choices
+        (choice,) = (one for one in schema.get("anyOf", [schema]) if one.get("type") != "null")
         if "enum" in choice:
             choice = {**choice, "enum": [one for one in choice["enum"] if one is not None]}
         shown = {key: value for key, value in choice.items() if key != "default"}
@@ -239,10 +235,7 @@ def _webhook(schema_of: Mapping[Any, Any]) -> dict[str, Any]:
         "description": "The signature is the authentication; no token is needed. When "
         "`processed` is true, the effects are committed.",
         "security": [],
-        "parameters": [
-            *_path_parameters(door.PATH),
-            *_header_parameters(headers, required=True),
-        ],
+        "parameters": [*_path_parameters(door.PATH), *_header_parameters(headers, required=True)],
         "requestBody": {
             "required": True,
             "content": {

@@ -279,19 +279,23 @@ async def delete(call: Call) -> Any:
 def shown(services: Services, known: integrations.Known) -> Integration:
     """Return an integration as the API shows it, with its secrets masked."""
     row, config = known.row, known.row.config
-    credential = "token" if config.auth == "token" else "private_key"
     until = row.previous_secret_until
     last_error = without_emails(row.last_error) if row.last_error else None
     if config.api_url not in services.settings.github_api_urls:
         last_error = str(NotListed(config.api_url))
-    unset = {name: UNSET for name in ("token", "private_key")}
-    ids = {"app_id": config.app_id, "installation_id": config.installation_id}
-    given = {name: UNSET if number is None else number for name, number in ids.items()}
     return shaped(
         Integration,
         row,
         webhook_url=webhook_url(services.settings.public_url, row.id),
-        config=shaped(Config, config, webhook_secret=MASK, **unset | given | {credential: MASK}),
+        config=shaped(
+            Config,
+            config,
+            webhook_secret=MASK,
+            token=MASK if config.auth == "token" else UNSET,
+            private_key=MASK if config.auth == "app" else UNSET,
+            app_id=UNSET if config.app_id is None else config.app_id,
+            installation_id=UNSET if config.installation_id is None else config.installation_id,
+        ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
         last_delivery_at=times.render(known.last_delivery_at),
         last_error=last_error,

@@ -20,10 +20,7 @@ S = TypeVar("S", bound=Struct)
 def text(limit: int, description: str, minimum: int = 0) -> Meta:
     """Text without NUL characters, which no engine but SQLite could store."""
     return Meta(
-        min_length=minimum,
-        max_length=limit,
-        pattern=r"^[^\x00]*$",
-        description=description,
+        min_length=minimum, max_length=limit, pattern=r"^[^\x00]*$", description=description
     )
 
 

@@ -68,11 +68,9 @@ def _same_request(
     earlier: store.Action, request: dict[str, Any], integration_id: str, repository_id: int
 ) -> None:
     """Raise Conflict if an idempotency key came with another request before."""
-    was = earlier.request
-    same = {name: value for name, value in was.items() if name != "actor"} == {
-        name: value for name, value in request.items() if name != "actor"
-    }
-    if not same or (earlier.integration_id, earlier.repository_id) != (
+    was = earlier.request | {"actor": request["actor"]}  # whoever it was
+    if (was, earlier.integration_id, earlier.repository_id) != (
+        request,
         integration_id,
         repository_id,
     ):
