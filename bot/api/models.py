@@ -53,7 +53,7 @@ else:
 
 
 def shaped(shape: type[S], row: object, **beside: Any) -> S:
-    """Return a row as the API shows it; `beside` are fields that are no column of their name."""
+    """Return a row as the API shows it: `beside`, and the columns named as the other fields."""
     for name, show in _fields(shape):
         if name not in beside:
             value = getattr(row, name)
