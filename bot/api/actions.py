@@ -5,11 +5,8 @@ from typing import Any
 from msgspec import Struct
 
 from bot import storage as store
-from bot import times
-from bot.api.models import ActionKind, Id, Time
-from bot.domain.errors import NotFound
-from bot.emails import without_emails
-from bot.operations import actions
+from bot.api.models import ActionKind, Id, Reason, Time, shaped
+from bot.operations import actions, found
 from bot.storage import ActionStatus
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
@@ -29,7 +26,7 @@ class Action(Struct):
     status: ActionStatus
     attempts: int
     next_attempt_at: Time | None
-    last_error: str | None
+    last_error: Reason | None
     created_at: Time
     finished_at: Time | None
     result: dict[str, Any] | None
@@ -51,11 +48,9 @@ class ActionQuery(Paged, forbid_unknown_fields=True):
 async def list_all(call: Call) -> Any:
     """The newest first. Finished ones are kept for DELIVERY_DAYS."""
     query: ActionQuery = call.query
-    before = call.position(1)
-    rows = await call.services.database.read(
-        lambda tx: store.actions.listed(tx, query.status, query.kind, before, query.limit)
+    return await call.page(
+        1, lambda tx, *part: store.actions.listed(tx, query.status, query.kind, *part), _shown
     )
-    return call.page(rows, _shown)
 
 
 @operations.add(
@@ -64,15 +59,12 @@ async def list_all(call: Call) -> Any:
     role="viewer",
     summary="Get an action",
     answers={200: Action},
-    problems=(404,),
 )
 async def get(call: Call) -> Any:
     """One action, with what it has brought about or what keeps it."""
-    action_id = call.path("action_id").lower()
+    action_id = call.id("action_id")
     row = await call.services.database.read(lambda tx: store.actions.find(tx, action_id))
-    if row is None:
-        raise NotFound("action")
-    return _shown(row)
+    return _shown(found(row, "action"))
 
 
 @operations.add(
@@ -81,29 +73,15 @@ async def get(call: Call) -> Any:
     role="developer",
     summary="Try an action again now",
     answers={200: Action},
-    problems=(404, 409),
+    problems=(409,),
 )
 async def retry(call: Call) -> Any:
     """A failed action gets three more days; a pending one is tried without waiting any longer.
 
     409 if it is running or done, or if a newer one that is pending does the same.
     """
-    action_id = call.path("action_id").lower()
-    return _shown(await actions.retry(call.services, call.actor, action_id))
+    return _shown(await actions.retry(call.services, call.actor, call.id("action_id")))
 
 
 def _shown(row: store.ListedAction) -> Action:
-    return Action(
-        id=row.id,
-        kind=row.kind,
-        integration_id=row.integration_id,
-        repository=row.repository,
-        number=row.number,
-        status=row.status,
-        attempts=row.attempts,
-        next_attempt_at=times.render(row.next_attempt_at),
-        last_error=without_emails(row.last_error) if row.last_error else None,
-        created_at=times.render(row.created_at),
-        finished_at=times.render(row.finished_at),
-        result=row.result,
-    )
+    return shaped(Action, row)

@@ -9,9 +9,8 @@ from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.api.models import ActivityType, DeliveryId, Id, Time
+from bot.api.models import ActivityType, DeliveryId, Id, Person, Time, Written, shaped
 from bot.domain import activity
-from bot.emails import name_without_email, without_emails
 from bot.operations import experiments
 from bot.web import streams
 from bot.web.access import may_still, unauthorized
@@ -33,8 +32,8 @@ class ActivityItem(Struct):
     experiment_key: str
     occurred_at: Time
     recorded_at: Time
-    actor: str | None
-    summary: str
+    actor: Person | None
+    summary: Written
     html_url: str | None
     repository: str | None
     delivery_id: DeliveryId | None
@@ -51,18 +50,17 @@ class ActivityQuery(Paged, forbid_unknown_fields=True):
     summary="List an experiment's activity",
     query=ActivityQuery,
     answers={200: Page[ActivityItem]},
-    problems=(404,),
 )
 async def feed(call: Call) -> Any:
     """What happened, the newest first."""
     query: ActivityQuery = call.query
-    key, before = call.path("key"), call.position(2)
-    rows = await experiments.read(
-        call.services,
-        key,
-        lambda tx: store.activity.of_experiment(tx, key, query.type, before, query.limit),
+    return await call.page(
+        2,
+        lambda tx, *part: store.activity.of_experiment(
+            tx, experiments.existing(tx, call.path("key")), query.type, *part
+        ),
+        activity_item,
     )
-    return call.page(rows, activity_item)
 
 
 @operations.add(
@@ -71,7 +69,6 @@ async def feed(call: Call) -> Any:
     role=_ROLE,
     summary="Follow all activity live",
     answers={200: "text/event-stream"},
-    problems=(400,),
     headers={
         "Last-Event-ID": (
             activity.ID_PATTERN,
@@ -150,16 +147,11 @@ def _start(request: web.Request) -> int | None:
 
 def activity_item(row: store.Activity) -> ActivityItem:
     """Return a row of the feed as the API shows it."""
-    return ActivityItem(
+    return shaped(
+        ActivityItem,
+        row,
         id=activity.id_of_seq(row.seq),
-        type=row.type,
-        experiment_key=row.experiment_key,
         occurred_at=times.render(row.position // times.MILLISECOND * times.MILLISECOND),
-        recorded_at=times.render(row.recorded_at),
-        actor=name_without_email(row.actor),
-        summary=without_emails(row.summary),
-        html_url=row.html_url,
-        repository=row.repository,
         delivery_id=_delivery_id(row.guid),
     )
 

@@ -6,8 +6,8 @@ from msgspec import Meta, Struct
 
 from bot import doctor, times
 from bot.api.integrations import PATH
-from bot.api.models import Id, Time
-from bot.domain.errors import NotFound
+from bot.api.models import Id, Time, shaped
+from bot.operations import found
 from bot.services import Services
 from bot.web.operations import Call, Operations
 
@@ -38,7 +38,6 @@ class IntegrationCheck(Struct):
     role="developer",
     summary="Check an integration",
     answers={200: IntegrationCheck},
-    problems=(404,),
 )
 async def run(call: Call) -> Any:
     """Asks GitHub who the credential is, what it may do, and where the webhook points.
@@ -46,18 +45,16 @@ async def run(call: Call) -> Any:
     Looks at recent deliveries and actions as well. Only reads, and each warning and problem has
     its remedy. May take a while.
     """
-    return await check(call.services, call.path("integration_id").lower())
+    return await check(call.services, call.id("integration_id"))
 
 
 async def check(services: Services, integration_id: str) -> IntegrationCheck:
     """Look an integration over; raises NotFound."""
     checked_at = times.now()
-    findings = await doctor.check(services, integration_id)
-    if findings is None:
-        raise NotFound("integration")
+    findings = found(await doctor.check(services, integration_id), "integration")
     return IntegrationCheck(
         integration_id=integration_id,
         checked_at=times.render(checked_at),
         ok=all(one.status != "problem" for one in findings),
-        findings=[CheckFinding(one.check, one.status, one.message, one.remedy) for one in findings],
+        findings=[shaped(CheckFinding, one) for one in findings],
     )

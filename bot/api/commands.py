@@ -5,8 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from bot import storage as store
-from bot import times
-from bot.api.models import Id, Time
+from bot.api.models import Id, Reason, Time, shaped
 from bot.emails import without_emails
 from bot.storage import CommandStatus
 from bot.web.cursors import Page, Paged
@@ -36,7 +35,7 @@ class Command(Struct):
         str | None, Meta(description="What GitHub said that the author may do there.")
     ]
     result: Annotated[
-        str | None, Meta(description="Why it was refused, or what it has brought about.")
+        Reason | None, Meta(description="Why it was refused, or what it has brought about.")
     ]
     action_id: Id | None
     created_at: Time
@@ -58,29 +57,11 @@ class CommandQuery(Paged, forbid_unknown_fields=True):
 async def list_all(call: Call) -> Any:
     """The newest first. They are kept for good."""
     query: CommandQuery = call.query
-    before = call.position(1)
-    rows = await call.services.database.read(
-        lambda tx: store.commands.listed(tx, query.status, before, query.limit)
+    return await call.page(
+        1, lambda tx, *part: store.commands.listed(tx, query.status, *part), _shown
     )
-    return call.page(rows, _shown)
 
 
 def _shown(row: store.ListedCommand) -> Command:
-    return Command(
-        id=row.id,
-        command=row.name,
-        text=without_emails(row.invocation.line),
-        actor=row.author,
-        repository=row.repository,
-        kind=row.kind,
-        number=row.number,
-        html_url=row.html_url,
-        integration_id=row.integration_id,
-        status=row.status,
-        allowed=None if row.allowed is None else bool(row.allowed),
-        permission=row.permission,
-        result=without_emails(row.result) if row.result else None,
-        action_id=row.action_id,
-        created_at=times.render(row.created_at),
-        finished_at=times.render(row.finished_at),
-    )
+    text = without_emails(row.invocation.line)
+    return shaped(Command, row, command=row.name, text=text, actor=row.author)

@@ -5,10 +5,9 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from bot import storage as store
-from bot import times
-from bot.api.models import END, DeliveryId, Time
+from bot.api.models import END, DeliveryId, Time, shaped
 from bot.deliveries.records import Stored
-from bot.operations import deliveries
+from bot.operations import deliveries, integrations
 from bot.storage import DeliveryStatus
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
@@ -50,20 +49,16 @@ class DeliveryQuery(Paged, forbid_unknown_fields=True):
     summary="List an integration's deliveries",
     query=DeliveryQuery,
     answers={200: Page[Delivery]},
-    problems=(404,),
 )
 async def list_all(call: Call) -> Any:
     """The latest received first."""
     query: DeliveryQuery = call.query
-    before = call.position(1)
-    rows = await deliveries.read(
-        call.services,
-        _integration_id(call),
-        lambda tx, integration: store.deliveries.listed(
-            tx, integration.seq, query.status, query.event, before, query.limit
-        ),
-    )
-    return call.page(rows, shown)
+
+    def job(tx: store.Transaction, *part: Any) -> store.Part[store.Delivery]:
+        integration = integrations.find(tx, call.id("integration_id"))
+        return store.deliveries.listed(tx, integration.seq, query.status, query.event, *part)
+
+    return await call.page(1, job, shown)
 
 
 @operations.add(
@@ -72,12 +67,11 @@ async def list_all(call: Call) -> Any:
     role="developer",
     summary="Get a delivery with its headers and payload",
     answers={200: DeliveryDetail},
-    problems=(404,),
 )
 async def get(call: Call) -> Any:
     """Payloads hold e-mail addresses of authors, so this needs the role developer."""
     return detail(
-        await deliveries.get(call.services, _integration_id(call), call.path("delivery_id"))
+        await deliveries.get(call.services, call.id("integration_id"), call.path("delivery_id"))
     )
 
 
@@ -87,7 +81,7 @@ async def get(call: Call) -> Any:
     role="developer",
     summary="Run a delivery's handlers again",
     answers={200: Delivery},
-    problems=(404, 409),
+    problems=(409,),
 )
 async def replay(call: Call) -> Any:
     """Changes nothing if they had succeeded. The answer tells how it went this time.
@@ -97,38 +91,16 @@ async def replay(call: Call) -> Any:
     """
     return shown(
         await deliveries.replay(
-            call.services, call.actor, _integration_id(call), call.path("delivery_id")
+            call.services, call.actor, call.id("integration_id"), call.path("delivery_id")
         )
     )
 
 
-def _integration_id(call: Call) -> str:
-    return call.path("integration_id").lower()
-
-
 def shown(row: store.Delivery) -> Delivery:
     """Return a delivery's row as the API shows it."""
-    return Delivery(**_delivery(row))
-
-
-def _delivery(row: store.Delivery) -> dict[str, Any]:
-    return {
-        "id": row.guid,
-        "event": row.event,
-        "action": row.action,
-        "repository": row.repository,
-        "status": row.status,
-        "received_at": times.render(row.received_at),
-        "processed_at": times.render(row.processed_at),
-        "attempts": row.attempts,
-        "error": row.error,
-    }
+    return shaped(Delivery, row, id=row.guid)
 
 
 def detail(found: Stored) -> DeliveryDetail:
     """Return a delivery with what was sent as the API shows it."""
-    return DeliveryDetail(
-        **_delivery(found.row),
-        headers=found.row.headers,
-        payload=found.payload(),
-    )
+    return shaped(DeliveryDetail, found.row, id=found.row.guid, payload=found.payload())

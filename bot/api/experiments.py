@@ -2,12 +2,10 @@
 
 from typing import Annotated, Any
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import storage as store
-from bot import times
-from bot.api.models import END, LongText, Name, Time, text
+from bot.api.models import END, LongText, Name, Time, shaped, text
 from bot.domain.experiments import version
 from bot.domain.keys import KEY_PATTERN
 from bot.operations import experiments
@@ -35,6 +33,7 @@ WebAddress = Annotated[
         description="An http or https address.",
     ),
 ]
+Tags = Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
 
 
 class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
@@ -47,7 +46,7 @@ class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
     description: LongText | None = None
     owner: ShortText | None = None
     url: WebAddress | None = None
-    tags: Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)] = []
+    tags: Tags = []
 
 
 class ExperimentCreate(ExperimentReplace, forbid_unknown_fields=True, kw_only=True):
@@ -65,10 +64,7 @@ class ExperimentChange(Struct, forbid_unknown_fields=True):
     description: LongText | UnsetType | None = UNSET
     owner: ShortText | UnsetType | None = UNSET
     url: WebAddress | UnsetType | None = UNSET
-    tags: (
-        Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
-        | UnsetType
-    ) = UNSET
+    tags: Tags | UnsetType = UNSET
 
 
 class Counts(Struct):
@@ -114,8 +110,7 @@ class ExperimentQuery(Paged, forbid_unknown_fields=True):
 )
 async def create(call: Call) -> Any:
     """Links that were waiting for its key belong to it at once. 409 if the key exists."""
-    values = msgspec.to_builtins(call.body)
-    return 201, _tagged(call, await experiments.create(call.services, call.actor, values))
+    return 201, _tagged(call, await experiments.create(call.services, call.actor, call.values))
 
 
 @operations.add(
@@ -129,11 +124,9 @@ async def create(call: Call) -> Any:
 async def list_all(call: Call) -> Any:
     """The newest first."""
     query: ExperimentQuery = call.query
-    before = call.position(1)
-    rows = await call.services.database.read(
-        lambda tx: store.experiments.listed(tx, query.status, query.q, before, query.limit)
+    return await call.page(
+        1, lambda tx, *part: store.experiments.listed(tx, query.status, query.q, *part), _experiment
     )
-    return call.page(rows, _experiment)
 
 
 @operations.add(
@@ -142,9 +135,8 @@ async def list_all(call: Call) -> Any:
     role="viewer",
     summary="Get an experiment",
     answers={200: Experiment, 304: None},
-    problems=(404,),
     tagged=True,
-    conditions={"If-None-Match": IF_NONE_MATCH_READ},
+    headers=IF_NONE_MATCH_READ,
 )
 async def get(call: Call) -> Any:
     """One experiment with counts of what is linked to it."""
@@ -159,15 +151,13 @@ async def get(call: Call) -> Any:
     summary="Create or replace an experiment",
     body=ExperimentReplace,
     answers={200: Experiment, 201: Experiment},
-    problems=(412,),
     tagged=True,
-    conditions={"If-Match": IF_MATCH, "If-None-Match": IF_NONE_MATCH_WRITE},
+    headers=IF_MATCH | IF_NONE_MATCH_WRITE,
 )
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
-    values = msgspec.to_builtins(call.body)
     row, is_new = await experiments.replace(
-        call.services, call.actor, call.path("key"), values, _condition(call)
+        call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
     return 201 if is_new else 200, _tagged(call, row)
 
@@ -179,15 +169,13 @@ async def put(call: Call) -> Any:
     summary="Change an experiment",
     body=ExperimentChange,
     answers={200: Experiment},
-    problems=(404, 412),
     tagged=True,
-    conditions={"If-Match": IF_MATCH},
+    headers=IF_MATCH,
 )
 async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
-    values = msgspec.to_builtins(call.body)
     row = await experiments.change(
-        call.services, call.actor, call.path("key"), values, _condition(call)
+        call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
     return _tagged(call, row)
 
@@ -198,8 +186,7 @@ async def patch(call: Call) -> Any:
     role="admin",
     summary="Delete an experiment",
     answers={204: None},
-    problems=(404, 412),
-    conditions={"If-Match": IF_MATCH},
+    headers=IF_MATCH,
 )
 async def delete(call: Call) -> Any:
     """Its links stay, as unresolved ones, and so does its feed."""
@@ -220,20 +207,5 @@ def _tagged(call: Call, row: store.CountedExperiment) -> Experiment:
 
 
 def _experiment(row: store.CountedExperiment) -> Experiment:
-    return Experiment(
-        key=row.key,
-        name=row.name,
-        status=row.status,
-        hypothesis=row.hypothesis,
-        description=row.description,
-        owner=row.owner,
-        url=row.url,
-        tags=list(row.tags),
-        created_at=times.render(row.created_at),
-        updated_at=times.render(row.updated_at),
-        counts=Counts(
-            pull_requests=row.pull_request_count,
-            issues=row.issue_count,
-            commits=row.commit_count,
-        ),
-    )
+    counts = Counts(row.pull_request_count, row.issue_count, row.commit_count)
+    return shaped(Experiment, row, counts=counts)

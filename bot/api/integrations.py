@@ -2,11 +2,10 @@
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import times
-from bot.api.models import Id, LongText, Name, Time, text
+from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.domain.integrations import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
@@ -20,130 +19,118 @@ operations = Operations("Integrations")
 PATH = "/api/v1/integrations"
 
 
+Secret = Annotated[
+    str,
+    text(
+        1_000,
+        "Signs deliveries; the same as in GitHub's webhook settings. 16 characters or more, "
+        "without white space around it.",
+        minimum=16,
+    ),
+]
+NewSecret = Annotated[
+    str,
+    text(
+        1_000,
+        "A new secret. The old one is still accepted for `secret_grace_seconds`.",
+        minimum=16,
+    ),
+]
+Token = Annotated[
+    str, text(100_000, "A personal access token or an installation token.", minimum=1)
+]
+AppId = Annotated[int, Meta(ge=1, le=2**53, description="The GitHub App's id.")]
+PrivateKey = Annotated[str, text(100_000, "The App's RSA private key, PEM.", minimum=1)]
+InstallationId = Annotated[
+    int, Meta(ge=1, le=2**53, description="Used when a delivery names no installation.")
+]
+ApiUrl = Annotated[
+    str,
+    text(
+        500,
+        "One of the addresses in GITHUB_API_URLS; the first is the default. While the list does "
+        "not name it (any more), nothing is called there.",
+    ),
+]
+Repositories = Annotated[
+    list[Annotated[str, text(210, "`owner/name` or `owner/*`.", minimum=1)]],
+    Meta(
+        max_length=1000,
+        description="Allow-list; null lets every repository in. A repository that has come under "
+        "an entry keeps its place when it is renamed or transferred, until the entry is taken off "
+        "the list.",
+    ),
+]
+Comments = Literal["on", "off", "once"]
+Check = Literal["on", "always", "required", "off"]
+CommentsRule = Annotated[
+    Comments,
+    Meta(
+        description="The status comment on linked pull requests: kept up to date, none, or written "
+        "once and left as it is. `on` unless given."
+    ),
+]
+Label = Annotated[
+    str,
+    text(
+        50,
+        "The label of linked pull requests; `experiment` unless given, null for none.",
+        minimum=1,
+    ),
+]
+CheckRule = Annotated[
+    Check,
+    Meta(
+        description="The check. `on`, unless given: on pull requests that name an experiment. "
+        "`always`: on every pull request, so that branch protection can require it; it succeeds "
+        "where none is named. `required`: as `always`, but it fails where none is named. A merge "
+        "queue's groups get it with all three. `off`: none. A change brings the open pull requests "
+        "up to date."
+    ),
+]
+Commands = Annotated[
+    dict[str, Literal["read", "triage", "write", "maintain", "admin"]],
+    Meta(
+        max_length=100,
+        description="The permission on the repository that a command needs, by its name, where "
+        "that is not the command's own. `read` means `write` on public repositories. null for "
+        "none.",
+    ),
+]
+GraceSeconds = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=2_592_000,
+        description="How long a replaced webhook secret goes on verifying; 86400 unless given, 0 "
+        "cuts it off at once.",
+    ),
+]
+
+
 class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """What to change of the credentials and rules; the rest is kept.
 
     Either `token`, or `app_id` with `private_key` and perhaps `installation_id`.
     """
 
-    webhook_secret: (
-        Annotated[
-            str,
-            text(
-                1_000,
-                "A new secret. The old one is still accepted for `secret_grace_seconds`.",
-                minimum=16,
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    token: (
-        Annotated[
-            str,
-            text(100_000, "A personal access token or an installation token.", minimum=1),
-        ]
-        | UnsetType
-    ) = UNSET
-    app_id: Annotated[int, Meta(ge=1, le=2**53, description="The GitHub App's id.")] | UnsetType = (
-        UNSET
-    )
-    private_key: (
-        Annotated[str, text(100_000, "The App's RSA private key, PEM.", minimum=1)] | UnsetType
-    ) = UNSET
-    installation_id: (
-        Annotated[
-            int, Meta(ge=1, le=2**53, description="Used when a delivery names no installation.")
-        ]
-        | UnsetType
-        | None
-    ) = UNSET
-    api_url: (
-        Annotated[
-            str,
-            text(
-                500,
-                "One of the addresses in GITHUB_API_URLS; the first is the default. While the list "
-                "does not name it (any more), nothing is called there.",
-            ),
-        ]
-        | UnsetType
-        | None
-    ) = UNSET
-    repositories: (
-        Annotated[
-            list[Annotated[str, text(210, "`owner/name` or `owner/*`.", minimum=1)]],
-            Meta(
-                max_length=1000,
-                description="Allow-list; null lets every repository in. A repository that has come "
-                "under an entry keeps its place when it is renamed or transferred, until the entry "
-                "is taken off the list.",
-            ),
-        ]
-        | UnsetType
-        | None
-    ) = UNSET
-    comments: (
-        Annotated[
-            Literal["on", "off", "once"],
-            Meta(
-                description="The status comment on linked pull requests: kept up to date, none, "
-                "or written once and left as it is. `on` unless given."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    label: (
-        Annotated[
-            str,
-            text(
-                50,
-                "The label of linked pull requests; `experiment` unless given, null for none.",
-                minimum=1,
-            ),
-        ]
-        | UnsetType
-        | None
-    ) = UNSET
-    check: (
-        Annotated[
-            Literal["on", "always", "required", "off"],
-            Meta(
-                description="The check. `on`, unless given: on pull requests that name an "
-                "experiment. `always`: on every pull request, so that branch protection can "
-                "require it; it succeeds where none is named. `required`: as `always`, but it "
-                "fails where none is named. A merge queue's groups get it with all three. "
-                "`off`: none. A change brings the open pull requests up to date."
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
-    commands: (
-        Annotated[
-            dict[str, Literal["read", "triage", "write", "maintain", "admin"]],
-            Meta(
-                max_length=100,
-                description="The permission on the repository that a command needs, by its name, "
-                "where that is not the command's own. `read` means `write` on public "
-                "repositories. null for none.",
-            ),
-        ]
-        | UnsetType
-        | None
-    ) = UNSET
+    webhook_secret: NewSecret | UnsetType = UNSET
+    token: Token | UnsetType = UNSET
+    app_id: AppId | UnsetType = UNSET
+    private_key: PrivateKey | UnsetType = UNSET
+    installation_id: InstallationId | UnsetType | None = UNSET
+    api_url: ApiUrl | UnsetType | None = UNSET
+    repositories: Repositories | UnsetType | None = UNSET
+    comments: CommentsRule | UnsetType = UNSET
+    label: Label | UnsetType | None = UNSET
+    check: CheckRule | UnsetType = UNSET
+    commands: Commands | UnsetType | None = UNSET
 
 
 class ConfigCreate(ConfigChange, forbid_unknown_fields=True, omit_defaults=True, kw_only=True):
     """Either `token`, or `app_id` with `private_key` and perhaps `installation_id`."""
 
-    webhook_secret: Annotated[
-        str,
-        text(
-            1_000,
-            "Signs deliveries; the same as in GitHub's webhook settings. 16 characters or more, "
-            "without white space around it.",
-            minimum=16,
-        ),
-    ]
+    webhook_secret: Secret
 
 
 class IntegrationCreate(Struct, forbid_unknown_fields=True, omit_defaults=True):
@@ -164,18 +151,7 @@ class IntegrationChange(Struct, forbid_unknown_fields=True, omit_defaults=True):
     config: ConfigChange | UnsetType = UNSET
     description: LongText | UnsetType | None = UNSET
     is_active: bool | UnsetType = UNSET
-    secret_grace_seconds: (
-        Annotated[
-            int,
-            Meta(
-                ge=0,
-                le=2_592_000,
-                description="How long a replaced webhook secret goes on verifying; 86400 unless "
-                "given, 0 cuts it off at once.",
-            ),
-        ]
-        | UnsetType
-    ) = UNSET
+    secret_grace_seconds: GraceSeconds | UnsetType = UNSET
 
 
 class Config(Struct, omit_defaults=True):
@@ -185,9 +161,9 @@ class Config(Struct, omit_defaults=True):
     webhook_secret: str
     api_url: str
     repositories: list[str] | None
-    comments: Literal["on", "off", "once"]
+    comments: Comments
     label: str | None
-    check: Literal["on", "always", "required", "off"]
+    check: Check
     commands: dict[str, str]
     token: str | UnsetType = UNSET
     app_id: int | UnsetType = UNSET
@@ -235,8 +211,9 @@ class Integration(Struct):
 )
 async def create(call: Call) -> Any:
     """Secrets are stored encrypted and never shown again. Put `webhook_url` into GitHub."""
-    values = msgspec.to_builtins(call.body)
-    return 201, shown(call.services, await integrations.create(call.services, call.actor, values))
+    return 201, shown(
+        call.services, await integrations.create(call.services, call.actor, call.values)
+    )
 
 
 @operations.add(
@@ -249,9 +226,7 @@ async def create(call: Call) -> Any:
 )
 async def list_all(call: Call) -> Any:
     """The newest first."""
-    query: Paged = call.query
-    found = await integrations.listed(call.services, call.position(1), query.limit)
-    return call.page(found, lambda one: shown(call.services, one))
+    return await call.page(1, integrations.listed, lambda one: shown(call.services, one))
 
 
 @operations.add(
@@ -260,11 +235,10 @@ async def list_all(call: Call) -> Any:
     role="developer",
     summary="Get an integration",
     answers={200: Integration},
-    problems=(404,),
 )
 async def get(call: Call) -> Any:
     """Secrets are masked."""
-    return shown(call.services, await integrations.get(call.services, _id(call)))
+    return shown(call.services, await integrations.get(call.services, call.id("integration_id")))
 
 
 async def change(call: Call) -> Any:
@@ -272,8 +246,9 @@ async def change(call: Call) -> Any:
 
     A replaced webhook secret goes on verifying for `secret_grace_seconds`, a day unless given.
     """
-    values = msgspec.to_builtins(call.body)
-    changed = await integrations.change(call.services, call.actor, _id(call), values)
+    changed = await integrations.change(
+        call.services, call.actor, call.id("integration_id"), call.values
+    )
     return shown(call.services, changed)
 
 
@@ -285,7 +260,6 @@ for _method in ("PUT", "PATCH"):
         summary="Change an integration",
         body=IntegrationChange,
         answers={200: Integration},
-        problems=(404,),
     )(change)
 
 
@@ -295,64 +269,35 @@ for _method in ("PUT", "PATCH"):
     role="admin",
     summary="Delete an integration",
     answers={204: None},
-    problems=(404,),
 )
 async def delete(call: Call) -> Any:
     """Its secrets and deliveries go; pull requests, commits, issues, links and feed stay."""
-    await integrations.delete(call.services, call.actor, _id(call))
+    await integrations.delete(call.services, call.actor, call.id("integration_id"))
     return 204, None
-
-
-def _id(call: Call) -> str:
-    return call.path("integration_id").lower()
 
 
 def shown(services: Services, known: integrations.Known) -> Integration:
     """Return an integration as the API shows it, with its secrets masked."""
-    row = known.row
-    config = row.config
-    credential = "token" if config.auth == "token" else "private_key"
+    row, config = known.row, known.row.config
     until = row.previous_secret_until
     last_error = without_emails(row.last_error) if row.last_error else None
     if config.api_url not in services.settings.github_api_urls:
         last_error = str(NotListed(config.api_url))
-    return Integration(
-        id=row.id,
-        name=row.name,
-        integration_type=row.integration_type,
-        description=row.description,
-        is_active=row.is_active,
-        created_at=times.render(row.created_at),
-        updated_at=times.render(row.updated_at),
+    return shaped(
+        Integration,
+        row,
         webhook_url=webhook_url(services.settings.public_url, row.id),
-        config=Config(
-            auth=config.auth,
+        config=shaped(
+            Config,
+            config,
             webhook_secret=MASK,
-            api_url=config.api_url,
-            repositories=list(config.repositories) if config.repositories is not None else None,
-            comments=config.comments,
-            label=config.label,
-            check=config.check,
-            commands=config.commands,
-            app_id=_or_unset(config.app_id),
-            installation_id=_or_unset(config.installation_id),
-            **{credential: MASK},
+            token=MASK if config.auth == "token" else UNSET,
+            private_key=MASK if config.auth == "app" else UNSET,
+            app_id=UNSET if config.app_id is None else config.app_id,
+            installation_id=UNSET if config.installation_id is None else config.installation_id,
         ),
         previous_secret_until=times.render(until if until and until > times.now() else None),
         last_delivery_at=times.render(known.last_delivery_at),
         last_error=last_error,
-        installations=[
-            Installation(
-                installation_id=one.installation_id,
-                account=one.account,
-                repository_selection=one.repository_selection,
-                repositories=one.repositories,
-                suspended_at=times.render(one.suspended_at),
-            )
-            for one in known.installations
-        ],
+        installations=[shaped(Installation, one) for one in known.installations],
     )
-
-
-def _or_unset(number: int | None) -> int | UnsetType:
-    return UNSET if number is None else number

@@ -14,13 +14,7 @@ from bot.web.problems import Problem
 
 operations = Operations("Links")
 _IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
-RepositoryName = Annotated[
-    str,
-    Meta(
-        pattern=FULL_NAME,
-        description="`owner/name` on GitHub.",
-    ),
-]
+RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name` on GitHub.")]
 
 
 class LinkPullRequest(Struct, forbid_unknown_fields=True):
@@ -76,22 +70,14 @@ class PromisedIssue(Struct):
     summary="Link a pull request",
     body=LinkPullRequest,
     answers={201: LinkedPullRequest},
-    problems=(404, 502, 503),
+    problems=(502,),
 )
 async def link(call: Call) -> Any:
     """Asks GitHub for the pull request, links it, and brings its status comment up to date.
 
     The link stays whatever the description says, until it is deleted.
     """
-    body: LinkPullRequest = call.body
-    row = await linking.link(
-        call.services,
-        call.actor,
-        call.path("key"),
-        body.integration_id,
-        body.repository,
-        body.number,
-    )
+    row = await linking.link(call.services, call.actor, call.path("key"), **call.values)
     return 201, linked_pull_request(row)
 
 
@@ -101,7 +87,6 @@ async def link(call: Call) -> Any:
     role="developer",
     summary="Unlink a pull request",
     answers={204: None},
-    problems=(404,),
 )
 async def unlink(call: Call) -> Any:
     """A key that still stands in the description stays unlinked until its line goes and comes
@@ -120,7 +105,7 @@ async def unlink(call: Call) -> Any:
     summary="Create a tracking issue",
     body=IssueCreate,
     answers={201: CreatedIssue, 202: PromisedIssue},
-    problems=(404, 502),
+    problems=(502,),
     headers={
         "Idempotency-Key": (
             _IDEMPOTENCY_KEY,
@@ -134,17 +119,11 @@ async def create_issue(call: Call) -> Any:
     It is linked to the experiment and never created twice. Labels that the repository lacks are
     created.
     """
-    body: IssueCreate = call.body
     action = await issues.create(
         call.services,
         call.actor,
         call.path("key"),
-        integration_id=body.integration_id,
-        repository=body.repository,
-        title=body.title,
-        body=body.body,
-        labels=body.labels,
-        assignees=body.assignees,
+        **call.values,
         idempotency_key=_idempotency_key(call),
     )
     return _ordered(action)

@@ -1,23 +1,26 @@
-"""What the types of several resources are made of."""
+"""What the types of several resources are made of, and how a row becomes one of them."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+import functools
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
 
-from msgspec import Meta
+import msgspec
+from msgspec import Meta, Struct
 
-from bot import extensions
+from bot import extensions, times
 from bot.domain import actions, activity
+from bot.emails import name_without_email, without_emails
 
 # Python alone lets `$` match before a last line feed; this is the end for every reader.
 END = r"$(?!\n)"
+S = TypeVar("S", bound=Struct)
 
 
 def text(limit: int, description: str, minimum: int = 0) -> Meta:
     """Text without NUL characters, which no engine but SQLite could store."""
     return Meta(
-        min_length=minimum,
-        max_length=limit,
-        pattern=r"^[^\x00]*$",
-        description=description,
+        min_length=minimum, max_length=limit, pattern=r"^[^\x00]*$", description=description
     )
 
 
@@ -25,10 +28,15 @@ Id = Annotated[str, Meta(description="A UUID.", extra_json_schema={"format": "uu
 DeliveryId = Annotated[
     str, Meta(description="An X-GitHub-Delivery: a GUID, or what else the sender numbers by.")
 ]
+# A function beside a type returns the value of a row as it is shown; none is asked for null.
 Time = Annotated[
     str,
     Meta(description="RFC 3339, UTC, with `Z`.", extra_json_schema={"format": "date-time"}),
+    times.render,
 ]
+Person = Annotated[str, name_without_email]
+Written = Annotated[str, without_emails]  # by people
+Reason = Annotated[str, lambda text: without_emails(text) if text else None]
 Name = Annotated[str, text(200, "A name for people.", minimum=1)]
 LongText = Annotated[str, text(20_000, "Free text.")]
 # Kinds of action and types of the feed are declared where they are used: here all are known.
@@ -42,3 +50,23 @@ else:
     ActivityType = Literal[
         tuple(sorted(activity.TYPES, key=lambda name: (activity.TYPES[name].rank, name)))
     ]
+
+
+def shaped(shape: type[S], row: object, **beside: Any) -> S:
+    """Return a row as the API shows it: `beside`, and the columns named as the other fields."""
+    for name, show in _fields(shape):
+        if name not in beside:
+            value = getattr(row, name)
+            beside[name] = value if show is None or value is None else show(value)
+    return shape(**beside)
+
+
+@functools.cache
+def _fields(shape: type[Struct]) -> list[tuple[str, Callable[[Any], Any] | None]]:
+    return [(one.name, _show(one.type)) for one in msgspec.structs.fields(shape)]
+
+
+def _show(kind: Any) -> Callable[[Any], Any] | None:
+    if inspect.isfunction(kind):
+        return kind
+    return next(filter(None, map(_show, get_args(kind))), None)

@@ -42,10 +42,10 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
     integration_id = visit.path("integration_id").lower()
     after = visit.form.get("after", "")
     begin = int(after) if after.isdecimal() and len(after) < 16 else 0
-    rows = await deliveries.read(
-        visit.services,
-        integration_id,
-        lambda tx, one: store.deliveries.failing(tx, one.seq, begin, AT_ONCE + 1),
+    rows = await visit.services.database.read(
+        lambda tx: store.deliveries.failing(
+            tx, integrations.find(tx, integration_id).seq, begin, AT_ONCE + 1
+        )
     )
     went, failed = 0, 0
     for row in rows[:AT_ONCE]:
@@ -97,14 +97,13 @@ async def _listing(visit: Visit) -> web.Response:
     }
     query, before = fit(asked, api.DeliveryQuery), visit.position(1)
 
-    def job(tx: store.Transaction, one: store.Integration) -> tuple[Any, ...]:
+    def job(tx: store.Transaction) -> tuple[Any, ...]:
+        one = integrations.find(tx, visit.path("integration_id").lower())
         rows = store.deliveries.listed(tx, one.seq, query.status, query.event, before, query.limit)
         failing = store.deliveries.failing(tx, one.seq, 0, 1)
         return one, rows, store.deliveries.events_of(tx, one.seq, _MOST_EVENTS), bool(failing)
 
-    integration, rows, events, is_failing = await deliveries.read(
-        visit.services, visit.path("integration_id").lower(), job
-    )
+    integration, rows, events, is_failing = await visit.services.database.read(job)
     page = visit.page(rows, lambda row: _Listed.of(api.shown(row)))
     here = f"/integrations/{integration.id}/deliveries"
     filters = {name: asked.get(name, "") for name in ("status", "event")}

@@ -37,10 +37,10 @@ async def all_issues(visit: Visit) -> web.StreamResponse:
 async def all_commits(visit: Visit) -> web.StreamResponse:
     query, key = parse_query(visit.request, Paged), visit.path("key")
     before = visit.position(2)
-    rows = await experiments.read(
-        visit.services,
-        key,
-        lambda tx: store.linked.commits_of_experiment(tx, key, before, query.limit),
+    rows = await visit.services.database.read(
+        lambda tx: store.linked.commits_of_experiment(
+            tx, experiments.existing(tx, key), before, query.limit
+        )
     )
     return await _whole_list(visit, "commit", None, query, visit.page(rows, linked_commit))
 
@@ -52,12 +52,10 @@ async def _items(
     item: Callable[[Any], Any],
 ) -> web.Response:
     key, before = visit.path("key"), visit.position(2)
-    rows = await experiments.read(
-        visit.services,
-        key,
+    rows = await visit.services.database.read(
         lambda tx: store.linked.items_of_experiment(
-            tx, key, kind, query.state, before, query.limit
-        ),
+            tx, experiments.existing(tx, key), kind, query.state, before, query.limit
+        )
     )
     return await _whole_list(visit, kind, query.state, query, visit.page(rows, item))
 

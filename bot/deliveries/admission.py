@@ -70,13 +70,7 @@ class Names:
         return found.full_name.lower() == full_name and found.id == github_id
 
 
-async def write(
-    services: Services,
-    integration_id: str,
-    job: Job[T],
-    *,
-    heavy: bool = False,
-) -> T:
+async def write(services: Services, integration_id: str, job: Job[T], *, heavy: bool = False) -> T:
     """Run `job` in a transaction, again with GitHub's word where it raises Unconfirmed.
 
     Raises what `job` raises, NotAllowed if GitHub says no, Waiting if it cannot be asked.

@@ -11,19 +11,7 @@ import structlog
 
 from bot import storage as store
 from bot import times
-from bot.deliveries import admission
-from bot.deliveries.admission import Waiting
-from bot.deliveries.records import (
-    DUPLICATE,
-    NO_HANDLER,
-    NOT_ALLOWED,
-    PROCESSED,
-    Arriving,
-    Delivery,
-    Outcome,
-    Stored,
-    outcome_of,
-)
+from bot.deliveries import admission, records
 from bot.domain.integrations import note_secret
 from bot.domain.repositories import NotAllowed, Unconfirmed
 from bot.github.payloads import InvalidPayload
@@ -33,18 +21,18 @@ from bot.services import Services
 
 LARGE = 64 * 1024  # bytes from which a delivery is read, and handled, off the event loop
 _AT_ONCE = 50  # deliveries that are retried between other work
-Find = Callable[[store.Transaction], Delivery | None]
+Find = Callable[[store.Transaction], records.Delivery | None]
 
 
 class PayloadGone(Exception):
     """The payload of a delivery is no longer stored."""
 
 
-async def ingest(services: Services, delivery: Arriving) -> Outcome:
+async def ingest(services: Services, delivery: records.Arriving) -> records.Outcome:
     """Ingest a delivery that has just come, once; it and its effects are committed then."""
     integration = delivery.integration
 
-    def arriving(tx: store.Transaction) -> Delivery:
+    def arriving(tx: store.Transaction) -> records.Delivery:
         note_secret(tx, integration, delivery.signed_by, delivery.received_at)
         return delivery
 
@@ -64,8 +52,8 @@ async def retry_due(services: Services) -> None:
 
 
 async def _retry(services: Services, integration_id: str, guid: str, now: int) -> None:
-    def due(tx: store.Transaction) -> Delivery | None:
-        found = Stored.find(tx, integration_id, guid)
+    def due(tx: store.Transaction) -> records.Delivery | None:
+        found = records.Stored.find(tx, integration_id, guid)
         at = found.row.next_attempt_at if found else None
         return found if at is not None and at <= now else None  # another worker may be first
 
@@ -74,14 +62,14 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         logger.info("delivery retried", outcome=outcome.name)
 
 
-async def replay(services: Services, integration_id: str, guid: str) -> Outcome | None:
+async def replay(services: Services, integration_id: str, guid: str) -> records.Outcome | None:
     """Run the handlers of a stored delivery again; None if there is none. Raises PayloadGone.
 
     If they had succeeded before, nothing changes.
     """
 
-    def stored(tx: store.Transaction) -> Stored | None:
-        return Stored.find(tx, integration_id, guid)
+    def stored(tx: store.Transaction) -> records.Stored | None:
+        return records.Stored.find(tx, integration_id, guid)
 
     found = await services.database.read(stored)
     if found is not None and found.row.payload is None:
@@ -91,14 +79,14 @@ async def replay(services: Services, integration_id: str, guid: str) -> Outcome 
 
 async def _take_through(
     services: Services, integration_id: str, find: Find, *, heavy: bool = False
-) -> Outcome | None:
+) -> records.Outcome | None:
     """Let the delivery that `find` returns take effect, or store why it cannot.
 
     None if there is none, or none any more. Raises StorageUnavailable.
     """
     known = services.shared(dispatcher)
 
-    def attempt(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> Outcome | None:
+    def attempt(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> records.Outcome | None:
         delivery = find(tx)
         return _attempt(tx, known, delivery, confirmed) if delivery is not None else None
 
@@ -107,11 +95,11 @@ async def _take_through(
     except store.StorageUnavailable:
         raise
     except Exception as failure:
-        if not isinstance(failure, Waiting | NotAllowed | InvalidPayload):
+        if not isinstance(failure, admission.Waiting | NotAllowed | InvalidPayload):
             logger.exception("a handler failed")
-        outcome = outcome_of(failure)
+        outcome = records.outcome_of(failure)
 
-    def keep(tx: store.Transaction) -> Outcome | None:
+    def keep(tx: store.Transaction) -> records.Outcome | None:
         delivery = find(tx)
         return delivery.keep(tx, outcome) if delivery is not None else None
 
@@ -121,9 +109,9 @@ async def _take_through(
 def _attempt(
     tx: store.Transaction,
     dispatcher: dispatch.Dispatcher,
-    delivery: Delivery,
+    delivery: records.Delivery,
     confirmed: Set[tuple[str, int]],
-) -> Outcome:
+) -> records.Outcome:
     """Run the handlers of a delivery, unless it is not allowed or had been ingested before.
 
     Raises what the handlers raise, and Unconfirmed if GitHub has to be asked first.
@@ -133,12 +121,12 @@ def _attempt(
     try:
         told.admit(event)
     except NotAllowed:
-        return delivery.keep(tx, NOT_ALLOWED)
+        return delivery.keep(tx, records.NOT_ALLOWED)
     except Unconfirmed:
         if handlers:
             raise
-        return delivery.keep(tx, NOT_ALLOWED)  # not worth a question
-    kept = delivery.keep(tx, PROCESSED if handlers else NO_HANDLER)
-    if kept is not DUPLICATE:
+        return delivery.keep(tx, records.NOT_ALLOWED)  # not worth a question
+    kept = delivery.keep(tx, records.PROCESSED if handlers else records.NO_HANDLER)
+    if kept is not records.DUPLICATE:
         dispatcher.run(handlers, event, told)
     return kept

@@ -3,7 +3,8 @@
 from bot import storage as store
 from bot.domain import retries
 from bot.domain.actors import Actor, log_change
-from bot.domain.errors import Conflict, NotFound
+from bot.domain.errors import Conflict
+from bot.operations import found
 from bot.services import Services
 
 
@@ -13,18 +14,14 @@ async def retry(services: Services, actor: Actor, action_id: str) -> store.Liste
     Raises Conflict if it is running or done, or if a newer one that is pending does the same.
     """
 
-    def job(tx: store.Transaction) -> store.ListedAction | None:
-        action = store.actions.find(tx, action_id)
-        if action is None:
-            return None
+    def job(tx: store.Transaction) -> store.ListedAction:
+        action = found(store.actions.find(tx, action_id), "action")
         if action.status in ("running", "done"):
             raise Conflict("not_waiting", action.status)
         if not retries.retry(tx, action):
             raise Conflict("superseded")
-        return store.actions.find(tx, action_id)
+        return found(store.actions.find(tx, action_id), "action")
 
-    found = await services.database.write(job)
-    if found is None:
-        raise NotFound("action")
+    retried = await services.database.write(job)
     log_change(actor, "action to be retried", action=action_id)
-    return found
+    return retried

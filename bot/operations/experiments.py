@@ -1,15 +1,15 @@
 """Experiments: create, replace, change, delete, and read what belongs to one."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from bot import storage as store
 from bot.domain import experiments
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid, NotFound
+from bot.operations import found
 from bot.services import Services
 
-T = TypeVar("T")
 # Raises if what is there, None for nothing, is not what is to be changed.
 Condition = Callable[[store.Experiment | None], None]
 
@@ -19,33 +19,26 @@ async def create(
 ) -> store.CountedExperiment:
     """Create an experiment; links that were waiting for its key belong to it at once."""
 
-    def job(tx: store.Transaction) -> store.CountedExperiment | None:
+    def job(tx: store.Transaction) -> store.CountedExperiment:
         row = experiments.create(tx, values, actor.name)
-        return store.experiments.find_with_counts(tx, row.key) if row else None
+        if row is None:
+            raise Conflict("experiment_exists", values["key"])
+        return _counted(tx, row.key)
 
     created = await services.database.write(job)
-    if created is None:
-        raise Conflict("experiment_exists", values["key"])
     log_change(actor, "experiment created", experiment=created.key)
     return created
 
 
 async def get(services: Services, key: str) -> store.CountedExperiment:
-    found = await services.database.read(lambda tx: store.experiments.find_with_counts(tx, key))
-    if found is None:
+    return await services.database.read(lambda tx: _counted(tx, key))
+
+
+def existing(tx: store.Transaction, key: str) -> str:
+    """Return the key of an experiment; raises NotFound if there is none."""
+    if not store.experiments.exists(tx, key):
         raise NotFound("experiment")
-    return found
-
-
-async def read(services: Services, key: str, job: Callable[[store.Transaction], T]) -> T:
-    """Return what a job finds of an experiment, if there is one."""
-
-    def checked(tx: store.Transaction) -> T:
-        if not store.experiments.exists(tx, key):
-            raise NotFound("experiment")
-        return job(tx)
-
-    return await services.database.read(checked)
+    return key
 
 
 async def replace(
@@ -56,17 +49,16 @@ async def replace(
     if values["key"] != key:
         raise Invalid.field("key", "key_of_address")
 
-    def job(tx: store.Transaction) -> tuple[store.CountedExperiment | None, bool]:
+    def job(tx: store.Transaction) -> tuple[store.CountedExperiment, bool]:
         old = store.experiments.find(tx, key)
         condition(old)
         if old is None:
             experiments.create(tx, values, actor.name)
         else:
             experiments.change(tx, key, values, actor.name)
-        return store.experiments.find_with_counts(tx, key), old is None
+        return _counted(tx, key), old is None
 
     row, is_new = await services.database.write(job)
-    assert row is not None
     log_change(actor, "experiment created" if is_new else "experiment replaced", experiment=key)
     return row, is_new
 
@@ -76,17 +68,12 @@ async def change(
 ) -> store.CountedExperiment:
     """Change what `values` names and keep the rest. A change of status shows in the feed."""
 
-    def job(tx: store.Transaction) -> store.CountedExperiment | None:
-        old = store.experiments.find(tx, key)
-        if old is None:
-            return None
-        condition(old)
+    def job(tx: store.Transaction) -> store.CountedExperiment:
+        condition(found(store.experiments.find(tx, key), "experiment"))
         experiments.change(tx, key, values, actor.name)
-        return store.experiments.find_with_counts(tx, key)
+        return _counted(tx, key)
 
     changed = await services.database.write(job)
-    if changed is None:
-        raise NotFound("experiment")
     log_change(actor, "experiment changed", experiment=key)
     return changed
 
@@ -94,12 +81,13 @@ async def change(
 async def delete(services: Services, actor: Actor, key: str, condition: Condition) -> None:
     """Delete an experiment. Its links stay, as unresolved ones, and so does its feed."""
 
-    def job(tx: store.Transaction) -> bool:
-        old = store.experiments.find(tx, key)
-        if old is not None:
-            condition(old)
-        return experiments.delete(tx, key)
+    def job(tx: store.Transaction) -> None:
+        condition(found(store.experiments.find(tx, key), "experiment"))
+        experiments.delete(tx, key)
 
-    if not await services.database.write(job):
-        raise NotFound("experiment")
+    await services.database.write(job)
     log_change(actor, "experiment deleted", experiment=key)
+
+
+def _counted(tx: store.Transaction, key: str) -> store.CountedExperiment:
+    return found(store.experiments.find_with_counts(tx, key), "experiment")

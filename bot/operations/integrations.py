@@ -8,7 +8,8 @@ from bot import commands
 from bot import storage as store
 from bot.domain import integrations
 from bot.domain.actors import Actor, log_change
-from bot.domain.errors import Invalid, NotFound
+from bot.domain.errors import Invalid
+from bot.operations import found
 from bot.services import Services
 
 # Raises if what is there is not what is to be changed.
@@ -41,21 +42,14 @@ async def create(services: Services, actor: Actor, values: Mapping[str, Any]) ->
     return created
 
 
-async def listed(services: Services, before: store.Place | None, limit: int) -> store.Part[Any]:
+def listed(tx: store.Transaction, before: store.Place | None, limit: int) -> store.Part[Any]:
     """Return a part of all integrations, as Known, the newest first."""
-
-    def job(tx: store.Transaction) -> store.Part[Any]:
-        part = store.integrations.listed(tx, before, limit)
-        return store.Part(_known(tx, part.rows), part.next)
-
-    return await services.database.read(job)
+    part = store.integrations.listed(tx, before, limit)
+    return store.Part(_known(tx, part.rows), part.next)
 
 
 async def get(services: Services, integration_id: str) -> Known:
-    def job(tx: store.Transaction) -> Known:
-        return _known(tx, [_find(tx, integration_id)])[0]
-
-    return await services.database.read(job)
+    return await services.database.read(lambda tx: _known(tx, [find(tx, integration_id)])[0])
 
 
 async def change(
@@ -72,7 +66,7 @@ async def change(
     _check_commands(services, values)
 
     def job(tx: store.Transaction) -> Known:
-        condition(_find(tx, integration_id))
+        condition(find(tx, integration_id))
         row = integrations.change(
             tx, services.vault, services.settings.github_api_urls, integration_id, values
         )
@@ -91,7 +85,7 @@ async def delete(
     """Delete an integration: its secrets and deliveries go, what it told of stays."""
 
     def job(tx: store.Transaction) -> None:
-        condition(_find(tx, integration_id))
+        condition(find(tx, integration_id))
         integrations.delete(tx, integration_id)
 
     await services.database.write(job)
@@ -99,11 +93,9 @@ async def delete(
     log_change(actor, "integration deleted", integration=integration_id)
 
 
-def _find(tx: store.Transaction, integration_id: str) -> store.Integration:
-    row = store.integrations.find(tx, integration_id)
-    if row is None:
-        raise NotFound("integration")
-    return row
+def find(tx: store.Transaction, integration_id: str) -> store.Integration:
+    """Return an integration; raises NotFound if there is none."""
+    return found(store.integrations.find(tx, integration_id), "integration")
 
 
 def _known(tx: store.Transaction, rows: Sequence[store.Integration]) -> list[Known]:

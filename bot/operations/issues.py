@@ -7,8 +7,8 @@ from typing import Any
 from bot import storage as store
 from bot.domain import repositories, tracking
 from bot.domain.actors import Actor, log_change
-from bot.domain.errors import Conflict, Invalid, NotFound
-from bot.operations import linking
+from bot.domain.errors import Conflict, Invalid
+from bot.operations import experiments, found, linking
 from bot.services import Services
 
 ANSWER_SECONDS = 8.0  # how long is waited for GitHub to have created an issue
@@ -44,8 +44,7 @@ async def create(
     }
 
     def job(tx: store.Transaction) -> str:
-        if not store.experiments.exists(tx, key):
-            raise NotFound("experiment")
+        experiments.existing(tx, key)
         repository_id = repositories.resolve(tx, integration.scope, repository)
         if idempotency_key is not None:
             earlier = store.actions.by_idempotency_key(tx, idempotency_key)
@@ -69,11 +68,9 @@ def _same_request(
     earlier: store.Action, request: dict[str, Any], integration_id: str, repository_id: int
 ) -> None:
     """Raise Conflict if an idempotency key came with another request before."""
-    was = earlier.request
-    same = {name: value for name, value in was.items() if name != "actor"} == {
-        name: value for name, value in request.items() if name != "actor"
-    }
-    if not same or (earlier.integration_id, earlier.repository_id) != (
+    was = earlier.request | {"actor": request["actor"]}  # whoever it was
+    if (was, earlier.integration_id, earlier.repository_id) != (
+        request,
         integration_id,
         repository_id,
     ):
@@ -87,9 +84,7 @@ async def _outcome(database: store.Database, action_id: str) -> store.ListedActi
     while True:
         committed = asyncio.ensure_future(database.wait_for_commit(0.5))
         try:
-            row = await database.read(lambda tx: store.actions.find(tx, action_id))
-            if row is None:
-                raise NotFound("action")
+            row = found(await database.read(lambda tx: store.actions.find(tx, action_id)), "action")
             if row.status in ("done", "failed") or loop.time() >= deadline:
                 return row
             await committed

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bot import storage as store
 from bot.domain import installations, integrations, linking, repositories
@@ -17,24 +18,18 @@ _TRIED = 5  # integrations that are asked for a pull request
 
 
 async def link(
-    services: Services,
-    actor: Actor,
-    key: str,
-    integration_id: str,
-    repository: str,
-    number: int,
+    services: Services, actor: Actor, key: str, integration_id: str, repository: str, number: int
 ) -> store.LinkedItem:
     """Ask GitHub for a pull request, link it, and bring its status comment up to date.
 
     The link stays whatever the description says, until it is deleted.
     """
-    await experiments.read(services, key, lambda _: None)
+    await services.database.read(lambda tx: experiments.existing(tx, key))
     integration = await acting(services, integration_id, repository)
     fetched = await _fetch(services, integration, repository, number)
 
     def job(tx: store.Transaction) -> store.LinkedItem:
-        if not store.experiments.exists(tx, key):
-            raise NotFound("experiment")
+        experiments.existing(tx, key)
         item = linking.pull_request(tx, integration.scope, repository, number, fetched)
         linking.link(tx, item, key, _hand(actor, integration.id))
         row = store.linked.item_of_experiment(tx, key, "pull_request", item.id)
@@ -57,10 +52,8 @@ async def link_from(
     """Link a pull request through whichever integration for its host reaches it."""
     candidates = await _candidates(services, host, repository)
     for candidate in candidates[:-1]:
-        try:
+        with suppress(Invalid, Conflict, CallFailed):
             return await link(services, actor, key, candidate.id, repository, number)
-        except (Invalid, Conflict, CallFailed):
-            continue
     try:
         return await link(services, actor, key, candidates[-1].id, repository, number)
     except Invalid:
@@ -143,8 +136,7 @@ async def _fetch(
             integration.credentials, repository, installation_id or integration.installation_id
         )
         fetched: object = await client.getitem(
-            "/repos/{+repository}/pulls/{number}",
-            {"repository": repository, "number": str(number)},
+            "/repos/{+repository}/pulls/{number}", {"repository": repository, "number": str(number)}
         )
     except Refused as error:
         if error.status == 404:

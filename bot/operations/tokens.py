@@ -4,8 +4,9 @@ from bot import storage as store
 from bot import times
 from bot.domain import tokens
 from bot.domain.actors import ROLES, Actor
-from bot.domain.errors import FieldError, Invalid, NotFound
+from bot.domain.errors import FieldError, Invalid
 from bot.log import logger
+from bot.operations import found
 from bot.services import Services
 from bot.web import access
 
@@ -28,9 +29,7 @@ async def revoke(services: Services, actor: Actor, token_id: str) -> str:
     """Revoke a token and end the sessions that it began; return what it was called."""
 
     def job(tx: store.Transaction) -> str:
-        row = store.tokens.find(tx, token_id)
-        if row is None:
-            raise NotFound("token in force")
+        row = found(store.tokens.find(tx, token_id), "token in force")
         store.tokens.revoke(tx, token_id, times.now())
         store.sessions.remove_of_subject(tx, f"token:{token_id}")
         return row.name

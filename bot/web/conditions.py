@@ -7,15 +7,20 @@ an answer shows, such as counts: a push that adds a commit makes no change of an
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from aiohttp import web
 
 from bot.web.problems import Problem
 
-IF_MATCH = "Carry this out only if the ETag is still one of these, or `*` for any."
-IF_NONE_MATCH_READ = "Answer 304 without a body if the ETag is still one of these."
-IF_NONE_MATCH_WRITE = "`*`: create, never replace."
+IF_MATCH = {
+    "If-Match": (None, "Carry this out only if the ETag is still one of these, or `*` for any.")
+}
+IF_NONE_MATCH_READ = {
+    "If-None-Match": (None, "Answer 304 without a body if the ETag is still one of these.")
+}
+IF_NONE_MATCH_WRITE = {"If-None-Match": (None, "`*`: create, never replace.")}
 _TAG = re.compile(r'(W/)?"([\x21\x23-\x7e\x80-\U0010ffff]*)"')
 
 
@@ -38,45 +43,37 @@ class Conditions:
 
     def is_known(self, etag: str) -> bool:
         """Tell whether who asks has this answer already."""
-        if self.if_none_match is None:
-            return False
-        return self.if_none_match.strip() == "*" or etag.strip('"') in (
-            opaque for _, opaque in _TAG.findall(self.if_none_match)
-        )
+        return _names(self.if_none_match, lambda _, opaque: opaque == etag.strip('"'))
 
     def check(self, version: str | None) -> None:
         """Raise Problem (412) unless what is there now, None for nothing, may be changed."""
-        if self.if_match is not None and not self._is_matched(version):
+        # A weak tag matches nothing here, as HTTP has it.
+        is_matched = version is not None and _names(
+            self.if_match, lambda weak, opaque: not weak and _version(opaque) == version
+        )
+        if self.if_match is not None and not is_matched:
             raise _failed(self.if_match, version)
-        if self.if_none_match is not None and version is not None:
-            tags = _TAG.findall(self.if_none_match)
-            if self.if_none_match.strip() == "*" or any(
-                _version(one) == version for _, one in tags
-            ):
-                raise Problem(
-                    412,
-                    "precondition failed",
-                    "There is one already, and If-None-Match says not to change it: nothing was "
-                    "done. Leave the header out, or send If-Match to change what you have read.",
-                )
-
-    def _is_matched(self, version: str | None) -> bool:
-        """Tell whether If-Match names the version. A weak tag names none, as HTTP has it."""
-        assert self.if_match is not None
-        if version is None:
-            return False
-        if self.if_match.strip() == "*":
-            return True
-        tags = _TAG.findall(self.if_match)
-        return any(not weak and _version(opaque) == version for weak, opaque in tags)
-
-
-NO_CONDITIONS = Conditions()
+        if version is not None and _names(
+            self.if_none_match, lambda _, opaque: _version(opaque) == version
+        ):
+            raise Problem(
+                412,
+                "precondition failed",
+                "There is one already, and If-None-Match says not to change it: nothing was "
+                "done. Leave the header out, or send If-Match to change what you have read.",
+            )
 
 
 def tag(version: str, rest: str = "") -> str:
     """Return an ETag."""
     return f'"{version}-{rest}"'
+
+
+def _names(header: str | None, is_meant: Callable[[str, str], bool]) -> bool:
+    """Tell whether a header has `*`, or a tag that is meant: asked by its `W/` and its inside."""
+    return header is not None and (
+        header.strip() == "*" or any(is_meant(*one) for one in _TAG.findall(header))
+    )
 
 
 def _version(opaque: str) -> str:

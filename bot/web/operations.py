@@ -3,10 +3,10 @@
 import functools
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, TypeVar
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct
 
@@ -18,7 +18,7 @@ from bot.github import CallFailed
 from bot.github.names import NAME
 from bot.services import SERVICES, Services
 from bot.web.access import authenticate
-from bot.web.conditions import NO_CONDITIONS, Conditions
+from bot.web.conditions import Conditions
 from bot.web.cursors import Page, page_of, position_of
 from bot.web.problems import Problem, expect, problem_of
 from bot.web.validation import fit, parse_query
@@ -54,18 +54,37 @@ class Call:
     list_name: str
     query: Any
     body: Any
-    conditions: Conditions = NO_CONDITIONS
     headers: dict[str, str] = field(default_factory=dict)  # of the answer, if all goes well
+
+    @property
+    def conditions(self) -> Conditions:
+        return Conditions.of(self.request)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """The fields of the body that are given, or have a default."""
+        values: dict[str, Any] = msgspec.to_builtins(self.body)
+        return values
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
 
-    def position(self, length: int) -> tuple[int, ...] | None:
-        """Return the place in the list that the cursor stands for, None for its beginning."""
-        return position_of(self.query.cursor, length, self.list_name)
+    def id(self, name: str) -> str:
+        """Return a UUID of the path, in which case does not matter."""
+        return self.path(name).lower()
 
-    def page(self, part: store.Part[Any], item: Callable[[Any], Any]) -> Page[Any]:
-        """Return a part of a list as the API shows it."""
+    async def page(
+        self,
+        length: int,
+        job: Callable[[store.Transaction, store.Place | None, int], store.Part[Any]],
+        item: Callable[[Any], Any],
+    ) -> Page[Any]:
+        """Return the part of a list that is asked for, as the API shows it.
+
+        `job` gets the place that the cursor stands for, of `length` numbers, and how many rows.
+        """
+        before = position_of(self.query.cursor, length, self.list_name)
+        part = await self.services.database.read(lambda tx: job(tx, before, self.query.limit))
         return page_of(part, self.list_name, item)
 
 
@@ -76,73 +95,44 @@ class NoQuery(Struct, forbid_unknown_fields=True):
 Handler = Callable[[Call], Awaitable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)
 class Operation:
-    """One method of one path. `answers` maps each status to its type, None for no body;
-    `headers` has the pattern and the meaning of those that are read, `conditions` the meaning of
-    those that tell when not to carry it out. `tagged` answers have an ETag."""
+    """What is declared of an operation; as a decorator it takes the function that carries it out,
+    which returns the answer's body, or (status, body).
 
+    `answers` maps a status to the type of its body, None for no body, a text for a content type of
+    its own. `problems` are statuses beyond those that follow from the rest. `headers` has each
+    header that is read, with the pattern of its value, if it has one, and what it means. `tagged`
+    answers have an ETag.
+    """
+
+    resource: "Operations"
     method: str
     path: str
+    _: KW_ONLY
     role: str
     summary: str
-    handler: Handler
-    tag: str
     answers: dict[int, Any]
-    query: type[Struct]
-    body: type[Struct] | None
-    problems: Sequence[int]
-    headers: Mapping[str, tuple[str, str]]
-    description: str
-    tagged: bool
-    conditions: Mapping[str, str]
+    query: type[Struct] = NoQuery
+    body: type[Struct] | None = None
+    problems: Sequence[int] = ()
+    headers: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
+    tagged: bool = False
+    handler: Handler = field(init=False)
+
+    def __call__(self, handler: Handler) -> Handler:
+        self.handler = handler
+        self.resource.listed.append(self)
+        return handler
 
 
-@dataclass
 class Operations:
     """The operations of one resource."""
 
-    tag: str
-    listed: list[Operation] = field(default_factory=list)
-
-    def add(
-        self,
-        method: str,
-        path: str,
-        *,
-        role: str,
-        summary: str,
-        answers: dict[int, Any],
-        query: type[Struct] = NoQuery,
-        body: type[Struct] | None = None,
-        problems: Sequence[int] = (),
-        headers: Mapping[str, tuple[str, str]] = MappingProxyType({}),
-        tagged: bool = False,
-        conditions: Mapping[str, str] = MappingProxyType({}),
-    ) -> Callable[[Handler], Handler]:
-        """Register the decorated function; it returns the answer's body, or (status, body)."""
-
-        def register(handler: Handler) -> Handler:
-            operation = Operation(
-                method,
-                path,
-                role,
-                summary,
-                handler,
-                self.tag,
-                answers,
-                query,
-                body,
-                problems,
-                headers,
-                " ".join((handler.__doc__ or "").split()),
-                tagged,
-                conditions,
-            )
-            self.listed.append(operation)
-            return handler
-
-        return register
+    def __init__(self, tag: str) -> None:
+        self.tag = tag
+        self.listed: list[Operation] = []
+        self.add = functools.partial(Operation, self)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -179,8 +169,6 @@ async def _carry_out(operation: Operation, request: web.Request) -> web.StreamRe
     query = parse_query(request, operation.query)
     body = await _read_body(request, operation.body) if operation.body else None
     call = Call(request, services, actor, operation.path, query, body)
-    if operation.conditions:
-        call.conditions = Conditions.of(request)
     answer = await operation.handler(call)
     if isinstance(answer, web.StreamResponse):
         return answer

@@ -31,11 +31,7 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
         "idempotency key reused",
         "This Idempotency-Key was used for another request; send a new one.",
     ),
-    "unreadable": (
-        502,
-        "unreadable answer",
-        "GitHub's answer does not describe a pull request.",
-    ),
+    "unreadable": (502, "unreadable answer", "GitHub's answer does not describe a pull request."),
 }
 
 
