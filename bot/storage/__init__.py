@@ -45,13 +45,7 @@ from bot.storage.columns import (
     Role,
     Snapshot,
 )
-from bot.storage.database import (
-    Database,
-    Job,
-    StorageRefused,
-    StorageUnavailable,
-    Transaction,
-)
+from bot.storage.database import Database, Job, StorageRefused, StorageUnavailable, Transaction
 from bot.storage.joined import (
     CountedExperiment,
     CountedInstallation,

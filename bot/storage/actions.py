@@ -11,6 +11,9 @@ from bot.storage.query import Part, Place
 from bot.storage.rows import Action, Post, Queue
 
 _OPEN = "('pending', 'running')"
+_FIRST_OF_LANE = f"""NOT EXISTS (SELECT 1 FROM actions AS earlier
+    WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
+        AND earlier.status IN {_OPEN} AND earlier.aside = 0)"""
 OWED = "owed"  # stands for every status but done
 _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
     JOIN repositories ON repositories.id = actions.repository_id"""
@@ -183,10 +186,7 @@ def change_queue(tx: Transaction, queue: str, owner: str, **columns: Any) -> boo
 def head(tx: Transaction, queue: str, now: int) -> ListedAction | None:
     """Return the next action of a queue: due, the first of its lane, the most urgent."""
     sql = f"""{_LISTED} WHERE actions.queue = :queue AND actions.status = 'pending'
-            AND actions.next_attempt_at <= :now
-            AND NOT EXISTS (SELECT 1 FROM actions AS earlier
-                WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
-                    AND earlier.status IN {_OPEN} AND earlier.aside = 0)
+            AND actions.next_attempt_at <= :now AND {_FIRST_OF_LANE}
         ORDER BY actions.priority, actions.next_attempt_at, actions.seq LIMIT 1"""
     return query.first(tx, ListedAction, sql, queue=queue, now=now)
 
@@ -202,10 +202,7 @@ def waiting(tx: Transaction, queue: str, now: int, limit: int) -> int:
 def earliest(tx: Transaction, queue: str) -> int | None:
     """Return when the next pending action of a queue that is the first of its lane is due."""
     sql = f"""SELECT MIN(next_attempt_at) AS at FROM actions
-        WHERE queue = :queue AND status = 'pending'
-            AND NOT EXISTS (SELECT 1 FROM actions AS earlier
-                WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
-                    AND earlier.status IN {_OPEN} AND earlier.aside = 0)"""
+        WHERE queue = :queue AND status = 'pending' AND {_FIRST_OF_LANE}"""
     return query.number(tx, sql, queue=queue)
 
 

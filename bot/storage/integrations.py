@@ -42,22 +42,12 @@ def set_last_error(
 
 def clear_last_error(tx: Transaction, integration_id: str, about: str) -> None:
     """Forget the last error if it is about what works again."""
-    query.change(
-        tx,
-        Integration,
-        {"id": integration_id, "last_error_about": about},
-        {"last_error": None, "last_error_about": None},
-    )
+    key = {"id": integration_id, "last_error_about": about}
+    query.change(tx, Integration, key, {"last_error": None, "last_error_about": None})
 
 
 def secret_used(
-    tx: Transaction,
-    integration_id: str,
-    updated_at: int,
-    at: int,
-    before: int,
-    *,
-    previous: bool,
+    tx: Transaction, integration_id: str, updated_at: int, at: int, before: int, *, previous: bool
 ) -> None:
     """Note that a delivery was signed with the webhook secret, or with a `previous` one.
 
