@@ -1,8 +1,12 @@
 """Storage: the only place with SQL. One set of queries; what differs stays in the engines.
 
 The rest of the service says `from bot import storage as store`, and then `store.links.of_target(tx,
-…)`: one module for each table, and what all of them share by its bare name.
+…)`: one module for each table, and what all of them share by its bare name. All that is imported
+here is theirs to use.
 """
+
+# ruff: noqa: F401
+# mypy: implicit-reexport
 
 from pathlib import Path
 
@@ -41,13 +45,7 @@ from bot.storage.columns import (
     Role,
     Snapshot,
 )
-from bot.storage.database import (
-    Database,
-    Job,
-    StorageRefused,
-    StorageUnavailable,
-    Transaction,
-)
+from bot.storage.database import Database, Job, StorageRefused, StorageUnavailable, Transaction
 from bot.storage.joined import (
     CountedExperiment,
     CountedInstallation,
@@ -100,96 +98,6 @@ from bot.storage.rows import (
 )
 from bot.storage.sqlite import SqliteDatabase
 from bot.storage.vault import Vault, VaultError, hash_token, new_token
-
-__all__ = [
-    "Action",
-    "ActionStatus",
-    "Activity",
-    "BranchCommit",
-    "Command",
-    "CommandComment",
-    "CommandStatus",
-    "Commit",
-    "Config",
-    "CountedExperiment",
-    "CountedInstallation",
-    "CountedRepository",
-    "CountedRepositoryExperiment",
-    "Database",
-    "Decision",
-    "Delivery",
-    "DeliveryStatus",
-    "DueDelivery",
-    "Experiment",
-    "ExperimentStatus",
-    "Head",
-    "HeadCommit",
-    "Installation",
-    "Integration",
-    "Invocation",
-    "Item",
-    "ItemState",
-    "Job",
-    "KeyedExperiment",
-    "Kind",
-    "Link",
-    "LinkedBy",
-    "LinkedCommit",
-    "LinkedItem",
-    "ListedAction",
-    "ListedCommand",
-    "ListedExperiment",
-    "ListedItem",
-    "MergeGroup",
-    "NamedItem",
-    "Part",
-    "Place",
-    "PlacedItem",
-    "PlacedRepository",
-    "Post",
-    "PullRequestDay",
-    "PushedSha",
-    "Queue",
-    "Repository",
-    "RepositoryExperiment",
-    "Role",
-    "Session",
-    "Snapshot",
-    "StorageRefused",
-    "StorageUnavailable",
-    "StoredDelivery",
-    "Target",
-    "Token",
-    "Transaction",
-    "UnresolvedKey",
-    "UnresolvedLink",
-    "Vault",
-    "VaultError",
-    "Version",
-    "actions",
-    "activity",
-    "branches",
-    "commands",
-    "deliveries",
-    "engine",
-    "experiments",
-    "hash_token",
-    "installations",
-    "integrations",
-    "items",
-    "linked",
-    "links",
-    "merge_groups",
-    "new_token",
-    "places",
-    "repositories",
-    "schema",
-    "secret_keys",
-    "sessions",
-    "tokens",
-    "transfer",
-    "vault",
-]
 
 
 def engine(url: str) -> Database:

@@ -11,6 +11,9 @@ from bot.storage.query import Part, Place
 from bot.storage.rows import Action, Post, Queue
 
 _OPEN = "('pending', 'running')"
+_FIRST_OF_LANE = f"""NOT EXISTS (SELECT 1 FROM actions AS earlier
+    WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
+        AND earlier.status IN {_OPEN} AND earlier.aside = 0)"""
 OWED = "owed"  # stands for every status but done
 _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
     JOIN repositories ON repositories.id = actions.repository_id"""
@@ -23,13 +26,11 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> bool:
 
 def find(tx: Transaction, action_id: str) -> ListedAction | None:
     """Return an action with the present name of its `repository`."""
-    return query.first(tx, ListedAction, f"{_LISTED} WHERE actions.id = :id", {"id": action_id})
+    return query.first(tx, ListedAction, f"{_LISTED} WHERE actions.id = :id", id=action_id)
 
 
 def by_idempotency_key(tx: Transaction, key: str) -> ListedAction | None:
-    return query.first(
-        tx, ListedAction, f"{_LISTED} WHERE actions.idempotency_key = :key", {"key": key}
-    )
+    return query.first(tx, ListedAction, f"{_LISTED} WHERE actions.idempotency_key = :key", key=key)
 
 
 def pending_like(tx: Transaction, collapse: str) -> Action | None:
@@ -41,21 +42,13 @@ def listed(
     tx: Transaction, status: str | None, kind: str | None, before: Place | None, limit: int
 ) -> Part[ListedAction]:
     """Return actions, newest first."""
-    is_any = status in (None, OWED)
-    return query.page(
-        tx,
-        ListedAction,
-        _LISTED,
-        {"status": status, "kind": kind},
-        {"actions.seq": "seq"},
-        before,
-        limit,
-        where=[
-            "actions.status <> 'done'" if status == OWED else None,
-            None if is_any else "actions.status = :status",
-            "actions.kind = :kind" if kind is not None else None,
-        ],
-    )
+    where = [
+        "actions.status <> 'done'" if status == OWED else None,
+        None if status in (None, OWED) else "actions.status = :status",
+        "actions.kind = :kind" if kind is not None else None,
+    ]
+    by, known = {"actions.seq": "seq"}, {"status": status, "kind": kind}
+    return query.page(tx, ListedAction, _LISTED, where, by, before, limit, **known)
 
 
 def change(tx: Transaction, action_id: str, **columns: Any) -> None:
@@ -75,33 +68,23 @@ def set_error(
 
 def failed_of(tx: Transaction, integration_id: str, since: int) -> list[Action]:
     """Return the actions of an integration that failed at or after a time."""
-    return query.select(
-        tx,
-        Action,
-        """SELECT * FROM actions WHERE status = 'failed' AND finished_at >= :since
-            AND integration_id = :integration_id ORDER BY seq""",
-        {"integration_id": integration_id, "since": since},
-    )
+    sql = """SELECT * FROM actions WHERE status = 'failed' AND finished_at >= :since
+        AND integration_id = :integration_id ORDER BY seq"""
+    return query.select(tx, Action, sql, integration_id=integration_id, since=since)
 
 
 def owed_by(tx: Transaction, integration_id: str) -> dict[str, int]:
     """Return how many actions of an integration there are of each status but done."""
-    rows = tx.all(
-        """SELECT status, COUNT(*) AS number FROM actions
-            WHERE integration_id = :integration_id AND status <> 'done' GROUP BY status""",
-        {"integration_id": integration_id},
-    )
+    sql = """SELECT status, COUNT(*) AS number FROM actions
+        WHERE integration_id = :integration_id AND status <> 'done' GROUP BY status"""
+    rows = tx.all(sql, {"integration_id": integration_id})
     return {row["status"]: row["number"] for row in rows}
 
 
 def open_of_integration(tx: Transaction, integration_id: str) -> list[Action]:
-    return query.select(
-        tx,
-        Action,
-        f"""SELECT * FROM actions WHERE integration_id = :integration_id AND status IN {_OPEN}
-            ORDER BY seq""",
-        {"integration_id": integration_id},
-    )
+    sql = f"""SELECT * FROM actions WHERE integration_id = :integration_id AND status IN {_OPEN}
+        ORDER BY seq"""
+    return query.select(tx, Action, sql, integration_id=integration_id)
 
 
 def note_news(tx: Transaction, collapse: str, now: int) -> None:
@@ -111,22 +94,16 @@ def note_news(tx: Transaction, collapse: str, now: int) -> None:
 
 def unfinished_of_marker(tx: Transaction, action_id: str) -> Action | None:
     """Return an action that has been attempted and is not finished."""
-    return query.first(
-        tx,
-        Action,
-        f"SELECT * FROM actions WHERE id = :id AND attempts > 0 AND status IN {_OPEN}",
-        {"id": action_id},
-    )
+    sql = f"SELECT * FROM actions WHERE id = :id AND attempts > 0 AND status IN {_OPEN}"
+    return query.first(tx, Action, sql, id=action_id)
 
 
 def remove_old(tx: Transaction, before: int, limit: int) -> int:
     """Remove up to `limit` actions that were finished before a time; return how many."""
-    return tx.run(
-        """DELETE FROM actions WHERE seq IN (SELECT seq FROM actions
-            WHERE finished_at < :before AND finished_at IS NOT NULL
-            ORDER BY finished_at LIMIT :limit)""",
-        {"before": before, "limit": limit},
-    )
+    sql = """DELETE FROM actions WHERE seq IN (SELECT seq FROM actions
+        WHERE finished_at < :before AND finished_at IS NOT NULL
+        ORDER BY finished_at LIMIT :limit)"""
+    return tx.run(sql, {"before": before, "limit": limit})
 
 
 # --- Queues
@@ -134,85 +111,60 @@ def remove_old(tx: Transaction, before: int, limit: int) -> int:
 
 def wake(tx: Transaction, queue: str, at: int) -> None:
     """See to it that a queue is looked at by `at`."""
-    tx.run(
-        """INSERT INTO queues (queue, due_at) VALUES (:queue, :at)
-            ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
-            WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at""",
-        {"queue": queue, "at": at},
-    )
+    sql = """INSERT INTO queues (queue, due_at) VALUES (:queue, :at)
+        ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
+        WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at"""
+    tx.run(sql, {"queue": queue, "at": at})
 
 
 def due_queues(tx: Transaction, now: int, limit: int) -> list[str]:
     """Return the queues that have something due and are nobody's, the longest waiting first."""
-    return query.values(
-        tx,
-        """SELECT queue FROM queues WHERE due_at IS NOT NULL AND due_at <= :now
-            AND not_before <= :now AND leased_until <= :now ORDER BY due_at LIMIT :limit""",
-        {"now": now, "limit": limit},
-    )
+    sql = """SELECT queue FROM queues WHERE due_at IS NOT NULL AND due_at <= :now
+        AND not_before <= :now AND leased_until <= :now ORDER BY due_at LIMIT :limit"""
+    return query.values(tx, sql, now=now, limit=limit)
 
 
 def next_due(tx: Transaction) -> int | None:
     """Return when the next queue is due, whoever holds it."""
-    found: int | None = query.value(
-        tx,
-        """SELECT MIN(CASE WHEN due_at > not_before THEN
-                CASE WHEN due_at > leased_until THEN due_at ELSE leased_until END
-            ELSE CASE WHEN not_before > leased_until THEN not_before ELSE leased_until END END)
-            AS at FROM queues WHERE due_at IS NOT NULL""",
-    )
-    return found
+    sql = """SELECT MIN(CASE WHEN due_at > not_before THEN
+            CASE WHEN due_at > leased_until THEN due_at ELSE leased_until END
+        ELSE CASE WHEN not_before > leased_until THEN not_before ELSE leased_until END END)
+        AS at FROM queues WHERE due_at IS NOT NULL"""
+    return query.number(tx, sql)
 
 
 def leased_queues(tx: Transaction, now: int) -> list[Queue]:
-    return query.select(
-        tx,
-        Queue,
-        "SELECT * FROM queues WHERE leased_until > :now AND owner IS NOT NULL",
-        {"now": now},
-    )
+    sql = "SELECT * FROM queues WHERE leased_until > :now AND owner IS NOT NULL"
+    return query.select(tx, Queue, sql, now=now)
 
 
 def hasten(tx: Transaction, queue: str, now: int) -> None:
     """Make everything that is pending in a queue due now."""
-    tx.run(
-        """UPDATE actions SET next_attempt_at = :now
-            WHERE queue = :queue AND status = 'pending' AND next_attempt_at > :now""",
-        {"queue": queue, "now": now},
-    )
+    sql = """UPDATE actions SET next_attempt_at = :now
+        WHERE queue = :queue AND status = 'pending' AND next_attempt_at > :now"""
+    tx.run(sql, {"queue": queue, "now": now})
 
 
 def hasten_kept(tx: Transaction, reason: str, now: int) -> None:
     """Make everything due now that `reason` has kept."""
     kept = "status = 'pending' AND last_error = :reason"
-    queues = query.values(
-        tx, f"SELECT DISTINCT queue FROM actions WHERE {kept}", {"reason": reason}
-    )
-    tx.run(
-        f"UPDATE actions SET next_attempt_at = :now WHERE {kept}", {"reason": reason, "now": now}
-    )
+    queues = query.values(tx, f"SELECT DISTINCT queue FROM actions WHERE {kept}", reason=reason)
+    sql = f"UPDATE actions SET next_attempt_at = :now WHERE {kept}"
+    tx.run(sql, {"reason": reason, "now": now})
     for queue in queues:
         wake(tx, queue, now)
 
 
 def claim(tx: Transaction, queue: str, owner: str, now: int, until: int) -> Queue | None:
     """Lease a queue; None if another holds it. What a dead holder had in hand is pending again."""
-    return query.first(
-        tx,
-        Queue,
-        """UPDATE queues SET owner = :owner, leased_until = :until
-            WHERE queue = :queue AND leased_until <= :now RETURNING *""",
-        {"queue": queue, "owner": owner, "now": now, "until": until},
-    )
+    sql = """UPDATE queues SET owner = :owner, leased_until = :until
+        WHERE queue = :queue AND leased_until <= :now RETURNING *"""
+    return query.first(tx, Queue, sql, queue=queue, owner=owner, now=now, until=until)
 
 
 def running_in(tx: Transaction, queue: str) -> list[Action]:
-    return query.select(
-        tx,
-        Action,
-        "SELECT * FROM actions WHERE queue = :queue AND status = 'running' ORDER BY seq",
-        {"queue": queue},
-    )
+    sql = "SELECT * FROM actions WHERE queue = :queue AND status = 'running' ORDER BY seq"
+    return query.select(tx, Action, sql, queue=queue)
 
 
 def renew(tx: Transaction, queue: str, owner: str, until: int) -> bool:
@@ -233,50 +185,31 @@ def change_queue(tx: Transaction, queue: str, owner: str, **columns: Any) -> boo
 
 def head(tx: Transaction, queue: str, now: int) -> ListedAction | None:
     """Return the next action of a queue: due, the first of its lane, the most urgent."""
-    return query.first(
-        tx,
-        ListedAction,
-        f"""{_LISTED} WHERE actions.queue = :queue AND actions.status = 'pending'
-                AND actions.next_attempt_at <= :now
-                AND NOT EXISTS (SELECT 1 FROM actions AS earlier
-                    WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
-                        AND earlier.status IN {_OPEN} AND earlier.aside = 0)
-            ORDER BY actions.priority, actions.next_attempt_at, actions.seq LIMIT 1""",
-        {"queue": queue, "now": now},
-    )
+    sql = f"""{_LISTED} WHERE actions.queue = :queue AND actions.status = 'pending'
+            AND actions.next_attempt_at <= :now AND {_FIRST_OF_LANE}
+        ORDER BY actions.priority, actions.next_attempt_at, actions.seq LIMIT 1"""
+    return query.first(tx, ListedAction, sql, queue=queue, now=now)
 
 
 def waiting(tx: Transaction, queue: str, now: int, limit: int) -> int:
     """Return how many actions of a queue are due, counted up to `limit`."""
-    rows = tx.all(
-        """SELECT 1 FROM actions WHERE queue = :queue AND status IN ('pending', 'running')
-            AND next_attempt_at <= :now LIMIT :limit""",
-        {"queue": queue, "now": now, "limit": limit},
-    )
+    sql = """SELECT 1 FROM actions WHERE queue = :queue AND status IN ('pending', 'running')
+        AND next_attempt_at <= :now LIMIT :limit"""
+    rows = tx.all(sql, {"queue": queue, "now": now, "limit": limit})
     return len(rows)
 
 
 def earliest(tx: Transaction, queue: str) -> int | None:
     """Return when the next pending action of a queue that is the first of its lane is due."""
-    found: int | None = query.value(
-        tx,
-        f"""SELECT MIN(next_attempt_at) AS at FROM actions
-            WHERE queue = :queue AND status = 'pending'
-                AND NOT EXISTS (SELECT 1 FROM actions AS earlier
-                    WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
-                        AND earlier.status IN {_OPEN} AND earlier.aside = 0)""",
-        {"queue": queue},
-    )
-    return found
+    sql = f"""SELECT MIN(next_attempt_at) AS at FROM actions
+        WHERE queue = :queue AND status = 'pending' AND {_FIRST_OF_LANE}"""
+    return query.number(tx, sql, queue=queue)
 
 
 def queues_of_lane(tx: Transaction, lane: str) -> list[str]:
     """Return the queues that have something open in a lane."""
-    return query.values(
-        tx,
-        f"SELECT DISTINCT queue FROM actions WHERE lane = :lane AND status IN {_OPEN}",
-        {"lane": lane},
-    )
+    sql = f"SELECT DISTINCT queue FROM actions WHERE lane = :lane AND status IN {_OPEN}"
+    return query.values(tx, sql, lane=lane)
 
 
 # --- What the bot has put on a pull request
@@ -288,21 +221,18 @@ def post(tx: Transaction, item_id: int) -> Post | None:
 
 def who_wrote_in(tx: Transaction, repository_id: int) -> list[str]:
     """Return the integrations whose posts or replies stand in a repository."""
-    return query.values(
-        tx,
-        """SELECT posts.integration_id FROM items JOIN posts ON posts.item_id = items.id
-            WHERE items.repository_id = :repository_id AND posts.integration_id IS NOT NULL
-            UNION SELECT integration_id FROM command_comments
-            WHERE repository_id = :repository_id AND reply_id IS NOT NULL
-            ORDER BY integration_id""",
-        {"repository_id": repository_id},
-    )
+    sql = """SELECT posts.integration_id FROM items JOIN posts ON posts.item_id = items.id
+        WHERE items.repository_id = :repository_id AND posts.integration_id IS NOT NULL
+        UNION SELECT integration_id FROM command_comments
+        WHERE repository_id = :repository_id AND reply_id IS NOT NULL
+        ORDER BY integration_id"""
+    return query.values(tx, sql, repository_id=repository_id)
 
 
 def see_to_post(tx: Transaction, item_id: int) -> Post:
     """Return what is kept of the bot's posts on an item, with a marker that nobody can guess."""
     query.insert(tx, Post, {"item_id": item_id, "marker": str(uuid.uuid4())})
-    return query.the(tx, Post, "SELECT * FROM posts WHERE item_id = :id", {"id": item_id})
+    return query.the(tx, Post, "SELECT * FROM posts WHERE item_id = :id", id=item_id)
 
 
 def change_post(tx: Transaction, item_id: int, **columns: Any) -> None:

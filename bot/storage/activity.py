@@ -15,17 +15,13 @@ _SELECT = """SELECT activity.*, repositories.full_name AS repository FROM activi
 def add(tx: Transaction, items: Sequence[Mapping[str, Any]]) -> None:
     """Add items; experiments and repositories know when they were last heard of."""
     query.insert_many(tx, Activity, items)
-    tx.run_many(
-        """UPDATE experiments SET last_activity = :position
-            WHERE key = :key AND last_activity < :position""",
-        _newest([(one["experiment_key"], one["position"]) for one in items]),
-    )
+    sql = """UPDATE experiments SET last_activity = :position
+        WHERE key = :key AND last_activity < :position"""
+    tx.run_many(sql, _newest([(one["experiment_key"], one["position"]) for one in items]))
     heard = [(one["repository_id"], one["position"]) for one in items]
-    tx.run_many(
-        """UPDATE repositories SET last_activity = :position
-            WHERE id = :key AND last_activity < :position""",
-        _newest([(key, position) for key, position in heard if key is not None]),
-    )
+    sql = """UPDATE repositories SET last_activity = :position
+        WHERE id = :key AND last_activity < :position"""
+    tx.run_many(sql, _newest([(key, position) for key, position in heard if key is not None]))
 
 
 def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:
@@ -37,12 +33,8 @@ def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:
 
 
 def of_item(tx: Transaction, item_id: int) -> list[Activity]:
-    return query.select(
-        tx,
-        Activity,
-        "SELECT * FROM activity WHERE item_id = :item_id ORDER BY seq",
-        {"item_id": item_id},
-    )
+    sql = "SELECT * FROM activity WHERE item_id = :item_id ORDER BY seq"
+    return query.select(tx, Activity, sql, item_id=item_id)
 
 
 def remove(tx: Transaction, seqs: Sequence[int]) -> None:
@@ -58,55 +50,36 @@ def _remove(tx: Transaction, which: str, places: Sequence[Mapping[str, Any]]) ->
     """Remove items; experiments whose newest it may have been find what is the newest now."""
     sql = f"DELETE FROM activity WHERE {which} RETURNING experiment_key, position"
     removed = [row for place in places for row in tx.all(sql, place)]
-    tx.run_many(
-        """UPDATE experiments SET last_activity = COALESCE((SELECT MAX(position) FROM activity
-                WHERE activity.experiment_key = experiments.key), 0)
-            WHERE key = :key AND last_activity <= :position""",
-        _newest([(row["experiment_key"], row["position"]) for row in removed]),
-    )
+    sql = """UPDATE experiments SET last_activity = COALESCE((SELECT MAX(position) FROM activity
+            WHERE activity.experiment_key = experiments.key), 0)
+        WHERE key = :key AND last_activity <= :position"""
+    tx.run_many(sql, _newest([(row["experiment_key"], row["position"]) for row in removed]))
 
 
 def of_experiment(
     tx: Transaction, experiment_key: str, type: str | None, before: Place | None, limit: int
 ) -> Part[Activity]:
     """Return an experiment's feed, newest first."""
-    return query.page(
-        tx,
-        Activity,
-        _SELECT,
-        {"experiment_key": experiment_key, "type": type},
-        {"activity.position": "position", "activity.seq": "seq"},
-        before,
-        limit,
-        where=[
-            "activity.experiment_key = :experiment_key",
-            "activity.type = :type" if type else None,
-        ],
-    )
+    where = ["activity.experiment_key = :key", "activity.type = :type" if type else None]
+    by = {"activity.position": "position", "activity.seq": "seq"}
+    known = {"key": experiment_key, "type": type}
+    return query.page(tx, Activity, _SELECT, where, by, before, limit, **known)
 
 
 def after(tx: Transaction, seq: int, limit: int) -> list[Activity]:
     """Return every experiment's items recorded after `seq`, oldest first."""
-    return query.select(
-        tx,
-        Activity,
-        f"{_SELECT} WHERE activity.seq > :seq ORDER BY activity.seq LIMIT :limit",
-        {"seq": seq, "limit": limit},
-    )
+    sql = f"{_SELECT} WHERE activity.seq > :seq ORDER BY activity.seq LIMIT :limit"
+    return query.select(tx, Activity, sql, seq=seq, limit=limit)
 
 
 def of_delivery(tx: Transaction, guid: str, limit: int) -> list[Activity]:
     """Return what a delivery has brought into feeds, in the order it was recorded."""
-    return query.select(
-        tx,
-        Activity,
-        f"{_SELECT} WHERE activity.guid = :guid ORDER BY activity.seq LIMIT :limit",
-        {"guid": guid, "limit": limit},
-    )
+    sql = f"{_SELECT} WHERE activity.guid = :guid ORDER BY activity.seq LIMIT :limit"
+    return query.select(tx, Activity, sql, guid=guid, limit=limit)
 
 
 def last_seq(tx: Transaction) -> int:
-    return query.value(tx, "SELECT MAX(seq) FROM activity") or 0
+    return query.number(tx, "SELECT MAX(seq) FROM activity") or 0
 
 
 def weeks_of(
@@ -128,10 +101,8 @@ def weeks_of(
             LIMIT :limit) AS counted) AS week{number}"""
         for number in range(len(starts) - 1)
     )
-    for row in tx.all(
-        f"""SELECT key, {columns} FROM experiments
-            WHERE key IN ({", ".join(f":{name}" for name in names)})""",
-        {**names, **bounds, "limit": limit},
-    ):
+    wanted = ", ".join(f":{name}" for name in names)
+    sql = f"SELECT key, {columns} FROM experiments WHERE key IN ({wanted})"
+    for row in tx.all(sql, {**names, **bounds, "limit": limit}):
         found[row["key"]] = [row[f"week{number}"] for number in range(len(starts) - 1)]
     return found

@@ -25,29 +25,21 @@ def add_commits(tx: Transaction, commits: Sequence[Mapping[str, Any]]) -> None:
 
 
 def commits_by_sha(tx: Transaction, repository_id: int, shas: Sequence[str]) -> dict[str, Commit]:
-    found = query.in_parts(
-        tx,
-        Commit,
-        "SELECT * FROM commits WHERE repository_id = :repository_id AND sha IN ({names})",
-        "sha",
-        shas,
-        {"repository_id": repository_id},
-    )
+    sql = "SELECT * FROM commits WHERE repository_id = :repository_id AND sha IN ({names})"
+    found = query.in_parts(tx, Commit, sql, shas, repository_id=repository_id)
     return {commit.sha: commit for commit in found}
 
 
 def commits_by_id(tx: Transaction, commit_ids: Sequence[int]) -> dict[int, Commit]:
     sql = "SELECT * FROM commits WHERE id IN ({names})"
-    return {commit.id: commit for commit in query.in_parts(tx, Commit, sql, "id", commit_ids)}
+    return {commit.id: commit for commit in query.in_parts(tx, Commit, sql, commit_ids)}
 
 
 def set_first_push(tx: Transaction, pushes: Sequence[Mapping[str, Any]]) -> None:
     """Change which push was the first that brought each of some commits (`id`)."""
-    tx.run_many(
-        """UPDATE commits SET ref = :ref, pushed_at = :pushed_at, actor = :actor, guid = :guid
-            WHERE id = :id""",
-        pushes,
-    )
+    sql = """UPDATE commits SET ref = :ref, pushed_at = :pushed_at, actor = :actor, guid = :guid
+        WHERE id = :id"""
+    tx.run_many(sql, pushes)
 
 
 # --- Commits on branches
@@ -55,16 +47,11 @@ def set_first_push(tx: Transaction, pushes: Sequence[Mapping[str, Any]]) -> None
 
 def _places(tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]) -> list[int]:
     """Return the ids of the rows of `branch_commits` that place some commits on a branch."""
-    found: list[int | None] = []
-    for names, values in query.placeholders("id", commit_ids):
-        found += query.values(
-            tx,
-            f"""SELECT (SELECT place.id FROM branch_commits AS place
-                    WHERE place.repository_id = :repository_id AND place.ref = :ref
-                        AND place.commit_id = commits.id) AS id
-                FROM commits WHERE commits.id IN ({names})""",
-            {"repository_id": repository_id, "ref": ref, **values},
-        )
+    sql = """SELECT (SELECT place.id FROM branch_commits AS place
+            WHERE place.repository_id = :repository_id AND place.ref = :ref
+                AND place.commit_id = commits.id) AS id
+        FROM commits WHERE commits.id IN ({names})"""
+    found = query.values_in_parts(tx, sql, commit_ids, repository_id=repository_id, ref=ref)
     return [one for one in found if one is not None]
 
 
@@ -74,39 +61,28 @@ def on_branch(
     """Return when those of some commits that are on a branch were first pushed to it."""
     places = _places(tx, repository_id, ref, commit_ids)
     sql = "SELECT * FROM branch_commits WHERE id IN ({names})"
-    return {one.commit_id: one for one in query.in_parts(tx, BranchCommit, sql, "id", places)}
+    return {one.commit_id: one for one in query.in_parts(tx, BranchCommit, sql, places)}
 
 
 def set_on_branch(tx: Transaction, places: Sequence[Mapping[str, Any]]) -> None:
     """Note when some commits were first pushed to a branch, and whether they were new then."""
-    tx.run_many(
-        """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at, is_new)
-            VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new)
-            ON CONFLICT (repository_id, ref, commit_id)
-                DO UPDATE SET pushed_at = excluded.pushed_at, is_new = excluded.is_new""",
-        [query.write(BranchCommit, place) for place in places],
-    )
+    sql = """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at, is_new)
+        VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new)
+        ON CONFLICT (repository_id, ref, commit_id)
+            DO UPDATE SET pushed_at = excluded.pushed_at, is_new = excluded.is_new"""
+    tx.run_many(sql, [query.write(BranchCommit, place) for place in places])
 
 
 def ids_by_sha(tx: Transaction, shas: Sequence[str]) -> list[int]:
     """Return the ids that some commits have, in every repository: a fork has rows of its own."""
-    return [
-        one
-        for names, values in query.placeholders("sha", shas)
-        for one in query.values(tx, f"SELECT id FROM commits WHERE sha IN ({names})", values)
-    ]
+    return query.values_in_parts(tx, "SELECT id FROM commits WHERE sha IN ({names})", shas)
 
 
 def heads_of(tx: Transaction, commit_ids: Sequence[int]) -> list[Head]:
     """Return the branches that some commits are on, with their `earliest` and `latest` push."""
-    return query.in_parts(
-        tx,
-        Head,
-        """SELECT repository_id, ref, MIN(pushed_at) AS earliest, MAX(pushed_at) AS latest
-            FROM branch_commits WHERE commit_id IN ({names}) GROUP BY repository_id, ref""",
-        "id",
-        commit_ids,
-    )
+    sql = """SELECT repository_id, ref, MIN(pushed_at) AS earliest, MAX(pushed_at) AS latest
+        FROM branch_commits WHERE commit_id IN ({names}) GROUP BY repository_id, ref"""
+    return query.in_parts(tx, Head, sql, commit_ids)
 
 
 _BASE = """FROM branch_commits AS base
@@ -123,10 +99,7 @@ _PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at, here.is_new,
 
 
 def pushed_to_head(
-    tx: Transaction,
-    pull: Item,
-    time: tuple[int, int],
-    commit_ids: Sequence[int] | None = None,
+    tx: Transaction, pull: Item, time: tuple[int, int], commit_ids: Sequence[int] | None = None
 ) -> list[HeadCommit]:
     """Return the commits that were pushed to the head of a pull request within (since, until].
 
@@ -144,26 +117,17 @@ def pushed_to_head(
         "until": time[1],
     }
     if commit_ids is None:
-        return query.select(
-            tx,
-            HeadCommit,
-            f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
-                AND here.pushed_at > :since AND here.pushed_at <= :until
-                ORDER BY here.pushed_at, here.id""",
-            known,
-        )
+        sql = f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
+            AND here.pushed_at > :since AND here.pushed_at <= :until
+            ORDER BY here.pushed_at, here.id"""
+        return query.select(tx, HeadCommit, sql, **known)
     if pull.head_repository_id is None or pull.head_ref is None:
         return []
-    return query.in_parts(
-        tx,
-        HeadCommit,
-        f"""{_PUSHED} WHERE here.id IN ({{names}})
-            AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
-            ORDER BY here.pushed_at, here.id""",
-        "id",
-        _places(tx, pull.head_repository_id, pull.head_ref, commit_ids),
-        known,
-    )
+    sql = f"""{_PUSHED} WHERE here.id IN ({{names}})
+        AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
+        ORDER BY here.pushed_at, here.id"""
+    places = _places(tx, pull.head_repository_id, pull.head_ref, commit_ids)
+    return query.in_parts(tx, HeadCommit, sql, places, **known)
 
 
 def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) -> list[PushedSha]:
@@ -171,50 +135,39 @@ def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) 
 
     With `on_branch_at`, when that was, and `is_new`.
     """
-    return query.select(
-        tx,
-        PushedSha,
-        """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
-            FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
-            WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
-                AND here.pushed_at = (SELECT MAX(pushed_at) FROM branch_commits
-                    WHERE repository_id = :repository_id AND ref || '' = :ref
-                        AND pushed_at <= :until)
-            ORDER BY here.id DESC""",
-        {"repository_id": repository_id, "ref": ref, "until": until},
-    )
+    sql = """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
+        FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
+        WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
+            AND here.pushed_at = (SELECT MAX(pushed_at) FROM branch_commits
+                WHERE repository_id = :repository_id AND ref || '' = :ref
+                    AND pushed_at <= :until)
+        ORDER BY here.id DESC"""
+    return query.select(tx, PushedSha, sql, repository_id=repository_id, ref=ref, until=until)
 
 
 def add_start(tx: Transaction, repository_id: int, ref: str, started_at: int) -> bool:
     """Keep when a branch was made; False if that is known."""
-    added = tx.run(
-        """INSERT INTO branch_starts (repository_id, ref, started_at)
-            VALUES (:repository_id, :ref, :started_at) ON CONFLICT DO NOTHING""",
-        {"repository_id": repository_id, "ref": ref, "started_at": started_at},
-    )
+    sql = """INSERT INTO branch_starts (repository_id, ref, started_at)
+        VALUES (:repository_id, :ref, :started_at) ON CONFLICT DO NOTHING"""
+    added = tx.run(sql, {"repository_id": repository_id, "ref": ref, "started_at": started_at})
     return added == 1
 
 
 def last_start(tx: Transaction, repository_id: int, ref: str, until: int) -> int | None:
     """Return when a branch was made, the last time up to `until`; None if it was always there."""
-    found: int | None = query.value(
-        tx,
-        """SELECT started_at FROM branch_starts WHERE repository_id = :repository_id AND ref = :ref
-            AND started_at <= :until ORDER BY started_at DESC LIMIT 1""",
-        {"repository_id": repository_id, "ref": ref, "until": until},
-    )
-    return found
+    sql = """SELECT started_at FROM branch_starts
+        WHERE repository_id = :repository_id AND ref = :ref AND started_at <= :until
+        ORDER BY started_at DESC LIMIT 1"""
+    return query.number(tx, sql, repository_id=repository_id, ref=ref, until=until)
 
 
 def set_listed(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Keep whether GitHub lists some commits on the page of a pull request with a base."""
-    tx.run_many(
-        """INSERT INTO listed_commits (item_id, commit_id, base_ref, listed)
-            VALUES (:item_id, :commit_id, :base_ref, :listed)
-            ON CONFLICT (item_id, commit_id)
-                DO UPDATE SET base_ref = excluded.base_ref, listed = excluded.listed""",
-        rows,
-    )
+    sql = """INSERT INTO listed_commits (item_id, commit_id, base_ref, listed)
+        VALUES (:item_id, :commit_id, :base_ref, :listed)
+        ON CONFLICT (item_id, commit_id)
+            DO UPDATE SET base_ref = excluded.base_ref, listed = excluded.listed"""
+    tx.run_many(sql, rows)
 
 
 # --- The pull requests of a branch
@@ -228,52 +181,33 @@ _LINKED = """(SELECT links.id FROM links
 
 def end_before(tx: Transaction, pull: Item) -> int | None:
     """Return when the last pull request of the same head before this one was closed."""
-    found: int | None = query.value(
-        tx,
-        f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at <= :created_at
-                AND id <> :id ORDER BY closed_at DESC LIMIT 1""",
-        {
-            "repository_id": pull.head_repository_id,
-            "ref": pull.head_ref,
-            "created_at": pull.created_at,
-            "id": pull.id,
-        },
-    )
-    return found
+    sql = f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at <= :created_at
+            AND id <> :id ORDER BY closed_at DESC LIMIT 1"""
+    head = {"repository_id": pull.head_repository_id, "ref": pull.head_ref}
+    return query.number(tx, sql, created_at=pull.created_at, id=pull.id, **head)
 
 
 def first_end(tx: Transaction, repository_id: int, ref: str, at: int, but: int = 0) -> int:
     """Return when the first pull request of a head, `but` one, was closed at a time or later."""
-    found: int | None = query.value(
-        tx,
-        f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at >= :at
-                AND id <> :but ORDER BY closed_at LIMIT 1""",
-        {"repository_id": repository_id, "ref": ref, "at": at, "but": but},
-    )
+    sql = f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at >= :at
+            AND id <> :but ORDER BY closed_at LIMIT 1"""
+    found = query.number(tx, sql, repository_id=repository_id, ref=ref, at=at, but=but)
     return FOREVER if found is None else found
 
 
 def is_base(tx: Transaction, repository_id: int, ref: str) -> bool:
     """Tell whether a pull request, linked or not, leads into a branch."""
-    found = query.value(
-        tx,
-        """SELECT 1 FROM items WHERE repository_id = :repository_id AND base_ref = :ref
-            AND base_ref IS NOT NULL LIMIT 1""",
-        {"repository_id": repository_id, "ref": ref},
-    )
-    return found is not None
+    sql = """SELECT 1 FROM items WHERE repository_id = :repository_id AND base_ref = :ref
+        AND base_ref IS NOT NULL LIMIT 1"""
+    return query.exists(tx, sql, repository_id=repository_id, ref=ref)
 
 
 def linked_into(tx: Transaction, repository_id: int, ref: str, since: int) -> list[Item]:
     """Return the linked pull requests that lead into a branch, and began to at a time or later."""
-    return query.select(
-        tx,
-        Item,
-        f"""SELECT * FROM items WHERE repository_id = :repository_id AND base_ref = :ref
-                AND base_ref IS NOT NULL AND COALESCE(base_since, created_at) >= :since
-                AND {_STANDS} AND {_LINKED} ORDER BY created_at, id""",
-        {"repository_id": repository_id, "ref": ref, "since": since},
-    )
+    sql = f"""SELECT * FROM items WHERE repository_id = :repository_id AND base_ref = :ref
+            AND base_ref IS NOT NULL AND COALESCE(base_since, created_at) >= :since
+            AND {_STANDS} AND {_LINKED} ORDER BY created_at, id"""
+    return query.select(tx, Item, sql, repository_id=repository_id, ref=ref, since=since)
 
 
 def linked_between(
@@ -288,32 +222,23 @@ def linked_between(
     Those that had ended when it began, or that came after another had ended since, do not. `refs`
     are the heads, all of one repository. With `base` (repository, branch) only those into it.
     """
-    known: dict[str, Any] = {
-        "repository_id": repository_id,
-        "earliest": times[0],
-        "latest": times[1],
-    }
+    known: dict[str, Any] = {"earliest": times[0], "latest": times[1]}
     into = ""
     if base is not None:
         into = "AND items.repository_id = :base_repository_id AND items.base_ref = :base_ref"
         known.update(base_repository_id=base[0], base_ref=base[1])
     found: list[Item] = []
-    for names, values in query.placeholders("ref", refs):
-        for open_or_closed_later in ("closed_at IS NULL", "closed_at >= :earliest"):
-            found += query.select(
-                tx,
-                Item,
-                f"""SELECT * FROM items WHERE head_repository_id = :repository_id
-                        AND head_ref IN ({names}) AND head_ref IS NOT NULL
-                        AND {open_or_closed_later} AND {_STANDS} {into} AND {_LINKED}
-                        AND (SELECT other.id FROM items AS other
-                            WHERE other.head_repository_id = items.head_repository_id
-                                AND other.head_ref = items.head_ref AND {_STANDS}
-                                AND other.closed_at > :latest
-                                AND other.closed_at <= items.created_at
-                                AND other.id <> items.id LIMIT 1) IS NULL""",
-                {**known, **values},
-            )
+    for open_or_closed_later in ("closed_at IS NULL", "closed_at >= :earliest"):
+        sql = f"""SELECT * FROM items WHERE head_repository_id = :repository_id
+                AND head_ref IN ({{names}}) AND head_ref IS NOT NULL
+                AND {open_or_closed_later} AND {_STANDS} {into} AND {_LINKED}
+                AND (SELECT other.id FROM items AS other
+                    WHERE other.head_repository_id = items.head_repository_id
+                        AND other.head_ref = items.head_ref AND {_STANDS}
+                        AND other.closed_at > :latest
+                        AND other.closed_at <= items.created_at
+                        AND other.id <> items.id LIMIT 1) IS NULL"""
+        found += query.in_parts(tx, Item, sql, refs, repository_id=repository_id, **known)
     return sorted(found, key=lambda pull: (pull.created_at, pull.id))
 
 
@@ -322,16 +247,8 @@ def linked_next(tx: Transaction, repository_id: int, ref: str, end: int, but: in
 
     They were created after it, and before the next one, `but` one, was closed.
     """
-    return query.select(
-        tx,
-        Item,
-        f"""SELECT * FROM items WHERE {_OF_HEAD} AND created_at >= :end
-                AND created_at <= :latest AND id <> :but AND {_LINKED} ORDER BY created_at, id""",
-        {
-            "repository_id": repository_id,
-            "ref": ref,
-            "end": end,
-            "latest": first_end(tx, repository_id, ref, end + 1, but),
-            "but": but,
-        },
-    )
+    sql = f"""SELECT * FROM items WHERE {_OF_HEAD} AND created_at >= :end
+            AND created_at <= :latest AND id <> :but AND {_LINKED} ORDER BY created_at, id"""
+    latest = first_end(tx, repository_id, ref, end + 1, but)
+    head = {"repository_id": repository_id, "ref": ref}
+    return query.select(tx, Item, sql, end=end, latest=latest, but=but, **head)

@@ -18,16 +18,12 @@ _LISTED = """SELECT commands.*, repositories.full_name AS repository, command_co
 
 def replies_to_strangers(tx: Transaction, repository_id: int) -> list[CommandComment]:
     """Return the comments of a repository that were answered though their author may not write."""
-    return query.select(
-        tx,
-        CommandComment,
-        """SELECT * FROM command_comments WHERE repository_id = :repository_id
-                AND reply_id IS NOT NULL
-                AND EXISTS (SELECT 1 FROM commands WHERE comment_row = command_comments.id
-                    AND permission IN ('none', 'read', 'triage'))
-            ORDER BY id""",
-        {"repository_id": repository_id},
-    )
+    sql = """SELECT * FROM command_comments WHERE repository_id = :repository_id
+            AND reply_id IS NOT NULL
+            AND EXISTS (SELECT 1 FROM commands WHERE comment_row = command_comments.id
+                AND permission IN ('none', 'read', 'triage'))
+        ORDER BY id"""
+    return query.select(tx, CommandComment, sql, repository_id=repository_id)
 
 
 def add_comment(tx: Transaction, columns: Mapping[str, Any]) -> int | None:
@@ -44,22 +40,14 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Command:
 
 
 def comment(tx: Transaction, comment_row: int) -> CommandComment:
-    return query.the(
-        tx,
-        CommandComment,
-        "SELECT * FROM command_comments WHERE id = :id",
-        {"id": comment_row},
-    )
+    sql = "SELECT * FROM command_comments WHERE id = :id"
+    return query.the(tx, CommandComment, sql, id=comment_row)
 
 
 def of_comment(tx: Transaction, comment_row: int) -> list[Command]:
     """Return the commands of a comment in the order in which they were written."""
-    return query.select(
-        tx,
-        Command,
-        "SELECT * FROM commands WHERE comment_row = :comment_row ORDER BY seq",
-        {"comment_row": comment_row},
-    )
+    sql = "SELECT * FROM commands WHERE comment_row = :comment_row ORDER BY seq"
+    return query.select(tx, Command, sql, comment_row=comment_row)
 
 
 def find(tx: Transaction, command_id: str) -> Command | None:
@@ -76,50 +64,31 @@ def change_comment(tx: Transaction, comment_row: int, **columns: Any) -> None:
 
 def written_since(tx: Transaction, repository_id: int, author: str, since: int) -> int:
     """Return how many commands somebody wrote in a repository after a time."""
-    written: int = query.value(
-        tx,
-        """SELECT COUNT(*) FROM commands WHERE repository_id = :repository_id
-            AND author = :author AND created_at > :since""",
-        {"repository_id": repository_id, "author": author, "since": since},
-    )
-    return written
+    sql = """SELECT COUNT(*) FROM commands WHERE repository_id = :repository_id
+        AND author = :author AND created_at > :since"""
+    return query.number(tx, sql, repository_id=repository_id, author=author, since=since) or 0
 
 
 def is_throttled(tx: Transaction, repository_id: int, author: str, since: int) -> bool:
     """Tell whether somebody was told after a time that there were too many."""
-    found = query.value(
-        tx,
-        """SELECT id FROM command_comments WHERE throttled = 1
-            AND repository_id = :repository_id AND author = :author AND created_at > :since
-            LIMIT 1""",
-        {"repository_id": repository_id, "author": author, "since": since},
-    )
-    return found is not None
+    sql = """SELECT id FROM command_comments WHERE throttled = 1
+        AND repository_id = :repository_id AND author = :author AND created_at > :since
+        LIMIT 1"""
+    return query.exists(tx, sql, repository_id=repository_id, author=author, since=since)
 
 
 def unfinished_of_integration(tx: Transaction, integration_id: str) -> list[Command]:
-    return query.select(
-        tx,
-        Command,
-        """SELECT commands.* FROM commands
-            JOIN command_comments ON command_comments.id = commands.comment_row
-            WHERE commands.status IN ('pending', 'waiting')
-            AND command_comments.integration_id = :integration_id ORDER BY commands.seq""",
-        {"integration_id": integration_id},
-    )
+    sql = """SELECT commands.* FROM commands
+        JOIN command_comments ON command_comments.id = commands.comment_row
+        WHERE commands.status IN ('pending', 'waiting')
+        AND command_comments.integration_id = :integration_id ORDER BY commands.seq"""
+    return query.select(tx, Command, sql, integration_id=integration_id)
 
 
 def listed(
     tx: Transaction, status: str | None, before: Place | None, limit: int
 ) -> Part[ListedCommand]:
     """Return commands with where they were written, newest first."""
-    return query.page(
-        tx,
-        ListedCommand,
-        _LISTED,
-        {"status": status},
-        {"commands.seq": "seq"},
-        before,
-        limit,
-        where=["commands.status = :status" if status is not None else None],
-    )
+    where = ["commands.status = :status" if status is not None else None]
+    by = {"commands.seq": "seq"}
+    return query.page(tx, ListedCommand, _LISTED, where, by, before, limit, status=status)

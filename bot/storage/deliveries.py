@@ -28,15 +28,11 @@ def change(tx: Transaction, seq: int, **columns: Any) -> None:
 
 def due(tx: Transaction, now: int, limit: int) -> list[DueDelivery]:
     """Return the deliveries whose next attempt is due, the longest waiting first."""
-    return query.select(
-        tx,
-        DueDelivery,
-        """SELECT deliveries.seq, deliveries.guid, integrations.id AS integration_id
-            FROM deliveries JOIN integrations ON integrations.seq = deliveries.integration_seq
-            WHERE next_attempt_at <= :now AND next_attempt_at IS NOT NULL
-            ORDER BY next_attempt_at LIMIT :limit""",
-        {"now": now, "limit": limit},
-    )
+    sql = """SELECT deliveries.seq, deliveries.guid, integrations.id AS integration_id
+        FROM deliveries JOIN integrations ON integrations.seq = deliveries.integration_seq
+        WHERE next_attempt_at <= :now AND next_attempt_at IS NOT NULL
+        ORDER BY next_attempt_at LIMIT :limit"""
+    return query.select(tx, DueDelivery, sql, now=now, limit=limit)
 
 
 def listed(
@@ -48,30 +44,20 @@ def listed(
     limit: int,
 ) -> Part[Delivery]:
     """Return an integration's deliveries without payloads, newest first."""
-    return query.page(
-        tx,
-        Delivery,
-        f"SELECT {_LISTED} FROM deliveries",
-        {"integration_seq": integration_seq, "status": status, "event": event},
-        {"seq": "seq"},
-        before,
-        limit,
-        where=[
-            "integration_seq = :integration_seq",
-            "status = :status" if status else None,
-            "event = :event" if event else None,
-        ],
-    )
+    sql = f"SELECT {_LISTED} FROM deliveries"
+    where = [
+        "integration_seq = :integration_seq",
+        "status = :status" if status else None,
+        "event = :event" if event else None,
+    ]
+    known = {"integration_seq": integration_seq, "status": status, "event": event}
+    return query.page(tx, Delivery, sql, where, {"seq": "seq"}, before, limit, **known)
 
 
 def last_received(tx: Transaction, integration_seq: int) -> int | None:
-    found: int | None = query.value(
-        tx,
-        """SELECT received_at FROM deliveries WHERE integration_seq = :integration_seq
-            ORDER BY seq DESC LIMIT 1""",
-        {"integration_seq": integration_seq},
-    )
-    return found
+    sql = """SELECT received_at FROM deliveries WHERE integration_seq = :integration_seq
+        ORDER BY seq DESC LIMIT 1"""
+    return query.number(tx, sql, integration_seq=integration_seq)
 
 
 def failures(tx: Transaction, integration_seq: int, since: int, limit: int) -> dict[str, int]:
@@ -87,31 +73,26 @@ def failures(tx: Transaction, integration_seq: int, since: int, limit: int) -> d
 
 def failing(tx: Transaction, integration_seq: int, after: int, limit: int) -> list[Delivery]:
     """Return the deliveries that have not taken effect, oldest first, after a seq."""
+    sql = f"""SELECT {_LISTED} FROM deliveries WHERE integration_seq = :integration_seq
+            AND status = :status AND seq > :after AND payload IS NOT NULL
+            ORDER BY seq LIMIT :limit"""
+    known = {"integration_seq": integration_seq, "after": after, "limit": limit}
     found = [
         delivery
         for status in ("failed", "retrying")
-        for delivery in query.select(
-            tx,
-            Delivery,
-            f"""SELECT {_LISTED} FROM deliveries WHERE integration_seq = :integration_seq
-                AND status = :status AND seq > :after AND payload IS NOT NULL
-                ORDER BY seq LIMIT :limit""",
-            {"integration_seq": integration_seq, "status": status, "after": after, "limit": limit},
-        )
+        for delivery in query.select(tx, Delivery, sql, status=status, **known)
     ]
     return sorted(found, key=lambda delivery: delivery.seq)[:limit]
 
 
 def events_of(tx: Transaction, integration_seq: int, limit: int) -> list[str]:
     """Return the names of the events of an integration's deliveries, in order."""
+    sql = """SELECT event FROM deliveries WHERE integration_seq = :integration_seq
+        AND event > :last ORDER BY event LIMIT 1"""
     found: list[str] = []
     while len(found) < limit:  # one step into the index for each name, however many deliveries
-        event = query.value(
-            tx,
-            """SELECT event FROM deliveries WHERE integration_seq = :integration_seq
-                AND event > :last ORDER BY event LIMIT 1""",
-            {"integration_seq": integration_seq, "last": found[-1] if found else ""},
-        )
+        last = found[-1] if found else ""
+        event = query.value(tx, sql, integration_seq=integration_seq, last=last)
         if event is None:
             break
         found.append(event)
@@ -120,21 +101,17 @@ def events_of(tx: Transaction, integration_seq: int, limit: int) -> list[str]:
 
 def remove_some(tx: Transaction, integration_seq: int, limit: int) -> int:
     """Remove up to `limit` deliveries of an integration; return how many went."""
-    return tx.run(
-        """DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
-            WHERE integration_seq = :integration_seq ORDER BY seq LIMIT :limit)""",
-        {"integration_seq": integration_seq, "limit": limit},
-    )
+    sql = """DELETE FROM deliveries WHERE seq IN (SELECT seq FROM deliveries
+        WHERE integration_seq = :integration_seq ORDER BY seq LIMIT :limit)"""
+    return tx.run(sql, {"integration_seq": integration_seq, "limit": limit})
 
 
 def drop_payloads(tx: Transaction, before: int, limit: int) -> int:
     """Drop the payloads of up to `limit` deliveries received before a time; return how many."""
-    return tx.run(
-        """UPDATE deliveries SET payload = NULL WHERE seq IN (SELECT seq FROM deliveries
-            WHERE received_at < :before AND payload IS NOT NULL AND next_attempt_at IS NULL
-            ORDER BY received_at LIMIT :limit)""",
-        {"before": before, "limit": limit},
-    )
+    sql = """UPDATE deliveries SET payload = NULL WHERE seq IN (SELECT seq FROM deliveries
+        WHERE received_at < :before AND payload IS NOT NULL AND next_attempt_at IS NULL
+        ORDER BY received_at LIMIT :limit)"""
+    return tx.run(sql, {"before": before, "limit": limit})
 
 
 def remove_old(tx: Transaction, before: int, limit: int) -> int:
@@ -142,35 +119,28 @@ def remove_old(tx: Transaction, before: int, limit: int) -> int:
 
     The last one of each integration stays: it tells when GitHub was last heard of.
     """
-    return tx.run(
-        """DELETE FROM deliveries WHERE seq IN (
-            SELECT seq FROM (SELECT seq, integration_seq, received_at, next_attempt_at
-                FROM deliveries ORDER BY seq LIMIT :window) AS oldest
-            WHERE received_at < :before AND next_attempt_at IS NULL AND EXISTS (
-                SELECT 1 FROM deliveries AS later
-                WHERE later.integration_seq = oldest.integration_seq
-                    AND later.seq > oldest.seq)
-            ORDER BY seq LIMIT :limit)""",
-        {"before": before, "limit": limit, "window": 10 * limit},
-    )
+    sql = """DELETE FROM deliveries WHERE seq IN (
+        SELECT seq FROM (SELECT seq, integration_seq, received_at, next_attempt_at
+            FROM deliveries ORDER BY seq LIMIT :window) AS oldest
+        WHERE received_at < :before AND next_attempt_at IS NULL AND EXISTS (
+            SELECT 1 FROM deliveries AS later
+            WHERE later.integration_seq = oldest.integration_seq
+                AND later.seq > oldest.seq)
+        ORDER BY seq LIMIT :limit)"""
+    return tx.run(sql, {"before": before, "limit": limit, "window": 10 * limit})
 
 
 def any_received(tx: Transaction) -> bool:
     """Tell whether GitHub has been heard of through an integration that there is."""
-    found = query.value(
-        tx,
-        """SELECT 1 FROM integrations WHERE deleted_at IS NULL AND EXISTS (SELECT 1 FROM deliveries
-            WHERE deliveries.integration_seq = integrations.seq) LIMIT 1""",
-    )
-    return found is not None
+    sql = """SELECT 1 FROM integrations WHERE deleted_at IS NULL
+        AND EXISTS (SELECT 1 FROM deliveries WHERE deliveries.integration_seq = integrations.seq)
+        LIMIT 1"""
+    return query.exists(tx, sql)
 
 
 def last_received_at_all(tx: Transaction) -> int | None:
     """Return when GitHub was last heard of through an integration that there is."""
-    found: int | None = query.value(
-        tx,
-        """SELECT MAX((SELECT received_at FROM deliveries
-                WHERE deliveries.integration_seq = integrations.seq ORDER BY seq DESC LIMIT 1)
-            ) AS received_at FROM integrations WHERE deleted_at IS NULL""",
-    )
-    return found
+    sql = """SELECT MAX((SELECT received_at FROM deliveries
+            WHERE deliveries.integration_seq = integrations.seq ORDER BY seq DESC LIMIT 1)
+        ) AS received_at FROM integrations WHERE deleted_at IS NULL"""
+    return query.number(tx, sql)

@@ -27,11 +27,8 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Experiment | None:
 
     Its feed may have begun before it: what names its key was told already.
     """
-    told = query.value(
-        tx,
-        "SELECT MAX(position) FROM activity WHERE experiment_key = :key",
-        {"key": columns["key"]},
-    )
+    sql = "SELECT MAX(position) FROM activity WHERE experiment_key = :key"
+    told = query.number(tx, sql, key=columns["key"])
     return query.insert_returning(tx, Experiment, {**columns, "last_activity": told or 0})
 
 
@@ -41,17 +38,12 @@ def find(tx: Transaction, key: str) -> Experiment | None:
 
 def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
     """Return an experiment and how many pull requests, issues and commits are linked to it."""
-    return query.first(
-        tx,
-        CountedExperiment,
-        f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key",
-        {"key": key},
-    )
+    sql = f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key"
+    return query.first(tx, CountedExperiment, sql, key=key)
 
 
 def exists(tx: Transaction, key: str) -> bool:
-    found = query.value(tx, "SELECT 1 FROM experiments WHERE key = :key", {"key": key})
-    return found is not None
+    return query.exists(tx, "SELECT 1 FROM experiments WHERE key = :key", key=key)
 
 
 def change(tx: Transaction, key: str, columns: Mapping[str, Any]) -> None:
@@ -66,28 +58,21 @@ def listed(
     tx: Transaction, status: str | None, text: str | None, before: Place | None, limit: int
 ) -> Part[CountedExperiment]:
     """Return experiments with counts, newest first. `text` is a part of key, name or owner."""
-    return query.page(
-        tx,
-        CountedExperiment,
-        f"SELECT experiments.*, {_COUNTS} FROM experiments",
-        {"status": status, "pattern": _pattern(text)},
-        {"seq": "seq"},
-        before,
-        limit,
-        where=[
-            "status = :status" if status is not None else None,
-            "search LIKE :pattern ESCAPE '!'" if text else None,
-        ],
-    )
+    sql = f"SELECT experiments.*, {_COUNTS} FROM experiments"
+    where, known = _matching(status, None, text)
+    return query.page(tx, CountedExperiment, sql, where, {"seq": "seq"}, before, limit, **known)
 
 
-def _where(*conditions: str | None) -> str:
-    given = [condition for condition in conditions if condition]
-    return f"WHERE {' AND '.join(given)}" if given else ""
-
-
-def _pattern(text: str | None) -> str:
-    return query.containing(folded(text))
+def _matching(
+    status: str | None, owner: str | None, text: str | None
+) -> tuple[list[str | None], dict[str, Any]]:
+    """Return the conditions of what is looked for, as far as it is given, and their parameters."""
+    where = [
+        "status = :status" if status else None,
+        "owner = :owner" if owner else None,
+        "search LIKE :pattern ESCAPE '!'" if text else None,
+    ]
+    return where, {"status": status, "owner": owner, "pattern": query.containing(folded(text))}
 
 
 SORTS = {
@@ -110,53 +95,32 @@ def page(
 
     Only those of the page are read whole and counted for.
     """
-    where = _where(
-        "status = :status" if status else None,
-        "owner = :owner" if owner else None,
-        "search LIKE :pattern ESCAPE '!'" if text else None,
-    )
+    where, known = _matching(status, owner, text)
     counts = ", ".join(
         f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
             AND links.kind = 'pull_request' AND links.state = '{state}') AS {state}"""
         for state in ("open", "merged")
     )
-    return query.select(
-        tx,
-        ListedExperiment,
-        f"""SELECT experiments.*, {counts} FROM experiments WHERE seq IN (
-                SELECT seq FROM experiments {where}
-                ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset)
-            ORDER BY {SORTS[sort]}""",
-        {
-            "status": status,
-            "owner": owner,
-            "pattern": _pattern(text),
-            "limit": limit,
-            "offset": offset,
-        },
-    )
+    sql = f"""SELECT experiments.*, {counts} FROM experiments WHERE seq IN (
+            SELECT seq FROM experiments {query.where_all(*where)}
+            ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset)
+        ORDER BY {SORTS[sort]}"""
+    return query.select(tx, ListedExperiment, sql, limit=limit, offset=offset, **known)
 
 
 def counts_by_status(tx: Transaction, owner: str | None, text: str | None) -> dict[str, int]:
     """Return how many experiments of an owner and with a text there are in each status."""
-    where = _where(
-        "owner = :owner" if owner else None, "search LIKE :pattern ESCAPE '!'" if text else None
-    )
-    counts = tx.all(
-        f"SELECT status, COUNT(*) AS count FROM experiments {where} GROUP BY status",
-        {"owner": owner, "pattern": _pattern(text)},
-    )
-    return {row["status"]: row["count"] for row in counts}
+    where, known = _matching(None, owner, text)
+    sql = f"""SELECT status, COUNT(*) AS count FROM experiments {query.where_all(*where)}
+        GROUP BY status"""
+    return {row["status"]: row["count"] for row in tx.all(sql, known)}
 
 
 def owners(tx: Transaction, limit: int) -> list[str]:
     """Return the owners in their order, `limit` at most."""
-    return query.values(
-        tx,
-        """SELECT owner FROM experiments WHERE owner IS NOT NULL AND owner <> ''
-            GROUP BY owner ORDER BY owner LIMIT :limit""",
-        {"limit": limit},
-    )
+    sql = """SELECT owner FROM experiments WHERE owner IS NOT NULL AND owner <> ''
+        GROUP BY owner ORDER BY owner LIMIT :limit"""
+    return query.values(tx, sql, limit=limit)
 
 
 def keys(tx: Transaction) -> list[str]:
@@ -165,4 +129,4 @@ def keys(tx: Transaction) -> list[str]:
 
 
 def any_at_all(tx: Transaction) -> bool:
-    return query.value(tx, "SELECT 1 FROM experiments LIMIT 1") is not None
+    return query.exists(tx, "SELECT 1 FROM experiments LIMIT 1")

@@ -11,21 +11,19 @@ from bot.storage.rows import Installation
 
 def put(tx: Transaction, values: Mapping[str, Any]) -> int:
     """Store an installation unless what is stored is newer; return its row's id."""
-    tx.run(
-        """INSERT INTO installations (host, installation_id, integration_id, account,
-                repository_selection, updated_at, suspended_at, deleted_at)
-            VALUES (:host, :installation_id, :integration_id, :account, :repository_selection,
-                :updated_at, :suspended_at, :deleted_at)
-            ON CONFLICT (integration_id, installation_id) DO UPDATE SET
-                account = COALESCE(excluded.account, installations.account),
-                repository_selection = COALESCE(
-                    excluded.repository_selection, installations.repository_selection),
-                updated_at = excluded.updated_at,
-                suspended_at = excluded.suspended_at,
-                deleted_at = excluded.deleted_at
-            WHERE installations.updated_at <= excluded.updated_at""",
-        values,
-    )
+    sql = """INSERT INTO installations (host, installation_id, integration_id, account,
+            repository_selection, updated_at, suspended_at, deleted_at)
+        VALUES (:host, :installation_id, :integration_id, :account, :repository_selection,
+            :updated_at, :suspended_at, :deleted_at)
+        ON CONFLICT (integration_id, installation_id) DO UPDATE SET
+            account = COALESCE(excluded.account, installations.account),
+            repository_selection = COALESCE(
+                excluded.repository_selection, installations.repository_selection),
+            updated_at = excluded.updated_at,
+            suspended_at = excluded.suspended_at,
+            deleted_at = excluded.deleted_at
+        WHERE installations.updated_at <= excluded.updated_at"""
+    tx.run(sql, values)
     row = find(tx, values["integration_id"], values["installation_id"])
     assert row is not None
     return row.id
@@ -33,73 +31,53 @@ def put(tx: Transaction, values: Mapping[str, Any]) -> int:
 
 def put_repositories(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:
     """Store which repositories an installation may see, each unless what is stored is newer."""
-    tx.run_many(
-        """INSERT INTO installation_repositories
-                (installation_row, github_id, full_name, changed_at, removed)
-            VALUES (:installation_row, :github_id, :full_name, :changed_at, :removed)
-            ON CONFLICT (installation_row, github_id) DO UPDATE SET
-                full_name = excluded.full_name,
-                changed_at = excluded.changed_at,
-                removed = excluded.removed
-            WHERE installation_repositories.changed_at <= excluded.changed_at""",
-        rows,
-    )
+    sql = """INSERT INTO installation_repositories
+            (installation_row, github_id, full_name, changed_at, removed)
+        VALUES (:installation_row, :github_id, :full_name, :changed_at, :removed)
+        ON CONFLICT (installation_row, github_id) DO UPDATE SET
+            full_name = excluded.full_name,
+            changed_at = excluded.changed_at,
+            removed = excluded.removed
+        WHERE installation_repositories.changed_at <= excluded.changed_at"""
+    tx.run_many(sql, rows)
 
 
 def find(tx: Transaction, integration_id: str, installation_id: int) -> Installation | None:
-    return query.by_key(
-        tx, Installation, integration_id=integration_id, installation_id=installation_id
-    )
+    key = {"integration_id": integration_id, "installation_id": installation_id}
+    return query.by_key(tx, Installation, **key)
 
 
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> int | None:
     """Return the installation that a repository's deliveries came with last."""
-    found: int | None = query.value(
-        tx,
-        """SELECT installation_id FROM repository_installations
-            WHERE integration_id = :integration_id AND repository_id = :repository_id""",
-        {"integration_id": integration_id, "repository_id": repository_id},
-    )
-    return found
+    sql = """SELECT installation_id FROM repository_installations
+        WHERE integration_id = :integration_id AND repository_id = :repository_id"""
+    return query.number(tx, sql, integration_id=integration_id, repository_id=repository_id)
 
 
 def set_of_repository(
     tx: Transaction, integration_id: str, repository_id: int, installation_id: int
 ) -> None:
-    tx.run(
-        """INSERT INTO repository_installations (integration_id, repository_id, installation_id)
-            VALUES (:integration_id, :repository_id, :installation_id)
-            ON CONFLICT (integration_id, repository_id)
-                DO UPDATE SET installation_id = excluded.installation_id""",
-        {
-            "integration_id": integration_id,
-            "repository_id": repository_id,
-            "installation_id": installation_id,
-        },
-    )
+    sql = """INSERT INTO repository_installations (integration_id, repository_id, installation_id)
+        VALUES (:integration_id, :repository_id, :installation_id)
+        ON CONFLICT (integration_id, repository_id)
+            DO UPDATE SET installation_id = excluded.installation_id"""
+    place = {"integration_id": integration_id, "repository_id": repository_id}
+    tx.run(sql, {**place, "installation_id": installation_id})
 
 
 def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:
     """Return the installations of an integration on an account, the newest first."""
-    return query.select(
-        tx,
-        Installation,
-        """SELECT * FROM installations WHERE integration_id = :integration_id
-            AND LOWER(account) = :account AND deleted_at IS NULL ORDER BY id DESC""",
-        {"integration_id": integration_id, "account": account.lower()},
-    )
+    sql = """SELECT * FROM installations WHERE integration_id = :integration_id
+        AND LOWER(account) = :account AND deleted_at IS NULL ORDER BY id DESC"""
+    known = {"integration_id": integration_id, "account": account.lower()}
+    return query.select(tx, Installation, sql, **known)
 
 
 def of_integrations(tx: Transaction, integration_ids: Sequence[str]) -> list[CountedInstallation]:
     """Return the installations of some integrations, with a count of their repositories."""
-    return query.in_parts(
-        tx,
-        CountedInstallation,
-        """SELECT installations.*,
-                (SELECT COUNT(*) FROM installation_repositories
-                    WHERE installation_row = installations.id AND removed = 0) AS repositories
-            FROM installations WHERE deleted_at IS NULL AND integration_id IN ({names})
-            ORDER BY installations.id""",
-        "id",
-        integration_ids,
-    )
+    sql = """SELECT installations.*,
+            (SELECT COUNT(*) FROM installation_repositories
+                WHERE installation_row = installations.id AND removed = 0) AS repositories
+        FROM installations WHERE deleted_at IS NULL AND integration_id IN ({names})
+        ORDER BY installations.id"""
+    return query.in_parts(tx, CountedInstallation, sql, integration_ids)

@@ -14,12 +14,8 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> None:
 
 
 def find(tx: Transaction, integration_id: str) -> Integration | None:
-    return query.first(
-        tx,
-        Integration,
-        "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL",
-        {"id": integration_id},
-    )
+    sql = "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL"
+    return query.first(tx, Integration, sql, id=integration_id)
 
 
 def all_secrets(tx: Transaction) -> list[str]:
@@ -29,16 +25,8 @@ def all_secrets(tx: Transaction) -> list[str]:
 
 def listed(tx: Transaction, before: Place | None, limit: int) -> Part[Integration]:
     """Return integrations, newest first."""
-    return query.page(
-        tx,
-        Integration,
-        "SELECT * FROM integrations",
-        {},
-        {"seq": "seq"},
-        before,
-        limit,
-        where=["deleted_at IS NULL"],
-    )
+    sql = "SELECT * FROM integrations"
+    return query.page(tx, Integration, sql, ["deleted_at IS NULL"], {"seq": "seq"}, before, limit)
 
 
 def change(tx: Transaction, integration_id: str, columns: Mapping[str, Any]) -> None:
@@ -54,22 +42,12 @@ def set_last_error(
 
 def clear_last_error(tx: Transaction, integration_id: str, about: str) -> None:
     """Forget the last error if it is about what works again."""
-    query.change(
-        tx,
-        Integration,
-        {"id": integration_id, "last_error_about": about},
-        {"last_error": None, "last_error_about": None},
-    )
+    key = {"id": integration_id, "last_error_about": about}
+    query.change(tx, Integration, key, {"last_error": None, "last_error_about": None})
 
 
 def secret_used(
-    tx: Transaction,
-    integration_id: str,
-    updated_at: int,
-    at: int,
-    before: int,
-    *,
-    previous: bool,
+    tx: Transaction, integration_id: str, updated_at: int, at: int, before: int, *, previous: bool
 ) -> None:
     """Note that a delivery was signed with the webhook secret, or with a `previous` one.
 
@@ -77,11 +55,9 @@ def secret_used(
     `updated_at`.
     """
     column = "previous_secret_used_at" if previous else "secret_used_at"
-    tx.run(
-        f"""UPDATE integrations SET {column} = :at WHERE id = :id AND updated_at = :updated_at
-            AND ({column} IS NULL OR {column} < :before)""",
-        {"id": integration_id, "updated_at": updated_at, "at": at, "before": before},
-    )
+    sql = f"""UPDATE integrations SET {column} = :at WHERE id = :id AND updated_at = :updated_at
+        AND ({column} IS NULL OR {column} < :before)"""
+    tx.run(sql, {"id": integration_id, "updated_at": updated_at, "at": at, "before": before})
 
 
 def forget_secret_use(tx: Transaction, integration_id: str) -> None:
@@ -91,20 +67,15 @@ def forget_secret_use(tx: Transaction, integration_id: str) -> None:
 
 def mark_deleted(tx: Transaction, integration_id: str, at: int) -> bool:
     """Take an integration out of service and wipe its secrets; its deliveries go later."""
-    return (
-        tx.run(
-            """UPDATE integrations SET deleted_at = :at, secrets = '', config = '{}',
-                previous_secret_until = NULL WHERE id = :id AND deleted_at IS NULL""",
-            {"id": integration_id, "at": at},
-        )
-        == 1
-    )
+    sql = """UPDATE integrations SET deleted_at = :at, secrets = '', config = '{}',
+            previous_secret_until = NULL WHERE id = :id AND deleted_at IS NULL"""
+    return tx.run(sql, {"id": integration_id, "at": at}) == 1
 
 
 def was_there(tx: Transaction, integration_id: str) -> bool:
     """Tell whether there is an integration, or was one that is not yet removed."""
     sql = "SELECT 1 FROM integrations WHERE id = :id"
-    return query.value(tx, sql, {"id": integration_id}) is not None
+    return query.exists(tx, sql, id=integration_id)
 
 
 def deleted(tx: Transaction) -> list[int]:

@@ -17,52 +17,32 @@ def find(tx: Transaction, repository_id: int, kind: str, number: int) -> Item | 
 
 def by_name(tx: Transaction, full_name: str, kind: str, number: int) -> NamedItem | None:
     """Return an item with its `repository` by the repository's present name, on any host."""
-    return query.first(
-        tx,
-        NamedItem,
-        """SELECT items.*, repositories.full_name AS repository FROM items
-            JOIN repositories ON repositories.id = items.repository_id
-            WHERE repositories.name_key = :name_key AND items.kind = :kind
-                AND items.number = :number AND items.gone_at IS NULL
-            ORDER BY repositories.deleted_at IS NOT NULL,
-                COALESCE(repositories.named_at, 0) DESC, repositories.id DESC LIMIT 1""",
-        {"name_key": full_name.lower(), "kind": kind, "number": number},
-    )
+    sql = """SELECT items.*, repositories.full_name AS repository FROM items
+        JOIN repositories ON repositories.id = items.repository_id
+        WHERE repositories.name_key = :name_key AND items.kind = :kind
+            AND items.number = :number AND items.gone_at IS NULL
+        ORDER BY repositories.deleted_at IS NOT NULL,
+            COALESCE(repositories.named_at, 0) DESC, repositories.id DESC LIMIT 1"""
+    return query.first(tx, NamedItem, sql, name_key=full_name.lower(), kind=kind, number=number)
 
 
 def open_in(tx: Transaction, repository_id: int) -> list[Item]:
-    return query.select(
-        tx,
-        Item,
-        """SELECT * FROM items WHERE repository_id = :repository_id AND state = 'open'
-            AND gone_at IS NULL""",
-        {"repository_id": repository_id},
-    )
+    sql = """SELECT * FROM items WHERE repository_id = :repository_id AND state = 'open'
+        AND gone_at IS NULL"""
+    return query.select(tx, Item, sql, repository_id=repository_id)
 
 
 def get(tx: Transaction, item_id: int) -> Item:
-    return query.the(tx, Item, "SELECT * FROM items WHERE id = :id", {"id": item_id})
+    return query.the(tx, Item, "SELECT * FROM items WHERE id = :id", id=item_id)
 
 
 def open_pull_requests(
     tx: Transaction, repository_id: int, before: Place | None, limit: int
 ) -> Part[Item]:
     """Return open pull requests of a repository, newest first."""
-    return query.page(
-        tx,
-        Item,
-        "SELECT * FROM items",
-        {"repository_id": repository_id},
-        {"number": "number"},
-        before,
-        limit,
-        where=[
-            "repository_id = :repository_id",
-            "kind = 'pull_request'",
-            "state = 'open'",
-            "gone_at IS NULL",
-        ],
-    )
+    where = ["repository_id = :id", "kind = 'pull_request'", "state = 'open'", "gone_at IS NULL"]
+    sql, by = "SELECT * FROM items", {"number": "number"}
+    return query.page(tx, Item, sql, where, by, before, limit, id=repository_id)
 
 
 def posted_on(tx: Transaction, repository_id: int, before: Place | None, limit: int) -> Part[Item]:
@@ -70,43 +50,29 @@ def posted_on(tx: Transaction, repository_id: int, before: Place | None, limit: 
 
     Whatever their state.
     """
-    return query.page(
-        tx,
-        Item,
-        "SELECT items.* FROM items JOIN posts ON posts.item_id = items.id",
-        {"repository_id": repository_id},
-        {"items.number": "number"},
-        before,
-        limit,
-        where=[
-            "items.repository_id = :repository_id",
-            "items.kind = 'pull_request'",
-            "(posts.comment_id IS NOT NULL OR posts.check_sha IS NOT NULL)",
-            "items.gone_at IS NULL",
-        ],
-    )
+    sql = "SELECT items.* FROM items JOIN posts ON posts.item_id = items.id"
+    where = [
+        "items.repository_id = :id",
+        "items.kind = 'pull_request'",
+        "(posts.comment_id IS NOT NULL OR posts.check_sha IS NOT NULL)",
+        "items.gone_at IS NULL",
+    ]
+    by = {"items.number": "number"}
+    return query.page(tx, Item, sql, where, by, before, limit, id=repository_id)
 
 
 def open_pull_requests_of_experiment(tx: Transaction, key: str) -> list[Item]:
-    return query.select(
-        tx,
-        Item,
-        """SELECT items.* FROM links JOIN items ON items.id = links.target_id
-            WHERE links.experiment_key = :key AND links.kind = 'pull_request'
-                AND links.state = 'open' AND items.gone_at IS NULL ORDER BY items.id""",
-        {"key": key},
-    )
+    sql = """SELECT items.* FROM links JOIN items ON items.id = links.target_id
+        WHERE links.experiment_key = :key AND links.kind = 'pull_request'
+            AND links.state = 'open' AND items.gone_at IS NULL ORDER BY items.id"""
+    return query.select(tx, Item, sql, key=key)
 
 
 def open_pull_requests_of_head(tx: Transaction, repository_id: int, sha: str) -> list[Item]:
     """Return the open pull requests of a repository whose head is a commit."""
-    return query.select(
-        tx,
-        Item,
-        """SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
-            AND head_sha = :sha AND state = 'open' AND gone_at IS NULL ORDER BY id""",
-        {"repository_id": repository_id, "sha": sha},
-    )
+    sql = """SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
+        AND head_sha = :sha AND state = 'open' AND gone_at IS NULL ORDER BY id"""
+    return query.select(tx, Item, sql, repository_id=repository_id, sha=sha)
 
 
 def add_decision(tx: Transaction, columns: Mapping[str, Any]) -> bool:
@@ -115,12 +81,8 @@ def add_decision(tx: Transaction, columns: Mapping[str, Any]) -> bool:
 
 
 def decisions_of(tx: Transaction, item_id: int) -> list[Decision]:
-    return query.select(
-        tx,
-        Decision,
-        "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY id",
-        {"item_id": item_id},
-    )
+    sql = "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY id"
+    return query.select(tx, Decision, sql, item_id=item_id)
 
 
 def add(tx: Transaction, columns: Mapping[str, Any]) -> int | None:
@@ -142,14 +104,9 @@ def add_version(tx: Transaction, item_id: int, guid: str, snapshot: Snapshot) ->
 
 def versions_of(tx: Transaction, item_id: int) -> list[Version]:
     """Return an item's versions in their true order; those of one moment as they arrived."""
-    return query.select(
-        tx,
-        Version,
-        """SELECT * FROM versions WHERE item_id = :item_id
-            ORDER BY version_at, version_rank, id""",
-        {"item_id": item_id},
-    )
+    sql = "SELECT * FROM versions WHERE item_id = :item_id ORDER BY version_at, version_rank, id"
+    return query.select(tx, Version, sql, item_id=item_id)
 
 
 def last_version(tx: Transaction) -> int:
-    return query.value(tx, "SELECT MAX(id) FROM versions") or 0
+    return query.number(tx, "SELECT MAX(id) FROM versions") or 0

@@ -25,63 +25,40 @@ _LINKED_ITEM = """links.id AS link_id, links.linked_by, links.linked_at,
 
 
 def items_of_experiment(
-    tx: Transaction,
-    experiment_key: str,
-    kind: str,
-    state: str | None,
-    before: Place | None,
-    limit: int,
+    tx: Transaction, key: str, kind: str, state: str | None, before: Place | None, limit: int
 ) -> Part[ListedItem]:
     """Return linked items by what happened last, the latest first: of one state by when they
     came to it, of all by when they were last heard of. That time is `listed_at`.
     """
     at = "links.state_at" if state else "links.last_at"
-    return query.page(
-        tx,
-        ListedItem,
-        f"SELECT {at} AS listed_at, {_LINKED_ITEM}",
-        {"experiment_key": experiment_key, "kind": kind, "state": state},
-        {at: "listed_at", "links.id": "link_id"},
-        before,
-        limit,
-        where=[
-            "links.experiment_key = :experiment_key",
-            "links.kind = :kind",
-            "links.state = :state" if state else None,
-        ],
-    )
+    sql = f"SELECT {at} AS listed_at, {_LINKED_ITEM}"
+    where = [
+        "links.experiment_key = :key",
+        "links.kind = :kind",
+        "links.state = :state" if state else None,
+    ]
+    by, known = {at: "listed_at", "links.id": "link_id"}, {"key": key, "kind": kind, "state": state}
+    return query.page(tx, ListedItem, sql, where, by, before, limit, **known)
 
 
-def item_of_experiment(
-    tx: Transaction, experiment_key: str, kind: str, item_id: int
-) -> LinkedItem | None:
+def item_of_experiment(tx: Transaction, key: str, kind: str, item_id: int) -> LinkedItem | None:
     """Return one linked item as `items_of_experiment` does."""
-    return query.first(
-        tx,
-        LinkedItem,
-        f"""SELECT {_LINKED_ITEM} WHERE links.target_id = :item_id AND links.kind = :kind
-            AND links.experiment_key = :experiment_key""",
-        {"experiment_key": experiment_key, "kind": kind, "item_id": item_id},
-    )
+    sql = f"""SELECT {_LINKED_ITEM} WHERE links.target_id = :item_id AND links.kind = :kind
+        AND links.experiment_key = :key"""
+    return query.first(tx, LinkedItem, sql, key=key, kind=kind, item_id=item_id)
 
 
 def commits_of_experiment(
-    tx: Transaction, experiment_key: str, before: Place | None, limit: int
+    tx: Transaction, key: str, before: Place | None, limit: int
 ) -> Part[LinkedCommit]:
     """Return linked commits, the one committed last first. That time is `listed_at`."""
-    return query.page(
-        tx,
-        LinkedCommit,
-        """SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
-                links.linked_at, repositories.full_name AS repository, commits.*
-            FROM links JOIN commits ON commits.id = links.target_id
-            JOIN repositories ON repositories.id = commits.repository_id""",
-        {"experiment_key": experiment_key},
-        {"links.last_at": "listed_at", "links.id": "link_id"},
-        before,
-        limit,
-        where=["links.experiment_key = :experiment_key", "links.kind = 'commit'"],
-    )
+    sql = """SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
+            links.linked_at, repositories.full_name AS repository, commits.*
+        FROM links JOIN commits ON commits.id = links.target_id
+        JOIN repositories ON repositories.id = commits.repository_id"""
+    where = ["links.experiment_key = :key", "links.kind = 'commit'"]
+    by = {"links.last_at": "listed_at", "links.id": "link_id"}
+    return query.page(tx, LinkedCommit, sql, where, by, before, limit, key=key)
 
 
 _TARGET = """repositories.full_name AS repository, items.number,
@@ -91,20 +68,13 @@ _TARGET = """repositories.full_name AS repository, items.number,
 
 def unresolved(tx: Transaction, before: Place | None, limit: int) -> Part[UnresolvedLink]:
     """Return links whose experiment does not exist, the newest first."""
-    return query.page(
-        tx,
-        UnresolvedLink,
-        f"""SELECT links.*, {_TARGET} FROM links
-            LEFT JOIN items ON links.kind <> 'commit' AND items.id = links.target_id
-            LEFT JOIN commits ON links.kind = 'commit' AND commits.id = links.target_id
-            JOIN repositories
-                ON repositories.id = COALESCE(items.repository_id, commits.repository_id)""",
-        {},
-        {"links.id": "id"},
-        before,
-        limit,
-        where=["links.resolved = 0"],
-    )
+    sql = f"""SELECT links.*, {_TARGET} FROM links
+        LEFT JOIN items ON links.kind <> 'commit' AND items.id = links.target_id
+        LEFT JOIN commits ON links.kind = 'commit' AND commits.id = links.target_id
+        JOIN repositories
+            ON repositories.id = COALESCE(items.repository_id, commits.repository_id)"""
+    where = ["links.resolved = 0"]
+    return query.page(tx, UnresolvedLink, sql, where, {"links.id": "id"}, before, limit)
 
 
 _COUNTED = 1000  # of one experiment in one repository; a list counts no further
@@ -127,7 +97,7 @@ def _of_repository(counts: str, is_behind: str | None = None) -> str:
     """Return the query of the experiments of a repository, which steps from key to key."""
     return f"""WITH RECURSIVE keys(key) AS (
             SELECT MIN(experiment_key) FROM links
-                WHERE repository_id = :id {f"AND {is_behind}" if is_behind else ""}
+                {query.where_all("repository_id = :id", is_behind)}
             UNION ALL
             SELECT (SELECT MIN(experiment_key) FROM links
                     WHERE repository_id = :id AND experiment_key > keys.key)
@@ -137,25 +107,18 @@ def _of_repository(counts: str, is_behind: str | None = None) -> str:
         LEFT JOIN experiments ON experiments.key = found.key ORDER BY found.key"""
 
 
-def keys_of_repository(
-    tx: Transaction, repository_id: int, limit: int
-) -> list[RepositoryExperiment]:
+def keys_of_repository(tx: Transaction, id: int, limit: int) -> list[RepositoryExperiment]:
     """Return the keys linked in a repository, in their order, `limit` at most."""
-    sql = _of_repository("")
-    return query.select(tx, RepositoryExperiment, sql, {"id": repository_id, "limit": limit})
+    return query.select(tx, RepositoryExperiment, _of_repository(""), id=id, limit=limit)
 
 
 def experiments_of_repository(
-    tx: Transaction, repository_id: int, after: Place | None, limit: int
+    tx: Transaction, id: int, after: Place | None, limit: int
 ) -> Part[CountedRepositoryExperiment]:
     """Return the keys linked in a repository, in their order, with how much is linked there."""
     is_behind, place = query.behind(["experiment_key"], after, ">")
-    rows = query.select(
-        tx,
-        CountedRepositoryExperiment,
-        _of_repository(f", {_COUNTS_HERE}", is_behind),
-        {"id": repository_id, "limit": limit + 1, **place},
-    )
+    sql = _of_repository(f", {_COUNTS_HERE}", is_behind)
+    rows = query.select(tx, CountedRepositoryExperiment, sql, id=id, limit=limit + 1, **place)
     return query.part(rows, limit, ["key"])
 
 
@@ -166,17 +129,13 @@ def items_of_repository(
     last, which is `state_at`.
     """
     is_behind, place = query.behind(["state", "state_at", "target_id"], before)
-    rows = query.select(
-        tx,
-        PlacedItem,
-        f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
-                FROM links WHERE repository_id = :id AND kind = :kind AND state IS NOT NULL
-                {f"AND {is_behind}" if is_behind else ""}
-                ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
-            JOIN items ON items.id = found.target_id
-            ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC""",
-        {"id": repository_id, "kind": kind, "limit": limit + 1, **place},
-    )
+    where = query.where_all("repository_id = :id", "kind = :kind", "state IS NOT NULL", is_behind)
+    sql = f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
+            FROM links {where}
+            ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
+        JOIN items ON items.id = found.target_id
+        ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC"""
+    rows = query.select(tx, PlacedItem, sql, id=repository_id, kind=kind, limit=limit + 1, **place)
     return query.part(rows, limit, ["state", "state_at", "id"])
 
 
@@ -192,45 +151,33 @@ def unresolved_keys(
         for kind in ("pull_request", "issue", "commit")
     )
     is_behind, place = query.behind(["experiment_key"], after, ">")
-    rows = query.select(
-        tx,
-        UnresolvedKey,
-        f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
-            WHERE resolved = 0
-                {"AND LOWER(experiment_key) LIKE :pattern ESCAPE '!'" if text else ""}
-                {f"AND {is_behind}" if is_behind else ""}
-            GROUP BY experiment_key ORDER BY experiment_key LIMIT :limit""",
-        {"pattern": query.containing(text.lower()), "limit": limit + 1, **place},
-    )
+    has_text = "LOWER(experiment_key) LIKE :pattern ESCAPE '!'" if text else None
+    sql = f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
+        {query.where_all("resolved = 0", has_text, is_behind)}
+        GROUP BY experiment_key ORDER BY experiment_key LIMIT :limit"""
+    known = {"pattern": query.containing(text.lower()), "limit": limit + 1, **place}
+    rows = query.select(tx, UnresolvedKey, sql, **known)
     return query.part(rows, limit, ["experiment_key"])
 
 
 def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> list[Target]:
     """Return what some links of a key lead to, pull requests first."""
-    return query.select(
-        tx,
-        Target,
-        f"""SELECT few.kind, {_TARGET}
-            FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
-                ORDER BY kind DESC, last_at DESC, id DESC LIMIT :limit) AS few
-            LEFT JOIN items ON few.kind <> 'commit' AND items.id = few.target_id
-            LEFT JOIN commits ON few.kind = 'commit' AND commits.id = few.target_id
-            JOIN repositories ON repositories.id = few.repository_id
-            ORDER BY few.kind DESC, few.last_at DESC, few.id DESC""",
-        {"experiment_key": experiment_key, "limit": limit},
-    )
+    sql = f"""SELECT few.kind, {_TARGET}
+        FROM (SELECT * FROM links WHERE experiment_key = :experiment_key
+            ORDER BY kind DESC, last_at DESC, id DESC LIMIT :limit) AS few
+        LEFT JOIN items ON few.kind <> 'commit' AND items.id = few.target_id
+        LEFT JOIN commits ON few.kind = 'commit' AND commits.id = few.target_id
+        JOIN repositories ON repositories.id = few.repository_id
+        ORDER BY few.kind DESC, few.last_at DESC, few.id DESC"""
+    return query.select(tx, Target, sql, experiment_key=experiment_key, limit=limit)
 
 
 def counts_by_state(tx: Transaction, experiment_key: str) -> dict[str, dict[str, int]]:
     """Return how many pull requests and issues of each state an experiment has."""
     found: dict[str, dict[str, int]] = {"pull_request": {}, "issue": {}}
-    for row in tx.all(
-        """SELECT kind, state, COUNT(*) AS count FROM links
-            WHERE experiment_key = :key AND kind IN ('pull_request', 'issue')
-                AND state IS NOT NULL
-            GROUP BY kind, state""",
-        {"key": experiment_key},
-    ):
+    sql = """SELECT kind, state, COUNT(*) AS count FROM links WHERE experiment_key = :key
+        AND kind IN ('pull_request', 'issue') AND state IS NOT NULL GROUP BY kind, state"""
+    for row in tx.all(sql, {"key": experiment_key}):
         found[row["kind"]][row["state"]] = row["count"]
     return found
 
@@ -241,14 +188,11 @@ def pull_request_days(tx: Transaction, experiment_key: str) -> list[PullRequestD
     Days are counted from 1970; `merged` is null for those that were not. It is one pass over the
     experiment's links; items are looked up one by one, so that nobody reads all there are.
     """
-    return query.select(
-        tx,
-        PullRequestDay,
-        """SELECT (SELECT created_at FROM items WHERE items.id = links.target_id) / :day AS opened,
-                CASE WHEN state = 'merged' THEN
-                    (SELECT merged_at FROM items WHERE items.id = links.target_id) / :day
-                END AS merged,
-                COUNT(*) AS count
-            FROM links WHERE experiment_key = :key AND kind = 'pull_request' GROUP BY 1, 2""",
-        {"key": experiment_key, "day": 86_400 * times.SECOND},
-    )
+    sql = """SELECT
+            (SELECT created_at FROM items WHERE items.id = links.target_id) / :day AS opened,
+            CASE WHEN state = 'merged' THEN
+                (SELECT merged_at FROM items WHERE items.id = links.target_id) / :day
+            END AS merged,
+            COUNT(*) AS count
+        FROM links WHERE experiment_key = :key AND kind = 'pull_request' GROUP BY 1, 2"""
+    return query.select(tx, PullRequestDay, sql, key=experiment_key, day=86_400 * times.SECOND)

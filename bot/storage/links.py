@@ -5,9 +5,7 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.joined import (
-    KeyedExperiment,
-)
+from bot.storage.joined import KeyedExperiment
 from bot.storage.rows import Link
 
 # By what lists of items go: when its state came about, and when it was last heard of at all.
@@ -52,45 +50,32 @@ def add(
     via_item_id: int | None = None,
 ) -> bool:
     """Add a link; False if it is there already."""
-    return (
-        tx.run(
-            _ADD_COMMIT if kind == "commit" else _ADD_ITEM,
-            {
-                "experiment_key": experiment_key,
-                "kind": kind,
-                "target_id": target_id,
-                "state": state,
-                "linked_by": linked_by,
-                "linked_at": linked_at,
-                "via_item_id": via_item_id,
-                "integration_id": integration_id,
-            },
-        )
-        == 1
-    )
+    link = {
+        "experiment_key": experiment_key,
+        "kind": kind,
+        "target_id": target_id,
+        "state": state,
+        "linked_by": linked_by,
+        "linked_at": linked_at,
+        "via_item_id": via_item_id,
+        "integration_id": integration_id,
+    }
+    return tx.run(_ADD_COMMIT if kind == "commit" else _ADD_ITEM, link) == 1
 
 
 def of_target(tx: Transaction, kind: str, target_id: int) -> list[Link]:
-    return query.select(
-        tx,
-        Link,
-        "SELECT * FROM links WHERE target_id = :target_id AND kind = :kind ORDER BY id",
-        {"kind": kind, "target_id": target_id},
-    )
+    sql = "SELECT * FROM links WHERE target_id = :target_id AND kind = :kind ORDER BY id"
+    return query.select(tx, Link, sql, kind=kind, target_id=target_id)
 
 
 def of_targets_with_experiments(
     tx: Transaction, kind: str, target_id: int
 ) -> list[KeyedExperiment]:
     """Return a target's links with `name` and `status`, null while there is no such experiment."""
-    return query.select(
-        tx,
-        KeyedExperiment,
-        """SELECT links.experiment_key, links.linked_by, experiments.name, experiments.status
-            FROM links LEFT JOIN experiments ON experiments.key = links.experiment_key
-            WHERE links.target_id = :target_id AND links.kind = :kind ORDER BY links.id""",
-        {"kind": kind, "target_id": target_id},
-    )
+    sql = """SELECT links.experiment_key, links.linked_by, experiments.name, experiments.status
+        FROM links LEFT JOIN experiments ON experiments.key = links.experiment_key
+        WHERE links.target_id = :target_id AND links.kind = :kind ORDER BY links.id"""
+    return query.select(tx, KeyedExperiment, sql, kind=kind, target_id=target_id)
 
 
 def change(tx: Transaction, experiment_key: str, kind: str, target_id: int, **columns: Any) -> None:
@@ -104,11 +89,9 @@ def follow_item(tx: Transaction, kind: str, target_id: int) -> None:
 
 
 def remove(tx: Transaction, experiment_key: str, kind: str, target_id: int) -> None:
-    tx.run(
-        """DELETE FROM links WHERE target_id = :target_id AND kind = :kind
-            AND experiment_key = :experiment_key""",
-        {"experiment_key": experiment_key, "kind": kind, "target_id": target_id},
-    )
+    sql = """DELETE FROM links WHERE target_id = :target_id AND kind = :kind
+        AND experiment_key = :experiment_key"""
+    tx.run(sql, {"experiment_key": experiment_key, "kind": kind, "target_id": target_id})
 
 
 def add_to_commits(tx: Transaction, links: Sequence[Mapping[str, Any]]) -> None:
@@ -119,19 +102,15 @@ def add_to_commits(tx: Transaction, links: Sequence[Mapping[str, Any]]) -> None:
 def places_of_commits(tx: Transaction, commit_ids: Sequence[int]) -> dict[tuple[int, str], Link]:
     """Return the links of some commits by commit and experiment key."""
     sql = "SELECT * FROM links WHERE kind = 'commit' AND target_id IN ({names})"
-    found = query.in_parts(tx, Link, sql, "id", commit_ids)
+    found = query.in_parts(tx, Link, sql, commit_ids)
     return {(link.target_id, link.experiment_key): link for link in found}
 
 
 def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = None) -> list[Link]:
     """Return the links of commits made through a pull request; with `commit_ids` of those only."""
     if commit_ids is None:
-        return query.select(
-            tx,
-            Link,
-            "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id",
-            {"item_id": item_id},
-        )
+        sql = "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id"
+        return query.select(tx, Link, sql, item_id=item_id)
     places = places_of_commits(tx, commit_ids)
     return [link for link in places.values() if link.via_item_id == item_id]
 
@@ -142,24 +121,16 @@ def set_via_item(tx: Transaction, link_id: int, item_id: int | None) -> None:
 
 
 def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> None:
-    tx.run(
-        """UPDATE links SET resolved = :resolved
-            WHERE experiment_key = :experiment_key AND resolved <> :resolved""",
-        {"experiment_key": experiment_key, "resolved": int(resolved)},
-    )
+    sql = """UPDATE links SET resolved = :resolved
+        WHERE experiment_key = :experiment_key AND resolved <> :resolved"""
+    tx.run(sql, {"experiment_key": experiment_key, "resolved": int(resolved)})
 
 
 def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the keys that each of some targets is linked to."""
     found: dict[int, list[str]] = {target_id: [] for target_id in target_ids}
-    links = query.in_parts(
-        tx,
-        Link,
-        "SELECT * FROM links WHERE kind = :kind AND target_id IN ({names}) ORDER BY id",
-        "id",
-        list(found),
-        {"kind": kind},
-    )
+    sql = "SELECT * FROM links WHERE kind = :kind AND target_id IN ({names}) ORDER BY id"
+    links = query.in_parts(tx, Link, sql, list(found), kind=kind)
     for link in links:
         found[link.target_id].append(link.experiment_key)
     return found
@@ -167,38 +138,30 @@ def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> di
 
 def any_unresolved(tx: Transaction) -> bool:
     """Tell whether a link waits for its experiment."""
-    return query.value(tx, "SELECT 1 FROM links WHERE resolved = 0 LIMIT 1") is not None
+    return query.exists(tx, "SELECT 1 FROM links WHERE resolved = 0 LIMIT 1")
 
 
 def any_pull_request(tx: Transaction) -> bool:
     """Tell whether an experiment has a pull request."""
-    found = query.value(
-        tx,
-        """SELECT 1 FROM experiments WHERE EXISTS (SELECT 1 FROM links
-            WHERE links.experiment_key = experiments.key AND links.kind = 'pull_request')
-            LIMIT 1""",
-    )
-    return found is not None
+    sql = """SELECT 1 FROM experiments WHERE EXISTS (SELECT 1 FROM links
+        WHERE links.experiment_key = experiments.key AND links.kind = 'pull_request')
+        LIMIT 1"""
+    return query.exists(tx, sql)
 
 
 def counts_by_kind(tx: Transaction, experiment_key: str) -> dict[str, int]:
     """Return how many links of each kind name a key."""
     found = {"pull_request": 0, "issue": 0, "commit": 0}
-    for row in tx.all(
-        "SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :key GROUP BY kind",
-        {"key": experiment_key},
-    ):
+    sql = "SELECT kind, COUNT(*) AS count FROM links WHERE experiment_key = :key GROUP BY kind"
+    for row in tx.all(sql, {"key": experiment_key}):
         found[row["kind"]] = row["count"]
     return found
 
 
 def keys_of_versions_after(tx: Transaction, version_id: int, limit: int) -> list[str]:
     """Return the keys of what some deliveries have told of, from the first after a version."""
-    return query.values(
-        tx,
-        """SELECT DISTINCT links.experiment_key
-            FROM (SELECT item_id FROM versions WHERE id > :id ORDER BY id LIMIT :limit) AS told
-            JOIN items ON items.id = told.item_id
-            JOIN links ON links.target_id = items.id AND links.kind = items.kind""",
-        {"id": version_id, "limit": limit},
-    )
+    sql = """SELECT DISTINCT links.experiment_key
+        FROM (SELECT item_id FROM versions WHERE id > :id ORDER BY id LIMIT :limit) AS told
+        JOIN items ON items.id = told.item_id
+        JOIN links ON links.target_id = items.id AND links.kind = items.kind"""
+    return query.values(tx, sql, id=version_id, limit=limit)

@@ -20,22 +20,16 @@ def find(tx: Transaction, repository_id: int, head_sha: str) -> MergeGroup | Non
 
 def waiting(tx: Transaction, repository_id: int, number: int, since: int) -> list[MergeGroup]:
     """Return the groups of a pull request that have come since a time and have not ended."""
-    return query.select(
-        tx,
-        MergeGroup,
-        """SELECT * FROM merge_groups WHERE repository_id = :repository_id AND number = :number
-            AND ended_at IS NULL AND created_at >= :since ORDER BY created_at""",
-        {"repository_id": repository_id, "number": number, "since": since},
-    )
+    sql = """SELECT * FROM merge_groups WHERE repository_id = :id AND number = :number
+        AND ended_at IS NULL AND created_at >= :since ORDER BY created_at"""
+    return query.select(tx, MergeGroup, sql, id=repository_id, number=number, since=since)
 
 
 def end(tx: Transaction, repository_id: int, head_ref: str, at: int) -> None:
     """Mark the groups of a branch as ended; one that is told of later begins anew."""
-    tx.run(
-        """UPDATE merge_groups SET ended_at = :at WHERE repository_id = :repository_id
-            AND head_ref = :head_ref AND ended_at IS NULL""",
-        {"repository_id": repository_id, "head_ref": head_ref, "at": at},
-    )
+    sql = """UPDATE merge_groups SET ended_at = :at WHERE repository_id = :repository_id
+        AND head_ref = :head_ref AND ended_at IS NULL"""
+    tx.run(sql, {"repository_id": repository_id, "head_ref": head_ref, "at": at})
 
 
 def change(tx: Transaction, repository_id: int, head_sha: str, **columns: Any) -> None:
@@ -45,9 +39,7 @@ def change(tx: Transaction, repository_id: int, head_sha: str, **columns: Any) -
 
 def remove_old(tx: Transaction, before: int, limit: int) -> int:
     """Remove up to `limit` groups that came before a time; return how many."""
-    return tx.run(
-        """DELETE FROM merge_groups WHERE (repository_id, head_sha) IN (
-            SELECT repository_id, head_sha FROM merge_groups WHERE created_at < :before
-            ORDER BY created_at LIMIT :limit)""",
-        {"before": before, "limit": limit},
-    )
+    sql = """DELETE FROM merge_groups WHERE (repository_id, head_sha) IN (
+        SELECT repository_id, head_sha FROM merge_groups WHERE created_at < :before
+        ORDER BY created_at LIMIT :limit)"""
+    return tx.run(sql, {"before": before, "limit": limit})

@@ -19,7 +19,7 @@ from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bot.log import logger
-from bot.storage import schema
+from bot.storage import query, schema
 from bot.storage.database import (
     NO_PARAMS,
     Job,
@@ -184,32 +184,25 @@ class PostgresDatabase:
         return await self._loop.run_in_executor(self._threads, self._read, job, deadline)
 
     async def last_id(self, table: str) -> int:
-        def job(tx: Transaction) -> int:
-            row = tx.one(
-                "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq')) AS last",
-                {"table": table},
-            )
-            return (row["last"] if row else None) or 0
-
-        return await self.read(job)
+        sql = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq'))"
+        return await self.read(lambda tx: query.number(tx, sql, table=table) or 0)
 
     async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
         def job(tx: Transaction) -> None:
             for table, column in tables.items():
-                names = {"table": table, "column": column}
-                ids = tx.one("SELECT pg_get_serial_sequence(:table, :column) AS of", names)
-                top = tx.one(f"SELECT MAX({column}) AS id FROM {table}")
-                if ids is None or ids["of"] is None or top is None:
+                sql = "SELECT pg_get_serial_sequence(:table, :column)"
+                ids = query.value(tx, sql, table=table, column=column)
+                if ids is None:
                     continue
-                last = max(top["id"] or 0, given.get(table, 0))
-                if last:
-                    tx.all("SELECT setval(:ids, :last)", {"ids": ids["of"], "last": last})
+                top = query.number(tx, f"SELECT MAX({column}) FROM {table}") or 0
+                if last := max(top, given.get(table, 0)):
+                    tx.all("SELECT setval(:ids, :last)", {"ids": ids, "last": last})
 
         await self.write(job)
 
     async def check(self) -> None:
-        row = await self.read(lambda tx: tx.one("SELECT version FROM schema_version"))
-        if row is None or row["version"] != schema.VERSION:
+        sql = "SELECT version FROM schema_version"
+        if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109

@@ -14,7 +14,7 @@ import msgspec
 from cachetools import LRUCache
 
 from bot.storage import rows
-from bot.storage.database import NO_PARAMS, Params, Transaction
+from bot.storage.database import Transaction
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
@@ -46,57 +46,75 @@ TABLES: Mapping[type[Row], str] = {
 }
 
 
-# --- Select
+# --- Select. Parameters are given by their names.
 
 
-def select(tx: Transaction, shape: type[R], sql: str, params: Params = NO_PARAMS) -> list[R]:
+def select(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> list[R]:
     """Run a query and return its rows."""
     return _read(shape, sql, tx.all(sql, params))
 
 
-def first(tx: Transaction, shape: type[R], sql: str, params: Params = NO_PARAMS) -> R | None:
+def first(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> R | None:
     """Run a query and return its first row, None if there is none."""
     row = tx.one(sql, params)
     return None if row is None else _read(shape, sql, [row])[0]
 
 
-def the(tx: Transaction, shape: type[R], sql: str, params: Params = NO_PARAMS) -> R:
+def the(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> R:
     """Run a query and return its row, which there is."""
-    row = tx.one(sql, params)
+    row = first(tx, shape, sql, **params)
     assert row is not None
-    return _read(shape, sql, [row])[0]
+    return row
 
 
-def by_key(tx: Transaction, shape: type[R], **key: Any) -> R | None:
+def by_key(tx: Transaction, shape: type[R], /, **key: Any) -> R | None:
     """Return the row that has a key, None if there is none."""
     conditions = " AND ".join(f"{name} = :{name}" for name in key)
-    return first(tx, shape, f"SELECT * FROM {TABLES[shape]} WHERE {conditions}", key)
+    return first(tx, shape, f"SELECT * FROM {TABLES[shape]} WHERE {conditions}", **key)
 
 
-def value(tx: Transaction, sql: str, params: Params = NO_PARAMS) -> Any:
+def value(tx: Transaction, sql: str, /, **params: Any) -> Any:
     """Run a query of one column and return what it has in its first row, None if there is none."""
     row = tx.one(sql, params)
     return None if row is None else next(iter(dict(row).values()))
 
 
-def values(tx: Transaction, sql: str, params: Params = NO_PARAMS) -> list[Any]:
+def number(tx: Transaction, sql: str, /, **params: Any) -> int | None:
+    """Do as `value` does, with a column of numbers."""
+    found: int | None = value(tx, sql, **params)
+    return found
+
+
+def exists(tx: Transaction, sql: str, /, **params: Any) -> bool:
+    """Tell whether a query has rows."""
+    return tx.one(sql, params) is not None
+
+
+def values(tx: Transaction, sql: str, /, **params: Any) -> list[Any]:
     """Run a query of one column and return what it has in each row."""
     return [next(iter(dict(row).values())) for row in tx.all(sql, params)]
 
 
 def in_parts(
-    tx: Transaction,
-    shape: type[R],
-    sql: str,
-    name: str,
-    wanted: Sequence[Any],
-    params: Params = NO_PARAMS,
+    tx: Transaction, shape: type[R], sql: str, wanted: Sequence[Any], /, **params: Any
 ) -> list[R]:
     """Run a query with `IN ({names})` for a list of any length; return all rows."""
-    found: list[R] = []
-    for names, some in placeholders(name, wanted):
-        found += select(tx, shape, sql.replace("{names}", names), {**params, **some})
-    return found
+    return [
+        row
+        for names, some in _placeholders(wanted)
+        for row in select(tx, shape, sql.replace("{names}", names), **params, **some)
+    ]
+
+
+def values_in_parts(
+    tx: Transaction, sql: str, wanted: Sequence[Any], /, **params: Any
+) -> list[Any]:
+    """Do as `in_parts` does, with a query of one column."""
+    return [
+        one
+        for names, some in _placeholders(wanted)
+        for one in values(tx, sql.replace("{names}", names), **params, **some)
+    ]
 
 
 # --- Lists in parts
@@ -117,12 +135,12 @@ def page(
     tx: Transaction,
     shape: type[R],
     sql: str,
-    params: Mapping[str, Any],
+    where: Sequence[str | None],
     by: Mapping[str, str],
     before: Place | None,
     limit: int,
-    *,
-    where: Sequence[str | None] = (),
+    /,
+    **params: Any,
 ) -> Part[R]:
     """Return a part of a list, the highest first: what comes behind the place `before`.
 
@@ -130,15 +148,16 @@ def page(
     the columns that the list goes by, each with the field that holds it.
     """
     is_behind, place = behind(tuple(by), before)
-    conditions = [condition for condition in (*where, is_behind) if condition]
-    rows = select(
-        tx,
-        shape,
-        f"""{sql} {f"WHERE {' AND '.join(conditions)}" if conditions else ""}
-            ORDER BY {", ".join(f"{column} DESC" for column in by)} LIMIT :limit""",
-        {**params, **place, "limit": limit + 1},
-    )
+    order = ", ".join(f"{column} DESC" for column in by)
+    sql = f"{sql} {where_all(*where, is_behind)} ORDER BY {order} LIMIT :limit"
+    rows = select(tx, shape, sql, **params, **place, limit=limit + 1)
     return part(rows, limit, tuple(by.values()))
+
+
+def where_all(*conditions: str | None) -> str:
+    """Return the WHERE of those conditions that are given, nothing if none is."""
+    given = [condition for condition in conditions if condition]
+    return f"WHERE {' AND '.join(given)}" if given else ""
 
 
 def behind(
@@ -168,19 +187,19 @@ def containing(text: str) -> str:
 _SIZES = (1, 4, 16, 32, 64, 128, 256, 512)  # of lists in statements
 
 
-def placeholders(name: str, wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _placeholders(wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a list's placeholders for `IN (…)` and their values, not too many at a time.
 
     Lists come in few lengths, the last value filling them up, so that there are few statements
-    to prepare. `name` is what the parameters are called, before a number.
+    to prepare.
     """
     for start in range(0, len(wanted), _SIZES[-1]):
         some = wanted[start : start + _SIZES[-1]]
         size = next(size for size in _SIZES if size >= len(some))
         filled = [*some, *[some[-1]] * (size - len(some))]
         yield (
-            ", ".join(f":{name}{number}" for number in range(size)),
-            {f"{name}{number}": one for number, one in enumerate(filled)},
+            ", ".join(f":one{number}" for number in range(size)),
+            {f"one{number}": one for number, one in enumerate(filled)},
         )
 
 
@@ -189,42 +208,34 @@ def placeholders(name: str, wanted: Sequence[Any]) -> Iterator[tuple[str, dict[s
 
 def insert(tx: Transaction, shape: type[Row], columns: Mapping[str, Any]) -> bool:
     """Add a row; False if it would be another with the same key."""
-    return (
-        tx.run(f"{_insert(shape, tuple(columns))} ON CONFLICT DO NOTHING", write(shape, columns))
-        == 1
-    )
+    return tx.run(_insert(shape, tuple(columns)), write(shape, columns)) == 1
 
 
 def insert_many(tx: Transaction, shape: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows with the same columns; those whose key is there already are passed over."""
     if rows:
-        tx.run_many(
-            f"{_insert(shape, tuple(rows[0]))} ON CONFLICT DO NOTHING",
-            [write(shape, row) for row in rows],
-        )
+        tx.run_many(_insert(shape, tuple(rows[0])), [write(shape, row) for row in rows])
 
 
 def insert_returning(tx: Transaction, shape: type[R], columns: Mapping[str, Any]) -> R | None:
     """Add a row and return it whole; None if it would be another with the same key."""
-    sql = f"{_insert(shape, tuple(columns))} ON CONFLICT DO NOTHING RETURNING *"
-    return first(tx, shape, sql, write(shape, columns))
+    sql = f"{_insert(shape, tuple(columns))} RETURNING *"
+    return first(tx, shape, sql, **write(shape, columns))
 
 
 def change(
     tx: Transaction, shape: type[Row], key: Mapping[str, Any], columns: Mapping[str, Any]
 ) -> int:
     """Set columns of the rows that have a key; return how many there were."""
-    return tx.run(
-        _change(shape, tuple(key), tuple(columns)),
-        {**write(shape, columns), **{f"the_{name}": one for name, one in key.items()}},
-    )
+    names = {f"the_{name}": one for name, one in key.items()}
+    return tx.run(_change(shape, tuple(key), tuple(columns)), {**write(shape, columns), **names})
 
 
 @cache
 def _insert(shape: type[Row], names: tuple[str, ...]) -> str:
     return (
         f"INSERT INTO {TABLES[shape]} ({', '.join(names)}) "
-        f"VALUES ({', '.join(f':{name}' for name in names)})"
+        f"VALUES ({', '.join(f':{name}' for name in names)}) ON CONFLICT DO NOTHING"
     )
 
 

@@ -15,13 +15,9 @@ def by_github_id(tx: Transaction, host: str, github_id: int) -> Repository | Non
 
 def by_name(tx: Transaction, host: str, full_name: str) -> list[Repository]:
     """Return the repositories that were last seen under a name, the present holder first."""
-    return query.select(
-        tx,
-        Repository,
-        """SELECT * FROM repositories WHERE host = :host AND name_key = :name_key
-            ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC""",
-        {"host": host, "name_key": full_name.lower()},
-    )
+    sql = """SELECT * FROM repositories WHERE host = :host AND name_key = :name_key
+        ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC"""
+    return query.select(tx, Repository, sql, host=host, name_key=full_name.lower())
 
 
 def add(
@@ -32,31 +28,26 @@ def add(
     named_at: int | None,
     default_branch: str | None,
 ) -> Repository:
-    row = query.first(
+    sql = """INSERT INTO repositories
+            (host, github_id, full_name, name_key, named_at, default_branch)
+        VALUES (:host, :github_id, :full_name, :name_key, :named_at, :default_branch)
+        ON CONFLICT (host, github_id) DO UPDATE SET host = excluded.host
+        RETURNING *"""
+    return query.the(
         tx,
         Repository,
-        """INSERT INTO repositories
-                (host, github_id, full_name, name_key, named_at, default_branch)
-            VALUES (:host, :github_id, :full_name, :name_key, :named_at, :default_branch)
-            ON CONFLICT (host, github_id) DO UPDATE SET host = excluded.host
-            RETURNING *""",
-        {
-            "host": host,
-            "github_id": github_id,
-            "full_name": full_name,
-            "name_key": full_name.lower(),
-            "named_at": named_at,
-            "default_branch": default_branch,
-        },
+        sql,
+        host=host,
+        github_id=github_id,
+        full_name=full_name,
+        name_key=full_name.lower(),
+        named_at=named_at,
+        default_branch=default_branch,
     )
-    assert row is not None
-    return row
 
 
 def get(tx: Transaction, repository_id: int) -> Repository:
-    return query.the(
-        tx, Repository, "SELECT * FROM repositories WHERE id = :id", {"id": repository_id}
-    )
+    return query.the(tx, Repository, "SELECT * FROM repositories WHERE id = :id", id=repository_id)
 
 
 def change(tx: Transaction, repository_id: int, **columns: Any) -> None:
@@ -69,15 +60,11 @@ def rename(tx: Transaction, repository_id: int, full_name: str, named_at: int | 
 
 def with_open_pull_requests(tx: Transaction, integration_id: str) -> list[Repository]:
     """Return the repositories with open pull requests that an integration saw first."""
-    return query.select(
-        tx,
-        Repository,
-        """SELECT * FROM repositories WHERE deleted_at IS NULL AND id IN (
-                SELECT repository_id FROM items WHERE integration_id = :integration_id
-                    AND kind = 'pull_request' AND state = 'open' AND gone_at IS NULL)
-            ORDER BY id""",
-        {"integration_id": integration_id},
-    )
+    sql = """SELECT * FROM repositories WHERE deleted_at IS NULL AND id IN (
+            SELECT repository_id FROM items WHERE integration_id = :integration_id
+                AND kind = 'pull_request' AND state = 'open' AND gone_at IS NULL)
+        ORDER BY id"""
+    return query.select(tx, Repository, sql, integration_id=integration_id)
 
 
 _COUNTED = 1000  # a list of repositories counts no further
@@ -104,25 +91,15 @@ def heard_of(
     Each has how many pull requests and issues of each state are linked, a thousand at most. `text`
     is a part of the name.
     """
-    return query.page(
-        tx,
-        CountedRepository,
-        f"SELECT repositories.*, {_IN_REPOSITORY} FROM repositories",
-        {"pattern": query.containing(text.lower())},
-        {"last_activity": "last_activity", "id": "id"},
-        before,
-        limit,
-        where=["last_activity > 0", "name_key LIKE :pattern ESCAPE '!'" if text else None],
-    )
+    sql = f"SELECT repositories.*, {_IN_REPOSITORY} FROM repositories"
+    where = ["last_activity > 0", "name_key LIKE :pattern ESCAPE '!'" if text else None]
+    by, pattern = {"last_activity": "last_activity", "id": "id"}, query.containing(text.lower())
+    return query.page(tx, CountedRepository, sql, where, by, before, limit, pattern=pattern)
 
 
 def find(tx: Transaction, full_name: str, host: str | None = None) -> CountedRepository | None:
     """Return a repository, with counts as in the list, by its present name; on any host if None."""
-    return query.first(
-        tx,
-        CountedRepository,
-        f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories
-            WHERE name_key = :name_key {"AND host = :host" if host else ""}
-            ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC LIMIT 1""",
-        {"name_key": full_name.lower(), "host": host},
-    )
+    sql = f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories
+        WHERE name_key = :name_key {"AND host = :host" if host else ""}
+        ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC LIMIT 1"""
+    return query.first(tx, CountedRepository, sql, name_key=full_name.lower(), host=host)

@@ -30,7 +30,5 @@ def remove_of_subject(tx: Transaction, subject: str) -> None:
 
 def remove_ended(tx: Transaction, seen_before: int, created_before: int) -> None:
     """Remove sessions that were not used since a time, or began before another."""
-    tx.run(
-        "DELETE FROM sessions WHERE seen_at < :seen OR created_at < :created",
-        {"seen": seen_before, "created": created_before},
-    )
+    sql = "DELETE FROM sessions WHERE seen_at < :seen OR created_at < :created"
+    tx.run(sql, {"seen": seen_before, "created": created_before})

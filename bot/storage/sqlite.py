@@ -18,7 +18,7 @@ from pathlib import Path
 import sqlite_utils
 
 from bot.log import logger
-from bot.storage import schema
+from bot.storage import query, schema
 from bot.storage.database import (
     NO_PARAMS,
     Job,
@@ -122,12 +122,8 @@ class SqliteDatabase:
         return await self._loop.run_in_executor(self._readers, self._read, job)
 
     async def last_id(self, table: str) -> int:
-        row = await self.read(
-            lambda tx: tx.one(
-                "SELECT seq FROM sqlite_sequence WHERE name = :table", {"table": table}
-            )
-        )
-        return row["seq"] if row else 0
+        sql = "SELECT seq FROM sqlite_sequence WHERE name = :table"
+        return await self.read(lambda tx: query.number(tx, sql, table=table) or 0)
 
     async def continue_ids(self, tables: Mapping[str, str], given: Mapping[str, int]) -> None:
         def job(tx: Transaction) -> None:
@@ -139,8 +135,8 @@ class SqliteDatabase:
         await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
-        row = await self.read(lambda tx: tx.one("PRAGMA user_version"))
-        if row is None or row["user_version"] != schema.VERSION:
+        sql = "PRAGMA user_version"
+        if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109

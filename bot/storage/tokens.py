@@ -26,22 +26,14 @@ def add(
 
 def by_hash(tx: Transaction, hashed: str) -> Token | None:
     """Return a token that is in force."""
-    return query.first(
-        tx,
-        Token,
-        "SELECT * FROM api_tokens WHERE hash = :hash AND revoked_at IS NULL",
-        {"hash": hashed},
-    )
+    sql = "SELECT * FROM api_tokens WHERE hash = :hash AND revoked_at IS NULL"
+    return query.first(tx, Token, sql, hash=hashed)
 
 
 def find(tx: Transaction, token_id: str) -> Token | None:
     """Return a token that is in force, by its id."""
-    return query.first(
-        tx,
-        Token,
-        "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL",
-        {"id": token_id},
-    )
+    sql = "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL"
+    return query.first(tx, Token, sql, id=token_id)
 
 
 def bootstrap(tx: Transaction) -> Token | None:
@@ -59,11 +51,9 @@ def listed(tx: Transaction) -> list[Token]:
 
 def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
     """Revoke the tokens in force with an id or a name; return how many there were."""
-    return tx.run(
-        """UPDATE api_tokens SET revoked_at = :at
-            WHERE (id = :token OR name = :token) AND revoked_at IS NULL""",
-        {"token": name_or_id, "at": at},
-    )
+    sql = """UPDATE api_tokens SET revoked_at = :at
+        WHERE (id = :token OR name = :token) AND revoked_at IS NULL"""
+    return tx.run(sql, {"token": name_or_id, "at": at})
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:

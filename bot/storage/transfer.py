@@ -1,12 +1,13 @@
 """Copies a whole installation from one database to another, checks it, and can be resumed."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from bot.storage import schema
+from bot.storage import query, schema
 from bot.storage.database import Database, StorageRefused, Transaction
 
 # Every table with the columns of its primary key, in whose order it is copied.
@@ -82,11 +83,7 @@ async def size(source: Database) -> int:
 
 
 async def copy(
-    source: Database,
-    target: Database,
-    *,
-    overwrite: bool,
-    advance: Callable[[str, int], None],
+    source: Database, target: Database, *, overwrite: bool, advance: Callable[[str, int], None]
 ) -> dict[str, int]:
     """Copy every row; return how many of each table.
 
@@ -102,16 +99,10 @@ async def copy(
     if overwrite:
         await target.write(_empty, heavy=True)
     for table, key in TABLES.items():
-        last = await target.read(lambda tx, t=table, k=key: _last_key(tx, t, k))  # type: ignore[misc]
-        advance(table, await target.read(lambda tx, t=table: count(tx, t)))  # type: ignore[misc]
-        while rows := await source.read(
-            lambda tx, t=table, k=key, after=last: _rows_after(tx, t, k, after)  # type: ignore[misc]
-        ):
-            await target.write(
-                lambda tx, t=table, some=rows: _insert(tx, t, some),  # type: ignore[misc]
-                heavy=True,
-            )
-            last = tuple(rows[-1][name] for name in key)
+        last = await target.read(partial(_last_key, table=table, key=key))
+        advance(table, await target.read(partial(count, table=table)))
+        async for rows in _pages(source, table, key, last):
+            await target.write(partial(_insert, table=table, rows=rows), heavy=True)
             advance(table, len(rows))
     given = {table: await source.last_id(table) for table in _NEVER_TWICE}
     await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
@@ -126,9 +117,7 @@ async def counts(database: Database) -> dict[str, int]:
 
 
 def count(tx: Transaction, table: str) -> int:
-    row = tx.one(f"SELECT COUNT(*) AS count FROM {table}")
-    assert row is not None
-    return int(row["count"])
+    return query.number(tx, f"SELECT COUNT(*) FROM {table}") or 0
 
 
 def _mark(tx: Transaction, overwrite: bool) -> None:
@@ -145,25 +134,29 @@ def _empty(tx: Transaction) -> None:
         tx.run(f"DELETE FROM {table}")
 
 
-def _last_key(tx: Transaction, table: str, key: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _last_key(tx: Transaction, table: str, key: tuple[str, ...]) -> query.Place | None:
     columns = ", ".join(key)
     descending = ", ".join(f"{name} DESC" for name in key)
     row = tx.one(f"SELECT {columns} FROM {table} ORDER BY {descending} LIMIT 1")
     return None if row is None else tuple(row[name] for name in key)
 
 
+async def _pages(
+    source: Database, table: str, key: tuple[str, ...], last: query.Place | None = None
+) -> AsyncIterator[list[dict[str, Any]]]:
+    """Yield the rows of a table behind a key in their order, some at a time."""
+    while rows := await source.read(partial(_rows_after, table=table, key=key, after=last)):
+        yield rows
+        last = tuple(rows[-1][name] for name in key)
+
+
 def _rows_after(
-    tx: Transaction, table: str, key: tuple[str, ...], after: tuple[Any, ...] | None
+    tx: Transaction, table: str, key: tuple[str, ...], after: query.Place | None
 ) -> list[dict[str, Any]]:
-    columns = ", ".join(key)
-    where = (
-        f"WHERE ({columns}) > ({', '.join(f':key{n}' for n in range(len(key)))})" if after else ""
-    )
-    rows = tx.all(
-        f"SELECT * FROM {table} {where} ORDER BY {columns} LIMIT :limit",
-        {"limit": _STEP, **{f"key{n}": value for n, value in enumerate(after or ())}},
-    )
-    return [dict(row) for row in rows]
+    is_behind, place = query.behind(key, after, ">")
+    sql = f"""SELECT * FROM {table} {query.where_all(is_behind)}
+        ORDER BY {", ".join(key)} LIMIT :limit"""
+    return [dict(row) for row in tx.all(sql, {"limit": _STEP, **place})]
 
 
 def _insert(tx: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
@@ -178,26 +171,20 @@ async def _verify(source: Database, target: Database) -> dict[str, int]:
     """Compare number and checksum of the rows of every table; raises TransferRefused."""
     verified = {}
     for table, key in TABLES.items():
-        (rows, checksum), copied = (
-            await _checksum(source, table, key),
-            await _checksum(target, table, key),
-        )
-        if (rows, checksum) != copied:
+        original, copied = [await _checksum(one, table, key) for one in (source, target)]
+        if original != copied:
             raise TransferRefused(
-                f"{table}: {rows} rows in the source, {copied[0]} in the target, "
+                f"{table}: {original[0]} rows in the source, {copied[0]} in the target, "
                 "or their contents differ; stop whatever writes to either, and copy again"
             )
-        verified[table] = rows
+        verified[table] = original[0]
     return verified
 
 
 async def _checksum(database: Database, table: str, key: tuple[str, ...]) -> tuple[int, str]:
-    digest, rows, last = hashlib.sha256(), 0, None
-    while page := await database.read(
-        lambda tx, after=last: _rows_after(tx, table, key, after)  # type: ignore[misc]
-    ):
+    digest, rows = hashlib.sha256(), 0
+    async for page in _pages(database, table, key):
         for row in page:
             digest.update(msgspec.json.encode(row, order="sorted"))
         rows += len(page)
-        last = tuple(page[-1][name] for name in key)
     return rows, digest.hexdigest()
