@@ -132,11 +132,12 @@ def order_of(repository_id: int, number: int) -> str:
 
 
 def acting(
-    tx: store.Transaction, item_id: int, saw_first: str | None, sees_now: str | None
+    tx: store.Transaction, item: store.Item, sees_now: str | None
 ) -> store.Integration | None:
     """Return the integration that posted on a pull request, saw it first, or sees it now."""
-    post = store.actions.post(tx, item_id)
-    for candidate in dict.fromkeys((post.integration_id if post else None, saw_first, sees_now)):
+    post = store.actions.post(tx, item.id)
+    posted = post.integration_id if post else None
+    for candidate in dict.fromkeys((posted, item.integration_id, sees_now)):
         found = store.integrations.find(tx, candidate) if candidate else None
         if found is not None and found.is_active:
             return found

@@ -12,7 +12,6 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import actions, activity
-from bot.domain.history import Item
 from bot.storage import Kind
 
 ANSWER = actions.Kind("commands", title="Reply to commands", priority=0, prompt=True)
@@ -216,7 +215,10 @@ def _tell(
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
     comment = store.commands.comment(tx, row.comment_row)
     item = store.items.find(tx, comment.repository_id, comment.kind, comment.number)
-    keys = list(about) or _named(tx, row.invocation) or _linked(tx, item)
+    keys = list(about) or _named(tx, row.invocation)
+    if item is not None and not keys:
+        rows = store.links.of_target(tx, item.kind, item.id)
+        keys = [row.experiment_key for row in rows]
     news = [
         activity.News(
             type=type_,
@@ -237,11 +239,3 @@ def _tell(
 def _named(tx: store.Transaction, invocation: store.Invocation) -> list[str]:
     words = [*invocation.words, *(value for name, value in invocation.options if name == "key")]
     return [key for key in dict.fromkeys(words) if store.experiments.exists(tx, key)]
-
-
-def _linked(tx: store.Transaction, item: store.Item | None) -> list[str]:
-    if item is None:
-        return []
-    target = Item(item.id, item.repository_id, item.kind, item.number)
-    rows = store.links.of_target(tx, target.kind, target.id)
-    return [row.experiment_key for row in rows]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bot.domain.activity import News, Type
-from bot.storage import Kind, Snapshot
+from bot.storage import Decision, Item, Snapshot
 
 _TYPES = {
     one.name: one
@@ -36,16 +36,6 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A pull request or an issue."""
-
-    id: int
-    repository_id: int
-    kind: Kind
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
     """A link of an item to an experiment, from `linked_at` on."""
 
@@ -55,21 +45,8 @@ class Link:
     integration_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A link made (`link`) or cut (`unlink`) by hand. `after` is the order of a version."""
-
-    guid: str
-    verb: str
-    key: str
-    made_by: str  # api, command
-    actor: str | None
-    integration_id: str
-    made_at: int
-    after: tuple[int, int] = (0, 0)
-
-
-_CARRIED = (
+# What a version that is silent about it has from the one before.
+CARRIED = (
     "title",
     "html_url",
     "state",
@@ -109,7 +86,7 @@ class History:
         item: Item,
         verb: str,
         key: str,
-        told: "Snapshot | Decision",
+        told: Snapshot | Decision,
         time: int,
         **values: str,
     ) -> None:
@@ -161,7 +138,7 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
 def decide(history: History, item: Item, decision: Decision) -> None:
     """Take `history` one decision on, in place; it has at least one version."""
     assert history.facts is not None
-    key = decision.key
+    key = decision.experiment_key
     was_linked = key in history.links
     if decision.verb == "link":
         history.cut.discard(key)
@@ -182,14 +159,18 @@ def decide(history: History, item: Item, decision: Decision) -> None:
 def rebuild(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> History:
     """Build an item's history from its beginning, `versions` in their true order."""
     history = History()
-    coming = sorted(decisions, key=lambda decision: decision.after)
+    coming = sorted(decisions, key=_order_of)
     for version in versions:
-        while coming and history.facts is not None and coming[0].after < version.order:
+        while coming and history.facts is not None and _order_of(coming[0]) < version.order:
             decide(history, item, coming.pop(0))
         apply(history, item, version)
     for decision in coming:
         decide(history, item, decision)
     return history
+
+
+def _order_of(decision: Decision) -> tuple[int, int]:
+    return decision.version_at, decision.version_rank
 
 
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}
@@ -198,7 +179,7 @@ _NOUNS = {"pull_request": "pull request", "issue": "issue"}
 def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
     """Return `snapshot` with what it is silent about taken from the version before it."""
     values = (
-        {name: getattr(before, name) for name in _CARRIED if getattr(snapshot, name) is None}
+        {name: getattr(before, name) for name in CARRIED if getattr(snapshot, name) is None}
         if before
         else {}
     )

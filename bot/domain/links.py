@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bot import storage as store
 from bot.domain import actions, activity, branches
-from bot.domain.history import Item, Link
-from bot.storage import Snapshot
+from bot.domain.history import Link
+from bot.storage import Item
 
 PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")
 COMMITS = actions.Kind("pull_request_commits", title="Commits of a pull request", priority=3)
@@ -38,14 +38,11 @@ def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
 def set_of_item(
     tx: store.Transaction,
     item: Item,
-    now: Snapshot,
+    state: str | None,
     before: Mapping[str, Link],
     after: Mapping[str, Link],
 ) -> None:
-    """Bring an item's links from `before` to `after`; the commits of its branch follow.
-
-    `now` is the item's newest version, and what storage holds of it.
-    """
+    """Bring an item's links from `before` to `after`; the commits of its branch follow."""
     for key, link in after.items():
         old = before.get(key)
         if old is None:
@@ -57,17 +54,11 @@ def set_of_item(
                 link.linked_by,
                 link.linked_at,
                 link.integration_id,
-                state=now.state,
+                state=state,
             )
         elif old != link:
-            store.links.change(
-                tx,
-                key,
-                item.kind,
-                item.id,
-                linked_by=link.linked_by,
-                linked_at=link.linked_at,
-            )
+            source = {"linked_by": link.linked_by, "linked_at": link.linked_at}
+            store.links.change(tx, key, item.kind, item.id, **source)
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
@@ -160,7 +151,7 @@ def ask_for_commits(
     `look` counts the times that it is asked because its answer was of an older head, `after` is
     how long to wait before, in microseconds.
     """
-    integration = actions.acting(tx, pull.id, pull.integration_id, integration_id)
+    integration = actions.acting(tx, pull, integration_id)
     if integration is None:
         return
     order = actions.order_of(pull.repository_id, pull.number)

@@ -25,7 +25,7 @@ def enqueue_check(
     repository = store.repositories.get(tx, repository_id)
     item = number and store.items.find(tx, repository_id, "pull_request", number)
     integration = (
-        actions.acting(tx, item.id, item.integration_id, integration_id)
+        actions.acting(tx, item, integration_id)
         if item
         else store.integrations.find(tx, integration_id)
     )

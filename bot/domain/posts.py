@@ -54,7 +54,7 @@ def enqueue_each(
     `again` writes even what seems to be there already. `rewrite` brings what stands there up to
     date whatever the settings are by now, and makes nothing new.
     """
-    integration = acting(tx, item.id, item.integration_id, integration_id)
+    integration = acting(tx, item, integration_id)
     if integration is None:
         return
     repository = store.repositories.get(tx, item.repository_id)
@@ -86,11 +86,9 @@ def _is_off(kind: Kind, integration: store.Integration) -> bool:
     return kind.setting is not None and getattr(integration.config, kind.setting) in ("off", None)
 
 
-def checks_all(
-    tx: store.Transaction, item_id: int, saw_first: str | None, sees_now: str | None
-) -> bool:
+def checks_all(tx: store.Transaction, item: store.Item, sees_now: str | None) -> bool:
     """Tell whether a pull request is to have the check even if it names no experiment."""
-    integration = acting(tx, item_id, saw_first, sees_now)
+    integration = acting(tx, item, sees_now)
     return integration is not None and integration.config.check in ON_ALL
 
 

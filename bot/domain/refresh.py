@@ -53,7 +53,7 @@ def take_step(
         if rewrite:
             posts.follow(tx, item, Cause.EXPERIMENT, integration_id, rewrite=True)
         elif (
-            posts.checks_all(tx, item.id, item.integration_id, integration_id)
+            posts.checks_all(tx, item, integration_id)
             or posts.is_checked(tx, item.id)
             or store.links.of_target(tx, "pull_request", item.id)
         ):

@@ -9,11 +9,10 @@ import msgspec
 
 from bot import storage as store
 from bot.domain import items, keys, told
-from bot.domain.history import Item
 from bot.domain.repositories import NotAllowed, Scope
 from bot.domain.told import Told
 from bot.github import payloads
-from bot.storage import Snapshot
+from bot.storage import Item, Snapshot
 
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
@@ -44,6 +43,21 @@ def observe_answer(
     about = base if isinstance(base, payloads.Repository) else None
     about = about or payloads.Repository(full_name=repository)
     return observe_pull_request(told.by_answer(tx, scope, about), about, pull)
+
+
+def pull_request(
+    tx: store.Transaction, scope: Scope, repository: str, number: int, answer: Any | None
+) -> Item:
+    """Return a pull request as GitHub has answered, else as it is known.
+
+    Raises InvalidPayload, NotAllowed.
+    """
+    if answer is not None:
+        return observe_answer(tx, scope, repository, number, answer)
+    known = store.repositories.by_name(tx, scope.host, repository)[0]
+    row = store.items.find(tx, known.id, "pull_request", number)
+    assert row is not None
+    return row
 
 
 def observe_issue(

@@ -9,7 +9,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, commands, items, keys, linking, snapshots
+from bot.domain import actions, activity, commands, items, keys, snapshots
 from bot.domain.told import Told
 from bot.github import payloads
 
@@ -71,13 +71,9 @@ def created(source: Told, action_id: str, repository_id: int, issue: payloads.Is
     )
     item = items.observe(tx, repository_id, "issue", issue.number, snapshot)
     for key in request["experiment_keys"]:
-        hand = linking.Hand(
-            f"action:{action_id}:{key}",
-            request["made_by"],
-            request["actor"],
-            action.integration_id,
-        )
-        linking.link(tx, item, key, hand)
+        guid = f"action:{action_id}:{key}"
+        hand = items.Hand(guid, request["made_by"], request["actor"], action.integration_id)
+        items.link(tx, item, key, hand)
         news = activity.News(
             type=CREATED,
             experiment_key=key,
