@@ -6,7 +6,7 @@ marks it finished, so it takes effect once however often the attempt is interrup
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot import storage as store
@@ -35,7 +35,7 @@ class Comment:
     repository_id: int
     kind: Kind
     number: int
-    id: int
+    comment_id: int
     html_url: str | None
     author: str
     integration_id: str
@@ -60,14 +60,7 @@ def take_in(
     row_id = store.commands.add_comment(
         tx,
         {
-            "repository_id": repository_id,
-            "kind": comment.kind,
-            "number": comment.number,
-            "comment_id": comment.id,
-            "html_url": comment.html_url,
-            "author": author,
-            "integration_id": comment.integration_id,
-            "created_at": now,
+            **asdict(comment),
             "throttled": int(min(len(invocations), MAX_COMMANDS) > left),
             "silent": int(refusal is not None),
         },

@@ -1,7 +1,6 @@
 """Tracking issues: what they say, and how one that was created is recognised and linked, once."""
 
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,16 +25,9 @@ def enqueue_issue(
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
-    action_id = str(uuid.uuid4())
+    repository = store.repositories.get(tx, repository_id)
     return actions.enqueue(
-        tx,
-        ISSUE,
-        integration,
-        store.repositories.get(tx, repository_id),
-        ordering_key=action_id,
-        request=request,
-        idempotency_key=idempotency_key,
-        action_id=action_id,
+        tx, ISSUE, integration, repository, request=request, idempotency_key=idempotency_key
     )
 
 
