@@ -64,7 +64,7 @@ def enqueue(
     tx: store.Transaction,
     kind: Kind,
     integration: store.Integration,
-    repository: store.Repository,
+    repository_id: int,
     *,
     request: Mapping[str, Any],
     ordering_key: str | None = None,
@@ -81,7 +81,7 @@ def enqueue(
     before, in microseconds.
     """
     now = times.now()
-    queue, installation_id = _queue_of(tx, integration, repository)
+    queue, installation_id = _queue_of(tx, integration, repository_id)
     action_id = str(uuid.uuid4())
     added = store.actions.add(
         tx,
@@ -94,7 +94,7 @@ def enqueue(
             "priority": kind.priority,
             "integration_id": integration.id,
             "installation_id": installation_id,
-            "repository_id": repository.id,
+            "repository_id": repository_id,
             "item_id": item_id,
             "number": number,
             "request": request,
@@ -114,12 +114,13 @@ def enqueue(
 
 
 def _queue_of(
-    tx: store.Transaction, integration: store.Integration, repository: store.Repository
+    tx: store.Transaction, integration: store.Integration, repository_id: int
 ) -> tuple[str, int | None]:
     """Return the queue of an integration's actions in a repository, and the installation."""
     config = integration.config
     if config.auth == "token":
         return integration.credential, None
+    repository = store.repositories.get(tx, repository_id)
     installation_id = installations.serving(tx, integration.id, repository)
     if installation_id is None:
         installation_id = config.installation_id
@@ -187,8 +188,7 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
         if (action.result or {}).get("status") == 401:
             retry(tx, action)
     for action in store.actions.open_of_integration(tx, integration.id):
-        repository = store.repositories.get(tx, action.repository_id)
-        queue, installation_id = _queue_of(tx, integration, repository)
+        queue, installation_id = _queue_of(tx, integration, action.repository_id)
         if action.status == "pending":
             place = {"queue": queue, "installation_id": installation_id}
             store.actions.change(tx, action.id, **place, next_attempt_at=now)

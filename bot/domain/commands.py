@@ -61,8 +61,8 @@ def take_in(
         tx,
         {
             **asdict(comment),
-            "throttled": int(min(len(invocations), MAX_COMMANDS) > left),
-            "silent": int(refusal is not None),
+            "throttled": min(len(invocations), MAX_COMMANDS) > left,
+            "silent": refusal is not None,
         },
     )
     if row_id is None:
@@ -107,7 +107,7 @@ def executed(
         tx,
         row.id,
         status="waiting" if is_waiting else "done",
-        allowed=1,
+        allowed=True,
         permission=permission,
         reply=reply,
         action_id=action_id,
@@ -131,7 +131,7 @@ def refuse(
         tx,
         row.id,
         status=status,
-        allowed=None if allowed is None else int(allowed),
+        allowed=allowed,
         permission=permission,
         reply=reason,
         result=reason,
@@ -194,7 +194,7 @@ def _enqueue(
             tx,
             ANSWER,
             integration,
-            store.repositories.get(tx, comment.repository_id),
+            comment.repository_id,
             ordering_key=actions.order_of(comment.repository_id, comment.number),
             request={"comment_row": comment.id, **asked},
             dedup_key=f"{ANSWER.name}:{name}",

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, commands, refresh
+from bot.domain import actions, commands, posts
 from bot.domain.errors import FieldError, Invalid
 from bot.domain.repositories import Scope, allows
 from bot.github import Credentials
@@ -211,7 +211,7 @@ def change(
     actions.integration_changed(tx, changed)
     if changed.config.check not in ("off", row.config.check):
         scope = load(changed, vault).scope
-        refresh.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
+        posts.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
     return changed
 
 

@@ -159,7 +159,7 @@ def ask_for_commits(
         tx,
         COMMITS,
         integration,
-        store.repositories.get(tx, pull.repository_id),
+        pull.repository_id,
         ordering_key=f"{order}:{COMMITS.name}",  # holds nothing up
         request={"look": look},
         dedup_key=f"{COMMITS.name}:{pull.id}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
-from bot.domain import refresh
+from bot.domain import posts
 
 
 class NotAllowed(Exception):
@@ -165,7 +165,7 @@ def observe_visibility(
         tx, row.id, visibility=visibility, visibility_at=at if at is not None else known_at
     )
     if visibility == "public" and row.visibility != "public":
-        refresh.enqueue_rewriting(tx, row)
+        posts.enqueue_rewriting(tx, row)
 
 
 def is_public(row: store.Repository) -> bool:

@@ -25,9 +25,8 @@ def enqueue_issue(
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
-    repository = store.repositories.get(tx, repository_id)
     return actions.enqueue(
-        tx, ISSUE, integration, repository, request=request, idempotency_key=idempotency_key
+        tx, ISSUE, integration, repository_id, request=request, idempotency_key=idempotency_key
     )
 
 
