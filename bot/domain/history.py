@@ -127,10 +127,8 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
         history.named[key] = Link(key, source, since, seen_by)
-    changes = (_pull_request_changes if item.kind == "pull_request" else _issue_changes)(
-        before, now
-    )
-    for verb, time, values in changes:
+    find_changes = _in_pull_request if item.kind == "pull_request" else _in_issue
+    for verb, time, values in [*find_changes(before, now), *_of_state(before, now)]:
         for key in sorted(history.links):
             history.tell(item, verb, key, now, time, **values)
 
@@ -202,27 +200,31 @@ def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
     return msgspec.structs.replace(snapshot, **values)
 
 
-def _old_state(before: Snapshot | None, now: Snapshot) -> str | None:
-    """Return the state before this version; of the first one seen, what its action implies."""
-    if before is not None:
-        return before.state
-    return {"closed": "open", "reopened": "closed"}.get(now.action, now.state)
-
-
 # The feed's verb, the time, and what its words have gaps for beside the subject
 _Change = tuple[str, int, dict[str, str]]
 
 
-def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[_Change]:
-    """Return what a version changed."""
+def _of_state(before: Snapshot | None, now: Snapshot) -> list[_Change]:
+    if before is not None:
+        old = before.state
+    else:  # of the first version seen, what its action implies
+        old = {"closed": "open", "reopened": "closed"}.get(now.action, now.state)
+    if now.state == old:
+        return []
+    if now.state == "merged":
+        return [("merged", now.merged_at or now.at, {})]
+    if now.state == "closed":
+        return [("closed", now.closed_at or now.at, {})]
+    return [("reopened", now.at, {})]
+
+
+def _in_pull_request(before: Snapshot | None, now: Snapshot) -> list[_Change]:
     changes: list[_Change] = []
     if now.action == "opened" and (before is None or before.action != "opened"):
         changes.append(("opened", now.created_at or now.at, {}))
     if before is None:
-        has_new_commits, is_made_ready = (
-            now.action == "synchronize",
-            now.action == "ready_for_review",
-        )
+        has_new_commits = now.action == "synchronize"
+        is_made_ready = now.action == "ready_for_review"
     else:
         has_new_commits = bool(before.head_sha) and before.head_sha != now.head_sha
         is_made_ready = bool(before.draft) and not now.draft
@@ -230,28 +232,12 @@ def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[_Chang
         changes.append(("updated", now.at, {}))
     if is_made_ready:
         changes.append(("ready_for_review", now.at, {}))
-    if now.state != _old_state(before, now):
-        if now.state == "merged":
-            changes.append(("merged", now.merged_at or now.at, {}))
-        elif now.state == "closed":
-            changes.append(("closed", now.closed_at or now.at, {}))
-        else:
-            changes.append(("reopened", now.at, {}))
     return changes
 
 
-def _issue_changes(before: Snapshot | None, now: Snapshot) -> list[_Change]:
-    """Return what a version changed."""
-    changes: list[_Change] = []
+def _in_issue(before: Snapshot | None, now: Snapshot) -> list[_Change]:
     if before is not None:
         labels = [name for name in now.labels or () if name not in (before.labels or ())]
     else:
         labels = [now.label] if now.action == "labeled" and now.label else []
-    if labels:
-        changes.append(("labeled", now.at, {"labels": ", ".join(labels)}))
-    if now.state != _old_state(before, now):
-        if now.state == "open":
-            changes.append(("reopened", now.at, {}))
-        else:
-            changes.append(("closed", now.closed_at or now.at, {}))
-    return changes
+    return [("labeled", now.at, {"labels": ", ".join(labels)})] if labels else []

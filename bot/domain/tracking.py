@@ -9,7 +9,7 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.domain import actions, activity, commands, items, keys, snapshots
-from bot.domain.told import Told
+from bot.domain.snapshots import Told
 from bot.github import payloads
 
 ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0)

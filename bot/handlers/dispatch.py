@@ -10,7 +10,7 @@ from gidgethub.sansio import Event
 from bot import storage as store
 from bot.domain import repositories
 from bot.domain.repositories import Scope
-from bot.domain.told import Told
+from bot.domain.snapshots import Told
 from bot.github import names, payloads
 from bot.github.events import Events
 
@@ -49,8 +49,7 @@ class Delivery(Told):
             repositories.admit(
                 self.tx,
                 self.scope,
-                about.full_name,
-                about.id,
+                about,
                 old_name=old_name_in(event),
                 confirmed=self.confirmed,
             )
