@@ -82,13 +82,7 @@ class History:
         return {**self.named, **self.by_hand}
 
     def tell(
-        self,
-        item: Item,
-        verb: str,
-        key: str,
-        told: Snapshot | Decision,
-        time: int,
-        **values: str,
+        self, item: Item, verb: str, key: str, told: Snapshot | Decision, time: int, **values: str
     ) -> None:
         """Add to the feed what a version or decision has brought about for a key."""
         assert self.facts is not None

@@ -49,14 +49,10 @@ def observe(
     """
     row = store.items.find(tx, repository_id, kind, number)
     if row is None:
+        place = {"repository_id": repository_id, "kind": kind, "number": number}
+        seen_by = {"integration_id": snapshot.integration_id}
         columns = _columns(carried_forward(None, snapshot))
-        columns.update(
-            repository_id=repository_id,
-            kind=kind,
-            number=number,
-            integration_id=snapshot.integration_id,
-        )
-        item = store.items.add(tx, columns)
+        item = store.items.add(tx, {**columns, **place, **seen_by})
         if item is not None:
             _add_version(tx, item, snapshot)
             history = History()
@@ -174,15 +170,14 @@ def _enqueue_posts(
     """Enqueue what a pull request's change calls for; `row` is what it was before, if it was."""
     if item.kind != "pull_request":
         return
-    has_new_head = row is None or row.head_sha != now.head_sha
     is_reopened = row is not None and row.state != "open" and now.state == "open"
-    is_elsewhere = row is not None and row.base_ref != now.base_ref
+    is_another = row is None or (row.head_sha, row.base_ref) != (now.head_sha, now.base_ref)
     is_ready = row is not None and row.draft and not now.draft
     if before.keys() != after.keys():
         cause = Cause.LINKS
     elif after and is_reopened:
         cause = Cause.REOPENED
-    elif now.state == "open" and (has_new_head or is_reopened or is_elsewhere or is_ready):
+    elif now.state == "open" and (is_another or is_reopened or is_ready):
         cause = Cause.VERSION
     else:
         return

@@ -200,11 +200,7 @@ def _add(
 
 
 def _find(
-    tx: store.Transaction,
-    scope: Scope,
-    full_name: str,
-    github_id: int | None,
-    old_name: str | None,
+    tx: store.Transaction, scope: Scope, full_name: str, github_id: int | None, old_name: str | None
 ) -> store.Repository | None:
     if github_id is not None:
         row = store.repositories.by_github_id(tx, scope.host, github_id)

@@ -47,11 +47,7 @@ class Delivery(Told):
         about = subject_of(event.data)
         if about is not None and self.scope.entries is not None:
             repositories.admit(
-                self.tx,
-                self.scope,
-                about,
-                old_name=old_name_in(event),
-                confirmed=self.confirmed,
+                self.tx, self.scope, about, old_name=old_name_in(event), confirmed=self.confirmed
             )
 
 

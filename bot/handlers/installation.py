@@ -1,4 +1,4 @@
-"""`installation` and `installation_repositories`: where the App is installed, and what it may see.
+"""`installation`, `installation_repositories`: where the App is and what it may see; and `ping`.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
 """
@@ -14,9 +14,15 @@ from bot.github import payloads
 from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
+PING = Heard("ping", "GitHub reaches the bot")
 INSTALLATION = Heard("installation", "where the App is installed")
 REPOSITORIES = Heard("installation_repositories", "which repositories it may see there")
 router = Router()
+
+
+@router.register("ping")
+async def reached(event: Event, delivery: Delivery) -> None:
+    """Storing the delivery is all there is to do: the integration shows its last one."""
 
 
 @router.register("installation")
