@@ -89,7 +89,7 @@ def take_in(
         if position >= left:
             break
     if refusal is None:
-        _go_on(tx, row_id)
+        answer(tx, store.commands.comment(tx, row_id))
 
 
 def executed(
@@ -156,7 +156,7 @@ def action_ended(
         store.commands.change(tx, row.id, status="done", result=result, finished_at=times.now())
         _tell(tx, row, EXECUTED, asked["experiment_keys"])
     if row.status == "waiting":
-        _go_on(tx, row.comment_row)
+        answer(tx, store.commands.comment(tx, row.comment_row))
 
 
 def action_failed(tx: store.Transaction, asked: Mapping[str, Any], error: str) -> None:
@@ -175,19 +175,12 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
         refuse(tx, row, "The integration was deleted.", allowed=False)
 
 
-def _go_on(tx: store.Transaction, comment_row: int) -> None:
-    """Carry out what is left of the commands in a comment, and answer it in the end."""
-    _enqueue(tx, store.commands.comment(tx, comment_row), str(comment_row), {})
+def answer(tx: store.Transaction, comment: store.CommandComment, *, rewrite: bool = False) -> None:
+    """Carry out what is left of the commands in a comment, and answer it in the end.
 
-
-def rewrite(tx: store.Transaction, comment: store.CommandComment) -> None:
-    """Take back the reply to a comment, now that everybody reads it."""
-    _enqueue(tx, comment, f"{comment.id}:rewrite", {"rewrite": True})
-
-
-def _enqueue(
-    tx: store.Transaction, comment: store.CommandComment, name: str, asked: Mapping[str, Any]
-) -> None:
+    `rewrite` takes back the reply that there is, now that everybody reads it.
+    """
+    name = f"{ANSWER.name}:{comment.id}"
     integration = store.integrations.find(tx, comment.integration_id)
     if integration is not None:
         actions.enqueue(
@@ -196,8 +189,8 @@ def _enqueue(
             integration,
             comment.repository_id,
             ordering_key=actions.order_of(comment.repository_id, comment.number),
-            request={"comment_row": comment.id, **asked},
-            dedup_key=f"{ANSWER.name}:{name}",
+            request={"comment_row": comment.id, **({"rewrite": True} if rewrite else {})},
+            dedup_key=f"{name}:rewrite" if rewrite else name,
             number=comment.number,
         )
 

@@ -39,7 +39,6 @@ _TYPES = {
 class Link:
     """A link of an item to an experiment, from `linked_at` on."""
 
-    key: str
     linked_by: str
     linked_at: int
     integration_id: str
@@ -120,7 +119,7 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
             history.tell(item, "linked", key, now, now.at)
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
-        history.named[key] = Link(key, source, since, seen_by)
+        history.named[key] = Link(source, since, seen_by)
     find_changes = _in_pull_request if item.kind == "pull_request" else _in_issue
     for verb, time, values in [*find_changes(before, now), *_of_state(before, now)]:
         for key in sorted(history.links):
@@ -134,9 +133,8 @@ def decide(history: History, item: Item, decision: Decision) -> None:
     was_linked = key in history.links
     if decision.verb == "link":
         history.cut.discard(key)
-        history.by_hand.setdefault(
-            key, Link(key, decision.made_by, decision.made_at, decision.integration_id)
-        )
+        link = Link(decision.made_by, decision.made_at, decision.integration_id)
+        history.by_hand.setdefault(key, link)
         if not was_linked:
             history.tell(item, "linked", key, decision, decision.made_at)
         return

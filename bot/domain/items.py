@@ -18,14 +18,7 @@ BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text sa
 _FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # in the items table
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
-_TIME_ON_BRANCH = (
-    "head_repository_id",
-    "head_ref",
-    "base_ref",
-    "base_since",
-    "created_at",
-    "closed_at",
-)
+_PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -152,7 +145,7 @@ def _settle(
     if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
         store.links.follow_item(tx, row.kind, row.id)
     if row.kind == "pull_request" and any(
-        getattr(row, name) != columns[name] for name in _TIME_ON_BRANCH
+        getattr(row, name) != columns[name] for name in _PUSHES_BY
     ):
         links.time_changed(tx, row.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)

@@ -28,9 +28,7 @@ class _Wanted:
 def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
     """Return the links of an item by experiment key."""
     return {
-        row.experiment_key: Link(
-            row.experiment_key, row.linked_by, row.linked_at, row.integration_id
-        )
+        row.experiment_key: Link(row.linked_by, row.linked_at, row.integration_id)
         for row in store.links.of_target(tx, item.kind, item.id)
     }
 
@@ -44,21 +42,11 @@ def set_of_item(
 ) -> None:
     """Bring an item's links from `before` to `after`; the commits of its branch follow."""
     for key, link in after.items():
-        old = before.get(key)
-        if old is None:
-            store.links.add(
-                tx,
-                key,
-                item.kind,
-                item.id,
-                link.linked_by,
-                link.linked_at,
-                link.integration_id,
-                state=state,
-            )
-        elif old != link:
-            source = {"linked_by": link.linked_by, "linked_at": link.linked_at}
-            store.links.change(tx, key, item.kind, item.id, **source)
+        by, at = link.linked_by, link.linked_at
+        if key not in before:
+            store.links.add(tx, key, item.kind, item.id, by, at, link.integration_id, state=state)
+        elif before[key] != link:
+            store.links.change(tx, key, item.kind, item.id, linked_by=by, linked_at=at)
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():

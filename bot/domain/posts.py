@@ -1,4 +1,8 @@
-"""What the bot shows on a pull request, and what brings it up to date: comment, check, label."""
+"""What the bot shows on a pull request, and what brings it up to date: comment, check, label.
+
+The check is set on the commits of merge groups as well, and all pull requests of a repository are
+looked at once its check's setting was changed, or it has become public.
+"""
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -205,7 +209,7 @@ def take_step(
     rewrite = bool(request.get("rewrite"))
     if rewrite and "before" not in request:
         for comment in store.commands.replies_to_strangers(tx, repository_id):
-            commands.rewrite(tx, comment)
+            commands.answer(tx, comment, rewrite=True)
     find = store.items.posted_on if rewrite else store.items.open_pull_requests
     before = request.get("before")
     items = find(tx, repository_id, None if before is None else (before,), STEP)
