@@ -174,7 +174,7 @@ def _enqueue_posts(
         cause = Cause.VERSION
     else:
         return
-    if before.keys() == after.keys() and not after:
+    if cause is Cause.VERSION and not after:
         is_checked = is_reopened and posts.is_checked(tx, item.id)
         if not is_checked and not posts.checks_all(tx, item, now.integration_id):
             return
