@@ -36,8 +36,8 @@ from bot import storage as store  # noqa: E402
 from bot import times  # noqa: E402
 from bot.demo import payloads  # noqa: E402
 from bot.domain.activity import TYPES  # noqa: E402
-from bot.domain.history import Snapshot  # noqa: E402
 from bot.settings import Settings  # noqa: E402
+from bot.storage import Snapshot  # noqa: E402
 
 # What the benchmarks share. None of it is secret.
 SECRET_KEY = base64.urlsafe_b64encode(b"the key of every benchmark, 32 b").decode()

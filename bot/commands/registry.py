@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import experiments, keys, linking, suggestions, texts, tracking
-from bot.domain.history import Item
+from bot.domain import experiments, items, keys, suggestions, texts, tracking
 from bot.services import Services
 from bot.settings import SettingsError
 from bot.storage import Invocation
@@ -38,7 +37,7 @@ class Run:
     commands: "Commands"
     id: str
     invocation: Invocation
-    item: Item
+    item: store.Item
     repository: str
     actor: str
     integration_id: str
@@ -106,8 +105,8 @@ class Run:
 
     def decide(self, verb: str, key: str) -> None:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""
-        hand = linking.Hand(f"command:{self.id}:{key}", "command", self.actor, self.integration_id)
-        decide = linking.link if verb == "link" else linking.unlink
+        hand = items.Hand(f"command:{self.id}:{key}", "command", self.actor, self.integration_id)
+        decide = items.link if verb == "link" else items.unlink
         decide(self.tx, self.item, key, hand)
 
     def set_status(self, status: str) -> None:

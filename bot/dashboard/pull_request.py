@@ -68,7 +68,7 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
     )
     if item is None:
         return None
-    integration = actions.acting(tx, item.id, item.integration_id, None)
+    integration = actions.acting(tx, item, None)
     setting = integration.config.check if integration is not None else "off"
     linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
     owners = {}

@@ -1,4 +1,4 @@
-"""What the bot is to do in GitHub: which kinds of action there are, and how one is enqueued.
+"""What the bot is to do in GitHub: the kinds of action, how one is enqueued, and tried again.
 
 Actions commit together with what they follow from. Those that describe a state (the status
 comment, the check, the label) say nothing but which pull request they are about: what to write is
@@ -15,7 +15,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import installations
 
-GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
+_GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 
 
 class Cause(enum.Enum):
@@ -64,37 +64,37 @@ def enqueue(
     tx: store.Transaction,
     kind: Kind,
     integration: store.Integration,
-    repository: store.Repository,
+    repository_id: int,
     *,
-    ordering_key: str,
     request: Mapping[str, Any],
+    ordering_key: str | None = None,
     dedup_key: str | None = None,
     item_id: int | None = None,
     number: int | None = None,
     idempotency_key: str | None = None,
-    action_id: str | None = None,
     after: int = 0,
 ) -> str:
     """Enqueue an action, to be carried out once this transaction has committed; return its id.
 
     Nothing is added if one of the same `dedup_key` is pending. Actions of one `ordering_key` are
-    carried out one after the other. `after` is how long to wait before, in microseconds.
+    carried out one after the other; without one it waits for no other. `after` is how long to wait
+    before, in microseconds.
     """
     now = times.now()
-    queue, installation_id = queue_of(tx, integration, repository)
-    action_id = action_id or str(uuid.uuid4())
+    queue, installation_id = _queue_of(tx, integration, repository_id)
+    action_id = str(uuid.uuid4())
     added = store.actions.add(
         tx,
         {
             "id": action_id,
             "kind": kind.name,
             "queue": queue,
-            "lane": ordering_key,
+            "lane": ordering_key or action_id,
             "collapse": dedup_key,
             "priority": kind.priority,
             "integration_id": integration.id,
             "installation_id": installation_id,
-            "repository_id": repository.id,
+            "repository_id": repository_id,
             "item_id": item_id,
             "number": number,
             "request": request,
@@ -102,7 +102,7 @@ def enqueue(
             "status": "pending",
             "attempts": 0,
             "next_attempt_at": now + after,
-            "give_up_at": now + GIVE_UP_AFTER,
+            "give_up_at": now + _GIVE_UP_AFTER,
             "created_at": now,
         },
     )
@@ -113,13 +113,14 @@ def enqueue(
     return action_id
 
 
-def queue_of(
-    tx: store.Transaction, integration: store.Integration, repository: store.Repository
+def _queue_of(
+    tx: store.Transaction, integration: store.Integration, repository_id: int
 ) -> tuple[str, int | None]:
     """Return the queue of an integration's actions in a repository, and the installation."""
     config = integration.config
     if config.auth == "token":
         return integration.credential, None
+    repository = store.repositories.get(tx, repository_id)
     installation_id = installations.serving(tx, integration.id, repository)
     if installation_id is None:
         installation_id = config.installation_id
@@ -132,11 +133,12 @@ def order_of(repository_id: int, number: int) -> str:
 
 
 def acting(
-    tx: store.Transaction, item_id: int, saw_first: str | None, sees_now: str | None
+    tx: store.Transaction, item: store.Item, sees_now: str | None
 ) -> store.Integration | None:
     """Return the integration that posted on a pull request, saw it first, or sees it now."""
-    post = store.actions.post(tx, item_id)
-    for candidate in dict.fromkeys((post.integration_id if post else None, saw_first, sees_now)):
+    post = store.actions.post(tx, item.id)
+    posted = post.integration_id if post else None
+    for candidate in dict.fromkeys((posted, item.integration_id, sees_now)):
         found = store.integrations.find(tx, candidate) if candidate else None
         if found is not None and found.is_active:
             return found
@@ -145,11 +147,67 @@ def acting(
 
 def superseding(tx: store.Transaction, action: store.Action) -> store.Action | None:
     """Return the pending action that has come to stand for `action` while that was running."""
-    collapse: str | None = action.collapse
-    return store.actions.pending_like(tx, collapse) if collapse is not None else None
+    return store.actions.pending_like(tx, action.collapse) if action.collapse else None
 
 
 def wake_order(tx: store.Transaction, ordering_key: str, now: int) -> None:
     """What waited in other queues for an action of an ordering key may have its turn now."""
     for queue in store.actions.queues_of_lane(tx, ordering_key):
         store.actions.wake(tx, queue, now)
+
+
+def retry(tx: store.Transaction, action: store.Action) -> bool:
+    """Try a failed action again now, or a pending one sooner.
+
+    False if another that is pending does the same.
+    """
+    now = times.now()
+    if action.status == "failed" and superseding(tx, action) is not None:
+        return False
+    store.actions.change(
+        tx,
+        action.id,
+        status="pending",
+        next_attempt_at=now,
+        give_up_at=now + _GIVE_UP_AFTER,
+        finished_at=None,
+        aside=False,
+    )
+    store.actions.wake(tx, action.queue, now)
+    return True
+
+
+def integration_changed(tx: store.Transaction, integration: store.Integration) -> None:
+    """A credential or a setting was changed: what waits for it is tried with the new one.
+
+    That goes for actions that GitHub refused in the last three days because of the old
+    credential as well.
+    """
+    now = times.now()
+    for action in store.actions.failed_of(tx, integration.id, now - _GIVE_UP_AFTER):
+        if (action.result or {}).get("status") == 401:
+            retry(tx, action)
+    for action in store.actions.open_of_integration(tx, integration.id):
+        queue, installation_id = _queue_of(tx, integration, action.repository_id)
+        if action.status == "pending":
+            place = {"queue": queue, "installation_id": installation_id}
+            store.actions.change(tx, action.id, **place, next_attempt_at=now)
+        store.actions.wake(tx, queue, now)
+
+
+def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
+    """What a deleted integration still owed will not be done."""
+    now = times.now()
+    for action in store.actions.open_of_integration(tx, integration_id):
+        store.actions.set_error(tx, action.id, "the integration was deleted")
+        store.actions.change(tx, action.id, status="failed", next_attempt_at=None, finished_at=now)
+        wake_order(tx, action.lane, now)
+
+
+def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> None:
+    """An installation may be called again: what waits for it is tried now."""
+    now = times.now()
+    for action in store.actions.open_of_integration(tx, integration_id):
+        if action.installation_id == installation_id and action.status == "pending":
+            store.actions.change(tx, action.id, next_attempt_at=now)
+            store.actions.wake(tx, action.queue, now)

@@ -3,6 +3,10 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import msgspec
 
 from bot import storage as store
 from bot import times
@@ -43,8 +47,7 @@ class Type:
         return self.words.format(**values)
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(msgspec.Struct, frozen=True):
     """Something to tell the followers of an experiment. `guid` is the delivery that told us."""
 
     type: Type
@@ -62,55 +65,35 @@ class News:
     def position(self) -> int:
         return self.occurred_at // _RANKS * _RANKS + self.type.rank
 
+    def columns(self, recorded_at: int) -> dict[str, Any]:
+        """Return what the activity table holds of it."""
+        own = msgspec.structs.asdict(self)
+        del own["occurred_at"]
+        place = {"position": self.position, "recorded_at": recorded_at}
+        return {**own, "type": self.type.name, **place}
+
 
 def record(tx: store.Transaction, news: Sequence[News]) -> None:
     """Add `news` to the feed."""
-    if not news:
-        return
-    recorded_at = times.now()
-    store.activity.add(
-        tx,
-        [
-            {
-                "type": item.type.name,
-                "experiment_key": item.experiment_key,
-                "position": item.position,
-                "recorded_at": recorded_at,
-                "actor": item.actor,
-                "summary": item.summary,
-                "html_url": item.html_url,
-                "repository_id": item.repository_id,
-                "item_id": item.item_id,
-                "commit_id": item.commit_id,
-                "guid": item.guid,
-            }
-            for item in news
-        ],
-    )
+    if news:
+        now = times.now()
+        store.activity.add(tx, [one.columns(now) for one in news])
+
+
+# With the type's name, what is the same in a row and in the news that it was recorded from.
+_identity = attrgetter("experiment_key", "guid", "position", "summary", "actor")
 
 
 def replace(
     tx: store.Transaction, item_id: int, guids: Sequence[str], news: Sequence[News]
 ) -> None:
     """Make `news` all that the deliveries `guids` have to say of an item; keep what stands."""
-    wanted = {
-        (one.type.name, one.experiment_key, one.guid, one.position, one.summary, one.actor): one
-        for one in news
-    }
-    outdated = []
+    wanted = {(one.type.name, _identity(one)): one for one in news}
     told_by = set(guids)
+    outdated = []
     for row in store.activity.of_item(tx, item_id):
-        if row.guid in told_by:
-            identity = (
-                row.type,
-                row.experiment_key,
-                row.guid,
-                row.position,
-                row.summary,
-                row.actor,
-            )
-            if wanted.pop(identity, None) is None:
-                outdated.append(row.seq)
+        if row.guid in told_by and wanted.pop((row.type, _identity(row)), None) is None:
+            outdated.append(row.seq)
     store.activity.remove(tx, outdated)
     record(tx, list(wanted.values()))
 

@@ -202,5 +202,4 @@ def look_again(told: int | None, now: int) -> int | None:
 
 
 def _backoff(attempts: int) -> int:
-    wait: int = min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT)
-    return wait
+    return int(min(_FIRST_WAIT * 2 ** min(attempts - 1, 20), _LONGEST_WAIT))

@@ -71,11 +71,9 @@ def belongs(pull: store.Item, base_started_at: int | None, commit: store.HeadCom
         return not base_had_it
     # A base that was made later may have been cut from the head, with all that it had.
     is_older = base_started_at is not None and commit.on_branch_at <= base_started_at
-    if (
-        commit.is_new is not False and not is_older
-    ):  # new to the repository, or nothing is said of it
-        return True
-    return commit.listed
+    if commit.is_new is False or is_older:
+        return commit.listed
+    return True  # new to the repository, or nothing is said of it
 
 
 def _base_had_it(pull: store.Item, commit: store.HeadCommit) -> bool | None:

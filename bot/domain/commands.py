@@ -6,13 +6,12 @@ marks it finished, so it takes effect once however often the attempt is interrup
 
 import uuid
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bot import storage as store
 from bot import times
 from bot.domain import actions, activity
-from bot.domain.history import Item
 from bot.storage import Kind
 
 ANSWER = actions.Kind("commands", title="Reply to commands", priority=0, prompt=True)
@@ -36,7 +35,7 @@ class Comment:
     repository_id: int
     kind: Kind
     number: int
-    id: int
+    comment_id: int
     html_url: str | None
     author: str
     integration_id: str
@@ -61,16 +60,9 @@ def take_in(
     row_id = store.commands.add_comment(
         tx,
         {
-            "repository_id": repository_id,
-            "kind": comment.kind,
-            "number": comment.number,
-            "comment_id": comment.id,
-            "html_url": comment.html_url,
-            "author": author,
-            "integration_id": comment.integration_id,
-            "created_at": now,
-            "throttled": int(min(len(invocations), MAX_COMMANDS) > left),
-            "silent": int(refusal is not None),
+            **asdict(comment),
+            "throttled": min(len(invocations), MAX_COMMANDS) > left,
+            "silent": refusal is not None,
         },
     )
     if row_id is None:
@@ -97,7 +89,7 @@ def take_in(
         if position >= left:
             break
     if refusal is None:
-        _go_on(tx, row_id)
+        answer(tx, store.commands.comment(tx, row_id))
 
 
 def executed(
@@ -115,7 +107,7 @@ def executed(
         tx,
         row.id,
         status="waiting" if is_waiting else "done",
-        allowed=1,
+        allowed=True,
         permission=permission,
         reply=reply,
         action_id=action_id,
@@ -139,7 +131,7 @@ def refuse(
         tx,
         row.id,
         status=status,
-        allowed=None if allowed is None else int(allowed),
+        allowed=allowed,
         permission=permission,
         reply=reason,
         result=reason,
@@ -164,7 +156,7 @@ def action_ended(
         store.commands.change(tx, row.id, status="done", result=result, finished_at=times.now())
         _tell(tx, row, EXECUTED, asked["experiment_keys"])
     if row.status == "waiting":
-        _go_on(tx, row.comment_row)
+        answer(tx, store.commands.comment(tx, row.comment_row))
 
 
 def action_failed(tx: store.Transaction, asked: Mapping[str, Any], error: str) -> None:
@@ -183,29 +175,22 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
         refuse(tx, row, "The integration was deleted.", allowed=False)
 
 
-def _go_on(tx: store.Transaction, comment_row: int) -> None:
-    """Carry out what is left of the commands in a comment, and answer it in the end."""
-    _enqueue(tx, store.commands.comment(tx, comment_row), str(comment_row), {})
+def answer(tx: store.Transaction, comment: store.CommandComment, *, rewrite: bool = False) -> None:
+    """Carry out what is left of the commands in a comment, and answer it in the end.
 
-
-def rewrite(tx: store.Transaction, comment: store.CommandComment) -> None:
-    """Take back the reply to a comment, now that everybody reads it."""
-    _enqueue(tx, comment, f"{comment.id}:rewrite", {"rewrite": True})
-
-
-def _enqueue(
-    tx: store.Transaction, comment: store.CommandComment, name: str, asked: Mapping[str, Any]
-) -> None:
+    `rewrite` takes back the reply that there is, now that everybody reads it.
+    """
+    name = f"{ANSWER.name}:{comment.id}"
     integration = store.integrations.find(tx, comment.integration_id)
     if integration is not None:
         actions.enqueue(
             tx,
             ANSWER,
             integration,
-            store.repositories.get(tx, comment.repository_id),
+            comment.repository_id,
             ordering_key=actions.order_of(comment.repository_id, comment.number),
-            request={"comment_row": comment.id, **asked},
-            dedup_key=f"{ANSWER.name}:{name}",
+            request={"comment_row": comment.id, **({"rewrite": True} if rewrite else {})},
+            dedup_key=f"{name}:rewrite" if rewrite else name,
             number=comment.number,
         )
 
@@ -216,7 +201,10 @@ def _tell(
     """Put a run into the feed of the experiments that it is about, else of those linked here."""
     comment = store.commands.comment(tx, row.comment_row)
     item = store.items.find(tx, comment.repository_id, comment.kind, comment.number)
-    keys = list(about) or _named(tx, row.invocation) or _linked(tx, item)
+    keys = list(about) or _named(tx, row.invocation)
+    if item is not None and not keys:
+        rows = store.links.of_target(tx, item.kind, item.id)
+        keys = [row.experiment_key for row in rows]
     news = [
         activity.News(
             type=type_,
@@ -237,11 +225,3 @@ def _tell(
 def _named(tx: store.Transaction, invocation: store.Invocation) -> list[str]:
     words = [*invocation.words, *(value for name, value in invocation.options if name == "key")]
     return [key for key in dict.fromkeys(words) if store.experiments.exists(tx, key)]
-
-
-def _linked(tx: store.Transaction, item: store.Item | None) -> list[str]:
-    if item is None:
-        return []
-    target = Item(item.id, item.repository_id, item.kind, item.number)
-    rows = store.links.of_target(tx, target.kind, target.id)
-    return [row.experiment_key for row in rows]

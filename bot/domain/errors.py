@@ -5,59 +5,22 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 # A value has not the shape that is asked for.
-ShapeCode = Literal[
-    "unknown",
-    "required",
-    "type",
-    "choice",
-    "pattern",
-    "too_short",
-    "too_long",
-    "too_many",
-    "too_many_names",
-    "too_small",
-    "too_large",
-    "other",
-]
-# It has, but it cannot be.
+_Kind = Literal["unknown", "required", "type", "choice", "pattern", "other"]
+_Size = Literal["too_short", "too_long", "too_many", "too_many_names", "too_small", "too_large"]
+ShapeCode = Literal[_Kind, _Size]
+# It has, but it cannot be: in any request, of what is linked or acted on, of an integration.
+_General = Literal["missing", "twice", "not_one_of", "unknown_command", "key_of_address"]
+_Form = Literal["no_key", "no_cursor", "no_place", "no_number", "no_name", "no_address"]
+_Acting = Literal["no_integration", "inactive_integration", "unlisted_integration"]
+_Pull = Literal["no_pull_request", "is_issue", "no_such_number", "not_reached"]
+_Repository = Literal["repository_not_allowed", "repository_not_served"]
+_Host = Literal["host_not_served", "no_host_served"]
+_Credential = Literal["not_alone", "needs_credential", "needs_private_key", "only_of_app"]
+_Secret = Literal["same_secret", "is_mask", "short_secret", "no_rsa_key"]
+_Text = Literal["not_printable", "not_removable", "not_ascii", "not_trimmed"]
+_List = Literal["not_listed", "no_repository", "empty_list"]
 RuleCode = Literal[
-    "missing",
-    "twice",
-    "not_one_of",
-    "no_key",
-    "no_cursor",
-    "no_place",
-    "no_number",
-    "no_name",
-    "key_of_address",
-    "no_integration",
-    "inactive_integration",
-    "unlisted_integration",
-    "repository_not_allowed",
-    "no_pull_request",
-    "no_address",
-    "is_issue",
-    "no_such_number",
-    "host_not_served",
-    "no_host_served",
-    "repository_not_served",
-    "not_reached",
-    "unknown_command",
-    "same_secret",
-    "is_mask",
-    "not_alone",
-    "needs_credential",
-    "needs_private_key",
-    "only_of_app",
-    "not_listed",
-    "no_repository",
-    "empty_list",
-    "not_printable",
-    "not_removable",
-    "not_ascii",
-    "not_trimmed",
-    "short_secret",
-    "no_rsa_key",
+    _General, _Form, _Acting, _Pull, _Repository, _Host, _Credential, _Secret, _Text, _List
 ]
 Code = ShapeCode | RuleCode
 ConflictCode = Literal[

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from bot.domain.activity import News, Type
-from bot.storage import Kind, Snapshot
+from bot.storage import Decision, Item, Snapshot
 
 _TYPES = {
     one.name: one
@@ -36,40 +36,16 @@ _TYPES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
-    """A pull request or an issue."""
-
-    id: int
-    repository_id: int
-    kind: Kind
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
 class Link:
     """A link of an item to an experiment, from `linked_at` on."""
 
-    key: str
     linked_by: str
     linked_at: int
     integration_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """A link made (`link`) or cut (`unlink`) by hand. `after` is the order of a version."""
-
-    guid: str
-    verb: str
-    key: str
-    made_by: str  # api, command
-    actor: str | None
-    integration_id: str
-    made_at: int
-    after: tuple[int, int] = (0, 0)
-
-
-_CARRIED = (
+# What a version that is silent about it has from the one before.
+CARRIED = (
     "title",
     "html_url",
     "state",
@@ -105,13 +81,7 @@ class History:
         return {**self.named, **self.by_hand}
 
     def tell(
-        self,
-        item: Item,
-        verb: str,
-        key: str,
-        told: "Snapshot | Decision",
-        time: int,
-        **values: str,
+        self, item: Item, verb: str, key: str, told: Snapshot | Decision, time: int, **values: str
     ) -> None:
         """Add to the feed what a version or decision has brought about for a key."""
         assert self.facts is not None
@@ -149,11 +119,9 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
             history.tell(item, "linked", key, now, now.at)
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
-        history.named[key] = Link(key, source, since, seen_by)
-    changes = (_pull_request_changes if item.kind == "pull_request" else _issue_changes)(
-        before, now
-    )
-    for verb, time, values in changes:
+        history.named[key] = Link(source, since, seen_by)
+    find_changes = _in_pull_request if item.kind == "pull_request" else _in_issue
+    for verb, time, values in [*find_changes(before, now), *_of_state(before, now)]:
         for key in sorted(history.links):
             history.tell(item, verb, key, now, time, **values)
 
@@ -161,13 +129,12 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
 def decide(history: History, item: Item, decision: Decision) -> None:
     """Take `history` one decision on, in place; it has at least one version."""
     assert history.facts is not None
-    key = decision.key
+    key = decision.experiment_key
     was_linked = key in history.links
     if decision.verb == "link":
         history.cut.discard(key)
-        history.by_hand.setdefault(
-            key, Link(key, decision.made_by, decision.made_at, decision.integration_id)
-        )
+        link = Link(decision.made_by, decision.made_at, decision.integration_id)
+        history.by_hand.setdefault(key, link)
         if not was_linked:
             history.tell(item, "linked", key, decision, decision.made_at)
         return
@@ -182,14 +149,18 @@ def decide(history: History, item: Item, decision: Decision) -> None:
 def rebuild(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> History:
     """Build an item's history from its beginning, `versions` in their true order."""
     history = History()
-    coming = sorted(decisions, key=lambda decision: decision.after)
+    coming = sorted(decisions, key=_order_of)
     for version in versions:
-        while coming and history.facts is not None and coming[0].after < version.order:
+        while coming and history.facts is not None and _order_of(coming[0]) < version.order:
             decide(history, item, coming.pop(0))
         apply(history, item, version)
     for decision in coming:
         decide(history, item, decision)
     return history
+
+
+def _order_of(decision: Decision) -> tuple[int, int]:
+    return decision.version_at, decision.version_rank
 
 
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}
@@ -198,7 +169,7 @@ _NOUNS = {"pull_request": "pull request", "issue": "issue"}
 def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
     """Return `snapshot` with what it is silent about taken from the version before it."""
     values = (
-        {name: getattr(before, name) for name in _CARRIED if getattr(snapshot, name) is None}
+        {name: getattr(before, name) for name in CARRIED if getattr(snapshot, name) is None}
         if before
         else {}
     )
@@ -221,27 +192,31 @@ def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
     return msgspec.structs.replace(snapshot, **values)
 
 
-def _old_state(before: Snapshot | None, now: Snapshot) -> str | None:
-    """Return the state before this version; of the first one seen, what its action implies."""
-    if before is not None:
-        return before.state
-    return {"closed": "open", "reopened": "closed"}.get(now.action, now.state)
-
-
 # The feed's verb, the time, and what its words have gaps for beside the subject
 _Change = tuple[str, int, dict[str, str]]
 
 
-def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[_Change]:
-    """Return what a version changed."""
+def _of_state(before: Snapshot | None, now: Snapshot) -> list[_Change]:
+    if before is not None:
+        old = before.state
+    else:  # of the first version seen, what its action implies
+        old = {"closed": "open", "reopened": "closed"}.get(now.action, now.state)
+    if now.state == old:
+        return []
+    if now.state == "merged":
+        return [("merged", now.merged_at or now.at, {})]
+    if now.state == "closed":
+        return [("closed", now.closed_at or now.at, {})]
+    return [("reopened", now.at, {})]
+
+
+def _in_pull_request(before: Snapshot | None, now: Snapshot) -> list[_Change]:
     changes: list[_Change] = []
     if now.action == "opened" and (before is None or before.action != "opened"):
         changes.append(("opened", now.created_at or now.at, {}))
     if before is None:
-        has_new_commits, is_made_ready = (
-            now.action == "synchronize",
-            now.action == "ready_for_review",
-        )
+        has_new_commits = now.action == "synchronize"
+        is_made_ready = now.action == "ready_for_review"
     else:
         has_new_commits = bool(before.head_sha) and before.head_sha != now.head_sha
         is_made_ready = bool(before.draft) and not now.draft
@@ -249,28 +224,12 @@ def _pull_request_changes(before: Snapshot | None, now: Snapshot) -> list[_Chang
         changes.append(("updated", now.at, {}))
     if is_made_ready:
         changes.append(("ready_for_review", now.at, {}))
-    if now.state != _old_state(before, now):
-        if now.state == "merged":
-            changes.append(("merged", now.merged_at or now.at, {}))
-        elif now.state == "closed":
-            changes.append(("closed", now.closed_at or now.at, {}))
-        else:
-            changes.append(("reopened", now.at, {}))
     return changes
 
 
-def _issue_changes(before: Snapshot | None, now: Snapshot) -> list[_Change]:
-    """Return what a version changed."""
-    changes: list[_Change] = []
+def _in_issue(before: Snapshot | None, now: Snapshot) -> list[_Change]:
     if before is not None:
         labels = [name for name in now.labels or () if name not in (before.labels or ())]
     else:
         labels = [now.label] if now.action == "labeled" and now.label else []
-    if labels:
-        changes.append(("labeled", now.at, {"labels": ", ".join(labels)}))
-    if now.state != _old_state(before, now):
-        if now.state == "open":
-            changes.append(("reopened", now.at, {}))
-        else:
-            changes.append(("closed", now.closed_at or now.at, {}))
-    return changes
+    return [("labeled", now.at, {"labels": ", ".join(labels)})] if labels else []

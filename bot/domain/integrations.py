@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import storage as store
 from bot import times
-from bot.domain import commands, refresh, retries
+from bot.domain import actions, commands, posts
 from bot.domain.errors import FieldError, Invalid
 from bot.domain.repositories import Scope, allows
 from bot.github import Credentials
@@ -188,11 +188,8 @@ def change(
     previous = {secret: until for secret, until in previous.items() if until > now}
     for position, (secret, until) in enumerate(previous.items()):
         secrets[f"{_PREVIOUS}{position}:{until}"] = secret
-    columns = {
-        name: values[name] for name in ("name", "integration_type", "description") if name in values
-    }
-    if "is_active" in values:
-        columns["is_active"] = values["is_active"]
+    given = ("name", "integration_type", "description", "is_active")
+    columns = {name: values[name] for name in given if name in values}
     store.integrations.change(
         tx,
         integration_id,
@@ -211,10 +208,10 @@ def change(
     store.places.keep_only(tx, integration_id, listed)
     changed = store.integrations.find(tx, integration_id)
     assert changed is not None
-    retries.integration_changed(tx, changed)
+    actions.integration_changed(tx, changed)
     if changed.config.check not in ("off", row.config.check):
         scope = load(changed, vault).scope
-        refresh.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
+        posts.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
     return changed
 
 
@@ -229,7 +226,7 @@ def delete(tx: store.Transaction, integration_id: str) -> bool:
     if not store.integrations.mark_deleted(tx, integration_id, times.now()):
         return False
     store.places.keep_only(tx, integration_id, [])
-    retries.integration_deleted(tx, integration_id)
+    actions.integration_deleted(tx, integration_id)
     commands.integration_deleted(tx, integration_id)
     return True
 

@@ -2,122 +2,127 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 
 from bot import storage as store
+from bot import times
 from bot.domain import activity, links, posts
 from bot.domain.actions import Cause
-from bot.domain.history import Decision, History, Item, Link, apply, carried_forward, rebuild
-from bot.storage import Kind, Snapshot
+from bot.domain.history import CARRIED, History, Link, apply, carried_forward, rebuild
+from bot.storage import Item, Kind, Snapshot
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
+_FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # in the items table
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
-_TIME_ON_BRANCH = (
-    "head_repository_id",
-    "head_ref",
-    "base_ref",
-    "base_since",
-    "created_at",
-    "closed_at",
-)
+_PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Hand:
+    """Who links or unlinks. What has the same `guid` counts once."""
+
+    guid: str
+    made_by: str  # api, command
+    actor: str | None
+    integration_id: str
 
 
 def observe(
     tx: store.Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
 ) -> Item:
-    """Take in one version of an item.
+    """Take in one version of an item; return the item as it was before, if it was.
 
     A delivery that was taken in before, through whichever integration, changes nothing; neither
     does one that is older than the item's deletion or transfer.
     """
     row = store.items.find(tx, repository_id, kind, number)
     if row is None:
+        place = {"repository_id": repository_id, "kind": kind, "number": number}
+        seen_by = {"integration_id": snapshot.integration_id}
         columns = _columns(carried_forward(None, snapshot))
-        columns.update(
-            repository_id=repository_id,
-            kind=kind,
-            number=number,
-            integration_id=snapshot.integration_id,
-        )
-        item_id = store.items.add(tx, columns)
-        if item_id is not None:
-            item = Item(item_id, repository_id, kind, number)
+        item = store.items.add(tx, {**columns, **place, **seen_by})
+        if item is not None:
             _add_version(tx, item, snapshot)
             history = History()
             apply(history, item, snapshot)
             assert history.facts is not None
             now = history.facts
-            links.set_of_item(tx, item, now, {}, history.links)
+            links.set_of_item(tx, item, now.state, {}, history.links)
             activity.record(tx, history.news)
             if kind == "pull_request" and now.closed_at is not None:
-                links.time_changed(tx, item_id, None)
+                links.time_changed(tx, item.id, None)
             _enqueue_posts(tx, item, None, now, {}, history.links)
             return item
         row = store.items.find(tx, repository_id, kind, number)
         assert row is not None
 
-    item = Item(row.id, repository_id, kind, number)
     if row.gone_at is not None and snapshot.at <= row.gone_at:
-        return item
-    if not _add_version(tx, item, snapshot):
-        return item
-    before = links.of_item(tx, item)
+        return row
+    if not _add_version(tx, row, snapshot):
+        return row
+    before = links.of_item(tx, row)
     if snapshot.order >= (row.version_at, row.version_rank) and not row.decided:
         history = History(_facts(row), dict(before))
-        apply(history, item, snapshot)
+        apply(history, row, snapshot)
         activity.record(tx, history.news)
     else:
-        history = _rebuilt(tx, item)
-    _settle(tx, item, row, before, history, snapshot.integration_id)
-    return item
+        history = _rebuilt(tx, row)
+    _settle(tx, row, before, history, snapshot.integration_id)
+    return row
 
 
-def decide(tx: store.Transaction, item: Item, decision: Decision) -> None:
+def link(tx: store.Transaction, item: Item, key: str, hand: Hand) -> None:
+    """Link an item to an experiment, whatever its text says, until it is unlinked by hand.
+
+    A link that was made by hand before stays as it is.
+    """
+    linked = store.linked.item_of_experiment(tx, key, item.kind, item.id)
+    if linked is None or linked.linked_by not in BY_HAND:
+        _decide(tx, item, "link", key, hand, times.now())
+
+
+def unlink(tx: store.Transaction, item: Item, key: str, hand: Hand) -> bool:
+    """Cut a link; False if there is none.
+
+    A key that the text still names stays unlinked until it is taken out and written again.
+    """
+    if store.linked.item_of_experiment(tx, key, item.kind, item.id) is None:
+        return False
+    _decide(tx, item, "unlink", key, hand, times.now())
+    return True
+
+
+def _decide(
+    tx: store.Transaction, item: Item, verb: str, key: str, hand: Hand, made_at: int
+) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
     row = store.items.get(tx, item.id)
     added = store.items.add_decision(
         tx,
         {
-            "item_id": item.id,
-            "guid": decision.guid,
-            "verb": decision.verb,
-            "experiment_key": decision.key,
-            "made_by": decision.made_by,
-            "actor": decision.actor,
-            "integration_id": decision.integration_id,
-            "made_at": decision.made_at,
+            **asdict(hand),
+            "item_id": row.id,
+            "verb": verb,
+            "experiment_key": key,
+            "made_at": made_at,
             "version_at": row.version_at,
             "version_rank": row.version_rank,
         },
     )
-    if not added:
-        return
-    store.items.change(tx, item.id, {"decided": True})
-    before = links.of_item(tx, item)
-    history = _rebuilt(tx, item)
-    _settle(tx, item, row, before, history, decision.integration_id)
+    if added:
+        store.items.change(tx, row.id, {"decided": True})
+        _settle(tx, row, links.of_item(tx, row), _rebuilt(tx, row), hand.integration_id)
 
 
 def _rebuilt(tx: store.Transaction, item: Item) -> History:
     """Return the whole history of an item, and bring the feed in line with it."""
     versions = [version.snapshot for version in store.items.versions_of(tx, item.id)]
-    decisions = [
-        Decision(
-            guid=row.guid,
-            verb=row.verb,
-            key=row.experiment_key,
-            made_by=row.made_by,
-            actor=row.actor,
-            integration_id=row.integration_id,
-            made_at=row.made_at,
-            after=(row.version_at, row.version_rank),
-        )
-        for row in store.items.decisions_of(tx, item.id)
-    ]
+    decisions = store.items.decisions_of(tx, item.id)
     history = rebuild(item, decisions, versions)
     told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
     activity.replace(tx, item.id, told_by, history.news)
@@ -126,8 +131,7 @@ def _rebuilt(tx: store.Transaction, item: Item) -> History:
 
 def _settle(
     tx: store.Transaction,
-    item: Item,
-    row: store.Item,
+    row: Item,
     before: Mapping[str, Link],
     history: History,
     integration_id: str,
@@ -136,22 +140,22 @@ def _settle(
     now = history.facts
     assert now is not None
     columns = _columns(now)
-    store.items.change(tx, item.id, {**columns, "gone_at": None})
-    links.set_of_item(tx, item, now, before, history.links)
+    store.items.change(tx, row.id, {**columns, "gone_at": None})
+    links.set_of_item(tx, row, now.state, before, history.links)
     if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
-        store.links.follow_item(tx, item.kind, item.id)
-    if item.kind == "pull_request" and any(
-        getattr(row, name) != columns[name] for name in _TIME_ON_BRANCH
+        store.links.follow_item(tx, row.kind, row.id)
+    if row.kind == "pull_request" and any(
+        getattr(row, name) != columns[name] for name in _PUSHES_BY
     ):
-        links.time_changed(tx, item.id, row)
+        links.time_changed(tx, row.id, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
-    _enqueue_posts(tx, item, row, now, before, history.links)
+    _enqueue_posts(tx, row, row, now, before, history.links)
 
 
 def _enqueue_posts(
     tx: store.Transaction,
     item: Item,
-    row: store.Item | None,
+    row: Item | None,
     now: Snapshot,
     before: Mapping[str, Link],
     after: Mapping[str, Link],
@@ -159,25 +163,22 @@ def _enqueue_posts(
     """Enqueue what a pull request's change calls for; `row` is what it was before, if it was."""
     if item.kind != "pull_request":
         return
-    has_new_head = row is None or row.head_sha != now.head_sha
     is_reopened = row is not None and row.state != "open" and now.state == "open"
-    is_elsewhere = row is not None and row.base_ref != now.base_ref
+    is_another = row is None or (row.head_sha, row.base_ref) != (now.head_sha, now.base_ref)
     is_ready = row is not None and row.draft and not now.draft
     if before.keys() != after.keys():
         cause = Cause.LINKS
     elif after and is_reopened:
         cause = Cause.REOPENED
-    elif now.state == "open" and (has_new_head or is_reopened or is_elsewhere or is_ready):
+    elif now.state == "open" and (is_another or is_reopened or is_ready):
         cause = Cause.VERSION
     else:
         return
-    if before.keys() == after.keys() and not after:
-        first = row.integration_id if row is not None else now.integration_id
+    if cause is Cause.VERSION and not after:
         is_checked = is_reopened and posts.is_checked(tx, item.id)
-        if not is_checked and not posts.checks_all(tx, item.id, first, now.integration_id):
+        if not is_checked and not posts.checks_all(tx, item, now.integration_id):
             return
-    kept = store.items.get(tx, item.id)
-    posts.follow(tx, kept, cause, now.integration_id)
+    posts.follow(tx, item, cause, now.integration_id)
 
 
 def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:
@@ -185,45 +186,29 @@ def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, a
     row = store.items.find(tx, repository_id, kind, number)
     if row is None or (row.gone_at is not None and row.gone_at >= at):
         return
-    item = Item(row.id, repository_id, kind, number)
-    before = links.of_item(tx, item)
-    links.set_of_item(tx, item, _facts(row), before, {})
-    store.items.change(tx, item.id, {"gone_at": max(at, row.version_at)})
+    links.set_of_item(tx, row, row.state, links.of_item(tx, row), {})
+    store.items.change(tx, row.id, {"gone_at": max(at, row.version_at)})
 
 
-def move(
-    tx: store.Transaction,
-    old: tuple[int, int],
-    new: tuple[int, int],
-    at: int,
-) -> None:
+def move(tx: store.Transaction, old: tuple[int, int], new: tuple[int, int], at: int) -> None:
     """An issue was transferred from `old` to `new` (repository id, number): its links go along.
 
     The new issue must have been observed. Safe to repeat, and in either order of the two
     deliveries that tell of a transfer.
     """
-    row = store.items.find(tx, old[0], "issue", old[1])
-    target = store.items.find(tx, new[0], "issue", new[1])
-    if row is None or target is None or row.id == target.id:
+    source = store.items.find(tx, old[0], "issue", old[1])
+    item = store.items.find(tx, new[0], "issue", new[1])
+    if source is None or item is None or source.id == item.id:
         return
-    source = Item(row.id, old[0], "issue", old[1])
-    item = Item(target.id, new[0], "issue", new[1])
     before = links.of_item(tx, item)
     brought = links.of_item(tx, source)
     named = {key: link for key, link in brought.items() if link.linked_by not in BY_HAND}
-    links.set_of_item(tx, item, _facts(target), before, {**before, **named})
+    links.set_of_item(tx, item, item.state, before, {**before, **named})
     for key, link in brought.items():
         if link.linked_by in BY_HAND:
-            decision = Decision(
-                guid=f"moved:{source.id}:{item.id}:{key}",
-                verb="link",
-                key=key,
-                made_by=link.linked_by,
-                actor=None,
-                integration_id=link.integration_id,
-                made_at=link.linked_at,
-            )
-            decide(tx, item, decision)
+            guid = f"moved:{source.id}:{item.id}:{key}"
+            hand = Hand(guid, link.linked_by, None, link.integration_id)
+            _decide(tx, item, "link", key, hand, link.linked_at)
     forget(tx, old[0], "issue", old[1], at)
 
 
@@ -232,7 +217,6 @@ def close_all_of_repository(
 ) -> None:
     """A repository was deleted: what was open in it is closed; links and feed stay as history."""
     for row in store.items.open_in(tx, repository_id):
-        now = _facts(row)
         snapshot = Snapshot(
             guid=guid,
             at=max(at, row.version_at),
@@ -240,14 +224,12 @@ def close_all_of_repository(
             integration_id=row.integration_id,
             keys={
                 key: link.linked_by
-                for key, link in links.of_item(
-                    tx, Item(row.id, repository_id, row.kind, row.number)
-                ).items()
+                for key, link in links.of_item(tx, row).items()
                 if link.linked_by not in BY_HAND
             },
             actor=actor,
             state="closed",
-            title=now.title,
+            title=row.title,
         )
         observe(tx, repository_id, row.kind, row.number, snapshot)
 
@@ -264,47 +246,24 @@ def _columns(now: Snapshot) -> dict[str, Any]:
     """Return what the items table holds of a version that is complete."""
     version_at, version_rank = now.order
     return {
+        **{name: getattr(now, name) for name in _FACTS},
         "title": now.title or "",
         "html_url": now.html_url or "",
-        "state": now.state,
         "draft": now.draft or False,
-        "author": now.author,
-        "author_writes": now.author_writes,
-        "head_repository_id": now.head_repository_id,
-        "head_ref": now.head_ref,
-        "head_sha": now.head_sha,
-        "base_ref": now.base_ref,
-        "base_since": now.base_since,
         "labels": now.labels or [],
-        "created_at": now.created_at,
-        "closed_at": now.closed_at,
-        "merged_at": now.merged_at,
         "version_at": version_at,
         "version_rank": version_rank,
     }
 
 
-def _facts(row: store.Item) -> Snapshot:
+def _facts(row: Item) -> Snapshot:
     """Return the newest version of an item as the items table holds it."""
+    facts = {name: getattr(row, name) for name in _FACTS}
     return Snapshot(
         guid="",
         at=row.version_at,
         action="opened" if row.version_rank == 0 else "",
         integration_id=row.integration_id,
         keys={},
-        title=row.title,
-        html_url=row.html_url,
-        state=row.state,
-        draft=row.draft,
-        author=row.author,
-        author_writes=row.author_writes,
-        head_repository_id=row.head_repository_id,
-        head_ref=row.head_ref,
-        head_sha=row.head_sha,
-        base_ref=row.base_ref,
-        base_since=row.base_since,
-        labels=list(row.labels),
-        created_at=row.created_at,
-        closed_at=row.closed_at,
-        merged_at=row.merged_at,
+        **{**facts, "labels": list(row.labels)},
     )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from bot import storage as store
 from bot.domain import actions, activity, branches
-from bot.domain.history import Item, Link
-from bot.storage import Snapshot
+from bot.domain.history import Link
+from bot.storage import Item
 
 PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")
 COMMITS = actions.Kind("pull_request_commits", title="Commits of a pull request", priority=3)
@@ -28,9 +28,7 @@ class _Wanted:
 def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
     """Return the links of an item by experiment key."""
     return {
-        row.experiment_key: Link(
-            row.experiment_key, row.linked_by, row.linked_at, row.integration_id
-        )
+        row.experiment_key: Link(row.linked_by, row.linked_at, row.integration_id)
         for row in store.links.of_target(tx, item.kind, item.id)
     }
 
@@ -38,36 +36,17 @@ def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
 def set_of_item(
     tx: store.Transaction,
     item: Item,
-    now: Snapshot,
+    state: str | None,
     before: Mapping[str, Link],
     after: Mapping[str, Link],
 ) -> None:
-    """Bring an item's links from `before` to `after`; the commits of its branch follow.
-
-    `now` is the item's newest version, and what storage holds of it.
-    """
+    """Bring an item's links from `before` to `after`; the commits of its branch follow."""
     for key, link in after.items():
-        old = before.get(key)
-        if old is None:
-            store.links.add(
-                tx,
-                key,
-                item.kind,
-                item.id,
-                link.linked_by,
-                link.linked_at,
-                link.integration_id,
-                state=now.state,
-            )
-        elif old != link:
-            store.links.change(
-                tx,
-                key,
-                item.kind,
-                item.id,
-                linked_by=link.linked_by,
-                linked_at=link.linked_at,
-            )
+        by, at = link.linked_by, link.linked_at
+        if key not in before:
+            store.links.add(tx, key, item.kind, item.id, by, at, link.integration_id, state=state)
+        elif before[key] != link:
+            store.links.change(tx, key, item.kind, item.id, linked_by=by, linked_at=at)
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
@@ -160,7 +139,7 @@ def ask_for_commits(
     `look` counts the times that it is asked because its answer was of an older head, `after` is
     how long to wait before, in microseconds.
     """
-    integration = actions.acting(tx, pull.id, pull.integration_id, integration_id)
+    integration = actions.acting(tx, pull, integration_id)
     if integration is None:
         return
     order = actions.order_of(pull.repository_id, pull.number)
@@ -168,7 +147,7 @@ def ask_for_commits(
         tx,
         COMMITS,
         integration,
-        store.repositories.get(tx, pull.repository_id),
+        pull.repository_id,
         ordering_key=f"{order}:{COMMITS.name}",  # holds nothing up
         request={"look": look},
         dedup_key=f"{COMMITS.name}:{pull.id}",

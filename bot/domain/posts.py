@@ -1,10 +1,16 @@
-"""What the bot shows on a pull request, and what brings it up to date: comment, check, label."""
+"""What the bot shows on a pull request, and what brings it up to date: comment, check, label.
 
-from collections.abc import Iterable
+The check is set on the commits of merge groups as well, and all pull requests of a repository are
+looked at once its check's setting was changed, or it has become public.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import merge_groups
+from bot.domain import commands
 from bot.domain.actions import KINDS, Cause, Kind, acting, enqueue, order_of
 
 CHECK = Kind(
@@ -22,8 +28,12 @@ COMMENT = Kind(
     follows=frozenset({Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT}),
 )
 LABEL = Kind("label", title="Label", priority=2, setting="label", follows=frozenset({Cause.LINKS}))
+GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0)
+REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
+STEP = 50  # pull requests that a refresh looks at in one go, the newest first
+_GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 
 
 def follow(
@@ -54,15 +64,17 @@ def enqueue_each(
     `again` writes even what seems to be there already. `rewrite` brings what stands there up to
     date whatever the settings are by now, and makes nothing new.
     """
-    integration = acting(tx, item.id, item.integration_id, integration_id)
+    integration = acting(tx, item, integration_id)
     if integration is None:
         return
-    repository = store.repositories.get(tx, item.repository_id)
     asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
     for kind in kinds:
         if kind is CHECK and integration.config.check != "off":
-            merge_groups.follow(tx, item, integration, repository)
-        if _is_off(kind, integration) and not rewrite:
+            since = times.now() - _GROUP_LASTS
+            for group in store.merge_groups.waiting(tx, item.repository_id, item.number, since):
+                _enqueue_group_check(tx, group, integration)
+        setting = getattr(integration.config, kind.setting) if kind.setting else "on"
+        if setting in ("off", None) and not rewrite:
             continue
         dedup_key = f"{kind.name}:{item.id}"
         if asked and (pending := store.actions.pending_like(tx, dedup_key)):
@@ -73,8 +85,8 @@ def enqueue_each(
             tx,
             kind,
             integration,
-            repository,
-            ordering_key=order_of(repository.id, item.number),
+            item.repository_id,
+            ordering_key=order_of(item.repository_id, item.number),
             request=asked,
             dedup_key=dedup_key,
             item_id=item.id,
@@ -82,15 +94,9 @@ def enqueue_each(
         )
 
 
-def _is_off(kind: Kind, integration: store.Integration) -> bool:
-    return kind.setting is not None and getattr(integration.config, kind.setting) in ("off", None)
-
-
-def checks_all(
-    tx: store.Transaction, item_id: int, saw_first: str | None, sees_now: str | None
-) -> bool:
+def checks_all(tx: store.Transaction, item: store.Item, sees_now: str | None) -> bool:
     """Tell whether a pull request is to have the check even if it names no experiment."""
-    integration = acting(tx, item_id, saw_first, sees_now)
+    integration = acting(tx, item, sees_now)
     return integration is not None and integration.config.check in ON_ALL
 
 
@@ -104,3 +110,139 @@ def refresh_experiment(tx: store.Transaction, key: str) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
     for item in store.items.open_pull_requests_of_experiment(tx, key):
         follow(tx, item, Cause.EXPERIMENT, item.integration_id)
+
+
+# --- Merge groups: commits that a merge queue makes, and waits for the checks of
+
+
+def enqueue_group_check(
+    tx: store.Transaction,
+    repository_id: int,
+    head_sha: str,
+    head_ref: str,
+    number: int | None,
+    integration_id: str,
+) -> None:
+    """Put the check on the commit of a merge queue's group, once however often it is told of.
+
+    `number` is the pull request whose verdict it gets. Where that is known, its settings count.
+    """
+    item = number and store.items.find(tx, repository_id, "pull_request", number)
+    integration = (
+        acting(tx, item, integration_id) if item else store.integrations.find(tx, integration_id)
+    )
+    if integration is None or integration.config.check == "off":
+        return
+    group = store.MergeGroup(
+        repository_id=repository_id,
+        head_sha=head_sha,
+        head_ref=head_ref,
+        number=number,
+        marker=str(uuid.uuid4()),
+        created_at=times.now(),
+    )
+    if store.merge_groups.add(tx, group):
+        _enqueue_group_check(tx, group, integration)
+
+
+def check_group_again(
+    tx: store.Transaction, repository_id: int, head_sha: str, integration_id: str
+) -> None:
+    """Somebody asked for the check of a merge group anew; nothing if the commit is of none."""
+    group = store.merge_groups.find(tx, repository_id, head_sha)
+    integration = store.integrations.find(tx, integration_id)
+    if group is not None and integration is not None:
+        _enqueue_group_check(tx, group, integration, again=True)
+
+
+def _enqueue_group_check(
+    tx: store.Transaction,
+    group: store.MergeGroup,
+    integration: store.Integration,
+    *,
+    again: bool = False,
+) -> None:
+    # In an order of its own: a merge queue waits for nothing that its pull request may wait for.
+    name = f"{GROUP_CHECK.name}:{group.repository_id}:{group.head_sha}"
+    enqueue(
+        tx,
+        GROUP_CHECK,
+        integration,
+        group.repository_id,
+        ordering_key=name,
+        request={"head_sha": group.head_sha, **({"again": True} if again else {})},
+        dedup_key=None if again else name,
+        number=group.number,
+    )
+
+
+# --- All pull requests of a repository, in steps, so that none costs much
+
+
+def enqueue_rewriting(tx: store.Transaction, repository: store.Repository) -> None:
+    """Look over all that the bot has written in a repository that has become public."""
+    for integration_id in store.actions.who_wrote_in(tx, repository.id):
+        integration = store.integrations.find(tx, integration_id)
+        if integration is not None and integration.is_active:
+            _enqueue_refresh(tx, integration, repository.id, {"rewrite": True})
+            return
+
+
+def check_setting_changed(
+    tx: store.Transaction,
+    integration: store.Integration,
+    allows: Callable[[store.Repository], bool],
+) -> None:
+    """Bring the checks of the open pull requests that an integration looks after up to date."""
+    for repository in store.repositories.with_open_pull_requests(tx, integration.id):
+        if allows(repository):
+            _enqueue_refresh(tx, integration, repository.id, {})
+
+
+def take_step(
+    tx: store.Transaction, integration_id: str, repository_id: int, request: Mapping[str, Any]
+) -> int:
+    """Take one step of a refresh, and enqueue the next; return how many pull requests it was about.
+
+    The newest go first. What they need waits before the next step, since that is less urgent.
+    """
+    rewrite = bool(request.get("rewrite"))
+    if rewrite and "before" not in request:
+        for comment in store.commands.replies_to_strangers(tx, repository_id):
+            commands.answer(tx, comment, rewrite=True)
+    find = store.items.posted_on if rewrite else store.items.open_pull_requests
+    before = request.get("before")
+    items = find(tx, repository_id, None if before is None else (before,), STEP)
+    for item in items:
+        if rewrite:
+            follow(tx, item, Cause.EXPERIMENT, integration_id, rewrite=True)
+        elif (
+            checks_all(tx, item, integration_id)
+            or is_checked(tx, item.id)
+            or store.links.of_target(tx, "pull_request", item.id)
+        ):
+            enqueue_each(tx, item, (CHECK,), integration_id)
+    integration = store.integrations.find(tx, integration_id)
+    if items.next is not None and integration is not None:
+        rest = {**request, "before": items.next[0]}
+        _enqueue_refresh(tx, integration, repository_id, rest)
+    return len(items.rows)
+
+
+def _enqueue_refresh(
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository_id: int,
+    request: Mapping[str, Any],
+) -> None:
+    what = "rewrite" if request.get("rewrite") else "checks"
+    place = request.get("before", "")
+    enqueue(
+        tx,
+        REFRESH,
+        integration,
+        repository_id,
+        ordering_key=f"{REFRESH.name}:{repository_id}",
+        request=request,
+        dedup_key=f"{REFRESH.name}:{what}:{repository_id}:{integration.id}:{place}",
+    )

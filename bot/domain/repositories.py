@@ -7,10 +7,10 @@ through the integration's allow-list, of which `admit` is the one reading.
 
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any
 
 from bot import storage as store
-from bot.domain import refresh
+from bot.domain import posts
+from bot.github.payloads import Repository
 
 
 class NotAllowed(Exception):
@@ -54,8 +54,7 @@ class Scope:
 def admit(
     tx: store.Transaction,
     scope: Scope,
-    full_name: str,
-    github_id: int | None = None,
+    about: Repository,
     *,
     old_name: str | None = None,
     confirmed: Set[tuple[str, int]] = frozenset(),
@@ -66,6 +65,7 @@ def admit(
     whatever it is called later. `old_name` is what a rename says that it was called before,
     `confirmed` are names and ids that GitHub itself has said belong together.
     """
+    full_name, github_id = about.full_name, about.id
     row = _find(tx, scope, full_name, github_id, old_name)
     if scope.entries is None or (row is not None and _has_place(tx, scope, row)):
         return row
@@ -102,11 +102,8 @@ def allows_name(tx: store.Transaction, scope: Scope, full_name: str) -> bool:
 def resolve(
     tx: store.Transaction,
     scope: Scope,
-    full_name: str,
-    github_id: int | None = None,
+    about: Repository,
     updated_at: int | None = None,
-    default_branch: str | None = None,
-    visibility: str | None = None,
     *,
     is_rename: bool = False,
     old_name: str | None = None,
@@ -118,11 +115,11 @@ def resolve(
     is believed only if it is newer, since a late one still carries the old name. Raises
     NotAllowed, Unconfirmed.
     """
-    row = admit(tx, scope, full_name, github_id, old_name=old_name, confirmed=confirmed)
+    full_name, github_id, default_branch = about.full_name, about.id, about.default_branch
+    visibility = _visibility_of(about)
+    row = admit(tx, scope, about, old_name=old_name, confirmed=confirmed)
     if row is None:
-        row = store.repositories.add(
-            tx, scope.host, github_id, full_name, updated_at, default_branch
-        )
+        row = _add(tx, scope, about, updated_at)
         observe_visibility(tx, row, visibility, updated_at)
         _take_place(tx, scope, row, full_name)
         return row.id
@@ -141,14 +138,16 @@ def resolve(
     return row.id
 
 
-def visibility_of(private: Any, visibility: Any) -> str | None:
+def _visibility_of(about: Repository) -> str | None:
     """Return what a payload says of who sees a repository, None if it does not say.
 
     Only `private: false` is public: what is internal is seen by a company.
     """
-    if visibility in ("private", "internal"):
-        return str(visibility)
-    return {True: "private", False: "public"}.get(private) if isinstance(private, bool) else None
+    if about.visibility in ("private", "internal"):
+        return str(about.visibility)
+    if not isinstance(about.private, bool):
+        return None
+    return "private" if about.private else "public"
 
 
 def observe_visibility(
@@ -165,7 +164,7 @@ def observe_visibility(
         tx, row.id, visibility=visibility, visibility_at=at if at is not None else known_at
     )
     if visibility == "public" and row.visibility != "public":
-        refresh.enqueue_rewriting(tx, row)
+        posts.enqueue_rewriting(tx, row)
 
 
 def is_public(row: store.Repository) -> bool:
@@ -174,12 +173,7 @@ def is_public(row: store.Repository) -> bool:
 
 
 def other(
-    tx: store.Transaction,
-    scope: Scope,
-    full_name: str,
-    github_id: int | None = None,
-    updated_at: int | None = None,
-    default_branch: str | None = None,
+    tx: store.Transaction, scope: Scope, named: Repository, updated_at: int | None
 ) -> int | None:
     """Return our id of a repository that a payload names beside the one that it is about.
 
@@ -187,24 +181,26 @@ def other(
     of it already stays as it is.
     """
     try:
-        row = admit(tx, scope, full_name, github_id)
+        row = admit(tx, scope, named)
     except (NotAllowed, Unconfirmed):
         return None
     if row is None:
-        if store.repositories.by_name(tx, scope.host, full_name):
+        if store.repositories.by_name(tx, scope.host, named.full_name):
             return None
-        row = store.repositories.add(
-            tx, scope.host, github_id, full_name, updated_at, default_branch
-        )
+        row = _add(tx, scope, named, updated_at)
     return row.id
 
 
+def _add(
+    tx: store.Transaction, scope: Scope, new: Repository, updated_at: int | None
+) -> store.Repository:
+    return store.repositories.add(
+        tx, scope.host, new.id, new.full_name, updated_at, new.default_branch
+    )
+
+
 def _find(
-    tx: store.Transaction,
-    scope: Scope,
-    full_name: str,
-    github_id: int | None,
-    old_name: str | None,
+    tx: store.Transaction, scope: Scope, full_name: str, github_id: int | None, old_name: str | None
 ) -> store.Repository | None:
     if github_id is not None:
         row = store.repositories.by_github_id(tx, scope.host, github_id)

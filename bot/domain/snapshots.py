@@ -3,17 +3,106 @@
 A delivery, an answer of the API and what a command reads are translated here and nowhere else.
 """
 
+import uuid
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from bot import storage as store
-from bot.domain import items, keys, told
-from bot.domain.history import Item
+from bot import times
+from bot.domain import installations, items, keys, repositories
 from bot.domain.repositories import NotAllowed, Scope
-from bot.domain.told import Told
-from bot.github import payloads
-from bot.storage import Snapshot
+from bot.github import names, payloads
+from bot.storage import Item, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Through whom and when something was told, and the transaction in which it is taken in.
+
+    `scope` says of which repositories the integration may hear, and `confirmed` which names GitHub
+    itself has told. `received_at` stands in for times that are not told, in microseconds.
+    """
+
+    tx: store.Transaction
+    scope: Scope
+    guid: str
+    received_at: int
+    installation_id: int | None = None
+    confirmed: Set[tuple[str, int]] = frozenset()
+
+    @property
+    def integration_id(self) -> str:
+        return self.scope.integration_id
+
+    @property
+    def host(self) -> str:
+        """The web host of the GitHub that it came from."""
+        return self.scope.host
+
+    def time(self, value: str | int | None) -> int | None:
+        """Return a time that was told; None if it is none. It is never ahead of its arrival."""
+        try:
+            moment = times.parse(value)
+        except ValueError:
+            return None
+        return None if moment is None else times.not_ahead(moment, self.received_at)
+
+    def repository(
+        self, about: payloads.Repository, *, is_rename: bool = False, old_name: str | None = None
+    ) -> int:
+        """Return our id of the repository that something is told of.
+
+        Raises NotAllowed, Unconfirmed.
+        """
+        repository_id = repositories.resolve(
+            self.tx,
+            self.scope,
+            about,
+            self.time(about.updated_at),
+            is_rename=is_rename,
+            old_name=old_name,
+            confirmed=self.confirmed,
+        )
+        if self.installation_id is not None:
+            installations.observe_repository(
+                self.tx, self.integration_id, repository_id, self.installation_id
+            )
+        return repository_id
+
+    def other_repository(self, repository: payloads.Repository) -> int | None:
+        """Return our id of a repository that is named beside; None if it is not to be told.
+
+        Nothing that is known of it changes.
+        """
+        updated_at = self.time(repository.updated_at)
+        return repositories.other(self.tx, self.scope, repository, updated_at)
+
+    def address(self, told: str | None, repository: payloads.Repository, page: str) -> str | None:
+        """Return the address that was told of a page of a repository.
+
+        Behind an allow-list it leads nowhere else.
+        """
+        if not told or self.scope.entries is None:
+            return told
+        if names.is_address_in(told, repository.full_name):
+            return told
+        return f"https://{self.host}/{repository.full_name}/{page}"
+
+
+def by_answer(
+    tx: store.Transaction, scope: Scope, repository: payloads.Repository | None = None
+) -> Told:
+    """Return who tells what GitHub has just answered; its word on a name needs no confirmation."""
+    confirmed = (
+        {(repository.full_name.lower(), repository.id)}
+        if repository is not None and repository.id is not None
+        else frozenset[tuple[str, int]]()
+    )
+    return Told(tx, scope, f"fetched:{uuid.uuid4()}", times.now(), confirmed=confirmed)
+
 
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
@@ -43,7 +132,22 @@ def observe_answer(
     base = pull.base.repo if pull.base else None
     about = base if isinstance(base, payloads.Repository) else None
     about = about or payloads.Repository(full_name=repository)
-    return observe_pull_request(told.by_answer(tx, scope, about), about, pull)
+    return observe_pull_request(by_answer(tx, scope, about), about, pull)
+
+
+def pull_request(
+    tx: store.Transaction, scope: Scope, repository: str, number: int, answer: Any | None
+) -> Item:
+    """Return a pull request as GitHub has answered, else as it is known.
+
+    Raises InvalidPayload, NotAllowed.
+    """
+    if answer is not None:
+        return observe_answer(tx, scope, repository, number, answer)
+    known = store.repositories.by_name(tx, scope.host, repository)[0]
+    row = store.items.find(tx, known.id, "pull_request", number)
+    assert row is not None
+    return row
 
 
 def observe_issue(

@@ -6,13 +6,7 @@ emphasis (https://github.github.com/gfm/#code-spans), so that is where all of it
 
 import re
 
-SIGNS = {
-    "draft": "📝",
-    "active": "🟢",
-    "paused": "⏸️",
-    "completed": "🏁",
-    "archived": "📦",
-}
+SIGNS = {"draft": "📝", "active": "🟢", "paused": "⏸️", "completed": "🏁", "archived": "📦"}
 _LONGEST = 120  # characters shown of a name
 
 

@@ -1,7 +1,6 @@
 """Tracking issues: what they say, and how one that was created is recognised and linked, once."""
 
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,8 +8,8 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, commands, items, keys, linking, snapshots
-from bot.domain.told import Told
+from bot.domain import actions, activity, commands, items, keys, snapshots
+from bot.domain.snapshots import Told
 from bot.github import payloads
 
 ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0)
@@ -26,16 +25,8 @@ def enqueue_issue(
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
-    action_id = str(uuid.uuid4())
     return actions.enqueue(
-        tx,
-        ISSUE,
-        integration,
-        store.repositories.get(tx, repository_id),
-        ordering_key=action_id,
-        request=request,
-        idempotency_key=idempotency_key,
-        action_id=action_id,
+        tx, ISSUE, integration, repository_id, request=request, idempotency_key=idempotency_key
     )
 
 
@@ -71,13 +62,9 @@ def created(source: Told, action_id: str, repository_id: int, issue: payloads.Is
     )
     item = items.observe(tx, repository_id, "issue", issue.number, snapshot)
     for key in request["experiment_keys"]:
-        hand = linking.Hand(
-            f"action:{action_id}:{key}",
-            request["made_by"],
-            request["actor"],
-            action.integration_id,
-        )
-        linking.link(tx, item, key, hand)
+        guid = f"action:{action_id}:{key}"
+        hand = items.Hand(guid, request["made_by"], request["actor"], action.integration_id)
+        items.link(tx, item, key, hand)
         news = activity.News(
             type=CREATED,
             experiment_key=key,

@@ -40,7 +40,7 @@ def verdict_of(
     if unknown:
         return _unknown(tx, unknown, is_told=is_told)
     if linked:
-        return _known(linked) if is_told else _known_to_strangers(linked)
+        return _known(linked, is_told=is_told)
     if setting == "required":
         return Verdict(
             "failure",
@@ -71,12 +71,14 @@ def _unknown(tx: store.Transaction, keys: Sequence[str], *, is_told: bool) -> Ve
     )
 
 
-def _known(linked: Sequence[store.KeyedExperiment]) -> Verdict:
-    lines = [f"- {texts.code(link.experiment_key)} is {link.status}." for link in linked]
-    over = [link for link in linked if link.status in OVER]
-    keys = ", ".join(link.experiment_key for link in linked)
+def _known(linked: Sequence[store.KeyedExperiment], *, is_told: bool) -> Verdict:
+    keys = [link.experiment_key for link in linked]
+    lines = [f"- There is an experiment with the key {texts.code(key)}." for key in keys]
+    if is_told:
+        lines = [f"- {texts.code(link.experiment_key)} is {link.status}." for link in linked]
+    over = [link for link in linked if is_told and link.status in OVER]
     if not over:
-        return Verdict("success", _short(f"Part of {keys}"), "\n".join(lines))
+        return Verdict("success", _short(f"Part of {', '.join(keys)}"), "\n".join(lines))
     said = ", ".join(f"{link.experiment_key} is {link.status}" for link in over)
     lines.append(f"\n⚠️ {_ADVICE_IF_OVER}")
     return Verdict("success", _short(f"Warning: {said}"), "\n".join(lines))
@@ -86,12 +88,6 @@ _ADVICE_IF_OVER = (
     "Merge this if it removes what is left of an experiment that is over. For anything else, "
     "name an experiment that is still running."
 )
-
-
-def _known_to_strangers(linked: Sequence[store.KeyedExperiment]) -> Verdict:
-    keys = [link.experiment_key for link in linked]
-    lines = [f"- There is an experiment with the key {texts.code(key)}." for key in keys]
-    return Verdict("success", _short(f"Part of {', '.join(keys)}"), "\n".join(lines))
 
 
 def _short(text: str) -> str:

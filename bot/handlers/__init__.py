@@ -32,10 +32,7 @@ def registered(extension_names: Sequence[str] = ()) -> Dispatcher:
     A handler is found by the router of its module, its event by the `Heard` beside it. Raises
     SettingsError, and Undeclared for a handler of the service.
     """
-    modules = [
-        *extensions.modules_of(__name__),
-        *extensions.extension_modules(extension_names),
-    ]
+    modules = [*extensions.modules_of(__name__), *extensions.extension_modules(extension_names)]
     routes = Routes(*extensions.instances(modules, Router))
     events = Events(extensions.instances(modules, Heard))
     for event, of in routes.modules.items():

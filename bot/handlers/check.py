@@ -7,7 +7,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import storage as store
-from bot.domain import merge_groups, posts
+from bot.domain import posts
 from bot.github import payloads
 from bot.github.events import CHECKS, Heard
 from bot.handlers.dispatch import Delivery
@@ -35,4 +35,4 @@ def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) 
     repository_id = delivery.repository(repository)
     for item in store.items.open_pull_requests_of_head(delivery.tx, repository_id, sha):
         posts.enqueue_each(delivery.tx, item, (posts.CHECK,), delivery.integration_id, again=True)
-    merge_groups.check_again(delivery.tx, repository_id, sha, delivery.integration_id)
+    posts.check_group_again(delivery.tx, repository_id, sha, delivery.integration_id)

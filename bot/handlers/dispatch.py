@@ -10,7 +10,7 @@ from gidgethub.sansio import Event
 from bot import storage as store
 from bot.domain import repositories
 from bot.domain.repositories import Scope
-from bot.domain.told import Told
+from bot.domain.snapshots import Told
 from bot.github import names, payloads
 from bot.github.events import Events
 
@@ -47,12 +47,7 @@ class Delivery(Told):
         about = subject_of(event.data)
         if about is not None and self.scope.entries is not None:
             repositories.admit(
-                self.tx,
-                self.scope,
-                about.full_name,
-                about.id,
-                old_name=old_name_in(event),
-                confirmed=self.confirmed,
+                self.tx, self.scope, about, old_name=old_name_in(event), confirmed=self.confirmed
             )
 
 

@@ -1,4 +1,4 @@
-"""`installation` and `installation_repositories`: where the App is installed, and what it may see.
+"""`installation`, `installation_repositories`: where the App is and what it may see; and `ping`.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
 """
@@ -8,68 +8,74 @@ from collections.abc import Sequence
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
-from bot.domain import installations, retries
+from bot import storage as store
+from bot.domain import actions
 from bot.github import payloads
 from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
+PING = Heard("ping", "GitHub reaches the bot")
 INSTALLATION = Heard("installation", "where the App is installed")
 REPOSITORIES = Heard("installation_repositories", "which repositories it may see there")
 router = Router()
 
 
+@router.register("ping")
+async def reached(event: Event, delivery: Delivery) -> None:
+    """Storing the delivery is all there is to do: the integration shows its last one."""
+
+
 @router.register("installation")
 async def changed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.InstallationEvent)
-    row_id = _remember(delivery, payload.installation, payload.action or "")
-    if payload.repositories is not None:
-        installations.set_repositories(
-            delivery.tx,
-            row_id,
-            _listed(delivery, payload.repositories),
-            [],
-            _time(delivery, payload.installation),
-        )
+    _remember(delivery, payload.installation, payload.action, payload.repositories or (), ())
 
 
 @router.register("installation_repositories")
 async def repositories_changed(event: Event, delivery: Delivery) -> None:
     payload = payloads.read(event.data, payloads.InstallationRepositoriesEvent)
-    row_id = _remember(delivery, payload.installation, payload.action or "")
-    installations.set_repositories(
-        delivery.tx,
-        row_id,
-        _listed(delivery, payload.repositories_added or ()),
-        _listed(delivery, payload.repositories_removed or ()),
-        _time(delivery, payload.installation),
-    )
+    added, removed = payload.repositories_added or (), payload.repositories_removed or ()
+    _remember(delivery, payload.installation, payload.action, added, removed)
 
 
-def _listed(
-    delivery: Delivery, named: Sequence[payloads.InstalledRepository]
-) -> list[tuple[int, str]]:
-    """Return id and name of those that the integration may hear of; the others are not kept."""
-    return [(one.id, one.full_name) for one in named if delivery.scope.lists(one.full_name)]
-
-
-def _remember(delivery: Delivery, installation: payloads.Installation, action: str) -> int:
+def _remember(
+    delivery: Delivery,
+    installation: payloads.Installation,
+    action: str | None,
+    added: Sequence[payloads.InstalledRepository],
+    removed: Sequence[payloads.InstalledRepository],
+) -> None:
+    """Keep an installation, a deleted one as deleted, and what it sees of what we may hear of."""
     if action in ("unsuspend", "created", "new_permissions_accepted"):
-        retries.resume(delivery.tx, delivery.integration_id, installation.id)
-    return installations.observe(
+        actions.resume(delivery.tx, delivery.integration_id, installation.id)
+    at = delivery.time(installation.updated_at) or delivery.received_at
+    suspended_at = delivery.time(installation.suspended_at) or at
+    is_suspended = action == "suspend" or installation.suspended_at is not None
+    row_id = store.installations.put(
         delivery.tx,
-        installations.Observed(
-            host=delivery.host,
-            installation_id=installation.id,
-            integration_id=delivery.integration_id,
-            account=installation.account.login if installation.account else None,
-            repository_selection=installation.repository_selection,
-            updated_at=_time(delivery, installation),
-            suspended_at=delivery.time(installation.suspended_at),
-        ),
-        is_deleted=action == "deleted",
-        is_suspended=action == "suspend" or installation.suspended_at is not None,
+        {
+            "host": delivery.host,
+            "installation_id": installation.id,
+            "integration_id": delivery.integration_id,
+            "account": installation.account.login if installation.account else None,
+            "repository_selection": installation.repository_selection,
+            "updated_at": at,
+            "suspended_at": suspended_at if is_suspended else None,
+            "deleted_at": at if action == "deleted" else None,
+        },
     )
-
-
-def _time(delivery: Delivery, installation: payloads.Installation) -> int:
-    return delivery.time(installation.updated_at) or delivery.received_at
+    store.installations.put_repositories(
+        delivery.tx,
+        [
+            {
+                "installation_row": row_id,
+                "github_id": one.id,
+                "full_name": one.full_name,
+                "changed_at": at,
+                "removed": is_removed,
+            }
+            for is_removed, repositories in ((0, added), (1, removed))
+            for one in repositories
+            if delivery.scope.lists(one.full_name)
+        ],
+    )

@@ -52,7 +52,7 @@ async def created(event: Event, delivery: Delivery) -> None:
             repository_id=repository_id,
             kind="pull_request" if is_pull_request else "issue",
             number=issue.number,
-            id=comment.id,
+            comment_id=comment.id,
             html_url=address if _ADDRESS.fullmatch(address) else None,
             author=author,
             integration_id=delivery.integration_id,

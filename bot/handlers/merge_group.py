@@ -11,7 +11,7 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import storage as store
-from bot.domain import merge_groups
+from bot.domain import posts
 from bot.github import payloads
 from bot.github.events import MERGE_QUEUES, Heard
 from bot.handlers.dispatch import Delivery
@@ -56,7 +56,7 @@ def check(
     """Have the commit of a group checked, once."""
     if head_sha is None or not _SHA.fullmatch(head_sha) or not head_sha.strip("0"):
         return
-    merge_groups.enqueue_check(
+    posts.enqueue_group_check(
         delivery.tx,
         repository_id,
         head_sha,

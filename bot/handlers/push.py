@@ -33,7 +33,7 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     actor = payload.sender.login if payload.sender else None
     if actor is None and payload.pusher:
         actor = payload.pusher.name
-    about = payload.repository
+    about, ref = payload.repository, payload.ref.removeprefix(BRANCH)
     page = (
         delivery.address(about.html_url, about, "") or f"https://{delivery.host}/{about.full_name}"
     ).rstrip("/")
@@ -43,22 +43,19 @@ async def pushed(event: Event, delivery: Delivery) -> None:
     for commit, keys_of_message in zip(pushed_commits, named, strict=True):
         author = commit.author or payloads.Author()
         one = commits.Pushed(
-            repository_id=repository_id,
-            ref=payload.ref.removeprefix(BRANCH),
             sha=commit.id,
             message=commit.message,
             author=author.username or author.name,
-            actor=actor,
             html_url=delivery.address(commit.url, about, f"commit/{commit.id}")
             or f"{page}/commit/{commit.id}",
             committed_at=delivery.time(commit.timestamp) or pushed_at,
-            pushed_at=pushed_at,
-            integration_id=delivery.integration_id,
-            guid=delivery.guid,
-            distinct=commit.distinct if isinstance(commit.distinct, bool) else None,
+            is_new=commit.distinct if isinstance(commit.distinct, bool) else None,
+            keys=keys_of_message,
         )
-        found.append((one, keys_of_message))
-    commits.observe(delivery.tx, found)
+        found.append(one)
+    push = commits.Push(
+        repository_id, ref, actor, pushed_at, delivery.integration_id, delivery.guid
+    )
+    commits.observe(delivery.tx, push, found)
     if payload.created is True:
-        ref = payload.ref.removeprefix(BRANCH)
         links.branch_started(delivery.tx, repository_id, ref, pushed_at)

@@ -1,7 +1,7 @@
 """Actions: what the bot owes GitHub, tried again when somebody asks for it."""
 
 from bot import storage as store
-from bot.domain import retries
+from bot.domain import actions
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict
 from bot.operations import found
@@ -18,7 +18,7 @@ async def retry(services: Services, actor: Actor, action_id: str) -> store.Liste
         action = found(store.actions.find(tx, action_id), "action")
         if action.status in ("running", "done"):
             raise Conflict("not_waiting", action.status)
-        if not retries.retry(tx, action):
+        if not actions.retry(tx, action):
             raise Conflict("superseded")
         return found(store.actions.find(tx, action_id), "action")
 

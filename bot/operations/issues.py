@@ -8,6 +8,7 @@ from bot import storage as store
 from bot.domain import repositories, tracking
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid
+from bot.github import payloads
 from bot.operations import experiments, found, linking
 from bot.services import Services
 
@@ -33,6 +34,7 @@ async def create(
     experiment, and labels that the repository lacks are created.
     """
     integration = await linking.acting(services, integration_id, repository)
+    about = payloads.Repository(full_name=repository)
     request = {
         "title": title,
         "body": body,
@@ -45,7 +47,7 @@ async def create(
 
     def job(tx: store.Transaction) -> str:
         experiments.existing(tx, key)
-        repository_id = repositories.resolve(tx, integration.scope, repository)
+        repository_id = repositories.resolve(tx, integration.scope, about)
         if idempotency_key is not None:
             earlier = store.actions.by_idempotency_key(tx, idempotency_key)
             if earlier is not None:

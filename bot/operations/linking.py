@@ -5,10 +5,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bot import storage as store
-from bot.domain import installations, integrations, linking, repositories
+from bot.domain import installations, integrations, items, repositories, snapshots
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid, NotFound
-from bot.domain.history import Item
 from bot.domain.integrations import Integration
 from bot.github import CallFailed, NotListed, Refused, payloads
 from bot.operations import experiments
@@ -30,8 +29,8 @@ async def link(
 
     def job(tx: store.Transaction) -> store.LinkedItem:
         experiments.existing(tx, key)
-        item = linking.pull_request(tx, integration.scope, repository, number, fetched)
-        linking.link(tx, item, key, _hand(actor, integration.id))
+        item = snapshots.pull_request(tx, integration.scope, repository, number, fetched)
+        items.link(tx, item, key, _hand(actor, integration.id))
         row = store.linked.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return row
@@ -67,12 +66,9 @@ async def unlink(services: Services, actor: Actor, key: str, full_name: str, num
     """
 
     def job(tx: store.Transaction) -> None:
-        row = store.items.by_name(tx, full_name, "pull_request", number)
-        if row is not None:
-            item = Item(row.id, row.repository_id, "pull_request", number)
-            if linking.unlink(tx, item, key, _hand(actor, row.integration_id)):
-                return
-        raise NotFound("link between this experiment and this pull request")
+        item = store.items.by_name(tx, full_name, "pull_request", number)
+        if item is None or not items.unlink(tx, item, key, _hand(actor, item.integration_id)):
+            raise NotFound("link between this experiment and this pull request")
 
     await services.database.write(job)
     log_change(actor, "unlinked", experiment=key, repository=full_name, number=number)
@@ -149,5 +145,5 @@ async def _fetch(
     return fetched
 
 
-def _hand(actor: Actor, integration_id: str) -> linking.Hand:
-    return linking.Hand(f"api:{uuid.uuid4()}", "api", actor.name, integration_id)
+def _hand(actor: Actor, integration_id: str) -> items.Hand:
+    return items.Hand(f"api:{uuid.uuid4()}", "api", actor.name, integration_id)

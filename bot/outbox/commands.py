@@ -19,7 +19,6 @@ from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
 from bot.domain import commands, snapshots, texts
-from bot.domain.history import Item
 from bot.domain.repositories import NotAllowed
 from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
@@ -153,7 +152,7 @@ def _execute(
     comment: store.CommandComment,
     row: store.Command,
     command: Command,
-    item: Item,
+    item: store.Item,
     author: _Author,
 ) -> bool:
     now = store.commands.find(tx, row.id)
@@ -251,12 +250,12 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
 # --- Where
 
 
-async def _item(job: Job, comment: store.CommandComment) -> Item:
+async def _item(job: Job, comment: store.CommandComment) -> store.Item:
     """Return the pull request or issue; one that the bot never saw is fetched."""
     key = (comment.repository_id, comment.kind, comment.number)
     row = await job.read(lambda tx: store.items.find(tx, *key))
     if row is not None:
-        return Item(row.id, *key)
+        return row
     fetched = await job.client.getitem(
         "/repos/{+repository}/pulls/{number}",
         {"repository": job.repository, "number": str(job.number)},

@@ -9,7 +9,7 @@ import hashlib
 from typing import Any
 
 from bot import storage as store
-from bot.domain import merge_groups
+from bot.domain import posts
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.outbox import audience
 from bot.outbox.check import run_to_edit, set_check_run, set_status
@@ -24,7 +24,7 @@ _UNKNOWN = Verdict(
 )
 
 
-@carries_out(merge_groups.CHECK)
+@carries_out(posts.GROUP_CHECK)
 async def run(job: Job) -> dict[str, Any]:
     sha = job.request["head_sha"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import told, tracking
+from bot.domain import snapshots, tracking
 from bot.github.payloads import CreatedIssue
 from bot.outbox.job import Job
 from bot.outbox.label import see_to_label
@@ -32,7 +32,7 @@ async def run(job: Job) -> dict[str, Any]:
         issue = await job.client.create(CreatedIssue, _ISSUES, {"repository": job.repository}, data)
 
     def done(tx: store.Transaction) -> None:
-        source = told.by_answer(tx, job.integration.scope)
+        source = snapshots.by_answer(tx, job.integration.scope)
         tracking.created(source, job.id, job.repository_id, issue)
 
     await job.write(done)

@@ -85,10 +85,9 @@ def decisions_of(tx: Transaction, item_id: int) -> list[Decision]:
     return query.select(tx, Decision, sql, item_id=item_id)
 
 
-def add(tx: Transaction, columns: Mapping[str, Any]) -> int | None:
-    """Add an item and return its id; None if another transaction was first."""
-    added = query.insert_returning(tx, Item, columns)
-    return added.id if added else None
+def add(tx: Transaction, columns: Mapping[str, Any]) -> Item | None:
+    """Add an item and return it; None if another transaction was first."""
+    return query.insert_returning(tx, Item, columns)
 
 
 def change(tx: Transaction, item_id: int, columns: Mapping[str, Any]) -> None:

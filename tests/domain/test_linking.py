@@ -10,7 +10,7 @@ from bot import times
 from bot.demo import payloads as made
 from bot.domain import snapshots
 from bot.domain.repositories import Scope
-from bot.domain.told import Told
+from bot.domain.snapshots import Told
 from bot.github import payloads
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene

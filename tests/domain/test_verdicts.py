@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot import storage as store
-from bot.domain import refresh
+from bot.domain import posts
 from tests.kit.golden import Golden
 from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, check_of, set_to
@@ -131,12 +131,12 @@ async def test_the_setting_is_switched_on_later(scene: Scene) -> None:
     await scene.tell("closed", numbers[0])
     await scene.work()
     assert scene.github.requests == []
-    refresh.STEP, step = 2, refresh.STEP
+    posts.STEP, step = 2, posts.STEP
     try:
         await set_to(scene, check="required")
         await scene.work()
     finally:
-        refresh.STEP = step
+        posts.STEP = step
     verdicts = [found and found[0] for found in (check_of(scene, one) for one in numbers)]
     assert verdicts == [None, "failure", "failure", "failure"]
     order = [one["number"] for one in await scene.actions("?kind=check")]
