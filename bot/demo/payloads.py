@@ -196,64 +196,37 @@ def issue(
     **more: Any,
 ) -> Payload:
     """Return an `issues` delivery; `at` is the issue's `updated_at`, `more` its own fields."""
-    return {
-        "action": action,
-        "issue": issue_object(
-            number,
-            at,
-            repo=repo,
-            title=title,
-            body=body,
-            state=state,
-            labels=labels,
-            author=author,
-            created_at=created_at,
-            closed_at=closed_at,
-        ),
-        "repository": repo,
-        "sender": user(sender or author),
-        **more,
-    }
-
-
-def issue_object(
-    number: int,
-    at: str,
-    *,
-    repo: Payload,
-    title: str,
-    body: str | None = None,
-    state: str = "open",
-    labels: tuple[str, ...] = (),
-    author: str = "mona",
-    created_at: str = "2026-03-02T10:00:00Z",
-    closed_at: str | None = None,
-) -> Payload:
     full_name = repo["full_name"]
     page = f"{WEB}/{full_name}/issues/{number}"
     return {
-        "url": f"{API}/repos/{full_name}/issues/{number}",
-        "repository_url": f"{API}/repos/{full_name}",
-        "html_url": page,
-        "id": number_of(page),
-        "number": number,
-        "title": title,
-        "user": user(author),
-        "labels": [
-            {"id": number_of(name), "name": name, "color": "0e8a16", "default": False}
-            for name in labels
-        ],
-        "state": state,
-        "locked": False,
-        "assignees": [],
-        "milestone": None,
-        "comments": 0,
-        "created_at": created_at,
-        "updated_at": at,
-        "closed_at": closed_at or at if state == "closed" else None,
-        "author_association": "MEMBER",
-        "body": body,
-        "state_reason": "completed" if state == "closed" else None,
+        "action": action,
+        "issue": {
+            "url": f"{API}/repos/{full_name}/issues/{number}",
+            "repository_url": f"{API}/repos/{full_name}",
+            "html_url": page,
+            "id": number_of(page),
+            "number": number,
+            "title": title,
+            "user": user(author),
+            "labels": [
+                {"id": number_of(name), "name": name, "color": "0e8a16", "default": False}
+                for name in labels
+            ],
+            "state": state,
+            "locked": False,
+            "assignees": [],
+            "milestone": None,
+            "comments": 0,
+            "created_at": created_at,
+            "updated_at": at,
+            "closed_at": closed_at or at if state == "closed" else None,
+            "author_association": "MEMBER",
+            "body": body,
+            "state_reason": "completed" if state == "closed" else None,
+        },
+        "repository": repo,
+        "sender": user(sender or author),
+        **more,
     }
 
 
@@ -309,10 +282,8 @@ def commit(message: str, *, repo: Payload, author: str, at: str) -> Payload:
 
 def repository_event(action: str, repo: Payload, changes: Payload | None = None) -> Payload:
     """Return a `repository` delivery."""
-    payload: Payload = {"action": action, "repository": repo, "sender": user("mona")}
-    if changes is not None:
-        payload["changes"] = changes
-    return payload
+    more = {} if changes is None else {"changes": changes}
+    return {"action": action, "repository": repo, "sender": user("mona"), **more}
 
 
 def ping(hook_id: int, at: str, *, sender: str = "mona") -> Payload:

@@ -232,25 +232,13 @@ class Repository:
     def _transfer(self, line: Transfer, to: "Repository") -> Iterator[tuple[int, str, Payload]]:
         at, known = self.calendar.text(line.when), self.issues.pop(line.number)
         to.issues[line.new_number] = known
-        old = payloads.issue_object(line.number, at, repo=self.shown(), **known)
-        new = payloads.issue_object(line.new_number, at, repo=to.shown(), **known)
-        sender = payloads.user(line.by)
-        opened = {
-            "action": "opened",
-            "issue": new,
-            "changes": {"old_issue": old, "old_repository": self.shown()},
-            "repository": to.shown(),
-            "sender": sender,
-        }
-        transferred = {
-            "action": "transferred",
-            "issue": old,
-            "changes": {"new_issue": new, "new_repository": to.shown()},
-            "repository": self.shown(),
-            "sender": sender,
-        }
-        yield 0, "issues", opened
-        yield 0, "issues", transferred
+        said = {**known, "sender": line.by}
+        new = payloads.issue("opened", line.new_number, at, repo=to.shown(), **said)
+        old = payloads.issue("transferred", line.number, at, repo=self.shown(), **said)
+        new["changes"] = {"old_issue": old["issue"], "old_repository": self.shown()}
+        old["changes"] = {"new_issue": new["issue"], "new_repository": to.shown()}
+        yield 0, "issues", new
+        yield 0, "issues", old
 
     def _rename(self, line: Rename) -> Payload:
         old_name, self.name = self.name.split("/")[1], line.to
