@@ -170,13 +170,7 @@ def pull_request(
 
 def _branch(ref: str, sha: str, repo: Payload) -> Payload:
     owner = repo["full_name"].split("/")[0]
-    return {
-        "label": f"{owner}:{ref}",
-        "ref": ref,
-        "sha": sha,
-        "user": user(owner),
-        "repo": repo,
-    }
+    return {"label": f"{owner}:{ref}", "ref": ref, "sha": sha, "user": user(owner), "repo": repo}
 
 
 def issue(
