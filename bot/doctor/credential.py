@@ -26,12 +26,11 @@ async def app(exam: Examination) -> None:
     try:
         exam.app = await exam.ask(App, "/app")
     except Refused as error:
-        exam.problem(
+        raise Stop(
             f"GitHub does not know the App: {error}.",
             "Check app_id and private_key: the App's page in GitHub shows its id, and makes "
             "a new key. Check the clock of this machine, too.",
-        )
-        raise Stop from None
+        ) from None
     exam.who = f"{exam.app.slug}[bot]"
     exam.ok(f"The credential is that of the App {exam.app.slug}.")
 
@@ -42,11 +41,10 @@ async def token(exam: Examination) -> None:
         user = await exam.ask(User, "/user")
     except Refused as error:
         if error.status != 403:
-            exam.problem(
+            raise Stop(
                 f"GitHub rejects the token: {error}.",
                 "Make a new token in GitHub and store it: PATCH config.token.",
-            )
-            raise Stop from None
+            ) from None
         refusal = error
     else:
         headers = exam.client().headers
@@ -61,11 +59,10 @@ async def token(exam: Examination) -> None:
     try:
         await exam.ask(Repositories, "/installation/repositories?per_page=1")
     except Refused:
-        exam.problem(
+        raise Stop(
             f"GitHub does not say whose the token is: {refusal}.",
             "Check the token in GitHub, or store a new one: PATCH config.token.",
-        )
-        raise Stop from None
+        ) from None
     exam.kind = "installation"
     exam.warning(
         "The token is one of an App's installation, which expires an hour after it was made.",

@@ -68,7 +68,7 @@ def look(
 
 
 class Stop(Exception):
-    """What was found says why GitHub need not be asked anything else."""
+    """A problem (message, remedy) because of which GitHub need not be asked anything else."""
 
 
 class Silent(Exception):
@@ -108,7 +108,8 @@ async def _examine(exam: "Examination") -> None:
         try:
             async with asyncio.timeout_at(ends if asks else None):
                 await one.take(exam)
-        except Stop:
+        except Stop as stop:
+            exam.problem(*stop.args)
             is_asking = False
         except (Silent, TimeoutError, CallFailed) as error:
             _not_checked(exam, error)

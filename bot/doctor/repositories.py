@@ -19,10 +19,6 @@ _INSTALLATIONS = 10  # whose repositories are counted
 _PAGES = 3
 
 
-class _NotInstalled(Exception):
-    """The App reaches nothing there."""
-
-
 @look(Stage.REPOSITORIES, "repositories")
 async def repositories(exam: Examination) -> None:
     await _listed(exam)
@@ -39,7 +35,7 @@ async def _listed(exam: Examination) -> None:
             client = await _client_of(exam, name)
             path = "/repos/{+repository}"
             found = await exam.ask(Repository, path, repository=name, client=client)
-        except (Refused, _NotInstalled) as error:
+        except Refused as error:
             exam.not_reached.add(name)
             refusals.setdefault((str(error), _how_to_reach(exam)), []).append(name)
         else:
@@ -98,17 +94,16 @@ async def _list(exam: Examination, client: Client) -> tuple[list[Repository], bo
 
 
 async def _client_of(exam: Examination, repository: str) -> Client:
-    """Return the client that acts in a repository; raises CallFailed or _NotInstalled."""
+    """Return the client that acts in a repository; raises CallFailed."""
     if exam.credential == "token":
         return exam.client()
     path = "/repos/{+repository}/installation"
     try:
-        found = await exam.ask(Installation, path, repository=repository)
+        return exam.client((await exam.ask(Installation, path, repository=repository)).id)
     except Refused as error:
         if error.status != 404:
             raise
-        raise _NotInstalled("the App is not installed there") from None
-    return exam.client(found.id)
+        raise Refused(404, "the App is not installed there") from None
 
 
 def _how_to_reach(exam: Examination) -> str:

@@ -32,9 +32,8 @@ async def address(exam: Examination) -> None:
 async def api_url(exam: Examination) -> None:
     if exam.integration.api_url in exam.services.settings.github_api_urls:
         return
-    exam.problem(
+    raise Stop(
         f"GITHUB_API_URLS does not list {exam.integration.api_url}, so nothing is called there. "
         "What is owed waits.",
         "Add it to GITHUB_API_URLS and restart, or set config.api_url to one that is listed.",
     )
-    raise Stop
