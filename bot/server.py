@@ -56,12 +56,9 @@ def application(services: Services) -> web.Application:
     app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_end_streams)
-    for routes in (
-        door.routes(),
-        resources.routes(services.settings),
-        dashboard.application_routes(),
-    ):
-        app.router.add_routes(routes)
+    app.router.add_routes(door.routes())
+    app.router.add_routes(resources.routes(services.settings))
+    app.router.add_routes(dashboard.application_routes())
     return app
 
 

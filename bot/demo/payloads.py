@@ -280,7 +280,7 @@ def repository_event(action: str, repo: Payload, changes: Payload | None = None)
     return {"action": action, "repository": repo, "sender": user("mona"), **more}
 
 
-def ping(hook_id: int, at: str, *, sender: str = "mona") -> Payload:
+def ping(hook_id: int, at: str) -> Payload:
     """Return the `ping` that GitHub sends when the webhook of an App is set up."""
     return {
         "zen": "Keep it logically awesome.",
@@ -295,30 +295,22 @@ def ping(hook_id: int, at: str, *, sender: str = "mona") -> Payload:
             "created_at": at,
             "updated_at": at,
         },
-        "sender": user(sender),
+        "sender": user("mona"),
     }
 
 
-def installation(
-    action: str,
-    installation_id: int,
-    at: str,
-    *,
-    repos: list[Payload],
-    account: str = "acme",
-    sender: str = "mona",
-) -> Payload:
-    """Return an `installation` delivery of an App."""
+def installation(action: str, installation_id: int, at: str, *, repos: list[Payload]) -> Payload:
+    """Return an `installation` delivery of an App at acme."""
     return {
         "action": action,
         "installation": {
             "id": installation_id,
-            "account": user(account),
+            "account": user("acme"),
             "repository_selection": "selected",
             "access_tokens_url": f"{API}/app/installations/{installation_id}/access_tokens",
             "repositories_url": f"{API}/installation/repositories",
-            "html_url": f"{WEB}/organizations/{account}/settings/installations/{installation_id}",
-            "target_id": number_of(account),
+            "html_url": f"{WEB}/organizations/acme/settings/installations/{installation_id}",
+            "target_id": number_of("acme"),
             "target_type": "Organization",
             "permissions": {"contents": "read", "issues": "read", "pull_requests": "read"},
             "events": ["issues", "pull_request", "push", "repository"],
@@ -330,7 +322,7 @@ def installation(
             {name: repo[name] for name in ("id", "node_id", "name", "full_name", "private")}
             for repo in repos
         ],
-        "sender": user(sender),
+        "sender": user("mona"),
     }
 
 
