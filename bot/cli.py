@@ -213,7 +213,6 @@ def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[
 
 
 def _show_findings(row: store.Integration, findings: list[doctor.Finding]) -> None:
-    """Print what was found of an integration: a line each, and its remedy below."""
     name = "".join(one if one.isprintable() else "?" for one in row.name)
     click.echo(click.style(f"{name} ({row.id})", bold=True))
     marks = {"ok": ("ok", "green"), "warning": ("warn", "yellow"), "problem": ("PROBLEM", "red")}
@@ -233,8 +232,7 @@ def demo() -> None:
     with play.throw_away_settings(_settings()) as settings:
 
         async def work(services: Services) -> None:
-            token = await see_to_admin_token(services)
-            await play.run(services, token)
+            await play.run(services, await see_to_admin_token(services))
 
         _with_services(work, settings)
 

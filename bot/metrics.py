@@ -15,8 +15,6 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The metrics of one process."""
-
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._several = "PROMETHEUS_MULTIPROC_DIR" in os.environ

@@ -51,7 +51,6 @@ async def open_services(settings: Settings) -> Services:
 
 
 def application(services: Services) -> web.Application:
-    """Return the web application."""
     app = web.Application(middlewares=[_around], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)

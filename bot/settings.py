@@ -180,8 +180,6 @@ def _own_url(known: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says."""
-
     host: str = _setting("HOST", "127.0.0.1", _host,
         "Where to listen. The Procfile listens on all interfaces.")
     port: int = _setting("PORT", "8000", _number(65_535),

@@ -275,7 +275,6 @@ def commit(message: str, *, repo: Payload, author: str, at: str) -> Payload:
 
 
 def repository_event(action: str, repo: Payload, changes: Payload | None = None) -> Payload:
-    """Return a `repository` delivery."""
     more = {} if changes is None else {"changes": changes}
     return {"action": action, "repository": repo, "sender": user("mona"), **more}
 
@@ -337,7 +336,6 @@ def encode(payload: Payload) -> bytes:
 
 
 def headers(event: str, body: bytes, secret: str, guid: str | None = None) -> dict[str, str]:
-    """Return the headers of a delivery, signed."""
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {
         "Content-Type": "application/json",

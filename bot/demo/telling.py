@@ -5,7 +5,7 @@ Apart from the clock it is the same every time.
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -90,22 +90,16 @@ def _guid(text: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{payloads.WEB}/{text}"))
 
 
-@dataclass
 class Repository:
     """Tells a repository's story as GitHub would, and keeps in mind what was said before."""
 
-    name: str
-    calendar: Calendar
-    id: int = field(init=False)
-    updated_at: str = field(init=False)
-    pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
-    issues: dict[int, dict[str, Any]] = field(default_factory=dict)
-    heads: dict[str, str] = field(default_factory=dict)
-    told: int = 0
-
-    def __post_init__(self) -> None:
-        self.id = payloads.number_of(self.name)
-        self.updated_at = self.calendar.text("1 00:00")
+    def __init__(self, name: str, calendar: Calendar) -> None:
+        self.name, self.calendar = name, calendar
+        self.id, self.updated_at = payloads.number_of(name), calendar.text("1 00:00")
+        self.pulls: dict[int, dict[str, Any]] = {}
+        self.issues: dict[int, dict[str, Any]] = {}
+        self.heads: dict[str, str] = {}
+        self.told = 0
 
     def shown(self) -> Payload:
         return payloads.repository(self.name, self.id, self.updated_at)
@@ -235,5 +229,4 @@ class Repository:
 
 
 def _given(line: week.Pull | week.Issue, *names: str) -> dict[str, str]:
-    """Return what a line says of `names`."""
     return {name: value for name in names if (value := getattr(line, name))}

@@ -117,7 +117,6 @@ async def _examine(exam: "Examination") -> None:
 
 
 def _not_checked(exam: "Examination", error: Exception) -> None:
-    """Tell what kept a look from its end, as a finding."""
     api_url = exam.integration.api_url
     match error:
         case Silent():

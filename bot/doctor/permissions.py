@@ -161,7 +161,6 @@ async def installations(exam: Examination) -> None:
 
 
 async def _installation(exam: Examination, installation_id: int) -> Installation | None:
-    """Return an installation that is not among those that were listed."""
     path = "/app/installations/{installation_id}"
     try:
         return await exam.ask(Installation, path, installation_id=str(installation_id))

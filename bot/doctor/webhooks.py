@@ -109,7 +109,10 @@ async def of_repositories(exam: Examination) -> None:
             hidden.append(name)
             continue
         ours = [one for one in hooks if one.config.url == exam.webhook_url]
-        _ours(exam, name, ours) if ours else _none(exam, name, hooks)
+        if ours:
+            _ours(exam, name, ours)
+        else:
+            _none(exam, name, hooks)
     if hidden:
         needs = {
             "classic": "Give the token the scope `read:repo_hook` and its owner the role Admin",
@@ -136,7 +139,6 @@ def _repositories(exam: Examination) -> list[str]:
 
 
 def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> None:
-    """Look at the webhooks of a repository that point here."""
     if len(ours) > 1:
         exam.warning(
             f"{len(ours)} webhooks of {name} point here; one is enough.",
