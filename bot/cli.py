@@ -20,8 +20,20 @@ from bot.settings import Settings, SettingsError, database_url
 T = TypeVar("T")
 
 
-class _DefaultsToServe(click.Group):
-    """`python app.py` without a subcommand serves."""
+class _Program(click.Group):
+    """`python app.py` without a subcommand serves; what an operator can mend is said in a line."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (
+            SettingsError,
+            store.StorageRefused,
+            store.StorageUnavailable,
+            store.transfer.TransferRefused,
+            store.VaultError,
+        ) as error:
+            raise click.ClickException(str(error)) from None
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args or (args[0].startswith("-") and args[0] not in ("--help", "--version")):
@@ -29,7 +41,7 @@ class _DefaultsToServe(click.Group):
         return super().parse_args(ctx, args)
 
 
-@click.group(cls=_DefaultsToServe, context_settings={"help_option_names": ["--help"]})
+@click.group(cls=_Program, context_settings={"help_option_names": ["--help"]})
 @click.version_option(__version__, prog_name="experiment-bot")
 def main() -> None:
     """Experiment Bot links GitHub pull requests, commits and issues to experiments.
@@ -55,23 +67,18 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
     def say_up() -> None:
         click.echo(f"Experiment Bot is up: {settings.public_url}")
 
-    async def prepare(services: Services) -> None:
-        await server.check_secrets(services)
-        await see_to_admin_token(services)
+    async def work(services: Services) -> None:
+        if not supervised:
+            await server.check_secrets(services)
+            await see_to_admin_token(services)
+        if processes == 1:
+            on_start = None if supervised else say_up
+            await server.serve(
+                services, with_worker=worker, on_start=on_start, supervised=supervised
+            )
 
-    async def alone(services: Services) -> None:
-        await prepare(services)
-        await server.serve(services, with_worker=worker, on_start=say_up)
-
-    async def supervised_one(services: Services) -> None:
-        await server.serve(services, with_worker=worker, on_start=lambda: None, supervised=True)
-
-    if supervised:
-        _with_services(supervised_one, settings)
-    elif processes == 1:
-        _with_services(alone, settings)
-    else:
-        _with_services(prepare, settings)
+    _with_services(work, settings)
+    if processes > 1:
         _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
 
@@ -128,10 +135,7 @@ def revoke_token(name_or_id: str) -> None:
 @main.command("commands", short_help="Print the documentation of /experiment commands.")
 def print_commands() -> None:
     """Print what can be written in comments, in Markdown, with the commands of EXTENSIONS."""
-    try:
-        click.echo(commands.document(commands.load(_settings().extensions)))
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+    click.echo(commands.document(commands.load(_settings().extensions)))
 
 
 @main.command("migrate-database", short_help="Copy an installation to another database.")
@@ -146,10 +150,7 @@ def migrate_database(source: str, target: str, overwrite: bool) -> None:
     copy is interrupted, run the same command again.
     """
     settings = _settings()
-    try:
-        old, new = (store.engine(database_url(url)) for url in (source, target))
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+    old, new = (store.engine(database_url(url)) for url in (source, target))
 
     async def run() -> dict[str, int]:
         # Nothing is made until it is known that there is something to copy.
@@ -199,11 +200,7 @@ def run_doctor(integration: str | None) -> None:
 
 def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[store.Integration]:
     """Return the integrations to look at, oldest first; raises ClickException if there is none."""
-    page = store.integrations.listed(tx, None, 200)
-    rows = page.rows
-    while page.next is not None:
-        page = store.integrations.listed(tx, page.next, 200)
-        rows += page.rows
+    rows = store.integrations.listed(tx, None, 1_000_000).rows
     if not rows:
         raise click.ClickException(
             "there is no integration yet; create one with POST /api/v1/integrations"
@@ -216,7 +213,6 @@ def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[
 
 
 def _show_findings(row: store.Integration, findings: list[doctor.Finding]) -> None:
-    """Print what was found of an integration: a line each, and its remedy below."""
     name = "".join(one if one.isprintable() else "?" for one in row.name)
     click.echo(click.style(f"{name} ({row.id})", bold=True))
     marks = {"ok": ("ok", "green"), "warning": ("warn", "yellow"), "problem": ("PROBLEM", "red")}
@@ -236,17 +232,13 @@ def demo() -> None:
     with play.throw_away_settings(_settings()) as settings:
 
         async def work(services: Services) -> None:
-            token = await see_to_admin_token(services)
-            await play.run(services, token)
+            await play.run(services, await see_to_admin_token(services))
 
         _with_services(work, settings)
 
 
 def _settings() -> Settings:
-    try:
-        settings = Settings.from_environment()
-    except SettingsError as error:
-        raise click.ClickException(str(error)) from None
+    settings = Settings.from_environment()
     log.configure(settings.log_level, settings.log_format)
     return settings
 
@@ -254,7 +246,6 @@ def _settings() -> Settings:
 def _with_services(
     work: Callable[[Services], Coroutine[Any, Any, T]], settings: Settings | None = None
 ) -> T:
-    """Run `work` to its end; what an operator can mend is said in one line."""
     settings = settings or _settings()
 
     async def run() -> T:
@@ -284,14 +275,6 @@ def _with_existing(
 def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
     try:
         return asyncio.run(work)
-    except (
-        SettingsError,
-        store.StorageRefused,
-        store.StorageUnavailable,
-        store.transfer.TransferRefused,
-        store.VaultError,
-    ) as error:
-        raise click.ClickException(str(error)) from None
     except OSError as error:
         if error.errno is None or error.strerror is None:
             raise

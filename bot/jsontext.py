@@ -5,6 +5,7 @@ replaced, and the rest of it counts.
 """
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import jiter
@@ -45,12 +46,7 @@ def parse(text: bytes) -> Any:
     """
     if b"\\u0000" in text and _NUL.search(text):
         raise InvalidJSON("it holds a NUL character")
-    try:
-        return jiter.from_json(
-            text, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys"
-        )
-    except ValueError as error:
-        raise InvalidJSON(str(error)) from None
+    return _read(text, is_strict=True)
 
 
 def parse_delivery(text: bytes) -> tuple[Any, bytes]:
@@ -62,19 +58,13 @@ def parse_delivery(text: bytes) -> tuple[Any, bytes]:
     Raises InvalidJSON for what is no JSON.
     """
     if b"\\u0000" not in text:
-        try:
+        with suppress(InvalidJSON):
             return _read(text), text
-        except ValueError:
-            pass
     text = _mended(text)
-    try:
+    with suppress(InvalidJSON):
         return _read(text), text
-    except ValueError:
-        text = _bounded(text)
-    try:
-        return _read(text), text
-    except ValueError as error:
-        raise InvalidJSON(str(error)) from None
+    text = _bounded(text)
+    return _read(text), text
 
 
 def render(value: Any) -> bytes:
@@ -82,8 +72,13 @@ def render(value: Any) -> bytes:
     return msgspec.json.encode(value)
 
 
-def _read(text: bytes) -> Any:
-    return jiter.from_json(text, allow_inf_nan=False, cache_mode="keys")
+def _read(text: bytes, *, is_strict: bool = False) -> Any:
+    try:
+        return jiter.from_json(
+            text, allow_inf_nan=False, catch_duplicate_keys=is_strict, cache_mode="keys"
+        )
+    except ValueError as error:
+        raise InvalidJSON(str(error)) from None
 
 
 def _mended(text: bytes) -> bytes:

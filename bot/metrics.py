@@ -1,6 +1,7 @@
 """What Prometheus may ask: counters and times, without names of people, repositories or secrets."""
 
 import os
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -14,82 +15,65 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 
 class Metrics:
-    """The metrics of one process."""
-
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self._several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
         if not self._several:
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
-        self.deliveries = Counter(
+        counter = partial(Counter, registry=self.registry)
+        histogram = partial(Histogram, registry=self.registry, buckets=_SECONDS)
+        gauge = partial(Gauge, registry=self.registry)
+        self.deliveries = counter(
             "experiment_bot_deliveries",
             "Webhook deliveries by event (other: one without a handler) and outcome.",
             ["event", "outcome"],
-            registry=self.registry,
         )
-        self.delivery_seconds = Histogram(
-            "experiment_bot_delivery_seconds",
-            "Time from a delivery's headers to its answer.",
-            buckets=_SECONDS,
-            registry=self.registry,
+        self.delivery_seconds = histogram(
+            "experiment_bot_delivery_seconds", "Time from a delivery's headers to its answer."
         )
-        self.requests = Counter(
+        self.requests = counter(
             "experiment_bot_requests",
             "HTTP requests by method, route and status.",
             ["method", "route", "status"],
-            registry=self.registry,
         )
-        self.request_seconds = Histogram(
+        self.request_seconds = histogram(
             "experiment_bot_request_seconds",
             "Time from a request's headers to the end of its answer, deliveries not included.",
-            buckets=_SECONDS,
-            registry=self.registry,
         )
-        self.github_calls = Counter(
+        self.github_calls = counter(
             "experiment_bot_github_calls",
             "Calls to GitHub by method and outcome: the status, or failed where none came.",
             ["method", "outcome"],
-            registry=self.registry,
         )
-        self.github_call_seconds = Histogram(
+        self.github_call_seconds = histogram(
             "experiment_bot_github_call_seconds",
             "Time from a call to GitHub to the end of its answer.",
-            buckets=_SECONDS,
-            registry=self.registry,
         )
-        self.rate_limit_remaining = Gauge(
+        self.rate_limit_remaining = gauge(
             "experiment_bot_github_rate_limit_remaining",
             "What GitHub said last of a credential's rate limit: calls left until its reset.",
             ["credential", "resource"],
             multiprocess_mode="mostrecent",
-            registry=self.registry,
         )
-        self.content_remaining = Gauge(
+        self.content_remaining = gauge(
             "experiment_bot_github_content_remaining",
             "Content-creating calls that a credential may make in the present minute or hour.",
             ["credential", "window"],
             multiprocess_mode="mostrecent",
-            registry=self.registry,
         )
-        self.actions = Counter(
+        self.actions = counter(
             "experiment_bot_actions",
             "Attempts to carry out what the bot owes GitHub, by kind and outcome.",
             ["kind", "outcome"],
-            registry=self.registry,
         )
-        self.streams = Gauge(
+        self.streams = gauge(
             "experiment_bot_activity_streams",
             "Live activity streams that are open.",
             multiprocess_mode="livesum",
-            registry=self.registry,
         )
-        info = Gauge(
-            "experiment_bot_info",
-            "The running version.",
-            ["version"],
-            multiprocess_mode="livemax",
-            registry=self.registry,
+        info = gauge(
+            "experiment_bot_info", "The running version.", ["version"], multiprocess_mode="livemax"
         )
         info.labels(__version__).set(1)
 
@@ -98,12 +82,8 @@ class Metrics:
 
         Only what processes on this port were told: elsewhere they have metrics of their own.
         """
-        found = self.rate_limit_remaining.collect()
-        if self._several:
-            together = CollectorRegistry()
-            MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-            name = "experiment_bot_github_rate_limit_remaining"
-            found = [one for one in together.collect() if one.name == name]
+        name = "experiment_bot_github_rate_limit_remaining"
+        found = [one for one in self._all().collect() if one.name == name]
         left: dict[tuple[str, str], int] = {}
         for sample in (sample for metric in found for sample in metric.samples):
             integration, _, role = sample.labels["credential"].partition(" ")
@@ -113,8 +93,11 @@ class Metrics:
 
     def render(self) -> bytes:
         """Return all metrics in Prometheus's text format, those of all processes on one port."""
+        return generate_latest(self._all())
+
+    def _all(self) -> CollectorRegistry:
         if not self._several:
-            return generate_latest(self.registry)
+            return self.registry
         together = CollectorRegistry()
         MultiProcessCollector(together)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        return together

@@ -27,6 +27,7 @@ from bot.web.problems import Problem, unavailable
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
+_FAULT = "Something went wrong in the service; its log has the details under the X-Request-ID."
 _DETAILS = {
     404: "There is nothing at this address; see GET /api/v1/docs.",
     405: "This method is not allowed here; the Allow header lists those that are.",
@@ -50,17 +51,13 @@ async def open_services(settings: Settings) -> Services:
 
 
 def application(services: Services) -> web.Application:
-    """Return the web application."""
     app = web.Application(middlewares=[_around], client_max_size=MAX_BODY)
     app[SERVICES] = services
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_end_streams)
-    for routes in (
-        door.routes(),
-        resources.routes(services.settings),
-        dashboard.application_routes(),
-    ):
-        app.router.add_routes(routes)
+    app.router.add_routes(door.routes())
+    app.router.add_routes(resources.routes(services.settings))
+    app.router.add_routes(dashboard.application_routes())
     return app
 
 
@@ -68,7 +65,7 @@ async def serve(
     services: Services,
     *,
     with_worker: bool,
-    on_start: Callable[[], None],
+    on_start: Callable[[], None] | None = None,
     supervised: bool = False,
 ) -> None:
     """Serve until SIGTERM or SIGINT; then stop accepting, finish what is in hand, and return.
@@ -85,7 +82,8 @@ async def serve(
     runner = await listening.listen(application(services), sock)
     working = worker.Worker(services) if with_worker else None
     logger.info("listening", host=settings.host, port=settings.port, worker=with_worker)
-    on_start()
+    if on_start is not None:
+        on_start()
     await stop.wait()
     logger.info("stopping")
     await runner.cleanup()
@@ -96,11 +94,8 @@ async def serve(
 async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
 
-    def job(tx: store.Transaction) -> None:
-        for sealed in store.integrations.all_secrets(tx):
-            services.vault.open(sealed)
-
-    await services.database.read(job)
+    for sealed in await services.database.read(store.integrations.all_secrets):
+        services.vault.open(sealed)
 
 
 @web.middleware
@@ -123,10 +118,7 @@ async def _around(
         response = await _answer(request, unavailable())
     except Exception:
         logger.exception("request failed", request=request[REQUEST_ID], path=request.path)
-        fault = (
-            "Something went wrong in the service; its log has the details under the X-Request-ID."
-        )
-        response = await _answer(request, Problem(500, "internal error", fault))
+        response = await _answer(request, Problem(500, "internal error", _FAULT))
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
     if route != door.PATH:

@@ -46,7 +46,6 @@ class Services:
         return cast(T, self._shared[make])
 
     async def close(self) -> None:
-        """Close what is open to GitHub and to the database."""
         await self.github.close()
         await self.database.close()
 

@@ -151,15 +151,13 @@ def _web_url(text: str) -> str:
     url = text.strip().rstrip("/")
     try:
         parts = urlsplit(url)
-        port_is_sound = parts.port is None or parts.port > 0
+        is_sound = parts.port != 0 and parts.scheme in ("http", "https") and parts.hostname
     except ValueError:
         raise _Wrong("an address that cannot be read", expected) from None
     plain = "@" not in url and not (parts.query or parts.fragment)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+    if not (plain and is_sound) or re.search(r"[\s\x00-\x1f]", url):
         # With a user part there may be a password in it.
         raise _Wrong(repr(url) if plain else "an address with more (hidden)", expected)
-    if not port_is_sound or re.search(r"[\s\x00-\x1f]", url):
-        raise _Wrong(repr(url), expected)
     return url
 
 
@@ -182,8 +180,6 @@ def _own_url(known: Mapping[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says."""
-
     host: str = _setting("HOST", "127.0.0.1", _host,
         "Where to listen. The Procfile listens on all interfaces.")
     port: int = _setting("PORT", "8000", _number(65_535),

@@ -47,7 +47,6 @@ async def run(
 
 
 async def _keep(index: int, metrics: str, stopping: asyncio.Event, *, with_worker: bool) -> None:
-    """Keep one process running until `stopping`."""
     path = os.pathsep.join([str(_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
     pause = 0.1
     while not stopping.is_set():

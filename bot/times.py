@@ -70,10 +70,6 @@ def render(moment: int) -> str: ...
 
 
 @overload
-def render(moment: None) -> None: ...
-
-
-@overload
 def render(moment: int | None) -> str | None: ...
 
 

@@ -21,7 +21,6 @@ _DAY = 86_400 * times.SECOND
 
 
 async def run(services: Services) -> None:
-    """Work until cancelled."""
     while True:
         busy = False
         try:

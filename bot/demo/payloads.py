@@ -170,13 +170,7 @@ def pull_request(
 
 def _branch(ref: str, sha: str, repo: Payload) -> Payload:
     owner = repo["full_name"].split("/")[0]
-    return {
-        "label": f"{owner}:{ref}",
-        "ref": ref,
-        "sha": sha,
-        "user": user(owner),
-        "repo": repo,
-    }
+    return {"label": f"{owner}:{ref}", "ref": ref, "sha": sha, "user": user(owner), "repo": repo}
 
 
 def issue(
@@ -196,64 +190,37 @@ def issue(
     **more: Any,
 ) -> Payload:
     """Return an `issues` delivery; `at` is the issue's `updated_at`, `more` its own fields."""
-    return {
-        "action": action,
-        "issue": issue_object(
-            number,
-            at,
-            repo=repo,
-            title=title,
-            body=body,
-            state=state,
-            labels=labels,
-            author=author,
-            created_at=created_at,
-            closed_at=closed_at,
-        ),
-        "repository": repo,
-        "sender": user(sender or author),
-        **more,
-    }
-
-
-def issue_object(
-    number: int,
-    at: str,
-    *,
-    repo: Payload,
-    title: str,
-    body: str | None = None,
-    state: str = "open",
-    labels: tuple[str, ...] = (),
-    author: str = "mona",
-    created_at: str = "2026-03-02T10:00:00Z",
-    closed_at: str | None = None,
-) -> Payload:
     full_name = repo["full_name"]
     page = f"{WEB}/{full_name}/issues/{number}"
     return {
-        "url": f"{API}/repos/{full_name}/issues/{number}",
-        "repository_url": f"{API}/repos/{full_name}",
-        "html_url": page,
-        "id": number_of(page),
-        "number": number,
-        "title": title,
-        "user": user(author),
-        "labels": [
-            {"id": number_of(name), "name": name, "color": "0e8a16", "default": False}
-            for name in labels
-        ],
-        "state": state,
-        "locked": False,
-        "assignees": [],
-        "milestone": None,
-        "comments": 0,
-        "created_at": created_at,
-        "updated_at": at,
-        "closed_at": closed_at or at if state == "closed" else None,
-        "author_association": "MEMBER",
-        "body": body,
-        "state_reason": "completed" if state == "closed" else None,
+        "action": action,
+        "issue": {
+            "url": f"{API}/repos/{full_name}/issues/{number}",
+            "repository_url": f"{API}/repos/{full_name}",
+            "html_url": page,
+            "id": number_of(page),
+            "number": number,
+            "title": title,
+            "user": user(author),
+            "labels": [
+                {"id": number_of(name), "name": name, "color": "0e8a16", "default": False}
+                for name in labels
+            ],
+            "state": state,
+            "locked": False,
+            "assignees": [],
+            "milestone": None,
+            "comments": 0,
+            "created_at": created_at,
+            "updated_at": at,
+            "closed_at": closed_at or at if state == "closed" else None,
+            "author_association": "MEMBER",
+            "body": body,
+            "state_reason": "completed" if state == "closed" else None,
+        },
+        "repository": repo,
+        "sender": user(sender or author),
+        **more,
     }
 
 
@@ -308,14 +275,11 @@ def commit(message: str, *, repo: Payload, author: str, at: str) -> Payload:
 
 
 def repository_event(action: str, repo: Payload, changes: Payload | None = None) -> Payload:
-    """Return a `repository` delivery."""
-    payload: Payload = {"action": action, "repository": repo, "sender": user("mona")}
-    if changes is not None:
-        payload["changes"] = changes
-    return payload
+    more = {} if changes is None else {"changes": changes}
+    return {"action": action, "repository": repo, "sender": user("mona"), **more}
 
 
-def ping(hook_id: int, at: str, *, sender: str = "mona") -> Payload:
+def ping(hook_id: int, at: str) -> Payload:
     """Return the `ping` that GitHub sends when the webhook of an App is set up."""
     return {
         "zen": "Keep it logically awesome.",
@@ -330,30 +294,22 @@ def ping(hook_id: int, at: str, *, sender: str = "mona") -> Payload:
             "created_at": at,
             "updated_at": at,
         },
-        "sender": user(sender),
+        "sender": user("mona"),
     }
 
 
-def installation(
-    action: str,
-    installation_id: int,
-    at: str,
-    *,
-    repos: list[Payload],
-    account: str = "acme",
-    sender: str = "mona",
-) -> Payload:
-    """Return an `installation` delivery of an App."""
+def installation(action: str, installation_id: int, at: str, *, repos: list[Payload]) -> Payload:
+    """Return an `installation` delivery of an App at acme."""
     return {
         "action": action,
         "installation": {
             "id": installation_id,
-            "account": user(account),
+            "account": user("acme"),
             "repository_selection": "selected",
             "access_tokens_url": f"{API}/app/installations/{installation_id}/access_tokens",
             "repositories_url": f"{API}/installation/repositories",
-            "html_url": f"{WEB}/organizations/{account}/settings/installations/{installation_id}",
-            "target_id": number_of(account),
+            "html_url": f"{WEB}/organizations/acme/settings/installations/{installation_id}",
+            "target_id": number_of("acme"),
             "target_type": "Organization",
             "permissions": {"contents": "read", "issues": "read", "pull_requests": "read"},
             "events": ["issues", "pull_request", "push", "repository"],
@@ -365,7 +321,7 @@ def installation(
             {name: repo[name] for name in ("id", "node_id", "name", "full_name", "private")}
             for repo in repos
         ],
-        "sender": user(sender),
+        "sender": user("mona"),
     }
 
 
@@ -380,7 +336,6 @@ def encode(payload: Payload) -> bytes:
 
 
 def headers(event: str, body: bytes, secret: str, guid: str | None = None) -> dict[str, str]:
-    """Return the headers of a delivery, signed."""
     signature = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
     return {
         "Content-Type": "application/json",

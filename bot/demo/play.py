@@ -85,8 +85,6 @@ def _local_url(settings: Settings) -> str:
 
 @dataclass(frozen=True)
 class Api:
-    """The service as a client sees it."""
-
     session: aiohttp.ClientSession
     url: str
     token: str
@@ -155,21 +153,20 @@ async def _create_integration(api: Api, webhook_secret: str) -> str:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    config = {
-        "app_id": 2_097_152,
-        "private_key": pem.decode(),
-        "installation_id": INSTALLATION,
-        "webhook_secret": webhook_secret,
-        # These repositories are made up, so the bot has nothing to say in them.
-        "comments": "off",
-        "label": None,
-        "check": "off",
-    }
     body = {
         "name": "Acme on GitHub",
         "integration_type": "GITHUB",
         "description": "The App of the demo; its credentials open nothing.",
-        "config": config,
+        "config": {
+            "app_id": 2_097_152,
+            "private_key": pem.decode(),
+            "installation_id": INSTALLATION,
+            "webhook_secret": webhook_secret,
+            # These repositories are made up, so the bot has nothing to say in them.
+            "comments": "off",
+            "label": None,
+            "check": "off",
+        },
     }
     created = await api.ask("POST", "/api/v1/integrations", body)
     return str(created["id"])

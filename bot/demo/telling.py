@@ -5,28 +5,12 @@ Apart from the clock it is the same every time.
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.demo import payloads
+from bot.demo import payloads, week
 from bot.demo.payloads import Payload
-from bot.demo.week import (
-    END,
-    PLATFORM,
-    WEEK,
-    Create,
-    Forgery,
-    Issue,
-    Line,
-    Pull,
-    Push,
-    Rename,
-    Star,
-    Status,
-    Tag,
-    Transfer,
-)
 
 _HOOK, INSTALLATION = 511_803_441, 74_120_033
 
@@ -55,10 +39,10 @@ class Request:
 def everything(now: datetime) -> list[Delivery | Request]:
     """Return the whole week that ends at `now`, in order of arrival."""
     calendar = Calendar(now.replace(microsecond=0))
-    sent: list[Delivery | Request] = [_request(line, calendar) for line in PLATFORM]
-    repositories = {name: Repository(name, calendar) for name in WEEK}
+    sent: list[Delivery | Request] = [_request(line, calendar) for line in week.PLATFORM]
+    repositories = {name: Repository(name, calendar) for name in week.WEEK}
     sent += _arrival_of_the_app(calendar, [one.shown() for one in repositories.values()])
-    for name, story in WEEK.items():
+    for name, story in week.WEEK.items():
         for line in story:
             sent += repositories[name].tell(line, repositories)
     return sorted(sent, key=lambda one: one.at)
@@ -71,7 +55,8 @@ class Calendar:
     now: datetime
 
     def time(self, moment: str, seconds: int = 0) -> datetime:
-        return self.now - (_since_start(END) - _since_start(moment)) + timedelta(seconds=seconds)
+        ago = _since_start(week.END) - _since_start(moment)
+        return self.now - ago + timedelta(seconds=seconds)
 
     def text(self, moment: str, seconds: int = 0) -> str:
         """Return a moment as GitHub writes it."""
@@ -84,9 +69,9 @@ def _since_start(moment: str) -> timedelta:
     return timedelta(days=int(day) - 1, hours=int(hour), minutes=int(minute))
 
 
-def _request(line: Create | Status, calendar: Calendar) -> Request:
+def _request(line: week.Create | week.Status, calendar: Calendar) -> Request:
     at, path = calendar.time(line.when), "/api/v1/experiments"
-    if isinstance(line, Status):
+    if isinstance(line, week.Status):
         return Request(at, "PATCH", f"{path}/{line.key}", {"status": line.status})
     body = {name: getattr(line, name) for name in ("key", "name", "owner", "hypothesis", "status")}
     return Request(at, "POST", path, body)
@@ -105,60 +90,54 @@ def _guid(text: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{payloads.WEB}/{text}"))
 
 
-@dataclass
 class Repository:
     """Tells a repository's story as GitHub would, and keeps in mind what was said before."""
 
-    name: str
-    calendar: Calendar
-    id: int = field(init=False)
-    updated_at: str = field(init=False)
-    pulls: dict[int, dict[str, Any]] = field(default_factory=dict)
-    issues: dict[int, dict[str, Any]] = field(default_factory=dict)
-    heads: dict[str, str] = field(default_factory=dict)
-    told: int = 0
-
-    def __post_init__(self) -> None:
-        self.id = payloads.number_of(self.name)
-        self.updated_at = self.calendar.text("1 00:00")
+    def __init__(self, name: str, calendar: Calendar) -> None:
+        self.name, self.calendar = name, calendar
+        self.id, self.updated_at = payloads.number_of(name), calendar.text("1 00:00")
+        self.pulls: dict[int, dict[str, Any]] = {}
+        self.issues: dict[int, dict[str, Any]] = {}
+        self.heads: dict[str, str] = {}
+        self.told = 0
 
     def shown(self) -> Payload:
         return payloads.repository(self.name, self.id, self.updated_at)
 
-    def tell(self, line: Line, others: dict[str, "Repository"]) -> Iterator[Delivery]:
+    def tell(self, line: week.Line, others: dict[str, "Repository"]) -> Iterator[Delivery]:
         """Yield the deliveries that a line of the story makes."""
         for after, event, payload in self._payloads(line, others):
             self.told += 1
             guid = _guid(f"repositories/{self.id}/{self.told}")
             whole = {**payload, "installation": {"id": INSTALLATION}}
             at = self.calendar.time(line.arrives or line.when, after + 1)
-            delivery = Delivery(at, event, whole, guid, isinstance(line, Forgery))
+            delivery = Delivery(at, event, whole, guid, isinstance(line, week.Forgery))
             yield delivery
             if line.again:
                 yield replace(delivery, at=self.calendar.time(line.again, after + 1))
 
     def _payloads(
-        self, line: Line, others: dict[str, "Repository"]
+        self, line: week.Line, others: dict[str, "Repository"]
     ) -> Iterator[tuple[int, str, Payload]]:
         """Yield (seconds after the line's moment, event, payload)."""
         match line:
-            case Push():
+            case week.Push():
                 yield from self._push(line)
-            case Pull():
+            case week.Pull():
                 yield from self._pull(line)
-            case Issue():
+            case week.Issue():
                 yield 0, "issues", self._issue(line)
-            case Transfer():
+            case week.Transfer():
                 yield from self._transfer(line, others[line.to])
-            case Tag():
+            case week.Tag():
                 ref = f"refs/tags/{line.name}"
                 yield 0, "push", self._pushed(line.when, 0, line.by, [], ref=ref)
-            case Rename():
+            case week.Rename():
                 yield 0, "repository", self._rename(line)
-            case Star():
+            case week.Star():
                 at = self.calendar.text(line.when)
                 yield 0, "star", payloads.star(at, repo=self.shown(), sender=line.by)
-            case Forgery():
+            case week.Forgery():
                 forged = ["Nothing to see here\n\nExperiment-Key: checkout-flow-v2"]
                 yield 0, "push", self._pushed(line.when, 0, "mallory", forged)
 
@@ -175,7 +154,7 @@ class Repository:
             **more,
         )
 
-    def _push(self, line: Push) -> Iterator[tuple[int, str, Payload]]:
+    def _push(self, line: week.Push) -> Iterator[tuple[int, str, Payload]]:
         pushed = self._pushed(line.when, 0, line.by, line.messages, branch=line.branch)
         self.heads[line.branch] = pushed["after"]
         yield 0, "push", pushed
@@ -185,7 +164,7 @@ class Repository:
                 told = self._pull_as_known("synchronize", number, line.by, line.when, 1)
                 yield 1, "pull_request", told
 
-    def _pull(self, line: Pull) -> Iterator[tuple[int, str, Payload]]:
+    def _pull(self, line: week.Pull) -> Iterator[tuple[int, str, Payload]]:
         now = self.calendar.text(line.when)
         known = self.pulls.setdefault(line.number, {"author": line.by, "created_at": now})
         known.update(_given(line, "title", "body", "branch"))
@@ -213,7 +192,7 @@ class Repository:
             action, number, at, repo=self.shown(), sender=by or None, **known
         )
 
-    def _issue(self, line: Issue) -> Payload:
+    def _issue(self, line: week.Issue) -> Payload:
         now = self.calendar.text(line.when)
         new = {"author": line.by, "created_at": now, "labels": (), "state": "open"}
         known = self.issues.setdefault(line.number, new)
@@ -229,36 +208,25 @@ class Repository:
             line.action, line.number, now, repo=self.shown(), sender=line.by, **known, **more
         )
 
-    def _transfer(self, line: Transfer, to: "Repository") -> Iterator[tuple[int, str, Payload]]:
+    def _transfer(
+        self, line: week.Transfer, to: "Repository"
+    ) -> Iterator[tuple[int, str, Payload]]:
         at, known = self.calendar.text(line.when), self.issues.pop(line.number)
         to.issues[line.new_number] = known
-        old = payloads.issue_object(line.number, at, repo=self.shown(), **known)
-        new = payloads.issue_object(line.new_number, at, repo=to.shown(), **known)
-        sender = payloads.user(line.by)
-        opened = {
-            "action": "opened",
-            "issue": new,
-            "changes": {"old_issue": old, "old_repository": self.shown()},
-            "repository": to.shown(),
-            "sender": sender,
-        }
-        transferred = {
-            "action": "transferred",
-            "issue": old,
-            "changes": {"new_issue": new, "new_repository": to.shown()},
-            "repository": self.shown(),
-            "sender": sender,
-        }
-        yield 0, "issues", opened
-        yield 0, "issues", transferred
+        said = {**known, "sender": line.by}
+        new = payloads.issue("opened", line.new_number, at, repo=to.shown(), **said)
+        old = payloads.issue("transferred", line.number, at, repo=self.shown(), **said)
+        new["changes"] = {"old_issue": old["issue"], "old_repository": self.shown()}
+        old["changes"] = {"new_issue": new["issue"], "new_repository": to.shown()}
+        yield 0, "issues", new
+        yield 0, "issues", old
 
-    def _rename(self, line: Rename) -> Payload:
+    def _rename(self, line: week.Rename) -> Payload:
         old_name, self.name = self.name.split("/")[1], line.to
         self.updated_at = self.calendar.text(line.when)
         changes = {"repository": {"name": {"from": old_name}}}
         return payloads.repository_event("renamed", self.shown(), changes)
 
 
-def _given(line: Pull | Issue, *names: str) -> dict[str, str]:
-    """Return what a line says of `names`."""
+def _given(line: week.Pull | week.Issue, *names: str) -> dict[str, str]:
     return {name: value for name in names if (value := getattr(line, name))}

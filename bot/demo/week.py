@@ -72,8 +72,6 @@ class Transfer(Line):
 
 @dataclass(frozen=True)
 class Rename(Line):
-    """The repository gets another name."""
-
     to: str
 
 
@@ -91,8 +89,6 @@ class Forgery(Line):
 
 @dataclass(frozen=True)
 class Create:
-    """The platform creates an experiment."""
-
     when: str
     key: str
     name: str
@@ -103,8 +99,6 @@ class Create:
 
 @dataclass(frozen=True)
 class Status:
-    """The platform changes an experiment's status."""
-
     when: str
     key: str
     status: str

@@ -2,17 +2,17 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, auto
 from typing import Literal, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from bot import extensions, times
 from bot import storage as store
-from bot.doctor.answers import App, Installation, Repository
-from bot.doctor.findings import Finding, Findings, problem
+from bot.doctor.findings import Finding
 from bot.domain.integrations import MASK, Integration
 from bot.github import CallFailed, Client, GitHub, Limited, Temporary
 from bot.github.events import Events
@@ -57,18 +57,18 @@ class Look:
     stage: Stage
     check: str
     of: Credential | None
-    take: Callable[["Examination"], Findings]
+    take: Callable[["Examination"], Awaitable[None]]
 
 
 def look(
     stage: Stage, check: str, of: Credential | None = None
-) -> Callable[[Callable[["Examination"], Findings]], Look]:
+) -> Callable[[Callable[["Examination"], Awaitable[None]]], Look]:
     """Make a function a look. Looks of one stage are taken in the order of their modules."""
     return lambda take: Look(stage, check, of, take)
 
 
 class Stop(Exception):
-    """What was found says why GitHub need not be asked anything else."""
+    """A problem (message, remedy) because of which GitHub need not be asked anything else."""
 
 
 class Silent(Exception):
@@ -82,21 +82,21 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
     except store.VaultError:
         remedy = "Add the key that they were stored with to SECRET_KEY, or store them again."
         message = "Its stored secrets cannot be read with the keys at hand."
-        return [Finding("problem", message, remedy, "integration")]
+        return [Finding("integration", "problem", message, remedy)]
     if integration is None:
         return None
     records = await services.database.read(lambda tx: _records(tx, integration))
     # Clients of its own: they remember nothing, and the headers of the last answer are ours.
     github = GitHub(services.metrics, services.settings.github_api_urls)
     try:
-        exam = Examination(services, integration, github, records)
-        return [_fit_to_show(one, integration) for one in await _examine(exam)]
+        exam = Examination(services, integration, github, *records)
+        await _examine(exam)
+        return [_fit_to_show(one, integration) for one in exam.findings]
     finally:
         await github.close()
 
 
-async def _examine(exam: "Examination") -> list[Finding]:
-    found: list[Finding] = []
+async def _examine(exam: "Examination") -> None:
     is_asking = True
     ends = asyncio.get_running_loop().time() + GITHUB_SECONDS
     looks = extensions.instances(extensions.modules_of("bot.doctor"), Look)
@@ -104,48 +104,49 @@ async def _examine(exam: "Examination") -> list[Finding]:
         asks = one.stage.asks_github
         if (asks and not is_asking) or one.of not in (None, exam.credential):
             continue
+        exam.check = one.check
         try:
             async with asyncio.timeout_at(ends if asks else None):
-                async for finding in one.take(exam):
-                    found.append(replace(finding, check=one.check))
-        except Stop:
+                await one.take(exam)
+        except Stop as stop:
+            exam.problem(*stop.args)
             is_asking = False
         except (Silent, TimeoutError, CallFailed) as error:
-            found.append(_not_checked(error, one.check, exam.integration.api_url))
+            _not_checked(exam, error)
             is_asking = isinstance(error, CallFailed) and one.stage != Stage.CREDENTIAL
-    return found
 
 
-def _not_checked(error: Exception, check: str, api_url: str) -> Finding:
-    """Return what kept a look from its end, as a finding."""
+def _not_checked(exam: "Examination", error: Exception) -> None:
+    api_url = exam.integration.api_url
     match error:
         case Silent():
-            return Finding(
-                "problem",
+            exam.check = "github"
+            message = (
                 f"GitHub cannot be used at {api_url}: {error}. "
-                "What else it would be asked was left out.",
+                "What else it would be asked was left out."
+            )
+            remedy = (
                 "Check config.api_url, and DNS, firewall and proxy of this machine; "
-                "https://www.githubstatus.com tells when GitHub itself is down.",
-                "github",
+                "https://www.githubstatus.com tells when GitHub itself is down."
             )
         case TimeoutError():
-            return Finding(
-                "problem",
+            exam.check = "github"
+            message = (
                 f"GitHub took longer than {GITHUB_SECONDS:.0f} seconds for all that it was "
-                "asked; the rest was left out.",
-                "Try again when GitHub is faster: https://www.githubstatus.com",
-                "github",
+                "asked; the rest was left out."
             )
+            remedy = "Try again when GitHub is faster: https://www.githubstatus.com"
         case Limited(seconds=seconds):
             wait = "a while" if seconds is None else f"{seconds:.0f} seconds"
-            message, remedy = f"{error}.", f"Wait for {wait}, then check again."
+            message = f"Not checked: {error}."
+            remedy = f"Wait for {wait}, then check again."
         case Temporary():
-            message = f"{error} ({api_url})."
+            message = f"Not checked: {error} ({api_url})."
             remedy = "Check again later; if it stays so, check config.api_url."
         case _:
-            message = f"GitHub says {error}."
+            message = f"Not checked: GitHub says {error}."
             remedy = "Check what the credential may do, in GitHub."
-    return replace(problem(f"Not checked: {message}", remedy), check=check)
+    exam.problem(message, remedy)
 
 
 def _fit_to_show(finding: Finding, integration: Integration) -> Finding:
@@ -168,24 +169,56 @@ def _fit_to_show(finding: Finding, integration: Integration) -> Finding:
     return replace(finding, message=fit(finding.message), remedy=remedy)
 
 
+# --- What GitHub answers, as far as it matters here
+
+
+class App(Struct):
+    slug: str
+    html_url: str = ""
+    permissions: dict[str, str] = {}
+    events: list[str] = []
+
+
+class Account(Struct):
+    login: str | None = None
+    slug: str | None = None  # of an enterprise
+
+
+class Installation(Struct):
+    id: int
+    account: Account | None = None
+    permissions: dict[str, str] = {}
+    events: list[str] = []
+    suspended_at: str | None = None
+    html_url: str = ""
+
+    @property
+    def name(self) -> str:
+        account = self.account or Account()
+        return f"{account.login or account.slug or 'unknown'} ({self.id})"
+
+
+class Repository(Struct):
+    full_name: str
+    private: bool = False
+    archived: bool = False
+    has_issues: bool = True
+    permissions: dict[str, bool] | None = None
+
+
+class Repositories(Struct):
+    repositories: list[Repository]
+
+
 # --- What is known so far
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """What the bot's own database tells. Deliveries newest first."""
-
-    deliveries: Sequence[store.Delivery]
-    failed: Sequence[store.Action]
-    waiting: Sequence[store.Action]
-    held: frozenset[str]  # the names of those that keep their place on the allow-list
-
-
-def _records(tx: store.Transaction, integration: Integration) -> Records:
-    since = times.now() - _FAILED_SINCE
-    return Records(
+def _records(
+    tx: store.Transaction, integration: Integration
+) -> tuple[list[store.Delivery], list[store.Action], list[store.Action], frozenset[str]]:
+    return (
         store.deliveries.listed(tx, integration.seq, None, None, None, RECENT).rows,
-        store.actions.failed_of(tx, integration.id, since),
+        store.actions.failed_of(tx, integration.id, times.now() - _FAILED_SINCE),
         store.actions.open_of_integration(tx, integration.id),
         frozenset(row.name_key for row in store.places.all_of(tx, integration.id)),
     )
@@ -198,7 +231,13 @@ class Examination:
     services: Services
     integration: Integration
     github: GitHub
-    records: Records
+    # What the bot's own database tells
+    deliveries: Sequence[store.Delivery]  # newest first
+    failed: Sequence[store.Action]
+    waiting: Sequence[store.Action]
+    held: frozenset[str]  # the names of those that keep their place on the allow-list
+    check: str = ""  # the subject of the look that is taken
+    findings: list[Finding] = field(default_factory=list)
     kind: Literal["app", "classic", "fine-grained", "installation"] = "app"
     who: str = "it"
     scopes: frozenset[str] | None = None  # of a classic token
@@ -209,6 +248,15 @@ class Examination:
     not_reached: set[str] = field(default_factory=set)
     drift: float | None = None  # seconds that GitHub's clock is ahead of ours
     clients: dict[int | None, Client] = field(default_factory=dict)
+
+    def ok(self, message: str) -> None:
+        self.findings.append(Finding(self.check, "ok", message))
+
+    def warning(self, message: str, remedy: str) -> None:
+        self.findings.append(Finding(self.check, "warning", message, remedy))
+
+    def problem(self, message: str, remedy: str) -> None:
+        self.findings.append(Finding(self.check, "problem", message, remedy))
 
     @property
     def credential(self) -> Credential:
@@ -231,6 +279,10 @@ class Examination:
     def needed_events(self) -> list[str]:
         return [one.name for one in self.events.needed]
 
+    def unheard(self, heard: Collection[str]) -> list[str]:
+        """Return the events that are needed and not among those that are heard."""
+        return [name for name in self.needed_events if name not in heard]
+
     @property
     def in_force(self) -> list[int]:
         """The installations that are not suspended."""
@@ -242,7 +294,7 @@ class Examination:
         return [one for one in self.integration.repositories or () if not one.endswith("/*")]
 
     def allows(self, full_name: str) -> bool:
-        return self.integration.scope.lists(full_name) or full_name.lower() in self.records.held
+        return self.integration.scope.lists(full_name) or full_name.lower() in self.held
 
     def client(self, installation_id: int | None = None) -> Client:
         """Return the client of an installation; None stands for the token, or the App itself."""
@@ -256,19 +308,14 @@ class Examination:
         return self.clients[installation_id]
 
     async def ask(
-        self,
-        shape: type[T],
-        path: str,
-        variables: Mapping[str, str] | None = None,
-        *,
-        client: Client | None = None,
+        self, shape: type[T], path: str, *, client: Client | None = None, **variables: str
     ) -> T:
         """Return GitHub's answer to a GET; raises CallFailed, or Silent if there is none."""
         client = client or self.client()
         for one in self.clients.values():
             one.headers = {}
         try:
-            answer = await client.getitem(path, variables or {})
+            answer = await client.getitem(path, variables)
         except Temporary as error:
             # A token of an installation is minted by another client, which may have had an
             # answer: then it is the next call that shows whether GitHub is silent.

@@ -1,6 +1,6 @@
 """What a look finds, as data, and the phrases that several looks have in common."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,30 +13,12 @@ NO_REASON = "no reason is known"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a look found. `remedy` says what to do about a warning or a problem.
+    """What a look at a subject found. `remedy` says what to do about a warning or a problem."""
 
-    `check` is the subject of its look, which is filled in where looks are taken.
-    """
-
+    check: str
     status: Status
     message: str
     remedy: str | None = None
-    check: str = ""
-
-
-Findings = AsyncIterator[Finding]
-
-
-def ok(message: str) -> Finding:
-    return Finding("ok", message)
-
-
-def warning(message: str, remedy: str) -> Finding:
-    return Finding("warning", message, remedy)
-
-
-def problem(message: str, remedy: str) -> Finding:
-    return Finding("problem", message, remedy)
 
 
 def at(moment: int) -> str:

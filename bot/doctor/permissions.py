@@ -1,11 +1,11 @@
-"""What GitHub lets a credential do and hear of, beside what is needed."""
+"""What GitHub lets a credential do and hear of, an App at each account, beside what is needed."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.doctor.examination import Examination, Stage, look
-from bot.doctor.findings import Findings, ok, problem, warning
+from bot.doctor.examination import PAGE, App, Examination, Installation, Stage, look
+from bot.doctor.findings import shown, some
 from bot.github import Refused
 from bot.github.events import MERGE_QUEUES, Permission
 
@@ -19,12 +19,7 @@ _OF_APP = (
 _OF_TOKEN = f"Give the token these repository permissions in GitHub: {_WRITES}."
 
 
-def unheard(exam: Examination, heard: Collection[str]) -> list[str]:
-    """Return the events that are needed and not among those that are heard."""
-    return [name for name in exam.needed_events if name not in heard]
-
-
-def lacking(
+def _lacking(
     exam: Examination, given: Mapping[str, str], asked: Mapping[str, str] | None = None
 ) -> tuple[list[Permission], list[Permission]]:
     """Return what is needed and not given: what is vital, and that without which the rest works.
@@ -49,52 +44,51 @@ def _gives(given: Mapping[str, str], needed: Permission) -> bool:
     return got in _LEVELS and _LEVELS.index(got) >= _LEVELS.index(needed.level)
 
 
-def listed(lacks: Sequence[Permission]) -> str:
+def _listed(lacks: Sequence[Permission]) -> str:
     return ", ".join(map(str, lacks))
 
 
-def consequences(exam: Examination, lacks: Sequence[Permission]) -> str:
-    """Return sentences that say what does not work without some permissions."""
+def _consequences(exam: Examination, lacks: Sequence[Permission]) -> str:
     return exam.events.without(one.name for one in lacks)
 
 
 @look(Stage.CREDENTIAL, "permissions", of="app")
-async def of_app(exam: Examination) -> Findings:
+async def of_app(exam: Examination) -> None:
     assert exam.app is not None
-    vital, useful = lacking(exam, exam.app.permissions)
+    vital, useful = _lacking(exam, exam.app.permissions)
     if vital:
-        message = f"The App lacks permissions: {listed(vital)}."
-        yield problem(f"{message} {consequences(exam, vital)}", _OF_APP)
+        message = f"The App lacks permissions: {_listed(vital)}."
+        exam.problem(f"{message} {_consequences(exam, vital)}", _OF_APP)
     if useful:
-        message = f"The App does not ask for {listed(useful)}."
-        yield warning(f"{message} {consequences(exam, useful)}", _OF_APP)
+        message = f"The App does not ask for {_listed(useful)}."
+        exam.warning(f"{message} {_consequences(exam, useful)}", _OF_APP)
     if not vital and not useful:
-        yield ok("The App asks for all permissions that it needs.")
+        exam.ok("The App asks for all permissions that it needs.")
 
 
 @look(Stage.CREDENTIAL, "events", of="app")
-async def events(exam: Examination) -> Findings:
+async def events(exam: Examination) -> None:
     assert exam.app is not None
-    if missing := unheard(exam, exam.app.events):
-        yield problem(f"The App does not receive: {', '.join(missing)}.", _OF_APP)
+    if missing := exam.unheard(exam.app.events):
+        exam.problem(f"The App does not receive: {', '.join(missing)}.", _OF_APP)
     else:
-        yield ok("The App receives all events that it needs.")
+        exam.ok("The App receives all events that it needs.")
     may_hear = MERGE_QUEUES.name in exam.app.permissions and exam.integration.check != "off"
     if may_hear and _QUEUED not in exam.app.events:
-        yield warning(f"The App does not receive {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
+        exam.warning(f"The App does not receive {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
 
 
 @look(Stage.CREDENTIAL, "permissions", of="token")
-async def scopes(exam: Examination) -> Findings:
+async def scopes(exam: Examination) -> None:
     if exam.scopes is None:
         return
     names = ", ".join(sorted(exam.scopes)) or "none"
     if "repo" in exam.scopes:
-        yield ok(f"Its scopes are sufficient: {names}.")
+        exam.ok(f"Its scopes are sufficient: {names}.")
     elif "public_repo" in exam.scopes:
-        yield ok(f"Its scopes are sufficient for public repositories: {names}.")
+        exam.ok(f"Its scopes are sufficient for public repositories: {names}.")
     else:
-        yield problem(
+        exam.problem(
             f"Its scopes do not let it write comments, labels, statuses and issues: {names}.",
             "Give it the scope `repo`, or `public_repo` if all repositories are public, under "
             "Settings → Developer settings → Personal access tokens → Tokens (classic).",
@@ -102,12 +96,12 @@ async def scopes(exam: Examination) -> Findings:
 
 
 @look(Stage.RIGHTS, "permissions", of="token")
-async def without_scopes(exam: Examination) -> Findings:
+async def without_scopes(exam: Examination) -> None:
     """Find out what a token without scopes may read; writing shows only when it writes."""
     if exam.scopes is not None:
         return
     if not exam.reached:
-        yield warning(
+        exam.warning(
             "What the token may do cannot be checked: no repository that it reaches is known.",
             _OF_TOKEN,
         )
@@ -118,16 +112,73 @@ async def without_scopes(exam: Examination) -> Findings:
     for what, path in (("issues", "issues"), ("pull requests", "pulls")):
         try:
             url = f"/repos/{{+repository}}/{path}?per_page=1"
-            await exam.ask(list[dict[str, Any]], url, {"repository": name})
+            await exam.ask(list[dict[str, Any]], url, repository=name)
         except Refused as error:
             if error.status == 410:  # issues are switched off
                 continue
             needs = exam.client().headers.get("X-Accepted-GitHub-Permissions")
             wants = f"GitHub requires {needs}" if needs else str(error)
             is_refused = True
-            yield problem(f"The token may not read the {what} of {name}: {wants}.", _OF_TOKEN)
+            exam.problem(f"The token may not read the {what} of {name}: {wants}.", _OF_TOKEN)
     if not is_refused:
-        yield ok(
+        exam.ok(
             f"The token may read issues and pull requests of {name}. Whether it may write "
             f"shows only when it does; it needs {_WRITES}."
         )
+
+
+@look(Stage.INSTALLATIONS, "installation", of="app")
+async def installations(exam: Examination) -> None:
+    assert exam.app is not None
+    found = await exam.ask(list[Installation], f"/app/installations?per_page={PAGE}")
+    exam.installations = found
+    if not found:
+        install = f"Install it: {shown(exam.app.html_url)}/installations/new"
+        exam.problem("The App is not installed anywhere.", install)
+        return
+    default = exam.integration.installation_id
+    if default is not None and default not in [one.id for one in found]:
+        further = await _installation(exam, default) if len(found) == PAGE else None
+        if further is not None:
+            found.append(further)
+        else:
+            exam.problem(
+                f"The installation {default} does not exist, but config.installation_id names it.",
+                "Set config.installation_id to one that does, or to null. The App has: "
+                f"{some([one.name for one in found])}.",
+            )
+    for one in found:
+        if one.suspended_at is None:
+            _accepted(exam, one, exam.app)
+        else:
+            report = exam.problem if one.id == default else exam.warning
+            report(
+                f"The installation on {one.name} is suspended: GitHub takes nothing from it.",
+                f"Let its owner unsuspend it: {shown(one.html_url)}",
+            )
+    if names := [one.name for one in found if one.suspended_at is None]:
+        exam.ok(f"The App is installed on {some(names)}.")
+
+
+async def _installation(exam: Examination, installation_id: int) -> Installation | None:
+    path = "/app/installations/{installation_id}"
+    try:
+        return await exam.ask(Installation, path, installation_id=str(installation_id))
+    except Refused:
+        return None
+
+
+def _accepted(exam: Examination, one: Installation, app: App) -> None:
+    vital, useful = _lacking(exam, one.permissions, asked=app.permissions)
+    events = [name for name in exam.unheard(one.events) if name in app.events]
+    accept = f"New permissions must be accepted by the account's owner: {shown(one.html_url)}"
+    if vital or events:
+        what = [_listed(vital), f"the events {', '.join(events)}" if events else ""]
+        message = (
+            f"The installation on {one.name} lacks {' and '.join(filter(None, what))}, which "
+            "the App asks for."
+        )
+        exam.problem(f"{message} {_consequences(exam, vital)}".rstrip(), accept)
+    if useful:
+        message = f"The installation on {one.name} has not accepted {_listed(useful)} yet."
+        exam.warning(f"{message} {_consequences(exam, useful)}", accept)

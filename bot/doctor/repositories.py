@@ -1,10 +1,17 @@
 """Which repositories of the allow-list are reached, or how many where it names none."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from bot.doctor.answers import Installation, Repositories, Repository
-from bot.doctor.examination import PAGE, Examination, Stage, look
-from bot.doctor.findings import Finding, Findings, number, ok, problem, shown, some, warning
+from bot.doctor.examination import (
+    PAGE,
+    Examination,
+    Installation,
+    Repositories,
+    Repository,
+    Stage,
+    look,
+)
+from bot.doctor.findings import number, shown, some
 from bot.github import Client, Refused
 
 _LOOKED_AT = 20  # of the allow-list, one by one
@@ -12,44 +19,37 @@ _INSTALLATIONS = 10  # whose repositories are counted
 _PAGES = 3
 
 
-class _NotInstalled(Exception):
-    """The App reaches nothing there."""
-
-
 @look(Stage.REPOSITORIES, "repositories")
-async def repositories(exam: Examination) -> Findings:
-    async for finding in _listed(exam):
-        yield finding
+async def repositories(exam: Examination) -> None:
+    await _listed(exam)
     wildcards = [one for one in exam.integration.repositories or () if one not in exam.named]
     if wildcards or not exam.named:
-        async for finding in _counted(exam, wildcards):
-            yield finding
+        await _counted(exam, wildcards)
 
 
-async def _listed(exam: Examination) -> Findings:
+async def _listed(exam: Examination) -> None:
     """Look at those that the allow-list names; refusals of the same kind are told together."""
     refusals: dict[tuple[str, str], list[str]] = {}
     for name in exam.named[:_LOOKED_AT]:
         try:
             client = await _client_of(exam, name)
             path = "/repos/{+repository}"
-            found = await exam.ask(Repository, path, {"repository": name}, client=client)
-        except (Refused, _NotInstalled) as error:
+            found = await exam.ask(Repository, path, repository=name, client=client)
+        except Refused as error:
             exam.not_reached.add(name)
             refusals.setdefault((str(error), _how_to_reach(exam)), []).append(name)
         else:
             exam.reached.append(found)
-            for finding in _state(exam, name, found):
-                yield finding
+            _state(exam, name, found)
     for (reason, remedy), names in refusals.items():
-        yield problem(f"Not reached: {', '.join(names)}. GitHub says {reason}.", remedy)
+        exam.problem(f"Not reached: {', '.join(names)}. GitHub says {reason}.", remedy)
     if exam.reached:
         left = len(exam.named) - _LOOKED_AT
         rest = f" The other {left} of the allow-list were not looked at." if left > 0 else ""
-        yield ok(f"It reaches {some([one.full_name for one in exam.reached])}.{rest}")
+        exam.ok(f"It reaches {some([one.full_name for one in exam.reached])}.{rest}")
 
 
-async def _counted(exam: Examination, wildcards: Sequence[str]) -> Findings:
+async def _counted(exam: Examination, wildcards: Sequence[str]) -> None:
     """Count what is reached where the allow-list does not name it."""
     if exam.credential == "token":
         clients = [exam.client()]
@@ -67,14 +67,14 @@ async def _counted(exam: Examination, wildcards: Sequence[str]) -> Findings:
     for pattern in wildcards:
         owner = pattern.removesuffix("*").lower()
         if is_all and not any(one.full_name.lower().startswith(owner) for one in found):
-            yield warning(f"No repository that it reaches fits {pattern}.", _how_to_reach(exam))
+            exam.warning(f"No repository that it reaches fits {pattern}.", _how_to_reach(exam))
     if found:
         more = "" if is_all else "more than "
         count = number(len(found), "repository", "repositories")
-        yield ok(f"It reaches {more}{count}: {some([one.full_name for one in found])}.")
+        exam.ok(f"It reaches {more}{count}: {some([one.full_name for one in found])}.")
         exam.reached += found
     elif is_all and not wildcards:
-        yield problem("It reaches no repository.", _how_to_reach(exam))
+        exam.problem("It reaches no repository.", _how_to_reach(exam))
 
 
 async def _list(exam: Examination, client: Client) -> tuple[list[Repository], bool]:
@@ -94,17 +94,16 @@ async def _list(exam: Examination, client: Client) -> tuple[list[Repository], bo
 
 
 async def _client_of(exam: Examination, repository: str) -> Client:
-    """Return the client that acts in a repository; raises CallFailed or _NotInstalled."""
+    """Return the client that acts in a repository; raises CallFailed."""
     if exam.credential == "token":
         return exam.client()
     path = "/repos/{+repository}/installation"
     try:
-        found = await exam.ask(Installation, path, {"repository": repository})
+        return exam.client((await exam.ask(Installation, path, repository=repository)).id)
     except Refused as error:
         if error.status != 404:
             raise
-        raise _NotInstalled("the App is not installed there") from None
-    return exam.client(found.id)
+        raise Refused(404, "the App is not installed there") from None
 
 
 def _how_to_reach(exam: Examination) -> str:
@@ -122,27 +121,27 @@ def _how_to_reach(exam: Examination) -> str:
     }.get(exam.kind, "Check the names, and choose these repositories for the installation.")
 
 
-def _state(exam: Examination, name: str, found: Repository) -> Iterator[Finding]:
+def _state(exam: Examination, name: str, found: Repository) -> None:
     full_name = found.full_name.lower()
-    if full_name != name.lower() and full_name not in exam.records.held:
-        yield warning(
+    if full_name != name.lower() and full_name not in exam.held:
+        exam.warning(
             f"{name} is now called {found.full_name}, and its deliveries are refused "
             "unless the allow-list has that name.",
             f"Write {found.full_name} into config.repositories.",
         )
     may_write = found.permissions is None or found.permissions.get("push")
     if found.archived:
-        yield warning(
+        exam.warning(
             f"{name} is archived: nothing can be written there.",
             "Unarchive it in GitHub, or take it off config.repositories.",
         )
     elif exam.is_personal and not may_write:
-        yield warning(
+        exam.warning(
             f"{exam.who} may not write in {name}: no labels and no statuses.",
             f"Give {exam.who} the role Write in {name}.",
         )
     if not found.has_issues:
-        yield warning(
+        exam.warning(
             f"Issues are switched off in {name}: no tracking issue can be made there.",
             "Switch them on in the repository's settings, if you want them.",
         )

@@ -1,41 +1,39 @@
 """What is set here: whether it is active, whether GitHub reaches it, and may be called."""
 
 from bot.doctor.examination import Examination, Stage, Stop, look
-from bot.doctor.findings import Findings, ok, problem, warning
 from bot.github.reach import unreachable
 
 
 @look(Stage.SETTINGS, "integration")
-async def activity(exam: Examination) -> Findings:
+async def activity(exam: Examination) -> None:
     if exam.integration.is_active:
-        yield ok("It is active.")
+        exam.ok("It is active.")
     else:
-        yield warning(
+        exam.warning(
             "It is not active: deliveries are refused with 403, and nothing is written.",
             'Activate it: PATCH {"is_active": true}.',
         )
 
 
 @look(Stage.SETTINGS, "address")
-async def address(exam: Examination) -> Findings:
+async def address(exam: Examination) -> None:
     public_url = exam.services.settings.public_url
     reason = unreachable(public_url, exam.integration.api_url)
     if reason is None:
-        yield ok(f"GitHub should deliver to {exam.webhook_url}.")
+        exam.ok(f"GitHub should deliver to {exam.webhook_url}.")
     else:
-        yield warning(
+        exam.warning(
             f"GitHub cannot reach {public_url}: {reason}.",
             "Set PUBLIC_URL to the address that GitHub reaches, that of a proxy or tunnel.",
         )
 
 
 @look(Stage.SETTINGS, "github")
-async def api_url(exam: Examination) -> Findings:
+async def api_url(exam: Examination) -> None:
     if exam.integration.api_url in exam.services.settings.github_api_urls:
         return
-    yield problem(
+    raise Stop(
         f"GITHUB_API_URLS does not list {exam.integration.api_url}, so nothing is called there. "
         "What is owed waits.",
         "Add it to GITHUB_API_URLS and restart, or set config.api_url to one that is listed.",
     )
-    raise Stop

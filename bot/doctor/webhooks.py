@@ -1,13 +1,12 @@
 """Whether a webhook points here, sends what is needed, and got good answers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from bot.doctor.examination import PAGE, RECENT, Examination, Stage, look
-from bot.doctor.findings import Finding, Findings, at, number, ok, problem, shown, warning
-from bot.doctor.permissions import unheard
+from bot.doctor.findings import at, number, shown
 from bot.github import Refused
 
 _LOOKED_AT = 5  # repositories
@@ -52,22 +51,21 @@ def _is_good(code: int) -> bool:
 
 
 @look(Stage.WEBHOOK, "webhook", of="app")
-async def of_app(exam: Examination) -> Findings:
+async def of_app(exam: Examination) -> None:
     config = await exam.ask(HookConfig, "/app/hook/config")
     if config.url != exam.webhook_url:
         points = f"points to {shown(config.url)}" if config.url else "is not set"
-        yield problem(
+        exam.problem(
             f"The App's webhook {points}.",
             f"Set the webhook URL in the App's settings to {exam.webhook_url}",
         )
         return
-    yield ok("The App's webhook points here.")
-    for finding in _config("The App's webhook", config):
-        yield finding
+    exam.ok("The App's webhook points here.")
+    _config(exam, "The App's webhook", config)
 
 
 @look(Stage.WEBHOOK, "webhook", of="app")
-async def deliveries_of_app(exam: Examination) -> Findings:
+async def deliveries_of_app(exam: Examination) -> None:
     """Look at what GitHub says of its deliveries; the list has one row per attempt."""
     attempts = await exam.ask(list[Attempt], f"/app/hook/deliveries?per_page={RECENT}")
     newest: dict[str, Attempt] = {}
@@ -77,7 +75,7 @@ async def deliveries_of_app(exam: Examination) -> Findings:
     if not failed:
         return
     latest = failed[0]
-    yield warning(
+    exam.warning(
         f"Of the last {number(len(newest), 'delivery', 'deliveries')} that GitHub tried, "
         f"{len(failed)} failed; the latest of them: {latest.status_code or 'no answer'} "
         f"({latest.status}).",
@@ -90,15 +88,15 @@ async def deliveries_of_app(exam: Examination) -> Findings:
 
 
 @look(Stage.WEBHOOK, "webhook", of="token")
-async def of_repositories(exam: Examination) -> Findings:
+async def of_repositories(exam: Examination) -> None:
     names = _repositories(exam)
     if not names and exam.not_reached:
-        yield warning(
+        exam.warning(
             "No webhook was looked at: no repository of the allow-list is reached.",
             "Fix the repositories first.",
         )
     elif not names:
-        yield warning(
+        exam.warning(
             "It is not known which repositories' webhooks to check.",
             "Name them in config.repositories, or check again after a first delivery.",
         )
@@ -106,20 +104,22 @@ async def of_repositories(exam: Examination) -> Findings:
     for name in names:
         path = f"/repos/{{+repository}}/hooks?per_page={PAGE}"
         try:
-            hooks = await exam.ask(list[Hook], path, {"repository": name})
+            hooks = await exam.ask(list[Hook], path, repository=name)
         except Refused:
             hidden.append(name)
             continue
         ours = [one for one in hooks if one.config.url == exam.webhook_url]
-        for finding in _ours(exam, name, ours) if ours else _none(exam, name, hooks):
-            yield finding
+        if ours:
+            _ours(exam, name, ours)
+        else:
+            _none(exam, name, hooks)
     if hidden:
         needs = {
             "classic": "Give the token the scope `read:repo_hook` and its owner the role Admin",
             "fine-grained": "Give the token the repository permission Webhooks: read, and its "
             "owner the role Admin",
         }.get(exam.kind, "Give the App the repository permission Webhooks: read")
-        yield warning(
+        exam.warning(
             f"The token may not look at the webhooks of {', '.join(hidden)}.",
             f"{needs}; or look by hand under Settings → Webhooks: payload URL "
             f"{exam.webhook_url}, content type application/json, the events "
@@ -131,82 +131,81 @@ def _repositories(exam: Examination) -> list[str]:
     """Return the repositories to look at: those of the allow-list, else those heard of."""
     names = exam.named
     if not names:
-        heard_of = dict.fromkeys(row.repository for row in exam.records.deliveries)
+        heard_of = dict.fromkeys(row.repository for row in exam.deliveries)
         names = [one for one in heard_of if one and exam.allows(one)]
     if not names and len(exam.reached) <= _LOOKED_AT:
         names = [one.full_name for one in exam.reached]
     return [one for one in names if one not in exam.not_reached][:_LOOKED_AT]
 
 
-def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> Iterator[Finding]:
-    """Look at the webhooks of a repository that point here."""
+def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> None:
     if len(ours) > 1:
-        yield warning(
+        exam.warning(
             f"{len(ours)} webhooks of {name} point here; one is enough.",
             "Delete the others in the repository under Settings → Webhooks.",
         )
     hook = next((one for one in ours if one.active), ours[0])
     which = f"The webhook of {name}"
     if hook.active:
-        yield ok(f"{which} points here.")
+        exam.ok(f"{which} points here.")
     else:
         remedy = "Check Active in the repository under Settings → Webhooks."
-        yield problem(f"{which} is not active: it sends nothing.", remedy)
-    yield from _config(which, hook.config)
-    missing = [] if "*" in hook.events else unheard(exam, hook.events)
+        exam.problem(f"{which} is not active: it sends nothing.", remedy)
+    _config(exam, which, hook.config)
+    missing = [] if "*" in hook.events else exam.unheard(hook.events)
     if missing:
-        yield problem(
+        exam.problem(
             f"{which} does not send: {', '.join(missing)}.",
             "Select these events too, in the repository under Settings → Webhooks.",
         )
     last = hook.last_response or LastResponse()
     if last.code is not None and not _is_good(last.code):
-        yield problem(
+        exam.problem(
             f"{which} got {last.code or 'no answer'} for its last delivery"
             + (f": {last.message}." if last.message else "."),
             _ANSWERS.get(last.code, _UNREACHED) + " Then redeliver it under Recent Deliveries.",
         )
 
 
-def _none(exam: Examination, name: str, hooks: Sequence[Hook]) -> Iterator[Finding]:
+def _none(exam: Examination, name: str, hooks: Sequence[Hook]) -> None:
     """Say what may be wrong where no webhook of a repository points here."""
     here = urlsplit(exam.webhook_url).path
     others = [one.config.url for one in hooks if here in (one.config.url or "")]
-    came = [row for row in exam.records.deliveries if (row.repository or "") == name]
+    came = [row for row in exam.deliveries if (row.repository or "") == name]
     add = (
         f"payload URL {exam.webhook_url}, content type application/json, the integration's "
         f"secret, and the events {', '.join(exam.needed_events)}."
     )
     if others:
-        yield problem(
+        exam.problem(
             f"The webhook of {name} points to {shown(others[0])} and not to PUBLIC_URL.",
             f"Set PUBLIC_URL to that address, or the payload URL to {exam.webhook_url}",
         )
     elif came:
-        yield warning(
+        exam.warning(
             f"No webhook of {name} itself points here, yet a delivery came "
             f"{at(came[0].received_at)}.",
             f"Look whether the organization has one; if not, add one: {add}",
         )
     else:
-        yield problem(
+        exam.problem(
             f"No webhook of {name} points here.",
             f"Add one in the repository, or in the organization for all: {add}",
         )
 
 
-def _config(which: str, config: HookConfig) -> Iterator[Finding]:
+def _config(exam: Examination, which: str, config: HookConfig) -> None:
     if config.content_type != "json":
-        yield warning(
+        exam.warning(
             f"{which} sends {config.content_type or 'form'}, which is read as well as json.",
             "Set its content type to application/json.",
         )
     if str(config.insecure_ssl or "0") != "0":
-        yield warning(
+        exam.warning(
             f"{which} does not verify certificates.", "Enable SSL verification in its settings."
         )
     if not config.secret:
-        yield warning(
+        exam.warning(
             f"{which} seems to have no secret; without one every delivery is refused.",
             "Set its secret to the integration's webhook_secret.",
         )

@@ -205,12 +205,10 @@ async def test_a_deletion_is_told_of(bot: Bot) -> None:
 def transfer(**values: Any) -> tuple[dict[str, Any], dict[str, Any]]:
     """The two deliveries that tell of a transfer of acme/shop#5 to acme/warehouse#9."""
     old = {"title": "Track it", "created_at": at(0), **values}
-    here = payloads.issue_object(5, at(3), repo=REPO, **old)
-    there = payloads.issue_object(9, at(3), repo=OTHER, **old)
     leaves = issue("transferred", 3, **old)
-    leaves["changes"] = {"new_issue": there, "new_repository": OTHER}
     arrives = payloads.issue("opened", 9, at(3), repo=OTHER, **old)
-    arrives["changes"] = {"old_issue": here, "old_repository": REPO}
+    leaves["changes"] = {"new_issue": arrives["issue"], "new_repository": OTHER}
+    arrives["changes"] = {"old_issue": leaves["issue"], "old_repository": REPO}
     return leaves, arrives
 
 

@@ -136,12 +136,10 @@ async def test_both_halves_of_a_transfer_at_the_same_moment(bots: tuple[Bot, Bot
     for number in range(1, 1 + len(ROUNDS)):
         known = payloads.issue("opened", number, clock(0), repo=old_repo, **values)
         await bots[0].deliver(integration, "issues", known)
-        old = payloads.issue_object(number, clock(1), repo=old_repo, **values)
-        new = payloads.issue_object(100 + number, clock(1), repo=new_repo, **values)
         leaves = payloads.issue("transferred", number, clock(1), repo=old_repo, **values)
-        leaves["changes"] = {"new_issue": new, "new_repository": new_repo}
         arrives = payloads.issue("opened", 100 + number, clock(1), repo=new_repo, **values)
-        arrives["changes"] = {"old_issue": old, "old_repository": old_repo}
+        leaves["changes"] = {"new_issue": arrives["issue"], "new_repository": new_repo}
+        arrives["changes"] = {"old_issue": leaves["issue"], "old_repository": old_repo}
         pairs.append(((integration, leaves, None), (integration, arrives, None)))
     await together(bots, "issues", pairs)
     links = await bots[1].walk("/api/v1/experiments/alpha/issues")

@@ -98,8 +98,8 @@ async def test_an_issue_that_moves_elsewhere(world: World, github_id: int | None
     """`changes.new_repository` is not written to."""
     before = await world.known()
     there = repo("acme/vault", github_id, 9)
-    moved = payloads.issue_object(2, at(9), repo=there, title="Mine", body="experiment_key: b")
-    changes = {"new_repository": there, "new_issue": moved}
+    moved = payloads.issue("opened", 2, at(9), repo=there, title="Mine", body="experiment_key: b")
+    changes = {"new_repository": there, "new_issue": moved["issue"]}
     shop = repo("acme/shop", SHOP, 9)
     await world.passes(payloads.issue("transferred", 7, at(9), repo=shop, changes=changes))
     after = await world.known()
@@ -113,8 +113,8 @@ async def test_an_issue_that_moves_elsewhere(world: World, github_id: int | None
 async def test_an_issue_that_comes_from_elsewhere(world: World, github_id: int | None) -> None:
     """`changes.old_repository` loses nothing."""
     there = repo("acme/vault", github_id, 9)
-    old = payloads.issue_object(2, at(0), repo=there, title="Old")
-    changes = {"old_repository": there, "old_issue": old}
+    old = payloads.issue("transferred", 2, at(0), repo=there, title="Old")
+    changes = {"old_repository": there, "old_issue": old["issue"]}
     shop = repo("acme/shop", SHOP, 9)
     await world.passes(payloads.issue("opened", 7, at(9), repo=shop, changes=changes))
     (issue,) = await world.bot.walk("/api/v1/experiments/a/issues")

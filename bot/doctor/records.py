@@ -1,0 +1,71 @@
+"""What the bot's own records tell: how deliveries went, and what is still to be done on GitHub."""
+
+from bot import times
+from bot.doctor.examination import Examination, Stage, look
+from bot.doctor.findings import NO_REASON, at, number
+
+_WAITS_LONG = 600 * times.SECOND
+
+
+@look(Stage.AFTERWARDS, "deliveries")
+async def deliveries(exam: Examination) -> None:
+    recent = exam.deliveries
+    if not recent:
+        exam.warning(
+            "No delivery has arrived yet.",
+            f"Set the webhook's payload URL to {exam.webhook_url}; GitHub sends a ping at "
+            "once, and shows every answer under Recent Deliveries.",
+        )
+        return
+    last = at(recent[0].received_at)
+    count = number(len(recent), "delivery", "deliveries")
+    failed, retrying, ignored = (
+        [row for row in recent if row.status == status]
+        for status in ("failed", "retrying", "ignored")
+    )
+    path = f"/api/v1/integrations/{exam.integration.id}/deliveries"
+    if failed:
+        exam.problem(
+            f"Of the last {count}, {len(failed)} failed; the latest of them: "
+            f"{failed[0].error or NO_REASON}.",
+            f"Read GET {path}?status=failed, fix the cause and replay them.",
+        )
+    if retrying:
+        exam.warning(
+            f"Of the last {count}, {len(retrying)} failed and will be tried again; the "
+            f"latest of them: {retrying[0].error or NO_REASON}.",
+            f"Make sure that a worker runs, and read GET {path}?status=retrying.",
+        )
+    if len(ignored) == len(recent):
+        exam.warning(
+            f"All of the last {count} were ignored; the last arrived {last}.",
+            "Check which events the webhook sends, and whether config.repositories names "
+            "the repositories that they come from.",
+        )
+    elif not failed and not retrying:
+        rest = f"; {len(ignored)} were ignored" if ignored else ""
+        exam.ok(f"The last {count} succeeded{rest}. The last arrived {last}.")
+
+
+@look(Stage.AFTERWARDS, "actions")
+async def actions(exam: Examination) -> None:
+    failed, waiting = exam.failed, exam.waiting
+    if failed:
+        last = failed[-1]
+        exam.problem(
+            f"{number(len(failed), 'action')} failed in the last three days; the last, "
+            f"a {last.kind}: {last.last_error or NO_REASON}.",
+            "Fix the cause, then retry them: GET /api/v1/actions?status=failed and "
+            "POST /api/v1/actions/{id}/retry.",
+        )
+    oldest = min(waiting, key=lambda row: int(row.created_at), default=None)
+    if oldest is not None and oldest.created_at < times.now() - _WAITS_LONG:
+        exam.warning(
+            f"{number(len(waiting), 'action')} waiting, the oldest since "
+            f"{at(oldest.created_at)}: {oldest.last_error or 'it has not been tried'}.",
+            "Make sure that a worker runs (`serve` or `worker`), and mend what the reason "
+            "tells of.",
+        )
+    elif not failed:
+        rest = f"; {len(waiting)} waiting" if waiting else ""
+        exam.ok(f"No action failed in the last three days{rest}.")
