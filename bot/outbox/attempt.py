@@ -87,19 +87,8 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
             services.metrics.content_remaining.labels(client.label, window).set(count)
 
     client.before_write = before_write
-    return Job(
-        services=services,
-        integration=integration,
-        client=client,
-        id=action.id,
-        repository=action.repository,
-        repository_id=action.repository_id,
-        item_id=action.item_id,
-        number=action.number,
-        request=action.request,
-        attempt=action.attempts + 1,
-        is_news=after.look_again(after.told_at(action), times.now()) is not None,
-    )
+    is_news = after.look_again(after.told_at(action), times.now()) is not None
+    return Job(services, integration, client, action, is_news)
 
 
 def _is_prompt(action: store.Action) -> bool:

@@ -43,8 +43,9 @@ async def is_told(job: Job, item_id: int) -> bool:
         return told
     if item.author is None:
         return False
-    key = (job.integration.id, job.integration.updated_at, job.repository_id, item.author)
-    remembered = job.services.shared(_writers).get(key)
+    key = (job.integration.id, job.integration.updated_at, job.action.repository_id, item.author)
+    writers = job.services.shared(_writers)
+    remembered = writers.get(key)
     if remembered is not None and remembered[1] > times.now():
         return remembered[0]
     try:
@@ -57,7 +58,7 @@ async def is_told(job: Job, item_id: int) -> bool:
             return False
         level = "none"
     may_write = LEVELS.index(level) >= WRITE
-    job.services.shared(_writers)[key] = may_write, times.now() + REMEMBERED
+    writers[key] = may_write, times.now() + REMEMBERED
     return may_write
 
 
@@ -76,12 +77,10 @@ async def permission_of(job: Job, login: str) -> str:
     """
     path = "/repos/{+repository}/collaborators/{login}/permission"
     try:
-        found = await job.client.fetch(MayDo, path, {"repository": job.repository, "login": login})
+        found = await job.client.fetch(MayDo, path, job.at(login=login))
     except Refused as error:
         if error.status == 404 and not job.is_news:
             return "none"
         raise
-    for level in (found.role_name, found.permission):
-        if level is not None and level in LEVELS:
-            return level
-    return "none"
+    known = (level for level in (found.role_name, found.permission) if level in LEVELS)
+    return next(known, None) or "none"

@@ -23,26 +23,22 @@ _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35))
 
 @carries_out(links.COMMITS)
 async def run(job: Job) -> dict[str, Any]:
-    item_id = job.item_id
-    assert item_id is not None
-
     def question(tx: store.Transaction) -> tuple[store.Item, list[store.HeadCommit]]:
-        pull = store.items.get(tx, item_id)
-        is_linked = bool(store.links.of_target(tx, "pull_request", item_id))
+        pull = store.items.get(tx, job.item_id)
+        is_linked = bool(store.links.of_target(tx, "pull_request", pull.id))
         return pull, branches.commits_of(tx, pull)[1] if is_linked else []
 
     pull, unclear = await job.read(question)
     if not unclear:
         return {"asked": 0}
-    variables = {"repository": job.repository, "number": str(job.number)}
-    commits = job.client.fetch_all(PullRequestCommit, _COMMITS, variables)
+    commits = job.client.fetch_all(PullRequestCommit, _COMMITS, job.at())
     listed = {commit.sha async for commit in commits}
-    look = job.request.get("look", 1)
+    look = job.action.request.get("look", 1)
 
     def answered(tx: store.Transaction) -> bool:
         is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(tx, pull, listed)
         answer = {one.id: one.sha in listed for one in unclear if is_final or one.sha in listed}
-        links.answered(tx, item_id, pull.base_ref or "", answer)
+        links.answered(tx, pull.id, pull.base_ref or "", answer)
         if len(answer) == len(unclear):
             return True
         wait = _WAITS[look - 1]

@@ -13,7 +13,8 @@ from bot.outbox.registry import carries_out
 
 @carries_out(refresh.REFRESH)
 async def run(job: Job) -> dict[str, Any]:
+    action = job.action
     looked_at = await job.write(
-        lambda tx: refresh.take_step(tx, job.integration.id, job.repository_id, job.request)
+        refresh.take_step, job.integration.id, action.repository_id, action.request
     )
     return {"pull_requests": looked_at}
