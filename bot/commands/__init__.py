@@ -1,4 +1,4 @@
-"""Commands in comments: a file each, registered by decorator, and found without a list.
+"""Commands in comments, registered by decorator, and found without a list.
 
 A command is a function that is given a Run, changes things through the domain in the transaction
 it is in, and returns what to reply, in Markdown, or None. It raises Refusal to say no; nothing of

@@ -2,6 +2,7 @@
 
 import re
 
+from bot import storage as store
 from bot.commands.registry import Refusal, Run, command
 from bot.domain import texts
 
@@ -36,7 +37,8 @@ def issue(run: Run) -> None:
             raise Refusal(f"{texts.code(login)} is not a GitHub username.")
     named = ", ".join(texts.code(key) for key in keys)
     by = texts.code(run.actor)
-    body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {run.html_url()}"
+    where = run.comment_url or store.items.get(run.tx, run.item.id).html_url
+    body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {where}"
     run.order_issue(title, body, labels, assignees, keys)
 
 

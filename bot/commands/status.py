@@ -1,5 +1,6 @@
 """`/experiment status`: how experiments stand."""
 
+from bot import storage as store
 from bot.commands.registry import Refusal, Run, command
 from bot.domain import texts
 
@@ -15,15 +16,15 @@ def status(run: Run) -> str:
     if not keys:
         raise Refusal("No experiment is linked here; name one by its key.")
     if not run.is_told:
-        return "\n".join(
-            f"- There is an experiment with the key {texts.code(key)}." for key in keys
-        )
+        there_is = "- There is an experiment with the key"
+        return "\n".join(f"{there_is} {texts.code(key)}." for key in keys)
     lines = [
         "| Experiment | Key | Status | Owner | Pull requests | Issues |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for key in keys:
-        row = run.experiment(key)
+        row = store.experiments.find_with_counts(run.tx, key)
+        assert row is not None
         cells = (
             texts.link(row.name, f"{run.public_url}/experiments/{key}"),
             texts.code(key),

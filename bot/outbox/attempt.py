@@ -71,7 +71,13 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
     integration = await services.integration(action.integration_id, fresh=True)
     if integration is None:
         raise Refused(404, "the integration was deleted")
-    if not await _is_allowed(services, integration, action):
+    scope = integration.scope
+
+    def is_allowed(tx: store.Transaction) -> bool:
+        repository = store.repositories.get(tx, action.repository_id)
+        return repositories.allows(tx, scope, repository)
+
+    if not await services.database.read(is_allowed):
         raise Refused(403, "the integration does not allow this repository")
     if integration.api_url not in services.settings.github_api_urls:
         raise NotListed(integration.api_url)
@@ -94,16 +100,6 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
 def _is_prompt(action: store.Action) -> bool:
     kind = actions.KINDS.get(action.kind)
     return kind is not None and kind.prompt
-
-
-async def _is_allowed(
-    services: Services, integration: Integration, action: store.ListedAction
-) -> bool:
-    def job(tx: store.Transaction) -> bool:
-        repository = store.repositories.get(tx, action.repository_id)
-        return repositories.allows(tx, integration.scope, repository)
-
-    return integration.repositories is None or await services.database.read(job)
 
 
 async def _reason_to_wait(
