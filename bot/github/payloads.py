@@ -8,8 +8,8 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 
 import json
 import types
-from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from contextlib import suppress
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -106,9 +106,7 @@ class Issue(Struct):
 
     @property
     def label_names(self) -> list[str] | None:
-        if self.labels is None:
-            return None
-        return [one.name for one in self.labels]
+        return None if self.labels is None else [one.name for one in self.labels]
 
 
 class CreatedIssue(Issue, kw_only=True):
@@ -220,10 +218,6 @@ class MergeGroupEvent(Struct):
     repository: Repository | None = None
 
 
-class Account(Struct):
-    login: Login | None = None
-
-
 class App(Struct):
     slug: Login
 
@@ -256,7 +250,7 @@ class InstalledRepository(Struct):
 
 class Installation(Struct):
     id: Id
-    account: Account | None = None
+    account: User | None = None
     repository_selection: Short | None = None
     updated_at: Time = None
     suspended_at: Time = None
@@ -284,11 +278,8 @@ def read(data: Any, shape: type[E]) -> E:
 
     Raises InvalidPayload that names the field if that leaves nothing to take in.
     """
-    try:
-        return msgspec.convert(data, shape)
-    except msgspec.ValidationError:
-        found: E = _salvaged(data, shape, "")
-        return found
+    found: E = _salvaged(data, shape, "")
+    return found
 
 
 def read_answer(data: Any, shape: type[E]) -> E:
@@ -305,10 +296,8 @@ def read_answer(data: Any, shape: type[E]) -> E:
 
 def _salvaged(value: Any, hint: Any, path: str) -> Any:
     """Return `value` as `hint` says, without what cannot be read of it; raises InvalidPayload."""
-    try:
+    with suppress(msgspec.ValidationError):
         return msgspec.convert(value, hint)
-    except msgspec.ValidationError:
-        pass
     for choice in _choices(hint):
         if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, Struct):
             return _salvaged_object(value, choice, path)
@@ -319,20 +308,18 @@ def _salvaged(value: Any, hint: Any, path: str) -> Any:
 
 def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
     kept: dict[str, Any] = {}
-    hints = _hints(shape)
     for field in msgspec.structs.fields(shape):
         here = f"{path}.{field.name}".lstrip(".")
         if field.name not in value:
             if field.required:
                 raise _unreadable(here)
             continue
-        hint = hints[field.name]
         try:
-            kept[field.name] = _salvaged(value[field.name], hint, here)
+            kept[field.name] = _salvaged(value[field.name], field.type, here)
         except InvalidPayload:
             if field.required:
                 raise
-            if type(None) in _choices(hint):
+            if type(None) in _choices(field.type):
                 kept[field.name] = None
     try:
         return shape(**kept)
@@ -343,10 +330,8 @@ def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> S
 def _salvaged_list(value: list[Any], hint: Any, path: str) -> list[Any]:
     kept = []
     for element in value[:_MOST]:
-        try:
+        with suppress(InvalidPayload):
             kept.append(_salvaged(element, hint, f"{path}[]"))
-        except InvalidPayload:
-            continue
     return kept
 
 
@@ -357,8 +342,3 @@ def _unreadable(path: str) -> InvalidPayload:
 def _choices(hint: Any) -> tuple[Any, ...]:
     """Return what a value may be: the members of a union, else the one type."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-@cache
-def _hints(shape: type[Struct]) -> dict[str, Any]:
-    return get_type_hints(shape, include_extras=True)

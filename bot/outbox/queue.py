@@ -66,7 +66,7 @@ class Held:
         store.actions.change(tx, action.id, status="running", attempts=attempts, aside=False)
         return action, waiting
 
-    async def before_write(self, method: str, path: str) -> tuple[int, int]:
+    async def before_write(self, method: str, path: str) -> list[int]:
         """Wait for the turn of a write, and make sure that the queue is still ours.
 
         Returns how many content-creating calls the present minute and hour have left.
