@@ -25,13 +25,14 @@ def status(run: Run) -> str:
     for key in keys:
         row = store.experiments.find_with_counts(run.tx, key)
         assert row is not None
-        cells = (
-            texts.link(row.name, f"{run.public_url}/experiments/{key}"),
-            texts.code(key),
-            f"{texts.SIGNS[row.status]} {row.status}",
-            texts.code(row.owner) if row.owner else "",
-            str(row.pull_request_count),
-            str(row.issue_count),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"{shown(row, run.public_url)} {row.pull_request_count} | {row.issue_count} |")
     return "\n".join(lines)
+
+
+def shown(row: store.Experiment, public_url: str) -> str:
+    """Return the beginning of a row of a table: the experiment's name, key, status and owner."""
+    address = texts.link(row.name, f"{public_url}/experiments/{row.key}")
+    owner = texts.code(row.owner) if row.owner else ""
+    return (
+        f"| {address} | {texts.code(row.key)} | {texts.SIGNS[row.status]} {row.status} | {owner} |"
+    )

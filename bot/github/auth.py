@@ -99,13 +99,9 @@ class InstallationToken:
 def explain_mint(error: Refused, installation_id: int) -> Refused:
     """Return why there is no token of an installation, with what to do about it."""
     what = f"installation {installation_id}"
-    if error.status == 404:
-        reason = f"{what} does not exist (any more)"
-        return NoToken(error.status, reason, "install the App again", lags=True)
-    if error.status == 403:
-        reason = f"{what} gives no token: {error.reason}"
-        return NoToken(error.status, reason, "unsuspend it in GitHub")
-    if error.status == 401:
-        reason = f"GitHub does not know the App: {error.reason}"
-        return NoToken(error.status, reason, "check app_id and private_key")
-    return error
+    why = {
+        401: (f"GitHub does not know the App: {error.reason}", "check app_id and private_key"),
+        403: (f"{what} gives no token: {error.reason}", "unsuspend it in GitHub"),
+        404: (f"{what} does not exist (any more)", "install the App again"),
+    }.get(error.status)
+    return NoToken(error.status, *why, lags=error.status == 404) if why else error

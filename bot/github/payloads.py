@@ -63,40 +63,38 @@ class Label(Struct):
     name: Short
 
 
-class PullRequest(Struct):
-    number: Number | None = None
+class Item(Struct, kw_only=True):
+    """What pull requests and issues have in common."""
+
     title: str | None = None
     body: str | None = None
     html_url: str | None = None
-    state: Literal["open", "closed", "merged"] | None = None
-    draft: bool | None = None
-    merged: bool | None = None
     user: User | None = None
-    author_association: Any = None
-    head: Branch | None = None
-    base: Branch | None = None
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
+
+
+class PullRequest(Item):
+    number: Number | None = None
+    state: Literal["open", "closed", "merged"] | None = None
+    draft: bool | None = None
+    merged: bool | None = None
+    author_association: Any = None
+    head: Branch | None = None
+    base: Branch | None = None
     merged_at: Time = None
 
     def __post_init__(self) -> None:
         self.number = self.number or number_in(self.html_url)
 
 
-class Issue(Struct):
+class Issue(Item):
     """An issue. Its number is what the address says where it is missing itself."""
 
     number: Number = 0
-    title: str | None = None
-    body: str | None = None
-    html_url: str | None = None
     state: Literal["open", "closed"] | None = None
-    user: User | None = None
     labels: list[Label] | None = None
-    created_at: Time = None
-    updated_at: Time = None
-    closed_at: Time = None
     pull_request: Any = None  # of a comment: set if it is on a pull request
 
     def __post_init__(self) -> None:
@@ -116,12 +114,17 @@ class CreatedIssue(Issue, kw_only=True):
     html_url: str
 
 
-class PullRequestEvent(Struct):
-    pull_request: PullRequest
+class Event(Struct, kw_only=True):
+    """What most events tell beside what they are about."""
+
     action: Short | None = None
-    number: Number | None = None
     repository: Repository | None = None
     sender: User | None = None
+
+
+class PullRequestEvent(Event):
+    pull_request: PullRequest
+    number: Number | None = None
 
     def __post_init__(self) -> None:
         self.pull_request.number = self.number or self.pull_request.number
@@ -136,13 +139,10 @@ class IssueChanges(Struct):
     old_repository: Repository | None = None
 
 
-class IssuesEvent(Struct):
+class IssuesEvent(Event):
     issue: Issue
-    action: Short | None = None
     label: Label | None = None
     changes: IssueChanges | None = None
-    repository: Repository | None = None
-    sender: User | None = None
 
 
 class Comment(Struct):
@@ -152,11 +152,9 @@ class Comment(Struct):
     user: User | None = None
 
 
-class IssueCommentEvent(Struct):
+class IssueCommentEvent(Event):
     comment: Comment
     issue: Issue
-    repository: Repository | None = None
-    sender: User | None = None
 
 
 class Author(Struct):
@@ -184,10 +182,8 @@ class PushEvent(Struct):
     pusher: Author | None = None
 
 
-class RepositoryEvent(Struct):
+class RepositoryEvent(Event, kw_only=True):
     repository: Repository
-    action: Short | None = None
-    sender: User | None = None
 
 
 class Checked(Struct):
@@ -212,10 +208,8 @@ class MergeGroup(Struct):
     head_ref: Short | None = None
 
 
-class MergeGroupEvent(Struct):
+class MergeGroupEvent(Event):
     merge_group: MergeGroup = msgspec.field(default_factory=MergeGroup)
-    action: Short | None = None
-    repository: Repository | None = None
 
 
 class App(Struct):

@@ -1,8 +1,9 @@
-"""`check`: what GitHub shows on the head commit of a pull request, and may require for a merge.
+"""`check` and `merge_group_check`: what GitHub shows on a commit, and may require for a merge.
 
-A check run where the bot acts as an App, a commit status where it acts with a token: those may not
-use the Checks API. https://docs.github.com/en/rest/checks/runs,
-https://docs.github.com/en/rest/commits/statuses
+That is the head of a pull request, or what a merge queue is about to merge. It is a check run where
+the bot acts as an App, a commit status where it acts with a token: those may not use the Checks
+API. https://docs.github.com/en/rest/checks/runs, https://docs.github.com/en/rest/commits/statuses,
+https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
 """
 
 import hashlib
@@ -11,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from bot import storage as store
-from bot.domain import posts
+from bot.domain import merge_groups, posts
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
@@ -27,10 +28,16 @@ _STATES = {
     "action_required": "failure",
     "failure": "failure",
 }
+_UNKNOWN = Verdict(
+    "success",
+    "Unknown pull request",
+    "The merge group's branch names no pull request that the bot knows, so nothing speaks "
+    "against it.",
+)
 
 
 @carries_out(posts.CHECK)
-async def run(job: Job) -> dict[str, Any]:
+async def check_pull_request(job: Job) -> dict[str, Any]:
     def state(tx: store.Transaction) -> tuple[store.Item, Verdict | None]:
         item = store.items.get(tx, job.item_id)
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
@@ -59,12 +66,51 @@ async def run(job: Job) -> dict[str, Any]:
         return {"changed": False}
     begin = partial(job.begin, "check")
     done = partial(job.done, "check", integration_id=job.integration.id)
-    return await show(
+    return await _show(
         job, post, sha, verdict, job.action.number, is_unsure=is_unsure, begin=begin, done=done
     )
 
 
-async def show(
+@carries_out(merge_groups.CHECK)
+async def check_merge_group(job: Job) -> dict[str, Any]:
+    """Give a merge group's commit the verdict of the pull request that its branch names.
+
+    A queue waits for a required check, so a branch that names none, or a number that the bot does
+    not know, succeeds.
+    """
+    repository_id, sha = job.action.repository_id, job.action.request["head_sha"]
+
+    def state(tx: store.Transaction) -> tuple[store.MergeGroup | None, store.Item | None]:
+        group = store.merge_groups.find(tx, repository_id, sha)
+        if group is None or group.number is None:
+            return group, None
+        return group, store.items.find(tx, repository_id, "pull_request", group.number)
+
+    def of_item(tx: store.Transaction, item_id: int, *, is_told: bool) -> Verdict | None:
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
+        # Silence would block the queue, also where pull requests that name none have no check.
+        setting = "required" if job.integration.check == "required" else "always"
+        return verdict_of(tx, linked, setting, is_told=is_told)
+
+    async def keep(**values: Any) -> None:
+        await job.write(lambda tx: store.merge_groups.change(tx, repository_id, sha, **values))
+
+    group, item = await job.read(state)
+    if group is None or job.integration.check == "off":
+        return {"changed": False}
+    verdict = None
+    if item is not None:
+        is_told = await audience.is_told(job, item.id)
+        verdict = await job.read(of_item, item.id, is_told=is_told)
+    # Without a digest a call was begun whose answer was lost: it is not known what stands there.
+    is_unsure = group.check_sha is not None and group.check_digest is None
+    number = item.number if item else None
+    return await _show(
+        job, group, sha, verdict or _UNKNOWN, number, is_unsure=is_unsure, begin=keep, done=keep
+    )
+
+
+async def _show(
     job: Job,
     post: store.Post | store.MergeGroup,
     sha: str,

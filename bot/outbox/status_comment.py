@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import storage as store
+from bot.commands.status import shown
 from bot.domain import posts, suggestions, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
@@ -104,7 +105,8 @@ def text_of(
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
     if known and is_told:
         rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
-        rows += [_row(tx, public_url, key) for key in known]
+        found = (store.experiments.find(tx, key) for key in known)
+        rows += [shown(experiment, public_url) for experiment in found if experiment]
         parts.append("\n".join(rows))
     lines = [
         f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
@@ -117,15 +119,6 @@ def text_of(
         parts.append("\n".join(lines))
     parts.append(_HOW)
     return "\n\n".join(parts)
-
-
-def _row(tx: store.Transaction, public_url: str, key: str) -> str:
-    found = store.experiments.find(tx, key)
-    assert found is not None
-    address = texts.link(found.name, f"{public_url}/experiments/{key}")
-    owner = texts.code(found.owner) if found.owner else ""
-    status = f"{texts.SIGNS[found.status]} {found.status}"
-    return f"| {address} | {texts.code(key)} | {status} | {owner} |"
 
 
 _HOW = """<details><summary>How to link</summary>
