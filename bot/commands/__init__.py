@@ -6,16 +6,6 @@ it is kept then. It uses no network: what GitHub has to do becomes an action.
 """
 
 from bot.commands.document import document
-from bot.commands.registry import Command, Commands, Misuse, Refusal, Run, command, load, registered
+from bot.commands.registry import Command, Misuse, Refusal, Run, command, load, registered
 
-__all__ = [
-    "Command",
-    "Commands",
-    "Misuse",
-    "Refusal",
-    "Run",
-    "command",
-    "document",
-    "load",
-    "registered",
-]
+__all__ = ["Command", "Misuse", "Refusal", "Run", "command", "document", "load", "registered"]

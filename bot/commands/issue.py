@@ -28,9 +28,8 @@ def issue(run: Run) -> None:
     if not keys:
         raise Refusal(f"No experiment is linked here; name one with {texts.code('key=KEY')}.")
     labels = list(dict.fromkeys(given["label"]))
-    for label in labels:
-        if len(label) > 50 or not label.isprintable():
-            raise Refusal("A label can have at most 50 characters.")
+    if any(len(label) > 50 or not label.isprintable() for label in labels):
+        raise Refusal("A label can have at most 50 characters.")
     assignees = list(dict.fromkeys(login.lstrip("@") for login in given["assignee"]))
     for login in assignees:
         if not _LOGIN.fullmatch(login):

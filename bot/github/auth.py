@@ -5,7 +5,7 @@ https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-githu
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import jwt
 
@@ -20,16 +20,6 @@ _MARGIN = 300 * times.SECOND  # the same for an installation token
 _DRIFT = 5.0  # seconds by which clocks may differ without notice
 
 
-class Auth(Protocol):
-    """Gives the bearer token of a call."""
-
-    async def token(self) -> str | None:
-        """Return the token, None to go without; raises CallFailed if there is none to be had."""
-
-    def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
-        """GitHub answered 401 to `token`: tell whether another one may do."""
-
-
 class FixedToken:
     """A personal access token, an installation token that somebody pasted, or None for nobody."""
 
@@ -37,9 +27,11 @@ class FixedToken:
         self._token = token
 
     async def token(self) -> str | None:
+        """Return the token, None to go without; raises CallFailed if there is none to be had."""
         return self._token
 
     def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
+        """GitHub answered 401 to `token`: tell whether another one may do."""
         return False
 
 
@@ -94,6 +86,9 @@ class InstallationToken:
         if self._minted is not None and self._minted[0] == token:
             self._minted = None
         return True
+
+
+Auth = FixedToken | AppToken | InstallationToken
 
 
 def explain_mint(error: Refused, installation_id: int) -> Refused:

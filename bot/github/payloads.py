@@ -251,15 +251,11 @@ class Installation(Struct):
 
 
 class InstallationEvent(Struct):
+    """Of an installation as a whole, or of the repositories in it."""
+
     installation: Installation
     action: Short | None = None
     repositories: list[InstalledRepository] | None = None
-
-
-class InstallationRepositoriesEvent(Struct):
-    installation: Installation
-    action: Short | None = None
-    repository_selection: Short | None = None
     repositories_added: list[InstalledRepository] | None = None
     repositories_removed: list[InstalledRepository] | None = None
 

@@ -34,7 +34,7 @@ async def changed(event: Event, delivery: Delivery) -> None:
 
 @router.register("installation_repositories")
 async def repositories_changed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.InstallationRepositoriesEvent)
+    payload = payloads.read(event.data, payloads.InstallationEvent)
     row_id = _remember(delivery, payload.installation, payload.action or "")
     installations.set_repositories(
         delivery.tx,

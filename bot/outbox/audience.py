@@ -13,7 +13,7 @@ from bot.commands.registry import LEVELS
 from bot.domain import repositories
 from bot.github import Refused
 from bot.github.payloads import MayDo
-from bot.outbox.job import Job
+from bot.outbox.registry import Job
 from bot.services import Services
 
 WRITE = LEVELS.index("write")

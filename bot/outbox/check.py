@@ -11,13 +11,14 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from bot import storage as store
 from bot.domain import merge_groups, posts
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 Keep = Callable[..., Awaitable[None]]
 _RUNS = "/repos/{+repository}/check-runs"
@@ -55,20 +56,17 @@ async def check_pull_request(job: Job) -> dict[str, Any]:
         is_checked = post.check_sha == sha
     if verdict is None or not sha or not is_checked or item.gone_at is not None:
         return {"changed": False}
-    # An earlier attempt may have set it on this commit without our knowing; what it may have set
-    # on another does not matter any more.
-    is_unsure = post.check_writing is not None and post.check_sha == sha
     # Nothing is named, and perhaps nothing was ever said of this commit. With a token it is set
     # all the same: a status too many harms nobody, one that says no for good does.
     is_quiet = verdict.conclusion == "neutral" and post.check_digest is None
     is_app = job.integration.token is None
     if is_quiet and is_app and await _find(job, post.marker, sha) is None:
         return {"changed": False}
+    if post.check_writing is not None:  # an earlier attempt may have set it without our knowing
+        post = msgspec.structs.replace(post, check_digest=None)
     begin = partial(job.begin, "check")
     done = partial(job.done, "check", integration_id=job.integration.id)
-    return await _show(
-        job, post, sha, verdict, job.action.number, is_unsure=is_unsure, begin=begin, done=done
-    )
+    return await _show(job, post, sha, verdict, job.action.number, begin, done)
 
 
 @carries_out(merge_groups.CHECK)
@@ -102,12 +100,8 @@ async def check_merge_group(job: Job) -> dict[str, Any]:
     if item is not None:
         is_told = await audience.is_told(job, item.id)
         verdict = await job.read(of_item, item.id, is_told=is_told)
-    # Without a digest a call was begun whose answer was lost: it is not known what stands there.
-    is_unsure = group.check_sha is not None and group.check_digest is None
     number = item.number if item else None
-    return await _show(
-        job, group, sha, verdict or _UNKNOWN, number, is_unsure=is_unsure, begin=keep, done=keep
-    )
+    return await _show(job, group, sha, verdict or _UNKNOWN, number, keep, keep)
 
 
 async def _show(
@@ -116,17 +110,17 @@ async def _show(
     sha: str,
     verdict: Verdict,
     number: int | None,
-    *,
-    is_unsure: bool,
     begin: Keep,
     done: Keep,
 ) -> dict[str, Any]:
     """Let GitHub show a verdict on a commit, with a link to a pull request, unless it does.
 
     `post` tells of the check: what is kept of a pull request's posts, or of a merge group.
-    `is_unsure`: an earlier attempt may have set it without our knowing. `begin` and `done` keep
-    columns that say what GitHub shows, before the call and after it.
+    `begin` and `done` keep columns that say what GitHub shows, before the call and after it.
     """
+    # Without a digest a call was begun whose answer was lost: it is not known what stands there.
+    # What may have been set on another commit does not matter any more.
+    is_unsure = post.check_sha == sha and post.check_digest is None
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
     again = bool(job.action.request.get("again"))
     if not again and not is_unsure and (post.check_sha, post.check_digest) == (sha, digest):

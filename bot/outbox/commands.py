@@ -25,8 +25,7 @@ from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
-from bot.outbox.job import COMMENT, COMMENTS, Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
 
 _LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
 _OWN = "Comments by the account that the bot itself uses run nothing."

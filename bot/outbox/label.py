@@ -9,8 +9,7 @@ from typing import Any
 from bot import storage as store
 from bot.domain import posts
 from bot.github import Refused
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"

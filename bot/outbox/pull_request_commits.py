@@ -12,8 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import branches, links
 from bot.github.payloads import PullRequestCommit
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 _COMMITS = "/repos/{+repository}/pulls/{number}/commits?per_page=100"
 _MOST = 250  # commits that GitHub lists; the page of the pull request shows no more either

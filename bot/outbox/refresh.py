@@ -7,8 +7,7 @@ calls nobody; what it finds waits its turn, and the next step after that.
 from typing import Any
 
 from bot.domain import refresh
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 
 @carries_out(refresh.REFRESH)

@@ -14,8 +14,7 @@ from bot.domain import posts, suggestions, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
-from bot.outbox.job import COMMENT, COMMENTS, Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
 
 
 @carries_out(posts.COMMENT)

@@ -10,9 +10,8 @@ from bot import storage as store
 from bot import times
 from bot.domain import told, tracking
 from bot.github.payloads import CreatedIssue
-from bot.outbox.job import Job
 from bot.outbox.label import see_to_label
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 _ISSUES = "/repos/{+repository}/issues"
 _ANY = f"{_ISSUES}?state=all&sort=created&direction=asc&per_page=100&since={{since}}"
