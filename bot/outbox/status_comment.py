@@ -30,9 +30,8 @@ async def run(job: Job) -> dict[str, Any]:
     item, is_linked, text = await job.read(state)
     marker = f"<!-- experiment-bot:status {post.marker} -->"
     setting = job.integration.comments
-    rewrite = bool(
-        job.action.request.get("rewrite")
-    )  # what stands there, whatever the setting is by now
+    # What stands there is rewritten, whatever the setting is by now.
+    rewrite = bool(job.action.request.get("rewrite"))
     # An earlier attempt may have changed it without our knowing.
     is_unsure = post.comment_writing is not None
     comment_id = post.comment_id
