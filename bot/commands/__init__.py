@@ -1,4 +1,4 @@
-"""Commands in comments: a file each, registered by decorator, and found without a list.
+"""Commands in comments, registered by decorator, and found without a list.
 
 A command is a function that is given a Run, changes things through the domain in the transaction
 it is in, and returns what to reply, in Markdown, or None. It raises Refusal to say no; nothing of
@@ -6,16 +6,6 @@ it is kept then. It uses no network: what GitHub has to do becomes an action.
 """
 
 from bot.commands.document import document
-from bot.commands.registry import Command, Commands, Misuse, Refusal, Run, command, load, registered
+from bot.commands.registry import Command, Misuse, Refusal, Run, command, load, registered
 
-__all__ = [
-    "Command",
-    "Commands",
-    "Misuse",
-    "Refusal",
-    "Run",
-    "command",
-    "document",
-    "load",
-    "registered",
-]
+__all__ = ["Command", "Misuse", "Refusal", "Run", "command", "document", "load", "registered"]

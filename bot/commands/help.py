@@ -12,8 +12,7 @@ def help(run: Run) -> str:
     for one in run.commands:
         usage = texts.code(f"/experiment {one.usage}")
         lines.append(f"| {usage} | {one.summary} | {needed(run.needs(one))} |")
-    lines.append("")
-    lines.append("Write a command on a line of its own in a new comment.")
+    lines += ["", "Write a command on a line of its own in a new comment."]
     return "\n".join(lines)
 
 

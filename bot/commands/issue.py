@@ -2,6 +2,7 @@
 
 import re
 
+from bot import storage as store
 from bot.commands.registry import Refusal, Run, command
 from bot.domain import texts
 
@@ -27,16 +28,16 @@ def issue(run: Run) -> None:
     if not keys:
         raise Refusal(f"No experiment is linked here; name one with {texts.code('key=KEY')}.")
     labels = list(dict.fromkeys(given["label"]))
-    for label in labels:
-        if len(label) > 50 or not label.isprintable():
-            raise Refusal("A label can have at most 50 characters.")
+    if any(len(label) > 50 or not label.isprintable() for label in labels):
+        raise Refusal("A label can have at most 50 characters.")
     assignees = list(dict.fromkeys(login.lstrip("@") for login in given["assignee"]))
     for login in assignees:
         if not _LOGIN.fullmatch(login):
             raise Refusal(f"{texts.code(login)} is not a GitHub username.")
     named = ", ".join(texts.code(key) for key in keys)
     by = texts.code(run.actor)
-    body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {run.html_url()}"
+    where = run.comment_url or store.items.get(run.tx, run.item.id).html_url
+    body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {where}"
     run.order_issue(title, body, labels, assignees, keys)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import experiments, items, keys, suggestions, texts, tracking
+from bot.domain import items, keys, suggestions, texts, tracking
 from bot.services import Services
 from bot.settings import SettingsError
 from bot.storage import Invocation
@@ -97,21 +97,11 @@ class Run:
         """Return the keys of `linked` whose experiment exists."""
         return [key for key in self.linked() if store.experiments.exists(self.tx, key)]
 
-    def experiment(self, key: str) -> store.CountedExperiment:
-        """Return an experiment with its counts."""
-        row = store.experiments.find_with_counts(self.tx, key)
-        assert row is not None
-        return row
-
     def decide(self, verb: str, key: str) -> None:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""
         hand = items.Hand(f"command:{self.id}:{key}", "command", self.actor, self.integration_id)
         decide = items.link if verb == "link" else items.unlink
         decide(self.tx, self.item, key, hand)
-
-    def set_status(self, status: str) -> None:
-        """Give the one experiment that the command names another status."""
-        experiments.change(self.tx, self.one_key(), {"status": status}, self.actor)
 
     def order_issue(
         self, title: str, body: str, labels: list[str], assignees: list[str], keys: list[str]
@@ -129,13 +119,8 @@ class Run:
             "actor": self.actor,
             "command_id": self.id,
         }
-        self.action_id = tracking.enqueue_issue(
-            self.tx, integration, self.item.repository_id, request
-        )
-
-    def html_url(self) -> str:
-        """Return the address of the comment, else that of the pull request or issue."""
-        return self.comment_url or store.items.get(self.tx, self.item.id).html_url
+        repository_id = self.item.repository_id
+        self.action_id = tracking.enqueue_issue(self.tx, integration, repository_id, request)
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []
@@ -189,11 +174,8 @@ class Commands:
         self._by_name: dict[str, Command] = {}
         for one in found:
             if one.name in self._by_name:
-                raise SettingsError(
-                    "EXTENSIONS",
-                    f"two commands named {one.name!r}",
-                    "commands with different names",
-                )
+                problem = f"two commands named {one.name!r}"
+                raise SettingsError("EXTENSIONS", problem, "commands with different names")
             self._by_name[one.name] = one
 
     def __iter__(self) -> Iterator[Command]:
@@ -214,11 +196,10 @@ class Commands:
 
 def load(extension_names: Sequence[str]) -> Commands:
     """Return the commands of this package and of extensions; raises SettingsError."""
-    modules = [
-        *extensions.modules_of("bot.commands"),
-        *extensions.extension_modules(extension_names),
-    ]
-    return Commands(extensions.instances(modules, Command))
+    ours = extensions.instances(extensions.modules_of("bot.commands"), Command)
+    theirs = extensions.instances(extensions.extension_modules(extension_names), Command)
+    added = [one for one in theirs if one not in ours]  # a module may import one of ours
+    return Commands(sorted(ours, key=lambda one: one.name) + added)
 
 
 def registered(services: Services) -> Commands:

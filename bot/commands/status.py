@@ -1,5 +1,6 @@
 """`/experiment status`: how experiments stand."""
 
+from bot import storage as store
 from bot.commands.registry import Refusal, Run, command
 from bot.domain import texts
 
@@ -15,22 +16,23 @@ def status(run: Run) -> str:
     if not keys:
         raise Refusal("No experiment is linked here; name one by its key.")
     if not run.is_told:
-        return "\n".join(
-            f"- There is an experiment with the key {texts.code(key)}." for key in keys
-        )
+        there_is = "- There is an experiment with the key"
+        return "\n".join(f"{there_is} {texts.code(key)}." for key in keys)
     lines = [
         "| Experiment | Key | Status | Owner | Pull requests | Issues |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for key in keys:
-        row = run.experiment(key)
-        cells = (
-            texts.link(row.name, f"{run.public_url}/experiments/{key}"),
-            texts.code(key),
-            f"{texts.SIGNS[row.status]} {row.status}",
-            texts.code(row.owner) if row.owner else "",
-            str(row.pull_request_count),
-            str(row.issue_count),
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        row = store.experiments.find_with_counts(run.tx, key)
+        assert row is not None
+        lines.append(f"{shown(row, run.public_url)} {row.pull_request_count} | {row.issue_count} |")
     return "\n".join(lines)
+
+
+def shown(row: store.Experiment, public_url: str) -> str:
+    """Return the beginning of a row of a table: the experiment's name, key, status and owner."""
+    address = texts.link(row.name, f"{public_url}/experiments/{row.key}")
+    owner = texts.code(row.owner) if row.owner else ""
+    return (
+        f"| {address} | {texts.code(row.key)} | {texts.SIGNS[row.status]} {row.status} | {owner} |"
+    )

@@ -1,8 +1,7 @@
 """The only place that talks to GitHub, and knows its words; it imports nothing of ours above it."""
 
 from bot.github.client import Client
-from bot.github.clients import GitHub
-from bot.github.credentials import Credentials
+from bot.github.clients import Credentials, GitHub
 from bot.github.failures import CallFailed, Limited, NotListed, Refused, Shut, Temporary
 
 __all__ = [

@@ -5,7 +5,7 @@ https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-githu
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import jwt
 
@@ -20,16 +20,6 @@ _MARGIN = 300 * times.SECOND  # the same for an installation token
 _DRIFT = 5.0  # seconds by which clocks may differ without notice
 
 
-class Auth(Protocol):
-    """Gives the bearer token of a call."""
-
-    async def token(self) -> str | None:
-        """Return the token, None to go without; raises CallFailed if there is none to be had."""
-
-    def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
-        """GitHub answered 401 to `token`: tell whether another one may do."""
-
-
 class FixedToken:
     """A personal access token, an installation token that somebody pasted, or None for nobody."""
 
@@ -37,9 +27,11 @@ class FixedToken:
         self._token = token
 
     async def token(self) -> str | None:
+        """Return the token, None to go without; raises CallFailed if there is none to be had."""
         return self._token
 
     def refused(self, token: str | None, headers: Mapping[str, str]) -> bool:
+        """GitHub answered 401 to `token`: tell whether another one may do."""
         return False
 
 
@@ -96,16 +88,15 @@ class InstallationToken:
         return True
 
 
+Auth = FixedToken | AppToken | InstallationToken
+
+
 def explain_mint(error: Refused, installation_id: int) -> Refused:
     """Return why there is no token of an installation, with what to do about it."""
     what = f"installation {installation_id}"
-    if error.status == 404:
-        reason = f"{what} does not exist (any more)"
-        return NoToken(error.status, reason, "install the App again", lags=True)
-    if error.status == 403:
-        reason = f"{what} gives no token: {error.reason}"
-        return NoToken(error.status, reason, "unsuspend it in GitHub")
-    if error.status == 401:
-        reason = f"GitHub does not know the App: {error.reason}"
-        return NoToken(error.status, reason, "check app_id and private_key")
-    return error
+    why = {
+        401: (f"GitHub does not know the App: {error.reason}", "check app_id and private_key"),
+        403: (f"{what} gives no token: {error.reason}", "unsuspend it in GitHub"),
+        404: (f"{what} does not exist (any more)", "install the App again"),
+    }.get(error.status)
+    return NoToken(error.status, *why, lags=error.status == 404) if why else error

@@ -99,10 +99,8 @@ class Client(GitHubAPI):
         url_vars: Mapping[str, Any] | None = None,
         *,
         accept: str = sansio.accept_format(),
-        jwt: str | None = None,
-        oauth_token: str | None = None,
-        extra_headers: dict[str, str] | None = None,
         iterable_key: str | None = ITERABLE_KEY,
+        **options: Any,
     ) -> AsyncGenerator[Any, None]:
         """Return the items of all pages; raises Temporary if they lead away or have no end."""
         seen: set[str] = set()
@@ -115,19 +113,9 @@ class Client(GitHubAPI):
             if seen and addresses.below(self.base_url, page) is None:
                 raise Temporary("GitHub leads to an address that is not the api_url; not followed")
             seen.add(page)
-            data, page, _ = await self._make_request(
-                "GET",
-                page,
-                None,
-                b"",
-                accept,
-                jwt=jwt,
-                oauth_token=oauth_token,
-                extra_headers=extra_headers,
-            )
-            if isinstance(data, dict) and iterable_key in data:
-                data = data[iterable_key]
-            for item in data:
+            data, page, _ = await self._make_request("GET", page, None, b"", accept, **options)
+            is_keyed = isinstance(data, dict) and iterable_key in data
+            for item in data[iterable_key] if is_keyed else data:
                 yield item
 
     async def _make_request(
@@ -183,16 +171,17 @@ class Client(GitHubAPI):
         for _ in range(_MAX_HOPS + 1):
             if target is None:
                 raise Temporary("GitHub leads to an address that is not the api_url; not followed")
-            answer = await self._send(method, target, headers, body)
+            answer = await self.send(method, target, headers, body)
             location = answer[1].get("Location")
             if answer[0] not in _REDIRECTS or location is None:
                 return answer
             target = addresses.redirected(self.base_url, target, location)
         raise Temporary("GitHub redirects in a circle")
 
-    async def _send(
+    async def send(
         self, method: str, url: URL, headers: Mapping[str, str], body: bytes
     ) -> tuple[int, Mapping[str, str], bytes]:
+        """Make one request, to an address that has been looked at; raises Temporary."""
         started = time.perf_counter()
         outcome = "failed"
         try:

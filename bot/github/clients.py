@@ -1,20 +1,37 @@
 """The clients of a process, made as needed: one HTTP session, and one memory of tokens, for all."""
 
-import time
+import json
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
 from cachetools import TTLCache
+from yarl import URL
 
 from bot.github import payloads
 from bot.github.auth import AppToken, Auth, FixedToken, InstallationToken, explain_mint
 from bot.github.client import CALL_SECONDS, Client
-from bot.github.credentials import Credentials
 from bot.github.failures import NotListed, Refused, Temporary
 from bot.metrics import Metrics
 
 _TIMEOUT = aiohttp.ClientTimeout(total=CALL_SECONDS, sock_connect=5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A credential. `label` names it in logs and metrics; the secrets are never shown."""
+
+    label: str
+    api_url: str
+    app_id: int | None
+    token: str | None = field(repr=False)
+    private_key: str | None = field(repr=False)
+
+    @property
+    def is_app(self) -> bool:
+        """Tell whether it is an App's, which acts as one of its installations."""
+        return self.token is None
 
 
 class GitHub:
@@ -62,17 +79,15 @@ class GitHub:
 
     async def installation_of(self, credentials: Credentials, repository: str) -> int:
         """Return which installation of an App serves a repository; raises CallFailed."""
-        path = "/repos/{+repository}/installation"
+        app, at = self.app(credentials), {"repository": repository}
         try:
-            found = await self.app(credentials).fetch(
-                payloads.Installation, path, {"repository": repository}
-            )
+            path = "/repos/{+repository}/installation"
+            return (await app.fetch(payloads.Installation, path, at)).id
         except Refused as error:
             if error.status != 404:
                 raise
             reason = "the App is not installed on this repository"
             raise Refused(404, reason, lags=error.lags) from None
-        return found.id
 
     async def login(self, credentials: Credentials) -> str | None:
         """Return the login under which a credential writes; None if GitHub does not say.
@@ -117,31 +132,20 @@ class GitHub:
         """
         if api_url not in self._api_urls:
             raise NotListed(api_url)
-        started, outcome = time.perf_counter(), "failed"
+        url = URL(f"{web_origin}/login/oauth/access_token")
+        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        body = json.dumps(dict(fields)).encode()
+        status, _, content = await self.anonymous(api_url).send("POST", url, headers, body)
+        if status >= 500:
+            raise Temporary(f"GitHub answered {status}")
         try:
-            async with self._session().post(
-                f"{web_origin}/login/oauth/access_token",
-                json=dict(fields),
-                headers={"Accept": "application/json"},
-                allow_redirects=False,
-            ) as response:
-                outcome = str(response.status)
-                if response.status >= 500:
-                    raise Temporary(f"GitHub answered {response.status}")
-                answer = await response.json(content_type=None)
-        except TimeoutError:
-            raise Temporary(f"GitHub did not answer within {CALL_SECONDS:.0f} seconds") from None
-        except (aiohttp.ClientError, OSError) as error:
-            raise Temporary(f"GitHub cannot be reached ({type(error).__name__})") from None
+            answer = json.loads(content.strip() or b"null")
         except ValueError:
             raise Temporary("GitHub's answer is not JSON") from None
-        finally:
-            self._metrics.github_calls.labels("POST", outcome).inc()
-            self._metrics.github_call_seconds.observe(time.perf_counter() - started)
-        token = answer.get("access_token") if isinstance(answer, dict) else None
+        told = answer if isinstance(answer, dict) else {}
+        token = told.get("access_token")
         if not isinstance(token, str) or not token:
-            reason = answer.get("error") if isinstance(answer, dict) else None
-            raise Refused(401, str(reason or "GitHub gave no token")[:100])
+            raise Refused(401, str(told.get("error") or "GitHub gave no token")[:100])
         return token
 
     def _made(self, credentials: Credentials, role: str, auth: Auth) -> Client:

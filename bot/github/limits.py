@@ -11,9 +11,9 @@ from email.utils import parsedate_to_datetime
 CONTENT_PER_MINUTE = 80
 CONTENT_PER_HOUR = 500
 SPACING = 1.0  # seconds between writes when there are many
+_BUDGETS = ((CONTENT_PER_MINUTE, 60.0), (CONTENT_PER_HOUR, 3600.0))  # in seconds
 MANY_WAITING = 5  # actions of one credential
 MANY_WRITTEN = 10  # writes in the last minute
-_MINUTE, _HOUR = 60.0, 3600.0
 _CONTENT = re.compile(
     r"POST /repos/[^/]+/[^/]+/(?:issues|issues/[0-9]+/comments|labels)"
     r"|PATCH /repos/[^/]+/[^/]+/issues/(?:[0-9]+|comments/[0-9]+)"
@@ -75,14 +75,14 @@ class Pace:
 
     def wait(self, now: float, *, content: bool) -> float:
         """Return for how many seconds the next write has to wait."""
-        self.writes = [write for write in self.writes if now - _HOUR < write[0] <= now]
+        self.writes = [write for write in self.writes if now - 3600 < write[0] <= now]
         waits = [0.0]
-        recent = [at for at, _ in self.writes if at > now - _MINUTE]
+        recent = [at for at, _ in self.writes if at > now - 60]
         if recent and (self.many_waiting or len(recent) > MANY_WRITTEN):
             waits.append(recent[-1] + SPACING - now)
         if content:
-            for limit, span in ((CONTENT_PER_MINUTE, _MINUTE), (CONTENT_PER_HOUR, _HOUR)):
-                counted = [at for at, is_content in self.writes if is_content and at > now - span]
+            for limit, span in _BUDGETS:
+                counted = self._content(now - span)
                 if len(counted) >= limit:
                     waits.append(counted[-limit] + span - now)
         return max(waits)
@@ -90,9 +90,9 @@ class Pace:
     def wrote(self, now: float, *, content: bool) -> None:
         self.writes.append((now, content))
 
-    def left(self, now: float) -> tuple[int, int]:
+    def left(self, now: float) -> list[int]:
         """Return how many content-creating calls the present minute and hour have left."""
-        content = [at for at, is_content in self.writes if is_content]
-        minute = sum(at > now - _MINUTE for at in content)
-        hour = sum(at > now - _HOUR for at in content)
-        return CONTENT_PER_MINUTE - minute, CONTENT_PER_HOUR - hour
+        return [limit - len(self._content(now - span)) for limit, span in _BUDGETS]
+
+    def _content(self, since: float) -> list[float]:
+        return [at for at, is_content in self.writes if is_content and at > since]

@@ -8,6 +8,7 @@ NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
 FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a last line feed
 MAX_NUMBER = 2**31 - 1  # of a pull request or issue
 _FULL_NAME = re.compile(FULL_NAME)
+_PLACE = re.compile(rf"[^/]*/({NAME}/{NAME})/(?:pull|issues)/([0-9]{{1,10}})")
 
 
 def is_repository(name: str) -> bool:
@@ -18,17 +19,10 @@ def is_repository(name: str) -> bool:
 def place_in(html_url: str | None) -> tuple[str, int] | None:
     """Return the full name and number that the address of a pull request or issue tells."""
     try:
-        parts = urlsplit(html_url or "").path.split("/")
+        match = _PLACE.fullmatch(urlsplit(html_url or "").path)
     except ValueError:
         return None
-    if (
-        len(parts) != 5
-        or parts[3] not in ("pull", "issues")
-        or not re.fullmatch(r"[0-9]{1,10}", parts[4])
-    ):
-        return None
-    full_name, number = f"{parts[1]}/{parts[2]}", int(parts[4])
-    return (full_name, number) if is_repository(full_name) and 1 <= number <= MAX_NUMBER else None
+    return (match[1], int(match[2])) if match and 1 <= int(match[2]) <= MAX_NUMBER else None
 
 
 def number_in(html_url: str | None) -> int | None:

@@ -8,8 +8,8 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 
 import json
 import types
-from functools import cache
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from contextlib import suppress
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from msgspec import Meta, Struct
@@ -63,40 +63,38 @@ class Label(Struct):
     name: Short
 
 
-class PullRequest(Struct):
-    number: Number | None = None
+class Item(Struct, kw_only=True):
+    """What pull requests and issues have in common."""
+
     title: str | None = None
     body: str | None = None
     html_url: str | None = None
-    state: Literal["open", "closed", "merged"] | None = None
-    draft: bool | None = None
-    merged: bool | None = None
     user: User | None = None
-    author_association: Any = None
-    head: Branch | None = None
-    base: Branch | None = None
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
+
+
+class PullRequest(Item):
+    number: Number | None = None
+    state: Literal["open", "closed", "merged"] | None = None
+    draft: bool | None = None
+    merged: bool | None = None
+    author_association: Any = None
+    head: Branch | None = None
+    base: Branch | None = None
     merged_at: Time = None
 
     def __post_init__(self) -> None:
         self.number = self.number or number_in(self.html_url)
 
 
-class Issue(Struct):
+class Issue(Item):
     """An issue. Its number is what the address says where it is missing itself."""
 
     number: Number = 0
-    title: str | None = None
-    body: str | None = None
-    html_url: str | None = None
     state: Literal["open", "closed"] | None = None
-    user: User | None = None
     labels: list[Label] | None = None
-    created_at: Time = None
-    updated_at: Time = None
-    closed_at: Time = None
     pull_request: Any = None  # of a comment: set if it is on a pull request
 
     def __post_init__(self) -> None:
@@ -106,9 +104,7 @@ class Issue(Struct):
 
     @property
     def label_names(self) -> list[str] | None:
-        if self.labels is None:
-            return None
-        return [one.name for one in self.labels]
+        return None if self.labels is None else [one.name for one in self.labels]
 
 
 class CreatedIssue(Issue, kw_only=True):
@@ -118,12 +114,17 @@ class CreatedIssue(Issue, kw_only=True):
     html_url: str
 
 
-class PullRequestEvent(Struct):
-    pull_request: PullRequest
+class Event(Struct, kw_only=True):
+    """What most events tell beside what they are about."""
+
     action: Short | None = None
-    number: Number | None = None
     repository: Repository | None = None
     sender: User | None = None
+
+
+class PullRequestEvent(Event):
+    pull_request: PullRequest
+    number: Number | None = None
 
     def __post_init__(self) -> None:
         self.pull_request.number = self.number or self.pull_request.number
@@ -138,13 +139,10 @@ class IssueChanges(Struct):
     old_repository: Repository | None = None
 
 
-class IssuesEvent(Struct):
+class IssuesEvent(Event):
     issue: Issue
-    action: Short | None = None
     label: Label | None = None
     changes: IssueChanges | None = None
-    repository: Repository | None = None
-    sender: User | None = None
 
 
 class Comment(Struct):
@@ -154,11 +152,9 @@ class Comment(Struct):
     user: User | None = None
 
 
-class IssueCommentEvent(Struct):
+class IssueCommentEvent(Event):
     comment: Comment
     issue: Issue
-    repository: Repository | None = None
-    sender: User | None = None
 
 
 class Author(Struct):
@@ -186,10 +182,8 @@ class PushEvent(Struct):
     pusher: Author | None = None
 
 
-class RepositoryEvent(Struct):
+class RepositoryEvent(Event, kw_only=True):
     repository: Repository
-    action: Short | None = None
-    sender: User | None = None
 
 
 class Checked(Struct):
@@ -214,14 +208,8 @@ class MergeGroup(Struct):
     head_ref: Short | None = None
 
 
-class MergeGroupEvent(Struct):
+class MergeGroupEvent(Event):
     merge_group: MergeGroup = msgspec.field(default_factory=MergeGroup)
-    action: Short | None = None
-    repository: Repository | None = None
-
-
-class Account(Struct):
-    login: Login | None = None
 
 
 class App(Struct):
@@ -256,22 +244,18 @@ class InstalledRepository(Struct):
 
 class Installation(Struct):
     id: Id
-    account: Account | None = None
+    account: User | None = None
     repository_selection: Short | None = None
     updated_at: Time = None
     suspended_at: Time = None
 
 
 class InstallationEvent(Struct):
+    """Of an installation as a whole, or of the repositories in it."""
+
     installation: Installation
     action: Short | None = None
     repositories: list[InstalledRepository] | None = None
-
-
-class InstallationRepositoriesEvent(Struct):
-    installation: Installation
-    action: Short | None = None
-    repository_selection: Short | None = None
     repositories_added: list[InstalledRepository] | None = None
     repositories_removed: list[InstalledRepository] | None = None
 
@@ -284,11 +268,8 @@ def read(data: Any, shape: type[E]) -> E:
 
     Raises InvalidPayload that names the field if that leaves nothing to take in.
     """
-    try:
-        return msgspec.convert(data, shape)
-    except msgspec.ValidationError:
-        found: E = _salvaged(data, shape, "")
-        return found
+    found: E = _salvaged(data, shape, "")
+    return found
 
 
 def read_answer(data: Any, shape: type[E]) -> E:
@@ -305,10 +286,8 @@ def read_answer(data: Any, shape: type[E]) -> E:
 
 def _salvaged(value: Any, hint: Any, path: str) -> Any:
     """Return `value` as `hint` says, without what cannot be read of it; raises InvalidPayload."""
-    try:
+    with suppress(msgspec.ValidationError):
         return msgspec.convert(value, hint)
-    except msgspec.ValidationError:
-        pass
     for choice in _choices(hint):
         if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, Struct):
             return _salvaged_object(value, choice, path)
@@ -319,20 +298,18 @@ def _salvaged(value: Any, hint: Any, path: str) -> Any:
 
 def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
     kept: dict[str, Any] = {}
-    hints = _hints(shape)
     for field in msgspec.structs.fields(shape):
         here = f"{path}.{field.name}".lstrip(".")
         if field.name not in value:
             if field.required:
                 raise _unreadable(here)
             continue
-        hint = hints[field.name]
         try:
-            kept[field.name] = _salvaged(value[field.name], hint, here)
+            kept[field.name] = _salvaged(value[field.name], field.type, here)
         except InvalidPayload:
             if field.required:
                 raise
-            if type(None) in _choices(hint):
+            if type(None) in _choices(field.type):
                 kept[field.name] = None
     try:
         return shape(**kept)
@@ -343,10 +320,8 @@ def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> S
 def _salvaged_list(value: list[Any], hint: Any, path: str) -> list[Any]:
     kept = []
     for element in value[:_MOST]:
-        try:
+        with suppress(InvalidPayload):
             kept.append(_salvaged(element, hint, f"{path}[]"))
-        except InvalidPayload:
-            continue
     return kept
 
 
@@ -357,8 +332,3 @@ def _unreadable(path: str) -> InvalidPayload:
 def _choices(hint: Any) -> tuple[Any, ...]:
     """Return what a value may be: the members of a union, else the one type."""
     return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-
-
-@cache
-def _hints(shape: type[Struct]) -> dict[str, Any]:
-    return get_type_hints(shape, include_extras=True)

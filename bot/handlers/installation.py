@@ -33,7 +33,7 @@ async def changed(event: Event, delivery: Delivery) -> None:
 
 @router.register("installation_repositories")
 async def repositories_changed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.InstallationRepositoriesEvent)
+    payload = payloads.read(event.data, payloads.InstallationEvent)
     added, removed = payload.repositories_added or (), payload.repositories_removed or ()
     _remember(delivery, payload.installation, payload.action, added, removed)
 

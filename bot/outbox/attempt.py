@@ -11,9 +11,8 @@ from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, NotListed, Refused, Temporary
 from bot.log import logger
 from bot.outbox import queue
-from bot.outbox.job import Job
 from bot.outbox.queue import Held, LeaseLost
-from bot.outbox.registry import Runner
+from bot.outbox.registry import Job, Runner
 from bot.services import Services
 
 
@@ -71,11 +70,18 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
     integration = await services.integration(action.integration_id, fresh=True)
     if integration is None:
         raise Refused(404, "the integration was deleted")
-    if not await _is_allowed(services, integration, action):
+    is_allowed, state = await services.database.read(lambda tx: _known(tx, integration, action))
+    if not is_allowed:
         raise Refused(403, "the integration does not allow this repository")
     if integration.api_url not in services.settings.github_api_urls:
         raise NotListed(integration.api_url)
-    wait = await _reason_to_wait(services, integration, action.installation_id)
+    wait = None
+    if not integration.is_active:
+        wait = "the integration is not active"
+    elif state == "removed":
+        raise Refused(404, "the App is no longer installed there: install it again")
+    elif state is not None:
+        wait = f"installation {action.installation_id} is suspended"
     if wait is not None:
         # Nobody expects what somebody waits for to run days later.
         raise Refused(403, wait) if _is_prompt(action) else Waiting(wait)
@@ -87,49 +93,24 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
             services.metrics.content_remaining.labels(client.label, window).set(count)
 
     client.before_write = before_write
-    return Job(
-        services=services,
-        integration=integration,
-        client=client,
-        id=action.id,
-        repository=action.repository,
-        repository_id=action.repository_id,
-        item_id=action.item_id,
-        number=action.number,
-        request=action.request,
-        attempt=action.attempts + 1,
-        is_news=after.look_again(after.told_at(action), times.now()) is not None,
-    )
+    is_news = after.look_again(after.told_at(action), times.now()) is not None
+    return Job(services, integration, client, action, is_news)
+
+
+def _known(
+    tx: store.Transaction, integration: Integration, action: store.ListedAction
+) -> tuple[bool, str | None]:
+    """Return whether the repository is allowed, and why the installation must not be called."""
+    repository = store.repositories.get(tx, action.repository_id)
+    is_allowed = repositories.allows(tx, integration.scope, repository)
+    if action.installation_id is None:
+        return is_allowed, None
+    return is_allowed, installations.cannot_act(tx, integration.id, action.installation_id)
 
 
 def _is_prompt(action: store.Action) -> bool:
     kind = actions.KINDS.get(action.kind)
     return kind is not None and kind.prompt
-
-
-async def _is_allowed(
-    services: Services, integration: Integration, action: store.ListedAction
-) -> bool:
-    def job(tx: store.Transaction) -> bool:
-        repository = store.repositories.get(tx, action.repository_id)
-        return repositories.allows(tx, integration.scope, repository)
-
-    return integration.repositories is None or await services.database.read(job)
-
-
-async def _reason_to_wait(
-    services: Services, integration: Integration, installation_id: int | None
-) -> str | None:
-    if not integration.is_active:
-        return "the integration is not active"
-    if installation_id is None:
-        return None
-    state = await services.database.read(
-        lambda tx: installations.cannot_act(tx, integration.id, installation_id)
-    )
-    if state == "removed":
-        raise Refused(404, "the App is no longer installed there: install it again")
-    return f"installation {installation_id} is suspended" if state else None
 
 
 async def _client(
@@ -138,14 +119,10 @@ async def _client(
     """Return who acts. An installation that no delivery has told of is asked for."""
     installation_id = action.installation_id
     if integration.token is None and installation_id is None:
-        installation_id = await services.github.installation_of(
-            integration.credentials, action.repository
-        )
-        await services.database.write(
-            lambda tx: installations.observe_repository(
-                tx, integration.id, action.repository_id, installation_id
-            )
-        )
+        found = await services.github.installation_of(integration.credentials, action.repository)
+        where = integration.id, action.repository_id, found
+        await services.database.write(lambda tx: installations.observe_repository(tx, *where))
+        installation_id = found
     return services.github.client(integration.credentials, installation_id)
 
 

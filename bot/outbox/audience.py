@@ -5,7 +5,7 @@ what the bot answers. So the answer goes by who asks. Who cannot be asked about 
 https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
 """
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from bot import storage as store
 from bot import times
@@ -13,17 +13,17 @@ from bot.commands.registry import LEVELS
 from bot.domain import repositories
 from bot.github import Refused
 from bot.github.payloads import MayDo
-from bot.outbox.job import Job
+from bot.outbox.registry import Job
 from bot.services import Services
 
 WRITE = LEVELS.index("write")
 REMEMBERED = 900 * times.SECOND
-_Writers = LRUCache[tuple[str, int, int, str], tuple[bool, int]]
+_Writers = TTLCache[tuple[str, int, int, str], bool]
 
 
 def _writers(_: Services) -> _Writers:
-    """Who may write where, and until when that is believed."""
-    return LRUCache(maxsize=4096)
+    """Who may write where."""
+    return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.now)
 
 
 async def is_told(job: Job, item_id: int) -> bool:
@@ -39,14 +39,13 @@ async def is_told(job: Job, item_id: int) -> bool:
         return is_told_by_what_is_known(store.repositories.get(tx, item.repository_id), item), item
 
     told, item = await job.read(known)
-    if told is not None:
-        return told
-    if item.author is None:
-        return False
-    key = (job.integration.id, job.integration.updated_at, job.repository_id, item.author)
-    remembered = job.services.shared(_writers).get(key)
-    if remembered is not None and remembered[1] > times.now():
-        return remembered[0]
+    if told is not None or item.author is None:
+        return bool(told)
+    key = (job.integration.id, job.integration.updated_at, job.action.repository_id, item.author)
+    writers = job.services.shared(_writers)
+    remembered = writers.get(key)
+    if remembered is not None:
+        return remembered
     try:
         level = await permission_of(job, item.author)
     except Refused as error:
@@ -56,8 +55,7 @@ async def is_told(job: Job, item_id: int) -> bool:
             job.doubts.append(error)  # GitHub may not know yet whom it is asked about
             return False
         level = "none"
-    may_write = LEVELS.index(level) >= WRITE
-    job.services.shared(_writers)[key] = may_write, times.now() + REMEMBERED
+    may_write = writers[key] = LEVELS.index(level) >= WRITE
     return may_write
 
 
@@ -76,12 +74,10 @@ async def permission_of(job: Job, login: str) -> str:
     """
     path = "/repos/{+repository}/collaborators/{login}/permission"
     try:
-        found = await job.client.fetch(MayDo, path, {"repository": job.repository, "login": login})
+        found = await job.client.fetch(MayDo, path, job.at(login=login))
     except Refused as error:
         if error.status == 404 and not job.is_news:
             return "none"
         raise
-    for level in (found.role_name, found.permission):
-        if level is not None and level in LEVELS:
-            return level
-    return "none"
+    known = (level for level in (found.role_name, found.permission) if level in LEVELS)
+    return next(known, None) or "none"

@@ -1,21 +1,27 @@
-"""`check`: what GitHub shows on the head commit of a pull request, and may require for a merge.
+"""`check` and `merge_group_check`: what GitHub shows on a commit, and may require for a merge.
 
-A check run where the bot acts as an App, a commit status where it acts with a token: those may not
-use the Checks API. https://docs.github.com/en/rest/checks/runs,
-https://docs.github.com/en/rest/commits/statuses
+That is the head of a pull request, or what a merge queue is about to merge. It is a check run where
+the bot acts as an App, a commit status where it acts with a token: those may not use the Checks
+API. https://docs.github.com/en/rest/checks/runs, https://docs.github.com/en/rest/commits/statuses,
+https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-repository/configuring-pull-request-merges/managing-a-merge-queue
 """
 
 import hashlib
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
+
+import msgspec
 
 from bot import storage as store
 from bot.domain import posts
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
+Keep = Callable[..., Awaitable[None]]
+_RUNS = "/repos/{+repository}/check-runs"
 REFRESH = "refresh"  # identifies the button that checks again
 _STATES = {
     "success": "success",
@@ -23,95 +29,139 @@ _STATES = {
     "action_required": "failure",
     "failure": "failure",
 }
+_UNKNOWN = Verdict(
+    "success",
+    "Unknown pull request",
+    "The merge group's branch names no pull request that the bot knows, so nothing speaks "
+    "against it.",
+)
 
 
 @carries_out(posts.CHECK)
-async def run(job: Job) -> dict[str, Any]:
-    item_id = job.item_id
-    assert item_id is not None
-
+async def check_pull_request(job: Job) -> dict[str, Any]:
     def state(tx: store.Transaction) -> tuple[store.Item, Verdict | None]:
-        item = store.items.get(tx, item_id)
-        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
+        item = store.items.get(tx, job.item_id)
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
         # None where none is named, but a check of before is not left as it was.
         is_there = bool(item.head_sha) and post.check_sha == item.head_sha
         setting = job.integration.check
         return item, verdict_of(tx, linked, setting, is_there=is_there, is_told=is_told)
 
-    is_told = await audience.is_told(job, item_id)
-    post = await job.write(lambda tx: store.actions.see_to_post(tx, item_id))
+    is_told = await audience.is_told(job, job.item_id)
+    post = await job.write(store.actions.see_to_post, job.item_id)
     item, verdict = await job.read(state)
     sha = item.head_sha
     is_checked = item.state == "open" and job.integration.check != "off"
-    if job.request.get("rewrite"):  # what stands there, whatever has become of it
+    if job.action.request.get("rewrite"):  # what stands there, whatever has become of it
         is_checked = post.check_sha == sha
     if verdict is None or not sha or not is_checked or item.gone_at is not None:
         return {"changed": False}
-    # An earlier attempt may have set it on this commit without our knowing; what it may have set
-    # on another does not matter any more.
-    is_unsure = post.check_writing is not None and post.check_sha == sha
-    is_app = job.integration.token is None
     # Nothing is named, and perhaps nothing was ever said of this commit. With a token it is set
     # all the same: a status too many harms nobody, one that says no for good does.
     is_quiet = verdict.conclusion == "neutral" and post.check_digest is None
+    is_app = job.integration.token is None
     if is_quiet and is_app and await _find(job, post.marker, sha) is None:
         return {"changed": False}
+    if post.check_writing is not None:  # an earlier attempt may have set it without our knowing
+        post = msgspec.structs.replace(post, check_digest=None)
+    begin = partial(job.begin, "check")
+    done = partial(job.done, "check", integration_id=job.integration.id)
+    return await _show(job, post, sha, verdict, job.action.number, begin, done)
+
+
+@carries_out(posts.GROUP_CHECK)
+async def check_merge_group(job: Job) -> dict[str, Any]:
+    """Give a merge group's commit the verdict of the pull request that its branch names.
+
+    A queue waits for a required check, so a branch that names none, or a number that the bot does
+    not know, succeeds.
+    """
+    repository_id, sha = job.action.repository_id, job.action.request["head_sha"]
+
+    def state(tx: store.Transaction) -> tuple[store.MergeGroup | None, store.Item | None]:
+        group = store.merge_groups.find(tx, repository_id, sha)
+        if group is None or group.number is None:
+            return group, None
+        return group, store.items.find(tx, repository_id, "pull_request", group.number)
+
+    def of_item(tx: store.Transaction, item_id: int, *, is_told: bool) -> Verdict | None:
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
+        # Silence would block the queue, also where pull requests that name none have no check.
+        setting = "required" if job.integration.check == "required" else "always"
+        return verdict_of(tx, linked, setting, is_told=is_told)
+
+    async def keep(**values: Any) -> None:
+        await job.write(lambda tx: store.merge_groups.change(tx, repository_id, sha, **values))
+
+    group, item = await job.read(state)
+    if group is None or job.integration.check == "off":
+        return {"changed": False}
+    verdict = None
+    if item is not None:
+        is_told = await audience.is_told(job, item.id)
+        verdict = await job.read(of_item, item.id, is_told=is_told)
+    number = item.number if item else None
+    return await _show(job, group, sha, verdict or _UNKNOWN, number, keep, keep)
+
+
+async def _show(
+    job: Job,
+    post: store.Post | store.MergeGroup,
+    sha: str,
+    verdict: Verdict,
+    number: int | None,
+    begin: Keep,
+    done: Keep,
+) -> dict[str, Any]:
+    """Let GitHub show a verdict on a commit, with a link to a pull request, unless it does.
+
+    `post` tells of the check: what is kept of a pull request's posts, or of a merge group.
+    `begin` and `done` keep columns that say what GitHub shows, before the call and after it.
+    """
+    # Without a digest a call was begun whose answer was lost: it is not known what stands there.
+    # What may have been set on another commit does not matter any more.
+    is_unsure = post.check_sha == sha and post.check_digest is None
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
-    again = bool(job.request.get("again"))
+    again = bool(job.action.request.get("again"))
     if not again and not is_unsure and (post.check_sha, post.check_digest) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
-    address = f"{job.services.settings.public_url}/pull-requests/{job.repository}/{job.number}"
-    run_id = None
-    if is_app:
-        run_id = await run_to_edit(job, post, sha, again=again, is_unsure=is_unsure)
-    await job.begin("check", check_sha=sha, check_run_id=run_id, check_digest=None)
-    if is_app:
-        run_id = await set_check_run(job, run_id, sha, verdict, address, post.marker)
+    page = f"pull-requests/{job.action.repository}/{number}" if number else ""
+    address = f"{job.services.settings.public_url}/{page}"
+    run_id: int | None = None
+    if job.integration.token is None:
+        run_id = post.check_run_id if post.check_sha == sha else None
+        if run_id is None and is_unsure:
+            run_id = await _find(job, post.marker, sha)
+        if again and not is_unsure:
+            run_id = None  # a re-run is a new check run: GitHub shows the newest of a name
+    await begin(check_sha=sha, check_run_id=run_id, check_digest=None)
+    if job.integration.token is None:
+        run_id = await _set_check_run(job, run_id, sha, verdict, address, post.marker)
     else:
-        await set_status(job, sha, verdict, address)
-    await job.done(
-        "check",
-        integration_id=job.integration.id,
-        check_sha=sha,
-        check_run_id=run_id,
-        check_digest=digest,
-    )
+        # It stands for those before it.
+        await job.client.post(
+            "/repos/{+repository}/statuses/{sha}",
+            job.at(sha=sha),
+            data={
+                "state": _STATES[verdict.conclusion],
+                "context": posts.CHECK_NAME,
+                "description": verdict.title,
+                "target_url": address,
+            },
+        )
+    await done(check_sha=sha, check_run_id=run_id, check_digest=digest)
     return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
 
 
-async def set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None:
-    """Set the commit status of a commit; it stands for those before it."""
-    await job.client.post(
-        "/repos/{+repository}/statuses/{sha}",
-        {"repository": job.repository, "sha": sha},
-        data={
-            "state": _STATES[verdict.conclusion],
-            "context": posts.CHECK_NAME,
-            "description": verdict.title,
-            "target_url": address,
-        },
-    )
-
-
-async def run_to_edit(
-    job: Job, post: store.Post | store.MergeGroup, sha: str, *, again: bool, is_unsure: bool
-) -> int | None:
-    """Return the check run of a commit that is to be brought up to date, None to make one.
-
-    `post` tells of it: what is kept of a pull request's posts, or of a merge group. `is_unsure`:
-    an earlier attempt may have made one without our knowing.
-    """
-    run_id: int | None = post.check_run_id if post.check_sha == sha else None
-    if run_id is None and is_unsure:
-        run_id = await _find(job, post.marker, sha)
-    # A re-run is a new check run: GitHub shows the newest of a name.
-    return None if again and not is_unsure else run_id
-
-
-async def set_check_run(
+async def _set_check_run(
     job: Job, run_id: int | None, sha: str, verdict: Verdict, address: str, marker: str
 ) -> int:
     """Create the check run of a commit, or bring `run_id` up to date; return its id."""
+    button = {
+        "label": "Check again",
+        "description": "Check the experiments again",
+        "identifier": REFRESH,
+    }
     content: dict[str, Any] = {
         "name": posts.CHECK_NAME,
         "status": "completed",
@@ -119,29 +169,13 @@ async def set_check_run(
         "details_url": address,
         "external_id": marker,
         "output": {"title": verdict.title, "summary": verdict.summary},
-        "actions": [
-            {
-                "label": "Check again",
-                "description": "Check the experiments again",
-                "identifier": REFRESH,
-            }
-        ],
+        "actions": [button],
     }
     if run_id is None:
-        answer = await job.client.create(
-            CheckRun,
-            "/repos/{+repository}/check-runs",
-            {"repository": job.repository},
-            {**content, "head_sha": sha},
-        )
-    else:
-        answer = await job.client.update(
-            CheckRun,
-            "/repos/{+repository}/check-runs/{run}",
-            {"repository": job.repository, "run": str(run_id)},
-            content,
-        )
-    return answer.id
+        content["head_sha"] = sha
+        return (await job.client.create(CheckRun, _RUNS, job.at(), content)).id
+    path = f"{_RUNS}/{{run}}"
+    return (await job.client.update(CheckRun, path, job.at(run=run_id), content)).id
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:
@@ -149,7 +183,7 @@ async def _find(job: Job, marker: str, sha: str) -> int | None:
     answer = await job.client.fetch(
         CheckRuns,
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
-        {"repository": job.repository, "sha": sha, "name": posts.CHECK_NAME},
+        job.at(sha=sha, name=posts.CHECK_NAME),
     )
     found = [one.id for one in answer.check_runs if one.external_id == marker]
     return max(found, default=None)

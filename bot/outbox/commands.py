@@ -13,7 +13,7 @@ https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
@@ -24,11 +24,8 @@ from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
 
-_COMMENT = "/repos/{+repository}/issues/comments/{comment}"
-_COMMENTS = "/repos/{+repository}/issues/{number}/comments"
 _LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
 _OWN = "Comments by the account that the bot itself uses run nothing."
 _TAKEN_BACK = (
@@ -60,27 +57,28 @@ class _Author:
 
 @carries_out(commands.ANSWER)
 async def run(job: Job) -> dict[str, Any]:
-    row_id = job.request["comment_row"]
-    comment = await job.read(lambda tx: store.commands.comment(tx, row_id))
+    comment = await job.read(store.commands.comment, job.action.request["comment_row"])
     if comment.silent:
         return {"silent": True}
-    if job.request.get("rewrite"):
+    if job.action.request.get("rewrite"):
         return await _take_back(job, comment)
     unseen: CallFailed | None = None
     if not comment.seen:
         reason = _OWN if await _is_ours(job, comment) else await _reason_not_to(job, comment)
         if reason is not None:
-            await job.write(lambda tx: _silence(tx, comment, reason))
+            await job.write(_silence, comment, reason)
             return {"silent": True}
         unseen = await _show_seen(job, comment)
     author = _Author(comment.author)
-    for row in await job.read(lambda tx: store.commands.of_comment(tx, row_id)):
+    for row in await job.read(store.commands.of_comment, comment.id):
         if row.status == "waiting":
             return {"waits_for": row.action_id}
         if row.status == "pending" and await _carry_out(job, comment, row, author):
             return {"waits": True}
-    if unseen is not None and (unseen := await _show_seen(job, comment)):
-        _look_again(job, unseen)
+    if unseen is not None:
+        unseen = await _show_seen(job, comment)
+        if _is_too_early(unseen, job):
+            job.doubts.append(unseen)
     return await _answer(job, comment)
 
 
@@ -94,7 +92,7 @@ async def _is_ours(job: Job, comment: store.CommandComment) -> bool:
 
 async def _reason_not_to(job: Job, comment: store.CommandComment) -> str | None:
     """Return why nothing of a comment runs; None if it stands in GitHub as it was delivered."""
-    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment.id))
+    rows = await job.read(store.commands.of_comment, comment.id)
     if all(row.status != "pending" for row in rows):
         return None  # it has run
     found = await _fetch(job, comment)
@@ -109,9 +107,9 @@ async def _reason_not_to(job: Job, comment: store.CommandComment) -> str | None:
 
 async def _fetch(job: Job, comment: store.CommandComment) -> payloads.Comment | None:
     """Return a comment as GitHub has it; None if it was deleted."""
-    variables = {"repository": job.repository, "comment": str(comment.comment_id)}
+    at = job.at(comment=comment.comment_id)
     try:
-        return await job.client.fetch(payloads.Comment, _COMMENT, variables)
+        return await job.client.fetch(payloads.Comment, COMMENT, at)
     except Refused as error:
         if error.status not in (404, 410) or (error.lags and job.is_news):
             raise
@@ -137,12 +135,10 @@ async def _carry_out(
         if not allowed:
             raise Refusal(_not_allowed(author.login, permission, command, _needed(job, command)))
         item = await _item(job, comment)
-        return await job.write(lambda tx: _execute(tx, job, comment, row, command, item, author))
+        return await job.write(_execute, job, comment, row, command, item, author)
     except Refusal as refusal:
         reason = str(refusal)
-    await job.write(
-        lambda tx: commands.refuse(tx, row, reason, allowed=allowed, permission=permission)
-    )
+    await job.write(commands.refuse, row, reason, allowed=allowed, permission=permission)
     return False
 
 
@@ -167,7 +163,7 @@ def _execute(
         id=row.id,
         invocation=invocation,
         item=item,
-        repository=job.repository,
+        repository=job.action.repository,
         actor=comment.author,
         integration_id=job.integration.id,
         comment_url=comment.html_url,
@@ -180,15 +176,9 @@ def _execute(
     except Misuse as misuse:
         right = texts.code(f"/experiment {command.usage}")
         raise Refusal(f"{misuse} Usage: {right}") from None
-    commands.executed(
-        tx,
-        row,
-        author.permission or "",
-        the_run.about,
-        reply=reply,
-        action_id=the_run.action_id,
-    )
-    return the_run.action_id is not None
+    permission, action_id = author.permission or "", the_run.action_id
+    commands.executed(tx, row, permission, the_run.about, reply=reply, action_id=action_id)
+    return action_id is not None
 
 
 # --- Who may
@@ -203,6 +193,7 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
 
     Raises Refusal if GitHub does not let the bot ask, CallFailed if it does not answer.
     """
+    about = f"asking who may use commands in {job.action.repository}"
     try:
         if author.permission is None:
             author.permission = await permission_of(job, author.login)
@@ -210,32 +201,18 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
         allowed = level >= LEVELS.index(needed)
         if allowed and level < WRITE:  # then it matters whether everybody can read along
             if author.is_public is None:
-                author.is_public = await _ask_whether_public(job)
+                path = "/repos/{+repository}"
+                found = await job.client.fetch(payloads.Repository, path, job.at())
+                author.is_public = found.private is not True
             allowed = not (author.is_public and needed == "read")
     except Refused as error:
         if error.lags and job.is_news:
             raise
-        about = _asking(job)
         message = f"{about}: {error}"
-        await job.write(
-            lambda tx: store.integrations.set_last_error(tx, job.integration.id, message, about)
-        )
+        await job.write(store.integrations.set_last_error, job.integration.id, message, about)
         raise Refusal(_MAY_NOT_ASK) from None
-    await job.write(
-        lambda tx: store.integrations.clear_last_error(tx, job.integration.id, _asking(job))
-    )
+    await job.write(store.integrations.clear_last_error, job.integration.id, about)
     return author.permission, allowed
-
-
-def _asking(job: Job) -> str:
-    return f"asking who may use commands in {job.repository}"
-
-
-async def _ask_whether_public(job: Job) -> bool:
-    found = await job.client.fetch(
-        payloads.Repository, "/repos/{+repository}", {"repository": job.repository}
-    )
-    return found.private is not True
 
 
 def _not_allowed(login: str, permission: str, command: Command, needed: str) -> str:
@@ -253,19 +230,13 @@ def _not_allowed(login: str, permission: str, command: Command, needed: str) -> 
 async def _item(job: Job, comment: store.CommandComment) -> store.Item:
     """Return the pull request or issue; one that the bot never saw is fetched."""
     key = (comment.repository_id, comment.kind, comment.number)
-    row = await job.read(lambda tx: store.items.find(tx, *key))
+    row = await job.read(store.items.find, *key)
     if row is not None:
         return row
-    fetched = await job.client.getitem(
-        "/repos/{+repository}/pulls/{number}",
-        {"repository": job.repository, "number": str(job.number)},
-    )
+    fetched = await job.client.getitem("/repos/{+repository}/pulls/{number}", job.at())
+    where = job.integration.scope, job.action.repository, comment.number
     try:
-        return await job.write(
-            lambda tx: snapshots.observe_answer(
-                tx, job.integration.scope, job.repository, comment.number, fetched
-            )
-        )
+        return await job.write(snapshots.observe_answer, *where, fetched)
     except (payloads.InvalidPayload, NotAllowed):
         raise Refusal("GitHub's answer does not describe this pull request.") from None
 
@@ -276,11 +247,8 @@ async def _item(job: Job, comment: store.CommandComment) -> store.Item:
 async def _react(job: Job, comment: store.CommandComment, content: str) -> CallFailed | None:
     """Set a reaction; return why it could not be. It is a sign, and stops nothing."""
     try:
-        await job.client.post(
-            f"{_COMMENT}/reactions",
-            {"repository": job.repository, "comment": str(comment.comment_id)},
-            data={"content": content},
-        )
+        at = job.at(comment=comment.comment_id)
+        await job.client.post(f"{COMMENT}/reactions", at, data={"content": content})
     except Limited:
         raise  # so would the next call be
     except CallFailed as error:
@@ -292,25 +260,19 @@ async def _react(job: Job, comment: store.CommandComment, content: str) -> CallF
 async def _show_seen(job: Job, comment: store.CommandComment) -> CallFailed | None:
     """Show that the commands are taken; return what has hindered it, if that may pass."""
     failure = await _react(job, comment, "eyes")
-    if isinstance(failure, Temporary) or _is_too_early(job, failure):
+    if isinstance(failure, Temporary) or _is_too_early(failure, job):
         return failure
     await job.write(lambda tx: store.commands.change_comment(tx, comment.id, seen=1))
     return None
 
 
-def _look_again(job: Job, failure: CallFailed | None) -> None:
-    """Have a sign that GitHub does not know where to put tried again; nothing waits for it."""
-    if isinstance(failure, Refused) and _is_too_early(job, failure):
-        job.doubts.append(failure)
-
-
-def _is_too_early(job: Job, failure: CallFailed | None) -> bool:
+def _is_too_early(failure: CallFailed | None, job: Job) -> TypeGuard[Refused]:
     return isinstance(failure, Refused) and failure.lags and job.is_news
 
 
 async def _answer(job: Job, comment: store.CommandComment) -> dict[str, Any]:
     """Show how it went: a reaction, and a reply if there is something to say."""
-    rows = await job.read(lambda tx: store.commands.of_comment(tx, comment.id))
+    rows = await job.read(store.commands.of_comment, comment.id)
     went_well = all(row.status == "done" for row in rows)
     failure = await _react(job, comment, "rocket" if went_well else "confused")
     is_missing = isinstance(failure, Refused) and failure.status in (404, 410)
@@ -319,7 +281,8 @@ async def _answer(job: Job, comment: store.CommandComment) -> dict[str, Any]:
     reply_id = comment.reply_id or await _reply(job, comment, rows)
     if isinstance(failure, Temporary):
         raise failure  # all that is left is the reaction
-    _look_again(job, failure)
+    if _is_too_early(failure, job):
+        job.doubts.append(failure)  # nothing waits for a sign
     return {"reply_id": reply_id}
 
 
@@ -330,43 +293,28 @@ async def _reply(
     text = _text_of(rows)
     if text is None:
         return None
-    marker = f"<!-- experiment-bot:reply {comment.comment_id} -->"
-    reply_id = await _find(job, marker) if job.may_be_done else None
+    marker = _marker(comment)
+    reply_id = await job.comment_before(marker) if job.may_be_done else None
     if reply_id is None:
-        answer = await job.client.create(
-            payloads.Comment,
-            _COMMENTS,
-            {"repository": job.repository, "number": str(job.number)},
-            {"body": f"{text}\n\n{marker}\n"},
-        )
-        reply_id = answer.id
+        data = {"body": f"{text}\n\n{marker}\n"}
+        reply_id = (await job.client.create(payloads.Comment, COMMENTS, job.at(), data)).id
     await job.write(lambda tx: store.commands.change_comment(tx, comment.id, reply_id=reply_id))
     return reply_id
 
 
 async def _take_back(job: Job, comment: store.CommandComment) -> dict[str, Any]:
     """Empty a reply that a private repository's reader got, now that everybody reads it."""
-    marker = f"<!-- experiment-bot:reply {comment.comment_id} -->"
+    data = {"body": f"{_TAKEN_BACK}\n\n{_marker(comment)}\n"}
     try:
-        await job.client.patch(
-            _COMMENT,
-            {"repository": job.repository, "comment": str(comment.reply_id)},
-            data={"body": f"{_TAKEN_BACK}\n\n{marker}\n"},
-        )
+        await job.client.patch(COMMENT, job.at(comment=comment.reply_id), data=data)
     except Refused as error:
         if error.status not in (404, 410):  # deleted: that is as good
             raise
     return {"reply_id": comment.reply_id}
 
 
-async def _find(job: Job, marker: str) -> int | None:
-    """Return the reply that an earlier attempt has made."""
-    variables = {"repository": job.repository, "number": str(job.number)}
-    comments = job.client.fetch_all(payloads.Comment, f"{_COMMENTS}?per_page=100", variables)
-    async for comment in comments:
-        if marker in (comment.body or "") and await job.is_own(comment.user):
-            return comment.id
-    return None
+def _marker(comment: store.CommandComment) -> str:
+    return f"<!-- experiment-bot:reply {comment.comment_id} -->"
 
 
 def _text_of(rows: Sequence[store.Command]) -> str | None:

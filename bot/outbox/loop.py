@@ -1,7 +1,6 @@
 """The outbox's loop: looks which queues are due, and works each off until nothing in it is."""
 
 import asyncio
-import functools
 
 import structlog
 
@@ -78,15 +77,12 @@ class Outbox:
         queues, next_due = await self._services.database.read(due)
         for name in queues:
             if name not in self._tasks and len(self._tasks) < _AT_ONCE and not self._stopping:
-                task = self._tasks[name] = asyncio.create_task(self._serve(name))
-                task.add_done_callback(functools.partial(self._forget, name))
+                task = self._tasks[name] = asyncio.create_task(self._serve(name), name=name)
+                task.add_done_callback(lambda ended: self._tasks.pop(ended.get_name(), None))
         if next_due is None:
             return _LONGEST_SLEEP
         seconds = (next_due - times.now()) / times.SECOND
         return min(max(seconds, 0.05), _LONGEST_SLEEP)
-
-    def _forget(self, name: str, task: "asyncio.Task[None]") -> None:
-        self._tasks.pop(name, None)
 
     async def _serve(self, name: str) -> None:
         """Work off one queue as long as something in it is due."""

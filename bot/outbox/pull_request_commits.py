@@ -12,8 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import branches, links
 from bot.github.payloads import PullRequestCommit
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 _COMMITS = "/repos/{+repository}/pulls/{number}/commits?per_page=100"
 _MOST = 250  # commits that GitHub lists; the page of the pull request shows no more either
@@ -23,26 +22,22 @@ _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35))
 
 @carries_out(links.COMMITS)
 async def run(job: Job) -> dict[str, Any]:
-    item_id = job.item_id
-    assert item_id is not None
-
     def question(tx: store.Transaction) -> tuple[store.Item, list[store.HeadCommit]]:
-        pull = store.items.get(tx, item_id)
-        is_linked = bool(store.links.of_target(tx, "pull_request", item_id))
+        pull = store.items.get(tx, job.item_id)
+        is_linked = bool(store.links.of_target(tx, "pull_request", pull.id))
         return pull, branches.commits_of(tx, pull)[1] if is_linked else []
 
     pull, unclear = await job.read(question)
     if not unclear:
         return {"asked": 0}
-    variables = {"repository": job.repository, "number": str(job.number)}
-    commits = job.client.fetch_all(PullRequestCommit, _COMMITS, variables)
+    commits = job.client.fetch_all(PullRequestCommit, _COMMITS, job.at())
     listed = {commit.sha async for commit in commits}
-    look = job.request.get("look", 1)
+    look = job.action.request.get("look", 1)
 
     def answered(tx: store.Transaction) -> bool:
         is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(tx, pull, listed)
         answer = {one.id: one.sha in listed for one in unclear if is_final or one.sha in listed}
-        links.answered(tx, item_id, pull.base_ref or "", answer)
+        links.answered(tx, pull.id, pull.base_ref or "", answer)
         if len(answer) == len(unclear):
             return True
         wait = _WAITS[look - 1]

@@ -66,7 +66,7 @@ class Held:
         store.actions.change(tx, action.id, status="running", attempts=attempts, aside=False)
         return action, waiting
 
-    async def before_write(self, method: str, path: str) -> tuple[int, int]:
+    async def before_write(self, method: str, path: str) -> list[int]:
         """Wait for the turn of a write, and make sure that the queue is still ours.
 
         Returns how many content-creating calls the present minute and hour have left.
@@ -99,15 +99,9 @@ class Held:
         if not store.actions.renew(tx, self.name, self.owner, self.leased_until):
             return
         _put_back_running(tx, self.name, times.now())
-        store.actions.change_queue(
-            tx,
-            self.name,
-            self.owner,
-            not_before=self.not_before,
-            due_at=store.actions.earliest(tx, self.name),
-            failures=self.failures,
-            writes=self.pace.writes,
-        )
+        due = {"not_before": self.not_before, "due_at": store.actions.earliest(tx, self.name)}
+        kept = {"failures": self.failures, "writes": self.pace.writes}
+        store.actions.change_queue(tx, self.name, self.owner, **due, **kept)
         store.actions.release(tx, self.name, self.owner)
 
 
@@ -159,13 +153,9 @@ def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: boo
         return
     # The newer one is told that something may have been done already, and does all that was asked.
     asked = {**action.request, **newer.request}
-    store.actions.change(
-        tx,
-        newer.id,
-        attempts=newer.attempts + max(action.attempts, 1),
-        next_attempt_at=max(newer.next_attempt_at or at, at),
-        request=asked,
-    )
+    attempts = newer.attempts + max(action.attempts, 1)
+    at = max(newer.next_attempt_at or at, at)
+    store.actions.change(tx, newer.id, attempts=attempts, next_attempt_at=at, request=asked)
     end(tx, action, "done", {"superseded_by": newer.id})
 
 
@@ -173,11 +163,5 @@ def end(
     tx: store.Transaction, action: store.Action, status: str, result: Mapping[str, Any]
 ) -> None:
     """Let an action be done, or have failed."""
-    store.actions.change(
-        tx,
-        action.id,
-        status=status,
-        result=result or None,
-        next_attempt_at=None,
-        finished_at=times.now(),
-    )
+    over = {"next_attempt_at": None, "finished_at": times.now()}
+    store.actions.change(tx, action.id, status=status, result=result or None, **over)

@@ -7,13 +7,13 @@ calls nobody; what it finds waits its turn, and the next step after that.
 from typing import Any
 
 from bot.domain import posts
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
+from bot.outbox.registry import Job, carries_out
 
 
 @carries_out(posts.REFRESH)
 async def run(job: Job) -> dict[str, Any]:
+    action = job.action
     looked_at = await job.write(
-        lambda tx: posts.take_step(tx, job.integration.id, job.repository_id, job.request)
+        posts.take_step, job.integration.id, action.repository_id, action.request
     )
     return {"pull_requests": looked_at}

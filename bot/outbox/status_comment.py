@@ -9,40 +9,36 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import storage as store
+from bot.commands.status import shown
 from bot.domain import posts, suggestions, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
-from bot.outbox.job import Job
-from bot.outbox.registry import carries_out
-
-_COMMENT = "/repos/{+repository}/issues/comments/{comment}"
-_COMMENTS = "/repos/{+repository}/issues/{number}/comments"
+from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
 
 
 @carries_out(posts.COMMENT)
 async def run(job: Job) -> dict[str, Any]:
-    item_id = job.item_id
-    assert item_id is not None
-
     def state(tx: store.Transaction) -> tuple[store.Item, bool, str]:
-        item = store.items.get(tx, item_id)
-        linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
+        item = store.items.get(tx, job.item_id)
+        linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
         public_url = job.services.settings.public_url
         return item, bool(linked), text_of(tx, public_url, linked, is_told=is_told)
 
-    is_told = await audience.is_told(job, item_id)
-    post = await job.write(lambda tx: store.actions.see_to_post(tx, item_id))
+    is_told = await audience.is_told(job, job.item_id)
+    post = await job.write(store.actions.see_to_post, job.item_id)
     item, is_linked, text = await job.read(state)
+    marker = f"<!-- experiment-bot:status {post.marker} -->"
     setting = job.integration.comments
-    rewrite = bool(job.request.get("rewrite"))  # what stands there, whatever the setting is by now
+    # What stands there is rewritten, whatever the setting is by now.
+    rewrite = bool(job.action.request.get("rewrite"))
     # An earlier attempt may have changed it without our knowing.
     is_unsure = post.comment_writing is not None
     comment_id = post.comment_id
     if item.gone_at is not None or (setting == "off" and not rewrite):
         return {"changed": False}
     if comment_id is None and is_unsure:
-        comment_id = await _find(job, post.marker)
+        comment_id = await job.comment_before(marker)
     if comment_id is None and (not is_linked or setting == "off"):
         return {"changed": False}  # quiet where nothing is linked
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -54,18 +50,12 @@ async def run(job: Job) -> dict[str, Any]:
         return {"comment_id": comment_id, "changed": False}
     # One that was deleted is not made again only to take back what it said.
     makes = is_linked and not (rewrite and comment_id is not None)
-    body = f"{text}\n\n{_marker(post.marker)}\n"
-    answer = await _write(job, post.marker, comment_id, body, makes=makes)
+    answer = await _write(job, marker, comment_id, f"{text}\n\n{marker}\n", makes=makes)
     if answer is None:
         return {"changed": False}
-    comment_id = answer.id
-    await job.done(
-        "comment",
-        integration_id=job.integration.id,
-        comment_id=comment_id,
-        comment_digest=digest,
-    )
-    return {"comment_id": comment_id, "html_url": answer.html_url, "changed": True}
+    kept = {"integration_id": job.integration.id, "comment_id": answer.id}
+    await job.done("comment", **kept, comment_digest=digest)
+    return {"comment_id": answer.id, "html_url": answer.html_url, "changed": True}
 
 
 async def _write(
@@ -74,46 +64,27 @@ async def _write(
     """Edit the comment that is there, else make one; None if it is deleted and none is made."""
     if comment_id is not None:
         await job.begin("comment", comment_id=comment_id)
-        variables = {"repository": job.repository, "comment": str(comment_id)}
+        at = job.at(comment=comment_id)
         try:
-            return await job.client.update(Comment, _COMMENT, variables, {"body": body})
+            return await job.client.update(Comment, COMMENT, at, {"body": body})
         except Refused as error:
-            if error.status in (404, 410):
-                if not makes and job.is_news:
+            if error.status == 403:  # only the credential under which it was written may edit it
+                written = await job.client.fetch(Comment, COMMENT, at)
+                if await job.is_own(written.user):
                     raise
-                if not makes:
-                    return None
-                # Deleted, unless GitHub lists it: then it is only behind.
-                found = await _find(job, marker)
+            elif error.status not in (404, 410) or (not makes and job.is_news):
+                raise
+            elif not makes:
+                return None
+            else:  # deleted, unless GitHub lists it: then it is only behind
+                found = await job.comment_before(marker)
                 if found == comment_id:
                     raise
                 if found is not None:
                     return await _write(job, marker, found, body, makes=makes)
-            elif error.status != 403 or await _is_ours(job, variables):
-                raise
     # From here on it is found by its marker alone.
     await job.begin("comment", comment_id=None)
-    variables = {"repository": job.repository, "number": str(job.number)}
-    return await job.client.create(Comment, _COMMENTS, variables, {"body": body})
-
-
-async def _is_ours(job: Job, variables: dict[str, str]) -> bool:
-    """Tell whether the comment was written under this credential, which alone may edit it."""
-    comment = await job.client.fetch(Comment, _COMMENT, variables)
-    return await job.is_own(comment.user)
-
-
-def _marker(marker: str) -> str:
-    return f"<!-- experiment-bot:status {marker} -->"
-
-
-async def _find(job: Job, marker: str) -> int | None:
-    """Return the comment that an earlier attempt has made, the oldest if there are several."""
-    variables = {"repository": job.repository, "number": str(job.number)}
-    async for comment in job.client.fetch_all(Comment, f"{_COMMENTS}?per_page=100", variables):
-        if _marker(marker) in (comment.body or "") and await job.is_own(comment.user):
-            return comment.id
-    return None
+    return await job.client.create(Comment, COMMENTS, job.at(), {"body": body})
 
 
 def text_of(
@@ -132,7 +103,8 @@ def text_of(
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
     if known and is_told:
         rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
-        rows += [_row(tx, public_url, key) for key in known]
+        found = (store.experiments.find(tx, key) for key in known)
+        rows += [shown(experiment, public_url) for experiment in found if experiment]
         parts.append("\n".join(rows))
     lines = [
         f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
@@ -145,15 +117,6 @@ def text_of(
         parts.append("\n".join(lines))
     parts.append(_HOW)
     return "\n\n".join(parts)
-
-
-def _row(tx: store.Transaction, public_url: str, key: str) -> str:
-    found = store.experiments.find(tx, key)
-    assert found is not None
-    address = texts.link(found.name, f"{public_url}/experiments/{key}")
-    owner = texts.code(found.owner) if found.owner else ""
-    status = f"{texts.SIGNS[found.status]} {found.status}"
-    return f"| {address} | {texts.code(key)} | {status} | {owner} |"
 
 
 _HOW = """<details><summary>How to link</summary>
