@@ -185,18 +185,15 @@ async def _page(
     `once` is what makes that of a tracking issue one request, however often it is sent.
     """
     key = visit.path("key")
-    linked = await visit.services.database.read(lambda tx: _linked(tx, key))
+    linked = await visit.read(lambda tx: _linked(tx, key))
     if linked is None:
         return await _missing(visit)
-    older = visit.request.query.get("older") or None
+    older = visit.query.get("older") or None
     before = visit.position(2, "older")
-    rows = await visit.services.database.read(
-        lambda tx: store.activity.of_experiment(tx, key, None, before, _FEED)
-    )
+    rows = await visit.read(lambda tx: store.activity.of_experiment(tx, key, None, before, _FEED))
     feed = visit.page(rows, activity_item)
     return visit.render(
         "experiment.html",
-        status=problem.status if problem else 200,
         key=key,
         one=linked.experiment,
         tags=linked.experiment.tags,
@@ -301,7 +298,7 @@ async def _missing(visit: Visit) -> web.Response:
         counts = store.links.counts_by_kind(tx, key)
         return counts, suggestions.close_keys(tx, key, 3)
 
-    counts, close = await visit.services.database.read(job)
+    counts, close = await visit.read(job)
     return visit.render("experiment_missing.html", status=404, key=key, counts=counts, close=close)
 
 

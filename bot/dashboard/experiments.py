@@ -102,9 +102,9 @@ class Listed:
 
 @pages.get("/experiments")
 async def experiments_page(visit: Visit) -> web.StreamResponse:
-    wanted = Wanted.of(visit.request.query)
+    wanted = Wanted.of(visit.query)
     now = times.now()
-    listed = await visit.services.database.read(lambda tx: _listed(tx, wanted, now))
+    listed = await visit.read(lambda tx: _listed(tx, wanted, now))
     return visit.render(
         "experiments.html",
         wanted=wanted,
@@ -120,7 +120,7 @@ async def experiments_page(visit: Visit) -> web.StreamResponse:
 @pages.get("/new-experiment", role="developer")
 async def new(visit: Visit) -> web.StreamResponse:
     """Not below /experiments, where it would be the page of an experiment with the key `new`."""
-    return _form(visit, {"key": visit.request.query.get("key", ""), "status": "draft"})
+    return _form(visit, {"key": visit.query.get("key", ""), "status": "draft"})
 
 
 @pages.post("/new-experiment", role="developer")
@@ -258,7 +258,6 @@ def _form(
     """Return the form of an experiment, or of a new one if there is no `row`."""
     return visit.render(
         "experiment_form.html",
-        status=problem.status if problem else 200,
         values={"key": "", **dict.fromkeys(_FIELDS, ""), **values},
         problem=problem,
         key=row.key if row else None,

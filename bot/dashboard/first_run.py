@@ -39,7 +39,7 @@ class Standing:
 @pages.get("/start")
 async def start(visit: Visit) -> web.StreamResponse:
     """Show every step; the first that is not done is the present one."""
-    standing = await visit.services.database.read(_standing)
+    standing = await visit.read(_standing)
     done = standing.done
     settings = visit.services.settings
     return visit.render(

@@ -15,5 +15,5 @@ async def home(visit: Visit) -> web.StreamResponse:
     def is_set_up(tx: store.Transaction) -> bool:
         return store.deliveries.any_received(tx) and store.experiments.any_at_all(tx)
 
-    ready = await visit.services.database.read(is_set_up)
+    ready = await visit.read(is_set_up)
     return redirect(visit.services, "/experiments" if ready else "/start")

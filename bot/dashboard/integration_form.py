@@ -31,7 +31,7 @@ _SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
 async def form(visit: Visit) -> web.StreamResponse:
     """Offer the form of a new integration."""
     values = {"generate": "yes", "is_active": "yes", "config.label": "experiment"}
-    return _form(visit, None, _auth(visit.request.query, "token"), values)
+    return _form(visit, None, _auth(visit.query, "token"), values)
 
 
 @pages.post("/integrations/new", role="admin")
@@ -71,7 +71,7 @@ async def edit(visit: Visit) -> web.StreamResponse:
     """Offer the form of an integration; secrets are not in it."""
     known = await integrations.get(visit.services, id_of(visit))
     integration = shown(visit.services, known)
-    auth = _auth(visit.request.query, integration.config.auth)
+    auth = _auth(visit.query, integration.config.auth)
     values = _as_form(visit, integration)
     return _form(
         visit, integration, auth, values, as_shown=seen.Seen.of(version(known.row), values)
@@ -229,7 +229,6 @@ def _form(
     kept = typed_secrets.sound(visit, _SECRETS, problem) if problem else {}
     return visit.render(
         "integration_form.html",
-        status=problem.status if problem else 200,
         problem=problem,
         integration=integration,
         seen=as_shown,

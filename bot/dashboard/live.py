@@ -30,7 +30,7 @@ async def live(visit: Visit) -> web.StreamResponse:
     with streams.opened(services) as response:
         commit = await _next_commit(database)
         try:
-            key = visit.request.query.get("experiment")
+            key = visit.query.get("experiment")
             place, _ = await database.read(lambda tx: _look(tx, key, None))
             await response.prepare(visit.request)
             await response.write(b"retry: %d\n\n" % streams.RECONNECT)

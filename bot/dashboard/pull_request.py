@@ -53,9 +53,7 @@ async def for_everybody(request: web.Request) -> web.Response | None:
 @pages.get("/pull-requests/{owner}/{repo}/{number}", open_to_all=for_everybody)
 async def pull_request(visit: Visit) -> web.StreamResponse:
     """Show the verdict and the experiments."""
-    found = await visit.services.database.read(
-        lambda tx: _standing(tx, visit.request, is_told=True)
-    )
+    found = await visit.read(lambda tx: _standing(tx, visit.request, is_told=True))
     if found is None:
         raise NotFound("pull request that the bot knows")
     return visit.render("pull_request.html", standing=found)

@@ -28,14 +28,14 @@ _SECTIONS = ("experiments", *_KINDS)
 @pages.get("/repositories")
 async def repositories(visit: Visit) -> web.StreamResponse:
     """All of them, the one last heard of first."""
-    text, name = visit.request.query.get("q", "").strip(), "repositories"
-    before = position_of(visit.request.query.get("cursor"), 2, name)
+    text, name = visit.query.get("q", "").strip(), "repositories"
+    before = position_of(visit.query.get("cursor"), 2, name)
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None]:
         found = store.repositories.heard_of(tx, text, before, _ON_PAGE)
         return [_with_experiments(tx, row) for row in found], found.next
 
-    shown, rest = await visit.services.database.read(job)
+    shown, rest = await visit.read(job)
     more = cursor_of(rest, name) if rest else None
     return visit.render(
         "repositories.html",
@@ -50,10 +50,10 @@ async def repositories(visit: Visit) -> web.StreamResponse:
 async def repository(visit: Visit) -> web.StreamResponse:
     """What is linked in one repository: some of everything, or with `show` all of a kind."""
     full_name = f"{visit.path('owner')}/{visit.path('repo')}"
-    host, show = visit.request.query.get("host"), visit.request.query.get("show")
+    host, show = visit.query.get("host"), visit.query.get("show")
     if show is not None and show not in _SECTIONS:
         raise Invalid.field("show", "not_one_of", ", ".join(_SECTIONS))
-    place = visit.request.query.get("cursor")
+    place = visit.query.get("cursor")
     after, before = _place(show, place)
 
     def job(tx: store.Transaction) -> dict[str, Any] | None:
@@ -69,7 +69,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
                 found[kind] = _items(tx, row.id, kind, before, limit)
         return found
 
-    found = await visit.services.database.read(job)
+    found = await visit.read(job)
     if found is None:
         raise NotFound("repository with links")
     row = found.pop("repository")
@@ -98,7 +98,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
 @pages.get("/unresolved")
 async def unresolved(visit: Visit) -> web.StreamResponse:
     """The keys that links name but no experiment has."""
-    text, after = visit.request.query.get("q", "").strip(), visit.request.query.get("after")
+    text, after = visit.query.get("q", "").strip(), visit.query.get("after")
     if after is not None and not is_key(after):
         raise Invalid.field("after", "no_key")
 
@@ -117,7 +117,7 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
         ]
         return shown, found.next[0] if found.next else None
 
-    shown, last = await visit.services.database.read(job)
+    shown, last = await visit.read(job)
     return visit.render(
         "unresolved.html",
         keys=shown,

@@ -90,7 +90,6 @@ async def _rotation(
         problem = seen.changed_meanwhile("this integration") if is_changed else refused(failed)
     return visit.render(
         "rotate.html",
-        status=problem.status if problem else 200,
         problem=problem,
         integration=integration,
         seen=seen.Seen.of(version(known.row), {}),
