@@ -62,8 +62,6 @@ class Health:
     owed: dict[str, int]  # actions by status
     left: list[tuple[str, str, int]]  # who calls, resource, calls left; empty if not known here
     app: str | None  # the page of an App that was registered from here
-    secret_used_at: int | None
-    previous_secret_used_at: int | None
 
     @property
     def waiting(self) -> int:
@@ -168,8 +166,6 @@ async def health_of(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
             owed=store.actions.owed_by(tx, row.id),
             left=sorted((*who, left) for who, left in metrics.calls_left(row.id).items()),
             app=row.config.html_url,
-            secret_used_at=row.secret_used_at,
-            previous_secret_used_at=row.previous_secret_used_at,
         )
 
     def job(tx: store.Transaction) -> dict[str, Health]:

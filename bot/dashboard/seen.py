@@ -34,10 +34,12 @@ class Seen:
         return cls(version, msgspec.json.encode(digests).decode())
 
 
-def as_shown(form: Mapping[str, str], version_of: Callable[[R], str]) -> Callable[[R | None], None]:
+def as_shown(
+    form: Mapping[str, str], version_of: Callable[[R], str], name: str = "version"
+) -> Callable[[R | None], None]:
     """Return what raises Changed unless a row is as a form showed it; a form that does not say
     how that was, as a script's, may change any."""
-    version = form.get("version")
+    version = form.get(name)
 
     def check(row: R | None) -> None:
         if version and (row is None or version_of(row) != version):
