@@ -36,7 +36,7 @@ async def live(visit: Visit) -> web.StreamResponse:
             await response.write(b"retry: %d\n\n" % streams.RECONNECT)
             while True:
                 await asyncio.wait({commit}, timeout=streams.HEARTBEAT)
-                if await sessions.of_request(services, visit.request, note=False) is None:
+                if await sessions.of_request(visit.request, note=False) is None:
                     return response
                 if not commit.done():
                     await response.write(b": \n\n")

@@ -186,7 +186,7 @@ def _serving(path: str, role: str, handler: Handler, open_to_all: Open | None) -
     async def serve(request: web.Request) -> web.StreamResponse:
         services = request.config_dict[SERVICES]
         by_itself = "X-Live" in request.headers or path == "/live"
-        session = await sessions.of_request(services, request, note=not by_itself)
+        session = await sessions.of_request(request, note=not by_itself)
         if session is None:
             if path == "/live":  # what is no stream ends it, and this without a complaint
                 return web.Response(status=204, headers={"Cache-Control": "no-store"})
