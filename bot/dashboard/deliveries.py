@@ -12,6 +12,7 @@ from bot import times
 from bot.api import deliveries as api
 from bot.dashboard import concealing
 from bot.dashboard.forms import Refusal, refusal
+from bot.dashboard.integrations import id_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Conflict
 from bot.operations import deliveries, integrations
@@ -33,11 +34,7 @@ _FAILED = ("Replayed, but it failed again. The reason is below.", "error")
 @pages.get(_PATH, role="developer")
 async def listing(visit: Visit) -> web.StreamResponse:
     """The latest received first, as GitHub lists its recent deliveries."""
-    asked = {
-        name: value
-        for name in ("status", "event", "cursor")
-        if (value := visit.query.get(name, ""))
-    }
+    asked = visit.asked("status", "event", "cursor")
     query, before = fit(asked, api.DeliveryQuery), visit.position(1)
 
     def job(tx: store.Transaction, one: store.Integration) -> tuple[Any, ...]:
@@ -45,9 +42,7 @@ async def listing(visit: Visit) -> web.StreamResponse:
         failing = store.deliveries.failing(tx, one.seq, 0, 1)
         return one, rows, store.deliveries.events_of(tx, one.seq, _MOST_EVENTS), bool(failing)
 
-    integration, rows, events, is_failing = await deliveries.read(
-        visit.services, visit.path("integration_id").lower(), job
-    )
+    integration, rows, events, is_failing = await deliveries.read(visit.services, id_of(visit), job)
     page = visit.page(rows, lambda row: _shown(api.shown(row)))
     here = f"/integrations/{integration.id}/deliveries"
     filters = {name: asked.get(name, "") for name in ("status", "event")}
@@ -73,7 +68,7 @@ async def listing(visit: Visit) -> web.StreamResponse:
 @pages.post(f"{_PATH}/replay", role="developer")
 async def replay_failed(visit: Visit) -> web.StreamResponse:
     """Run those that have not taken effect again, one after the other, the oldest first."""
-    integration_id = visit.path("integration_id").lower()
+    integration_id = id_of(visit)
     after = visit.form.get("after", "")
     begin = int(after) if after.isdecimal() and len(after) < 16 else 0
     rows = await deliveries.read(
@@ -98,7 +93,7 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
 @pages.get(f"{_PATH}/{{delivery_id}}", role="developer")
 async def detail(visit: Visit, problem: Refusal | None = None) -> web.StreamResponse:
     """One delivery: what was sent, what it changed, why it failed."""
-    integration_id = visit.path("integration_id").lower()
+    integration_id = id_of(visit)
     integration = (await integrations.get(visit.services, integration_id)).row
     delivery = api.detail(
         await deliveries.get(visit.services, integration_id, visit.path("delivery_id"))
@@ -123,11 +118,10 @@ async def detail(visit: Visit, problem: Refusal | None = None) -> web.StreamResp
 @pages.post(f"{_PATH}/{{delivery_id}}/replay", role="developer")
 async def replay(visit: Visit) -> web.StreamResponse:
     """Run the handlers of one delivery again."""
-    integration_id = visit.path("integration_id").lower()
+    integration_id = id_of(visit)
     try:
-        answer = await deliveries.replay(
-            visit.services, visit.actor, integration_id, visit.path("delivery_id")
-        )
+        guid = visit.path("delivery_id")
+        answer = await deliveries.replay(visit.services, visit.actor, integration_id, guid)
     except Conflict as error:
         return await detail(visit, refusal(error))
     said, kind = _OUTCOMES.get(answer.status, _FAILED)

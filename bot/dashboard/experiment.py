@@ -114,14 +114,11 @@ async def experiment_page(
         "experiment.html",
         key=key,
         one=linked.experiment,
-        tags=linked.experiment.tags,
         linked=linked,
-        commits=linked.commits.rows,
         shown={state: linked.pulls[state][:limit] for state, limit in _SHOWN.items()},
         progress=_progress(linked),
         timeline=_timeline(linked),
         is_marked_whole=linked.statuses.next is None,
-        states=STATES,
         statuses=[(status, status) for status in STATUSES],
         days=[
             (day, list(items))

@@ -31,9 +31,7 @@ _STATUSES = {
 @pages.get("/outbox")
 async def outbox(visit: Visit, problem: Refusal | None = None) -> web.StreamResponse:
     """The newest first; what is done only if it is asked for."""
-    asked = {
-        name: value for name in ("status", "kind", "cursor") if (value := visit.query.get(name, ""))
-    }
+    asked = visit.asked("status", "kind", "cursor")
     status, kind = asked.get("status", store.actions.OWED), asked.get("kind")
     checked = {} if status in (store.actions.OWED, "all") else {"status": status}
     fit({**checked, **({"kind": kind} if kind else {})}, ActionQuery)

@@ -45,6 +45,10 @@ class Visit:
     def query(self) -> Mapping[str, str]:
         return self.request.query
 
+    def asked(self, *names: str) -> dict[str, str]:
+        """Return those of the address's parameters that are not empty."""
+        return {name: text for name in names if (text := self.query.get(name))}
+
     def path(self, name: str) -> str:
         return self.request.match_info[name]
 
