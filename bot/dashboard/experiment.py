@@ -40,8 +40,7 @@ from bot.web.problems import FieldMessage
 from bot.web.validation import fit, parse_query
 
 pages = Pages()
-STATES = ("open", "merged", "closed")
-_SHOWN = {"open": 20, "merged": 10, "closed": 10}  # pull requests
+_SHOWN = {"open": 20, "merged": 10, "closed": 10}  # pull requests, by state
 _KNOWN = 100  # of those that are open: it is told how many of no more are drafts
 _BESIDE = 8  # issues, commits
 _FEED = 50
@@ -162,15 +161,17 @@ async def set_status(visit: Visit) -> web.StreamResponse:
 async def link(visit: Visit) -> web.StreamResponse:
     """Link the pull request at an address, through whichever integration reaches it."""
     host = ""
+
+    def say(error: FieldError) -> FieldMessage:
+        return FieldMessage("url", _LINKING[error.code].format(limit=error.limit, host=host))
+
     try:
         host, repository, number = _parsed(visit.form.get("url", ""))
         linked = await linking.link_from(
             visit.services, visit.actor, visit.path("key"), host, repository, number
         )
     except (Failed, CallFailed) as error:
-        return await experiment_page(
-            visit, "link", refusal(error, lambda one: _of_address(one, host))
-        )
+        return await experiment_page(visit, "link", refusal(error, say))
     title = without_emails(linked.title)
     return visit.to(_path(visit), f"Linked {linked.repository}#{linked.number}: {title}")
 
@@ -253,7 +254,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
 def _progress(linked: Linked) -> dict[str, int]:
     """Return how far the pull requests are; `drafts` is 0 where not all that are open are known."""
     counts = linked.counts["pull_request"]
-    found = {state: counts.get(state, 0) for state in STATES}
+    found = {state: counts.get(state, 0) for state in _SHOWN}
     known = linked.pulls["open"]
     drafts = sum(row.draft for row in known) if len(known) == found["open"] else 0
     return {**found, "drafts": drafts}
@@ -346,8 +347,3 @@ def _parsed(url: str) -> tuple[str, str, int]:
     if int(found[3]) >= 2**31:
         raise Invalid.field("url", "no_such_number")
     return host.removeprefix("www."), f"{found[1]}/{found[2]}", int(found[3])
-
-
-def _of_address(error: FieldError, host: str) -> FieldMessage:
-    """Return what is said of the address of a pull request that cannot be linked."""
-    return FieldMessage("url", _LINKING[error.code].format(limit=error.limit, host=host))

@@ -63,10 +63,8 @@ def merged(
         values[name] = typed if is_touched else now
         if _digest(now) == seen.get(name) or typed == now:
             continue
-        if is_touched:
-            errors.append(FieldMessage(name, f"Changed meanwhile. It is now {_quoted(now)}."))
-        else:
-            errors.append(FieldMessage(name, "Changed meanwhile. This is the current value."))
+        said = f"It is now {_quoted(now)}." if is_touched else "This is the current value."
+        errors.append(FieldMessage(name, f"Changed meanwhile. {said}"))
     return values, errors
 
 
