@@ -166,12 +166,6 @@ def lead_away(address: str) -> web.Response:
     return web.Response(status=303, headers={"Location": address, **headers})
 
 
-def to_sign_in(request: web.Request) -> web.Response:
-    """Send somebody who asks for a page to the sign-in, which leads back to it."""
-    back = local_path(request.path_qs) if request.path != "/" else ""
-    return redirect(request.config_dict[SERVICES], "/sign-in", {"next": back} if back else None)
-
-
 async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of a posted form, trimmed; raises Problem for what is none."""
     if request.content_type != "application/x-www-form-urlencoded":
@@ -197,7 +191,8 @@ def _serving(path: str, role: str, handler: Handler, open_to_all: Open | None) -
             if open_to_all and (page := await open_to_all(request)) is not None:
                 return page
             if request.method == "GET":
-                return to_sign_in(request)
+                back = local_path(request.path_qs) if request.path != "/" else ""
+                return redirect(services, "/sign-in", {"next": back} if back else None)
             raise Problem(401, "signed out", "The session has ended. Sign in again.")
         if not session.actor.may(role):
             said = f"This requires the {role} role; you are {session.actor.role}."
