@@ -58,10 +58,6 @@ async def _page_of_form(request: web.Request) -> str:
 
 async def generic(request: web.Request, problem: Problem) -> web.Response:
     """Return the page of a problem that no page of ours has raised: in words for people."""
-    found = Problem(
-        problem.status,
-        problem.error,
-        _DETAILS.get(problem.status, problem.body.detail),
-        headers=problem.headers,
-    )
+    detail = _DETAILS.get(problem.status, problem.body.detail)
+    found = Problem(problem.status, problem.error, detail, headers=problem.headers)
     return await page_of(request, found)
