@@ -137,8 +137,6 @@ def line(values: Sequence[int], width: int = 120, height: int = 28) -> str:
 
 def _scale(most: int) -> tuple[int, int]:
     """Return how high a scale goes to show `most`, and its step: five steps or fewer."""
-    for size in itertools.count():
-        for step in (10**size, 2 * 10**size, 5 * 10**size):
-            if step * 5 >= most:
-                return -(-most // step) * step, step
-    raise AssertionError("every number has a scale")
+    steps = (number * 10**size for size in itertools.count() for number in (1, 2, 5))
+    step = next(one for one in steps if one * 5 >= most)
+    return -(-most // step) * step, step

@@ -1,10 +1,10 @@
 """An integration's deliveries: what GitHub sent, what became of it, and running it again."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any, get_args
 from urllib.parse import quote
 
+import msgspec
 from aiohttp import web
 
 from bot import storage as store
@@ -12,6 +12,7 @@ from bot import times
 from bot.api import deliveries as api
 from bot.dashboard import concealing
 from bot.dashboard.forms import Refusal, refusal
+from bot.dashboard.integrations import id_of
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Conflict
 from bot.operations import deliveries, integrations
@@ -33,13 +34,42 @@ _FAILED = ("Replayed, but it failed again. The reason is below.", "error")
 @pages.get(_PATH, role="developer")
 async def listing(visit: Visit) -> web.StreamResponse:
     """The latest received first, as GitHub lists its recent deliveries."""
-    return await _listing(visit)
+    asked = visit.asked("status", "event", "cursor")
+    query, before = fit(asked, api.DeliveryQuery), visit.position(1)
+
+    def job(tx: store.Transaction) -> tuple[Any, ...]:
+        one = integrations.find(tx, id_of(visit))
+        rows = store.deliveries.listed(tx, one.seq, query.status, query.event, before, query.limit)
+        failing = store.deliveries.failing(tx, one.seq, 0, 1)
+        return one, rows, store.deliveries.events_of(tx, one.seq, _MOST_EVENTS), bool(failing)
+
+    integration, rows, events, is_failing = await visit.services.database.read(job)
+    page = visit.page(rows, lambda row: _shown(api.shown(row)))
+    here = f"/integrations/{integration.id}/deliveries"
+    filters = {name: asked.get(name, "") for name in ("status", "event")}
+    if filters["event"] and filters["event"] not in events:
+        events = sorted([*events, filters["event"]])
+    after = visit.query.get("after", "")
+    return visit.render(
+        "deliveries.html",
+        integration=integration,
+        deliveries=page.items,
+        statuses=[(name, name.capitalize()) for name in get_args(store.DeliveryStatus)],
+        events=[(name, name) for name in events],
+        filters=filters,
+        is_filtered=any(filters.values()),
+        is_failing=is_failing,
+        after=after if after.isdecimal() else "",
+        at_once=AT_ONCE,
+        more=address(here, **filters, cursor=page.next_cursor) if page.next_cursor else None,
+        is_first="cursor" not in asked,
+    )
 
 
 @pages.post(f"{_PATH}/replay", role="developer")
 async def replay_failed(visit: Visit) -> web.StreamResponse:
     """Run those that have not taken effect again, one after the other, the oldest first."""
-    integration_id = visit.path("integration_id").lower()
+    integration_id = id_of(visit)
     after = visit.form.get("after", "")
     begin = int(after) if after.isdecimal() and len(after) < 16 else 0
     rows = await visit.services.database.read(
@@ -62,21 +92,39 @@ async def replay_failed(visit: Visit) -> web.StreamResponse:
 
 
 @pages.get(f"{_PATH}/{{delivery_id}}", role="developer")
-async def detail(visit: Visit) -> web.StreamResponse:
+async def detail(visit: Visit, problem: Refusal | None = None) -> web.StreamResponse:
     """One delivery: what was sent, what it changed, why it failed."""
-    return await _detail(visit)
+    integration_id = id_of(visit)
+    integration = (await integrations.get(visit.services, integration_id)).row
+    delivery = api.detail(
+        await deliveries.get(visit.services, integration_id, visit.path("delivery_id"))
+    )
+    items = await visit.read(lambda tx: store.activity.of_delivery(tx, delivery.id, _MOST_ITEMS))
+    payload = delivery.payload
+    parts = await asyncio.to_thread(concealing.parts, payload) if payload is not None else None
+    return visit.render(
+        "delivery.html",
+        problem=problem,
+        integration=integration,
+        delivery=_shown(delivery),
+        sent_headers=[
+            (name, concealing.named(name, text)) for name, text in delivery.headers.items()
+        ],
+        parts=parts,
+        items=items,
+        days=visit.services.settings.payload_days,
+    )
 
 
 @pages.post(f"{_PATH}/{{delivery_id}}/replay", role="developer")
 async def replay(visit: Visit) -> web.StreamResponse:
     """Run the handlers of one delivery again."""
-    integration_id = visit.path("integration_id").lower()
+    integration_id = id_of(visit)
     try:
-        answer = await deliveries.replay(
-            visit.services, visit.actor, integration_id, visit.path("delivery_id")
-        )
+        guid = visit.path("delivery_id")
+        answer = await deliveries.replay(visit.services, visit.actor, integration_id, guid)
     except Conflict as error:
-        return await _detail(visit, refusal(error))
+        return await detail(visit, refusal(error))
     said, kind = _OUTCOMES.get(answer.status, _FAILED)
     if answer.status == "processed" and answer.error:
         said, kind = f"Replayed, but it failed. What it did before is kept. {answer.error}", "error"
@@ -89,101 +137,16 @@ async def replay(visit: Visit) -> web.StreamResponse:
     )
 
 
-async def _listing(visit: Visit) -> web.Response:
-    asked = {
-        name: value
-        for name in ("status", "event", "cursor")
-        if (value := visit.request.query.get(name, ""))
+def _shown(one: api.Delivery) -> dict[str, Any]:
+    """Return a delivery as a page shows it; `address` is that of its page, below the list's."""
+    return {
+        **msgspec.structs.asdict(one),
+        "address": quote(one.id, safe=""),
+        "what": concealing.text(f"{one.event}.{one.action}" if one.action else one.event),
+        "repository": concealing.text(one.repository) if one.repository else None,
+        "took": _duration(one.received_at, one.processed_at),
+        "error": concealing.text(one.error) if one.error else None,
     }
-    query, before = fit(asked, api.DeliveryQuery), visit.position(1)
-
-    def job(tx: store.Transaction) -> tuple[Any, ...]:
-        one = integrations.find(tx, visit.path("integration_id").lower())
-        rows = store.deliveries.listed(tx, one.seq, query.status, query.event, before, query.limit)
-        failing = store.deliveries.failing(tx, one.seq, 0, 1)
-        return one, rows, store.deliveries.events_of(tx, one.seq, _MOST_EVENTS), bool(failing)
-
-    integration, rows, events, is_failing = await visit.services.database.read(job)
-    page = visit.page(rows, lambda row: _Listed.of(api.shown(row)))
-    here = f"/integrations/{integration.id}/deliveries"
-    filters = {name: asked.get(name, "") for name in ("status", "event")}
-    if filters["event"] and filters["event"] not in events:
-        events = sorted([*events, filters["event"]])
-    after = visit.request.query.get("after", "")
-    return visit.render(
-        "deliveries.html",
-        integration=integration,
-        deliveries=page.items,
-        statuses=[(name, name.capitalize()) for name in get_args(store.DeliveryStatus)],
-        events=[(name, name) for name in events],
-        filters=filters,
-        is_filtered=any(filters.values()),
-        is_failing=is_failing,
-        after=after if after.isdecimal() else "",
-        at_once=AT_ONCE,
-        more=address(here, **filters, cursor=page.next_cursor) if page.next_cursor else None,
-        is_first="cursor" not in asked,
-    )
-
-
-async def _detail(visit: Visit, problem: Refusal | None = None) -> web.Response:
-    integration_id = visit.path("integration_id").lower()
-    integration = (await integrations.get(visit.services, integration_id)).row
-    delivery = api.detail(
-        await deliveries.get(visit.services, integration_id, visit.path("delivery_id"))
-    )
-    items = await visit.services.database.read(
-        lambda tx: store.activity.of_delivery(tx, delivery.id, _MOST_ITEMS)
-    )
-    payload = delivery.payload
-    parts = await asyncio.to_thread(concealing.parts, payload) if payload is not None else None
-    return visit.render(
-        "delivery.html",
-        status=problem.status if problem else 200,
-        problem=problem,
-        integration=integration,
-        delivery=_Listed.of(delivery),
-        sent_headers=[
-            (name, concealing.named(name, text)) for name, text in delivery.headers.items()
-        ],
-        parts=parts,
-        items=items,
-        days=visit.services.settings.payload_days,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """A delivery as a page shows it."""
-
-    id: str
-    address: str  # of its page, below that of the list
-    what: str
-    event: str
-    repository: str | None
-    status: str
-    received_at: str
-    processed_at: str | None
-    took: str | None
-    attempts: int
-    error: str | None
-
-    @classmethod
-    def of(cls, one: api.Delivery) -> "_Listed":
-        what = f"{one.event}.{one.action}" if one.action else one.event
-        return cls(
-            id=one.id,
-            address=quote(one.id, safe=""),
-            what=concealing.text(what),
-            event=one.event,
-            repository=concealing.text(one.repository) if one.repository else None,
-            status=one.status,
-            received_at=one.received_at,
-            processed_at=one.processed_at,
-            took=_duration(one.received_at, one.processed_at),
-            attempts=one.attempts,
-            error=concealing.text(one.error) if one.error else None,
-        )
 
 
 def _duration(since: str, until: str | None) -> str | None:

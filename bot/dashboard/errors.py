@@ -6,7 +6,7 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard import rendering, sessions
-from bot.services import REQUEST_ID, SERVICES
+from bot.services import REQUEST_ID
 from bot.web.problems import Problem
 
 # Instead of what the API says to programs
@@ -32,7 +32,7 @@ async def page_of(request: web.Request, problem: Problem) -> web.Response:
     """Return the page of a problem, with the way to the others for who is signed in."""
     session = None
     with suppress(store.StorageUnavailable):  # then the page is for everybody
-        session = await sessions.of_request(request.config_dict[SERVICES], request, note=False)
+        session = await sessions.of_request(request, note=False)
     return rendering.page(
         request,
         "problem.html",
@@ -58,10 +58,6 @@ async def _page_of_form(request: web.Request) -> str:
 
 async def generic(request: web.Request, problem: Problem) -> web.Response:
     """Return the page of a problem that no page of ours has raised: in words for people."""
-    found = Problem(
-        problem.status,
-        problem.error,
-        _DETAILS.get(problem.status, problem.body.detail),
-        headers=problem.headers,
-    )
+    detail = _DETAILS.get(problem.status, problem.body.detail)
+    found = Problem(problem.status, problem.error, detail, headers=problem.headers)
     return await page_of(request, found)

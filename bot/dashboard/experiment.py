@@ -1,11 +1,12 @@
-"""The page of an experiment, and what can be done there."""
+"""The page of an experiment, what can be done there, and the lists of all that is linked."""
 
 import itertools
 import re
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,9 +18,15 @@ from bot import times
 from bot.api.activity import activity_item
 from bot.api.experiments import ExperimentChange
 from bot.api.linking import IssueCreate
-from bot.dashboard import charts
-from bot.dashboard.experiments import listed_words, plain_text
-from bot.dashboard.forms import Refusal, helpful, refusal
+from bot.api.links import (
+    IssueQuery,
+    PullRequestQuery,
+    linked_commit,
+    linked_issue,
+    linked_pull_request,
+)
+from bot.dashboard import charts, seen
+from bot.dashboard.forms import Refusal, helpful, listed_words, plain_text, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.activity import TYPES
@@ -28,12 +35,12 @@ from bot.domain.experiments import STATUS_CHANGED, STATUSES, change_told
 from bot.emails import without_emails
 from bot.github import CallFailed
 from bot.operations import experiments, issues, linking
+from bot.web.cursors import Paged
 from bot.web.problems import FieldMessage
-from bot.web.validation import fit
+from bot.web.validation import fit, parse_query
 
 pages = Pages()
-STATES = ("open", "merged", "closed")
-_SHOWN = {"open": 20, "merged": 10, "closed": 10}  # pull requests
+_SHOWN = {"open": 20, "merged": 10, "closed": 10}  # pull requests, by state
 _KNOWN = 100  # of those that are open: it is told how many of no more are drafts
 _BESIDE = 8  # issues, commits
 _FEED = 50
@@ -84,28 +91,69 @@ class Linked:
 
 
 @pages.get("/experiments/{key}")
-async def experiment_page(visit: Visit) -> web.StreamResponse:
-    return await _page(visit)
+async def experiment_page(
+    visit: Visit,
+    form: str | None = None,
+    problem: Refusal | None = None,
+    once: str | None = None,
+) -> web.StreamResponse:
+    """The page; `form` is the id of the one that could not be done, for the `problem`.
+
+    `once` is what makes that of a tracking issue one request, however often it is sent.
+    """
+    key = visit.path("key")
+    linked = await visit.read(lambda tx: _linked(tx, key))
+    if linked is None:
+        return await _missing(visit)
+    older = visit.query.get("older") or None
+    before = visit.position(2, "older")
+    rows = await visit.read(lambda tx: store.activity.of_experiment(tx, key, None, before, _FEED))
+    feed = visit.page(rows, activity_item)
+    return visit.render(
+        "experiment.html",
+        key=key,
+        one=linked.experiment,
+        linked=linked,
+        shown={state: linked.pulls[state][:limit] for state, limit in _SHOWN.items()},
+        progress=_progress(linked),
+        timeline=_timeline(linked),
+        is_marked_whole=linked.statuses.next is None,
+        statuses=[(status, status) for status in STATUSES],
+        days=[
+            (day, list(items))
+            for day, items in itertools.groupby(feed.items, lambda item: item.occurred_at[:10])
+        ],
+        more=address(_path(visit), older=feed.next_cursor) if feed.next_cursor else None,
+        older=older,
+        type_signs={name: one.sign for name, one in TYPES.items()},
+        choices=[(row.id, row.name) for row in linked.integrations],
+        form=form,
+        typed=plain_text(visit.form) if form else {},
+        chosen=_chosen(visit, linked, form),
+        problem=problem,
+        failed_in_outbox=form == "track" and problem is not None and problem.status == 502,
+        once=once or str(uuid.uuid4()),
+    )
 
 
 @pages.post("/experiments/{key}/status", role="developer")
 async def set_status(visit: Visit) -> web.StreamResponse:
     """Change the status, if it is still the one that the form showed."""
-    shown = visit.form.get("seen")
-
-    def as_shown(row: store.Experiment | None) -> None:
-        if shown and (row is None or row.status != shown):
-            raise Changed
-
+    key, as_shown = visit.path("key"), seen.as_shown(visit.form, attrgetter("status"), "seen")
     try:
-        change = fit({"status": visit.form.get("status", "")}, ExperimentChange)
-        changed = await experiments.change(
-            visit.services, visit.actor, visit.path("key"), msgspec.to_builtins(change), as_shown
+        change = msgspec.to_builtins(
+            fit({"status": visit.form.get("status", "")}, ExperimentChange)
         )
+        changed = await experiments.change(visit.services, visit.actor, key, change, as_shown)
     except Changed:
-        return await _page(visit, "change", await _changed_meanwhile(visit))
+        one = await experiments.get(visit.services, key)
+        said = (
+            f"The status is now {one.status}: somebody changed it after you opened this page, so "
+            "nothing was done. Choose the status again."
+        )
+        return await experiment_page(visit, "change", Refusal(412, "changed meanwhile", said))
     except Invalid as error:
-        return await _page(visit, "change", refusal(error, helpful(_HELP)))
+        return await experiment_page(visit, "change", refusal(error, helpful(_HELP)))
     return visit.to(_path(visit), f"The status is now {changed.status}.")
 
 
@@ -113,13 +161,17 @@ async def set_status(visit: Visit) -> web.StreamResponse:
 async def link(visit: Visit) -> web.StreamResponse:
     """Link the pull request at an address, through whichever integration reaches it."""
     host = ""
+
+    def say(error: FieldError) -> FieldMessage:
+        return FieldMessage("url", _LINKING[error.code].format(limit=error.limit, host=host))
+
     try:
         host, repository, number = _parsed(visit.form.get("url", ""))
         linked = await linking.link_from(
             visit.services, visit.actor, visit.path("key"), host, repository, number
         )
     except (Failed, CallFailed) as error:
-        return await _page(visit, "link", refusal(error, lambda one: _of_address(one, host)))
+        return await experiment_page(visit, "link", refusal(error, say))
     title = without_emails(linked.title)
     return visit.to(_path(visit), f"Linked {linked.repository}#{linked.number}: {title}")
 
@@ -142,7 +194,8 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         "labels": listed_words(form.get("labels", "")),
         "assignees": [login.lstrip("@") for login in listed_words(form.get("assignees", ""))],
     }
-    once = _once(form)
+    given = form.get("once", "")  # a form that is sent twice makes one issue
+    once = given if re.fullmatch(r"[0-9a-f-]{36}", given) else str(uuid.uuid4())
     try:
         asked = fit(body, IssueCreate)
         made = await issues.create(
@@ -153,16 +206,16 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
             idempotency_key=f"page:{once}",
         )
     except Invalid as error:
-        return await _page(visit, "track", refusal(error, helpful(_HELP)), once=once)
+        return await experiment_page(visit, "track", refusal(error, helpful(_HELP)), once)
     except (Failed, CallFailed) as error:
-        return await _page(visit, "track", refusal(error))
+        return await experiment_page(visit, "track", refusal(error))
     if made.status == "failed":
-        said = Refusal(502, "refused by GitHub", f"{made.last_error}.")
-        return await _page(visit, "track", said)
+        failed = Refusal(502, "refused by GitHub", f"{made.last_error}.")
+        return await experiment_page(visit, "track", failed)
     if made.status == "done":
-        url = (made.result or {})["html_url"]
-        number = (made.result or {})["number"]
-        return visit.to(_path(visit), f"Created the issue {made.repository}#{number}: {url}")
+        issue = made.result or {}
+        said = f"Created the issue {made.repository}#{issue['number']}: {issue['html_url']}"
+        return visit.to(_path(visit), said)
     notice = "The issue has not been created yet. The bot keeps trying; see the outbox."
     return visit.to(_path(visit), notice, kind="warning")
 
@@ -172,57 +225,6 @@ def _path(visit: Visit) -> str:
 
 
 # --- The page
-
-
-async def _page(
-    visit: Visit,
-    form: str | None = None,
-    problem: Refusal | None = None,
-    once: str | None = None,
-) -> web.Response:
-    """Return the page; `form` is the id of the one that could not be done, for the `problem`.
-
-    `once` is what makes that of a tracking issue one request, however often it is sent.
-    """
-    key = visit.path("key")
-    linked = await visit.services.database.read(lambda tx: _linked(tx, key))
-    if linked is None:
-        return await _missing(visit)
-    older = visit.request.query.get("older") or None
-    before = visit.position(2, "older")
-    rows = await visit.services.database.read(
-        lambda tx: store.activity.of_experiment(tx, key, None, before, _FEED)
-    )
-    feed = visit.page(rows, activity_item)
-    return visit.render(
-        "experiment.html",
-        status=problem.status if problem else 200,
-        key=key,
-        one=linked.experiment,
-        tags=linked.experiment.tags,
-        linked=linked,
-        commits=linked.commits.rows,
-        shown={state: linked.pulls[state][:limit] for state, limit in _SHOWN.items()},
-        progress=_progress(linked),
-        timeline=_timeline(linked),
-        is_marked_whole=linked.statuses.next is None,
-        states=STATES,
-        statuses=[(status, status) for status in STATUSES],
-        days=[
-            (day, list(items))
-            for day, items in itertools.groupby(feed.items, lambda item: item.occurred_at[:10])
-        ],
-        more=address(_path(visit), older=feed.next_cursor) if feed.next_cursor else None,
-        older=older,
-        type_signs={name: one.sign for name, one in TYPES.items()},
-        choices=[(row.id, row.name) for row in linked.integrations],
-        form=form,
-        typed=plain_text(visit.form) if form else {},
-        chosen=_chosen(visit, linked, form),
-        problem=problem,
-        failed_in_outbox=form == "track" and problem is not None and problem.status == 502,
-        once=once or str(uuid.uuid4()),
-    )
 
 
 def _linked(tx: store.Transaction, key: str) -> Linked | None:
@@ -252,7 +254,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
 def _progress(linked: Linked) -> dict[str, int]:
     """Return how far the pull requests are; `drafts` is 0 where not all that are open are known."""
     counts = linked.counts["pull_request"]
-    found = {state: counts.get(state, 0) for state in STATES}
+    found = {state: counts.get(state, 0) for state in _SHOWN}
     known = linked.pulls["open"]
     drafts = sum(row.draft for row in known) if len(known) == found["open"] else 0
     return {**found, "drafts": drafts}
@@ -276,33 +278,58 @@ def _chosen(visit: Visit, linked: Linked, form: str | None) -> str:
     return str(typed if is_chosen else linked.experiment.status)
 
 
-async def _changed_meanwhile(visit: Visit) -> Refusal:
-    """Return what is said of a status that is not any more as the form showed it."""
-    one = await experiments.get(visit.services, visit.path("key"))
-    return Refusal(
-        412,
-        "changed meanwhile",
-        f"The status is now {one.status}: somebody changed it after you opened this page, so "
-        "nothing was done. Choose the status again.",
-    )
-
-
-def _once(form: Mapping[str, str]) -> str:
-    """Return what makes a form's request one: a form that is sent twice makes one issue."""
-    given = form.get("once", "")
-    return given if re.fullmatch(r"[0-9a-f-]{36}", given) else str(uuid.uuid4())
-
-
 async def _missing(visit: Visit) -> web.Response:
     """Return the page of a key that no experiment has; some links may name it."""
     key = visit.path("key")
-
-    def job(tx: store.Transaction) -> tuple[dict[str, int], list[str]]:
-        counts = store.links.counts_by_kind(tx, key)
-        return counts, suggestions.close_keys(tx, key, 3)
-
-    counts, close = await visit.services.database.read(job)
+    counts, close = await visit.read(
+        lambda tx: (store.links.counts_by_kind(tx, key), suggestions.close_keys(tx, key, 3))
+    )
     return visit.render("experiment_missing.html", status=404, key=key, counts=counts, close=close)
+
+
+# --- All that is linked, a kind at a time
+
+
+@pages.get("/experiments/{key}/pull-requests")
+async def all_pull_requests(visit: Visit) -> web.StreamResponse:
+    query = parse_query(visit.request, PullRequestQuery)
+    return await _whole_list(visit, "pull_request", query, linked_pull_request, query.state)
+
+
+@pages.get("/experiments/{key}/issues")
+async def all_issues(visit: Visit) -> web.StreamResponse:
+    query = parse_query(visit.request, IssueQuery)
+    return await _whole_list(visit, "issue", query, linked_issue, query.state)
+
+
+@pages.get("/experiments/{key}/commits")
+async def all_commits(visit: Visit) -> web.StreamResponse:
+    query = parse_query(visit.request, Paged)
+    return await _whole_list(visit, "commit", query, linked_commit)
+
+
+async def _whole_list(
+    visit: Visit, kind: str, query: Paged, item: Callable[[Any], Any], state: str | None = None
+) -> web.Response:
+    key, before = visit.path("key"), visit.position(2)
+
+    def job(tx: store.Transaction) -> store.Part[Any]:
+        experiments.existing(tx, key)
+        if kind == "commit":
+            return store.linked.commits_of_experiment(tx, key, before, query.limit)
+        return store.linked.items_of_experiment(tx, key, kind, state, before, query.limit)
+
+    found = visit.page(await visit.services.database.read(job), item)
+    more = {**msgspec.structs.asdict(query), "cursor": found.next_cursor}
+    return visit.render(
+        "experiment_list.html",
+        one=await experiments.get(visit.services, key),
+        kind=kind,
+        state=state,
+        rows=found.items,
+        is_first=query.cursor is None,
+        more=address(visit.request.path, **more) if found.next_cursor else None,
+    )
 
 
 # --- The address of a pull request
@@ -321,8 +348,3 @@ def _parsed(url: str) -> tuple[str, str, int]:
     if int(found[3]) >= 2**31:
         raise Invalid.field("url", "no_such_number")
     return host.removeprefix("www."), f"{found[1]}/{found[2]}", int(found[3])
-
-
-def _of_address(error: FieldError, host: str) -> FieldMessage:
-    """Return what is said of the address of a pull request that cannot be linked."""
-    return FieldMessage("url", _LINKING[error.code].format(limit=error.limit, host=host))

@@ -1,8 +1,8 @@
 """The list of experiments, and the forms that create, edit and delete one."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
@@ -12,7 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.api.experiments import ExperimentChange, ExperimentCreate
 from bot.dashboard import charts, seen
-from bot.dashboard.forms import MARKED, Refusal, helpful, refusal
+from bot.dashboard.forms import MARKED, Refusal, helpful, listed_words, plain_text, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Changed, Conflict, Invalid
 from bot.domain.experiments import STATUSES, version
@@ -68,59 +68,53 @@ class Wanted:
 
     def path(self, **other: Any) -> str:
         """Return the address of this list, or of one that differs in what is named."""
-        values = {
-            "status": self.status,
-            "owner": self.owner,
-            "q": self.q,
-            "sort": self.sort,
-            "page": self.page if not other else 1,
-            **other,
-        }
-        return address(
-            "/experiments",
-            **{
-                name: value
-                for name, value in values.items()
-                if (name, value) not in (("sort", _SORT), ("page", 1))
-            },
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A part of the list. `lines` are the small lines of the experiments in `rows`."""
-
-    rows: Sequence[store.Experiment]
-    lines: Mapping[str, Sequence[int]]
-    counts: Mapping[str, int]  # by status
-    owners: Sequence[str]
-    page: int
-    pages: int
-    total: int
-    are_any: bool
+        values = {**asdict(self), "page": self.page if not other else 1, **other}
+        usual = {"sort": _SORT, "page": 1}
+        changed = {name: one for name, one in values.items() if usual.get(name) != one}
+        return address("/experiments", **changed)
 
 
 @pages.get("/experiments")
 async def experiments_page(visit: Visit) -> web.StreamResponse:
-    wanted = Wanted.of(visit.request.query)
-    now = times.now()
-    listed = await visit.services.database.read(lambda tx: _listed(tx, wanted, now))
+    wanted, now = Wanted.of(visit.query), times.now()
+    starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
+
+    def job(tx: store.Transaction) -> dict[str, Any]:
+        status, owner, text = wanted.status, wanted.owner, wanted.q
+        counts = store.experiments.counts_by_status(tx, owner, text)
+        total = counts.get(status, 0) if status else sum(counts.values())
+        pages = max(1, -(-total // PER_PAGE))
+        page = min(wanted.page, pages)
+        first = (page - 1) * PER_PAGE
+        rows = store.experiments.page(tx, status, owner, text, wanted.sort, first, PER_PAGE)
+        return {
+            "rows": rows,
+            # The small lines of the experiments in `rows`
+            "lines": store.activity.weeks_of(tx, [row.key for row in rows], starts, _MOST),
+            "counts": counts,
+            "owners": store.experiments.owners(tx, OWNERS),
+            "page": page,
+            "pages": pages,
+            "numbers": list(_numbers(page, pages)),
+            "first": first + 1,
+            "total": total,
+            "are_any": bool(rows) or store.experiments.any_at_all(tx),
+        }
+
     return visit.render(
         "experiments.html",
         wanted=wanted,
-        listed=listed,
+        listed=await visit.read(job),
         statuses=STATUSES,
-        numbers=list(_numbers(listed.page, listed.pages)),
         line=charts.line,
         most=_MOST,
-        first=(listed.page - 1) * PER_PAGE + 1,
     )
 
 
 @pages.get("/new-experiment", role="developer")
 async def new(visit: Visit) -> web.StreamResponse:
     """Not below /experiments, where it would be the page of an experiment with the key `new`."""
-    return _form(visit, {"key": visit.request.query.get("key", ""), "status": "draft"})
+    return _form(visit, {"key": visit.query.get("key", ""), "status": "draft"})
 
 
 @pages.post("/new-experiment", role="developer")
@@ -141,9 +135,13 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 
 @pages.get("/experiments/{key}/edit", role="developer")
-async def edit(visit: Visit) -> web.StreamResponse:
+async def edit(visit: Visit, typed: Mapping[str, str] | None = None) -> web.StreamResponse:
+    """The form; `typed` is what one had that showed what somebody else has changed since."""
     row = await _row(visit)
-    return _form(visit, _as_form(row), row=row)
+    if typed is None:
+        return _form(visit, _as_form(row), row=row)
+    values, errors = seen.merged(typed, _as_form(row))
+    return _form(visit, values, seen.changed_meanwhile("this experiment", errors), row)
 
 
 @pages.post("/experiments/{key}/edit", role="developer")
@@ -152,7 +150,7 @@ async def change(visit: Visit) -> web.StreamResponse:
     form = plain_text(visit.form)
     row = await _row(visit)
     if form.get("version", version(row)) != version(row):
-        return _changed_meanwhile(visit, form, row)
+        return await edit(visit, form)
     values, before = _values(form), _as_form(row)
     body = {name: values[name] for name in values if form.get(name, "") != before[name]}
     try:
@@ -161,7 +159,7 @@ async def change(visit: Visit) -> web.StreamResponse:
             visit.services, visit.actor, row.key, changes, seen.as_shown(form, version)
         )
     except Changed:  # just now
-        return _changed_meanwhile(visit, form, await _row(visit))
+        return await edit(visit, form)
     except Invalid as error:
         return _form(visit, form, refusal(error, helpful(_HELP)), row)
     return visit.to(f"/experiments/{row.key}", "Saved.")
@@ -171,44 +169,12 @@ async def change(visit: Visit) -> web.StreamResponse:
 async def delete(visit: Visit) -> web.StreamResponse:
     key = visit.path("key")
     try:
-        await experiments.delete(
-            visit.services, visit.actor, key, seen.as_shown(visit.form, version)
-        )
+        as_shown = seen.as_shown(visit.form, version)
+        await experiments.delete(visit.services, visit.actor, key, as_shown)
     except Changed:
         row = await _row(visit)
         return _form(visit, _as_form(row), seen.changed_meanwhile("this experiment"), row)
     return visit.to("/experiments", f"Deleted {key}. Its links are kept.")
-
-
-def plain_text(form: Mapping[str, str]) -> dict[str, str]:
-    """Return a form with line feeds alone, where browsers send them with carriage returns."""
-    return {name: value.replace("\r\n", "\n") for name, value in form.items()}
-
-
-def listed_words(text: str) -> list[str]:
-    """Return what a field lists, separated by commas or lines."""
-    return list(dict.fromkeys(word for one in re.split(r"[,\n]", text) if (word := one.strip())))
-
-
-def _listed(tx: store.Transaction, wanted: Wanted, now: int) -> Listed:
-    counts = store.experiments.counts_by_status(tx, wanted.owner, wanted.q)
-    total = counts.get(wanted.status, 0) if wanted.status else sum(counts.values())
-    count = max(1, -(-total // PER_PAGE))
-    page = min(wanted.page, count)
-    rows = store.experiments.page(
-        tx,
-        wanted.status,
-        wanted.owner,
-        wanted.q,
-        wanted.sort,
-        (page - 1) * PER_PAGE,
-        PER_PAGE,
-    )
-    starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
-    lines = store.activity.weeks_of(tx, [row.key for row in rows], starts, _MOST)
-    are_any = bool(rows) or store.experiments.any_at_all(tx)
-    owners = store.experiments.owners(tx, OWNERS)
-    return Listed(rows, lines, counts, owners, page, count, total, are_any)
 
 
 def _numbers(page: int, count: int) -> Iterator[int | None]:
@@ -242,13 +208,6 @@ def _as_form(row: store.Experiment) -> dict[str, str]:
     return {name: text.strip() for name, text in plain_text(texts).items()}
 
 
-def _changed_meanwhile(
-    visit: Visit, form: Mapping[str, str], row: store.Experiment
-) -> web.Response:
-    values, errors = seen.merged(form, _as_form(row))
-    return _form(visit, values, seen.changed_meanwhile("this experiment", errors), row)
-
-
 def _form(
     visit: Visit,
     values: Mapping[str, str],
@@ -258,7 +217,6 @@ def _form(
     """Return the form of an experiment, or of a new one if there is no `row`."""
     return visit.render(
         "experiment_form.html",
-        status=problem.status if problem else 200,
         values={"key": "", **dict.fromkeys(_FIELDS, ""), **values},
         problem=problem,
         key=row.key if row else None,

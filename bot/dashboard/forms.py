@@ -1,5 +1,6 @@
-"""What a page says of a form that was refused, in words for people."""
+"""What a form says, and what a page says of one that was refused, in words for people."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,16 @@ class Refusal:
     error: str
     detail: str
     errors: Sequence[FieldMessage] = ()
+
+
+def plain_text(form: Mapping[str, str]) -> dict[str, str]:
+    """Return a form with line feeds alone, where browsers send them with carriage returns."""
+    return {name: value.replace("\r\n", "\n") for name, value in form.items()}
+
+
+def listed_words(text: str) -> list[str]:
+    """Return what a field lists, separated by commas or lines."""
+    return list(dict.fromkeys(word for one in re.split(r"[,\n]", text) if (word := one.strip())))
 
 
 def plain(error: FieldError) -> FieldMessage:

@@ -13,9 +13,8 @@ import hmac
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
@@ -26,7 +25,7 @@ from bot.dashboard.page import OpenPages, lead_away, local_path, redirect
 from bot.domain.actors import ROLES
 from bot.domain.errors import NotFound
 from bot.github import CallFailed, Client, NotListed, Refused
-from bot.github.names import web_origin
+from bot.github.names import web_host, web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
 from bot.web.problems import Problem, problem_of
@@ -38,33 +37,14 @@ _SECONDS = 20.0  # for all that GitHub is asked
 _MAX_INSTALLATIONS, _MAX_REPOSITORIES = 20, 500
 
 
-@dataclass(frozen=True, slots=True)
-class App:
-    """An App with which people can sign in."""
-
-    integration_id: str
-    name: str
-    api_url: str
-    client_id: str
-
-    @property
-    def origin(self) -> str:
-        return web_origin(self.api_url)
-
-
-async def apps(services: Services) -> list[App]:
+async def apps(services: Services) -> list[store.Integration]:
     """Return the Apps that were set up here and are active, the oldest first, one per client."""
-
-    def job(tx: store.Transaction) -> list[App]:
-        found: dict[tuple[str, str], App] = {}
-        for row in reversed(store.integrations.listed(tx, None, 1000).rows):
-            config = row.config
-            if row.is_active and config.client_id:
-                app = App(row.id, row.name, config.api_url, config.client_id)
-                found.setdefault((app.api_url, app.client_id), app)
-        return list(found.values())
-
-    return await services.database.read(job)
+    rows = await services.database.read(lambda tx: store.integrations.listed(tx, None, 1000).rows)
+    found: dict[tuple[str, str], store.Integration] = {}
+    for row in reversed(rows):
+        if row.is_active and row.config.client_id:
+            found.setdefault((row.config.api_url, row.config.client_id), row)
+    return list(found.values())
 
 
 @open_pages.add("GET", "/sign-in/github/{integration_id}")
@@ -75,17 +55,19 @@ async def begin(request: web.Request) -> web.StreamResponse:
     state, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
     challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
     query = {
-        "client_id": app.client_id,
+        "client_id": app.config.client_id or "",
         "redirect_uri": _callback_url(services),
         "state": state,
         "code_challenge": challenge.decode().rstrip("="),
         "code_challenge_method": "S256",
     }
-    response = lead_away(f"{app.origin}/login/oauth/authorize?{urlencode(query)}")
+    response = lead_away(
+        f"{web_origin(app.config.api_url)}/login/oauth/authorize?{urlencode(query)}"
+    )
     cookies = _cookies(services)
     kept = await cookies.new_session()
     kept["state"], kept["verifier"] = state, verifier
-    kept["app"], kept["next"] = app.integration_id, local_path(request.query.get("next", ""))
+    kept["app"], kept["next"] = app.id, local_path(request.query.get("next", ""))
     await cookies.save_session(request, response, kept)
     return response
 
@@ -112,22 +94,20 @@ async def callback(request: web.Request) -> web.StreamResponse:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
     except Problem as problem:
         return _refused(request, _failed(request, problem), problem.error, back)
+    except Refused as error:
+        said = f"{error}. A code is valid for ten minutes, and only once. Sign in again."
+        failed = _failed(request, Problem(502, "refused by GitHub", said))
+        return _refused(request, failed, str(error), back)
     except (TimeoutError, CallFailed) as error:
-        failed = _problem_of(error)
-        if isinstance(error, Refused):
-            failed = _failed(request, failed)
+        said = f"{error}. Try again later."
+        if isinstance(error, TimeoutError):
+            said = "GitHub did not answer in time. Try again."
+        failed = Problem(503, "GitHub unavailable", said)
         return _refused(request, failed, str(error) or "timeout", back)
     response = redirect(services, back or "/")
-    response.del_cookie(_COOKIE, path=_path(services))
-    await sessions.begin(
-        services,
-        request,
-        response,
-        subject=f"github:{urlsplit(app.origin).netloc}:{login.lower()}",
-        name=login,
-        role=role,
-        token_id=None,
-    )
+    response.del_cookie(_COOKIE, path=f"{rendering.root(services)}/sign-in")
+    subject = f"github:{web_host(app.config.api_url)}:{login.lower()}"
+    await sessions.begin(request, response, subject=subject, name=login, role=role)
     return response
 
 
@@ -148,22 +128,23 @@ def _check_state(query: Mapping[str, str], kept: Any) -> None:
         raise Problem(400, "no code", "GitHub did not send the expected code.")
 
 
-async def _ask(services: Services, app: App, code: str, verifier: str) -> tuple[str, str]:
+async def _ask(
+    services: Services, app: store.Integration, code: str, verifier: str
+) -> tuple[str, str]:
     """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
-    row = await services.database.read(lambda tx: store.integrations.find(tx, app.integration_id))
-    secret = services.vault.open(row.secrets).get("client_secret") if row else None
+    api_url = app.config.api_url
     token = await services.github.user_token(
-        app.api_url,
-        app.origin,
+        api_url,
+        web_origin(api_url),
         {
-            "client_id": app.client_id,
-            "client_secret": secret or "",
+            "client_id": app.config.client_id or "",
+            "client_secret": services.vault.open(app.secrets).get("client_secret") or "",
             "code": code,
             "redirect_uri": _callback_url(services),
             "code_verifier": verifier,
         },
     )
-    client = services.github.user(app.api_url, token)
+    client = services.github.user(api_url, token)
     login = (await client.getitem("/user")).get("login")
     if not isinstance(login, str):
         raise Problem(502, "unreadable answer", "GitHub did not say who you are.")
@@ -227,25 +208,13 @@ def _lane(_: Services) -> asyncio.Lock:
     return asyncio.Lock()
 
 
-async def _app(services: Services, integration_id: str) -> App:
+async def _app(services: Services, integration_id: str) -> store.Integration:
     for app in await apps(services):
-        if app.integration_id == integration_id.lower():
-            if app.api_url not in services.settings.github_api_urls:
-                raise Problem(503, "GitHub not called", f"{NotListed(app.api_url)}.")
+        if app.id == integration_id.lower():
+            if app.config.api_url not in services.settings.github_api_urls:
+                raise Problem(503, "GitHub not called", f"{NotListed(app.config.api_url)}.")
             return app
     raise problem_of(NotFound("App to sign in with"))
-
-
-def _problem_of(error: TimeoutError | CallFailed) -> Problem:
-    if isinstance(error, TimeoutError):
-        return Problem(503, "GitHub unavailable", "GitHub did not answer in time. Try again.")
-    if isinstance(error, Refused):
-        return Problem(
-            502,
-            "refused by GitHub",
-            f"{error}. A code is valid for ten minutes, and only once. Sign in again.",
-        )
-    return Problem(503, "GitHub unavailable", f"{error}. Try again later.")
 
 
 def _failed(request: web.Request, problem: Problem) -> Problem:
@@ -278,10 +247,6 @@ def _refused(request: web.Request, problem: Problem, reason: str, back: str) -> 
 
 def _callback_url(services: Services) -> str:
     return f"{services.settings.public_url}/sign-in/github/callback"
-
-
-def _path(services: Services) -> str:
-    return f"{rendering.root(services)}/sign-in"
 
 
 def _cookies(services: Services) -> EncryptedCookieStorage:

@@ -1,4 +1,4 @@
-"""The form of an integration: creating and changing one."""
+"""The forms of an integration: creating and changing one, and rotating its webhook secret."""
 
 import re
 import secrets
@@ -8,14 +8,15 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from bot import commands
-from bot.api.integrations import Integration, IntegrationChange, IntegrationCreate, shown
+from bot import commands, times
+from bot import storage as store
+from bot.api.integrations import IntegrationChange, IntegrationCreate, shown
 from bot.commands.registry import LEVELS
 from bot.dashboard import seen, typed_secrets
-from bot.dashboard.forms import Refusal
+from bot.dashboard.forms import Refusal, plain_text
 from bot.dashboard.integrations import LABELS, NOISE, ONE, health_of, id_of, refused
 from bot.dashboard.page import Pages, Visit
-from bot.domain.errors import Changed, FieldError, Invalid
+from bot.domain.errors import Changed, Failed, FieldError, Invalid
 from bot.domain.integrations import version
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
@@ -23,6 +24,7 @@ from bot.operations import integrations
 from bot.web.validation import fit
 
 pages = Pages()
+LONGEST_GRACE = 30 * 86_400  # seconds; the most that the API takes
 _AUTHS = ("token", "app")
 _SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
 
@@ -31,7 +33,7 @@ _SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
 async def form(visit: Visit) -> web.StreamResponse:
     """Offer the form of a new integration."""
     values = {"generate": "yes", "is_active": "yes", "config.label": "experiment"}
-    return _form(visit, None, _auth(visit.request.query, "token"), values)
+    return _form(visit, None, _auth(visit.query, "token"), values)
 
 
 @pages.post("/integrations/new", role="admin")
@@ -67,53 +69,126 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 
 @pages.get(f"{ONE}/edit", role="admin")
-async def edit(visit: Visit) -> web.StreamResponse:
-    """Offer the form of an integration; secrets are not in it."""
-    known = await integrations.get(visit.services, id_of(visit))
-    integration = shown(visit.services, known)
-    auth = _auth(visit.request.query, integration.config.auth)
-    values = _as_form(visit, integration)
-    return _form(
-        visit, integration, auth, values, as_shown=seen.Seen.of(version(known.row), values)
-    )
+async def edit(visit: Visit, typed: Mapping[str, str] | None = None) -> web.StreamResponse:
+    """Offer the form of an integration; secrets are not in it.
+
+    `typed` is what a form had that showed what somebody else has changed since.
+    """
+    row = await _row(visit)
+    values = current = _as_form(visit, row)
+    problem = None
+    if typed is not None:
+        values, errors = seen.merged(plain_text(typed), current)
+        problem = seen.changed_meanwhile("this integration", errors)
+    auth = _auth(visit.query if typed is None else typed, row.config.auth)
+    return _form(visit, row, auth, values, problem, seen.Seen.of(version(row), current))
 
 
 @pages.post(f"{ONE}/edit", role="admin")
 async def change(visit: Visit) -> web.StreamResponse:
     """Change an integration; a secret that is left empty is kept."""
     typed_secrets.take(visit, _SECRETS)
-    known = await integrations.get(visit.services, id_of(visit))
-    integration = shown(visit.services, known)
-    auth = _auth(visit.form, integration.config.auth)
-    is_other = auth != integration.config.auth
+    row = await _row(visit)
+    auth = _auth(visit.form, row.config.auth)
+    is_other = auth != row.config.auth
     try:
         needed = _credential_fields(auth) if is_other else ["config.app_id"] * (auth == "app")
-        body = _body(visit, auth, _missing(visit.form, needed))
-        await integrations.change(
-            visit.services,
-            visit.actor,
-            integration.id,
-            msgspec.to_builtins(fit(body, IntegrationChange)),
-            seen.as_shown(visit.form, version),
-        )
+        await _change(visit, _body(visit, auth, _missing(visit.form, needed)))
     except Changed:
-        return await _changed_meanwhile(visit, auth)
+        return await edit(visit, visit.form)
     except Invalid as error:
         before = seen.Seen(visit.form.get("version", ""), visit.form.get("seen", ""))
-        return _form(visit, integration, auth, visit.form, refused(error), as_shown=before)
-    return visit.to(f"/integrations/{integration.id}", "Saved.")
+        return _form(visit, row, auth, visit.form, refused(error), before)
+    return visit.to(f"/integrations/{row.id}", "Saved.")
+
+
+@pages.get(f"{ONE}/rotate", role="admin")
+async def rotation(
+    visit: Visit,
+    *,
+    failed: Failed | None = None,
+    secret: str | None = None,
+    is_new: bool = False,
+) -> web.StreamResponse:
+    """Show how far the change of the webhook secret has come: no delivery is lost by it."""
+    row = await _row(visit)
+    problem = None
+    if failed is not None:
+        is_changed = isinstance(failed, Changed)
+        problem = seen.changed_meanwhile("this integration") if is_changed else refused(failed)
+    return visit.render(
+        "rotate.html",
+        problem=problem,
+        integration=row,
+        seen=seen.Seen.of(version(row), {}),
+        labels=LABELS,
+        is_rotating=(row.previous_secret_until or 0) > times.now(),
+        secret=secret,
+        is_new=is_new,
+        how="own" if problem else "generate",
+    )
+
+
+@pages.post(f"{ONE}/rotate", role="admin")
+async def rotate(visit: Visit) -> web.StreamResponse:
+    """Store a new webhook secret; the old one verifies as long as the API lets it."""
+    own = visit.form.get("config.webhook_secret", "")  # who gives one wants it
+    is_made_here = visit.form.get("how") != "own" and not own
+    generated = secrets.token_urlsafe(32) if is_made_here else None
+    secret = generated or own
+    body = {"config": {"webhook_secret": secret}, "secret_grace_seconds": LONGEST_GRACE}
+    try:
+        if not secret:
+            raise Invalid.field("config.webhook_secret", "missing")
+        before = await _row(visit)
+        after = await _change(visit, body)
+    except (Changed, Invalid) as error:
+        return await rotation(visit, failed=error)
+    if before.previous_secret_until == after.previous_secret_until:
+        same = Invalid.field("config.webhook_secret", "same_secret")
+        return await rotation(visit, failed=same)
+    return await rotation(visit, secret=generated, is_new=True)
+
+
+@pages.post(f"{ONE}/rotate/finish", role="admin")
+async def finish(visit: Visit) -> web.StreamResponse:
+    """Let no secret but the newest verify."""
+    try:
+        await _change(visit, {"secret_grace_seconds": 0})
+    except Changed as error:
+        return await rotation(visit, failed=error)
+    return visit.to(
+        f"/integrations/{id_of(visit)}",
+        "Done. Only the new webhook secret is accepted from now on.",
+    )
 
 
 # --- What it shows, and what it says
 
 
-def _as_form(visit: Visit, integration: Integration) -> dict[str, str]:
+async def _row(visit: Visit) -> store.Integration:
+    return (await integrations.get(visit.services, id_of(visit))).row
+
+
+async def _change(visit: Visit, body: Mapping[str, Any]) -> store.Integration:
+    """Change the integration, if it is still as the page has shown it."""
+    changed = await integrations.change(
+        visit.services,
+        visit.actor,
+        id_of(visit),
+        msgspec.to_builtins(fit(body, IntegrationChange)),
+        seen.as_shown(visit.form, version),
+    )
+    return changed.row
+
+
+def _as_form(visit: Visit, row: store.Integration) -> dict[str, str]:
     """Return an integration as its form has it; secrets are not in it."""
-    config = integration.config
-    values = {
-        "name": integration.name,
-        "description": integration.description or "",
-        "is_active": "yes" if integration.is_active else "",
+    config = row.config
+    return {
+        "name": row.name,
+        "description": row.description or "",
+        "is_active": "yes" if row.is_active else "",
         "config.api_url": config.api_url,
         "config.repositories": "\n".join(config.repositories or ()),
         "config.comments": config.comments,
@@ -123,29 +198,12 @@ def _as_form(visit: Visit, integration: Integration) -> dict[str, str]:
             f"config.commands.{one.name}": config.commands.get(one.name, "")
             for one in visit.services.shared(commands.registered)
         },
+        **{
+            f"config.{name}": str(number)
+            for name in ("app_id", "installation_id")
+            if (number := getattr(config, name)) is not None
+        },
     }
-    for name in ("app_id", "installation_id"):
-        if (number := getattr(config, name)) not in (None, msgspec.UNSET):
-            values[f"config.{name}"] = str(number)
-    return values
-
-
-async def _changed_meanwhile(visit: Visit, auth: str) -> web.Response:
-    """Return the form of an integration that somebody else has changed since it was opened."""
-    known = await integrations.get(visit.services, id_of(visit))
-    integration = shown(visit.services, known)
-    current = _as_form(visit, integration)
-    typed = {name: text.replace("\r\n", "\n") for name, text in visit.form.items()}
-    values, errors = seen.merged(typed, current)
-    problem = seen.changed_meanwhile("this integration", errors)
-    return _form(
-        visit,
-        integration,
-        auth,
-        values,
-        problem,
-        as_shown=seen.Seen.of(version(known.row), current),
-    )
 
 
 def _auth(values: Mapping[str, str], usual: str) -> str:
@@ -166,25 +224,25 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
     values = visit.form
     config: dict[str, Any] = {
         "repositories": [
-            line.strip() for line in values.get("config.repositories", "").split("\n")
-        ],
+            name
+            for line in values.get("config.repositories", "").split("\n")
+            if (name := line.strip())
+        ]
+        or None,
         "comments": values.get("config.comments", "on"),
         "check": values.get("config.check", "on"),
         "label": values.get("config.label") or None,
+        "commands": {
+            one.name: level
+            for one in visit.services.shared(commands.registered)
+            if (level := values.get(f"config.commands.{one.name}"))
+        }
+        or None,
     }
-    config["repositories"] = [line for line in config["repositories"] if line] or None
-    config["commands"] = {
-        one.name: level
-        for one in visit.services.shared(commands.registered)
-        if (level := values.get(f"config.commands.{one.name}"))
-    } or None
-    if api_url := values.get("config.api_url"):
-        config["api_url"] = api_url
-    if auth == "token":
-        config |= {"token": values["config.token"]} if values.get("config.token") else {}
-    else:
-        if key := values.get("config.private_key"):
-            config["private_key"] = _unfolded(key)
+    for name in ("api_url", "token" if auth == "token" else "private_key"):
+        if given := values.get(f"config.{name}"):
+            config[name] = _unfolded(given) if name == "private_key" else given
+    if auth == "app":
         for name in ("app_id", "installation_id"):
             number = values.get(f"config.{name}", "")
             if number and not re.fullmatch(r"[1-9][0-9]{0,14}", number):
@@ -214,27 +272,25 @@ def _unfolded(pem: str) -> str:
 
 def _form(
     visit: Visit,
-    integration: Integration | None,
+    row: store.Integration | None,
     auth: str,
     values: Mapping[str, str],
     problem: Refusal | None = None,
-    *,
     as_shown: seen.Seen | None = None,
 ) -> web.Response:
     api_urls = list(visit.services.settings.github_api_urls)
-    stored = integration.config.api_url if integration else api_urls[0]
+    stored = row.config.api_url if row else api_urls[0]
     if stored not in api_urls:
         api_urls.append(stored)
     public_url = visit.services.settings.public_url
     kept = typed_secrets.sound(visit, _SECRETS, problem) if problem else {}
     return visit.render(
         "integration_form.html",
-        status=problem.status if problem else 200,
         problem=problem,
-        integration=integration,
+        integration=row,
         seen=as_shown,
         auth=auth,
-        is_other=integration is not None and auth != integration.config.auth,
+        is_other=row is not None and auth != row.config.auth,
         labels=LABELS,
         # What was typed is kept; a secret is not shown, but comes back sealed.
         values={

@@ -62,8 +62,6 @@ class Health:
     owed: dict[str, int]  # actions by status
     left: list[tuple[str, str, int]]  # who calls, resource, calls left; empty if not known here
     app: str | None  # the page of an App that was registered from here
-    secret_used_at: int | None
-    previous_secret_used_at: int | None
 
     @property
     def waiting(self) -> int:
@@ -88,9 +86,29 @@ async def listing(visit: Visit) -> web.StreamResponse:
 
 
 @pages.get(ONE, role="developer")
-async def detail(visit: Visit) -> web.StreamResponse:
+async def detail(
+    visit: Visit, checked: checks.IntegrationCheck | None = None
+) -> web.StreamResponse:
     """One integration: its health, what GitHub has to be told, its settings."""
-    return await _detail(visit)
+    known = await integrations.get(visit.services, id_of(visit))
+    integration = shown(visit.services, known)
+    health = (await health_of(visit, [integration.id])).get(integration.id)
+    if health is None:
+        raise NotFound("integration")
+    public_url = visit.services.settings.public_url
+    return visit.render(
+        "integration.html",
+        integration=integration,
+        seen=seen.Seen.of(version(known.row), {}),
+        health=health,
+        failed_days=FAILED_DAYS,
+        checked=checked,
+        hide=concealing.text,
+        events=visit.services.shared(dispatcher).events.needed,
+        noise={name: dict(options) for name, options in NOISE.items()},
+        is_local=is_local(public_url),
+        public_url=public_url,
+    )
 
 
 @pages.get(f"{ONE}/check", role="developer")
@@ -102,7 +120,7 @@ async def checked(visit: Visit) -> web.StreamResponse:
 @pages.post(f"{ONE}/check", role="developer")
 async def check(visit: Visit) -> web.StreamResponse:
     """Run the doctor; the answer has what it found."""
-    return await _detail(visit, checked=await checks.check(visit.services, id_of(visit)))
+    return await detail(visit, checked=await checks.check(visit.services, id_of(visit)))
 
 
 @pages.post(f"{ONE}/delete", role="admin")
@@ -132,60 +150,26 @@ def refused(error: Failed) -> Refusal:
     return refusal(error, error="not stored", detail="Correct these fields:")
 
 
-async def _detail(visit: Visit, checked: checks.IntegrationCheck | None = None) -> web.Response:
-    known = await integrations.get(visit.services, id_of(visit))
-    integration = shown(visit.services, known)
-    health = (await health_of(visit, [integration.id])).get(integration.id)
-    if health is None:
-        raise NotFound("integration")
-    public_url = visit.services.settings.public_url
-    return visit.render(
-        "integration.html",
-        integration=integration,
-        seen=seen.Seen.of(version(known.row), {}),
-        health=health,
-        failed_days=FAILED_DAYS,
-        checked=checked,
-        hide=concealing.text,
-        events=visit.services.shared(dispatcher).events.needed,
-        noise={name: dict(options) for name, options in NOISE.items()},
-        is_local=is_local(public_url),
-        public_url=public_url,
-    )
-
-
 async def health_of(visit: Visit, ids: Sequence[str]) -> dict[str, Health]:
     """Return how integrations do, by id; those that have gone are left out."""
     since = times.now() - FAILED_DAYS * 86_400 * times.SECOND
     metrics = visit.services.metrics
 
-    def job(
-        tx: store.Transaction,
-    ) -> dict[str, tuple[store.Integration, dict[str, int], dict[str, int]]]:
-        found = {}
-        for integration_id in ids:
-            if row := store.integrations.find(tx, integration_id):
-                failures = store.deliveries.failures(tx, row.seq, since, _COUNTED)
-                found[integration_id] = (
-                    row,
-                    failures,
-                    store.actions.owed_by(tx, integration_id),
-                )
-        return found
-
-    found = await visit.services.database.read(job)
-    return {
-        integration_id: Health(
+    def health(tx: store.Transaction, row: store.Integration) -> Health:
+        failures = store.deliveries.failures(tx, row.seq, since, _COUNTED)
+        return Health(
             failures=[
                 (status, number, number == _COUNTED)
                 for status, number in failures.items()
                 if number
             ],
-            owed=owed,
-            left=sorted((*who, left) for who, left in metrics.calls_left(integration_id).items()),
+            owed=store.actions.owed_by(tx, row.id),
+            left=sorted((*who, left) for who, left in metrics.calls_left(row.id).items()),
             app=row.config.html_url,
-            secret_used_at=row.secret_used_at,
-            previous_secret_used_at=row.previous_secret_used_at,
         )
-        for integration_id, (row, failures, owed) in found.items()
-    }
+
+    def job(tx: store.Transaction) -> dict[str, Health]:
+        rows = [store.integrations.find(tx, one) for one in ids]
+        return {row.id: health(tx, row) for row in rows if row}
+
+    return await visit.read(job)

@@ -30,13 +30,13 @@ async def live(visit: Visit) -> web.StreamResponse:
     with streams.opened(services) as response:
         commit = await _next_commit(database)
         try:
-            key = visit.request.query.get("experiment")
+            key = visit.query.get("experiment")
             place, _ = await database.read(lambda tx: _look(tx, key, None))
             await response.prepare(visit.request)
             await response.write(b"retry: %d\n\n" % streams.RECONNECT)
             while True:
                 await asyncio.wait({commit}, timeout=streams.HEARTBEAT)
-                if await sessions.of_request(services, visit.request, note=False) is None:
+                if await sessions.of_request(visit.request, note=False) is None:
                     return response
                 if not commit.done():
                     await response.write(b": \n\n")

@@ -3,6 +3,7 @@
 from operator import itemgetter
 from typing import Any, get_args
 
+import msgspec
 from aiohttp import web
 
 from bot import storage as store
@@ -28,17 +29,42 @@ _STATUSES = {
 
 
 @pages.get("/outbox")
-async def outbox(visit: Visit) -> web.StreamResponse:
+async def outbox(visit: Visit, problem: Refusal | None = None) -> web.StreamResponse:
     """The newest first; what is done only if it is asked for."""
-    return await _page(visit)
+    asked = visit.asked("status", "kind", "cursor")
+    status, kind = asked.get("status", store.actions.OWED), asked.get("kind")
+    checked = {} if status in (store.actions.OWED, "all") else {"status": status}
+    fit({**checked, **({"kind": kind} if kind else {})}, ActionQuery)
+    before = position_of(asked.get("cursor"), 1, _LIST)
+
+    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None, bool]:
+        only = None if status == "all" else status
+        found = store.actions.listed(tx, only, kind, before, _ON_PAGE)
+        failed = store.actions.listed(tx, "failed", None, None, 1)
+        known: dict[str, store.Integration | None] = {}
+        return [_shown(tx, row, known) for row in found], found.next, bool(failed.rows)
+
+    shown, rest, any_failed = await visit.read(job)
+    more = {**asked, "cursor": cursor_of(rest, _LIST)} if rest is not None else None
+    return visit.render(
+        "outbox.html",
+        problem=problem,
+        actions=shown,
+        chosen=status,
+        kind=kind or "",
+        statuses=list(_STATUSES.items()),
+        kinds=sorted(((one.name, one.title) for one in KINDS.values()), key=itemgetter(1)),
+        any_failed=any_failed,
+        is_filtered=bool(kind) or status != store.actions.OWED,
+        is_first=before is None,
+        more=address("/outbox", **more) if more else None,
+    )
 
 
 @pages.post("/outbox/retry", role="developer")
 async def retry_failed(visit: Visit) -> web.StreamResponse:
     """Try everything that failed again, the newest first."""
-    rows = await visit.services.database.read(
-        lambda tx: store.actions.listed(tx, "failed", None, None, AT_ONCE)
-    )
+    rows = await visit.read(lambda tx: store.actions.listed(tx, "failed", None, None, AT_ONCE))
     tried, superseded = 0, 0
     for row in rows:
         try:
@@ -63,48 +89,11 @@ async def retry_failed(visit: Visit) -> web.StreamResponse:
 async def retry(visit: Visit) -> web.StreamResponse:
     """Try one action again now."""
     try:
-        action = await operations.retry(
-            visit.services, visit.actor, visit.path("action_id").lower()
-        )
+        action_id = visit.path("action_id").lower()
+        action = await operations.retry(visit.services, visit.actor, action_id)
     except Conflict as error:
-        return await _page(visit, refusal(error))
+        return await outbox(visit, refusal(error))
     return visit.to("/outbox", f"{title_of(action.kind)}: retrying now.")
-
-
-async def _page(visit: Visit, problem: Refusal | None = None) -> web.Response:
-    asked = {
-        name: value
-        for name in ("status", "kind", "cursor")
-        if (value := visit.request.query.get(name, ""))
-    }
-    status, kind = asked.get("status", store.actions.OWED), asked.get("kind")
-    checked = {} if status in (store.actions.OWED, "all") else {"status": status}
-    fit({**checked, **({"kind": kind} if kind else {})}, ActionQuery)
-    before = position_of(asked.get("cursor"), 1, _LIST)
-
-    def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None, bool]:
-        only = None if status == "all" else status
-        found = store.actions.listed(tx, only, kind, before, _ON_PAGE)
-        failed = store.actions.listed(tx, "failed", None, None, 1)
-        known: dict[str, store.Integration | None] = {}
-        return [_shown(tx, row, known) for row in found], found.next, bool(failed.rows)
-
-    shown, rest, any_failed = await visit.services.database.read(job)
-    more = {**asked, "cursor": cursor_of(rest, _LIST)} if rest is not None else None
-    return visit.render(
-        "outbox.html",
-        status=problem.status if problem else 200,
-        problem=problem,
-        actions=shown,
-        chosen=status,
-        kind=kind or "",
-        statuses=list(_STATUSES.items()),
-        kinds=sorted(((one.name, one.title) for one in KINDS.values()), key=itemgetter(1)),
-        any_failed=any_failed,
-        is_filtered=bool(kind) or status != store.actions.OWED,
-        is_first=before is None,
-        more=address("/outbox", **more) if more else None,
-    )
 
 
 def _shown(
@@ -127,20 +116,14 @@ def _shown(
         title, keys = row.request.get("title"), row.request.get("experiment_keys") or []
         url = (row.result or {}).get("html_url") or _address(tx, row)
     return {
-        "id": row.id,
+        **msgspec.structs.asdict(row),
         "kind": title_of(row.kind),
-        "status": row.status,
-        "attempts": row.attempts,
-        "created_at": row.created_at,
-        "next_attempt_at": row.next_attempt_at,
-        "finished_at": row.finished_at,
         "reason": concealing.text(reason) if reason else None,
         "remedy": concealing.text(row.remedy) if row.remedy else None,
         "title": title,
         "where": f"{row.repository}#{row.number}" if row.number else row.repository,
         "url": url,
         "keys": keys,
-        "integration_id": integration_id,
         "integration": integration.name if integration else None,
     }
 

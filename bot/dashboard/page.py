@@ -3,7 +3,7 @@
 import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from aiohttp import web
@@ -11,6 +11,7 @@ from aiohttp import web
 from bot import extensions
 from bot import storage as store
 from bot.dashboard import errors, origin, rendering, sessions
+from bot.dashboard.forms import Refusal
 from bot.dashboard.sessions import Session
 from bot.domain.actors import Actor
 from bot.domain.errors import Failed
@@ -40,28 +41,45 @@ class Visit:
     def actor(self) -> Actor:
         return self.session.actor
 
-    def may(self, role: str) -> bool:
-        """Tell whether the visitor may do what needs a role."""
-        return self.actor.may(role)
+    @property
+    def query(self) -> Mapping[str, str]:
+        return self.request.query
+
+    def asked(self, *names: str) -> dict[str, str]:
+        """Return those of the address's parameters that are not empty."""
+        return {name: text for name in names if (text := self.query.get(name))}
 
     def path(self, name: str) -> str:
         return self.request.match_info[name]
 
+    async def read(self, job: Callable[[store.Transaction], T]) -> T:
+        return await self.services.database.read(job)
+
     def position(self, length: int, name: str = "cursor") -> tuple[int, ...] | None:
         """Return the place in the page's list that a parameter of the address stands for."""
-        return position_of(self.request.query.get(name) or None, length, self._list_name)
+        return position_of(self.query.get(name) or None, length, f"page {self.request.path}")
 
     def page(self, part: store.Part[Any], item: Callable[[Any], T]) -> Page[T]:
         """Return a part of the page's list as it is shown."""
-        return page_of(part, self._list_name, item)
+        return page_of(part, f"page {self.request.path}", item)
 
-    @property
-    def _list_name(self) -> str:
-        return f"page {self.request.path}"
-
-    def render(self, template: str, *, status: int = 200, **values: Any) -> web.Response:
-        """Return a page."""
-        return rendering.page(self.request, template, status=status, session=self.session, **values)
+    def render(
+        self,
+        template: str,
+        *,
+        status: int = 200,
+        problem: Refusal | None = None,
+        **values: Any,
+    ) -> web.Response:
+        """Return a page; with a `problem` it is the answer to a form that was refused."""
+        return rendering.page(
+            self.request,
+            template,
+            status=problem.status if problem else status,
+            session=self.session,
+            problem=problem,
+            **values,
+        )
 
     def to(
         self, path: str, notice: str | None = None, *, kind: str = "success", **query: str
@@ -76,56 +94,50 @@ class Visit:
 
 
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
+H = TypeVar("H", bound=Handler)
+RequestHandler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 # What somebody is shown who is not signed in; None leads to the sign-in, as anywhere else.
 Open = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Declared:
+class _Declared(NamedTuple):
     method: str
     path: str
-    role: str | None  # None: no sign-in is needed
-    handler: Handler
-    open_to_all: "Open | None" = None
+    handler: RequestHandler
 
 
-@dataclass
-class Pages:
-    """The pages of one subject. Path parameters are those of the API."""
+class OpenPages:
+    """Pages for those who are not signed in: plain handlers of requests."""
 
-    declared: list[_Declared] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.declared: list[_Declared] = []
 
-    def get(
-        self, path: str, *, role: str = "viewer", open_to_all: Open | None = None
-    ) -> Callable[[Handler], Handler]:
-        """Register a page. `open_to_all` answers who is not signed in, if there is an answer."""
-        return self._add("GET", path, role, open_to_all)
-
-    def post(self, path: str, *, role: str) -> Callable[[Handler], Handler]:
-        """Register what a form does: it has been proved to come from a page of the session."""
-        return self._add("POST", path, role)
-
-    def _add(
-        self, method: str, path: str, role: str, open_to_all: Open | None = None
-    ) -> Callable[[Handler], Handler]:
-        def register(handler: Handler) -> Handler:
-            self.declared.append(_Declared(method, path, role, handler, open_to_all))
+    def add(self, method: str, path: str) -> Callable[[RequestHandler], RequestHandler]:
+        def register(handler: RequestHandler) -> RequestHandler:
+            self.declared.append(_Declared(method, path, handler))
             return handler
 
         return register
 
 
-@dataclass
-class OpenPages:
-    """Pages for those who are not signed in: plain handlers of requests."""
+class Pages(OpenPages):
+    """The pages of one subject, for those who are signed in. Path parameters are the API's."""
 
-    declared: list[tuple[str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]] = field(
-        default_factory=list
-    )
+    def get(
+        self, path: str, *, role: str = "viewer", open_to_all: Open | None = None
+    ) -> Callable[[H], H]:
+        """Register a page. `open_to_all` answers who is not signed in, if there is an answer."""
+        return self._declare("GET", path, role, open_to_all)
 
-    def add(self, method: str, path: str) -> Callable[[Any], Any]:
-        def register(handler: Any) -> Any:
-            self.declared.append((method, path, handler))
+    def post(self, path: str, *, role: str) -> Callable[[H], H]:
+        """Register what a form does: it has been proved to come from a page of the session."""
+        return self._declare("POST", path, role)
+
+    def _declare(
+        self, method: str, path: str, role: str, open_to_all: Open | None = None
+    ) -> Callable[[H], H]:
+        def register(handler: H) -> H:
+            self.add(method, path)(_serving(path, role, handler, open_to_all))
             return handler
 
         return register
@@ -133,15 +145,9 @@ class OpenPages:
 
 def application_routes() -> list[web.RouteDef]:
     """Return the routes of every module of this package, and of the static files."""
-    modules = extensions.modules_of("bot.dashboard")
     routes = [web.get("/static/{digest}/{name}", rendering.static, expect_handler=expect)]
-    for pages in extensions.instances(modules, Pages):
-        for one in pages.declared:
-            routes.append(
-                web.route(one.method, aiohttp_path(one.path), _serving(one), expect_handler=expect)
-            )
-    for open_pages in extensions.instances(modules, OpenPages):
-        for method, path, handler in open_pages.declared:
+    for pages in extensions.instances(extensions.modules_of("bot.dashboard"), OpenPages):
+        for method, path, handler in pages.declared:
             routes.append(
                 web.route(method, aiohttp_path(path), _explaining(handler), expect_handler=expect)
             )
@@ -160,12 +166,6 @@ def lead_away(address: str) -> web.Response:
     return web.Response(status=303, headers={"Location": address, **headers})
 
 
-def to_sign_in(request: web.Request) -> web.Response:
-    """Send somebody who asks for a page to the sign-in, which leads back to it."""
-    back = local_path(request.path_qs) if request.path != "/" else ""
-    return redirect(request.config_dict[SERVICES], "/sign-in", {"next": back} if back else None)
-
-
 async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of a posted form, trimmed; raises Problem for what is none."""
     if request.content_type != "application/x-www-form-urlencoded":
@@ -180,28 +180,25 @@ async def read_form(request: web.Request) -> dict[str, str]:
     return {name: values[-1].strip() for name, values in fields.items()}
 
 
-def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _serving(path: str, role: str, handler: Handler, open_to_all: Open | None) -> RequestHandler:
     async def serve(request: web.Request) -> web.StreamResponse:
         services = request.config_dict[SERVICES]
-        by_itself = "X-Live" in request.headers or one.path == "/live"
-        session = await sessions.of_request(services, request, note=not by_itself)
+        by_itself = "X-Live" in request.headers or path == "/live"
+        session = await sessions.of_request(request, note=not by_itself)
         if session is None:
-            if one.path == "/live":  # what is no stream ends it, and this without a complaint
+            if path == "/live":  # what is no stream ends it, and this without a complaint
                 return web.Response(status=204, headers={"Cache-Control": "no-store"})
-            if one.open_to_all and (page := await one.open_to_all(request)) is not None:
+            if open_to_all and (page := await open_to_all(request)) is not None:
                 return page
-            if one.method == "GET":
-                return to_sign_in(request)
+            if request.method == "GET":
+                back = local_path(request.path_qs) if request.path != "/" else ""
+                return redirect(services, "/sign-in", {"next": back} if back else None)
             raise Problem(401, "signed out", "The session has ended. Sign in again.")
-        assert one.role is not None
-        if not session.actor.may(one.role):
-            raise Problem(
-                403,
-                "forbidden",
-                f"This requires the {one.role} role; you are {session.actor.role}.",
-            )
+        if not session.actor.may(role):
+            said = f"This requires the {role} role; you are {session.actor.role}."
+            raise Problem(403, "forbidden", said)
         visit = Visit(request, services, session)
-        if one.method == "POST":
+        if request.method == "POST":
             visit.form = await read_form(request)
             given = visit.form.pop("csrf", "")
             if not hmac.compare_digest(given.encode(), session.csrf.encode()):
@@ -211,14 +208,12 @@ def _serving(one: _Declared) -> Callable[[web.Request], Awaitable[web.StreamResp
                     "The form did not come from a page of this session, so nothing was done. Go "
                     "back, reload the page and try again.",
                 )
-        return await one.handler(visit)
+        return await handler(visit)
 
-    return _explaining(serve)
+    return serve
 
 
-def _explaining(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _explaining(handler: RequestHandler) -> RequestHandler:
     """Take no form of another site, and let problems be pages for people."""
 
     async def explained(request: web.Request) -> web.StreamResponse:

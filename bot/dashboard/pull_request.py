@@ -19,7 +19,6 @@ from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
 
 pages = Pages()
-_SIGNS = {"success": "success", "neutral": "success"}  # of conclusions; any other is a failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,12 @@ class Standing:
     setting: str  # of the check: on, always, required, off
     verdict: Verdict | None
     linked: Sequence[store.KeyedExperiment]
-    owners: dict[str, str | None]  # by key
+    owners: dict[str, str | None]  # by key, where there is an experiment
 
     @property
     def outcome(self) -> str:
-        if self.verdict is None:
-            return "none"
-        return _SIGNS.get(self.verdict.conclusion, "failure")
+        is_passed = self.verdict and self.verdict.conclusion in ("success", "neutral")
+        return "success" if is_passed else "failure"
 
 
 async def for_everybody(request: web.Request) -> web.Response | None:
@@ -53,9 +51,7 @@ async def for_everybody(request: web.Request) -> web.Response | None:
 @pages.get("/pull-requests/{owner}/{repo}/{number}", open_to_all=for_everybody)
 async def pull_request(visit: Visit) -> web.StreamResponse:
     """Show the verdict and the experiments."""
-    found = await visit.services.database.read(
-        lambda tx: _standing(tx, visit.request, is_told=True)
-    )
+    found = await visit.read(lambda tx: _standing(tx, visit.request, is_told=True))
     if found is None:
         raise NotFound("pull request that the bot knows")
     return visit.render("pull_request.html", standing=found)
@@ -71,15 +67,13 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
     integration = actions.acting(tx, item, None)
     setting = integration.config.check if integration is not None else "off"
     linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
-    owners = {}
-    for link in linked:
-        found = store.experiments.find(tx, link.experiment_key) if is_told else None
-        owners[link.experiment_key] = found.owner if found else None
+    keys = [link.experiment_key for link in linked] if is_told else []
+    found = {key: store.experiments.find(tx, key) for key in keys}
     return Standing(
         item,
         store.repositories.get(tx, item.repository_id),
         setting,
         verdicts.verdict_of(tx, linked, setting, is_told=is_told),
         linked,
-        owners,
+        {key: one.owner for key, one in found.items() if one},
     )

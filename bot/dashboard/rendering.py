@@ -18,12 +18,7 @@ from bot.services import SERVICES, Services
 from bot.web.problems import Problem
 
 _HERE = Path(__file__).parent
-_TYPES = {
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-}
+_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _FILES = {
     path.name: (path.read_bytes(), _TYPES[path.suffix])
     for path in sorted((_HERE / "static").iterdir())
@@ -61,7 +56,7 @@ def page(
         root=root(services),
         static=f"{root(services)}/static/{_DIGEST}",
         session=session,
-        may=_may(session),
+        may=lambda role: session is not None and session.actor.may(role),
         path=request.path,
         notice=sessions.open_notice(services.vault, request.query.get("notice")),
         **values,
@@ -94,13 +89,6 @@ async def static(request: web.Request) -> web.Response:
     content, content_type = found
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return web.Response(body=content, content_type=content_type, charset="utf-8", headers=headers)
-
-
-def _may(session: "sessions.Session | None") -> Any:
-    def may(role: str) -> bool:
-        return session is not None and session.actor.may(role)
-
-    return may
 
 
 # --- What templates can call
@@ -163,16 +151,8 @@ def _made() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["version"] = __version__
-    environment.filters.update(
-        exact=exact,
-        iso=iso,
-        ago=ago,
-        day=day,
-        external=external,
-        plural=plural,
-        without_emails=without_emails,
-        name_without_email=name_without_email,
-    )
+    filters = (exact, iso, ago, day, external, plural, without_emails, name_without_email)
+    environment.filters.update({one.__name__: one for one in filters})
     return environment
 
 

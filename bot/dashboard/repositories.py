@@ -28,14 +28,14 @@ _SECTIONS = ("experiments", *_KINDS)
 @pages.get("/repositories")
 async def repositories(visit: Visit) -> web.StreamResponse:
     """All of them, the one last heard of first."""
-    text, name = visit.request.query.get("q", "").strip(), "repositories"
-    before = position_of(visit.request.query.get("cursor"), 2, name)
+    text, name = visit.query.get("q", "").strip(), "repositories"
+    before = position_of(visit.query.get("cursor"), 2, name)
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], store.Place | None]:
         found = store.repositories.heard_of(tx, text, before, _ON_PAGE)
         return [_with_experiments(tx, row) for row in found], found.next
 
-    shown, rest = await visit.services.database.read(job)
+    shown, rest = await visit.read(job)
     more = cursor_of(rest, name) if rest else None
     return visit.render(
         "repositories.html",
@@ -50,62 +50,39 @@ async def repositories(visit: Visit) -> web.StreamResponse:
 async def repository(visit: Visit) -> web.StreamResponse:
     """What is linked in one repository: some of everything, or with `show` all of a kind."""
     full_name = f"{visit.path('owner')}/{visit.path('repo')}"
-    host, show = visit.request.query.get("host"), visit.request.query.get("show")
+    host, show = visit.query.get("host"), visit.query.get("show")
     if show is not None and show not in _SECTIONS:
         raise Invalid.field("show", "not_one_of", ", ".join(_SECTIONS))
-    place = visit.request.query.get("cursor")
-    after, before = _place(show, place)
+    cursor = visit.query.get("cursor")
+    place = _place(show, cursor) if show and cursor is not None else None
 
-    def job(tx: store.Transaction) -> dict[str, Any] | None:
+    def job(tx: store.Transaction) -> tuple[store.CountedRepository, list[dict[str, Any]]]:
         row = store.repositories.find(tx, full_name, host)
         if row is None:
-            return None
-        found: dict[str, Any] = {"repository": row}
-        limit = _IN_SECTION if show is None else _IN_LIST
-        if show in (None, "experiments"):
-            found["experiments"] = _experiments(tx, row.id, after, limit)
-        for section, kind in _KINDS.items():
-            if show in (None, section):
-                found[kind] = _items(tx, row.id, kind, before, limit)
-        return found
+            raise NotFound("repository with links")
+        here, sections = f"/repositories/{row.full_name}", []
+        for name in _SECTIONS if show is None else (show,):
+            rows, more = _section(tx, row.id, name, place, _IN_LIST if show else _IN_SECTION)
+            rest = address(here, host=host, show=name, cursor=more if show else None)
+            sections.append({"name": name, "rows": rows, "more": rest if more else None})
+        return row, sections
 
-    found = await visit.services.database.read(job)
-    if found is None:
-        raise NotFound("repository with links")
-    row = found.pop("repository")
-    sections = [
-        {
-            "name": section,
-            "rows": rows,
-            "more": address(
-                f"/repositories/{row.full_name}",
-                host=host,
-                show=section,
-                cursor=more if show else None,
-            )
-            if more
-            else None,
-        }
-        for section, (rows, more) in zip(
-            _SECTIONS if show is None else (show,), found.values(), strict=True
-        )
-    ]
+    row, sections = await visit.read(job)
     return visit.render(
-        "repository.html", repository=row, sections=sections, show=show, is_first=place is None
+        "repository.html", repository=row, sections=sections, show=show, is_first=cursor is None
     )
 
 
 @pages.get("/unresolved")
 async def unresolved(visit: Visit) -> web.StreamResponse:
     """The keys that links name but no experiment has."""
-    text, after = visit.request.query.get("q", "").strip(), visit.request.query.get("after")
+    text, after = visit.query.get("q", "").strip(), visit.query.get("after")
     if after is not None and not is_key(after):
         raise Invalid.field("after", "no_key")
 
     def job(tx: store.Transaction) -> tuple[list[dict[str, Any]], str | None]:
         found = store.linked.unresolved_keys(tx, text, (after,) if after else None, _ON_PAGE)
-        keys = [row.experiment_key for row in found]
-        near = suggestions.close_to_each(tx, keys)
+        near = suggestions.close_to_each(tx, [row.experiment_key for row in found])
         shown = [
             {
                 **msgspec.structs.asdict(row),
@@ -117,7 +94,7 @@ async def unresolved(visit: Visit) -> web.StreamResponse:
         ]
         return shown, found.next[0] if found.next else None
 
-    shown, last = await visit.services.database.read(job)
+    shown, last = await visit.read(job)
     return visit.render(
         "unresolved.html",
         keys=shown,
@@ -139,25 +116,16 @@ def _with_experiments(tx: store.Transaction, row: store.CountedRepository) -> di
     }
 
 
-def _experiments(
-    tx: store.Transaction, repository_id: int, after: str | None, limit: int
+def _section(
+    tx: store.Transaction, repository_id: int, name: str, place: store.Place | None, limit: int
 ) -> tuple[Sequence[Any], str | None]:
-    """Return a repository's experiments with what they have there, and the place of the rest."""
-    place = (after,) if after else None
-    found = store.linked.experiments_of_repository(tx, repository_id, place, limit)
-    return found.rows, found.next[0] if found.next else None
-
-
-def _items(
-    tx: store.Transaction,
-    repository_id: int,
-    kind: str,
-    before: tuple[str, int, int] | None,
-    limit: int,
-) -> tuple[Sequence[Any], str | None]:
-    """Return a repository's pull requests or issues with their keys, and the place of the rest."""
-    found = store.linked.items_of_repository(tx, repository_id, kind, before, limit)
-    keys = store.links.keys_of_targets(tx, kind, [row.id for row in found])
+    """Return a repository's experiments with what they have there, or its pull requests or issues
+    with their keys, and the cursor of the rest."""
+    if name == "experiments":
+        keyed = store.linked.experiments_of_repository(tx, repository_id, place, limit)
+        return keyed.rows, keyed.next[0] if keyed.next else None
+    found = store.linked.items_of_repository(tx, repository_id, _KINDS[name], place, limit)
+    keys = store.links.keys_of_targets(tx, _KINDS[name], [row.id for row in found])
     shown = [{**msgspec.structs.asdict(row), "keys": keys[row.id]} for row in found]
     if found.next is None:
         return shown, None
@@ -165,16 +133,14 @@ def _items(
     return shown, cursor_of((_STATES.index(state), state_at, item_id), "items")
 
 
-def _place(show: str | None, cursor: str | None) -> tuple[str | None, tuple[str, int, int] | None]:
+def _place(section: str, cursor: str) -> store.Place:
     """Return where a section goes on: after a key, or before a state, a time and an id."""
-    if cursor is None or show is None:
-        return None, None
-    if show == "experiments":
+    if section == "experiments":
         if not is_key(cursor):
             raise Invalid.field("cursor", "no_key")
-        return cursor, None
+        return (cursor,)
     position = position_of(cursor, 3, "items")
     assert position is not None
     if position[0] not in range(len(_STATES)):
         raise Invalid.field("cursor", "no_place")
-    return None, (_STATES[position[0]], position[1], position[2])
+    return (_STATES[position[0]], *position[1:])

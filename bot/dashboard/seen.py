@@ -34,10 +34,12 @@ class Seen:
         return cls(version, msgspec.json.encode(digests).decode())
 
 
-def as_shown(form: Mapping[str, str], version_of: Callable[[R], str]) -> Callable[[R | None], None]:
+def as_shown(
+    form: Mapping[str, str], version_of: Callable[[R], str], name: str = "version"
+) -> Callable[[R | None], None]:
     """Return what raises Changed unless a row is as a form showed it; a form that does not say
     how that was, as a script's, may change any."""
-    version = form.get("version")
+    version = form.get(name)
 
     def check(row: R | None) -> None:
         if version and (row is None or version_of(row) != version):
@@ -61,10 +63,8 @@ def merged(
         values[name] = typed if is_touched else now
         if _digest(now) == seen.get(name) or typed == now:
             continue
-        if is_touched:
-            errors.append(FieldMessage(name, f"Changed meanwhile. It is now {_quoted(now)}."))
-        else:
-            errors.append(FieldMessage(name, "Changed meanwhile. This is the current value."))
+        said = f"It is now {_quoted(now)}." if is_touched else "This is the current value."
+        errors.append(FieldMessage(name, f"Changed meanwhile. {said}"))
     return values, errors
 
 

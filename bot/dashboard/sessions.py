@@ -15,7 +15,7 @@ from bot import storage as store
 from bot import times
 from bot.domain.actors import Actor
 from bot.log import logger
-from bot.services import Services
+from bot.services import SERVICES, Services
 from bot.web.guesses import Guesses
 
 COOKIE = "experiment_bot_session"
@@ -67,16 +67,16 @@ def _oldest(now: int) -> tuple[int, int]:
 
 
 async def begin(
-    services: Services,
     request: web.Request,
     response: web.StreamResponse,
     *,
     subject: str,
     name: str,
     role: str,
-    token_id: str | None,
+    token_id: str | None = None,
 ) -> None:
     """Begin a session and put its cookie on an answer."""
+    services = request.config_dict[SERVICES]
     now = times.now()
     secret = secrets.token_urlsafe(32)
 
@@ -106,15 +106,14 @@ async def begin(
     logger.info("signed in", actor=name, role=role, token=token_id, remote=request.remote)
 
 
-async def of_request(
-    services: Services, request: web.Request, *, note: bool = True
-) -> Session | None:
+async def of_request(request: web.Request, *, note: bool = True) -> Session | None:
     """Return the session of a request; None if there is none in force.
 
     `note` says that this is a use of it, as a page that refreshes itself is not.
     """
     if COOKIE not in request.cookies:
         return None
+    services = request.config_dict[SERVICES]
     kept = await cookies(services).load_session(request)
     secret, csrf = kept.get("secret"), kept.get("csrf")
     if not isinstance(secret, str) or not isinstance(csrf, str):

@@ -7,7 +7,6 @@ import json
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import msgspec
 from aiohttp import web
@@ -58,16 +57,6 @@ def opened(vault: store.Vault, sealed: str) -> State | None:
     return state if state.purpose == _PURPOSE else None
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which App is to be registered, and where."""
-
-    api_url: str
-    organization: str
-    name: str
-    errors: tuple[str, ...]
-
-
 async def for_program(request: web.Request) -> web.StreamResponse | None:
     """Show the form to a program that sends an admin's token, and answer any other as the API."""
     if "Authorization" not in request.headers:
@@ -89,44 +78,49 @@ def _form(
 ) -> web.Response:
     settings, template = services.settings, manifest.template(services.shared(dispatcher).events)
     usual = manifest.default_name(template, settings.public_url)
-    choice = _choice(request.query, settings.github_api_urls, usual)
+    api_url, organization, name, errors = _choice(request.query, settings.github_api_urls, usual)
     state = State(
         integration_id=str(uuid.uuid4()),
-        api_url=choice.api_url,
-        organization=choice.organization,
+        api_url=api_url,
+        organization=organization,
         token_id=actor.token_id,
         actor=actor.name,
         until=str(times.now() + STATE_SECONDS * times.SECOND),
     )
     sealed = services.vault.seal(msgspec.to_builtins(state))
-    completed = manifest.complete(template, settings, state.integration_id, choice.name)
-    origin = web_origin(choice.api_url)
+    completed = manifest.complete(template, settings, state.integration_id, name)
+    origin = web_origin(api_url)
     return rendering.page(
         request,
         "setup.html",
-        status=422 if choice.errors else 200,
+        status=422 if errors else 200,
         session=session,
-        form_action="" if choice.errors else origin,
+        form_action="" if errors else origin,
         is_local=is_local(settings.public_url),
         public_url=settings.public_url,
-        errors=choice.errors,
+        errors=errors,
         origin=origin,
-        organization=choice.organization,
+        organization=organization,
         typed={
             "organization": request.query.get("organization", "").strip(),
-            "name": request.query.get("name", "").strip() or choice.name,
+            "name": request.query.get("name", "").strip() or name,
         },
-        api_url=choice.api_url,
+        api_url=api_url,
         githubs={url: web_origin(url) for url in settings.github_api_urls},
-        name=choice.name,
+        name=name,
         manifest=completed,
         manifest_text=json.dumps(completed),
-        action=manifest.registration_url(choice.api_url, choice.organization, sealed),
+        action=manifest.registration_url(api_url, organization, sealed),
     )
 
 
-def _choice(query: Mapping[str, str], allowed: tuple[str, ...], usual: str) -> Choice:
-    """Return what the query asks for; what is wrong in it gives way to what is usual."""
+def _choice(
+    query: Mapping[str, str], allowed: tuple[str, ...], usual: str
+) -> tuple[str, str, str, list[str]]:
+    """Return the API, organisation and name that are asked for, and what was wrong with them.
+
+    What is wrong gives way to what is usual.
+    """
     errors = []
     api_url = query.get("api_url", "").strip().rstrip("/") or allowed[0]
     if api_url not in allowed:
@@ -140,4 +134,4 @@ def _choice(query: Mapping[str, str], allowed: tuple[str, ...], usual: str) -> C
     if len(name) > manifest.MAX_NAME or not name.isprintable():
         errors.append(f"The App's name must have up to {manifest.MAX_NAME} printable characters.")
         name = usual
-    return Choice(api_url, organization, name, tuple(errors))
+    return api_url, organization, name, errors

@@ -118,15 +118,13 @@ async def _register(services: Services, state: State, code: str) -> str:
 
 async def _see_to_state(services: Services, state: State) -> None:
     """Raise _Told for a registration that is complete, or cannot be."""
-
-    def look(tx: store.Transaction) -> tuple[store.Integration | None, bool, store.Token | None]:
-        return (
+    row, is_used, token = await services.database.read(
+        lambda tx: (
             store.integrations.find(tx, state.integration_id),
-            _is_used(tx, state.integration_id),
+            store.integrations.was_there(tx, state.integration_id),
             store.tokens.find(tx, state.token_id),
         )
-
-    row, is_used, token = await services.database.read(look)
+    )
     if row is not None:
         raise _complete(state, row.config.html_url)
     if is_used:
@@ -144,8 +142,8 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
     values = _values(app, state.api_url, html_url)
 
     def job(tx: store.Transaction) -> bool:
-        if _is_used(tx, state.integration_id):
-            return False
+        if store.integrations.was_there(tx, state.integration_id):
+            return False  # also if what came of it is deleted by now
         api_urls = services.settings.github_api_urls
         integrations.create(tx, services.vault, api_urls, values, state.integration_id)
         return True
@@ -154,10 +152,11 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
         is_new = await services.database.write(job)
     except (Invalid, store.StorageUnavailable) as error:
         logger.warning("registration not stored", reason=str(error), app=app.id)
-        is_invalid = isinstance(error, Invalid)
-        why = sentence(error) if isinstance(error, Invalid) else "the database does not answer"
+        status, why = 503, "the database does not answer"
+        if isinstance(error, Invalid):
+            status, why = 502, sentence(error)
         raise _Told(
-            502 if is_invalid else 503,
+            status,
             "The App could not be stored",
             f"GitHub registered the App, but it could not be stored here: {why}.",
             "GitHub hands out the credentials only once: delete the App there, then start again.",
@@ -172,11 +171,6 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
             integration=state.integration_id,
         )
     return is_new
-
-
-def _is_used(tx: store.Transaction, integration_id: str) -> bool:
-    """Tell whether a registration is complete, even if what came of it is deleted by now."""
-    return store.integrations.was_there(tx, integration_id)
 
 
 def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, Any]:

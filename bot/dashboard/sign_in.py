@@ -15,7 +15,7 @@ pages, open_pages = Pages(), OpenPages()
 @open_pages.add("GET", "/sign-in")
 async def form(request: web.Request) -> web.StreamResponse:
     services = request.config_dict[SERVICES]
-    if await sessions.of_request(services, request) is not None:
+    if await sessions.of_request(request) is not None:
         return redirect(services, local_path(request.query.get("next", "")) or "/")
     back = request.query.get("next", "")
     if back and not local_path(back):
@@ -41,13 +41,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         return await _page(request, 401, error, back=back)
     response = redirect(services, back or "/")
     await sessions.begin(
-        services,
-        request,
-        response,
-        subject=f"token:{row.id}",
-        name=row.name,
-        role=row.role,
-        token_id=row.id,
+        request, response, subject=f"token:{row.id}", name=row.name, role=row.role, token_id=row.id
     )
     return response
 

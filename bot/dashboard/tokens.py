@@ -12,8 +12,26 @@ pages = Pages()
 
 
 @pages.get("/tokens", role="admin")
-async def show(visit: Visit) -> web.StreamResponse:
-    return await _shown(visit)
+async def show(
+    visit: Visit,
+    *,
+    problem: Refusal | None = None,
+    name: str = "",
+    role: str = "developer",
+    secret: str | None = None,
+    secret_name: str = "",
+) -> web.StreamResponse:
+    rows = await visit.read(store.tokens.listed)
+    return visit.render(
+        "tokens.html",
+        tokens=sorted(rows, key=lambda row: (row.revoked_at is not None, -row.created_at)),
+        own=visit.session.subject.removeprefix("token:"),
+        problem=problem,
+        name=name,
+        role=role,
+        secret=secret,
+        secret_name=secret_name,
+    )
 
 
 @pages.post("/tokens", role="admin")
@@ -22,8 +40,8 @@ async def create(visit: Visit) -> web.StreamResponse:
     try:
         secret = await tokens.create(visit.services, visit.actor, name, role)
     except Invalid as error:
-        return await _shown(visit, problem=refusal(error), name=name, role=role)
-    return await _shown(visit, secret=secret, secret_name=name)
+        return await show(visit, problem=refusal(error), name=name, role=role)
+    return await show(visit, secret=secret, secret_name=name)
 
 
 @pages.post("/tokens/{token_id}/revoke", role="admin")
@@ -34,26 +52,3 @@ async def revoke(visit: Visit) -> web.StreamResponse:
     if visit.session.subject == f"token:{token_id}":
         return visit.to("/sign-in")
     return visit.to("/tokens", f"{name} was revoked. Running services notice within seconds.")
-
-
-async def _shown(
-    visit: Visit,
-    *,
-    problem: Refusal | None = None,
-    name: str = "",
-    role: str = "developer",
-    secret: str | None = None,
-    secret_name: str = "",
-) -> web.StreamResponse:
-    rows = await visit.services.database.read(store.tokens.listed)
-    return visit.render(
-        "tokens.html",
-        status=200 if problem is None else 422,
-        tokens=sorted(rows, key=lambda row: (row.revoked_at is not None, -row.created_at)),
-        own=visit.session.subject.removeprefix("token:"),
-        problem=problem,
-        name=name,
-        role=role,
-        secret=secret,
-        secret_name=secret_name,
-    )
