@@ -91,6 +91,7 @@ class _Site(web.BaseSite):
         super().__init__(runner)
         assert runner.server is not None
         self._manager, self._sock = runner.server, sock
+        self._accepting: asyncio.Server | None = None
 
     @property
     def name(self) -> str:
@@ -100,11 +101,16 @@ class _Site(web.BaseSite):
     async def start(self) -> None:
         await super().start()
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
+        self._accepting = await loop.create_server(
             lambda: _Protocol(self._manager, loop=loop, **_CONNECTION),
             sock=self._sock,
             backlog=1024,
         )
+
+    async def stop(self) -> None:
+        if self._accepting is not None:
+            self._accepting.close()
+        await super().stop()
 
 
 class _Protocol(web.RequestHandler):
