@@ -118,8 +118,7 @@ def experiments_of_repository(
     """Return the keys linked in a repository, in their order, with how much is linked there."""
     is_behind, place = query.behind(["experiment_key"], after, ">")
     sql = _of_repository(f", {_COUNTS_HERE}", is_behind)
-    rows = query.select(tx, CountedRepositoryExperiment, sql, id=id, limit=limit + 1, **place)
-    return query.part(rows, limit, ["key"])
+    return query.part(tx, CountedRepositoryExperiment, sql, ["key"], limit, id=id, **place)
 
 
 def items_of_repository(
@@ -135,8 +134,8 @@ def items_of_repository(
             ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
         JOIN items ON items.id = found.target_id
         ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC"""
-    rows = query.select(tx, PlacedItem, sql, id=repository_id, kind=kind, limit=limit + 1, **place)
-    return query.part(rows, limit, ["state", "state_at", "id"])
+    by = ["state", "state_at", "id"]
+    return query.part(tx, PlacedItem, sql, by, limit, id=repository_id, kind=kind, **place)
 
 
 def unresolved_keys(
@@ -155,9 +154,8 @@ def unresolved_keys(
     sql = f"""SELECT experiment_key, {counts}, MIN(linked_at) AS first_at FROM links
         {query.where_all("resolved = 0", has_text, is_behind)}
         GROUP BY experiment_key ORDER BY experiment_key LIMIT :limit"""
-    known = {"pattern": query.containing(text.lower()), "limit": limit + 1, **place}
-    rows = query.select(tx, UnresolvedKey, sql, **known)
-    return query.part(rows, limit, ["experiment_key"])
+    known = {"pattern": query.containing(text.lower()), **place}
+    return query.part(tx, UnresolvedKey, sql, ["experiment_key"], limit, **known)
 
 
 def some_of_key(tx: Transaction, experiment_key: str, limit: int) -> list[Target]:

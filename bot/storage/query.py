@@ -150,8 +150,7 @@ def page(
     is_behind, place = behind(tuple(by), before)
     order = ", ".join(f"{column} DESC" for column in by)
     sql = f"{sql} {where_all(*where, is_behind)} ORDER BY {order} LIMIT :limit"
-    rows = select(tx, shape, sql, **params, **place, limit=limit + 1)
-    return part(rows, limit, tuple(by.values()))
+    return part(tx, shape, sql, tuple(by.values()), limit, **params, **place)
 
 
 def where_all(*conditions: str | None) -> str:
@@ -170,10 +169,15 @@ def behind(
     return f"({', '.join(by)}) {sign} ({', '.join(f':{name}' for name in values)})", values
 
 
-def part(rows: Sequence[R], limit: int, by: Sequence[str]) -> Part[R]:
-    """Return `limit` of some rows; one more that was asked for only tells that there are more."""
-    shown = list(rows[:limit])
-    more = len(rows) > limit
+def part(
+    tx: Transaction, shape: type[R], sql: str, by: Sequence[str], limit: int, /, **params: Any
+) -> Part[R]:
+    """Return the first rows of a query, which has `LIMIT :limit`, and the place of the last one.
+
+    One more is asked for, which only tells that there are more.
+    """
+    rows = select(tx, shape, sql, **params, limit=limit + 1)
+    shown, more = rows[:limit], len(rows) > limit
     return Part(shown, tuple(getattr(shown[-1], name) for name in by) if more else None)
 
 
