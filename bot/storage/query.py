@@ -11,7 +11,6 @@ from operator import itemgetter
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from cachetools import LRUCache
 
 from bot.storage import rows
 from bot.storage.database import Transaction
@@ -69,14 +68,19 @@ def the(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> R:
 
 def by_key(tx: Transaction, shape: type[R], /, **key: Any) -> R | None:
     """Return the row that has a key, None if there is none."""
-    conditions = " AND ".join(f"{name} = :{name}" for name in key)
-    return first(tx, shape, f"SELECT * FROM {TABLES[shape]} WHERE {conditions}", **key)
+    return first(tx, shape, _by_key(shape, tuple(key)), **key)
+
+
+@cache
+def _by_key(shape: type[Row], names: tuple[str, ...]) -> str:
+    conditions = " AND ".join(f"{name} = :{name}" for name in names)
+    return f"SELECT * FROM {TABLES[shape]} WHERE {conditions}"
 
 
 def value(tx: Transaction, sql: str, /, **params: Any) -> Any:
     """Run a query of one column and return what it has in its first row, None if there is none."""
     row = tx.one(sql, params)
-    return None if row is None else next(iter(dict(row).values()))
+    return None if row is None else _only(row)
 
 
 def number(tx: Transaction, sql: str, /, **params: Any) -> int | None:
@@ -92,7 +96,11 @@ def exists(tx: Transaction, sql: str, /, **params: Any) -> bool:
 
 def values(tx: Transaction, sql: str, /, **params: Any) -> list[Any]:
     """Run a query of one column and return what it has in each row."""
-    return [next(iter(dict(row).values())) for row in tx.all(sql, params)]
+    return [_only(row) for row in tx.all(sql, params)]
+
+
+def _only(row: Any) -> Any:
+    return next(iter(row.values())) if isinstance(row, dict) else row[0]
 
 
 def in_parts(
@@ -254,9 +262,9 @@ def _change(shape: type[Row], key: tuple[str, ...], names: tuple[str, ...]) -> s
 # --- Between database and types
 
 
-# How to read the rows of a query, by its text: there are few, and asking each time what columns
-# they have costs as much as reading them.
-_readers: LRUCache[tuple[type[Row], str, type], Callable[[Any], Any]] = LRUCache(maxsize=1024)
+# How to read the rows of a query, by its text: there are few hundred, and asking each time what
+# columns they have costs as much as reading them.
+_readers: dict[tuple[type[Row], str, type], Callable[[Any], Any]] = {}
 
 
 def _read(shape: type[R], sql: str, rows: Sequence[Mapping[str, Any]]) -> list[R]:
@@ -280,6 +288,9 @@ def _reader(shape: type[R], row: Mapping[str, Any]) -> Callable[[Any], R]:
     assert set(fields) == set(columns), f"{shape.__name__} is not what is selected: {columns}"
     fetch = itemgetter(*fields if isinstance(row, dict) else map(columns.index, fields))
     decoders = [(fields.index(name), decode) for name, decode in _decoders(shape) if name in fields]
+
+    if not decoders:
+        return lambda row: shape(*fetch(row))
 
     def read(row: Any) -> R:
         values = list(fetch(row))
