@@ -70,24 +70,27 @@ async def receive(request: web.Request) -> web.Response:
     """Answer one delivery."""
     services = request.config_dict[SERVICES]
     started = time.perf_counter()
-    bind_contextvars(request=request[REQUEST_ID], integration=request.match_info["integration_id"])
+    told: dict[str, Any] = {
+        "request": request[REQUEST_ID],
+        "integration": request.match_info["integration_id"],
+    }
     event = "other"
     try:
-        delivery = await _read(request, services, await _verified(request, services))
+        delivery = await _read(request, services, await _verified(request, services), told)
         if delivery.handlers:
             event = delivery.event.event
         outcome = await life.ingest(services, delivery)
-        told = {"outcome": outcome.name}
+        told["outcome"] = outcome.name
         response = web.Response(
             status=202 if outcome.status == "retrying" else 200,
             body=jsontext.render(outcome.answer),
             content_type=_JSON,
         )
     except store.StorageUnavailable as error:
-        told = {"outcome": "unavailable", "reason": str(error)}
+        told |= {"outcome": "unavailable", "reason": str(error)}
         response = _unavailable().response()
     except Problem as problem:
-        told = {"outcome": "refused", "reason": problem.error}
+        told |= {"outcome": "refused", "reason": problem.error}
         response = problem.response()
     seconds = time.perf_counter() - started
     services.metrics.deliveries.labels(event, told["outcome"]).inc()
@@ -126,12 +129,15 @@ async def _verified(request: web.Request, services: Services) -> _Signed:
     return _Signed(integration, signed_by, body, received_at)
 
 
-async def _read(request: web.Request, services: Services, signed: _Signed) -> Arriving:
-    """Return what a verified body delivers; raises Problem."""
+async def _read(
+    request: web.Request, services: Services, signed: _Signed, told: dict[str, Any]
+) -> Arriving:
+    """Return what a verified body delivers, and add what its log line tells; raises Problem."""
     name, guid = _identity(request)
     size, is_form = len(signed.body), request.content_type == _FORM
-    # Whatever is logged on behalf of this delivery from here on tells which it is.
-    bind_contextvars(delivery=guid, github_event=name, bytes=size)
+    told |= {"delivery": guid, "github_event": name, "bytes": size}
+    # Whatever else is logged on behalf of this delivery from here on tells which it is.
+    bind_contextvars(integration=signed.integration.id, delivery=guid, github_event=name)
     if size > life.LARGE:
         data, packed = await asyncio.to_thread(_open, signed.body, is_form)
     else:
@@ -150,7 +156,7 @@ async def _read(request: web.Request, services: Services, signed: _Signed) -> Ar
         payload=packed,
         size=size,
     )
-    bind_contextvars(action=delivery.action, repository=delivery.repository)
+    told |= {"action": delivery.action, "repository": delivery.repository}
     return delivery
 
 
