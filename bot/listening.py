@@ -46,14 +46,16 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
 
     @web.middleware
     async def hold(request: web.Request, handler: _Handler) -> web.StreamResponse:
-        task = asyncio.current_task()
-        assert task is not None
-        runner.in_hand.add(task)
-        task.add_done_callback(runner.in_hand.discard)
-        response = await handler(request)
-        if runner.is_stopping:
-            response.force_close()
-        return response
+        runner.in_hand += 1
+        try:
+            response = await handler(request)
+            if runner.is_stopping:
+                response.force_close()
+            return response
+        finally:
+            runner.in_hand -= 1
+            if not runner.in_hand:
+                runner.is_idle.set()
 
     app.middlewares.insert(0, hold)
     await runner.setup()
@@ -66,7 +68,8 @@ class _Runner(web.AppRunner):
 
     def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
         super().__init__(app, shutdown_timeout=shutdown_timeout)
-        self.in_hand: set[asyncio.Task[object]] = set()
+        self.in_hand = 0  # requests whose answer is not made yet
+        self.is_idle = asyncio.Event()
         self.is_stopping = False
 
     async def cleanup(self) -> None:
@@ -78,9 +81,10 @@ class _Runner(web.AppRunner):
         try:
             async with asyncio.timeout(_STOP_SECONDS):
                 while self.in_hand:
-                    await asyncio.wait(self.in_hand)
+                    self.is_idle.clear()
+                    await self.is_idle.wait()
         except TimeoutError:
-            logger.warning("requests cut off", count=len(self.in_hand))
+            logger.warning("requests cut off", count=self.in_hand)
         await super().cleanup()
 
 

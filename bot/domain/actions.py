@@ -7,9 +7,11 @@ computed when they run, so one that is pending stands for all that follow until 
 
 import enum
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bot import storage as store
 from bot import times
@@ -42,7 +44,7 @@ class Kind:
     title: str
     priority: int
     setting: str | None = None
-    follows: frozenset[Cause] = frozenset()
+    follows: Sequence[Cause] = ()
     prompt: bool = False
 
     def __post_init__(self) -> None:
@@ -60,57 +62,62 @@ def title_of(name: str) -> str:
     return kind.title if kind is not None else name
 
 
-def enqueue(
-    tx: store.Transaction,
-    kind: Kind,
-    integration: store.Integration,
-    repository_id: int,
-    *,
-    request: Mapping[str, Any],
-    ordering_key: str | None = None,
-    dedup_key: str | None = None,
-    item_id: int | None = None,
-    number: int | None = None,
-    idempotency_key: str | None = None,
-    after: int = 0,
-) -> str:
-    """Enqueue an action, to be carried out once this transaction has committed; return its id.
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """An action to be carried out.
 
     Nothing is added if one of the same `dedup_key` is pending. Actions of one `ordering_key` are
     carried out one after the other; without one it waits for no other. `after` is how long to wait
     before, in microseconds.
     """
+
+    kind: Kind
+    request: Mapping[str, Any]
+    ordering_key: str | None = None
+    dedup_key: str | None = None
+    item_id: int | None = None
+    number: int | None = None
+    idempotency_key: str | None = None
+    after: int = 0
+    id: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
+
+
+def enqueue(
+    tx: store.Transaction, integration: store.Integration, repository_id: int, *wanted: Wanted
+) -> None:
+    """Enqueue actions in a repository, to be carried out once this transaction has committed."""
     now = times.now()
     queue, installation_id = _queue_of(tx, integration, repository_id)
-    action_id = str(uuid.uuid4())
-    added = store.actions.add(
-        tx,
-        {
-            "id": action_id,
-            "kind": kind.name,
-            "queue": queue,
-            "lane": ordering_key or action_id,
-            "collapse": dedup_key,
-            "priority": kind.priority,
-            "integration_id": integration.id,
-            "installation_id": installation_id,
-            "repository_id": repository_id,
-            "item_id": item_id,
-            "number": number,
-            "request": request,
-            "idempotency_key": idempotency_key,
-            "status": "pending",
-            "attempts": 0,
-            "next_attempt_at": now + after,
-            "give_up_at": now + _GIVE_UP_AFTER,
-            "created_at": now,
-        },
-    )
-    if added:
-        store.actions.wake(tx, queue, now + after)
-    elif dedup_key is not None:
-        store.actions.note_news(tx, dedup_key, now)
-    return action_id
+    due = []
+    for one in wanted:
+        added = store.actions.add(
+            tx,
+            {
+                "id": one.id,
+                "kind": one.kind.name,
+                "queue": queue,
+                "lane": one.ordering_key or one.id,
+                "collapse": one.dedup_key,
+                "priority": one.kind.priority,
+                "integration_id": integration.id,
+                "installation_id": installation_id,
+                "repository_id": repository_id,
+                "item_id": one.item_id,
+                "number": one.number,
+                "request": one.request,
+                "idempotency_key": one.idempotency_key,
+                "status": "pending",
+                "attempts": 0,
+                "next_attempt_at": now + one.after,
+                "give_up_at": now + _GIVE_UP_AFTER,
+                "created_at": now,
+            },
+        )
+        if added:
+            due.append(now + one.after)
+        elif one.dedup_key is not None:
+            store.actions.note_news(tx, one.dedup_key, now)
+    if due:
+        store.actions.wake(tx, queue, min(due))
 
 
 def _queue_of(

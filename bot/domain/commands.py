@@ -183,16 +183,14 @@ def answer(tx: store.Transaction, comment: store.CommandComment, *, rewrite: boo
     name = f"{ANSWER.name}:{comment.id}"
     integration = store.integrations.find(tx, comment.integration_id)
     if integration is not None:
-        actions.enqueue(
-            tx,
-            ANSWER,
-            integration,
-            comment.repository_id,
-            ordering_key=actions.order_of(comment.repository_id, comment.number),
+        wanted = actions.Wanted(
+            kind=ANSWER,
             request={"comment_row": comment.id, **({"rewrite": True} if rewrite else {})},
+            ordering_key=actions.order_of(comment.repository_id, comment.number),
             dedup_key=f"{name}:rewrite" if rewrite else name,
             number=comment.number,
         )
+        actions.enqueue(tx, integration, comment.repository_id, wanted)
 
 
 def _tell(

@@ -55,7 +55,7 @@ def observe(
             links.set_of_item(tx, item, now.state, {}, history.links)
             activity.record(tx, history.news)
             if kind == "pull_request" and now.closed_at is not None:
-                links.time_changed(tx, item.id, None)
+                links.time_changed(tx, item, None)
             _enqueue_posts(tx, item, None, now, {}, history.links)
             return item
         row = store.items.find(tx, repository_id, kind, number)
@@ -140,14 +140,15 @@ def _settle(
     now = history.facts
     assert now is not None
     columns = _columns(now)
+    item = msgspec.structs.replace(row, **columns, gone_at=None)
     store.items.change(tx, row.id, {**columns, "gone_at": None})
-    links.set_of_item(tx, row, now.state, before, history.links)
+    links.set_of_item(tx, item, now.state, before, history.links)
     if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
         store.links.follow_item(tx, row.kind, row.id)
     if row.kind == "pull_request" and any(
         getattr(row, name) != columns[name] for name in _PUSHES_BY
     ):
-        links.time_changed(tx, row.id, row)
+        links.time_changed(tx, item, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
     _enqueue_posts(tx, row, row, now, before, history.links)
 
@@ -250,7 +251,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
         "title": now.title or "",
         "html_url": now.html_url or "",
         "draft": now.draft or False,
-        "labels": now.labels or [],
+        "labels": tuple(now.labels or ()),
         "version_at": version_at,
         "version_rank": version_rank,
     }

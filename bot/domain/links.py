@@ -40,7 +40,10 @@ def set_of_item(
     before: Mapping[str, Link],
     after: Mapping[str, Link],
 ) -> None:
-    """Bring an item's links from `before` to `after`; the commits of its branch follow."""
+    """Bring an item's links from `before` to `after`; the commits of its branch follow.
+
+    `item` is what is known of it by now.
+    """
     for key, link in after.items():
         by, at = link.linked_by, link.linked_at
         if key not in before:
@@ -50,7 +53,7 @@ def set_of_item(
     for key in before.keys() - after.keys():
         store.links.remove(tx, key, item.kind, item.id)
     if item.kind == "pull_request" and before.keys() != after.keys():
-        _see_to(tx, [store.items.get(tx, item.id)])
+        _see_to(tx, [item], keys={item.id: list(after)})
 
 
 def link_messages(
@@ -94,13 +97,12 @@ def branch_started(tx: store.Transaction, repository_id: int, ref: str, at: int)
         _see_to(tx, store.branches.linked_into(tx, repository_id, ref, at))
 
 
-def time_changed(tx: store.Transaction, item_id: int, before: store.Item | None) -> None:
+def time_changed(tx: store.Transaction, pull: store.Item, before: store.Item | None) -> None:
     """A pull request's branches, or the time in which pushes belong to it, are others by now.
 
     `before` is what was known of it until now. Where it ended, and where it ends, begins the time
     of the next one on its head.
     """
-    pull = store.items.get(tx, item_id)
     found = [pull] if before is not None else []
     ends = {_end(before) if before is not None else None} ^ {_end(pull)}
     for end in ends:
@@ -143,18 +145,16 @@ def ask_for_commits(
     if integration is None:
         return
     order = actions.order_of(pull.repository_id, pull.number)
-    actions.enqueue(
-        tx,
-        COMMITS,
-        integration,
-        pull.repository_id,
-        ordering_key=f"{order}:{COMMITS.name}",  # holds nothing up
+    wanted = actions.Wanted(
+        kind=COMMITS,
         request={"look": look},
+        ordering_key=f"{order}:{COMMITS.name}",  # holds nothing up
         dedup_key=f"{COMMITS.name}:{pull.id}",
         item_id=pull.id,
         number=pull.number,
         after=after,
     )
+    actions.enqueue(tx, integration, pull.repository_id, wanted)
 
 
 def _end(pull: store.Item) -> tuple[int, str, int] | None:
@@ -169,15 +169,18 @@ def _see_to(
     pulls: Sequence[store.Item],
     commit_ids: Sequence[int] | None = None,
     integration_id: str | None = None,
+    keys: Mapping[int, Sequence[str]] | None = None,
 ) -> None:
     """Link some pull requests' commits to their experiments, and nothing else through them.
 
     With `commit_ids` only those among them are looked at. GitHub is asked about those of which
     nothing else tells, by `integration_id` if the one that saw the pull request first cannot.
+    `keys` are those of each pull request, where they are known.
     """
     if not pulls:
         return
-    keys = store.links.keys_of_targets(tx, "pull_request", [pull.id for pull in pulls])
+    if keys is None:
+        keys = store.links.keys_of_targets(tx, "pull_request", [pull.id for pull in pulls])
     wanted: list[_Wanted] = []
     lost: list[store.Link] = []
     for pull in pulls:

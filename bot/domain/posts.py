@@ -11,23 +11,23 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import commands
-from bot.domain.actions import KINDS, Cause, Kind, acting, enqueue, order_of
+from bot.domain.actions import KINDS, Cause, Kind, Wanted, acting, enqueue, order_of
 
 CHECK = Kind(
     "check",
     title="Check",
     priority=1,
     setting="check",
-    follows=frozenset({Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT}),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT),
 )
 COMMENT = Kind(
     "status_comment",
     title="Status comment",
     priority=1,
     setting="comments",
-    follows=frozenset({Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT}),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT),
 )
-LABEL = Kind("label", title="Label", priority=2, setting="label", follows=frozenset({Cause.LINKS}))
+LABEL = Kind("label", title="Label", priority=2, setting="label", follows=(Cause.LINKS,))
 GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0)
 REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
@@ -68,9 +68,11 @@ def enqueue_each(
     if integration is None:
         return
     asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
+    now = times.now()
+    wanted = []
     for kind in kinds:
         if kind is CHECK and integration.config.check != "off":
-            since = times.now() - _GROUP_LASTS
+            since = now - _GROUP_LASTS
             for group in store.merge_groups.waiting(tx, item.repository_id, item.number, since):
                 _enqueue_group_check(tx, group, integration)
         setting = getattr(integration.config, kind.setting) if kind.setting else "on"
@@ -79,19 +81,20 @@ def enqueue_each(
         dedup_key = f"{kind.name}:{item.id}"
         if asked and (pending := store.actions.pending_like(tx, dedup_key)):
             request = {**pending.request, **asked}
-            store.actions.change(tx, pending.id, request=request, news_at=times.now())
+            store.actions.change(tx, pending.id, request=request, news_at=now)
             continue
-        enqueue(
-            tx,
-            kind,
-            integration,
-            item.repository_id,
-            ordering_key=order_of(item.repository_id, item.number),
-            request=asked,
-            dedup_key=dedup_key,
-            item_id=item.id,
-            number=item.number,
+        wanted.append(
+            Wanted(
+                kind=kind,
+                request=asked,
+                ordering_key=order_of(item.repository_id, item.number),
+                dedup_key=dedup_key,
+                item_id=item.id,
+                number=item.number,
+            )
         )
+    if wanted:
+        enqueue(tx, integration, item.repository_id, *wanted)
 
 
 def checks_all(tx: store.Transaction, item: store.Item, sees_now: str | None) -> bool:
@@ -164,16 +167,14 @@ def _enqueue_group_check(
 ) -> None:
     # In an order of its own: a merge queue waits for nothing that its pull request may wait for.
     name = f"{GROUP_CHECK.name}:{group.repository_id}:{group.head_sha}"
-    enqueue(
-        tx,
-        GROUP_CHECK,
-        integration,
-        group.repository_id,
-        ordering_key=name,
+    wanted = Wanted(
+        kind=GROUP_CHECK,
         request={"head_sha": group.head_sha, **({"again": True} if again else {})},
+        ordering_key=name,
         dedup_key=None if again else name,
         number=group.number,
     )
+    enqueue(tx, integration, group.repository_id, wanted)
 
 
 # --- All pull requests of a repository, in steps, so that none costs much
@@ -237,12 +238,10 @@ def _enqueue_refresh(
 ) -> None:
     what = "rewrite" if request.get("rewrite") else "checks"
     place = request.get("before", "")
-    enqueue(
-        tx,
-        REFRESH,
-        integration,
-        repository_id,
-        ordering_key=f"{REFRESH.name}:{repository_id}",
+    wanted = Wanted(
+        kind=REFRESH,
         request=request,
+        ordering_key=f"{REFRESH.name}:{repository_id}",
         dedup_key=f"{REFRESH.name}:{what}:{repository_id}:{integration.id}:{place}",
     )
+    enqueue(tx, integration, repository_id, wanted)

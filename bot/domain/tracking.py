@@ -25,9 +25,9 @@ def enqueue_issue(
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
-    return actions.enqueue(
-        tx, ISSUE, integration, repository_id, request=request, idempotency_key=idempotency_key
-    )
+    wanted = actions.Wanted(kind=ISSUE, request=request, idempotency_key=idempotency_key)
+    actions.enqueue(tx, integration, repository_id, wanted)
+    return wanted.id
 
 
 def marker(action_id: str) -> str:

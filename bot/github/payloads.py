@@ -286,8 +286,10 @@ def read_answer(data: Any, shape: type[E]) -> E:
 
 def _salvaged(value: Any, hint: Any, path: str) -> Any:
     """Return `value` as `hint` says, without what cannot be read of it; raises InvalidPayload."""
-    with suppress(msgspec.ValidationError):
+    try:
         return msgspec.convert(value, hint)
+    except msgspec.ValidationError:
+        pass  # piece by piece
     for choice in _choices(hint):
         if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, Struct):
             return _salvaged_object(value, choice, path)

@@ -4,6 +4,7 @@ What is decoded on the way in and encoded on the way out is told by the Struct (
 0 and 1 in the database, JSON columns are text.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -113,8 +114,8 @@ def in_parts(
     """Run a query with `IN ({names})` for a list of any length; return all rows."""
     return [
         row
-        for names, some in _placeholders(wanted)
-        for row in select(tx, shape, sql.replace("{names}", names), **params, **some)
+        for part_sql, some in _parts(sql, wanted)
+        for row in select(tx, shape, part_sql, **params, **some)
     ]
 
 
@@ -124,9 +125,31 @@ def values_in_parts(
     """Do as `in_parts` does, with a query of one column."""
     return [
         one
-        for names, some in _placeholders(wanted)
-        for one in values(tx, sql.replace("{names}", names), **params, **some)
+        for part_sql, some in _parts(sql, wanted)
+        for one in values(tx, part_sql, **params, **some)
     ]
+
+
+_SIZES = (1, 4, 16, 32, 64, 128, 256, 512)  # of lists in statements
+
+
+def _parts(sql: str, wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a query for each part of a list that is not too long for one, and its values.
+
+    Lists come in few lengths, the last value filling them up, so that there are few statements
+    to prepare.
+    """
+    for start in range(0, len(wanted), _SIZES[-1]):
+        some = wanted[start : start + _SIZES[-1]]
+        part_sql, names = _with_names(sql, _SIZES[bisect_left(_SIZES, len(some))])
+        filled = [*some, *[some[-1]] * (len(names) - len(some))]
+        yield part_sql, dict(zip(names, filled, strict=True))
+
+
+@cache
+def _with_names(sql: str, size: int) -> tuple[str, tuple[str, ...]]:
+    names = tuple(f"one{number}" for number in range(size))
+    return sql.replace("{names}", ", ".join(f":{name}" for name in names)), names
 
 
 # --- Lists in parts
@@ -198,25 +221,6 @@ def containing(text: str) -> str:
     for character in "!%_":
         text = text.replace(character, f"!{character}")
     return f"%{text}%"
-
-
-_SIZES = (1, 4, 16, 32, 64, 128, 256, 512)  # of lists in statements
-
-
-def _placeholders(wanted: Sequence[Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield a list's placeholders for `IN (…)` and their values, not too many at a time.
-
-    Lists come in few lengths, the last value filling them up, so that there are few statements
-    to prepare.
-    """
-    for start in range(0, len(wanted), _SIZES[-1]):
-        some = wanted[start : start + _SIZES[-1]]
-        size = next(size for size in _SIZES if size >= len(some))
-        filled = [*some, *[some[-1]] * (size - len(some))]
-        yield (
-            ", ".join(f":one{number}" for number in range(size)),
-            {f"one{number}": one for number, one in enumerate(filled)},
-        )
 
 
 # --- Insert and change
@@ -305,14 +309,28 @@ def _made_reader(shape: type[R], row: Mapping[str, Any]) -> Callable[[Any], R]:
     return read
 
 
-def write(shape: type[Row], columns: Mapping[str, Any]) -> dict[str, Any]:
+def write(shape: type[Row], columns: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return columns as the database takes them."""
+    encoders = _encoders(shape, tuple(columns))
+    if not encoders:
+        return columns
     encoded = dict(columns)
-    for name, decode in _decoders(shape):
-        one = encoded.get(name)
-        if one is not None:
-            encoded[name] = int(one) if decode is bool else _text(one)
+    for name, encode in encoders:
+        if encoded[name] is not None:
+            encoded[name] = encode(encoded[name])
     return encoded
+
+
+@cache
+def _encoders(
+    shape: type[Row], names: tuple[str, ...]
+) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
+    """Return how to encode those of some columns that the database has in another form."""
+    return tuple(
+        (name, int if decode is bool else _text)
+        for name, decode in _decoders(shape)
+        if name in names
+    )
 
 
 def _text(json: Any) -> str:
