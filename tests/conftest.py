@@ -1,5 +1,6 @@
 """A running service for each test: real HTTP, and a real database of either engine."""
 
+import io
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from bot.settings import Settings
 from tests.kit import marks, outbound
 from tests.kit.clock import Clock, ticking
 from tests.kit.golden import Golden
+from tests.kit.logs import captured
 from tests.kit.outbound import Scene
 from tests.kit.processes import address_of
 from tests.kit.running import ADMIN_TOKEN, Bot, start
@@ -144,6 +146,13 @@ async def scene(settings: Settings, credential: str, clock: Clock) -> AsyncItera
     opened = await outbound.scene(settings, credential, clock)
     yield opened
     await outbound.close(opened)
+
+
+@pytest.fixture
+def log_stream() -> Iterator[io.StringIO]:
+    """All that the service logs, in JSON."""
+    with captured() as stream:
+        yield stream
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import aiohttp
 import pytest
 
 from tests.commands.audit import KEY, PERMISSION, commands, linked, status_of
-from tests.github import Fault, GitHub
+from tests.github import Fault
 from tests.kit import outbound
 from tests.kit.marks import slow, sqlite_only, token_only
-from tests.kit.outbound import INSTALLATION, REPOSITORY, TOKEN, Scene
+from tests.kit.outbound import INSTALLATION, REPOSITORY, TOKEN, Scene, command
 from tests.kit.processes import Process
 from tests.kit.running import SECRET, eventually
 
@@ -109,20 +109,6 @@ async def test_edits_and_deletions_run_nothing(scene: Scene) -> None:
         assert answer.body == {"processed": False, "reason": "no handler"}
     await scene.work()
     assert await linked(scene) == [] and scene.github.requests == []
-
-
-@sqlite_only
-@token_only
-async def test_a_comment_deleted_before_its_turn_runs_nothing(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    number = await scene.open("")
-    comment = await scene.say(number, f"/experiment link {KEY}", work=False)
-    scene.github.delete_comment(comment)
-    await scene.work()
-    assert (await commands(scene))[0]["status"] == "pending"  # GitHub may not know it yet
-    await scene.pass_time(70, 5)
-    assert await linked(scene) == [] and scene.replies(number) == []
-    assert (await commands(scene))[0]["status"] == "refused"
 
 
 @sqlite_only
@@ -235,7 +221,12 @@ async def test_killed_at_each_step_it_ends_done_and_once(engine: str, tmp_path: 
             comments = []
             for number, (template, kind, after) in zip(pulls, STEPS, strict=True):
                 fault = github.fail(Fault(kind, template, after=after, seconds=60))
-                comments.append(await _comment(bot, github, integration, number))
+                text = (
+                    "/experiment link key\n"
+                    f'/experiment issue "Issue {number}"\n'
+                    "/experiment link nope\n"
+                )
+                comments.append(await command(bot, github, integration, number, text))
                 await eventually(lambda fault=fault: _is_used(fault), 30)
                 await bot.kill()
                 await bot.start()
@@ -251,17 +242,6 @@ async def test_killed_at_each_step_it_ends_done_and_once(engine: str, tmp_path: 
             await bot.kill()
             await github.close()
     assert github.violations == []
-
-
-async def _comment(bot: Process, github: GitHub, integration: str, number: int) -> int:
-    text = f'/experiment link key\n/experiment issue "Issue {number}"\n/experiment link nope\n'
-    author = f"dev-{number}"  # each has only so many commands a minute
-    github.repository(REPOSITORY).collaborators[author] = "write"
-    payload = outbound.comment_payload(github, number, text, author)
-    answer = await bot.deliver(integration, "issue_comment", payload)
-    assert answer.body == {"processed": True}
-    identifier: int = payload["comment"]["id"]
-    return identifier
 
 
 async def _is_used(fault: Fault) -> bool:

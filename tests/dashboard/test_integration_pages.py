@@ -1,13 +1,7 @@
 """Integrations at a glance, who may see what, and that no page tells a secret."""
 
 import io
-import logging
-from collections.abc import Iterator
 
-import pytest
-import structlog
-
-from bot import log
 from bot.api.integrations import PATH
 from bot.demo import payloads
 from bot.settings import Settings
@@ -22,18 +16,6 @@ from tests.kit.outbound import Scene
 from tests.kit.running import ADMIN_TOKEN, SECRET, Bot
 
 pytestmark = sqlite_only
-
-
-@pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    """All that the service logs."""
-    stream, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    log.configure("debug", "json", stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 # --- At a glance
@@ -178,7 +160,7 @@ async def test_the_doctor_without_github(scene: Scene) -> None:
 
 
 async def test_no_page_and_no_log_tells_a_secret(
-    settings: Settings, clock: Clock, logged: io.StringIO
+    settings: Settings, clock: Clock, log_stream: io.StringIO
 ) -> None:
     """Those of both kinds of credentials, through every form and page, well and badly filled."""
     scene = await outbound.scene(settings, "token", clock)
@@ -213,7 +195,7 @@ async def test_no_page_and_no_log_tells_a_secret(
     finally:
         await outbound.close(scene)
     lines = key.strip().splitlines()[1:-1]
-    texts = {"log": logged.getvalue(), **{page.path: page.text for page in seen}}
+    texts = {"log": log_stream.getvalue(), **{page.path: page.text for page in seen}}
     assert all(texts.values())
     secrets = (TOKEN, OWN, SECRET, outbound.TOKEN, ADMIN_TOKEN, made, *lines)
     assert {(name, one) for name in texts for one in secrets if one in texts[name]} == set()

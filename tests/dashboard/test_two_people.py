@@ -245,16 +245,21 @@ async def test_nobody_deletes_an_integration_they_have_not_seen(bot: Bot) -> Non
 # --- In a real browser
 
 
+async def at_the_control(bot: Bot, browser: Any) -> tuple[Visitor, Any]:
+    """Return somebody on the page of an experiment, and where its status is chosen there."""
+    visitor = await Visitor.come(browser, bot)
+    await visitor.sign_in()
+    await visitor.go("/experiments/checkout")
+    return visitor, visitor.page.get_by_label("Status", exact=True)
+
+
 @sqlite_only
 async def test_the_control_is_live_while_it_is_left_alone(
     bot: Bot,
     checkout: None,
     browser: Any,
 ) -> None:
-    visitor = await Visitor.come(browser, bot)
-    await visitor.sign_in()
-    await visitor.go("/experiments/checkout")
-    control = visitor.page.get_by_label("Status", exact=True)
+    visitor, control = await at_the_control(bot, browser)
     await expect(control).to_have_value("draft")
     await bot.patch(ONE, {"status": "active"})
     await expect(control).to_have_value("active")
@@ -271,10 +276,7 @@ async def test_what_somebody_has_chosen_stays_chosen(
     browser: Any,
 ) -> None:
     """Also when the control is not in focus any more; sending it says what it is now."""
-    visitor = await Visitor.come(browser, bot)
-    await visitor.sign_in()
-    await visitor.go("/experiments/checkout")
-    control = visitor.page.get_by_label("Status", exact=True)
+    visitor, control = await at_the_control(bot, browser)
     await control.select_option("paused")
     await control.blur()
     await bot.patch(ONE, {"status": "active"})
@@ -293,10 +295,7 @@ async def test_a_choice_taken_back_is_live_again(
     checkout: None,
     browser: Any,
 ) -> None:
-    visitor = await Visitor.come(browser, bot)
-    await visitor.sign_in()
-    await visitor.go("/experiments/checkout")
-    control = visitor.page.get_by_label("Status", exact=True)
+    _, control = await at_the_control(bot, browser)
     await control.select_option("paused")
     await control.select_option("draft")
     await control.blur()

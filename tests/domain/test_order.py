@@ -181,28 +181,25 @@ def rename_keys(text: str, suffix: dict[str, str]) -> str:
     return text
 
 
+@pytest.mark.parametrize(
+    ("event", "lives", "payload"),
+    [
+        ("pull_request", lives_of_pull_requests(), pull_request_payload),
+        ("issues", lives_of_issues(), issue_payload),
+    ],
+    ids=["pull requests", "issues"],
+)
 @EXAMPLES
 @given(data=st.data())
 @slow
-async def test_pull_requests_end_the_same_in_any_order(bot: Bot, data: Any) -> None:
-    """State, links and feed of a pull request do not depend on the order of arrival."""
-    life = data.draw(lives_of_pull_requests())
+async def test_all_end_the_same_in_any_order(
+    bot: Bot, event: str, lives: Any, payload: Any, data: Any
+) -> None:
+    """State, links and feed of an item do not depend on the order of arrival."""
+    life = data.draw(lives)
     seen = life[data.draw(st.integers(0, len(life) - 1)) :]
     order = data.draw(arrivals(len(seen)))
-    one_guid = data.draw(st.booleans())
-    await live_twice(bot, "pull_request", pull_request_payload, seen, order, one_guid=one_guid)
-
-
-@EXAMPLES
-@given(data=st.data())
-@slow
-async def test_issues_end_the_same_in_any_order(bot: Bot, data: Any) -> None:
-    """Links and feed of an issue do not depend on the order of arrival."""
-    life = data.draw(lives_of_issues())
-    seen = life[data.draw(st.integers(0, len(life) - 1)) :]
-    order = data.draw(arrivals(len(seen)))
-    one_guid = data.draw(st.booleans())
-    await live_twice(bot, "issues", issue_payload, seen, order, one_guid=one_guid)
+    await live_twice(bot, event, payload, seen, order, one_guid=data.draw(st.booleans()))
 
 
 ISSUE: list[dict[str, Any]] = [

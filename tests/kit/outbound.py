@@ -196,6 +196,17 @@ def comment_payload(
     }
 
 
+async def command(bot: Bot, github: GitHub, integration: str, number: int, text: str) -> int:
+    """Let a developer, another one on each pull request, write commands; return the comment."""
+    author = f"dev-{number}"  # each has only so many commands a minute
+    github.repository(REPOSITORY).collaborators[author] = "write"
+    payload = comment_payload(github, number, text, author)
+    answer = await bot.deliver(integration, "issue_comment", payload)
+    assert answer.body == {"processed": True}
+    identifier: int = payload["comment"]["id"]
+    return identifier
+
+
 async def github_for(
     credential: str, clock: Callable[[], float] = time.time, prefix: str = ""
 ) -> GitHub:

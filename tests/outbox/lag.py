@@ -24,7 +24,3 @@ def lag(
 async def last_error(scene: Scene) -> Any:
     answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
     return answer.body["last_error"]
-
-
-async def commands(scene: Scene) -> list[dict[str, Any]]:
-    return await scene.bot.walk("/api/v1/commands")

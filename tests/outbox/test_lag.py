@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from tests.commands.audit import commands
 from tests.github import MINT, REPO, Fault
 from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
-from tests.outbox.lag import commands, lag, last_error
+from tests.outbox.lag import lag, last_error
 from tests.outbox.stories import COMMENTS, KEY
 
 pytestmark = slow

@@ -8,10 +8,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.github import GitHub
 from tests.kit import outbound
 from tests.kit.marks import slow, sqlite_only
-from tests.kit.outbound import REPOSITORY, TOKEN
+from tests.kit.outbound import REPOSITORY, TOKEN, command
 from tests.kit.processes import Process
 from tests.kit.running import SECRET, eventually
 
@@ -47,7 +46,16 @@ async def test_everything_is_done_once_however_often_it_is_killed(
                 }
                 answer = await bot.deliver(integration, "pull_request", payload)
                 assert answer.status == 200
-            comments = [await _command(bot, github, integration, number) for number in pulls]
+            comments = [
+                await command(
+                    bot,
+                    github,
+                    integration,
+                    number,
+                    f'/experiment issue "By {number}"\n/experiment link nope',  # the last is wrong
+                )
+                for number in pulls
+            ]
             orders = [
                 asyncio.create_task(_order(bot, integration, position))
                 for position in range(ISSUES)
@@ -80,18 +88,6 @@ async def test_everything_is_done_once_however_often_it_is_killed(
 
 def _is_ours(comment: dict[str, Any]) -> bool:
     return "<!-- experiment-bot:" in comment["body"]
-
-
-async def _command(bot: Process, github: GitHub, integration: str, number: int) -> int:
-    """Let somebody write a command that creates an issue, and one that is wrong."""
-    text = f'/experiment issue "By {number}"\n/experiment link nope'
-    author = f"dev-{number}"  # each has only so many commands a minute
-    github.repository(REPOSITORY).collaborators[author] = "write"
-    payload = outbound.comment_payload(github, number, text, author)
-    answer = await bot.deliver(integration, "issue_comment", payload)
-    assert answer.body == {"processed": True}
-    identifier: int = payload["comment"]["id"]
-    return identifier
 
 
 async def _order(bot: Process, integration: str, position: int) -> None:

@@ -1,23 +1,22 @@
 """Secrets go in and never come out: in no answer, log, metric or file, whatever goes wrong."""
 
 import io
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import structlog
 from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from bot import log, times
 from bot import storage as store
+from bot import times
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.domain import items
 from tests.kit.clock import Clock
 from tests.kit.deliveries import REPO
+from tests.kit.logs import captured
 from tests.kit.marks import sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Answer, Bot
 
@@ -40,13 +39,8 @@ def private_key() -> str:
 @pytest.fixture(params=["text", "json"])
 def log_stream(request: pytest.FixtureRequest) -> Iterator[io.StringIO]:
     """All that the service logs, in either form."""
-    stream, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    log.configure("debug", request.param, stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    with captured(request.param) as stream:
+        yield stream
 
 
 class Scene:

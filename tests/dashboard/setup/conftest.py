@@ -1,14 +1,10 @@
 """A GitHub whose API is below a path, and a bot that may call it."""
 
 import dataclasses
-import io
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
-import structlog
 
-from bot import log
 from bot.settings import Settings
 from tests.dashboard.setup.visit import PUBLIC_URL
 from tests.github import GitHub
@@ -29,15 +25,3 @@ async def bot(settings: Settings, github: GitHub) -> AsyncIterator[Bot]:
     )
     yield running
     await running.close()
-
-
-@pytest.fixture
-def log_stream() -> Iterator[io.StringIO]:
-    """All that the service logs."""
-    stream, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    log.configure("debug", "json", stream)
-    yield stream
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)

@@ -2,30 +2,21 @@
 
 import io
 import json
-import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
-import structlog
 
-from bot import log
 from tests.deliveries.hostile.attack import Door, settings_in
 from tests.kit.deliveries import pull_request
 from tests.kit.running import Bot, start
 
 
 @pytest.fixture
-def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+def log_lines(log_stream: io.StringIO) -> Callable[[], list[dict[str, Any]]]:
     """The log as a machine reads it."""
-    stream, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    log.configure("debug", "json", stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.reset_defaults()
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    return lambda: [json.loads(line) for line in log_stream.getvalue().splitlines()]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
