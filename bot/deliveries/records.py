@@ -121,7 +121,7 @@ class Arriving(Struct, frozen=True):
             **_state(outcome, 1),
         }
         if store.deliveries.add(tx, columns):
-            _tell_integration(tx, self.integration.id, outcome)
+            _tell_integration(tx, self.integration.id, self.event.delivery_id, outcome)
             return outcome
         row = store.deliveries.find(tx, self.integration.seq, self.event.delivery_id)
         assert row is not None
@@ -185,7 +185,8 @@ def _change(
 ) -> None:
     """Store what has become of a delivery that had been stored."""
     store.deliveries.change(tx, row.seq, **_state(outcome, attempts), **columns)
-    _tell_integration(tx, integration_id, outcome, was_failing=row.status in ("retrying", "failed"))
+    was_failing = row.status in ("retrying", "failed")
+    _tell_integration(tx, integration_id, row.guid, outcome, was_failing=was_failing)
 
 
 def _state(outcome: Outcome, attempts: int) -> dict[str, Any]:
@@ -206,10 +207,18 @@ def _state(outcome: Outcome, attempts: int) -> dict[str, Any]:
 
 
 def _tell_integration(
-    tx: store.Transaction, integration_id: str, outcome: Outcome, *, was_failing: bool = False
+    tx: store.Transaction,
+    integration_id: str,
+    guid: str,
+    outcome: Outcome,
+    *,
+    was_failing: bool = False,
 ) -> None:
     """Keep, as an integration's last error, why a delivery fails, until it does no longer."""
-    if outcome.status == "retrying" and outcome is not WAITING:
-        store.integrations.set_last_error(tx, integration_id, outcome.error)
-    elif was_failing and outcome is not WAITING:
-        store.integrations.set_last_error(tx, integration_id, None)
+    about = f"delivery {guid}"
+    if outcome is WAITING:
+        return
+    if outcome.status == "retrying":
+        store.integrations.set_last_error(tx, integration_id, f"{outcome.error}", about)
+    elif was_failing:
+        store.integrations.clear_last_error(tx, integration_id, about)

@@ -153,7 +153,7 @@ def _keep(
         if decision.is_told:
             number = f"#{action.number}" if action.number else ""
             message = f"{where}{number}: {decision.error}"
-            store.integrations.set_last_error(tx, action.integration_id, message, about=where)
+            store.integrations.set_last_error(tx, action.integration_id, message, where)
     actions.wake_order(tx, action.lane, attempt.now)
 
 

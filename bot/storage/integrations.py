@@ -33,9 +33,7 @@ def change(tx: Transaction, integration_id: str, columns: Mapping[str, Any]) -> 
     query.change(tx, Integration, {"id": integration_id}, columns)
 
 
-def set_last_error(
-    tx: Transaction, integration_id: str, error: str | None, about: str | None = None
-) -> None:
+def set_last_error(tx: Transaction, integration_id: str, error: str, about: str) -> None:
     """Keep what went wrong last; `about` names what has to work again for it to be forgotten."""
     change(tx, integration_id, {"last_error": error, "last_error_about": about})
 

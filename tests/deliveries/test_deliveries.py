@@ -16,6 +16,7 @@ from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
 GUID = "6a1f0f6c-2f1b-4a52-9d33-0c4f1d7f5e10"
+OTHER = "0b8e4f6a-3a4c-4f0e-9b57-5f3f1f2d9c11"
 NOBODY = "0f3d1c9e-7b5a-4f0e-8d2c-1a2b3c4d5e6f"
 
 
@@ -278,6 +279,19 @@ async def test_replay_of_what_nobody_handles(
     assert (answer.status, answer.body["status"], answer.body["error"]) == (200, "ignored", None)
     shown = (await bot.get(f"/api/v1/integrations/{integration}")).body
     assert "the gears are stuck" in shown["last_error"]
+
+
+async def test_a_delivery_that_works_again_forgets_its_own_error_alone(
+    bot: Bot, integration: str, breakage: Breakage
+) -> None:
+    await bot.deliver(integration, "pull_request", pull_request(), guid=GUID)
+    await bot.deliver(integration, "pull_request", pull_request(), guid=OTHER)
+    breakage.is_mended = True
+    for guid, expected in ((GUID, "the gears are stuck"), (OTHER, None)):
+        answer = await bot.deliver(integration, "pull_request", pull_request(), guid=guid)
+        assert answer.body == {"processed": True}
+        shown = (await bot.get(f"/api/v1/integrations/{integration}")).body["last_error"]
+        assert shown is None if expected is None else expected in shown
 
 
 @pytest.mark.parametrize("in_the_end", [False, True])

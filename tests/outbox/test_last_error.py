@@ -16,7 +16,7 @@ async def last_error(scene: Scene) -> str | None:
     return found
 
 
-async def fails(scene: Scene, error: str, about: str | None) -> None:
+async def fails(scene: Scene, error: str, about: str) -> None:
     await scene.bot.services.database.write(
         lambda tx: store.integrations.set_last_error(tx, scene.integration, error, about)
     )
@@ -39,7 +39,7 @@ async def test_an_error_is_forgotten_once_what_it_is_about_works_again(scene: Sc
 
 async def test_another_error_is_about_something_else(scene: Scene) -> None:
     await fails(scene, "check in acme/shop#7: 403 No", "check in acme/shop")
-    await fails(scene, "ValueError in a handler", None)
+    await fails(scene, "ValueError in a handler", "delivery 1")
     await works(scene, "check in acme/shop")
     assert await last_error(scene) == "ValueError in a handler"
 
@@ -52,7 +52,8 @@ async def test_another_error_is_about_something_else(scene: Scene) -> None:
             "asking who may use commands in acme/shop: 403 No",
             "asking who may use commands in acme/shop",
         ),
-        ("ValueError in a handler", None),
+        ("ValueError in a handler", "delivery 1"),
+        ("ValueError in another", None),
         (None, None),
     ],
 )
@@ -62,11 +63,18 @@ async def test_the_upgrade_finds_what_an_error_is_about(
     """The migration runs here on rows as the version before left them."""
     await scene.bot.experiment("checkout")
     await scene.open("experiment_key: checkout")
-    await fails(scene, error or "", None)
+    await scene.bot.deliver(scene.integration, "pull_request", {"action": "opened"}, guid="1")
 
     def again(tx: store.Transaction) -> str | None:
-        tx.run("UPDATE integrations SET last_error = :error", {"error": error})
-        for statement in store.schema.MIGRATIONS[5]:
+        tx.run(
+            "UPDATE deliveries SET status = 'retrying', error = :error WHERE guid = '1'",
+            {"error": "ValueError in a handler"},
+        )
+        tx.run(
+            "UPDATE integrations SET last_error = :error, last_error_about = NULL",
+            {"error": error},
+        )
+        for statement in (*store.schema.MIGRATIONS[5], *store.schema.MIGRATIONS[6]):
             if statement.startswith("UPDATE"):
                 tx.run(statement)
         found = store.integrations.find(tx, scene.integration)

@@ -10,8 +10,8 @@ CREATE TABLE api_tokens (
     last_used_at BIGINT,
     revoked_at BIGINT
 );
--- `secrets` is a sealed mapping (vault.py): token or private_key, webhook_secret and,
--- until `previous_secret_until`, previous_webhook_secret.
+-- `secrets` is a sealed mapping (vault.py): token or private_key, webhook_secret, client_secret and,
+-- until `previous_secret_until`, the webhook secrets before, as `previous:N:UNTIL`.
 CREATE TABLE integrations (
     seq {id},
     id TEXT NOT NULL UNIQUE,

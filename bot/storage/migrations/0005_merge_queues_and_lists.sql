@@ -55,10 +55,8 @@ CREATE INDEX links_in_repository
 -- Whether the first push to that branch called the commit `distinct`: new to the
 -- repository. Null where it did not say.
 ALTER TABLE branch_commits ADD COLUMN is_new SMALLINT;
--- Not by the bare column, so that PostgreSQL takes it for no look-up of one commit: without
--- statistics it prefers to walk the branch.
 CREATE INDEX branch_commits_by_time
-    ON branch_commits (repository_id, (ref || ''), pushed_at);
+    ON branch_commits (repository_id, ref, pushed_at);
 CREATE INDEX commits_by_sha ON commits (sha);
 -- When a pull request was led to another base than it was opened for, the last time.
 ALTER TABLE items ADD COLUMN base_since BIGINT;
