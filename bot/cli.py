@@ -85,7 +85,12 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
 @main.command("worker", short_help="Run only the worker.")
 def run_worker() -> None:
     """Run only the worker: act on GitHub, retry failed deliveries, remove old ones."""
-    _with_services(bot_worker.run_until_stopped)
+
+    async def work(services: Services) -> None:
+        await server.check_secrets(services)
+        await bot_worker.run_until_stopped(services)
+
+    _with_services(work)
 
 
 @main.group()
@@ -288,7 +293,11 @@ async def see_to_admin_token(services: Services) -> str | None:
     Only its hash is stored, so on later starts nobody can say what it is.
     """
     given = services.settings.admin_token
-    new = await services.database.write(lambda tx: tokens.ensure_admin(tx, given))
+    try:
+        new = await services.database.write(lambda tx: tokens.ensure_admin(tx, given))
+    except tokens.Taken:
+        expected = "a token of its own: it is, or was, one of `token list`"
+        raise SettingsError("ADMIN_TOKEN", "********", expected) from None
     if new is not None and given is None:
         click.echo(f"Admin token (shown only this once): {new}")
     return new or given

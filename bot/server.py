@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
+from structlog.contextvars import bind_contextvars
 
 from bot import commands, dashboard, handlers, listening, worker
 from bot import storage as store
@@ -93,7 +94,6 @@ async def serve(
 
 async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
-
     for sealed in await services.database.read(store.integrations.all_secrets):
         services.vault.open(sealed)
 
@@ -106,6 +106,10 @@ async def _around(
     started = time.perf_counter()
     given = request.headers.get("X-Request-ID", "")
     request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else f"{_RUN}-{next(_numbers):x}"
+    resource = request.match_info.route.resource
+    route = resource.canonical if resource is not None else "none"
+    if route != door.PATH:  # which binds what its lines tell, and only those but the last
+        bind_contextvars(request=request[REQUEST_ID])
     response: web.StreamResponse
     try:
         response = await handler(request)
@@ -119,8 +123,6 @@ async def _around(
     except Exception:
         logger.exception("request failed", request=request[REQUEST_ID], path=request.path)
         response = await _answer(request, Problem(500, "internal error", _FAULT))
-    resource = request.match_info.route.resource
-    route = resource.canonical if resource is not None else "none"
     if route != door.PATH:
         _account(request, route, response.status, time.perf_counter() - started)
     return response

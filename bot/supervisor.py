@@ -47,7 +47,8 @@ async def run(
 
 
 async def _keep(index: int, metrics: str, stopping: asyncio.Event, *, with_worker: bool) -> None:
-    path = os.pathsep.join([str(_FOLDER), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # Children find what we do, such as extensions in the folder of `python -m bot`.
+    path = os.pathsep.join([str(_FOLDER), *filter(None, sys.path)])
     pause = 0.1
     while not stopping.is_set():
         started = time.monotonic()

@@ -6,6 +6,8 @@ from msgspec import Struct
 
 from bot import storage as store
 from bot.api.models import ActionKind, Id, Reason, Time, shaped
+from bot.domain.actions import KINDS
+from bot.domain.errors import Invalid
 from bot.operations import actions, found
 from bot.storage import ActionStatus
 from bot.web.cursors import Page, Paged
@@ -35,6 +37,10 @@ class Action(Struct):
 class ActionQuery(Paged, forbid_unknown_fields=True):
     status: ActionStatus | None = None
     kind: ActionKind | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind is not None and self.kind not in KINDS:
+            raise Invalid.field("kind", "choice")
 
 
 @operations.add(

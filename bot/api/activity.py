@@ -11,6 +11,7 @@ from bot import jsontext, times
 from bot import storage as store
 from bot.api.models import ActivityType, DeliveryId, Id, Person, Time, Written, shaped
 from bot.domain import activity
+from bot.domain.errors import Invalid
 from bot.operations import experiments
 from bot.web import streams
 from bot.web.access import may_still, unauthorized
@@ -41,6 +42,10 @@ class ActivityItem(Struct):
 
 class ActivityQuery(Paged, forbid_unknown_fields=True):
     type: ActivityType | None = None
+
+    def __post_init__(self) -> None:
+        if self.type is not None and self.type not in activity.TYPES:
+            raise Invalid.field("type", "choice")
 
 
 @operations.add(

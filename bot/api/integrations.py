@@ -6,12 +6,14 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import times
 from bot.api.models import Id, LongText, Name, Time, shaped, text
+from bot.commands.registry import Level
 from bot.domain.integrations import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
 from bot.github.reach import webhook_url
 from bot.operations import integrations
 from bot.services import Services
+from bot.storage import Check, Comments
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
 
@@ -61,8 +63,6 @@ Repositories = Annotated[
         "the list.",
     ),
 ]
-Comments = Literal["on", "off", "once"]
-Check = Literal["on", "always", "required", "off"]
 CommentsRule = Annotated[
     Comments,
     Meta(
@@ -89,7 +89,7 @@ CheckRule = Annotated[
     ),
 ]
 Commands = Annotated[
-    dict[str, Literal["read", "triage", "write", "maintain", "admin"]],
+    dict[str, Level],
     Meta(
         max_length=100,
         description="The permission on the repository that a command needs, by its name, where "

@@ -3,7 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -42,14 +42,8 @@ LongText = Annotated[str, text(20_000, "Free text.")]
 # Kinds of action and types of the feed are declared where they are used: here all are known.
 for _package in ("bot.commands", "bot.handlers", "bot.outbox"):
     extensions.modules_of(_package)
-if TYPE_CHECKING:
-    ActionKind = str
-    ActivityType = str
-else:
-    ActionKind = Literal[tuple(sorted(actions.KINDS))]
-    ActivityType = Literal[
-        tuple(sorted(activity.TYPES, key=lambda name: (activity.TYPES[name].rank, name)))
-    ]
+ActionKind = Annotated[str, Meta(extra_json_schema={"enum": actions.NAMES})]
+ActivityType = Annotated[str, Meta(extra_json_schema={"enum": activity.NAMES})]
 
 
 def shaped(shape: type[S], row: object, **beside: Any) -> S:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from bot import extensions
 from bot import storage as store
@@ -12,7 +13,8 @@ from bot.storage import Invocation
 
 # What GitHub grants on a repository, from least to most.
 # https://docs.github.com/en/organizations/managing-user-access-to-your-organizations-repositories/managing-repository-roles/repository-roles-for-an-organization
-LEVELS = ("none", "read", "triage", "write", "maintain", "admin")
+Level = Literal["read", "triage", "write", "maintain", "admin"]
+LEVELS: tuple[str, ...] = ("none", *get_args(Level))
 
 
 class Refusal(Exception):

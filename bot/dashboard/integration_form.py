@@ -18,6 +18,7 @@ from bot.dashboard.integrations import LABELS, NOISE, ONE, health_of, id_of, ref
 from bot.dashboard.page import Pages, Visit
 from bot.domain.errors import Changed, Failed, FieldError, Invalid
 from bot.domain.integrations import version
+from bot.github.events import FINE_GRAINED
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.operations import integrations
@@ -245,9 +246,10 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
     if auth == "app":
         for name in ("app_id", "installation_id"):
             number = values.get(f"config.{name}", "")
-            if number and not re.fullmatch(r"[1-9][0-9]{0,14}", number):
+            is_number = re.fullmatch(r"[1-9][0-9]{0,14}", number) is not None
+            if number and not is_number:
                 errors = [*errors, FieldError(f"config.{name}", "no_number")]
-            config[name] = int(number) if number.isdecimal() else None
+            config[name] = int(number) if is_number else None
     if errors:
         raise Invalid(errors)
     return {
@@ -301,6 +303,7 @@ def _form(
         sealed=typed_secrets.seal(visit, kept) if kept else None,
         api_urls=[(one, one) for one in api_urls],
         noise=NOISE,
+        of_token=FINE_GRAINED,
         commands=list(visit.services.shared(commands.registered)),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),

@@ -5,6 +5,7 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit
+from bot.domain.actors import ROLES
 from bot.domain.errors import Invalid
 from bot.operations import tokens
 
@@ -29,6 +30,7 @@ async def show(
         problem=problem,
         name=name,
         role=role,
+        roles=[(one, one) for one in ROLES],
         secret=secret,
         secret_name=secret_name,
     )

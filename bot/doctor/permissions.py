@@ -7,16 +7,15 @@ from typing import Any
 from bot.doctor.examination import PAGE, App, Examination, Installation, Stage, look
 from bot.doctor.findings import shown, some
 from bot.github import Refused
-from bot.github.events import MERGE_QUEUES, Permission
+from bot.github.events import FINE_GRAINED, LEVELS, MERGE_QUEUES, Permission
 
 _QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
-_LEVELS = ("none", "read", "write", "admin")
-_WRITES = "Issues, Pull requests and Commit statuses: read and write"
+_LEVELS = ("none", *LEVELS)
 _OF_APP = (
     "Change it in the App's settings under Permissions & events; then the owner of each "
     "account that it is installed on has to accept."
 )
-_OF_TOKEN = f"Give the token these repository permissions in GitHub: {_WRITES}."
+_OF_TOKEN = f"Give the token these repository permissions in GitHub: {FINE_GRAINED}."
 
 
 def _lacking(
@@ -123,7 +122,7 @@ async def without_scopes(exam: Examination) -> None:
     if not is_refused:
         exam.ok(
             f"The token may read issues and pull requests of {name}. Whether it may write "
-            f"shows only when it does; it needs {_WRITES}."
+            f"shows only when it does; it needs {FINE_GRAINED}."
         )
 
 

@@ -1,11 +1,12 @@
 """Who asks for something, and what their role lets them do."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from bot.log import logger
+from bot.storage import Role
 
-ROLES = ("viewer", "developer", "admin")  # each may do all that those before it may
+ROLES: tuple[str, ...] = get_args(Role)
 
 
 @dataclass(frozen=True, slots=True)

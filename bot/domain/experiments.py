@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 
@@ -15,7 +15,7 @@ STATUS_CHANGED = activity.Type(
     "experiment.status_changed", 1, "→", "Status of {name}: {old} → {new}"
 )
 _SHOWN = {"name", "status", "owner"}  # on pull requests
-STATUSES = ("draft", "active", "paused", "completed", "archived")
+STATUSES: tuple[str, ...] = get_args(store.ExperimentStatus)
 
 
 def create(tx: store.Transaction, values: Mapping[str, Any], actor: str) -> store.Experiment | None:

@@ -6,6 +6,10 @@ from bot import storage as store
 from bot import times
 
 
+class Taken(Exception):
+    """A token has been given out as another one before."""
+
+
 def issue(
     tx: store.Transaction,
     name: str,
@@ -24,10 +28,12 @@ def issue(
 def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
     """Store the admin token if it is a new one, and return it.
 
-    That is `given` if it is another than before, or one of ours on a first start.
+    That is `given` if it is another than before, or one of ours on a first start. Raises Taken.
     """
     known = store.tokens.bootstrap(tx)
     if known is not None and (given is None or known.hash == store.hash_token(given)):
         return None
     store.tokens.remove_bootstrap(tx)
+    if given is not None and store.tokens.is_known(tx, store.hash_token(given)):
+        raise Taken
     return issue(tx, "admin", "admin", secret=given, is_bootstrap=True)[1]

@@ -8,6 +8,8 @@ tables of the documentation are made from it or tested against it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+LEVELS = ("read", "write", "admin")  # of permissions, each with what the ones before allow
+
 
 @dataclass(frozen=True, slots=True)
 class Permission:
@@ -20,6 +22,10 @@ class Permission:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.level}"
+
+    def exceeds(self, other: "Permission | None") -> bool:
+        """Tell whether it allows more than another of the same name."""
+        return other is None or LEVELS.index(self.level) > LEVELS.index(other.level)
 
 
 METADATA = Permission("metadata", "read", "nobody can use commands, and renames are missed")
@@ -48,18 +54,26 @@ DEPLOYMENTS = Permission(
 class Heard:
     """An event that is heard, with what has to be allowed for it and what it is for.
 
-    Without a `permission` GitHub sends it to whoever it concerns, unasked. `webhook` is what
-    GitHub's page of a webhook calls it, None where a webhook for a token need not send it.
+    Of a `permission` that is None GitHub sends it to whoever it concerns, unasked. `webhook` is
+    what GitHub's page of a webhook calls it, None where a webhook for a token need not send it.
     """
 
     name: str
     reason: str
-    permission: Permission | None = None
+    permission: Permission | None
     webhook: str | None = None
 
 
 # Asked for now, so that owners accept once; not heard yet.
-AHEAD = (Heard("deployment_status", "tells which merged pull requests are live", DEPLOYMENTS),)
+AHEAD = (
+    Heard(
+        "deployment_status",
+        "will tell which merged pull requests are live; not used yet",
+        DEPLOYMENTS,
+    ),
+)
+# What a fine-grained token needs on a repository, as GitHub's page of it calls it.
+FINE_GRAINED = "Contents, read; Issues, Pull requests and Commit statuses, read and write"
 _PERMISSIONS = (METADATA, CONTENTS, PULL_REQUESTS, ISSUES, CHECKS, MERGE_QUEUES, DEPLOYMENTS)
 
 
@@ -89,11 +103,12 @@ class Events:
 
     @property
     def permissions(self) -> dict[str, Permission]:
-        """Return what the App asks for, by name."""
+        """Return what the App asks for, by name: the most that any event needs."""
         asked = {one.name: one for one in _PERMISSIONS}
         for one in self:
-            if one.permission is not None:
-                asked.setdefault(one.permission.name, one.permission)
+            wanted = one.permission
+            if wanted is not None and wanted.exceeds(asked.get(wanted.name)):
+                asked[wanted.name] = wanted
         return asked
 
     def without(self, missing: Iterable[str]) -> str:

@@ -37,8 +37,7 @@ def template(events: Events) -> dict[str, Any]:
     found = read()
     asked, permissions = found["default_events"], found["default_permissions"]
     asked += [one for one in events.asked if one not in asked]
-    for name, permission in events.permissions.items():
-        permissions.setdefault(name, permission.level)
+    permissions.update((name, one.level) for name, one in events.permissions.items())
     return found
 
 

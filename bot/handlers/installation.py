@@ -14,9 +14,9 @@ from bot.github import payloads
 from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
-PING = Heard("ping", "GitHub reaches the bot")
-INSTALLATION = Heard("installation", "where the App is installed")
-REPOSITORIES = Heard("installation_repositories", "which repositories it may see there")
+PING = Heard("ping", "GitHub reaches the bot", None)
+INSTALLATION = Heard("installation", "where the App is installed", None)
+REPOSITORIES = Heard("installation_repositories", "which repositories it may see there", None)
 router = Router()
 
 

@@ -97,10 +97,11 @@ class Outbox:
                     await carry_out(self._services, self._runners, held, action)
         except queue.LeaseLost:
             logger.warning("lease lost", queue=name)
-        except store.StorageUnavailable as error:
-            logger.warning("storage unavailable", reason=str(error))
-        except Exception:
-            logger.exception("the outbox failed", queue=name)
+        except Exception as error:
+            if isinstance(error, store.StorageUnavailable):
+                logger.warning("storage unavailable", reason=str(error))
+            else:
+                logger.exception("the outbox failed", queue=name)
             if held is not None:  # not at once again
                 held.not_before = times.now() + _PAUSE
         finally:

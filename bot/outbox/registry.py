@@ -61,7 +61,7 @@ class Job:
     ) -> T:
         return await self.services.database.write(lambda tx: job(tx, *args, **more))
 
-    async def begin(self, what: str, **values: Any) -> None:
+    async def begin(self, what: store.Shown, **values: Any) -> None:
         """Keep, before a call that changes `comment`, `check` or `label`, that it may be made.
 
         Until `done` nobody knows what GitHub shows: the call may have been carried out though
@@ -69,7 +69,7 @@ class Job:
         """
         await self.write(store.actions.begin_change, self.item_id, what, self._attempt, values)
 
-    async def done(self, what: str, **values: Any) -> None:
+    async def done(self, what: store.Shown, **values: Any) -> None:
         """Keep what GitHub shows now that the call has been answered."""
         await self.write(store.actions.end_change, self.item_id, what, self._attempt, values)
 

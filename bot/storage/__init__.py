@@ -34,7 +34,9 @@ from bot.storage import (
 )
 from bot.storage.columns import (
     ActionStatus,
+    Check,
     CommandStatus,
+    Comments,
     Config,
     DeliveryStatus,
     ExperimentStatus,
@@ -43,6 +45,7 @@ from bot.storage.columns import (
     Kind,
     LinkedBy,
     Role,
+    Shown,
     Snapshot,
 )
 from bot.storage.database import Database, Job, StorageRefused, StorageUnavailable, Transaction

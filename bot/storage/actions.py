@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.storage import query
+from bot.storage.columns import Shown
 from bot.storage.database import Transaction
 from bot.storage.joined import ListedAction
 from bot.storage.query import Part, Place
@@ -21,7 +22,7 @@ _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
 
 def add(tx: Transaction, columns: Mapping[str, Any]) -> bool:
     """Add an action; False if one that is pending already does the same."""
-    return query.insert(tx, Action, columns)
+    return query.insert_new(tx, Action, columns)
 
 
 def find(tx: Transaction, action_id: str) -> ListedAction | None:
@@ -156,7 +157,7 @@ def hasten_kept(tx: Transaction, reason: str, now: int) -> None:
 
 
 def claim(tx: Transaction, queue: str, owner: str, now: int, until: int) -> Queue | None:
-    """Lease a queue; None if another holds it. What a dead holder had in hand is pending again."""
+    """Lease a queue; None if another holds it. Its `owner` is who asks now."""
     sql = """UPDATE queues SET owner = :owner, leased_until = :until
         WHERE queue = :queue AND leased_until <= :now RETURNING *"""
     return query.first(tx, Queue, sql, queue=queue, owner=owner, now=now, until=until)
@@ -231,7 +232,7 @@ def who_wrote_in(tx: Transaction, repository_id: int) -> list[str]:
 
 def see_to_post(tx: Transaction, item_id: int) -> Post:
     """Return what is kept of the bot's posts on an item, with a marker that nobody can guess."""
-    query.insert(tx, Post, {"item_id": item_id, "marker": str(uuid.uuid4())})
+    query.insert_new(tx, Post, {"item_id": item_id, "marker": str(uuid.uuid4())})
     return query.the(tx, Post, "SELECT * FROM posts WHERE item_id = :id", id=item_id)
 
 
@@ -240,7 +241,7 @@ def change_post(tx: Transaction, item_id: int, **columns: Any) -> None:
 
 
 def begin_change(
-    tx: Transaction, item_id: int, what: str, attempt: str, values: Mapping[str, Any]
+    tx: Transaction, item_id: int, what: Shown, attempt: str, values: Mapping[str, Any]
 ) -> None:
     """Note, before GitHub is called, that a comment, check or label may be changed from now on."""
     see_to_post(tx, item_id)
@@ -248,7 +249,7 @@ def begin_change(
 
 
 def end_change(
-    tx: Transaction, item_id: int, what: str, attempt: str, values: Mapping[str, Any]
+    tx: Transaction, item_id: int, what: Shown, attempt: str, values: Mapping[str, Any]
 ) -> None:
     """Keep what a comment, check or label is now; not if another attempt has begun since."""
     post_now = post(tx, item_id)

@@ -6,11 +6,14 @@ from msgspec import Struct
 
 Kind = Literal["pull_request", "issue"]
 ItemState = Literal["open", "closed", "merged"]
-Role = Literal["admin", "developer", "viewer"]
+Role = Literal["viewer", "developer", "admin"]  # each may do all that those before it may
+Comments = Literal["on", "off", "once"]
+Check = Literal["on", "always", "required", "off"]
 ExperimentStatus = Literal["draft", "active", "paused", "completed", "archived"]
 DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]
 CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
+Shown = Literal["comment", "check", "label"]  # on a pull request, in columns of `posts`
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
 
 # Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
@@ -25,9 +28,9 @@ class Config(Struct, frozen=True, omit_defaults=True):
     app_id: int | None = None
     installation_id: int | None = None
     repositories: tuple[str, ...] | None = None
-    comments: Literal["on", "off", "once"] = "on"
+    comments: Comments = "on"
     label: str | None = "experiment"
-    check: Literal["on", "always", "required", "off"] = "on"
+    check: Check = "on"
     commands: dict[str, str] = {}
     client_id: str | None = None
     slug: str | None = None

@@ -15,7 +15,7 @@ _LISTED = """seq, guid, event, action, repository, status, received_at, processe
 
 def add(tx: Transaction, columns: Mapping[str, Any]) -> bool:
     """Store a delivery; False if this integration has one of that guid already."""
-    return query.insert(tx, StoredDelivery, columns)
+    return query.insert_new(tx, StoredDelivery, columns)
 
 
 def find(tx: Transaction, integration_seq: int, guid: str) -> StoredDelivery | None:

@@ -77,7 +77,7 @@ def open_pull_requests_of_head(tx: Transaction, repository_id: int, sha: str) ->
 
 def add_decision(tx: Transaction, columns: Mapping[str, Any]) -> bool:
     """Keep a link or an unlinking by hand; False if it is there already."""
-    return query.insert(tx, Decision, columns)
+    return query.insert_new(tx, Decision, columns)
 
 
 def decisions_of(tx: Transaction, item_id: int) -> list[Decision]:
@@ -98,7 +98,7 @@ def add_version(tx: Transaction, item_id: int, guid: str, snapshot: Snapshot) ->
     """Keep a version; False if that delivery's version is there already."""
     version_at, version_rank = snapshot.order
     columns = {"version_at": version_at, "version_rank": version_rank, "snapshot": snapshot}
-    return query.insert(tx, Version, {"item_id": item_id, "guid": guid, **columns})
+    return query.insert_new(tx, Version, {"item_id": item_id, "guid": guid, **columns})
 
 
 def versions_of(tx: Transaction, item_id: int) -> list[Version]:

@@ -11,7 +11,7 @@ from bot.storage.rows import MergeGroup
 
 def add(tx: Transaction, group: MergeGroup) -> bool:
     """Add a merge group; False if its commit is known already."""
-    return query.insert(tx, MergeGroup, msgspec.structs.asdict(group))
+    return query.insert_new(tx, MergeGroup, msgspec.structs.asdict(group))
 
 
 def find(tx: Transaction, repository_id: int, head_sha: str) -> MergeGroup | None:

@@ -226,7 +226,13 @@ def containing(text: str) -> str:
 # --- Insert and change
 
 
-def insert(tx: Transaction, shape: type[Row], columns: Mapping[str, Any]) -> bool:
+def insert(tx: Transaction, shape: type[Row], columns: Mapping[str, Any]) -> None:
+    """Add a row. Another with the same key is a fault."""
+    if not insert_new(tx, shape, columns):
+        raise AssertionError(f"there is such a row in {TABLES[shape]} already")
+
+
+def insert_new(tx: Transaction, shape: type[Row], columns: Mapping[str, Any]) -> bool:
     """Add a row; False if it would be another with the same key."""
     return tx.run(_insert(shape, tuple(columns)), write(shape, columns)) == 1
 

@@ -6,7 +6,6 @@ decoded, both by query.py.
 
 from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Struct
 
 from bot.storage import columns
@@ -337,9 +336,10 @@ class Post(Row, frozen=True):
     check_writing: str | None
     label_writing: str | None
 
-    def writing(self, what: str) -> str | None:
+    def writing(self, what: columns.Shown) -> str | None:
         """Return the attempt that may be changing the `comment`, `check` or `label`."""
-        return msgspec.structs.asdict(self)[f"{what}_writing"]  # type: ignore[no-any-return]
+        found: str | None = getattr(self, f"{what}_writing")
+        return found
 
 
 class MergeGroup(Row, frozen=True):

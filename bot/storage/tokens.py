@@ -30,6 +30,12 @@ def by_hash(tx: Transaction, hashed: str) -> Token | None:
     return query.first(tx, Token, sql, hash=hashed)
 
 
+def is_known(tx: Transaction, hashed: str) -> bool:
+    """Tell whether there is or was such a token."""
+    sql = "SELECT 1 FROM api_tokens WHERE hash = :hash"
+    return query.exists(tx, sql, hash=hashed)
+
+
 def find(tx: Transaction, token_id: str) -> Token | None:
     """Return a token that is in force, by its id."""
     sql = "SELECT * FROM api_tokens WHERE id = :id AND revoked_at IS NULL"

@@ -110,6 +110,6 @@ def _read(sentence: str) -> FieldError:
         if found := pattern.fullmatch(message):
             limit = found[1]
             if code in ("unknown", "required"):
-                field = f"{field}.{limit}".lstrip(".")
+                return FieldError(f"{field}.{limit}".lstrip("."), code, limit)
             return FieldError(field, code, int(limit) if limit.isdecimal() else limit)
     return FieldError(field, "other", message)

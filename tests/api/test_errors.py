@@ -44,6 +44,20 @@ def test_no_code_is_without_words() -> None:
     assert codes == {*validation._WORDS, *experiment._LINKING}
 
 
+async def test_a_name_of_digits_is_a_name(bot: Bot) -> None:
+    """However many: it is not read as a number."""
+    digits = "1" * 5000
+    for answer in (
+        await bot.get(f"/api/v1/experiments?{digits}=1"),
+        await bot.post("/api/v1/experiments", {"key": "a", "name": "A", digits: 1}),
+        await bot.get("/api/v1/experiments?007=1"),
+    ):
+        assert answer.status == 422
+        (error,) = answer.body["errors"]
+        assert error["message"] == f"Object contains unknown field `{error['field']}`"
+        assert error["field"] in (digits, "007")
+
+
 def test_sentences_are_read_as_data() -> None:
     """What msgspec says of lists and of many names comes back in its own words, too."""
     config = {"token": "x", "webhook_secret": "0123456789abcdef"}

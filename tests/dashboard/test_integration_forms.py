@@ -123,6 +123,11 @@ BAD = [
         "config.app_id",
         "must be a number",
     ),
+    (
+        {"auth": "app", "config.app_id": "1" * 5000, "config.private_key": "no key"},
+        "config.app_id",
+        "must be a number",
+    ),
 ]
 
 

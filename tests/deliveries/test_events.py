@@ -13,13 +13,14 @@ from structlog.testing import capture_logs
 import bot.handlers
 from bot import extensions, handlers
 from bot.github import manifest
-from bot.github.events import AHEAD, Events
+from bot.github.events import AHEAD, Events, Heard
 from bot.handlers.dispatch import Routes
 
 ROOT = Path(__file__).parents[2]
 EVENTS = handlers.registered().events
 NAMES = {one.name for one in EVENTS}
-HANDLER = '''
+UNHEARD = "gollum"  # of GitHub's events one that no handler will ever be for
+HANDLER = f'''
 from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
@@ -28,14 +29,15 @@ from bot.github.events import CONTENTS, Heard, Permission
 router = Router()
 
 
-@router.register("release", action="published")
+@router.register("{UNHEARD}", action="published")
 async def published(event, delivery):
-    """Tells of a release."""
+    """Tells of it."""
 '''
-DECLARED = '\nHEARS = Heard("release", "releases are told of", CONTENTS, webhook="Releases")\n'
-OF_ITS_OWN = (
-    '\nHEARS = Heard("release", "r", Permission("packages", "read", "nothing is packed"))\n'
-)
+DECLARED = f'\nHEARS = Heard("{UNHEARD}", "it is told of", CONTENTS, webhook="Wiki")\n'
+
+
+def of_its_own(name: str, level: str) -> str:
+    return f'\nHEARS = Heard("{UNHEARD}", "r", Permission("{name}", "{level}", "it is not told"))\n'
 
 
 @pytest.fixture
@@ -43,9 +45,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder whose modules Python finds."""
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
-    for name in [one for one in sys.modules if one.rpartition(".")[2] == "release"]:
+    for name in [one for one in sys.modules if one.rpartition(".")[2] == "gollum"]:
         del sys.modules[name]
-        vars(bot.handlers).pop("release", None)
+        vars(bot.handlers).pop("gollum", None)
 
 
 @pytest.fixture
@@ -106,36 +108,58 @@ def test_the_documentation_says_what_each_permission_is_for() -> None:
 
 
 def test_a_handler_of_an_event_that_is_not_declared_is_refused(ours: Path) -> None:
-    (ours / "release.py").write_text(HANDLER)
-    with pytest.raises(handlers.Undeclared, match=r"bot\.handlers\.release handles `release`"):
+    (ours / "gollum.py").write_text(HANDLER)
+    with pytest.raises(handlers.Undeclared, match=r"bot\.handlers\.gollum handles `gollum`"):
         handlers.registered()
 
 
 def test_a_handler_and_its_declaration_are_one_file(ours: Path) -> None:
-    (ours / "release.py").write_text(HANDLER + DECLARED)
+    (ours / "gollum.py").write_text(HANDLER + DECLARED)
     events = handlers.registered().events
-    assert "release" in events.asked and events.permissions == EVENTS.permissions
-    assert "Releases" in [one.webhook for one in events.needed]
+    assert UNHEARD in events.asked and events.permissions == EVENTS.permissions
+    assert "Wiki" in [one.webhook for one in events.needed]
 
 
 def test_what_an_extension_hears_is_asked_for(folder: Path) -> None:
-    (folder / "release.py").write_text(HANDLER + OF_ITS_OWN)
-    template = manifest.template(handlers.registered(["release"]).events)
-    assert template["default_events"][-1] == "release"
+    (folder / "gollum.py").write_text(HANDLER + of_its_own("packages", "read"))
+    template = manifest.template(handlers.registered([UNHEARD]).events)
+    assert template["default_events"][-1] == UNHEARD
     assert template["default_permissions"]["packages"] == "read"
 
 
+def test_the_most_that_is_needed_is_asked_for(folder: Path) -> None:
+    """An extension may need more of a permission than the bot itself."""
+    (folder / "gollum.py").write_text(HANDLER + of_its_own("contents", "write"))
+    events = handlers.registered([UNHEARD]).events
+    assert events.permissions["contents"].level == "write"
+    template = manifest.template(events)
+    assert template["default_permissions"]["contents"] == "write"
+    (folder / "gollum.py").write_text(HANDLER + of_its_own("issues", "read"))
+    assert EVENTS.permissions["issues"].level == "write"
+
+
+def test_an_event_is_declared_with_its_permission() -> None:
+    """Or with None, in so many words, where GitHub sends it unasked."""
+    with pytest.raises(TypeError, match="permission"):
+        Heard(UNHEARD, "it is told of")  # type: ignore[call-arg]
+    assert [one.name for one in EVENTS if one.permission is None] == [
+        "ping",
+        "installation",
+        "installation_repositories",
+    ]
+
+
 def test_an_extension_that_declares_nothing_is_served_and_told_of(folder: Path) -> None:
-    (folder / "release.py").write_text(HANDLER)
+    (folder / "gollum.py").write_text(HANDLER)
     with capture_logs() as logs:
-        dispatcher = handlers.registered(["release"])
-    event = Event({"action": "published"}, event="release", delivery_id="1")
+        dispatcher = handlers.registered([UNHEARD])
+    event = Event({"action": "published"}, event=UNHEARD, delivery_id="1")
     assert len(dispatcher.handlers(event)) == 1
-    assert "release" not in dispatcher.events
-    assert [one["github_event"] for one in logs] == ["release"]
+    assert UNHEARD not in dispatcher.events
+    assert [one["github_event"] for one in logs] == [UNHEARD]
 
 
 def test_of_two_declarations_the_first_counts() -> None:
     first, *_ = EVENTS
-    twice = Events([first, type(first)(first.name, "again")])
+    twice = Events([first, type(first)(first.name, "again", first.permission)])
     assert [one.reason for one in twice if one.name == first.name] == [first.reason]

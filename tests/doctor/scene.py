@@ -8,21 +8,13 @@ from typing import Any
 from bot import handlers
 from bot.demo import payloads
 from tests.github import REPO, Fault, GitHub, rsa_key
+from tests.kit.outbound import PERMISSIONS
 from tests.kit.running import SECRET, Bot
 
 PUBLIC_URL = "https://bot.example.com"
 TOKEN = "ghp_a-token-that-nobody-must-see"
 APP, INSTALLATION = 4242, 55
 SHOP = "acme/shop"
-PERMISSIONS = {
-    "metadata": "read",
-    "contents": "read",
-    "pull_requests": "write",
-    "issues": "write",
-    "checks": "write",
-    "merge_queues": "read",
-    "deployments": "read",
-}
 FINE_GRAINED = {
     "metadata": "read",
     "issues": "write",

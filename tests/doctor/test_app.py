@@ -10,7 +10,6 @@ import pytest
 from tests.doctor.scene import (
     APP,
     INSTALLATION,
-    PERMISSIONS,
     Scene,
     Trouble,
     app_is,
@@ -20,6 +19,7 @@ from tests.doctor.scene import (
 )
 from tests.github import Fault
 from tests.kit.marks import sqlite_only
+from tests.kit.outbound import PERMISSIONS
 
 
 async def test_an_app_with_all_that_it_needs(scene: Scene) -> None:

@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from bot import handlers
-from tests.doctor.scene import EVENTS, INSTALLATION, PERMISSIONS, Scene, app_is, troubles
+from tests.doctor.scene import EVENTS, INSTALLATION, Scene, app_is, troubles
 from tests.kit.marks import sqlite_only
+from tests.kit.outbound import PERMISSIONS
 
 ROOT = Path(__file__).parents[2]
 NEEDED = handlers.registered().events.permissions

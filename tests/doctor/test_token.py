@@ -16,7 +16,6 @@ from tests.doctor.scene import (
     FINE_GRAINED,
     HOOKS,
     INSTALLATION,
-    PERMISSIONS,
     SHOP,
     TOKEN,
     Scene,
@@ -27,6 +26,7 @@ from tests.doctor.scene import (
 )
 from tests.github import REPO, Fault, rsa_key, secondary_limit
 from tests.kit.marks import sqlite_only
+from tests.kit.outbound import PERMISSIONS
 from tests.kit.running import SECRET
 
 
@@ -61,7 +61,7 @@ async def test_a_fine_grained_token(scene: Scene) -> None:
     assert troubles(findings) == []
     said = {one["check"]: one["message"] for one in findings}
     assert "fine-grained" in said["credential"]
-    assert "Commit statuses: read and write" in said["permissions"]
+    assert "Commit statuses, read and write" in said["permissions"]
 
 
 @sqlite_only

@@ -4,7 +4,7 @@ import pytest
 
 from bot.domain import activity
 
-# As the contract names them, with the ranks that stand in databases: none may change or go.
+# With the ranks that stand in databases: none may change or go.
 RANKS = {
     "experiment.created": 0,
     "experiment.status_changed": 1,
@@ -28,9 +28,9 @@ RANKS = {
 }
 
 
-def test_the_contracts_types_keep_their_ranks() -> None:
+def test_types_keep_their_ranks() -> None:
     known = {name: one.rank for name, one in activity.TYPES.items()}
-    assert {name: known.get(name) for name in RANKS} == RANKS
+    assert known == RANKS
 
 
 @pytest.mark.parametrize(

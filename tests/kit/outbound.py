@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot import handlers
 from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.github import GitHub, rsa_key
@@ -18,15 +19,7 @@ REPOSITORY = "acme/shop"
 TOKEN = "ghp_a-token-of-the-tests"
 LOGIN = "experiment-bot"
 APP, INSTALLATION = 4242, 55
-PERMISSIONS = {
-    "metadata": "read",
-    "contents": "read",
-    "pull_requests": "write",
-    "issues": "write",
-    "checks": "write",
-    "merge_queues": "read",
-    "deployments": "read",
-}
+PERMISSIONS = {name: one.level for name, one in handlers.registered().events.permissions.items()}
 
 
 @dataclass

@@ -72,6 +72,9 @@ def address_of(server: str, database: str) -> str:
 class Process(Bot):
     """`python app.py serve`, started and killed as often as a test likes, spoken to over HTTP."""
 
+    program: tuple[str, ...] = ("app.py",)
+    cwd = ROOT
+
     def __init__(
         self, folder: Path, session: aiohttp.ClientSession, *options: str, **env: str
     ) -> None:
@@ -87,11 +90,8 @@ class Process(Bot):
     async def spawn(self) -> None:
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "app.py",
-                "serve",
-                *self.options,
-                cwd=ROOT,
+                *(sys.executable, *self.program, "serve", *self.options),
+                cwd=self.cwd,
                 env=self.env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -240,6 +240,19 @@ def test_admin_token_is_printed_once(shell: Shell) -> None:
     assert ADMIN_TOKEN not in third.out + third.err
 
 
+def test_an_admin_token_that_is_another_already(shell: Shell) -> None:
+    """It says so, and whoever could come in before still can."""
+    shell.environment["ADMIN_TOKEN"] = ADMIN_TOKEN
+    assert shell.start("serve").stop() == 0
+    taken = shell.says("token", "create", "ci", "--role", "viewer").strip()
+    shell.says("token", "revoke", "ci")
+    shell.environment["ADMIN_TOKEN"] = taken
+    error = shell.fails("serve")
+    assert "ADMIN_TOKEN" in error and "token list" in error and taken not in error
+    shell.environment["ADMIN_TOKEN"] = ADMIN_TOKEN
+    assert shell.start("serve").status("/api/v1/integrations", ADMIN_TOKEN) == 200
+
+
 @pytest.mark.parametrize(
     ("arguments", "number"),
     [
@@ -336,7 +349,7 @@ def test_newer_database(shell: Shell) -> None:
     assert "newer" in shell.fails("serve")
 
 
-@pytest.mark.parametrize("arguments", [["serve"], ["serve", "--processes", "2"]])
+@pytest.mark.parametrize("arguments", [["serve"], ["serve", "--processes", "2"], ["worker"]])
 def test_a_key_that_does_not_fit(shell: Shell, arguments: list[str]) -> None:
     """Said at the start, in one line, and not at the first delivery."""
     shell.says("token", "create", "ci", "--role", "viewer")

@@ -7,14 +7,15 @@ Two lists have tests of their own, which say what to do: docs/commands.md is pri
 import importlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import click
 import pytest
 
 from bot import cli
 from bot import storage as store
-from bot.domain import actions, activity
+from bot.dashboard.integrations import NOISE
+from bot.domain import actions, activity, texts
 from bot.metrics import Metrics
 from bot.settings import SETTINGS
 from tests.kit.marks import sqlite_only
@@ -126,6 +127,13 @@ def test_metrics() -> None:
         if one.name.startswith("experiment_bot_")
     }
     assert set(re.findall(r"`(experiment_bot_\w+)`", section("README.md", "## Watch it"))) == kept
+
+
+def test_lists_that_go_together() -> None:
+    """What has few values has a sign, or words, for each of them."""
+    assert {*texts.SIGNS} == {*get_args(store.ExperimentStatus)}
+    for name, values in (("config.comments", store.Comments), ("config.check", store.Check)):
+        assert {one for one, _ in NOISE[name]} == {*get_args(values)}
 
 
 def test_the_newest_migration() -> None:

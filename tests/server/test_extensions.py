@@ -1,11 +1,13 @@
 """The worked example of docs/extending.md does what the page says."""
 
+import json
 import re
 import sys
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bot.settings import Settings
@@ -13,7 +15,7 @@ from tests.kit import outbound
 from tests.kit.clock import Clock
 from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
-from tests.kit.processes import app, environment
+from tests.kit.processes import ROOT, Process, app, environment
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
 
@@ -105,3 +107,37 @@ async def test_what_cannot_be_loaded_ends_the_start(
         code, out, errors = await app(subcommand, env=env)
         assert code == 1 and "EXTENSIONS" in errors and reason in errors, errors
         assert "Traceback" not in errors and out == ""
+
+
+@slow
+@sqlite_only
+async def test_kinds_and_types_of_an_extension_are_known_everywhere(
+    engine: str, tmp_path: Path
+) -> None:
+    """Also to each of several processes, started from the folder in which the module is."""
+    code = """from bot.domain import actions, activity
+
+KIND = actions.Kind("release_notes", title="Release notes", priority=3)
+PUBLISHED = activity.Type("release.published", 9, "*", "Published {tag}")
+"""
+    (tmp_path / "opt").mkdir()
+    (tmp_path / "opt" / "release_notes.py").write_text(code)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        options = {"PYTHONPATH": str(ROOT), "EXTENSIONS": "release_notes"}
+        bot = Process(tmp_path / "data", session, "--processes", "2", **options)
+        bot.program, bot.cwd = ("-m", "bot"), tmp_path / "opt"
+        try:
+            await bot.start()
+            description = json.dumps((await bot.get("/api/v1/openapi.json", token=None)).body)
+            assert '"release_notes"' in description and '"release.published"' in description
+            await bot.experiment("a")
+            feed = "/api/v1/experiments/a/activity"
+            for path, expected in (
+                ("/api/v1/actions?kind=release_notes", 200),
+                ("/api/v1/actions?kind=unknown", 422),
+                (f"{feed}?type=release.published", 200),
+                (f"{feed}?type=release.unknown", 422),
+            ):
+                assert (await bot.get(path)).status == expected, path
+        finally:
+            await bot.end()

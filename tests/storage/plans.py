@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, get_args
 
 from bot import storage as store
 from bot import times
@@ -56,7 +56,7 @@ def fill(tx: store.Transaction) -> None:
             for n in range(ROWS)
         ],
     )
-    statuses = ("draft", "active", "paused", "completed", "archived")
+    statuses = get_args(store.ExperimentStatus)
     add(
         "experiments",
         [
