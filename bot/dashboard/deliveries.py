@@ -26,7 +26,7 @@ _PATH = "/integrations/{integration_id}/deliveries"
 # What a replay has come to, by the delivery's status, and the kind of notice that says it.
 _OUTCOMES = {
     "processed": ("Replayed. If it had taken effect before, nothing has changed.", "success"),
-    "ignored": ("Replayed. This event is not handled, so nothing has changed.", "warning"),
+    "ignored": ("Replayed. Nothing has changed; the reason is below.", "warning"),
 }
 _FAILED = ("Replayed, but it failed again. The reason is below.", "error")
 
@@ -35,7 +35,8 @@ _FAILED = ("Replayed, but it failed again. The reason is below.", "error")
 async def listing(visit: Visit) -> web.StreamResponse:
     """The latest received first, as GitHub lists its recent deliveries."""
     asked = visit.asked("status", "event", "cursor")
-    query, before = fit(asked, api.DeliveryQuery), visit.position(1)
+    here = f"/integrations/{id_of(visit)}/deliveries"
+    query, before = fit(asked, api.DeliveryQuery), visit.position(1, here)
 
     def job(tx: store.Transaction) -> tuple[Any, ...]:
         one = integrations.find(tx, id_of(visit))
@@ -44,8 +45,7 @@ async def listing(visit: Visit) -> web.StreamResponse:
         return one, rows, store.deliveries.events_of(tx, one.seq, _MOST_EVENTS), bool(failing)
 
     integration, rows, events, is_failing = await visit.services.database.read(job)
-    page = visit.page(rows, lambda row: _shown(api.shown(row)))
-    here = f"/integrations/{integration.id}/deliveries"
+    page = visit.page(rows, here, lambda row: _shown(api.shown(row)))
     filters = {name: asked.get(name, "") for name in ("status", "event")}
     if filters["event"] and filters["event"] not in events:
         events = sorted([*events, filters["event"]])

@@ -33,7 +33,7 @@ from bot.domain.activity import TYPES
 from bot.domain.errors import Changed, Code, Failed, FieldError, Invalid
 from bot.domain.experiments import STATUS_CHANGED, STATUSES, change_told
 from bot.emails import without_emails
-from bot.github import CallFailed
+from bot.github import CallFailed, names
 from bot.operations import experiments, issues, linking
 from bot.web.cursors import Paged
 from bot.web.problems import FieldMessage
@@ -45,7 +45,7 @@ _KNOWN = 100  # of those that are open: it is told how many of no more are draft
 _BESIDE = 8  # issues, commits
 _FEED = 50
 _MARKED = 50  # changes of status, the last ones
-_PULL_REQUEST = re.compile(r"/([\w.-]{1,100})/([\w.-]{1,100})/pull/([1-9][0-9]{0,9})(?:/.*)?", re.A)
+_PULL_REQUEST = re.compile(r"/([^/]+/[^/]+)/pull/([1-9][0-9]{0,9})(?:/.*)?")
 _EXAMPLE = "https://github.com/owner/repository/pull/12"
 _HELP = {
     "integration_id": "Choose an integration.",
@@ -106,9 +106,9 @@ async def experiment_page(
     if linked is None:
         return await _missing(visit)
     older = visit.query.get("older") or None
-    before = visit.position(2, "older")
+    before = visit.position(2, _path(visit), "older")
     rows = await visit.read(lambda tx: store.activity.of_experiment(tx, key, None, before, _FEED))
-    feed = visit.page(rows, activity_item)
+    feed = visit.page(rows, _path(visit), activity_item)
     return visit.render(
         "experiment.html",
         key=key,
@@ -311,7 +311,7 @@ async def all_commits(visit: Visit) -> web.StreamResponse:
 async def _whole_list(
     visit: Visit, kind: str, query: Paged, item: Callable[[Any], Any], state: str | None = None
 ) -> web.Response:
-    key, before = visit.path("key"), visit.position(2)
+    key, before = visit.path("key"), visit.position(2, visit.request.path)
 
     def job(tx: store.Transaction) -> store.Part[Any]:
         experiments.existing(tx, key)
@@ -319,7 +319,7 @@ async def _whole_list(
             return store.linked.commits_of_experiment(tx, key, before, query.limit)
         return store.linked.items_of_experiment(tx, key, kind, state, before, query.limit)
 
-    found = visit.page(await visit.services.database.read(job), item)
+    found = visit.page(await visit.services.database.read(job), visit.request.path, item)
     more = {**msgspec.structs.asdict(query), "cursor": found.next_cursor}
     return visit.render(
         "experiment_list.html",
@@ -345,6 +345,8 @@ def _parsed(url: str) -> tuple[str, str, int]:
     found = _PULL_REQUEST.fullmatch(path)
     if parts.scheme not in ("http", "https") or not host or found is None:
         raise Invalid.field("url", "is_issue" if "/issues/" in path else "no_address")
-    if int(found[3]) >= 2**31:
+    if not names.is_repository(found[1]):
+        raise Invalid.field("url", "no_address")
+    if int(found[2]) > names.MAX_NUMBER:
         raise Invalid.field("url", "no_such_number")
-    return host.removeprefix("www."), f"{found[1]}/{found[2]}", int(found[3])
+    return host.removeprefix("www."), found[1], int(found[2])

@@ -53,7 +53,7 @@ class Wanted:
     def of(cls, query: Mapping[str, str]) -> "Wanted":
         """Return what an address asks for; what makes no sense is as if it were not there."""
         status, sort, page = query.get("status"), query.get("sort", ""), query.get("page", "")
-        text, owner = (query.get(name, "").replace("\0", "").strip() for name in ("q", "owner"))
+        text, owner = (query.get(name, "").strip() for name in ("q", "owner"))
         return cls(
             status if status in STATUSES else None,
             owner[:200] or None,

@@ -71,9 +71,9 @@ class Health:
 @pages.get("/integrations", role="developer")
 async def listing(visit: Visit) -> web.StreamResponse:
     """All of them with their health, the newest first."""
-    before = visit.position(1)
+    before = visit.position(1, "/integrations")
     found = await visit.services.database.read(lambda tx: integrations.listed(tx, before, _ON_PAGE))
-    page = visit.page(found, lambda one: shown(visit.services, one))
+    page = visit.page(found, "/integrations", lambda one: shown(visit.services, one))
     health = await health_of(visit, [one.id for one in page.items])
     return visit.render(
         "integrations.html",

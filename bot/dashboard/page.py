@@ -55,13 +55,13 @@ class Visit:
     async def read(self, job: Callable[[store.Transaction], T]) -> T:
         return await self.services.database.read(job)
 
-    def position(self, length: int, name: str = "cursor") -> tuple[int, ...] | None:
-        """Return the place in the page's list that a parameter of the address stands for."""
-        return position_of(self.query.get(name) or None, length, f"page {self.request.path}")
+    def position(self, length: int, path: str, name: str = "cursor") -> tuple[int, ...] | None:
+        """Return the place in the list of the page at `path` that a parameter stands for."""
+        return position_of(self.query.get(name) or None, length, f"page {path}")
 
-    def page(self, part: store.Part[Any], item: Callable[[Any], T]) -> Page[T]:
-        """Return a part of the page's list as it is shown."""
-        return page_of(part, f"page {self.request.path}", item)
+    def page(self, part: store.Part[Any], path: str, item: Callable[[Any], T]) -> Page[T]:
+        """Return a part of the list of the page at `path` as it is shown."""
+        return page_of(part, f"page {path}", item)
 
     def render(
         self,
@@ -218,6 +218,8 @@ def _explaining(handler: RequestHandler) -> RequestHandler:
 
     async def explained(request: web.Request) -> web.StreamResponse:
         try:
+            if "\0" in request.path or any("\0" in text for text in request.query.values()):
+                raise Problem(422, "invalid address", "An address cannot contain U+0000.")
             if request.method == "POST":
                 origin.check(request)
             return await handler(request)

@@ -120,12 +120,10 @@ def _attempt(
     told = dispatch.Delivery.of(tx, delivery.scope, event, delivery.received_at, confirmed)
     try:
         told.admit(event)
-    except NotAllowed:
-        return delivery.keep(tx, records.NOT_ALLOWED)
-    except Unconfirmed:
-        if handlers:
+    except NotAllowed as refusal:
+        if handlers and isinstance(refusal, Unconfirmed):
             raise
-        return delivery.keep(tx, records.NOT_ALLOWED)  # not worth a question
+        return delivery.keep(tx, records.NOT_ALLOWED)
     kept = delivery.keep(tx, records.PROCESSED if handlers else records.NO_HANDLER)
     if kept is not records.DUPLICATE:
         dispatcher.run(handlers, event, told)

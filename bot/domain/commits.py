@@ -108,7 +108,12 @@ def _keep_first_push(
     changed = [row.id for row in rows if this < (row.pushed_at, row.ref)]
     if not changed:
         return {}
-    first_push = {name: getattr(push, name) for name in ("ref", "pushed_at", "actor", "guid")}
+    first_push = {
+        "ref": push.ref,
+        "pushed_at": push.pushed_at,
+        "actor": name_without_email(push.actor),
+        "guid": push.guid,
+    }
     store.branches.set_first_push(tx, [{"id": one, **first_push} for one in changed])
     now = store.branches.commits_by_id(tx, changed)
     links.first_push_changed(tx, list(now.values()))

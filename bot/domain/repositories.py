@@ -17,7 +17,7 @@ class NotAllowed(Exception):
     """The integration's allow-list does not let a repository in."""
 
 
-class Unconfirmed(Exception):
+class Unconfirmed(NotAllowed):
     """It would, if the repository has the name that a payload gives it: GitHub knows.
 
     A payload alone could give any repository a name that is on the list.
@@ -182,7 +182,7 @@ def other(
     """
     try:
         row = admit(tx, scope, named)
-    except (NotAllowed, Unconfirmed):
+    except NotAllowed:
         return None
     if row is None:
         if store.repositories.by_name(tx, scope.host, named.full_name):

@@ -87,7 +87,7 @@ class Told:
         """
         if not told or self.scope.entries is None:
             return told
-        if names.is_address_in(told, repository.full_name):
+        if names.is_address_in(told, self.host, repository.full_name):
             return told
         return f"https://{self.host}/{repository.full_name}/{page}"
 

@@ -31,13 +31,15 @@ def number_in(html_url: str | None) -> int | None:
     return place[1] if place else None
 
 
-def is_address_in(address: str, full_name: str) -> bool:
-    """Tell whether an address is that of a repository, or of something in it."""
+def is_address_in(address: str, host: str, full_name: str) -> bool:
+    """Tell whether an address is that of a repository on a host, or of something in it."""
     try:
-        parts = urlsplit(address).path.lower().split("/")
+        parts = urlsplit(address)
     except ValueError:
         return False
-    return "/".join(parts[1:3]) == full_name.lower()
+    place = "/".join(parts.path.split("/")[1:3])
+    is_there = parts.scheme in ("http", "https") and parts.netloc.lower() == host
+    return is_there and place.lower() == full_name.lower()
 
 
 def web_host(api_url: str) -> str:

@@ -14,7 +14,7 @@ from bot.services import Services
 
 async def get(services: Services, integration_id: str, given_id: str) -> Stored:
     """Return a delivery with what was sent. Its id may be given in upper case."""
-    guid = id_of(given_id) or given_id
+    guid = _guid(given_id)
     return found(
         await services.database.read(lambda tx: Stored.find(tx, integration_id, guid)), "delivery"
     )
@@ -28,7 +28,7 @@ async def replay(
     It changes nothing if they had succeeded. What had taken effect stays `processed` whatever a
     replay does, so only the `error` that is returned can tell of a failure.
     """
-    guid = id_of(given_id) or given_id
+    guid = _guid(given_id)
     structlog.contextvars.bind_contextvars(delivery=guid)
     await services.database.read(lambda tx: integrations.find(tx, integration_id))
     try:
@@ -38,3 +38,8 @@ async def replay(
     log_change(actor, "delivery replayed")
     row = (await get(services, integration_id, guid)).row
     return msgspec.structs.replace(row, error=outcome.error or row.error)
+
+
+def _guid(given_id: str) -> str:
+    """Return a delivery's id as it is kept; raises NotFound for what cannot be one."""
+    return found(id_of(given_id), "delivery")

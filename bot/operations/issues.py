@@ -1,14 +1,15 @@
 """Tracking issues ordered from the platform's side: each is created once, by an action."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Any
 
 from bot import storage as store
+from bot.deliveries import admission
 from bot.domain import repositories, tracking
 from bot.domain.actors import Actor, log_change
 from bot.domain.errors import Conflict, Invalid
-from bot.github import payloads
+from bot.github import Temporary, payloads
 from bot.operations import experiments, found, linking
 from bot.services import Services
 
@@ -45,9 +46,9 @@ async def create(
         "actor": actor.name,
     }
 
-    def job(tx: store.Transaction) -> str:
+    def job(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> str:
         experiments.existing(tx, key)
-        repository_id = repositories.resolve(tx, integration.scope, about)
+        repository_id = repositories.resolve(tx, integration.scope, about, confirmed=confirmed)
         if idempotency_key is not None:
             earlier = store.actions.by_idempotency_key(tx, idempotency_key)
             if earlier is not None:
@@ -59,9 +60,11 @@ async def create(
         return tracking.enqueue_issue(tx, row, repository_id, request, idempotency_key)
 
     try:
-        action_id = await services.database.write(job)
-    except repositories.NotAllowed:  # the list was changed this very moment
+        action_id = await admission.write(services, integration.id, job)
+    except repositories.NotAllowed:  # the list was changed this very moment, or GitHub says so
         raise linking.not_allowed() from None
+    except admission.Waiting:
+        raise Temporary(f"GitHub does not say now which repository {repository} is") from None
     log_change(actor, "issue ordered", experiment=key, action=action_id)
     return await _outcome(services.database, action_id)
 

@@ -122,6 +122,10 @@ async def test_one_delivery_and_what_it_changed(bot: Bot) -> None:
     assert "None: it names no experiment" in page.words
     ignored = await sent(bot, integration, "watch", {"action": "started", "repository": REPO})
     assert "this event is not handled" in (await developer.get(f"{here}/{ignored}")).words
+    refused = await sent(bot, integration, "issues", {"action": "opened", "repository": REPO})
+    page = await developer.get(f"{here}/{refused}")
+    assert "Why nothing was done" in page.words and "Changes None. Headers" in page.words
+    assert "Processed no Attempts" in page.words
     nowhere = "00000000-0000-4000-8000-000000000000"
     assert (await developer.get(f"{here}/{nowhere}")).status == 404
     other_integration = await bot.integration()

@@ -156,6 +156,9 @@ async def test_an_address_that_cannot_be_linked(scene: Scene) -> None:
     for url, message in (
         ("", "Enter the URL of a pull request"),
         ("nonsense", "Enter the URL of a pull request"),
+        (f"http://{host}/../b/pull/1", "Enter the URL of a pull request"),
+        (f"http://{host}/a/../pull/1", "Enter the URL of a pull request"),
+        (f"http://{host}/./b/pull/1", "Enter the URL of a pull request"),
         ("http://[", "Enter the URL of a pull request"),
         ("javascript:alert(1)//pull/1", "Enter the URL of a pull request"),
         (f"http://{host}/acme/shop", "Enter the URL of a pull request"),

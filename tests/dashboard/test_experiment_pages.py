@@ -112,6 +112,11 @@ async def test_the_feed_is_grouped_by_day_and_has_older_parts(bot: Bot) -> None:
     assert feed.count('<span class="sign') == 11
     assert "Back to the latest" in last.words
     assert (await browser.get(f"/experiments/{KEY}?older=nonsense")).status == 422
+    # The same from the page on which a form was refused.
+    page = await browser.post(f"/experiments/{KEY}/pull-requests", {"url": "x"})
+    assert page.status == 422
+    again = re.search(r'href="([^"]*older=[^"#]*)#feed" rel="next"', page.text)
+    assert again is not None and again[1] == older[1]
 
 
 @sqlite_only

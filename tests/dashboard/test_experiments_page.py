@@ -186,3 +186,25 @@ async def test_last_activity_follows_the_feed_also_when_items_go(bot: Bot) -> No
     assert top is not None
     assert (await last_activity(bot, KEY) or 0) // times.MILLISECOND == top // times.MILLISECOND
     assert top < newest
+
+
+async def test_an_address_with_what_no_database_keeps(bot: Bot) -> None:
+    """U+0000 is said to be wrong, on every page and engine."""
+    integration = await bot.integration()
+    admin = await Browser.sign_in(bot, "admin")
+    for path in (
+        "/?q=%00",
+        "/?owner=%00",
+        "/repositories?q=%00",
+        "/setup?name=a%00b",
+        "/repositories/acme/shop?host=%00",
+        "/repositories/acme/%00",
+        "/unresolved?q=%00",
+        "/live?experiment=%00",
+        "/experiments/%00",
+        f"/integrations/{integration}/deliveries/%00",
+        f"/integrations/{integration}/deliveries?event=%00",
+    ):
+        assert (await admin.get(path)).status in (404, 422), path
+    answer = await bot.get(f"/api/v1/integrations/{integration}/deliveries/%00")
+    assert answer.status == 404

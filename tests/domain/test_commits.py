@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot import storage as store
 from bot.demo import payloads
 from tests.domain.pushes import FORK, commits, pull, push, pushes_in_feed
 from tests.kit.deliveries import REPO, at
@@ -154,6 +155,23 @@ async def test_addresses_in_messages_are_not_shown(bot: Bot, message: str) -> No
     assert "@" not in str(unresolved.body)
     (shown,) = await commits(bot)
     assert "Experiment-Key: a" in shown
+
+
+@sqlite_only
+async def test_who_has_pushed_first_has_no_address_either(bot: Bot) -> None:
+    """A push that was before the one known is told of like any other."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    for second in (100, 50):
+        payload = push("main", second, "One\n\nExperiment-Key: a")
+        payload["sender"], payload["pusher"] = None, {"name": ADDRESS}
+        await bot.tell(integration, payload)
+
+    def actors(tx: store.Transaction) -> list[Any]:
+        sql = "SELECT actor FROM commits UNION ALL SELECT actor FROM activity"
+        return [row["actor"] for row in tx.all(sql)]
+
+    assert "@" not in str(await bot.services.database.read(actors))
 
 
 @sqlite_only

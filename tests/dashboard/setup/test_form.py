@@ -151,7 +151,7 @@ async def test_a_single_github_needs_no_choice(bot: Bot) -> None:
         ("organization=" + "a" * 40, "organisation"),
         ("api_url=https%3A%2F%2Fevil.example", "GITHUB_API_URLS"),
         ("name=" + "a" * 35, "name"),
-        ("name=a%00b", "name"),
+        ("name=a%01b", "name"),
     ],
 )
 async def test_what_cannot_be_is_explained(bot: Bot, query: str, word: str) -> None:

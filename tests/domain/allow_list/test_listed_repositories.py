@@ -9,6 +9,7 @@ from bot import times
 from bot.deliveries.admission import Names
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
+from bot.github.names import web_host
 from tests.domain.allow_list.world import SHOP, VAULT, World, both_credentials, pull, renamed, repo
 from tests.github import Fault
 from tests.kit.deliveries import PROCESSED, at
@@ -126,6 +127,27 @@ async def test_a_request_obeys_the_list(world: World) -> None:
     assert await world.known() == before
 
 
+async def test_an_issue_in_what_has_come_under_a_listed_name(world: World) -> None:
+    """A name means whoever has it now, which GitHub is asked."""
+    await world.passes(payloads.push("main", ["One"], repo=repo("acme/shop", SHOP)))
+    world.github.rename_repository("acme/shop", "acme/store")
+    await world.passes(renamed("acme/shop", repo("acme/store", SHOP, 5)))
+    await world.passes(pull(1, 6, repo("acme/shop", 4711, 6), title="Theirs"), world.wide)
+    path = "/api/v1/experiments/a/issues"
+    body = {"integration_id": world.narrow, "repository": "acme/shop", "title": "T"}
+    world.github.fail(Fault("status", status=500, times=1))
+    answer = await world.bot.post(path, body)
+    assert (answer.status, answer.body["error"]) == (503, "GitHub unavailable")
+    world.bot.services._shared.pop(Names)  # some time later
+    answer = await world.bot.post(path, body)
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "repository")
+    world.github.repositories.pop("acme/shop", None)
+    world.github.add_repository("acme/shop", id=4711)
+    world.bot.services._shared.pop(Names)
+    answer = await world.bot.post(path, body)
+    assert answer.status in (201, 202)
+
+
 async def test_odd_text_in_an_answer_of_github(world: World) -> None:
     """What GitHub's API says is kept as what it delivers: without what no database keeps."""
     world.github.open_pull("acme/shop", 1, title="Try \0 now", body="\0")
@@ -166,12 +188,16 @@ async def test_a_name_that_has_passed_to_another_repository(world: World) -> Non
     assert world.asked("acme/shop") == 2
 
 
-async def test_addresses_elsewhere_are_not_kept(world: World) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [None, "https://elsewhere.example/acme/shop/pull/5", "javascript:/acme/shop/pull/5"],
+)
+async def test_addresses_elsewhere_are_not_kept(world: World, address: str | None) -> None:
     """What is shown of a listed repository leads to it."""
     shop = repo("acme/shop", SHOP, 1)
     vault = "https://github.com/acme/vault"
     told = pull(5, 1, shop)
-    told["pull_request"]["html_url"] = f"{vault}/pull/1"
+    told["pull_request"]["html_url"] = address or f"{vault}/pull/1"
     push = payloads.push(
         "main", ["One\n\nExperiment-Key: a", "Two\n\nExperiment-Key: a"], repo=shop
     )
@@ -182,10 +208,11 @@ async def test_addresses_elsewhere_are_not_kept(world: World) -> None:
     issue["issue"]["html_url"] = f"{vault}/issues/2"
     for payload in (told, push, issue):
         await world.passes(payload)
+    host = web_host(world.github.url)
     for kind in ("pull-requests", "commits", "issues", "activity"):
         for one in await world.bot.walk(f"/api/v1/experiments/a/{kind}"):
             if one["repository"] == "acme/shop":
-                assert "/acme/shop/" in one["html_url"]
+                assert one["html_url"].startswith(f"https://{host}/acme/shop/")
 
 
 async def test_an_installation_with_others(world: World) -> None:
