@@ -26,7 +26,7 @@ check: format lint quick  ## brings the style about, then checks style, types an
 
 # What GitHub shows of the bot, written anew: look at what has changed before it is committed.
 golden: $(VENV)/.test-installed  ## writes anew what tests expect GitHub to show, for review
-	@rm -rf tests/golden
+	@test -n "$(PYTEST_ARGS)" || rm -rf tests/golden
 	@$(BIN)/python -m pytest -m "golden and not postgresql" --renew-golden $(PYTEST_ARGS)
 
 lint: $(VENV)/.test-installed  ## checks the style and the types
