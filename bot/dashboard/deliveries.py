@@ -26,7 +26,7 @@ _PATH = "/integrations/{integration_id}/deliveries"
 # What a replay has come to, by the delivery's status, and the kind of notice that says it.
 _OUTCOMES = {
     "processed": ("Replayed. If it had taken effect before, nothing has changed.", "success"),
-    "ignored": ("Replayed. Nothing has changed; the reason is below.", "warning"),
+    "ignored": ("Replayed, but nothing has changed. The reason is below.", "warning"),
 }
 _FAILED = ("Replayed, but it failed again. The reason is below.", "error")
 

@@ -219,6 +219,6 @@ def _tell_integration(
     if outcome is WAITING:
         return
     if outcome.status == "retrying":
-        store.integrations.set_last_error(tx, integration_id, f"{outcome.error}", about)
+        store.integrations.set_last_error(tx, integration_id, outcome.error or outcome.name, about)
     elif was_failing:
         store.integrations.clear_last_error(tx, integration_id, about)
