@@ -149,6 +149,12 @@ async def scene(settings: Settings, credential: str, clock: Clock) -> AsyncItera
 
 
 @pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever orders an issue is answered before GitHub has created it."""
+    monkeypatch.setattr("bot.operations.issues.ANSWER_SECONDS", 0.1)
+
+
+@pytest.fixture
 def log_stream() -> Iterator[io.StringIO]:
     """All that the service logs, in JSON."""
     with captured() as stream:

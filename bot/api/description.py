@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import __version__
+from bot.api.models import list_what_is_declared
 from bot.deliveries import door
 from bot.settings import Settings
 from bot.web.operations import PARAMETERS, Operation
@@ -67,6 +68,7 @@ class Health(Struct):
 
 def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, Any]:
     """Return the OpenAPI document of `operations` and of the addresses without a token."""
+    list_what_is_declared()
     types: list[Any] = [ProblemDetails, WebhookAnswer, Health]
     for operation in operations:
         types += [one for one in operation.answers.values() if not isinstance(one, str)]

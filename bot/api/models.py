@@ -42,8 +42,20 @@ LongText = Annotated[str, text(20_000, "Free text.")]
 # Kinds of action and types of the feed are declared where they are used: here all are known.
 for _package in ("bot.commands", "bot.handlers", "bot.outbox"):
     extensions.modules_of(_package)
-ActionKind = Annotated[str, Meta(extra_json_schema={"enum": actions.NAMES})]
-ActivityType = Annotated[str, Meta(extra_json_schema={"enum": activity.NAMES})]
+_KINDS: list[str] = []
+_TYPES: list[str] = []
+ActionKind = Annotated[
+    str, Meta(description="A kind of action.", extra_json_schema={"enum": _KINDS})
+]
+ActivityType = Annotated[
+    str, Meta(description="A type of the feed.", extra_json_schema={"enum": _TYPES})
+]
+
+
+def list_what_is_declared() -> None:
+    """Let a description name the kinds and types that are there by now, those of extensions too."""
+    _KINDS[:] = sorted(actions.KINDS)
+    _TYPES[:] = sorted(activity.TYPES, key=lambda name: (activity.TYPES[name].rank, name))
 
 
 def shaped(shape: type[S], row: object, **beside: Any) -> S:

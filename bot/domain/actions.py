@@ -5,7 +5,6 @@ comment, the check, the label) say nothing but which pull request they are about
 computed when they run, so one that is pending stands for all that follow until then.
 """
 
-import bisect
 import enum
 import uuid
 from collections.abc import Mapping, Sequence
@@ -52,11 +51,9 @@ class Kind:
         if self.name in KINDS:
             raise ValueError(f"two kinds of action are called {self.name}")
         KINDS[self.name] = self
-        bisect.insort(NAMES, self.name)
 
 
 KINDS: dict[str, Kind] = {}
-NAMES: list[str] = []  # of the kinds, in order
 
 
 def title_of(name: str) -> str:

@@ -1,6 +1,5 @@
 """The activity feed: what happened to an experiment, in the order in which it happened."""
 
-import bisect
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from bot import storage as store
 from bot import times
 
 TYPES: dict[str, "Type"] = {}
-NAMES: list[str] = []  # of the types, by rank
 _RANKS = times.MILLISECOND  # an item's position is its moment, to the millisecond, and its rank
 
 # An item's id is a UUID of version 8 (RFC 9562) that holds its place in the order of recording,
@@ -43,7 +41,6 @@ class Type:
         if self.name in TYPES:
             raise ValueError(f"two types of the feed are called {self.name}")
         TYPES[self.name] = self
-        bisect.insort(NAMES, self.name, key=lambda name: (TYPES[name].rank, name))
 
     def says(self, **values: object) -> str:
         """Return the summary of an item, with these values in the gaps of `words`."""

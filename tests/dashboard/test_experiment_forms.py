@@ -4,9 +4,6 @@ import asyncio
 import re
 from urllib.parse import urlsplit
 
-import pytest
-
-from bot.operations import issues
 from tests.dashboard.experiments import KEY, part, pull
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only, token_only
@@ -240,10 +237,7 @@ async def test_create_a_tracking_issue(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
-async def test_a_tracking_issue_that_takes_long(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(issues, "ANSWER_SECONDS", 0.1)
+async def test_a_tracking_issue_that_takes_long(scene: Scene, impatient: None) -> None:
     await scene.bot.experiment(KEY)
     browser = await Browser.sign_in(scene.bot)
     form = issue_form(await browser.get(f"/experiments/{KEY}"), scene, assignees="")

@@ -1,6 +1,5 @@
 """The page of what the bot owes GitHub: what is pending or failed, why, and trying again."""
 
-import asyncio
 import re
 
 import pytest
@@ -10,7 +9,7 @@ from tests.github import REPO, Fault
 from tests.kit.browsing import Browser, Page
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
-from tests.kit.running import Bot, eventually
+from tests.kit.running import Bot
 
 pytestmark = sqlite_only
 
@@ -165,14 +164,12 @@ async def test_retry_all_failed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -
 
 
 @token_only
-async def test_an_issue_names_its_experiment(scene: Scene) -> None:
+async def test_an_issue_names_its_experiment(scene: Scene, impatient: None) -> None:
     await scene.bot.experiment("checkout")
     await scene.github.close()
-    ordering = asyncio.create_task(scene.issue("checkout", title=f"Track {HOSTILE}"))
-    await eventually(scene.actions)
+    await scene.issue("checkout", title=f"Track {HOSTILE}")
     viewer = await Browser.sign_in(scene.bot, "viewer")
     page = await viewer.get("/outbox")
-    ordering.cancel()
     assert kinds(page) == ["Tracking issue"]
     assert 'href="/experiments/checkout"' in page.text
     assert "Track &lt;/td&gt;" in page.text

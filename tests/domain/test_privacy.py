@@ -137,7 +137,7 @@ async def test_the_bot_repeats_no_address(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
-async def test_what_github_repeats_is_not_shown(scene: Scene) -> None:
+async def test_what_github_repeats_is_not_shown(scene: Scene, impatient: None) -> None:
     """It may say in an error what it was given."""
     await scene.bot.experiment("a")
     said = {"message": "Validation Failed: jane@localhost is none, root@3f2a1b4c5d6e neither"}

@@ -89,10 +89,7 @@ async def test_an_issue_of_unknown_outcome_is_found_again(scene: Scene, kind: st
 
 
 @sqlite_only
-async def test_an_issue_that_takes_long_is_promised(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.operations.issues.ANSWER_SECONDS", 0.2)
+async def test_an_issue_that_takes_long_is_promised(scene: Scene, impatient: None) -> None:
     await scene.bot.experiment(KEY)
     answer = await scene.issue(KEY)
     assert answer.status == 202

@@ -116,9 +116,15 @@ async def test_kinds_and_types_of_an_extension_are_known_everywhere(
 ) -> None:
     """Also to each of several processes, started from the folder in which the module is."""
     code = """from bot.domain import actions, activity
+from bot.outbox.registry import carries_out
 
 KIND = actions.Kind("release_notes", title="Release notes", priority=3)
 PUBLISHED = activity.Type("release.published", 9, "*", "Published {tag}")
+
+
+@carries_out(KIND)
+async def run(job):
+    return {}
 """
     (tmp_path / "opt").mkdir()
     (tmp_path / "opt" / "release_notes.py").write_text(code)
