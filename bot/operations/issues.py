@@ -87,7 +87,8 @@ async def _outcome(database: store.Database, action_id: str) -> store.ListedActi
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ANSWER_SECONDS
     while True:
-        committed = asyncio.ensure_future(database.wait_for_commit(0.5))
+        left = min(0.5, max(0.0, deadline - loop.time()))
+        committed = asyncio.ensure_future(database.wait_for_commit(left))
         try:
             row = found(await database.read(lambda tx: store.actions.find(tx, action_id)), "action")
             if row.status in ("done", "failed") or loop.time() >= deadline:

@@ -257,6 +257,7 @@ async def test_streams_end_at_shutdown(settings: Settings) -> None:
         await again.close()
 
 
+@slow
 async def test_a_stream_hears_of_every_process(settings: Settings) -> None:
     """Two processes on one database: whichever takes a delivery in, each follower gets it once."""
     one, other = await start(settings), await start(settings)

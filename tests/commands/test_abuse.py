@@ -177,6 +177,7 @@ async def test_a_flood_in_few_comments_is_cut_at_twenty(scene: Scene) -> None:
 @token_only
 @pytest.mark.parametrize("kind", ["timeout_after", "drop_after", "status_after", "status"])
 @pytest.mark.parametrize("template", [REACTIONS, COMMENTS, ISSUES])
+@slow
 async def test_an_unknown_outcome_doubles_nothing(scene: Scene, template: str, kind: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open("")

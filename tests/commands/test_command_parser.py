@@ -134,6 +134,7 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("unit", HOSTILE.values(), ids=HOSTILE.keys())
+@slow
 def test_no_comment_is_given_up(unit: str) -> None:
     """Whatever somebody writes below; `bench/texts.py` says how long that takes."""
     filler = unit * (65_536 // len(unit))

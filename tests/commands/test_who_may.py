@@ -5,7 +5,7 @@ import pytest
 from tests.commands.audit import KEY, PERMISSION, commands, feed, linked, status_of
 from tests.github import Fault
 from tests.kit.golden import Golden
-from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 
 WHO = {
@@ -21,6 +21,7 @@ WHO = {
 
 @sqlite_only
 @pytest.mark.parametrize("who", WHO)
+@slow
 async def test_who_may_what(scene: Scene, golden: Golden, who: str) -> None:
     role, is_private, may = WHO[who]
     repository = scene.github.repository(REPOSITORY)

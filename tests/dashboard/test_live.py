@@ -21,7 +21,7 @@ from bot.web import streams
 from tests.kit.browsing import Browser
 from tests.kit.chromium import Visitor, deliver_pull, step
 from tests.kit.clock import Clock
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot, start
 from tests.kit.streams import listening
 
@@ -54,6 +54,7 @@ async def test_what_is_committed_as_the_stream_opens_is_told(bot: Bot, quick: No
             await stream.change()
 
 
+@slow
 async def test_what_is_committed_between_two_heartbeats_is_told(
     bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ async def test_what_is_committed_between_two_heartbeats_is_told(
             await stream.change()
 
 
+@slow
 async def test_a_commit_of_another_process_is_told(
     bot: Bot, settings: Settings, quick: None
 ) -> None:
@@ -116,6 +118,7 @@ async def _listener(settings: Settings) -> Any:
 
 
 @sqlite_only
+@slow
 async def test_an_experiments_page_is_told_of_what_it_shows(bot: Bot, quick: None) -> None:
     """Its feed, the experiment itself, and what GitHub says of what is linked; nothing else."""
     integration = await bot.integration()

@@ -16,7 +16,7 @@ from bot.web.access import UNKNOWN_TOKENS, unknown_tokens
 from bot.web.guesses import Guesses
 from tests.github import SignIn
 from tests.kit.browsing import Browser, begin, new_token, sign_in
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 from tests.kit.streams import STREAM, Stream, listening
 
@@ -219,6 +219,7 @@ async def test_a_stream_ends_with_its_token(bot: Bot, end: str) -> None:
     assert (await bot.get(STREAM, token=token)).status == 401, "nor does it begin again"
 
 
+@slow
 async def test_a_stream_ends_where_another_process_revokes(bot: Bot, settings: Settings) -> None:
     token = await new_token(bot, "viewer")
     other = await start(settings)

@@ -7,7 +7,7 @@ import pytest
 from bot.doctor import examination
 from tests.doctor.scene import HOOKS, Scene, steps, troubles
 from tests.github import Fault
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 
 
 @pytest.mark.parametrize("kind", ["token", "app"])
@@ -39,6 +39,7 @@ async def test_a_github_that_goes_silent(scene: Scene, kind: str) -> None:
 
 
 @sqlite_only
+@slow
 async def test_a_github_that_is_slow(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """All that it is asked has a common end."""
     monkeypatch.setattr(examination, "GITHUB_SECONDS", 0.5)

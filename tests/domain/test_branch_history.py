@@ -139,6 +139,7 @@ async def test_old_pull_requests_without_an_experiment(bot: Bot, cost: Cost, sta
     assert costs[0] == costs[1]
 
 
+@slow
 async def test_a_push_costs_statements_by_the_hundred(bot: Bot, cost: Cost) -> None:
     """Not one after the other for each of its commits."""
     await bot.experiment("a")

@@ -49,6 +49,7 @@ UNITS = [
 
 
 @pytest.mark.parametrize("unit", UNITS, ids=map(repr, UNITS))
+@slow
 def test_no_body_is_given_up(unit: str) -> None:
     """Whatever somebody writes below a key line; `bench/texts.py` says how long that takes."""
     text = f"experiment_key: a\n\n{unit * (65_536 // len(unit))}"

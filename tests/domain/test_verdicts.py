@@ -7,7 +7,7 @@ import pytest
 from bot import storage as store
 from bot.domain import posts
 from tests.kit.golden import Golden
-from tests.kit.marks import app_only, each_credential, sqlite_only, token_only
+from tests.kit.marks import app_only, each_credential, slow, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, check_of, set_to
 
 KEY, OVER = "checkout-flow-v2", "old-banner"
@@ -79,6 +79,7 @@ EVENTS: dict[str, tuple[str, dict[str, Any]]] = {
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize("setting", ["always", "required"])
 @sqlite_only
+@slow
 async def test_every_open_pull_request_has_it(scene: Scene, setting: str, event: str) -> None:
     """From forks, too; and where the first one was lost, whatever comes next sets it."""
     await set_to(scene, check=setting)

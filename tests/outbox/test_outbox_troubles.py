@@ -102,6 +102,7 @@ async def test_after_three_days_it_is_given_up(scene: Scene) -> None:
 
 @sqlite_only
 @pytest.mark.parametrize("flavour", ["retry-after", "429", "primary", "bare"])
+@slow
 async def test_rate_limits_are_waited_out(scene: Scene, flavour: str) -> None:
     fault = {
         "retry-after": lambda: secondary_limit(120, template=COMMENTS),

@@ -76,6 +76,7 @@ async def test_the_example_runs(extended: Scene) -> None:
     assert answer.body["status"] == "paused"
 
 
+@slow
 async def test_the_example_is_documented_with_the_others(example: Path, tmp_path: Path) -> None:
     env = environment(tmp_path / "data", PYTHONPATH=str(example), EXTENSIONS="my_company.bot")
     code, out, errors = await app("commands", env=env)

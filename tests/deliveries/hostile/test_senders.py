@@ -20,6 +20,7 @@ from tests.deliveries.hostile.attack import (
     settings_in,
 )
 from tests.kit.deliveries import assert_problem, pull_request, sign
+from tests.kit.marks import slow
 from tests.kit.running import ADMIN_TOKEN, start
 
 # One service on one engine lives through it all.
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 # --- Senders
 
 
+@slow
 async def test_slow_body(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that trickles in is given up; others are answered meanwhile."""
     monkeypatch.setattr("bot.deliveries.door.BODY_SECONDS", 0.3)
@@ -81,6 +83,7 @@ async def test_body_half_closed(door: Door) -> None:
     assert rest == b"" or rest.startswith(b"HTTP/1.1 4")
 
 
+@slow
 async def test_refused_upload_and_stopping(tmp_path: Path) -> None:
     """Whoever announces a large body and keeps the connection does not keep the service up."""
     bot = await start(settings_in(tmp_path / "data"))
@@ -252,6 +255,7 @@ KEY_LINE = "experiment_key: x\n\n"
     ],
     ids=lambda text: repr(text[:32]),
 )
+@slow
 async def test_long_bodies(door: Door, text: str) -> None:
     """However a body is made, its key lines are found in no time."""
     body = payloads.encode(broken("pull_request", "pull_request", "body", value=text))

@@ -23,7 +23,7 @@ from tests.domain.allow_list.world import (
     repo,
 )
 from tests.kit.deliveries import PROCESSED, at
-from tests.kit.marks import sqlite_only
+from tests.kit.marks import slow, sqlite_only
 
 # --- What does not get in
 
@@ -197,6 +197,7 @@ async def test_a_pull_request_of_a_fork(world: World) -> None:
 @pytest.mark.parametrize("new", ["acme/store", "globex/shop"])
 @pytest.mark.parametrize("has_id", [True, False])
 @both_credentials
+@slow
 async def test_an_allowed_repository_is_renamed(world: World, new: str, has_id: bool) -> None:
     """It keeps its place: deliveries go on, and the bot goes on acting there."""
     world.github.open_pull("acme/shop", 1, title="Try", body="experiment_key: a")
