@@ -26,8 +26,8 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.webhook import TOKEN as ADMIN  # noqa: E402
-from bench.webhook import free_port, server, start, stop  # noqa: E402
+from bench.service import TOKEN as ADMIN  # noqa: E402
+from bench.service import free_port, server, start, stop  # noqa: E402
 from bot.demo import payloads  # noqa: E402
 
 SECRET = "the-webhook-secret-of-a-benchmark"

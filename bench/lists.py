@@ -24,8 +24,8 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.fill import BIG, INTEGRATION, QUIET_INTEGRATION, SMALL  # noqa: E402
-from bench.webhook import TOKEN, free_port, start, stop  # noqa: E402
+from bench.rows import BIG, INTEGRATION, QUIET_INTEGRATION, SMALL  # noqa: E402
+from bench.service import TOKEN, free_port, start, stop  # noqa: E402
 from bot import storage as store  # noqa: E402
 from bot.web.cursors import cursor_of  # noqa: E402
 

@@ -20,8 +20,8 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.fill import BIG, INTEGRATION, REPOSITORY, SMALL  # noqa: E402
-from bench.webhook import TOKEN, free_port, start, stop  # noqa: E402
+from bench.rows import BIG, INTEGRATION, REPOSITORY, SMALL  # noqa: E402
+from bench.service import TOKEN, free_port, start, stop  # noqa: E402
 
 MILLISECONDS = 50.0
 LAST = "200"  # page of the experiments

