@@ -146,7 +146,7 @@ async def set_status(visit: Visit) -> web.StreamResponse:
         )
         changed = await experiments.change(visit.services, visit.actor, key, change, as_shown)
     except Changed:
-        one = await experiments.get(visit.services, key)
+        one = await visit.read(lambda tx: experiments.find(tx, key))
         said = (
             f"The status is now {one.status}: somebody changed it after you opened this page, so "
             "nothing was done. Choose the status again."
@@ -313,17 +313,18 @@ async def _whole_list(
 ) -> web.Response:
     key, before = visit.path("key"), visit.position(2, visit.request.path)
 
-    def job(tx: store.Transaction) -> store.Part[Any]:
-        experiments.existing(tx, key)
+    def job(tx: store.Transaction) -> tuple[store.Experiment, store.Part[Any]]:
+        one = experiments.find(tx, key)
         if kind == "commit":
-            return store.linked.commits_of_experiment(tx, key, before, query.limit)
-        return store.linked.items_of_experiment(tx, key, kind, state, before, query.limit)
+            return one, store.linked.commits_of_experiment(tx, key, before, query.limit)
+        return one, store.linked.items_of_experiment(tx, key, kind, state, before, query.limit)
 
-    found = visit.page(await visit.services.database.read(job), visit.request.path, item)
+    one, rows = await visit.read(job)
+    found = visit.page(rows, visit.request.path, item)
     more = {**msgspec.structs.asdict(query), "cursor": found.next_cursor}
     return visit.render(
         "experiment_list.html",
-        one=await experiments.get(visit.services, key),
+        one=one,
         kind=kind,
         state=state,
         rows=found.items,

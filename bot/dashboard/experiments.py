@@ -199,7 +199,7 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
 
 
 async def _row(visit: Visit) -> store.Experiment:
-    return await experiments.get(visit.services, visit.path("key"))
+    return await visit.read(lambda tx: experiments.find(tx, visit.path("key")))
 
 
 def _as_form(row: store.Experiment) -> dict[str, str]:

@@ -34,6 +34,11 @@ async def get(services: Services, key: str) -> store.CountedExperiment:
     return await services.database.read(lambda tx: _counted(tx, key))
 
 
+def find(tx: store.Transaction, key: str) -> store.Experiment:
+    """Return an experiment without counting what is linked to it; raises NotFound."""
+    return found(store.experiments.find(tx, key), "experiment")
+
+
 def existing(tx: store.Transaction, key: str) -> str:
     """Return the key of an experiment; raises NotFound if there is none."""
     if not store.experiments.exists(tx, key):
