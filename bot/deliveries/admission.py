@@ -70,7 +70,14 @@ class Names:
         return found.full_name.lower() == full_name and found.id == github_id
 
 
-async def write(services: Services, integration_id: str, job: Job[T], *, heavy: bool = False) -> T:
+async def write(
+    services: Services,
+    integration_id: str,
+    job: Job[T],
+    *,
+    heavy: bool = False,
+    touched: store.Touched | None = None,
+) -> T:
     """Run `job` in a transaction, again with GitHub's word where it raises Unconfirmed.
 
     Raises what `job` raises, NotAllowed if GitHub says no, Waiting if it cannot be asked.
@@ -81,6 +88,7 @@ async def write(services: Services, integration_id: str, job: Job[T], *, heavy: 
             return await services.database.write(
                 lambda tx, known=confirmed: job(tx, known),  # type: ignore[misc]
                 heavy=heavy,
+                touched=touched,
             )
         except Unconfirmed as open_question:
             question = open_question

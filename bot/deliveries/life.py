@@ -36,7 +36,13 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
         note_secret(tx, integration, delivery.signed_by, delivery.received_at)
         return delivery
 
-    outcome = await _take_through(services, integration.id, arriving, heavy=delivery.size > LARGE)
+    outcome = await _take_through(
+        services,
+        integration.id,
+        arriving,
+        heavy=delivery.size > LARGE,
+        touched=delivery.touched(),
+    )
     assert outcome is not None  # what arrives is there
     return outcome
 
@@ -78,7 +84,12 @@ async def replay(services: Services, integration_id: str, guid: str) -> records.
 
 
 async def _take_through(
-    services: Services, integration_id: str, find: Find, *, heavy: bool = False
+    services: Services,
+    integration_id: str,
+    find: Find,
+    *,
+    heavy: bool = False,
+    touched: store.Touched | None = None,
 ) -> records.Outcome | None:
     """Let the delivery that `find` returns take effect, or store why it cannot.
 
@@ -91,7 +102,9 @@ async def _take_through(
         return _attempt(tx, known, delivery, confirmed) if delivery is not None else None
 
     try:
-        return await admission.write(services, integration_id, attempt, heavy=heavy)
+        return await admission.write(
+            services, integration_id, attempt, heavy=heavy, touched=touched
+        )
     except store.StorageUnavailable:
         raise
     except Exception as failure:
@@ -126,5 +139,6 @@ def _attempt(
         return delivery.keep(tx, records.NOT_ALLOWED)
     kept = delivery.keep(tx, records.PROCESSED if handlers else records.NO_HANDLER)
     if kept is not records.DUPLICATE:
+        store.deliveries.take_in_hand(tx, delivery.integration_seq, delivery.guid)
         dispatcher.run(handlers, event, told)
     return kept

@@ -15,8 +15,9 @@ from bot.deliveries.admission import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.repositories import NotAllowed, Scope
 from bot.emails import without_emails
+from bot.github.names import is_number
 from bot.github.payloads import InvalidPayload
-from bot.handlers.dispatch import Dispatcher, Handler
+from bot.handlers.dispatch import Dispatcher, Handler, subject_of
 
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
@@ -94,9 +95,38 @@ class Arriving(Struct, frozen=True):
         return self.integration.scope
 
     @property
+    def guid(self) -> str:
+        return self.event.delivery_id
+
+    @property
+    def integration_seq(self) -> int:
+        return self.integration.seq
+
+    @property
     def action(self) -> str | None:
         action = self.event.data.get("action")
         return action[:_LONGEST_ACTION] if isinstance(action, str) else None
+
+    def touched(self) -> store.Touched:
+        """Return what its handlers are going to look at, as far as the payload tells at once."""
+        data = self.event.data
+        about = subject_of(data)
+        kind: store.Kind | None = None
+        for one in ("pull_request", "issue"):
+            thing = data.get(one)
+            if isinstance(thing, dict):
+                kind, number = one, thing.get("number")
+                break
+        return store.Touched(
+            integration_id=self.integration.id,
+            integration_seq=self.integration.seq,
+            guid=self.guid,
+            host=self.integration.host,
+            github_id=about.id if about is not None else None,
+            full_name=about.full_name if about is not None else None,
+            kind=kind,
+            number=number if kind is not None and is_number(number) else None,
+        )
 
     def open(self, _: Dispatcher) -> tuple[Event, Sequence[Handler]]:
         return self.event, self.handlers
@@ -109,22 +139,23 @@ class Arriving(Struct, frozen=True):
         repository that is not allowed only the fact is kept, not the payload.
         """
         payload = None if outcome is NOT_ALLOWED else self.payload
-        columns = {
-            "integration_seq": self.integration.seq,
-            "guid": self.event.delivery_id,
-            "event": self.event.event,
-            "action": self.action,
-            "repository": self.repository,
-            "received_at": self.received_at,
-            "headers": self.headers,
-            "payload": payload,
-            **_state(outcome, 1),
-        }
-        if store.deliveries.add(tx, columns):
+        row = store.deliveries.find(tx, self.integration.seq, self.event.delivery_id)
+        if row is None:
+            added = store.StoredDelivery(
+                seq=0,  # is given when it is written
+                integration_seq=self.integration.seq,
+                guid=self.event.delivery_id,
+                event=self.event.event,
+                action=self.action,
+                repository=self.repository,
+                received_at=self.received_at,
+                headers=self.headers,
+                payload=payload,
+                **_state(outcome, 1),
+            )
+            store.deliveries.add(tx, added)
             _tell_integration(tx, self.integration.id, self.event.delivery_id, outcome)
             return outcome
-        row = store.deliveries.find(tx, self.integration.seq, self.event.delivery_id)
-        assert row is not None
         if row.status == "processed" or outcome is NO_HANDLER:
             return DUPLICATE
         attempts = 1 if outcome.status == "retrying" else row.attempts + 1
@@ -163,6 +194,14 @@ class Stored(Struct, frozen=True):
         event = Event(data, event=self.row.event, delivery_id=self.row.guid)
         return event, dispatcher.handlers(event)
 
+    @property
+    def guid(self) -> str:
+        return self.row.guid
+
+    @property
+    def integration_seq(self) -> int:
+        return self.row.integration_seq
+
     def keep(self, tx: store.Transaction, outcome: Outcome) -> Outcome:
         """Store what becomes of it now; what has taken effect before stays processed."""
         if self.row.status != "processed":
@@ -184,7 +223,7 @@ def _change(
     **columns: Any,
 ) -> None:
     """Store what has become of a delivery that had been stored."""
-    store.deliveries.change(tx, row.seq, **_state(outcome, attempts), **columns)
+    store.deliveries.change(tx, row, **_state(outcome, attempts), **columns)
     was_failing = row.status in ("retrying", "failed")
     _tell_integration(tx, integration_id, row.guid, outcome, was_failing=was_failing)
 

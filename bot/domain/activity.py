@@ -89,11 +89,11 @@ def replace(
 ) -> None:
     """Make `news` all that the deliveries `guids` have to say of an item; keep what stands."""
     wanted = {(one.type.name, _identity(one)): one for one in news}
-    told_by = set(guids)
-    outdated = []
-    for row in store.activity.of_item(tx, item_id):
-        if row.guid in told_by and wanted.pop((row.type, _identity(row)), None) is None:
-            outdated.append(row.seq)
+    outdated = [
+        row.seq
+        for row in store.activity.told_of_item(tx, item_id, list(dict.fromkeys(guids)))
+        if wanted.pop((row.type, _identity(row)), None) is None
+    ]
     store.activity.remove(tx, outdated)
     record(tx, list(wanted.values()))
 

@@ -1,19 +1,18 @@
 """Decides, without touching storage, what a pull request's or issue's versions amount to.
 
 GitHub delivers late, twice and out of order. Every delivery that tells something of an item is
-one version of it. One newer than all others is applied to what is known (`apply`); one that arrives
-late is sorted among its neighbours and the whole history is built anew (`rebuild`), so that any
-order of arrival ends in the same facts, links and feed. What somebody decided by hand, through
-the API or a command, has its place in the history after the version that was the newest then.
+one version of it. What somebody decided by hand, through the API or a command, has its place in the
+history after the version that was the newest then. What is known after each of them is a History,
+which the next one takes a step on (`apply`, `decide`); stories.py says from where on, so that any
+order of arrival ends in the same facts, links and feed.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 
 from bot.domain.activity import News, Type
-from bot.storage import Decision, Item, Snapshot
+from bot.storage import Decision, Item, Known, Snapshot, Tie
 
 _TYPES = {
     one.name: one
@@ -33,15 +32,6 @@ _TYPES = {
         Type("issue.unlinked", 7, "⊘", "Unlinked {subject}"),
     )
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """A link of an item to an experiment, from `linked_at` on."""
-
-    linked_by: str
-    linked_at: int
-    integration_id: str
 
 
 # What a version that is silent about it has from the one before.
@@ -65,20 +55,34 @@ CARRIED = (
 class History:
     """What is known after some versions: the facts, the links and what the feed has to say.
 
-    `named` are the links that follow the text, `by_hand` those that do not; `cut` are keys that
-    were unlinked by hand though the text names them, until it once does not.
+    See `Known` for the kinds of links; `news` is what came of the steps that were taken.
     """
 
     facts: Snapshot | None = None
-    named: dict[str, Link] = field(default_factory=dict)
-    by_hand: dict[str, Link] = field(default_factory=dict)
+    named: dict[str, Tie] = field(default_factory=dict)
+    by_hand: dict[str, Tie] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
     news: list[News] = field(default_factory=list)
 
     @property
-    def links(self) -> dict[str, Link]:
+    def links(self) -> dict[str, Tie]:
         """All links by key; one made by hand goes before one that the text names."""
         return {**self.named, **self.by_hand}
+
+    @classmethod
+    def of(cls, known: Known, told: Snapshot | None) -> "History":
+        """Return the history up to a version that told this, or a decision, as it was kept."""
+        facts = known.facts or told
+        return cls(facts, dict(known.named), dict(known.by_hand), set(known.cut))
+
+    def known(self, told: Snapshot | None) -> Known:
+        """Return what is to be kept of it beside a version that told this, or a decision."""
+        return Known(
+            facts=None if self.facts == told else self.facts,
+            named=dict(self.named),
+            by_hand=dict(self.by_hand),
+            cut=tuple(sorted(self.cut)),
+        )
 
     def tell(
         self, item: Item, verb: str, key: str, told: Snapshot | Decision, time: int, **values: str
@@ -119,7 +123,7 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
             history.tell(item, "linked", key, now, now.at)
         since = now.at if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
-        history.named[key] = Link(source, since, seen_by)
+        history.named[key] = Tie(source, since, seen_by)
     find_changes = _in_pull_request if item.kind == "pull_request" else _in_issue
     for verb, time, values in [*find_changes(before, now), *_of_state(before, now)]:
         for key in sorted(history.links):
@@ -133,7 +137,7 @@ def decide(history: History, item: Item, decision: Decision) -> None:
     was_linked = key in history.links
     if decision.verb == "link":
         history.cut.discard(key)
-        link = Link(decision.made_by, decision.made_at, decision.integration_id)
+        link = Tie(decision.made_by, decision.made_at, decision.integration_id)
         history.by_hand.setdefault(key, link)
         if not was_linked:
             history.tell(item, "linked", key, decision, decision.made_at)
@@ -144,23 +148,6 @@ def decide(history: History, item: Item, decision: Decision) -> None:
         history.cut.add(key)
     if was_linked:
         history.tell(item, "unlinked", key, decision, decision.made_at)
-
-
-def rebuild(item: Item, decisions: Sequence[Decision], versions: Sequence[Snapshot]) -> History:
-    """Build an item's history from its beginning, `versions` in their true order."""
-    history = History()
-    coming = sorted(decisions, key=_order_of)
-    for version in versions:
-        while coming and history.facts is not None and _order_of(coming[0]) < version.order:
-            decide(history, item, coming.pop(0))
-        apply(history, item, version)
-    for decision in coming:
-        decide(history, item, decision)
-    return history
-
-
-def _order_of(decision: Decision) -> tuple[int, int]:
-    return decision.version_at, decision.version_rank
 
 
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}

@@ -1,6 +1,5 @@
 """Takes in what deliveries say of pull requests and issues; state, links and feed follow."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,17 +8,16 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, links, posts
+from bot.domain import activity, links, posts, stories
 from bot.domain.actions import Cause
-from bot.domain.history import CARRIED, History, Link, apply, carried_forward, rebuild
-from bot.storage import Item, Kind, Snapshot
+from bot.domain.history import CARRIED, History, apply, carried_forward
+from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # in the items table
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
 _PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
-_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,38 +40,92 @@ def observe(
     """
     row = store.items.find(tx, repository_id, kind, number)
     if row is None:
-        place = {"repository_id": repository_id, "kind": kind, "number": number}
-        seen_by = {"integration_id": snapshot.integration_id}
-        columns = _columns(carried_forward(None, snapshot))
-        item = store.items.add(tx, {**columns, **place, **seen_by})
-        if item is not None:
-            _add_version(tx, item, snapshot)
-            history = History()
-            apply(history, item, snapshot)
-            assert history.facts is not None
-            now = history.facts
-            links.set_of_item(tx, item, now.state, {}, history.links)
-            activity.record(tx, history.news)
-            if kind == "pull_request" and now.closed_at is not None:
-                links.time_changed(tx, item, None)
-            _enqueue_posts(tx, item, None, now, {}, history.links)
-            return item
-        row = store.items.find(tx, repository_id, kind, number)
-        assert row is not None
-
+        return _first(tx, repository_id, kind, number, snapshot)
     if row.gone_at is not None and snapshot.at <= row.gone_at:
         return row
-    if not _add_version(tx, row, snapshot):
-        return row
     before = links.of_item(tx, row)
-    if snapshot.order >= (row.version_at, row.version_rank) and not row.decided:
+    is_concerned = row.decided or bool(before)
+    if is_concerned and store.items.has_version(tx, row.id, stories.guid_of(snapshot)):
+        return row
+    newest = (row.version_at, row.version_rank)
+    if snapshot.order < newest or (snapshot.order == newest and row.decided):
+        _observe_late(tx, row, before, snapshot, is_concerned=is_concerned)
+        return row
+    is_loose = row.loose
+    if not row.decided:
         history = History(_facts(row), dict(before))
-        apply(history, row, snapshot)
-        activity.record(tx, history.news)
+    elif row.loose:
+        stories.collect(tx, row)
+        history, is_loose = stories.tell_anew(tx, row), False
+        history.news.clear()
     else:
-        history = _rebuilt(tx, row)
-    _settle(tx, row, before, history, snapshot.integration_id)
+        history = stories.end_of(tx, row)
+    apply(history, row, snapshot)
+    activity.record(tx, history.news)
+    is_concerned = is_concerned or bool(history.named)
+    if is_concerned or not stories.keep_aside(tx, row, snapshot):
+        stories.keep(tx, row, snapshot, history)
+    else:
+        is_loose = True
+    _settle(tx, row, before, history, snapshot.integration_id, is_loose=is_loose)
     return row
+
+
+def _first(
+    tx: store.Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
+) -> Item:
+    """Take in the first version of an item that is heard of; return the item."""
+    seen_by = snapshot.integration_id
+    place = {"repository_id": repository_id, "kind": kind, "number": number}
+    columns = _columns(carried_forward(None, snapshot))
+    more = {"integration_id": seen_by, "gone_at": None, "decided": False, "loose": False}
+    item = store.items.add(tx, {**columns, **place, **more})
+    history = History()
+    apply(history, item, snapshot)
+    assert history.facts is not None
+    now = history.facts
+    if history.named or not stories.keep_aside(tx, item, snapshot):
+        stories.keep(tx, item, snapshot, history)
+    else:
+        item = store.items.change(tx, item, loose=True)
+    links.set_of_item(tx, item, {}, history.links)
+    activity.record(tx, history.news)
+    if kind == "pull_request" and now.closed_at is not None:
+        links.time_changed(tx, item, None)
+    _enqueue_posts(tx, item, None, now, {}, history.links)
+    return item
+
+
+def _observe_late(
+    tx: store.Transaction,
+    row: Item,
+    before: Mapping[str, Tie],
+    snapshot: Snapshot,
+    *,
+    is_concerned: bool,
+) -> None:
+    """Take in a version that is older than what is known of an item."""
+    is_news = is_concerned or bool(snapshot.keys) or _adds_to(row, snapshot)
+    if not is_news and stories.keep_aside(tx, row, snapshot):
+        if not row.loose:
+            store.items.change(tx, row, loose=True)
+        return
+    history = stories.insert(tx, row, snapshot)
+    if history is not None:
+        _settle(tx, row, before, history, snapshot.integration_id, is_loose=False)
+
+
+def _adds_to(row: Item, snapshot: Snapshot) -> bool:
+    """Tell whether an older version knows of an item what the newer ones are silent about."""
+    return (
+        any(
+            getattr(snapshot, name) is not None and getattr(row, name) in (None, "")
+            for name in CARRIED
+        )
+        or snapshot.base_ref != row.base_ref
+        or snapshot.created_at != row.created_at
+        or (snapshot.state == row.state != "open" and snapshot.closed_at is None)
+    )
 
 
 def link(tx: store.Transaction, item: Item, key: str, hand: Hand) -> None:
@@ -102,51 +154,47 @@ def _decide(
 ) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
     row = store.items.get(tx, item.id)
-    added = store.items.add_decision(
-        tx,
-        {
-            **asdict(hand),
-            "item_id": row.id,
-            "verb": verb,
-            "experiment_key": key,
-            "made_at": made_at,
-            "version_at": row.version_at,
-            "version_rank": row.version_rank,
-        },
-    )
-    if added:
-        store.items.change(tx, row.id, {"decided": True})
-        _settle(tx, row, links.of_item(tx, row), _rebuilt(tx, row), hand.integration_id)
-
-
-def _rebuilt(tx: store.Transaction, item: Item) -> History:
-    """Return the whole history of an item, and bring the feed in line with it."""
-    versions = [version.snapshot for version in store.items.versions_of(tx, item.id)]
-    decisions = store.items.decisions_of(tx, item.id)
-    history = rebuild(item, decisions, versions)
-    told_by = [*(one.guid for one in versions), *(one.guid for one in decisions)]
-    activity.replace(tx, item.id, told_by, history.news)
-    return history
+    before = links.of_item(tx, row)
+    columns = {
+        **asdict(hand),
+        "item_id": row.id,
+        "verb": verb,
+        "experiment_key": key,
+        "made_at": made_at,
+        "version_at": row.version_at,
+        "version_rank": row.version_rank,
+        "known": None,
+    }
+    history = None if row.loose else stories.end_of(tx, row)
+    if not store.items.add_decision(tx, columns):
+        return
+    if history is None:
+        stories.collect(tx, row)
+        history = stories.tell_anew(tx, row)
+    else:
+        stories.decide_now(tx, row, history, hand.guid)
+    row = store.items.change(tx, row, decided=True)
+    _settle(tx, row, before, history, hand.integration_id, is_loose=False)
 
 
 def _settle(
     tx: store.Transaction,
     row: Item,
-    before: Mapping[str, Link],
+    before: Mapping[str, Tie],
     history: History,
     integration_id: str,
+    *,
+    is_loose: bool,
 ) -> None:
     """Keep what an item's history amounts to; `row` and `before` are what was kept until now."""
     now = history.facts
     assert now is not None
-    columns = _columns(now)
-    item = msgspec.structs.replace(row, **columns, gone_at=None)
-    store.items.change(tx, row.id, {**columns, "gone_at": None})
-    links.set_of_item(tx, item, now.state, before, history.links)
-    if before and any(getattr(row, name) != columns[name] for name in _LISTED_BY):
-        store.links.follow_item(tx, row.kind, row.id)
+    item = store.items.change(tx, row, **_columns(now), gone_at=None, loose=is_loose)
+    links.set_of_item(tx, item, before, history.links)
+    if before and any(getattr(row, name) != getattr(item, name) for name in _LISTED_BY):
+        store.links.follow_item(tx, item)
     if row.kind == "pull_request" and any(
-        getattr(row, name) != columns[name] for name in _PUSHES_BY
+        getattr(row, name) != getattr(item, name) for name in _PUSHES_BY
     ):
         links.time_changed(tx, item, row)
     now = msgspec.structs.replace(now, integration_id=integration_id)
@@ -158,8 +206,8 @@ def _enqueue_posts(
     item: Item,
     row: Item | None,
     now: Snapshot,
-    before: Mapping[str, Link],
-    after: Mapping[str, Link],
+    before: Mapping[str, Tie],
+    after: Mapping[str, Tie],
 ) -> None:
     """Enqueue what a pull request's change calls for; `row` is what it was before, if it was."""
     if item.kind != "pull_request":
@@ -187,8 +235,8 @@ def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, a
     row = store.items.find(tx, repository_id, kind, number)
     if row is None or (row.gone_at is not None and row.gone_at >= at):
         return
-    links.set_of_item(tx, row, row.state, links.of_item(tx, row), {})
-    store.items.change(tx, row.id, {"gone_at": max(at, row.version_at)})
+    links.set_of_item(tx, row, links.of_item(tx, row), {})
+    store.items.change(tx, row, gone_at=max(at, row.version_at))
 
 
 def move(tx: store.Transaction, old: tuple[int, int], new: tuple[int, int], at: int) -> None:
@@ -204,7 +252,7 @@ def move(tx: store.Transaction, old: tuple[int, int], new: tuple[int, int], at: 
     before = links.of_item(tx, item)
     brought = links.of_item(tx, source)
     named = {key: link for key, link in brought.items() if link.linked_by not in BY_HAND}
-    links.set_of_item(tx, item, item.state, before, {**before, **named})
+    links.set_of_item(tx, item, before, {**before, **named})
     for key, link in brought.items():
         if link.linked_by in BY_HAND:
             guid = f"moved:{source.id}:{item.id}:{key}"
@@ -233,14 +281,6 @@ def close_all_of_repository(
             title=row.title,
         )
         observe(tx, repository_id, row.kind, row.number, snapshot)
-
-
-def _add_version(tx: store.Transaction, item: Item, snapshot: Snapshot) -> bool:
-    # A GUID is the event's, whichever integration receives it; another id is the sender's own.
-    guid = snapshot.guid
-    if ":" not in guid and not _GUID.fullmatch(guid):
-        guid = f"{snapshot.integration_id}:{guid}"
-    return store.items.add_version(tx, item.id, guid, snapshot)
 
 
 def _columns(now: Snapshot) -> dict[str, Any]:

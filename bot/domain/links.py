@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from bot import storage as store
 from bot.domain import actions, activity, branches
-from bot.domain.history import Link
-from bot.storage import Item
+from bot.storage import Item, Tie
 
 PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")
 COMMITS = actions.Kind("pull_request_commits", title="Commits of a pull request", priority=3)
@@ -25,33 +24,30 @@ class _Wanted:
         return self.commit.id, self.key
 
 
-def of_item(tx: store.Transaction, item: Item) -> dict[str, Link]:
+def of_item(tx: store.Transaction, item: Item) -> dict[str, Tie]:
     """Return the links of an item by experiment key."""
     return {
-        row.experiment_key: Link(row.linked_by, row.linked_at, row.integration_id)
+        row.experiment_key: Tie(row.linked_by, row.linked_at, row.integration_id)
         for row in store.links.of_target(tx, item.kind, item.id)
     }
 
 
 def set_of_item(
-    tx: store.Transaction,
-    item: Item,
-    state: str | None,
-    before: Mapping[str, Link],
-    after: Mapping[str, Link],
+    tx: store.Transaction, item: Item, before: Mapping[str, Tie], after: Mapping[str, Tie]
 ) -> None:
     """Bring an item's links from `before` to `after`; the commits of its branch follow.
 
     `item` is what is known of it by now.
     """
+    known = {link.experiment_key: link for link in store.links.of_target(tx, item.kind, item.id)}
     for key, link in after.items():
         by, at = link.linked_by, link.linked_at
         if key not in before:
-            store.links.add(tx, key, item.kind, item.id, by, at, link.integration_id, state=state)
+            store.links.add(tx, item, key, by, at, link.integration_id)
         elif before[key] != link:
-            store.links.change(tx, key, item.kind, item.id, linked_by=by, linked_at=at)
+            store.links.change(tx, known[key], linked_by=by, linked_at=at)
     for key in before.keys() - after.keys():
-        store.links.remove(tx, key, item.kind, item.id)
+        store.links.remove(tx, known[key])
     if item.kind == "pull_request" and before.keys() != after.keys():
         _see_to(tx, [item], keys={item.id: list(after)})
 
@@ -213,7 +209,7 @@ def _pass_on(tx: store.Transaction, lost: Sequence[store.Link], wanted: Sequence
         if place in heirs:
             store.links.set_via_item(tx, link.id, heirs[place])
         else:
-            store.links.remove(tx, link.experiment_key, "commit", link.target_id)
+            store.links.remove_from_commit(tx, link)
             gone.setdefault(link.experiment_key, []).append(link.target_id)
     for key, ids in gone.items():
         store.activity.remove_of_commits(tx, key, ids)
@@ -278,9 +274,9 @@ def first_push_changed(tx: store.Transaction, commits: Sequence[store.Commit]) -
     """Let links and feed tell of some commits by another push, which was before the one known."""
     known = {commit.id: commit for commit in commits}
     news: dict[str, list[activity.News]] = {}
-    for commit_id, key in store.links.places_of_commits(tx, list(known)):
+    for (commit_id, key), link in store.links.places_of_commits(tx, list(known)).items():
         commit = known[commit_id]
-        store.links.change(tx, key, "commit", commit_id, linked_at=commit.pushed_at)
+        store.links.set_first_push(tx, link, commit.pushed_at)
         news.setdefault(key, []).append(_news(commit, key))
     for key, ones in news.items():
         store.activity.remove_of_commits(tx, key, [one.commit_id for one in ones if one.commit_id])

@@ -1,6 +1,7 @@
 """How GitHub names repositories and hosts, and how the addresses of its pages name things."""
 
 import re
+from typing import TypeGuard
 from urllib.parse import urlsplit
 
 # Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
@@ -14,6 +15,11 @@ _PLACE = re.compile(rf"[^/]*/({NAME}/{NAME})/(?:pull|issues)/([0-9]{{1,10}})")
 def is_repository(name: str) -> bool:
     """Tell whether a name is OWNER/NAME, and can be a part of a path."""
     return _FULL_NAME.fullmatch(name) is not None
+
+
+def is_number(value: object) -> TypeGuard[int]:
+    """Tell whether something is the number of a pull request or issue."""
+    return type(value) is int and 1 <= value <= MAX_NUMBER
 
 
 def place_in(html_url: str | None) -> tuple[str, int] | None:

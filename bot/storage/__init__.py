@@ -43,12 +43,21 @@ from bot.storage.columns import (
     Invocation,
     ItemState,
     Kind,
+    Known,
     LinkedBy,
     Role,
     Shown,
     Snapshot,
+    Tie,
 )
-from bot.storage.database import Database, Job, StorageRefused, StorageUnavailable, Transaction
+from bot.storage.database import (
+    Database,
+    Job,
+    StorageRefused,
+    StorageUnavailable,
+    Touched,
+    Transaction,
+)
 from bot.storage.joined import (
     CountedExperiment,
     CountedInstallation,
@@ -75,7 +84,7 @@ from bot.storage.joined import (
     UnresolvedLink,
 )
 from bot.storage.postgres import PostgresDatabase
-from bot.storage.query import Part, Place
+from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import (
     Action,
     Activity,

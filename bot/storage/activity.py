@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
-from bot.storage.database import Transaction
+from bot.storage.database import Statements, Transaction
+from bot.storage.held import add_rows
 from bot.storage.query import Part, Place
 from bot.storage.rows import Activity
 
@@ -14,14 +15,38 @@ _SELECT = """SELECT activity.*, repositories.full_name AS repository FROM activi
 
 def add(tx: Transaction, items: Sequence[Mapping[str, Any]]) -> None:
     """Add items; experiments and repositories know when they were last heard of."""
-    query.insert_many(tx, Activity, items)
-    sql = """UPDATE experiments SET last_activity = :position
-        WHERE key = :key AND last_activity < :position"""
-    tx.run_many(sql, _newest([(one["experiment_key"], one["position"]) for one in items]))
-    heard = [(one["repository_id"], one["position"]) for one in items]
-    sql = """UPDATE repositories SET last_activity = :position
-        WHERE id = :key AND last_activity < :position"""
-    tx.run_many(sql, _newest([(key, position) for key, position in heard if key is not None]))
+    add_rows(tx, Activity, items)
+    for one in items:
+        _heard(tx, "experiments", one["experiment_key"], one["position"])
+        if one["repository_id"] is not None:
+            _heard(tx, "repositories", one["repository_id"], one["position"])
+
+
+def _heard(tx: Transaction, table: str, key: str | int, position: int) -> None:
+    """Note when an experiment or repository was last heard of, which is written once a batch."""
+    name = ("heard", table)
+    heard: _Heard | None = tx.kept.get(name)
+    if heard is None:
+        heard = tx.kept[name] = _Heard(table)
+    if heard.positions.get(key, 0) < position:
+        tx.put(heard.positions, key, position)
+        tx.touch(table, heard)
+
+
+class _Heard:
+    """When each of some experiments or repositories was last heard of, as far as it is news."""
+
+    def __init__(self, table: str) -> None:
+        self.positions: dict[Any, int] = {}
+        self._sql = f"""UPDATE {table} SET last_activity = :position
+            WHERE {"key" if table == "experiments" else "id"} = :key
+                AND last_activity < :position"""
+
+    def flush(self, statements: Statements) -> None:
+        rows = [{"key": key, "position": at} for key, at in sorted(self.positions.items())]
+        self.positions.clear()
+        if rows:
+            statements.run_many(self._sql, rows)
 
 
 def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:
@@ -32,9 +57,13 @@ def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:
     return [{"key": key, "position": position} for key, position in newest.items()]
 
 
-def of_item(tx: Transaction, item_id: int) -> list[Activity]:
-    sql = "SELECT * FROM activity WHERE item_id = :item_id ORDER BY seq"
-    return query.select(tx, Activity, sql, item_id=item_id)
+def told_of_item(tx: Transaction, item_id: int, guids: Sequence[str]) -> list[Activity]:
+    """Return what some deliveries and decisions have brought into feeds of an item.
+
+    By what told them, of which each has told little; not by the item, of which much may be told.
+    """
+    sql = "SELECT * FROM activity WHERE guid IN ({names}) AND item_id + 0 = :item_id"
+    return query.in_parts(tx, Activity, sql, guids, item_id=item_id)
 
 
 def remove(tx: Transaction, seqs: Sequence[int]) -> None:

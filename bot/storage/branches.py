@@ -9,7 +9,7 @@ Only what asks by time says `ref || ''`, as the index by time does.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import query
+from bot.storage import codec, query
 from bot.storage.database import Transaction
 from bot.storage.joined import Head, HeadCommit, PushedSha
 from bot.storage.rows import BranchCommit, Commit, Item
@@ -70,7 +70,7 @@ def set_on_branch(tx: Transaction, places: Sequence[Mapping[str, Any]]) -> None:
         VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new)
         ON CONFLICT (repository_id, ref, commit_id)
             DO UPDATE SET pushed_at = excluded.pushed_at, is_new = excluded.is_new"""
-    tx.run_many(sql, [query.write(BranchCommit, place) for place in places])
+    tx.run_many(sql, [codec.write(BranchCommit, place) for place in places])
 
 
 def ids_by_sha(tx: Transaction, shas: Sequence[str]) -> list[int]:

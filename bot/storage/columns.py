@@ -72,6 +72,28 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
         return (self.at, _RANKS.get(self.action, 1))
 
 
+class Tie(Struct, frozen=True, array_like=True):
+    """A link of an item to an experiment, from `linked_at` on."""
+
+    linked_by: str  # one of LinkedBy
+    linked_at: int
+    integration_id: str
+
+
+class Known(Struct, frozen=True, omit_defaults=True):
+    """What is known of an item after one of its versions or decisions.
+
+    `facts` are null where they are what the version itself says. `named` are the links that follow
+    the text, `by_hand` those that do not; `cut` are keys that were unlinked by hand though the text
+    names them, until it once does not.
+    """
+
+    facts: Snapshot | None = None
+    named: dict[str, Tie] = {}
+    by_hand: dict[str, Tie] = {}
+    cut: tuple[str, ...] = ()
+
+
 class Invocation(Struct, frozen=True):
     """One command as somebody wrote it."""
 

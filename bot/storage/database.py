@@ -5,13 +5,29 @@ therefore read and then write without locks of their own, and the order of ids i
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Protocol, TypeVar
+
+from msgspec import Struct
+
+from bot.storage.transaction import NO_PARAMS, Params, Row, Statements, Transaction, Values
+
+__all__ = ["NO_PARAMS", "Params", "Row", "Statements", "Transaction", "Values"]
 
 T = TypeVar("T")
-Row = Mapping[str, Any]
-Params = Mapping[str, Any]
-NO_PARAMS: Params = {}
+
+
+class Touched(Struct, frozen=True):
+    """What a job is going to look at, as far as that is known before it runs."""
+
+    integration_id: str
+    integration_seq: int
+    guid: str
+    host: str
+    github_id: int | None = None  # of the repository
+    full_name: str | None = None
+    kind: str | None = None  # of the item, with its number
+    number: int | None = None
 
 
 class StorageUnavailable(Exception):
@@ -20,25 +36,6 @@ class StorageUnavailable(Exception):
 
 class StorageRefused(Exception):
     """The database cannot be used at all: made by a newer version, or not a database."""
-
-
-class Transaction(Protocol):
-    """An open transaction. Parameters are named (`:name`); flags are 0 and 1, times BIGINT µs."""
-
-    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
-        """Run a query and return its rows."""
-
-    def one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
-        """Run a query and return its first row, None if there is none."""
-
-    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
-        """Run a statement and return how many rows it changed."""
-
-    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
-        """Run a statement once for each of `rows`."""
-
-    def has_table(self, name: str) -> bool:
-        """Tell whether there is a table of this name."""
 
 
 Job = Callable[[Transaction], T]
@@ -59,12 +56,13 @@ class Database(Protocol):
     async def start(self) -> None:
         """Open connections; the schema must be up to date."""
 
-    async def write(self, job: Job[T], *, heavy: bool = False) -> T:
+    async def write(self, job: Job[T], *, heavy: bool = False, touched: Touched | None = None) -> T:
         """Run `job` in a transaction and return its result once that is committed.
 
-        Jobs that wait together share one commit, each behind a savepoint of its own: one that
-        raises is undone alone and its exception raised here. `heavy` says that the job may take
-        longer than a few milliseconds. Raises StorageUnavailable.
+        Jobs that wait together share one commit: one that raises is undone alone and its exception
+        raised here. `heavy` says that the job may take longer than a few milliseconds, `touched`
+        what it will look at, which is read for the whole batch at once. A job may be run more than
+        once before it is committed. Raises StorageUnavailable.
         """
 
     async def read(self, job: Job[T]) -> T:

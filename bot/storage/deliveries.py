@@ -1,11 +1,12 @@
 """Queries for deliveries: what GitHub sent, and what became of it."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from bot.storage import query
+from bot.storage.columns import Snapshot
 from bot.storage.database import Transaction
-from bot.storage.joined import DueDelivery
+from bot.storage.held import Held, held
+from bot.storage.joined import DueDelivery, ToldDelivery
 from bot.storage.query import Part, Place
 from bot.storage.rows import Delivery, StoredDelivery
 
@@ -13,17 +14,46 @@ _LISTED = """seq, guid, event, action, repository, status, received_at, processe
     error"""
 
 
-def add(tx: Transaction, columns: Mapping[str, Any]) -> bool:
-    """Store a delivery; False if this integration has one of that guid already."""
-    return query.insert_new(tx, StoredDelivery, columns)
+def known(tx: Transaction) -> Held[StoredDelivery]:
+    """Return the deliveries that a transaction knows, by integration and guid."""
+    return held(tx, StoredDelivery, ("integration_seq", "guid"), "seq")
+
+
+def add(tx: Transaction, delivery: StoredDelivery) -> None:
+    """Store a delivery, which this integration does not have yet."""
+    known(tx).add(delivery)
 
 
 def find(tx: Transaction, integration_seq: int, guid: str) -> StoredDelivery | None:
-    return query.by_key(tx, StoredDelivery, integration_seq=integration_seq, guid=guid)
+    return known(tx).find(integration_seq, guid)
 
 
-def change(tx: Transaction, seq: int, **columns: Any) -> None:
-    query.change(tx, StoredDelivery, {"seq": seq}, columns)
+def change(tx: Transaction, delivery: StoredDelivery, **columns: Any) -> None:
+    known(tx).change(delivery, **columns)
+
+
+def take_in_hand(tx: Transaction, integration_seq: int, guid: str) -> None:
+    """Note which delivery the present job is about."""
+    tx.in_hand = (integration_seq, guid)
+
+
+def tell(tx: Transaction, item_id: int, snapshot: Snapshot) -> bool:
+    """Keep, beside the delivery in hand, what it says of an item.
+
+    False if there is none in hand, or if it has said something of another.
+    """
+    delivery = known(tx).find(*tx.in_hand) if tx.in_hand is not None else None
+    if delivery is None or delivery.item_id not in (None, item_id):
+        return False
+    change(tx, delivery, item_id=item_id, told=snapshot)
+    return True
+
+
+def told_of(tx: Transaction, item_id: int) -> list[ToldDelivery]:
+    """Return what deliveries have said of an item, as far as it is kept beside them."""
+    sql = """SELECT seq, integration_seq, guid, told FROM deliveries
+        WHERE item_id = :item_id AND told IS NOT NULL ORDER BY seq"""
+    return query.select(tx, ToldDelivery, sql, item_id=item_id)
 
 
 def due(tx: Transaction, now: int, limit: int) -> list[DueDelivery]:

@@ -43,7 +43,11 @@ def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
 
 
 def exists(tx: Transaction, key: str) -> bool:
-    return query.exists(tx, "SELECT 1 FROM experiments WHERE key = :key", key=key)
+    known: dict[str, bool] = tx.kept.setdefault("experiments", {})
+    if key not in known:
+        sql = "SELECT 1 FROM experiments WHERE key = :key"
+        known[key] = query.exists(tx.stored, sql, key=key)
+    return known[key]
 
 
 def change(tx: Transaction, key: str, columns: Mapping[str, Any]) -> None:

@@ -3,10 +3,13 @@
 import asyncio
 import contextvars
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.storage.database import CommitSignal, Job, StorageUnavailable, T
+from bot.storage import loading
+from bot.storage.database import CommitSignal, Job, StorageUnavailable, T, Touched
+from bot.storage.transaction import Interrupted, Transaction
 
 MAX_BATCH = 64  # jobs in one commit
 _TURNS = 8  # of the event loop, at most, before a batch begins
@@ -20,6 +23,7 @@ class Task:
     future: asyncio.Future[Any]
     context: contextvars.Context
     heavy: bool
+    touched: Touched | None
     result: Any = None
     error: Exception | None = None
 
@@ -44,12 +48,12 @@ class GroupCommit(ABC):
         StorageUnavailable if nothing was kept, or if it cannot be known what was.
         """
 
-    async def write(self, job: Job[T], *, heavy: bool) -> T:
+    async def write(self, job: Job[T], *, heavy: bool, touched: Touched | None) -> T:
         """Run `job` in the next batch; see Database.write."""
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(Task(job, future, contextvars.copy_context(), heavy))
+        self._waiting.append(Task(job, future, contextvars.copy_context(), heavy, touched))
         if self._flushing is None:
             self._flushing = self._loop.create_task(self._flush())
         return await future
@@ -100,3 +104,79 @@ class GroupCommit(ABC):
                 task.future.set_exception(task.error)
             else:
                 task.future.set_result(task.result)
+
+
+# --- Running a batch: the same for every engine
+
+
+Told = Callable[[Exception], Exception]
+
+
+class FlushRefused(Exception):
+    """The database has refused what a batch is to read or write: perhaps for one job's sake."""
+
+
+def run_all(
+    tx: Transaction,
+    batch: Sequence[Task],
+    told: Told,
+    database_error: type[Exception],
+    *,
+    singly: bool = False,
+) -> None:
+    """Run the jobs of a batch in order, and write what they have changed, all at once.
+
+    `told` turns an error into what the job's caller is told; it raises what ends the whole
+    transaction. `database_error` are those of the engine's own. With `singly` each job is written
+    by itself, so that one whose changes are refused fails alone. Raises FlushRefused.
+    """
+    touched = [task.touched for task in batch if task.touched is not None]
+    if touched and not singly:
+        try:
+            loading.load(tx, touched)
+        except Exception as error:
+            raise FlushRefused from told(error)
+    for task in batch:
+        task.result = task.error = None
+        is_done = False
+        if task.touched is not None and not singly:
+            is_done = _run_in_memory(tx, task, told, database_error)
+        if not is_done:
+            _run_directly(tx, task, told)
+    _flush(tx, told)
+
+
+def _run_in_memory(
+    tx: Transaction, task: Task, told: Told, database_error: type[Exception]
+) -> bool:
+    """Run a job; False if it cannot be run without statements of its own."""
+    tx.begin_in_memory()
+    try:
+        task.result = task.context.run(task.job, tx)
+    except Interrupted:
+        tx.undo()
+        return False
+    except database_error as error:
+        raise FlushRefused from told(error)  # no savepoint was before it
+    except Exception as error:
+        task.error = told(error)
+        tx.undo()
+    return True
+
+
+def _run_directly(tx: Transaction, task: Task, told: Told) -> None:
+    _flush(tx, told)
+    tx.begin_directly()
+    try:
+        task.result = task.context.run(task.job, tx)
+        tx.end_directly()
+    except Exception as error:
+        task.error = told(error)
+        tx.undo()
+
+
+def _flush(tx: Transaction, told: Told) -> None:
+    try:
+        tx.flush()
+    except Exception as error:
+        raise FlushRefused from told(error)

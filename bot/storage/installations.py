@@ -49,9 +49,21 @@ def find(tx: Transaction, integration_id: str, installation_id: int) -> Installa
 
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> int | None:
     """Return the installation that a repository's deliveries came with last."""
-    sql = """SELECT installation_id FROM repository_installations
-        WHERE integration_id = :integration_id AND repository_id = :repository_id"""
-    return query.number(tx, sql, integration_id=integration_id, repository_id=repository_id)
+    known, place = _known(tx), (integration_id, repository_id)
+    if place not in known:
+        sql = """SELECT installation_id FROM repository_installations
+            WHERE integration_id = :integration_id AND repository_id = :repository_id"""
+        known[place] = query.number(
+            tx.stored, sql, integration_id=integration_id, repository_id=repository_id
+        )
+    return known[place]
+
+
+def _known(tx: Transaction) -> dict[tuple[str, int], int | None]:
+    """Return which installations serve repositories, as far as a transaction knows."""
+    known: dict[tuple[str, int], int | None]
+    known = tx.kept.setdefault("repository_installations", {})
+    return known
 
 
 def set_of_repository(
@@ -62,7 +74,8 @@ def set_of_repository(
         ON CONFLICT (integration_id, repository_id)
             DO UPDATE SET installation_id = excluded.installation_id"""
     place = {"integration_id": integration_id, "repository_id": repository_id}
-    tx.run(sql, {**place, "installation_id": installation_id})
+    tx.later("repository_installations", sql, {**place, "installation_id": installation_id})
+    tx.put(_known(tx), (integration_id, repository_id), installation_id)
 
 
 def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:

@@ -1,6 +1,6 @@
 """Queries for integrations. Secrets come and go sealed (vault.py)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
@@ -14,8 +14,27 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> None:
 
 
 def find(tx: Transaction, integration_id: str) -> Integration | None:
-    sql = "SELECT * FROM integrations WHERE id = :id AND deleted_at IS NULL"
-    return query.first(tx, Integration, sql, id=integration_id)
+    load(tx, [integration_id])
+    return _known(tx)[integration_id]
+
+
+def load(tx: Transaction, integration_ids: Sequence[str]) -> None:
+    """Read some integrations, as far as a transaction does not know them."""
+    known = _known(tx)
+    missing = [(one,) for one in dict.fromkeys(integration_ids) if one not in known]
+    if missing:
+        known.update(dict.fromkeys([one for (one,) in missing]))
+        sql = """SELECT integrations.* FROM {keys} AS wanted
+            CROSS JOIN integrations
+            WHERE integrations.id = wanted.id AND integrations.deleted_at IS NULL"""
+        for row in query.select_keyed(tx.stored, Integration, sql, ("id",), missing):
+            known[row.id] = row
+
+
+def _known(tx: Transaction) -> dict[str, Integration | None]:
+    """Return the integrations that a transaction knows, None for those that are not there."""
+    known: dict[str, Integration | None] = tx.kept.setdefault("integrations", {})
+    return known
 
 
 def all_secrets(tx: Transaction) -> list[str]:

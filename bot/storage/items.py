@@ -1,18 +1,35 @@
 """Queries for pull requests and issues: what is known of them, their versions and decisions."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
-from bot.storage.columns import Snapshot
+from bot.storage.columns import Known, Snapshot
 from bot.storage.database import Transaction
+from bot.storage.held import Held, add_rows
 from bot.storage.joined import NamedItem
-from bot.storage.query import Part, Place
+from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import Decision, Item, Version
 
 
+class _Known(Held[Item]):
+    """The items that a transaction knows, by where they are, and by id."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx, Item, ("repository_id", "kind", "number"), None)
+        self.by_id: dict[int, Item] = {}
+
+
+def known(tx: Transaction) -> _Known:
+    """Return the items that a transaction knows."""
+    found: _Known | None = tx.kept.get("items")
+    if found is None:
+        found = tx.kept["items"] = _Known(tx)
+    return found
+
+
 def find(tx: Transaction, repository_id: int, kind: str, number: int) -> Item | None:
-    return query.by_key(tx, Item, repository_id=repository_id, kind=kind, number=number)
+    return known(tx).find(repository_id, kind, number)
 
 
 def by_name(tx: Transaction, full_name: str, kind: str, number: int) -> NamedItem | None:
@@ -33,7 +50,15 @@ def open_in(tx: Transaction, repository_id: int) -> list[Item]:
 
 
 def get(tx: Transaction, item_id: int) -> Item:
-    return query.the(tx, Item, "SELECT * FROM items WHERE id = :id", id=item_id)
+    here = known(tx)
+    row = here.by_id.get(item_id)
+    if row is None:
+        sql = "SELECT * FROM items WHERE id = :id"
+        row = here.by_id[item_id] = query.the(tx.stored, Item, sql, id=item_id)
+        here.know(row)
+    found = here.find(*here.key_of(row))
+    assert found is not None
+    return found
 
 
 def open_pull_requests(
@@ -75,36 +100,107 @@ def open_pull_requests_of_head(tx: Transaction, repository_id: int, sha: str) ->
     return query.select(tx, Item, sql, repository_id=repository_id, sha=sha)
 
 
+def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
+    """Add an item, which is not there yet, and return it."""
+    row = Item(id=tx.stored.next_id("items"), **columns)
+    here = known(tx)
+    here.add(row)
+    tx.put(here.by_id, row.id, row)
+    return row
+
+
+def change(tx: Transaction, item: Item, **columns: Any) -> Item:
+    """Set columns of an item; return it as it is then."""
+    return known(tx).change(item, **columns)
+
+
+# --- Versions and decisions, in the order in which they go: a decision behind the versions of its
+# moment, and those of one moment and kind as they came
+
+
+def add_version(
+    tx: Transaction, item_id: int, guid: str, snapshot: Snapshot, known: Known | None
+) -> None:
+    """Keep a version of an item, with what is known after it, and which is not there yet."""
+    version_at, version_rank = snapshot.order
+    place = {"item_id": item_id, "guid": guid, "version_at": version_at}
+    row = {**place, "version_rank": version_rank, "snapshot": snapshot, "known": known}
+    add_rows(tx, Version, [row])
+    tx.put(_told(tx), (item_id, guid), True)
+
+
+def has_version(tx: Transaction, item_id: int, guid: str) -> bool:
+    """Tell whether a version of an item that some delivery told is kept."""
+    told, place = _told(tx), (item_id, guid)
+    if place not in told:
+        sql = "SELECT 1 FROM versions WHERE item_id = :item_id AND guid = :guid"
+        told[place] = query.exists(tx.stored, sql, item_id=item_id, guid=guid)
+    return told[place]
+
+
+def load_versions(tx: Transaction, places: Sequence[tuple[int, str]]) -> None:
+    """Read, for items and guids, whether there is such a version."""
+    told = _told(tx)
+    if not places:
+        return
+    told.update(dict.fromkeys(places, False))
+    sql = """SELECT versions.* FROM {keys} AS wanted CROSS JOIN versions
+        WHERE versions.item_id = wanted.item_id AND versions.guid = wanted.guid"""
+    for row in query.select_keyed(tx.stored, Version, sql, ("item_id", "guid"), places):
+        told[row.item_id, row.guid] = True
+
+
+def _told(tx: Transaction) -> dict[tuple[int, str], bool]:
+    told: dict[tuple[int, str], bool] = tx.kept.setdefault("versions", {})
+    return told
+
+
+def versions_of(tx: Transaction, item_id: int) -> list[Version]:
+    """Return an item's versions in their order."""
+    sql = "SELECT * FROM versions WHERE item_id = :item_id ORDER BY version_at, version_rank, id"
+    return query.select(tx, Version, sql, item_id=item_id)
+
+
+def last_version_up_to(tx: Reader, item_id: int, order: tuple[int, int]) -> Version | None:
+    """Return the last version of an item of a moment or before."""
+    sql = """SELECT * FROM versions WHERE item_id = :item_id
+            AND (version_at, version_rank) <= (:version_at, :version_rank)
+        ORDER BY version_at DESC, version_rank DESC, id DESC LIMIT 1"""
+    at, rank = order
+    return query.first(tx, Version, sql, item_id=item_id, version_at=at, version_rank=rank)
+
+
+def versions_after(
+    tx: Transaction, item_id: int, order: tuple[int, int], last: int, limit: int
+) -> list[Version]:
+    """Return the versions of an item after one, of that order and with the id `last`."""
+    sql = """SELECT * FROM versions WHERE item_id = :item_id
+            AND (version_at, version_rank, id) > (:version_at, :version_rank, :last)
+        ORDER BY version_at, version_rank, id LIMIT :limit"""
+    at, rank = order
+    place = {"version_at": at, "version_rank": rank, "last": last}
+    return query.select(tx, Version, sql, item_id=item_id, limit=limit, **place)
+
+
+def change_version(tx: Transaction, version: Version, known: Known) -> None:
+    """Keep what is known after a version."""
+    query.change(tx, Version, {"id": version.id}, {"known": known})
+
+
 def add_decision(tx: Transaction, columns: Mapping[str, Any]) -> bool:
     """Keep a link or an unlinking by hand; False if it is there already."""
     return query.insert_new(tx, Decision, columns)
 
 
-def decisions_of(tx: Transaction, item_id: int) -> list[Decision]:
-    sql = "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY id"
+def decisions_of(tx: Reader, item_id: int) -> list[Decision]:
+    """Return an item's decisions in their order."""
+    sql = "SELECT * FROM decisions WHERE item_id = :item_id ORDER BY version_at, version_rank, id"
     return query.select(tx, Decision, sql, item_id=item_id)
 
 
-def add(tx: Transaction, columns: Mapping[str, Any]) -> Item | None:
-    """Add an item and return it; None if another transaction was first."""
-    return query.insert_returning(tx, Item, columns)
-
-
-def change(tx: Transaction, item_id: int, columns: Mapping[str, Any]) -> None:
-    query.change(tx, Item, {"id": item_id}, columns)
-
-
-def add_version(tx: Transaction, item_id: int, guid: str, snapshot: Snapshot) -> bool:
-    """Keep a version; False if that delivery's version is there already."""
-    version_at, version_rank = snapshot.order
-    columns = {"version_at": version_at, "version_rank": version_rank, "snapshot": snapshot}
-    return query.insert_new(tx, Version, {"item_id": item_id, "guid": guid, **columns})
-
-
-def versions_of(tx: Transaction, item_id: int) -> list[Version]:
-    """Return an item's versions in their true order; those of one moment as they arrived."""
-    sql = "SELECT * FROM versions WHERE item_id = :item_id ORDER BY version_at, version_rank, id"
-    return query.select(tx, Version, sql, item_id=item_id)
+def change_decision(tx: Transaction, guid: str, known: Known) -> None:
+    """Keep what is known after a decision."""
+    query.change(tx, Decision, {"guid": guid}, {"known": known})
 
 
 def last_version(tx: Transaction) -> int:

@@ -1,9 +1,10 @@
 """Rows of queries that join tables or count: a Struct of a table with more, or of a few columns."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from bot.storage.columns import ExperimentStatus, Kind, LinkedBy
+from bot.storage.columns import ExperimentStatus, Kind, LinkedBy, Snapshot
 from bot.storage.rows import (
+    JSON,
     Action,
     Command,
     Commit,
@@ -22,6 +23,15 @@ class DueDelivery(Row, frozen=True):
     seq: int
     guid: str
     integration_id: str
+
+
+class ToldDelivery(Row, frozen=True):
+    """A delivery with what it said of an item."""
+
+    seq: int
+    integration_seq: int
+    guid: str
+    told: Annotated[Snapshot, JSON]
 
 
 class CountedExperiment(Experiment, frozen=True):

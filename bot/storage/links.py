@@ -3,69 +3,107 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import query
+from bot.storage import experiments, query
 from bot.storage.database import Transaction
+from bot.storage.held import Held
 from bot.storage.joined import KeyedExperiment
-from bot.storage.rows import Link
+from bot.storage.rows import Item, Link
 
-# By what lists of items go: when its state came about, and when it was last heard of at all.
-_STATE_AT = """CASE
-    WHEN state = 'merged' AND merged_at IS NOT NULL THEN merged_at
-    WHEN state <> 'open' AND closed_at IS NOT NULL THEN closed_at
-    ELSE version_at END"""
-_LAST_AT = """CASE
-    WHEN version_at >= COALESCE(merged_at, 0) AND version_at >= COALESCE(closed_at, 0)
-        THEN version_at
-    WHEN COALESCE(merged_at, 0) >= COALESCE(closed_at, 0) THEN merged_at
-    ELSE closed_at END"""
-_OF_COMMIT = """SELECT repository_id, committed_at AS state_at, committed_at AS last_at
-    FROM commits WHERE id = :target_id"""
-_OF_ITEM = f"""SELECT repository_id, {_STATE_AT} AS state_at, {_LAST_AT} AS last_at
-    FROM items WHERE id = :target_id"""
 _ADD = """INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
         via_item_id, integration_id, repository_id, state_at, last_at, resolved)
-    SELECT :experiment_key, :kind, :target_id, :state, :linked_by, :linked_at, :via_item_id,
-        :integration_id, target.repository_id, target.state_at, target.last_at,
+    SELECT :experiment_key, 'commit', :target_id, NULL, :linked_by, :linked_at, :via_item_id,
+        :integration_id, repository_id, committed_at, committed_at,
         CASE WHEN EXISTS (SELECT 1 FROM experiments WHERE key = :experiment_key)
             THEN 1 ELSE 0 END
-    FROM ({target}) AS target WHERE TRUE
+    FROM commits WHERE id = :target_id
     ON CONFLICT DO NOTHING"""
-_ADD_COMMIT, _ADD_ITEM = _ADD.format(target=_OF_COMMIT), _ADD.format(target=_OF_ITEM)
-_FOLLOW = f"""UPDATE links SET state = item.state, state_at = item.state_at, last_at = item.last_at
-    FROM (SELECT state, {_STATE_AT} AS state_at, {_LAST_AT} AS last_at
-        FROM items WHERE id = :target_id) AS item
-    WHERE links.target_id = :target_id AND links.kind = :kind"""
+
+
+class _Known(Held[Link]):
+    """The links that a transaction knows, and of which targets it knows all."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx, Link, ("target_id", "kind", "experiment_key"), "id")
+        self.keys: dict[tuple[int, str], tuple[str, ...]] = {}
+
+
+def known(tx: Transaction) -> _Known:
+    """Return the links that a transaction knows."""
+    found: _Known | None = tx.kept.get("links")
+    if found is None:
+        found = tx.kept["links"] = _Known(tx)
+    return found
+
+
+def of_target(tx: Transaction, kind: str, target_id: int) -> list[Link]:
+    """Return the links of an item or commit in the order in which they were made."""
+    here, target = known(tx), (target_id, kind)
+    if target not in here.keys:
+        sql = "SELECT * FROM links WHERE target_id = :target_id AND kind = :kind ORDER BY id"
+        rows = query.select(tx.stored, Link, sql, kind=kind, target_id=target_id)
+        for link in rows:
+            here.know(link)
+        here.keys[target] = tuple([link.experiment_key for link in rows])
+    return [row for key in here.keys[target] if (row := here.find(*target, key)) is not None]
+
+
+def load(tx: Transaction, targets: Sequence[tuple[int, str]]) -> None:
+    """Read the links of some items and commits."""
+    here = known(tx)
+    missing = [target for target in dict.fromkeys(targets) if target not in here.keys]
+    if not missing:
+        return
+    sql = """SELECT links.* FROM {keys} AS wanted CROSS JOIN links
+        WHERE links.target_id = wanted.target_id AND links.kind = wanted.kind
+        ORDER BY links.id"""
+    here.keys.update(dict.fromkeys(missing, ()))
+    for link in query.select_keyed(tx.stored, Link, sql, ("target_id", "kind"), missing):
+        here.know(link)
+        here.keys[link.target_id, link.kind] += (link.experiment_key,)
 
 
 def add(
     tx: Transaction,
+    item: Item,
     experiment_key: str,
-    kind: str,
-    target_id: int,
     linked_by: str,
     linked_at: int,
     integration_id: str,
-    *,
-    state: str | None = None,
-    via_item_id: int | None = None,
-) -> bool:
-    """Add a link; False if it is there already."""
-    link = {
-        "experiment_key": experiment_key,
-        "kind": kind,
-        "target_id": target_id,
-        "state": state,
-        "linked_by": linked_by,
-        "linked_at": linked_at,
-        "via_item_id": via_item_id,
-        "integration_id": integration_id,
-    }
-    return tx.run(_ADD_COMMIT if kind == "commit" else _ADD_ITEM, link) == 1
+) -> None:
+    """Link an item, as it is by now; it has no link to that experiment yet."""
+    here, target = known(tx), (item.id, item.kind)
+    others = [link.experiment_key for link in of_target(tx, item.kind, item.id)]
+    here.add(
+        Link(
+            id=0,  # is given when it is written
+            experiment_key=experiment_key,
+            kind=item.kind,
+            target_id=item.id,
+            linked_by=linked_by,
+            linked_at=linked_at,
+            via_item_id=None,
+            integration_id=integration_id,
+            resolved=experiments.exists(tx, experiment_key),
+            repository_id=item.repository_id,
+            **_listed_as(item),
+        )
+    )
+    tx.put(here.keys, target, (*others, experiment_key))
 
 
-def of_target(tx: Transaction, kind: str, target_id: int) -> list[Link]:
-    sql = "SELECT * FROM links WHERE target_id = :target_id AND kind = :kind ORDER BY id"
-    return query.select(tx, Link, sql, kind=kind, target_id=target_id)
+def _listed_as(item: Item) -> dict[str, Any]:
+    """Return what lists of links go by.
+
+    When the item's state came about, of an open one when it was last updated, and when it was last
+    heard of at all.
+    """
+    state_at = item.version_at
+    if item.state == "merged" and item.merged_at is not None:
+        state_at = item.merged_at
+    elif item.state != "open" and item.closed_at is not None:
+        state_at = item.closed_at
+    last_at = max(item.version_at, item.merged_at or 0, item.closed_at or 0)
+    return {"state": item.state, "state_at": state_at, "last_at": last_at}
 
 
 def of_targets_with_experiments(
@@ -78,25 +116,34 @@ def of_targets_with_experiments(
     return query.select(tx, KeyedExperiment, sql, kind=kind, target_id=target_id)
 
 
-def change(tx: Transaction, experiment_key: str, kind: str, target_id: int, **columns: Any) -> None:
-    key = {"target_id": target_id, "kind": kind, "experiment_key": experiment_key}
-    query.change(tx, Link, key, columns)
+def change(tx: Transaction, link: Link, **columns: Any) -> None:
+    """Set columns of a link of an item."""
+    known(tx).change(link, **columns)
 
 
-def follow_item(tx: Transaction, kind: str, target_id: int) -> None:
+def follow_item(tx: Transaction, item: Item) -> None:
     """Let the links of an item know its state and times, by which they are listed."""
-    tx.run(_FOLLOW, {"kind": kind, "target_id": target_id})
+    for link in of_target(tx, item.kind, item.id):
+        known(tx).change(link, **_listed_as(item))
 
 
-def remove(tx: Transaction, experiment_key: str, kind: str, target_id: int) -> None:
-    sql = """DELETE FROM links WHERE target_id = :target_id AND kind = :kind
-        AND experiment_key = :experiment_key"""
-    tx.run(sql, {"experiment_key": experiment_key, "kind": kind, "target_id": target_id})
+def remove(tx: Transaction, link: Link) -> None:
+    """Remove a link of an item."""
+    known(tx).remove(link)
+
+
+def set_first_push(tx: Transaction, link: Link, pushed_at: int) -> None:
+    """Let a link of a commit tell of another push."""
+    query.change(tx, Link, {"id": link.id}, {"linked_at": pushed_at})
+
+
+def remove_from_commit(tx: Transaction, link: Link) -> None:
+    tx.run("DELETE FROM links WHERE id = :id", {"id": link.id})
 
 
 def add_to_commits(tx: Transaction, links: Sequence[Mapping[str, Any]]) -> None:
     """Add links of commits, which are not there yet."""
-    tx.run_many(_ADD_COMMIT, [{"kind": "commit", "state": None, **link} for link in links])
+    tx.run_many(_ADD, links)
 
 
 def places_of_commits(tx: Transaction, commit_ids: Sequence[int]) -> dict[tuple[int, str], Link]:

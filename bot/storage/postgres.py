@@ -6,31 +6,28 @@ processes of a commit.
 """
 
 import asyncio
-import functools
-import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.rows import DictRow, dict_row
+from psycopg.rows import dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
-    NO_PARAMS,
     Job,
-    Params,
-    Row,
     StorageRefused,
     StorageUnavailable,
     T,
+    Touched,
     Transaction,
 )
-from bot.storage.group_commit import GroupCommit, Task
+from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
+from bot.storage.postgres_statements import Connection, PostgresStatements
 
 READERS = 4
 PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
@@ -43,7 +40,6 @@ _OPTIONS: dict[str, Any] = {
     "options": "-c idle_in_transaction_session_timeout=10s -c lock_timeout=10s "
     "-c client_min_messages=warning",
 }
-_NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
 
 # What the server or the way to it does to us, rather than we to it.
 _Lost = (
@@ -54,50 +50,6 @@ _Lost = (
     errors.IdleInTransactionSessionTimeout,
 )
 _Conflict = (errors.SerializationFailure, errors.DeadlockDetected)
-
-Connection = psycopg.Connection[DictRow]
-
-
-@functools.cache
-def _translated(sql: str) -> str:
-    """Return a statement with psycopg's form of named parameters."""
-    return _NAME.sub(r"%(\1)s", sql.replace("%", "%%"))
-
-
-class PostgresTransaction:
-    """A transaction on one PostgreSQL connection."""
-
-    __slots__ = ("_cursor", "changed")
-
-    def __init__(self, connection: Connection) -> None:
-        self._cursor = connection.cursor()
-        self.changed = False  # whether a statement may have changed a row
-
-    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
-        return self._execute(sql, params).fetchall()
-
-    def one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
-        return self._execute(sql, params).fetchone()
-
-    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
-        return self._execute(sql, params).rowcount
-
-    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
-        self._cursor.executemany(_translated(sql), rows)
-        self._note()
-
-    def has_table(self, name: str) -> bool:
-        row = self.one("SELECT to_regclass(:name) AS found", {"name": name})
-        return row is not None and row["found"] is not None
-
-    def _execute(self, sql: str, params: Params) -> "psycopg.Cursor[DictRow]":
-        self._cursor.execute(_translated(sql), params)
-        self._note()
-        return self._cursor
-
-    def _note(self) -> None:
-        is_reading = (self._cursor.statusmessage or "").startswith("SELECT")
-        self.changed = self.changed or (self._cursor.rowcount > 0 and not is_reading)
 
 
 class PostgresDatabase:
@@ -174,8 +126,8 @@ class PostgresDatabase:
         self._writer = _Writer(self._url)
         self._listener = asyncio.create_task(self._listen())
 
-    async def write(self, job: Job[T], *, heavy: bool = False) -> T:
-        return await self._writer.write(job, heavy=heavy)
+    async def write(self, job: Job[T], *, heavy: bool = False, touched: Touched | None = None) -> T:
+        return await self._writer.write(job, heavy=heavy, touched=touched)
 
     async def read(self, job: Job[T]) -> T:
         if self._closed:
@@ -222,7 +174,7 @@ class PostgresDatabase:
                 if (left := deadline - time.monotonic()) <= 0:
                     raise PoolTimeout("the server is away")
                 with self._pool.connection(timeout=left) as connection:
-                    return job(PostgresTransaction(connection))
+                    return job(Transaction(PostgresStatements(connection)))
             except (*_Lost, PoolTimeout, *_Conflict) as error:
                 if last_try:
                     raise StorageUnavailable(_one_line(error)) from error
@@ -253,6 +205,7 @@ class _Writer(GroupCommit):
         super().__init__()
         self._url = url
         self._connection: Connection | None = None
+        self._ids: dict[str, list[int]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
 
     async def commit(self, batch: list[Task]) -> bool:
@@ -298,19 +251,19 @@ class _Writer(GroupCommit):
             return changed
 
     def _run(self, connection: Connection, batch: list[Task]) -> bool:
-        """Run every job of `batch` behind a savepoint of its own; tell if a row was changed."""
-        tx = PostgresTransaction(connection)
-        for task in batch:
-            connection.execute("SAVEPOINT job")
+        """Run the jobs of `batch`; tell if a row was changed."""
+        connection.execute("SAVEPOINT batch")
+        for singly in (False, True):
+            statements = PostgresStatements(connection, self._ids)
             try:
-                task.result = task.context.run(task.job, tx)
-            except (*_Lost, *_Conflict):
-                raise
-            except Exception as error:
-                task.error = error
-                connection.execute("ROLLBACK TO SAVEPOINT job")
-            connection.execute("RELEASE SAVEPOINT job")
-        return tx.changed
+                run_all(Transaction(statements), batch, _told, psycopg.Error, singly=singly)
+            except FlushRefused:
+                if singly:
+                    raise
+                connection.execute("ROLLBACK TO SAVEPOINT batch")
+                continue
+            return statements.changed
+        raise AssertionError("unreachable")
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -321,6 +274,13 @@ class _Writer(GroupCommit):
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def _told(error: Exception) -> Exception:
+    """Return what the caller of a job is told of an error; raises what ends the transaction."""
+    if isinstance(error, (*_Lost, *_Conflict)):
+        raise error
+    return error
 
 
 def _read_only(connection: Connection) -> None:

@@ -1,77 +1,74 @@
-"""Select, insert, change and page: each written once, with rows as types.
-
-What is decoded on the way in and encoded on the way out is told by the Struct (rows.py): flags are
-0 and 1 in the database, JSON columns are text.
-"""
+"""Select, insert, change and page: each written once, with rows as types (codec.py)."""
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
-from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Generic, Protocol, TypeVar
 
-import msgspec
-
-from bot.storage import rows
-from bot.storage.database import Transaction
-from bot.storage.rows import JSON, Row
+from bot.storage.codec import TABLES, reader, types_of, write
+from bot.storage.rows import Row
+from bot.storage.transaction import Params, Statements, Transaction
 
 R = TypeVar("R", bound=Row)
+
+
+class Reader(Protocol):
+    """What queries are run by: a transaction, or what runs its statements."""
+
+    def all(self, sql: str, params: Params = ...) -> Sequence[Mapping[str, Any]]: ...
+
+    def one(self, sql: str, params: Params = ...) -> Mapping[str, Any] | None: ...
+
+
 Place = tuple[Any, ...]  # of a row in a list: what the list goes by
-
-
-# The table of each Struct that is written to.
-TABLES: Mapping[type[Row], str] = {
-    rows.Token: "api_tokens",
-    rows.Session: "sessions",
-    rows.Integration: "integrations",
-    rows.StoredDelivery: "deliveries",
-    rows.Experiment: "experiments",
-    rows.Repository: "repositories",
-    rows.Item: "items",
-    rows.Version: "versions",
-    rows.Decision: "decisions",
-    rows.Commit: "commits",
-    rows.BranchCommit: "branch_commits",
-    rows.Link: "links",
-    rows.Activity: "activity",
-    rows.Installation: "installations",
-    rows.Action: "actions",
-    rows.Queue: "queues",
-    rows.Post: "posts",
-    rows.MergeGroup: "merge_groups",
-    rows.CommandComment: "command_comments",
-    rows.Command: "commands",
-}
 
 
 # --- Select. Parameters are given by their names.
 
 
-def select(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> list[R]:
+def select(tx: Reader, shape: type[R], sql: str, /, **params: Any) -> list[R]:
     """Run a query and return its rows."""
     found = tx.all(sql, params)
     if not found:
         return []
-    read = _reader(shape, sql, found[0])
+    read = reader(shape, sql, found[0])
     return [read(row) for row in found]
 
 
-def first(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> R | None:
+def select_keyed(
+    statements: Statements,
+    shape: type[R],
+    sql: str,
+    columns: Sequence[str],
+    keys: Sequence[tuple[Any, ...]],
+) -> list[R]:
+    """Run a query that has `{keys}` where a table of keys belongs, whose columns have those names.
+
+    The names are those of columns of the shape.
+    """
+    types = types_of(shape)
+    found = statements.keyed(sql, {name: types[name] for name in columns}, keys)
+    if not found:
+        return []
+    read = reader(shape, sql, found[0])
+    return [read(row) for row in found]
+
+
+def first(tx: Reader, shape: type[R], sql: str, /, **params: Any) -> R | None:
     """Run a query and return its first row, None if there is none."""
     row = tx.one(sql, params)
-    return None if row is None else _reader(shape, sql, row)(row)
+    return None if row is None else reader(shape, sql, row)(row)
 
 
-def the(tx: Transaction, shape: type[R], sql: str, /, **params: Any) -> R:
+def the(tx: Reader, shape: type[R], sql: str, /, **params: Any) -> R:
     """Run a query and return its row, which there is."""
     row = first(tx, shape, sql, **params)
     assert row is not None
     return row
 
 
-def by_key(tx: Transaction, shape: type[R], /, **key: Any) -> R | None:
+def by_key(tx: Reader, shape: type[R], /, **key: Any) -> R | None:
     """Return the row that has a key, None if there is none."""
     return first(tx, shape, _by_key(shape, tuple(key)), **key)
 
@@ -82,24 +79,24 @@ def _by_key(shape: type[Row], names: tuple[str, ...]) -> str:
     return f"SELECT * FROM {TABLES[shape]} WHERE {conditions}"
 
 
-def value(tx: Transaction, sql: str, /, **params: Any) -> Any:
+def value(tx: Reader, sql: str, /, **params: Any) -> Any:
     """Run a query of one column and return what it has in its first row, None if there is none."""
     row = tx.one(sql, params)
     return None if row is None else _only(row)
 
 
-def number(tx: Transaction, sql: str, /, **params: Any) -> int | None:
+def number(tx: Reader, sql: str, /, **params: Any) -> int | None:
     """Do as `value` does, with a column of numbers."""
     found: int | None = value(tx, sql, **params)
     return found
 
 
-def exists(tx: Transaction, sql: str, /, **params: Any) -> bool:
+def exists(tx: Reader, sql: str, /, **params: Any) -> bool:
     """Tell whether a query has rows."""
     return tx.one(sql, params) is not None
 
 
-def values(tx: Transaction, sql: str, /, **params: Any) -> list[Any]:
+def values(tx: Reader, sql: str, /, **params: Any) -> list[Any]:
     """Run a query of one column and return what it has in each row."""
     return [_only(row) for row in tx.all(sql, params)]
 
@@ -109,7 +106,7 @@ def _only(row: Any) -> Any:
 
 
 def in_parts(
-    tx: Transaction, shape: type[R], sql: str, wanted: Sequence[Any], /, **params: Any
+    tx: Reader, shape: type[R], sql: str, wanted: Sequence[Any], /, **params: Any
 ) -> list[R]:
     """Run a query with `IN ({names})` for a list of any length; return all rows."""
     return [
@@ -119,9 +116,7 @@ def in_parts(
     ]
 
 
-def values_in_parts(
-    tx: Transaction, sql: str, wanted: Sequence[Any], /, **params: Any
-) -> list[Any]:
+def values_in_parts(tx: Reader, sql: str, wanted: Sequence[Any], /, **params: Any) -> list[Any]:
     """Do as `in_parts` does, with a query of one column."""
     return [
         one
@@ -167,7 +162,7 @@ class Part(Generic[R]):
 
 
 def page(
-    tx: Transaction,
+    tx: Reader,
     shape: type[R],
     sql: str,
     where: Sequence[str | None],
@@ -205,7 +200,7 @@ def behind(
 
 
 def part(
-    tx: Transaction, shape: type[R], sql: str, by: Sequence[str], limit: int, /, **params: Any
+    tx: Reader, shape: type[R], sql: str, by: Sequence[str], limit: int, /, **params: Any
 ) -> Part[R]:
     """Return the first rows of a query, which has `LIMIT :limit`, and the place of the last one.
 
@@ -271,85 +266,3 @@ def _change(shape: type[Row], key: tuple[str, ...], names: tuple[str, ...]) -> s
         f"UPDATE {TABLES[shape]} SET {', '.join(f'{name} = :{name}' for name in names)} "
         f"WHERE {' AND '.join(f'{name} = :the_{name}' for name in key)}"
     )
-
-
-# --- Between database and types
-
-
-# How to read the rows of a query, by its text: there are few hundred, and asking each time what
-# columns they have costs as much as reading them.
-_readers: dict[tuple[type[Row], str, type], Callable[[Any], Any]] = {}
-
-
-def _reader(shape: type[R], sql: str, row: Mapping[str, Any]) -> Callable[[Any], R]:
-    """Return what makes of rows of a query, of which this is one, those of a shape."""
-    key = (shape, sql, type(row))
-    read = _readers.get(key)
-    if read is None:
-        read = _readers[key] = _made_reader(shape, row)
-    return read
-
-
-def _made_reader(shape: type[R], row: Mapping[str, Any]) -> Callable[[Any], R]:
-    """Make what `_reader` returns.
-
-    By position, which costs a tenth of what names would: the engines' rows are read by number or,
-    where they are dictionaries, by name, all columns at once.
-    """
-    columns = list(row.keys())
-    fields = shape.__struct_fields__[: len(columns)]
-    assert set(fields) == set(columns), f"{shape.__name__} is not what is selected: {columns}"
-    fetch = itemgetter(*fields if isinstance(row, dict) else map(columns.index, fields))
-    decoders = [(fields.index(name), decode) for name, decode in _decoders(shape) if name in fields]
-
-    if not decoders:
-        return lambda row: shape(*fetch(row))
-
-    def read(row: Any) -> R:
-        values = list(fetch(row))
-        for position, decode in decoders:
-            if values[position] is not None:
-                values[position] = decode(values[position])
-        return shape(*values)
-
-    return read
-
-
-def write(shape: type[Row], columns: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return columns as the database takes them."""
-    encoders = _encoders(shape, tuple(columns))
-    if not encoders:
-        return columns
-    encoded = dict(columns)
-    for name, encode in encoders:
-        if encoded[name] is not None:
-            encoded[name] = encode(encoded[name])
-    return encoded
-
-
-@cache
-def _encoders(
-    shape: type[Row], names: tuple[str, ...]
-) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    """Return how to encode those of some columns that the database has in another form."""
-    return tuple(
-        (name, int if decode is bool else _text)
-        for name, decode in _decoders(shape)
-        if name in names
-    )
-
-
-def _text(json: Any) -> str:
-    return msgspec.json.encode(json).decode()
-
-
-@cache
-def _decoders(shape: type[Row]) -> tuple[tuple[str, Callable[[Any], Any]], ...]:
-    """Return how to decode the columns that the database has in another form."""
-    found: list[tuple[str, Callable[[Any], Any]]] = []
-    for name, hint in get_type_hints(shape, include_extras=True).items():
-        if get_origin(hint) is Annotated and JSON in hint.__metadata__:
-            found.append((name, msgspec.json.Decoder(get_args(hint)[0]).decode))
-        elif hint is bool or bool in get_args(hint):
-            found.append((name, bool))
-    return tuple(found)

@@ -1,23 +1,104 @@
 """Queries for repositories."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.held import Held
 from bot.storage.joined import CountedRepository
 from bot.storage.query import Part, Place
 from bot.storage.rows import Repository
 
 
+class _Known(Held[Repository]):
+    """The repositories that a transaction knows, by id, and by what GitHub calls them."""
+
+    def __init__(self, tx: Transaction) -> None:
+        super().__init__(tx, Repository, ("id",), None)
+        self.by_github_id: dict[tuple[str, int], int | None] = {}
+        self.by_name: dict[tuple[str, str], tuple[int, ...]] = {}
+
+
+def known(tx: Transaction) -> _Known:
+    """Return the repositories that a transaction knows."""
+    found: _Known | None = tx.kept.get("repositories")
+    if found is None:
+        found = tx.kept["repositories"] = _Known(tx)
+    return found
+
+
 def by_github_id(tx: Transaction, host: str, github_id: int) -> Repository | None:
-    return query.by_key(tx, Repository, host=host, github_id=github_id)
+    here, place = known(tx), (host, github_id)
+    if place not in here.by_github_id:
+        row = query.by_key(tx.stored, Repository, host=host, github_id=github_id)
+        here.by_github_id[place] = row.id if row is not None else None
+        if row is not None:
+            here.know(row)
+    row_id = here.by_github_id[place]
+    return here.find(row_id) if row_id is not None else None
+
+
+def load(tx: Transaction, places: Sequence[tuple[str, int]]) -> None:
+    """Read the repositories that have some ids of GitHub's."""
+    here = known(tx)
+    missing = [place for place in dict.fromkeys(places) if place not in here.by_github_id]
+    if not missing:
+        return
+    sql = """SELECT repositories.* FROM {keys} AS wanted CROSS JOIN repositories
+        WHERE repositories.host = wanted.host AND repositories.github_id = wanted.github_id"""
+    here.by_github_id.update(dict.fromkeys(missing))
+    for row in query.select_keyed(tx.stored, Repository, sql, ("host", "github_id"), missing):
+        here.know(row)
+        if row.github_id is not None:
+            here.by_github_id[row.host, row.github_id] = row.id
+
+
+def load_named(tx: Transaction, places: Sequence[tuple[str, str]]) -> None:
+    """Read the repositories that have some names."""
+    here = known(tx)
+    wanted = dict.fromkeys((host, full_name.lower()) for host, full_name in places)
+    missing = [place for place in wanted if place not in here.by_name]
+    if not missing:
+        return
+    sql = """SELECT repositories.* FROM {keys} AS wanted CROSS JOIN repositories
+        WHERE repositories.host = wanted.host AND repositories.name_key = wanted.name_key"""
+    here.by_name.update(dict.fromkeys(missing, ()))
+    for row in query.select_keyed(tx.stored, Repository, sql, ("host", "name_key"), missing):
+        here.know(row)
+        here.by_name[row.host, row.name_key] += (row.id,)
+
+
+def told(
+    tx: Transaction, host: str, github_id: int | None, full_name: str | None
+) -> Repository | None:
+    """Return the repository that has an id of GitHub's, or where none is told, a name."""
+    if github_id is not None:
+        return by_github_id(tx, host, github_id)
+    rows = by_name(tx, host, full_name) if full_name is not None else []
+    return rows[0] if rows else None
 
 
 def by_name(tx: Transaction, host: str, full_name: str) -> list[Repository]:
     """Return the repositories that were last seen under a name, the present holder first."""
-    sql = """SELECT * FROM repositories WHERE host = :host AND name_key = :name_key
-        ORDER BY deleted_at IS NOT NULL, COALESCE(named_at, 0) DESC, id DESC"""
-    return query.select(tx, Repository, sql, host=host, name_key=full_name.lower())
+    here, place = known(tx), (host, full_name.lower())
+    if place not in here.by_name:
+        sql = "SELECT * FROM repositories WHERE host = :host AND name_key = :name_key"
+        rows = query.select(tx.stored, Repository, sql, host=host, name_key=place[1])
+        for row in rows:
+            here.know(row)
+        renamed = [
+            row.id for row in here.rows.values() if row and (row.host, row.name_key) == place
+        ]
+        here.by_name[place] = tuple(dict.fromkeys([*[row.id for row in rows], *renamed]))
+    found = [here.find(row_id) for row_id in here.by_name[place]]
+    named = [row for row in found if row is not None and row.name_key == place[1]]
+    return sorted(named, key=_as_holder, reverse=True)
+
+
+def _as_holder(row: Repository) -> tuple[bool, int, int]:
+    """Return what is the greater, the more likely it is who has its name now."""
+    return row.deleted_at is None, row.named_at or 0, row.id
 
 
 def add(
@@ -28,30 +109,47 @@ def add(
     named_at: int | None,
     default_branch: str | None,
 ) -> Repository:
-    sql = """INSERT INTO repositories
-            (host, github_id, full_name, name_key, named_at, default_branch)
-        VALUES (:host, :github_id, :full_name, :name_key, :named_at, :default_branch)
-        ON CONFLICT (host, github_id) DO UPDATE SET host = excluded.host
-        RETURNING *"""
-    return query.the(
-        tx,
-        Repository,
-        sql,
+    """Add a repository that is not there yet, and return it."""
+    row = Repository(
+        id=tx.stored.next_id("repositories"),
         host=host,
         github_id=github_id,
         full_name=full_name,
         name_key=full_name.lower(),
         named_at=named_at,
         default_branch=default_branch,
+        deleted_at=None,
+        last_activity=0,
+        visibility=None,
+        visibility_at=None,
     )
+    here = known(tx)
+    others = by_name(tx, host, full_name)
+    here.add(row)
+    if github_id is not None:
+        tx.put(here.by_github_id, (host, github_id), row.id)
+    tx.put(here.by_name, (host, row.name_key), (*[one.id for one in others], row.id))
+    return row
 
 
 def get(tx: Transaction, repository_id: int) -> Repository:
-    return query.the(tx, Repository, "SELECT * FROM repositories WHERE id = :id", id=repository_id)
+    row = known(tx).find(repository_id)
+    assert row is not None
+    return row
 
 
 def change(tx: Transaction, repository_id: int, **columns: Any) -> None:
-    query.change(tx, Repository, {"id": repository_id}, columns)
+    here, before = known(tx), get(tx, repository_id)
+    now = here.change(before, **columns)
+    if now.github_id != before.github_id and now.github_id is not None:
+        tx.put(here.by_github_id, (now.host, now.github_id), now.id)
+    if now.name_key == before.name_key:
+        return
+    for name, is_new in ((before.name_key, False), (now.name_key, True)):
+        place = (now.host, name)
+        if place in here.by_name:
+            others = tuple(one for one in here.by_name[place] if one != now.id)
+            tx.put(here.by_name, place, (*others, now.id) if is_new else others)
 
 
 def rename(tx: Transaction, repository_id: int, full_name: str, named_at: int | None) -> None:

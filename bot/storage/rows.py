@@ -81,12 +81,17 @@ class Delivery(Row, frozen=True):
 
 
 class StoredDelivery(Delivery, frozen=True):
-    """`deliveries`, whole. `payload` is zlib-compressed JSON, null once it was dropped."""
+    """`deliveries`, whole. `payload` is zlib-compressed JSON, null once it was dropped.
+
+    `told` is what it said of an item that concerned no experiment then.
+    """
 
     integration_seq: int
     next_attempt_at: int | None
     headers: Annotated[dict[str, str], JSON]
     payload: bytes | None
+    item_id: int | None = None
+    told: Annotated[columns.Snapshot | None, JSON] = None
 
 
 class Experiment(Row, frozen=True):
@@ -127,6 +132,7 @@ class Item(Row, frozen=True):
     """`items`: pull requests and issues, each as its newest version says.
 
     `decided`: it was linked or unlinked by hand. `author_writes`: whether its author may write.
+    `loose`: not all its versions are in `versions`, each with what was known after it.
     """
 
     id: int
@@ -153,10 +159,11 @@ class Item(Row, frozen=True):
     decided: bool
     author_writes: bool | None
     base_since: int | None
+    loose: bool
 
 
 class Version(Row, frozen=True):
-    """`versions`: what one delivery told of an item."""
+    """`versions`: what one delivery told of an item, and what was known of that after it."""
 
     id: int
     item_id: int
@@ -164,6 +171,7 @@ class Version(Row, frozen=True):
     version_at: int
     version_rank: int
     snapshot: Annotated[columns.Snapshot, JSON]
+    known: Annotated[columns.Known | None, JSON]
 
 
 class Decision(Row, frozen=True):
@@ -180,6 +188,7 @@ class Decision(Row, frozen=True):
     made_at: int
     version_at: int
     version_rank: int
+    known: Annotated[columns.Known | None, JSON]
 
 
 class Commit(Row, frozen=True):
@@ -222,7 +231,7 @@ class Link(Row, frozen=True):
     kind: Literal["pull_request", "issue", "commit"]
     target_id: int
     state: str | None
-    linked_by: columns.LinkedBy
+    linked_by: str  # one of LinkedBy
     linked_at: int
     via_item_id: int | None
     integration_id: str
@@ -268,11 +277,7 @@ class Installation(Row, frozen=True):
 
 
 class Action(Row, frozen=True):
-    """`actions`: what the bot owes GitHub.
-
-    `lane`: one after the other; `aside`: others of its lane do not wait for it; `collapse`: one
-    that is pending is enough.
-    """
+    """`actions`: what the bot owes GitHub; migrations/0002_actions.sql and 0005 tell more."""
 
     seq: int
     id: str
@@ -303,10 +308,7 @@ class Action(Row, frozen=True):
 
 
 class Queue(Row, frozen=True):
-    """`queues`: one for each credential and installation.
-
-    `writes` are when it wrote to GitHub in the last hour, in seconds, and whether that was content.
-    """
+    """`queues`. `writes` are when it wrote in the last hour, in seconds, and whether content."""
 
     queue: str
     due_at: int | None
@@ -318,10 +320,7 @@ class Queue(Row, frozen=True):
 
 
 class Post(Row, frozen=True):
-    """`posts`: what the bot has put on a pull request.
-
-    `…_writing` is the attempt that may be changing it now.
-    """
+    """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it."""
 
     item_id: int
     integration_id: str | None

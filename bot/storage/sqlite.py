@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,48 +20,21 @@ import sqlite_utils
 from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
-    NO_PARAMS,
     Job,
-    Params,
-    Row,
     StorageRefused,
     StorageUnavailable,
     T,
+    Touched,
     Transaction,
 )
-from bot.storage.group_commit import GroupCommit, Task
+from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
+from bot.storage.sqlite_statements import SqliteStatements
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 READERS = 4
 WRITER_CACHE = 24_000  # KiB; indexes in random order stay in memory longer
 _POLL = 0.5  # seconds between looks for commits of other processes
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-class SqliteTransaction:
-    """A transaction on one SQLite connection."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
-        return self._connection.execute(sql, params).fetchall()
-
-    def one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
-        # fetchall, not fetchone: a RETURNING statement is only finished by reading it to its end.
-        rows = self._connection.execute(sql, params).fetchall()
-        return rows[0] if rows else None
-
-    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
-        return self._connection.execute(sql, params).rowcount
-
-    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
-        self._connection.executemany(sql, rows)
-
-    def has_table(self, name: str) -> bool:
-        return sqlite_utils.Database(self._connection)[name].exists()
 
 
 class SqliteDatabase:
@@ -113,8 +86,8 @@ class SqliteDatabase:
         self._writer = _Writer(self._connect())
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
-    async def write(self, job: Job[T], *, heavy: bool = False) -> T:
-        return await self._writer.write(job, heavy=heavy)
+    async def write(self, job: Job[T], *, heavy: bool = False, touched: Touched | None = None) -> T:
+        return await self._writer.write(job, heavy=heavy, touched=touched)
 
     async def read(self, job: Job[T]) -> T:
         if self._closed:
@@ -217,7 +190,7 @@ class SqliteDatabase:
                 self._reading.append(connection)
             connection.execute("BEGIN")
             try:
-                return job(SqliteTransaction(connection))
+                return job(Transaction(SqliteStatements(connection)))
             finally:
                 connection.execute("ROLLBACK")
         except (sqlite3.OperationalError, StorageRefused) as error:
@@ -272,11 +245,12 @@ class _Writer(GroupCommit):
     async def commit(self, batch: list[Task]) -> bool:
         before = self._connection.total_changes
         try:
-            if any(task.heavy for task in batch) or not self._begin(patience=0):
-                await self._in_thread(self._begin, BUSY_TIMEOUT)
-                await self._in_thread(self._run, batch)
-            else:
-                self._run(batch)
+            try:
+                await self._attempt(batch, singly=False)
+            except FlushRefused:
+                self._connection.execute("ROLLBACK")
+                before = self._connection.total_changes
+                await self._attempt(batch, singly=True)
             await self._in_thread(self._connection.execute, "COMMIT")
         except sqlite3.Error as error:
             raise StorageUnavailable(str(error)) from error
@@ -284,6 +258,13 @@ class _Writer(GroupCommit):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         return self._connection.total_changes != before
+
+    async def _attempt(self, batch: list[Task], *, singly: bool) -> None:
+        if any(task.heavy for task in batch) or not self._begin(patience=0):
+            await self._in_thread(self._begin, BUSY_TIMEOUT)
+            await self._in_thread(self._run, batch, singly)
+        else:
+            self._run(batch, singly)
 
     async def close(self) -> None:
         await super().close()
@@ -312,21 +293,16 @@ class _Writer(GroupCommit):
                     raise StorageUnavailable("another process holds the database") from error
             time.sleep(0.002)
 
-    def _run(self, batch: list[Task]) -> None:
-        """Run every job of `batch` behind a savepoint of its own."""
-        connection = self._connection
-        tx = SqliteTransaction(connection)
-        for task in batch:
-            connection.execute("SAVEPOINT job")
-            try:
-                task.result = task.context.run(task.job, tx)
-            except sqlite3.OperationalError as error:
-                if not connection.in_transaction:
-                    raise  # SQLite gave the whole transaction up (a full disk, a broken file)
-                task.error = StorageUnavailable(str(error))
-                task.error.__cause__ = error
-            except Exception as error:
-                task.error = error
-            if task.error is not None:
-                connection.execute("ROLLBACK TO job")
-            connection.execute("RELEASE job")
+    def _run(self, batch: list[Task], singly: bool) -> None:
+        tx = Transaction(SqliteStatements(self._connection))
+        run_all(tx, batch, self._told, sqlite3.Error, singly=singly)
+
+    def _told(self, error: Exception) -> Exception:
+        """Return what the caller of a job is told of an error."""
+        if not self._connection.in_transaction:
+            raise error  # SQLite gave the whole transaction up (a full disk, a broken file)
+        if not isinstance(error, sqlite3.OperationalError):
+            return error
+        unavailable = StorageUnavailable(str(error))
+        unavailable.__cause__ = error
+        return unavailable

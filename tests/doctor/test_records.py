@@ -20,26 +20,29 @@ async def test_deliveries_that_failed(scene: Scene) -> None:
     """The latest reason is told, and how to replay them."""
     await scene.with_token()
 
-    def add(tx: store.Transaction, guid: str, status: str, error: str | None) -> None:
+    def add(
+        tx: store.Transaction, guid: str, status: store.DeliveryStatus, error: str | None
+    ) -> None:
         integration = tx.one("SELECT seq FROM integrations")
         assert integration is not None
         now = times.now()
-        values = {
-            "integration_seq": integration["seq"],
-            "guid": guid,
-            "event": "push",
-            "action": None,
-            "repository": SHOP,
-            "status": status,
-            "received_at": now,
-            "processed_at": None,
-            "attempts": 1,
-            "next_attempt_at": None,
-            "error": error,
-            "headers": "{}",
-            "payload": None,
-        }
-        assert store.deliveries.add(tx, values)
+        row = store.StoredDelivery(
+            seq=0,
+            integration_seq=integration["seq"],
+            guid=guid,
+            event="push",
+            action=None,
+            repository=SHOP,
+            status=status,
+            received_at=now,
+            processed_at=None,
+            attempts=1,
+            next_attempt_at=None,
+            error=error,
+            headers={},
+            payload=None,
+        )
+        store.deliveries.add(tx, row)
 
     write = scene.bot.services.database.write
     await write(lambda tx: add(tx, "1", "failed", "KeyError: first."))

@@ -8,6 +8,8 @@ import pytest
 
 from bot import storage as store
 from bot.demo import payloads
+from bot.storage.postgres_statements import PostgresStatements
+from bot.storage.sqlite_statements import SqliteStatements
 from tests.kit.marks import slow
 from tests.kit.running import Bot
 
@@ -21,7 +23,7 @@ class Cost:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.statements = self.rows = 0
-        for engine in (store.sqlite.SqliteTransaction, store.postgres.PostgresTransaction):
+        for engine in (SqliteStatements, PostgresStatements):
             for name, rows in (("all", len), ("one", bool), ("run", abs)):
                 monkeypatch.setattr(engine, name, self._counted(getattr(engine, name), rows))
             monkeypatch.setattr(engine, "run_many", self._counted_many(engine.run_many))

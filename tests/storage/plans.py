@@ -238,8 +238,9 @@ def analyze(tx: store.Transaction) -> None:
     tx.run("ANALYZE")
 
 
-def change_link(tx: store.Transaction, *args: Any) -> None:
-    store.links.change(tx, *args, linked_at=NOW)
+def load(tx: store.Transaction) -> None:
+    store.items.known(tx).load([(7, "pull_request", 6), (8, "issue", 6)])
+    store.deliveries.known(tx).load([(3, "guid 2"), (4, "guid 3")])
 
 
 SOME = NOW + ROWS // 2 * times.SECOND
@@ -272,6 +273,7 @@ PULL = store.Item(
     integration_id="integration 3",
     gone_at=None,
     decided=False,
+    loose=False,
 )
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
@@ -333,6 +335,15 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.merge_groups.end, (7, "refs/heads/gh-readonly-queue/main/pr-6-7", NOW)),
     (store.merge_groups.remove_old, (NOW, 200)),
     (store.items.versions_of, (7,)),
+    (store.items.has_version, (7, "guid 7")),
+    (store.items.load_versions, ([(7, "guid 7"), (8, "guid 8")],)),
+    (store.items.last_version_up_to, (7, (NOW, 1))),
+    (store.items.versions_after, (7, (NOW, 1), 7, 50)),
+    (store.deliveries.told_of, (7,)),
+    (load, ()),
+    (store.repositories.load, ([("github.com", 7), ("github.com", 8)],)),
+    (store.repositories.load_named, ([("github.com", "acme/repo-7"), ("x", "a/b")],)),
+    (store.integrations.load, (["integration 3", "integration 4"],)),
     (store.repositories.by_name, ("github.com", "acme/repo-7")),
     (store.repositories.by_github_id, ("github.com", 7)),
     (store.branches.commits_by_sha, (7, SHAS)),
@@ -357,9 +368,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     ),
     (store.branches.linked_next, (1, "train", SOME, 7)),
     (store.links.of_target, ("pull_request", 7)),
-    (store.links.follow_item, ("pull_request", 7)),
-    (store.links.add, ("key-99", "pull_request", 7, "body", NOW, "integration 3")),
-    (store.links.add, ("key-99", "commit", 7, "branch", NOW, "integration 3")),
+    (store.links.load, ([(7, "pull_request"), (8, "issue")],)),
     (store.links.of_targets_with_experiments, ("pull_request", 7)),
     (store.experiments.find_with_counts, ("key-1",)),
     *(
@@ -377,8 +386,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *((store.links.via_item, (7, ids)) for ids in (None, [7, 8, 9])),
     (store.links.places_of_commits, ([7, 8, 9],)),
     (store.links.set_via_item, (7, 8)),
-    (change_link, ("key-1", "commit", 7)),
-    (store.activity.of_item, (7,)),
+    (store.activity.told_of_item, (7, ["guid 7", "guid 8"])),
     (store.activity.remove_of_commits, ("key-1", [7])),
     (store.experiments.find, ("key-1",)),
     (store.integrations.find, ("integration 3",)),

@@ -1,13 +1,15 @@
 """Every list has its index: no query of the API reads or sorts a whole table, on either engine."""
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from bot import storage as store
+from bot.storage.database import NO_PARAMS, Params
 from tests.kit.marks import slow
 from tests.kit.running import Bot
 from tests.storage.plans import LISTS, OTHERS, analyze, fill
@@ -20,15 +22,13 @@ FEW = 500  # what belongs to one key may be sorted
 
 
 class Explained:
-    """A transaction that runs no query but keeps its plan."""
+    """Statements that are not run; their plans are kept."""
 
-    def __init__(self, inner: store.Transaction, engine: str) -> None:
+    def __init__(self, inner: store.transaction.Statements, engine: str) -> None:
         self._inner, self._engine = inner, engine
         self.plans: list[tuple[str, str]] = []
 
-    def all(
-        self, sql: str, params: store.database.Params = store.database.NO_PARAMS
-    ) -> Sequence[store.database.Row]:
+    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[store.database.Row]:
         if self._engine == "sqlite":
             rows = self._inner.all(f"EXPLAIN QUERY PLAN {sql}", params)
             self.plans.append((sql, "\n".join(row["detail"] for row in rows)))
@@ -39,19 +39,33 @@ class Explained:
         self.plans.append((sql, json.dumps(plan)))
         return []
 
-    def one(
-        self, sql: str, params: store.database.Params = store.database.NO_PARAMS
-    ) -> store.database.Row | None:
+    def one(self, sql: str, params: Params = NO_PARAMS) -> store.database.Row | None:
         self.all(sql, params)
         return None
 
-    def run(self, sql: str, params: store.database.Params = store.database.NO_PARAMS) -> int:
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
         self.all(sql, params)
         return 0
 
-    def run_many(self, sql: str, rows: Sequence[store.database.Params]) -> None:
+    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
         for params in rows[:1]:
             self.all(sql, params)
+
+    def keyed(
+        self, sql: str, columns: Mapping[str, str], keys: Sequence[tuple[Any, ...]]
+    ) -> Sequence[store.database.Row]:
+        names = [f"key{number}" for number in range(len(keys) * len(columns))]
+        row, values = iter(f":{name}" for name in names), []
+        for _ in keys:
+            values.append(
+                f"({', '.join(f'CAST({next(row)} AS {type_})' for type_ in columns.values())})"
+            )
+        table = f"WITH keys ({', '.join(columns)}) AS (VALUES {', '.join(values)})"
+        params = dict(zip(names, itertools.chain.from_iterable(keys), strict=True))
+        return self.all(f"{table} {sql.format(keys='keys')}", params)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
 
 
 def troubles(sql: str, plan: str, engine: str) -> Iterator[str]:
@@ -88,8 +102,8 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
 
     async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
         def job(tx: store.Transaction) -> list[str]:
-            explained = Explained(tx, engine)
-            query(explained, *args, **options)
+            explained = Explained(tx.stored, engine)
+            query(store.Transaction(explained), *args, **options)
             assert explained.plans
             return [
                 trouble for sql, plan in explained.plans for trouble in troubles(sql, plan, engine)

@@ -15,6 +15,7 @@ RELEASED = [
     "122a88f84ddaef3f",
     "2ecbebedd1dc970b",
     "50009076badf3777",
+    "d5020f0f60a014df",
 ]
 
 
@@ -35,7 +36,7 @@ async def test_every_table_is_copied_and_known_as_a_type(bot: Bot) -> None:
             WHERE table_schema = CURRENT_SCHEMA() AND table_name <> 'schema_version'"""
     found = {row["name"] for row in await bot.services.database.read(lambda tx: tx.all(sql))}
     assert found == {*store.transfer.TABLES}
-    assert {*store.query.TABLES.values()} <= found
+    assert {*store.codec.TABLES.values()} <= found
 
 
 async def test_branch_commits_are_found_by_time(bot: Bot) -> None:

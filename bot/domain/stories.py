@@ -1,0 +1,203 @@
+"""Keeps an item's story: its versions and decisions in their order, and what was known after each.
+
+One that is newer than all others is one step on from what is known. One that arrives late is put in
+its place, and those behind it are told again only until they end where they ended before: that is
+mostly after the next. A version of an item that concerns no experiment is kept beside its delivery
+alone; until one like that is needed the story is `loose`, and then told once from its beginning.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+
+from bot import storage as store
+from bot.domain import activity
+from bot.domain.history import History, apply, decide
+from bot.storage import Decision, Item, Known, Snapshot, Version
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_NEVER = (store.branches.FOREVER, 0)  # the place in a story that nothing comes behind
+_AT_ONCE = 50  # versions that are read together
+
+Entry = Version | Decision
+
+
+def guid_of(snapshot: Snapshot) -> str:
+    """Return what tells a version from others: the event's GUID, whichever integration got it.
+
+    Another id than GitHub's is the sender's own.
+    """
+    guid = snapshot.guid
+    return guid if ":" in guid or _GUID.fullmatch(guid) else f"{snapshot.integration_id}:{guid}"
+
+
+def keep(tx: store.Transaction, item: Item, snapshot: Snapshot, history: History) -> None:
+    """Keep the newest version of an item, whose history now goes up to it."""
+    known = history.known(snapshot)
+    store.items.add_version(tx, item.id, guid_of(snapshot), snapshot, known)
+    end_here(tx, item, history)
+
+
+def keep_aside(tx: store.Transaction, item: Item, snapshot: Snapshot) -> bool:
+    """Keep a version beside its delivery alone; False if there is no delivery for it."""
+    return store.deliveries.tell(tx, item.id, snapshot)
+
+
+def end_of(tx: store.Transaction, item: Item) -> History:
+    """Return the whole history of an item whose story is not loose."""
+    ends = _ends(tx)
+    if item.id not in ends:
+        # None of its versions is still to be written: those that are have left their end.
+        last = _last_before(tx.stored, item.id, _NEVER)
+        ends[item.id] = _history_of(last).known(None)
+    return History.of(ends[item.id], None)
+
+
+def end_here(tx: store.Transaction, item: Item, history: History) -> None:
+    """Note that this is the whole history of an item."""
+    tx.put(_ends(tx), item.id, history.known(None))
+
+
+def _ends(tx: store.Transaction) -> dict[int, Known]:
+    """Return what is known at the end of stories, as far as a transaction has seen to it."""
+    ends: dict[int, Known] = tx.kept.setdefault("ends of stories", {})
+    return ends
+
+
+def decide_now(tx: store.Transaction, item: Item, history: History, guid: str) -> None:
+    """Take the whole history of an item on by a decision, which was just kept."""
+    decision = next(one for one in store.items.decisions_of(tx, item.id) if one.guid == guid)
+    decide(history, item, decision)
+    store.items.change_decision(tx, guid, history.known(None))
+    end_here(tx, item, history)
+    activity.record(tx, history.news)
+
+
+def insert(tx: store.Transaction, item: Item, snapshot: Snapshot) -> History | None:
+    """Put a version that arrives late in its place, and bring the feed in line.
+
+    Returns the whole history of the item; None if it ends as it did before.
+    """
+    guid = guid_of(snapshot)
+    if item.loose:
+        collect(tx, item)
+    if store.items.has_version(tx, item.id, guid):
+        return tell_anew(tx, item) if item.loose else None
+    if item.loose:
+        store.items.add_version(tx, item.id, guid, snapshot, None)
+        return tell_anew(tx, item)
+    before = _last_before(tx, item.id, snapshot.order)
+    history = _history_of(before)
+    apply(history, item, snapshot)
+    store.items.add_version(tx, item.id, guid, snapshot, history.known(snapshot))
+    return _tell_on(tx, item, history, snapshot)
+
+
+def _tell_on(
+    tx: store.Transaction, item: Item, history: History, snapshot: Snapshot
+) -> History | None:
+    """Tell what comes behind a version again, until it ends as before; None if it does."""
+    guids, is_same = [snapshot.guid], False
+    for entry in _after(tx, item.id, snapshot.order):
+        guids.append(_step(history, item, entry))
+        known = history.known(_told_by(entry))
+        if known == entry.known:
+            is_same = True
+            break
+        _change(tx, entry, known)
+    activity.replace(tx, item.id, guids, history.news)
+    if is_same:
+        return None
+    end_here(tx, item, history)
+    return history
+
+
+def collect(tx: store.Transaction, item: Item) -> None:
+    """Put the versions that are kept beside deliveries with the others."""
+    for delivery in store.deliveries.told_of(tx, item.id):
+        guid = guid_of(delivery.told)
+        if not store.items.has_version(tx, item.id, guid):
+            store.items.add_version(tx, item.id, guid, delivery.told, None)
+
+
+def tell_anew(tx: store.Transaction, item: Item) -> History:
+    """Tell an item's story from its beginning, keep what is known after each part; return it all.
+
+    The feed is brought in line with it.
+    """
+    history = History()
+    guids: list[str] = []
+    versions = store.items.versions_of(tx, item.id)
+    for entry in in_order(versions, store.items.decisions_of(tx, item.id)):
+        guids.append(_step(history, item, entry))
+        known = history.known(_told_by(entry))
+        if known != entry.known:
+            _change(tx, entry, known)
+    activity.replace(tx, item.id, guids, history.news)
+    end_here(tx, item, history)
+    return history
+
+
+def in_order(versions: Sequence[Version], decisions: Sequence[Decision]) -> Iterator[Entry]:
+    """Yield versions and decisions, each in their order, as one story, which a version begins."""
+    coming = list(decisions)
+    for number, version in enumerate(versions):
+        while number and coming and order_of(coming[0]) < order_of(version):
+            yield coming.pop(0)
+        yield version
+    yield from coming
+
+
+def order_of(entry: Entry) -> tuple[int, int]:
+    return entry.version_at, entry.version_rank
+
+
+def _step(history: History, item: Item, entry: Entry) -> str:
+    """Take a history one step on; return the guid by which the feed knows the step."""
+    if isinstance(entry, Version):
+        apply(history, item, entry.snapshot)
+        return entry.snapshot.guid
+    decide(history, item, entry)
+    return entry.guid
+
+
+def _told_by(entry: Entry) -> Snapshot | None:
+    return entry.snapshot if isinstance(entry, Version) else None
+
+
+def _history_of(entry: Entry | None) -> History:
+    if entry is None:
+        return History()
+    assert entry.known is not None
+    return History.of(entry.known, _told_by(entry))
+
+
+def _last_before(tx: store.Reader, item_id: int, order: tuple[int, int]) -> Entry | None:
+    """Return what a version of an order comes behind."""
+    version = store.items.last_version_up_to(tx, item_id, order)
+    decisions = [one for one in store.items.decisions_of(tx, item_id) if order_of(one) < order]
+    if version is None or not decisions or order_of(decisions[-1]) < order_of(version):
+        return version
+    return decisions[-1]
+
+
+def _after(tx: store.Transaction, item_id: int, order: tuple[int, int]) -> Iterator[Entry]:
+    """Yield what comes behind a version of an order that was put in its place last."""
+    decisions = [one for one in store.items.decisions_of(tx, item_id) if order_of(one) >= order]
+    place: tuple[tuple[int, int], int] = (order, store.branches.FOREVER)
+    while True:
+        versions = store.items.versions_after(tx, item_id, *place, _AT_ONCE)
+        if not versions:
+            break
+        for version in versions:
+            while decisions and order_of(decisions[0]) < order_of(version):
+                yield decisions.pop(0)
+            yield version
+        place = order_of(versions[-1]), versions[-1].id
+    yield from decisions
+
+
+def _change(tx: store.Transaction, entry: Entry, known: Known) -> None:
+    if isinstance(entry, Version):
+        store.items.change_version(tx, entry, known)
+    else:
+        store.items.change_decision(tx, entry.guid, known)

@@ -1,0 +1,168 @@
+"""Rows that a transaction knows by their key, and changes in memory until it writes them.
+
+Each row is read once, or known not to be there; what is added, changed and removed is written with
+one statement for each of these and each set of columns, however many rows there are.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from bot.storage import codec, query
+from bot.storage.rows import Row
+from bot.storage.transaction import Statements, Transaction
+
+R = TypeVar("R", bound=Row)
+Key = tuple[Any, ...]
+
+
+class Held(Generic[R]):
+    """The rows of one table that a transaction knows.
+
+    `key` names the columns that tell rows apart and never change, `generated` the id that the
+    database gives a row when it is written, if nobody needs it before.
+    """
+
+    __slots__ = ("_added", "_before", "_removed", "_tx", "generated", "key", "rows", "shape")
+
+    def __init__(
+        self, tx: Transaction, shape: type[R], key: Sequence[str], generated: str | None
+    ) -> None:
+        self._tx, self.shape, self.key, self.generated = tx, shape, tuple(key), generated
+        self.rows: dict[Key, R | None] = {}
+        self._added: dict[Key, R] = {}
+        self._before: dict[Key, R] = {}  # of what was changed, as it is stored
+        self._removed: dict[Key, bool] = {}
+
+    def find(self, *key: Any) -> R | None:
+        """Return the row that has a key, None if there is none."""
+        try:
+            return self.rows[key]
+        except KeyError:
+            known = dict(zip(self.key, key, strict=True))
+            row = self.rows[key] = query.by_key(self._tx.stored, self.shape, **known)
+            return row
+
+    def load(self, keys: Sequence[Key]) -> None:
+        """Read the rows that have some keys, as far as they are not known, with one statement."""
+        missing = [key for key in dict.fromkeys(keys) if key not in self.rows]
+        if not missing:
+            return
+        table = codec.TABLES[self.shape]
+        places = " AND ".join(f"{table}.{name} = wanted.{name}" for name in self.key)
+        sql = f"SELECT {table}.* FROM {{keys}} AS wanted CROSS JOIN {table} WHERE {places}"
+        self.rows.update(dict.fromkeys(missing))
+        for row in query.select_keyed(self._tx.stored, self.shape, sql, self.key, missing):
+            self.rows[self.key_of(row)] = row
+
+    def key_of(self, row: R) -> Key:
+        return tuple([getattr(row, name) for name in self.key])
+
+    def know(self, row: R) -> None:
+        """Keep a row that has been read by something else than its key."""
+        self.rows.setdefault(self.key_of(row), row)
+
+    def add(self, row: R) -> None:
+        """Add a row, which is known not to be there."""
+        key = self.key_of(row)
+        self._tx.put(self.rows, key, row)
+        self._tx.put(self._added, key, row)
+        self._tx.touch(codec.TABLES[self.shape], self)
+
+    def change(self, row: R, **columns: Any) -> R:
+        """Set columns of a row that is known; return it as it is then."""
+        key = self.key_of(row)
+        known = self.rows[key]
+        assert known is not None
+        changed = msgspec.structs.replace(known, **columns)
+        self._tx.put(self.rows, key, changed)
+        if key in self._added:
+            self._tx.put(self._added, key, changed)
+        elif key not in self._before:
+            self._tx.put(self._before, key, known)
+        self._tx.touch(codec.TABLES[self.shape], self)
+        return changed
+
+    def remove(self, row: R) -> None:
+        """Remove a row that is known."""
+        key = self.key_of(row)
+        self._tx.put(self.rows, key, None)
+        self._tx.drop(self._before, key)
+        if key in self._added:
+            self._tx.drop(self._added, key)
+        else:
+            self._tx.put(self._removed, key, True)
+        self._tx.touch(codec.TABLES[self.shape], self)
+
+    def flush(self, statements: Statements) -> None:
+        table, types = codec.TABLES[self.shape], codec.types_of(self.shape)
+        key = {name: types[name] for name in self.key}
+        if self._removed:
+            statements.delete(table, key, list(self._removed))
+        if self._added:
+            names = codec.names_of(self.shape, but=self.generated)
+            write = codec.writer(self.shape, names)
+            columns = {name: types[name] for name in names}
+            statements.insert(table, columns, [write(row) for row in self._added.values()])
+        for names, rows in self._changes().items():
+            write = codec.writer(self.shape, (*names, *self.key))
+            columns = {name: types[name] for name in names}
+            statements.update(table, key, columns, [write(row) for row in rows])
+        self._removed.clear()
+        self._added.clear()
+        self._before.clear()
+
+    def _changes(self) -> dict[tuple[str, ...], list[R]]:
+        """Return what was changed, by which columns are others than before."""
+        found: dict[tuple[str, ...], list[R]] = {}
+        fields = self.shape.__struct_fields__
+        for key, before in self._before.items():
+            now = self.rows[key]
+            assert now is not None
+            names = tuple([name for name in fields if getattr(now, name) != getattr(before, name)])
+            if names:
+                found.setdefault(names, []).append(now)
+        return found
+
+
+def held(
+    tx: Transaction, shape: type[R], key: Sequence[str], generated: str | None = None
+) -> Held[R]:
+    """Return the rows of a table that a transaction knows."""
+    table = codec.TABLES[shape]
+    found: Held[R] | None = tx.kept.get(table)
+    if found is None:
+        found = tx.kept[table] = Held(tx, shape, key, generated)
+    return found
+
+
+class Added:
+    """Rows of one table that are to be added, and that nobody asks for before."""
+
+    __slots__ = ("_shape", "rows")
+
+    def __init__(self, shape: type[Row]) -> None:
+        self._shape = shape
+        self.rows: list[Mapping[str, Any]] = []
+
+    def flush(self, statements: Statements) -> None:
+        if not self.rows:
+            return
+        table, types = codec.TABLES[self._shape], codec.types_of(self._shape)
+        names = tuple(self.rows[0])
+        columns = {name: types[name] for name in names}
+        rows = [tuple(codec.write(self._shape, row).values()) for row in self.rows]
+        self.rows.clear()
+        statements.insert(table, columns, rows)
+
+
+def add_rows(tx: Transaction, shape: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows, which are not there yet; each has the same columns in the same order."""
+    name = ("added", codec.TABLES[shape])
+    added: Added | None = tx.kept.get(name)
+    if added is None:
+        added = tx.kept[name] = Added(shape)
+    for row in rows:
+        tx.append(added.rows, row)
+    tx.touch(codec.TABLES[shape], added)

@@ -1,0 +1,97 @@
+"""How statements are run on SQLite: many rows go through one that was prepared once."""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import cache
+from itertools import chain
+
+import sqlite_utils
+
+from bot.storage.database import NO_PARAMS, Params, Row, Values
+
+_SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
+_MOST_KEYS = _SIZES[-1]
+
+
+class SqliteStatements:
+    """Runs the statements of a transaction on one SQLite connection."""
+
+    __slots__ = ("_connection", "_ids")
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._ids: dict[str, int] = {}  # the last one of each table, while nobody else writes
+
+    def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[Row]:
+        return self._connection.execute(sql, params).fetchall()
+
+    def one(self, sql: str, params: Params = NO_PARAMS) -> Row | None:
+        # fetchall, not fetchone: a RETURNING statement is only finished by reading it to its end.
+        rows = self._connection.execute(sql, params).fetchall()
+        return rows[0] if rows else None
+
+    def run(self, sql: str, params: Params = NO_PARAMS) -> int:
+        return self._connection.execute(sql, params).rowcount
+
+    def run_many(self, sql: str, rows: Sequence[Params]) -> None:
+        self._connection.executemany(sql, rows)
+
+    def has_table(self, name: str) -> bool:
+        return sqlite_utils.Database(self._connection)[name].exists()
+
+    def keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
+        found: list[Row] = []
+        for start in range(0, len(keys), _MOST_KEYS):
+            some = keys[start : start + _MOST_KEYS]
+            size = next(size for size in _SIZES if size >= len(some))
+            filled = [*some, *[some[-1]] * (size - len(some))]
+            statement = with_keys(sql, tuple(columns), size)
+            found += self._connection.execute(statement, list(chain.from_iterable(filled)))
+        return found
+
+    def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Values]) -> None:
+        self._connection.executemany(_insert(table, tuple(columns)), rows)
+
+    def update(
+        self,
+        table: str,
+        key: Mapping[str, str],
+        columns: Mapping[str, str],
+        rows: Sequence[Values],
+    ) -> None:
+        self._connection.executemany(_update(table, tuple(key), tuple(columns)), rows)
+
+    def delete(self, table: str, key: Mapping[str, str], rows: Sequence[Values]) -> None:
+        self._connection.executemany(_delete(table, tuple(key)), rows)
+
+    def next_id(self, table: str) -> int:
+        last = self._ids.get(table)
+        if last is None:
+            found = self._connection.execute(f"SELECT MAX(id) FROM {table}").fetchone()[0]
+            last = found or 0
+        self._ids[table] = last + 1
+        return last + 1
+
+
+@cache
+def with_keys(sql: str, columns: Sequence[str], size: int) -> str:
+    """Return a query with a table of keys; one that is shorter repeats its last."""
+    row = f"({', '.join('?' * len(columns))})"
+    keys = f"WITH keys ({', '.join(columns)}) AS (VALUES {', '.join([row] * size)})"
+    return f"{keys} {sql.format(keys='(SELECT DISTINCT * FROM keys)')}"
+
+
+@cache
+def _insert(table: str, names: Sequence[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+
+
+@cache
+def _update(table: str, key: Sequence[str], names: Sequence[str]) -> str:
+    values = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE {table} SET {values} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
+
+
+@cache
+def _delete(table: str, key: Sequence[str]) -> str:
+    return f"DELETE FROM {table} WHERE {' AND '.join(f'{name} = ?' for name in key)}"
