@@ -14,7 +14,6 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from aiohttp import web
-from gidgethub.sansio import Event
 from isal import isal_zlib
 from msgspec import Struct
 from structlog.contextvars import bind_contextvars
@@ -24,9 +23,10 @@ from bot import storage as store
 from bot.deliveries import life
 from bot.deliveries.records import Arriving, id_of
 from bot.domain.integrations import Integration
+from bot.github.delivered import DeliveredEvent, NoObject
 from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
-from bot.handlers.dispatch import subject_of
+from bot.handlers.dispatch import Dispatcher
 from bot.log import logger
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.web import problems
@@ -138,17 +138,19 @@ async def _read(
     told |= {"delivery": guid, "github_event": name, "bytes": size}
     # Whatever else is logged on behalf of this delivery from here on tells which it is.
     bind_contextvars(integration=signed.integration.id, delivery=guid, github_event=name)
-    if size > life.LARGE:
-        data, packed = await asyncio.to_thread(_open, signed.body, is_form)
-    else:
-        data, packed = _open(signed.body, is_form)
-    event, about = Event(data, event=name, delivery_id=guid), subject_of(data)
+    known = services.shared(dispatcher)
+
+    def opened() -> tuple[DeliveredEvent, bytes]:
+        event = _event(known, _payload_field(signed.body) if is_form else signed.body, name, guid)
+        return event, isal_zlib.compress(event.text, 0)
+
+    event, packed = await asyncio.to_thread(opened) if size > life.LARGE else opened()
     delivery = Arriving(
         integration=signed.integration,
         signed_by=signed.signed_by,
         event=event,
-        handlers=services.shared(dispatcher).handlers(event),
-        repository=about.full_name if about else None,
+        handlers=known.handlers(event),
+        repository=event.about.full_name if event.about else None,
         received_at=signed.received_at,
         headers={
             name: _clean(request.headers[name]) for name in _KEPT_HEADERS if name in request.headers
@@ -259,16 +261,14 @@ def _identity(request: web.Request) -> tuple[str, str]:
     return event, guid
 
 
-def _open(raw: bytes, is_form: bool) -> tuple[dict[str, Any], bytes]:
-    """Return what a body says, and its JSON text compressed for storage."""
-    text = _payload_field(raw) if is_form else raw
+def _event(known: Dispatcher, text: bytes, name: str, guid: str) -> DeliveredEvent:
+    """Return what a JSON text delivers; raises a 400 that says what is wrong with it."""
     try:
-        data, text = jsontext.parse_delivery(text)
+        return known.event(text, name, guid)
     except jsontext.InvalidJSON as error:
         raise Problem(400, "invalid JSON", f"The payload cannot be read: {error}") from None
-    if not isinstance(data, dict):
-        raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.")
-    return data, isal_zlib.compress(text, 0)
+    except NoObject:
+        raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.") from None
 
 
 def _clean(header: str) -> str:

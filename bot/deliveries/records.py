@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from gidgethub.sansio import Event
 from msgspec import Struct
 
 from bot import jsontext, times
@@ -15,6 +14,7 @@ from bot.deliveries.admission import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.repositories import NotAllowed, Scope
 from bot.emails import without_emails
+from bot.github.delivered import DeliveredEvent
 from bot.github.payloads import InvalidPayload
 from bot.handlers.dispatch import Dispatcher, Handler
 
@@ -81,7 +81,7 @@ class Arriving(Struct, frozen=True):
 
     integration: Integration
     signed_by: int
-    event: Event
+    event: DeliveredEvent
     handlers: Sequence[Handler]
     repository: str | None
     received_at: int
@@ -95,10 +95,10 @@ class Arriving(Struct, frozen=True):
 
     @property
     def action(self) -> str | None:
-        action = self.event.data.get("action")
-        return action[:_LONGEST_ACTION] if isinstance(action, str) else None
+        action = self.event.action
+        return action[:_LONGEST_ACTION] if action is not None else None
 
-    def open(self, _: Dispatcher) -> tuple[Event, Sequence[Handler]]:
+    def open(self, _: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:
         return self.event, self.handlers
 
     def keep(self, tx: store.Transaction, outcome: Outcome) -> Outcome:
@@ -155,12 +155,12 @@ class Stored(Struct, frozen=True):
         packed = self.row.payload
         return jsontext.parse_delivery(zlib.decompress(packed))[0] if packed else None
 
-    def open(self, dispatcher: Dispatcher) -> tuple[Event, Sequence[Handler]]:
+    def open(self, dispatcher: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:
         """Return what its handlers are to be told, and them."""
-        data = self.payload()
-        if data is None:
+        if self.row.payload is None:
             raise LookupError("the payload is no longer stored")
-        event = Event(data, event=self.row.event, delivery_id=self.row.guid)
+        text = zlib.decompress(self.row.payload)
+        event = dispatcher.event(text, self.row.event, self.row.guid)
         return event, dispatcher.handlers(event)
 
     def keep(self, tx: store.Transaction, outcome: Outcome) -> Outcome:
