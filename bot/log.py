@@ -5,12 +5,37 @@ Secrets never reach a line: what is logged is named field by field, never a body
 
 import logging
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class _Line:
+    """Logs what happens at every request, as `logger.info` does, in a third of its time.
+
+    What is bound to the context is not added: the caller tells all there is to tell.
+    """
+
+    def __init__(self) -> None:
+        self.write: Callable[[str], None] | None = None  # a line of JSON, where that is wanted
+
+    def __call__(self, message: str, fields: dict[str, Any]) -> None:
+        if self.write is None or not structlog.is_configured():
+            logger.info(message, **fields)
+            return
+        said = {**fields, "level": "info", "timestamp": datetime.now(UTC), "message": message}
+        self.write(_encode(said).decode())
+
+
+line = _Line()
 
 
 class _ToStructlog(logging.Handler):
@@ -49,10 +74,12 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
         logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,
     )
+    is_quick = not as_text and number <= logging.INFO
+    line.write = structlog.WriteLogger(stream).info if is_quick else None
     root = logging.getLogger()
     root.handlers[:] = [_ToStructlog()]
     root.setLevel(max(number, logging.INFO))
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    return _encode(event).decode()
