@@ -148,17 +148,16 @@ async def _read(
 ) -> Arriving:
     """Return what a verified body delivers, and add what its log line tells; raises Problem."""
     name, guid = _identity(request)
-    size, is_form = len(signed.body), request.content_type == _FORM
+    body, size, is_form = signed.body, len(signed.body), request.content_type == _FORM
     told |= {"delivery": guid, "github_event": name, "bytes": size}
     # Whatever else is logged on behalf of this delivery from here on tells which it is.
     bind_contextvars(integration=signed.integration.id, delivery=guid, github_event=name)
     known, given = services.shared(dispatcher), request.headers.get
 
-    def opened() -> tuple[DeliveredEvent, bytes]:
-        event = _event(known, _payload_field(signed.body) if is_form else signed.body, name, guid)
-        return event, isal_zlib.compress(event.text, 0)
-
-    event, packed = await asyncio.to_thread(opened) if size > life.LARGE else opened()
+    if size > life.LARGE:
+        event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
+    else:
+        event, packed = _open(known, name, guid, body, is_form=is_form)
     delivery = Arriving(
         integration=signed.integration,
         signed_by=signed.signed_by,
@@ -167,7 +166,9 @@ async def _read(
         repository=event.about.full_name if event.about else None,
         received_at=signed.received_at,
         headers={
-            name: _clean(value) for name in _KEPT_HEADERS if (value := given(name)) is not None
+            name: value if value.isascii() else _clean(value)
+            for name in _KEPT_HEADERS
+            if (value := given(name)) is not None
         },
         payload=packed,
         size=size,
@@ -275,20 +276,21 @@ def _identity(request: web.Request) -> tuple[str, str]:
     return event, guid
 
 
-def _event(known: Dispatcher, text: bytes, name: str, guid: str) -> DeliveredEvent:
-    """Return what a JSON text delivers; raises a 400 that says what is wrong with it."""
+def _open(
+    known: Dispatcher, name: str, guid: str, raw: bytes, *, is_form: bool
+) -> tuple[DeliveredEvent, bytes]:
+    """Return what a body delivers, and its JSON text compressed for storage; raises Problem."""
     try:
-        return known.event(text, name, guid)
+        event = known.event(_payload_field(raw) if is_form else raw, name, guid)
     except jsontext.InvalidJSON as error:
         raise Problem(400, "invalid JSON", f"The payload cannot be read: {error}") from None
     except NoObject:
         raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.") from None
+    return event, isal_zlib.compress(event.text, 0)
 
 
 def _clean(header: str) -> str:
     """Return a header's value as text that can be stored; aiohttp passes odd bytes through."""
-    if header.isascii():
-        return header
     return header.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
