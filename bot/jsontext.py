@@ -6,11 +6,12 @@ replaced, and the rest of it counts.
 
 import re
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import jiter
 import msgspec
 
+T = TypeVar("T")
 DEPTH = 200  # levels of a delivery that are read; GitHub's payloads have about ten
 _DIGITS = 1000  # of a number
 _BOM = b"\xef\xbb\xbf"
@@ -65,6 +66,21 @@ def parse_delivery(text: bytes) -> tuple[Any, bytes]:
         return _read(text), text
     text = _bounded(text)
     return _read(text), text
+
+
+def decode(text: bytes, decoder: "msgspec.json.Decoder[T]") -> T | None:
+    """Return what the JSON text of a delivery says, as a type.
+
+    None where something is not of the type, or no text that can be kept: `parse_delivery` reads
+    it piece by piece then, and says what is no JSON. What the type has no field for is passed over,
+    whatever stands there: whoever reads it later does so by `parse_delivery`.
+    """
+    try:
+        found = decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    # Escaped as in the text, but it takes less to look for it in what has been read of that.
+    return None if b"\\u0000" in msgspec.json.encode(found) else found
 
 
 def render(value: Any) -> bytes:

@@ -17,7 +17,9 @@ _CONNECTION: dict[str, Any] = {
 }
 _STOP_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _CUT_SECONDS = 2.0  # the same once nothing more of them is read
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+# What may answer a request past the application's routes and middlewares; None where it does not.
+Shortcut = Callable[[web.Request], Awaitable[web.StreamResponse] | None]
+SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut")
 
 
 def bound_socket(host: str, port: int, *, reuse_port: bool = False) -> socket.socket:
@@ -44,11 +46,15 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
     """Accept connections on `sock`; `cleanup()` of what is returned ends it."""
     runner = _Runner(app, shutdown_timeout=_CUT_SECONDS)
 
-    @web.middleware
-    async def hold(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    await runner.setup()
+    server = runner.server
+    assert server is not None
+    shortcut, routed = app[SHORTCUT], server.request_handler
+
+    async def hold(request: Any) -> web.StreamResponse:
         runner.in_hand += 1
         try:
-            response = await handler(request)
+            response = await (shortcut(request) or routed(request))
             if runner.is_stopping:
                 response.force_close()
             return response
@@ -57,8 +63,7 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
             if not runner.in_hand:
                 runner.is_idle.set()
 
-    app.middlewares.insert(0, hold)
-    await runner.setup()
+    server.request_handler = hold
     await _Site(runner, sock).start()
     return runner
 

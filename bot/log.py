@@ -5,12 +5,47 @@ Secrets never reach a line: what is logged is named field by field, never a body
 
 import logging
 import sys
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class _Writer(structlog.WriteLogger):
+    """Writes lines. One that cannot be written, as on a full disk, stops nothing but itself."""
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError):
+            super().msg(message)
+
+    log = debug = info = warning = error = critical = exception = msg
+
+
+class _Line:
+    """Logs what happens at every request, as `logger.info` does, in a third of its time.
+
+    What is bound to the context is not added: the caller tells all there is to tell.
+    """
+
+    def __init__(self) -> None:
+        self.writer: _Writer | None = None  # of lines of JSON, where those are wanted
+
+    def __call__(self, message: str, fields: dict[str, Any]) -> None:
+        if self.writer is None or not structlog.is_configured():
+            logger.info(message, **fields)
+            return
+        said = {**fields, "level": "info", "timestamp": datetime.now(UTC), "message": message}
+        self.writer.msg(_encode(said).decode())
+
+
+line = _Line()
 
 
 class _ToStructlog(logging.Handler):
@@ -25,7 +60,7 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
     """Set logging up for the process; `log_format` None means text on a terminal, else JSON."""
     stream = stream or sys.stderr
     as_text = log_format == "text" or (log_format is None and stream.isatty())
-    number = logging.getLevelNamesMapping()[level.upper()]
+    number, writer = logging.getLevelNamesMapping()[level.upper()], _Writer(stream)
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(
             colors=stream.isatty(),
@@ -46,13 +81,14 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
+    line.writer = writer if not as_text and number <= logging.INFO else None
     root = logging.getLogger()
     root.handlers[:] = [_ToStructlog()]
     root.setLevel(max(number, logging.INFO))
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:
-    return msgspec.json.encode(event, enc_hook=str).decode()
+    return _encode(event).decode()

@@ -1,7 +1,7 @@
 """What Prometheus may ask: counters and times, without names of people, repositories or secrets."""
 
 import os
-from functools import partial
+from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
@@ -76,6 +76,19 @@ class Metrics:
             "experiment_bot_info", "The running version.", ["version"], multiprocess_mode="livemax"
         )
         info.labels(__version__).set(1)
+        # To find the counter of some labels takes longer than to count.
+        self._of_deliveries, self._of_requests = (
+            cache(self.deliveries.labels),
+            cache(self.requests.labels),
+        )
+
+    def count_delivery(self, event: str, outcome: str, seconds: float) -> None:
+        self._of_deliveries(event, outcome).inc()
+        self.delivery_seconds.observe(seconds)
+
+    def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._of_requests(method, route, str(status)).inc()
+        self.request_seconds.observe(seconds)
 
     def calls_left(self, integration_id: str) -> dict[tuple[str, str], int]:
         """Return what GitHub said last of an integration's limits, by who calls and resource.

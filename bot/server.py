@@ -10,9 +10,9 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from aiohttp import web
-from structlog.contextvars import bind_contextvars
+from structlog.contextvars import bind_contextvars, get_contextvars
 
-from bot import commands, dashboard, handlers, listening, worker
+from bot import commands, dashboard, handlers, listening, log, worker
 from bot import storage as store
 from bot.api import resources
 from bot.dashboard import errors
@@ -54,6 +54,7 @@ async def open_services(settings: Settings) -> Services:
 def application(services: Services) -> web.Application:
     app = web.Application(middlewares=[_around], client_max_size=MAX_BODY)
     app[SERVICES] = services
+    app[listening.SHORTCUT] = _shortcut(services)
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_end_streams)
     app.router.add_routes(door.routes())
@@ -98,14 +99,34 @@ async def check_secrets(services: Services) -> None:
         services.vault.open(sealed)
 
 
+def _shortcut(services: Services) -> listening.Shortcut:
+    """Return what leads deliveries to the door: routes and middlewares cost more than the rest."""
+
+    def shortcut(request: web.Request) -> Awaitable[web.StreamResponse] | None:
+        integration_id = door.integration_of(request)
+        return _deliver(services, request, integration_id) if integration_id else None
+
+    return shortcut
+
+
+async def _deliver(services: Services, request: web.Request, integration_id: str) -> web.Response:
+    """Answer a delivery as `_around` and the route of the door would."""
+    request_id = _request_id(request)
+    try:
+        response = await door.answer(services, request, integration_id, request_id)
+    except Exception:
+        response = _fault(request, request_id).response()
+    _put_headers(response, request_id)
+    return response
+
+
 @web.middleware
 async def _around(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """Give the request an id, turn every exception into a problem, measure and log."""
     started = time.perf_counter()
-    given = request.headers.get("X-Request-ID", "")
-    request[REQUEST_ID] = given if _REQUEST_ID.fullmatch(given) else f"{_RUN}-{next(_numbers):x}"
+    request[REQUEST_ID] = _request_id(request)
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
     if route != door.PATH:  # which binds what its lines tell, and only those but the last
@@ -121,11 +142,22 @@ async def _around(
         logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
         response = await _answer(request, unavailable())
     except Exception:
-        logger.exception("request failed", request=request[REQUEST_ID], path=request.path)
-        response = await _answer(request, Problem(500, "internal error", _FAULT))
+        response = await _answer(request, _fault(request, request[REQUEST_ID]))
     if route != door.PATH:
         _account(request, route, response.status, time.perf_counter() - started)
     return response
+
+
+def _request_id(request: web.Request) -> str:
+    """Return the id that a request came with, else one that we give it."""
+    given = request.headers.get("X-Request-ID", "")
+    return given if _REQUEST_ID.fullmatch(given) else f"{_RUN}-{next(_numbers):x}"
+
+
+def _fault(request: web.Request, request_id: str) -> Problem:
+    """Log the exception that is being handled, and return what is answered to it."""
+    logger.exception("request failed", request=request_id, path=request.path)
+    return Problem(500, "internal error", _FAULT)
 
 
 async def _answer(request: web.Request, problem: Problem) -> web.Response:
@@ -139,16 +171,14 @@ async def _answer(request: web.Request, problem: Problem) -> web.Response:
 
 
 def _account(request: web.Request, route: str, status: int, seconds: float) -> None:
-    metrics = request.config_dict[SERVICES].metrics
-    metrics.requests.labels(request.method, route, str(status)).inc()
-    metrics.request_seconds.observe(seconds)
-    logger.info(
-        "request",
-        method=request.method,
-        path=request.path,
-        status=status,
-        ms=round(seconds * 1000, 2),
-    )
+    request.config_dict[SERVICES].metrics.count_request(request.method, route, status, seconds)
+    fields = {
+        "method": request.method,
+        "path": request.path,
+        "status": status,
+        "ms": round(seconds * 1000, 2),
+    }
+    log.line("request", {**get_contextvars(), **fields})
 
 
 def _problem_of(error: web.HTTPException) -> Problem:
@@ -158,7 +188,11 @@ def _problem_of(error: web.HTTPException) -> Problem:
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers["X-Request-ID"] = request.get(REQUEST_ID, "")
+    _put_headers(response, request.get(REQUEST_ID, ""))
+
+
+def _put_headers(response: web.StreamResponse, request_id: str) -> None:
+    response.headers["X-Request-ID"] = request_id
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Server"] = "experiment-bot"
 

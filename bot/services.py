@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
@@ -51,9 +52,9 @@ class Services:
 
     async def integration(self, integration_id: str, *, fresh: bool = False) -> Integration | None:
         """Return an integration with its secrets open, from memory unless `fresh` is asked for."""
-        known = None if fresh else self._integrations.get(integration_id)
-        if known is not None:
-            return known
+        if not fresh:
+            with suppress(KeyError):
+                return self._integrations[integration_id]
         row = await self.database.read(lambda tx: store.integrations.find(tx, integration_id))
         if row is None:
             self._integrations.pop(integration_id, None)

@@ -14,20 +14,19 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from aiohttp import web
-from gidgethub.sansio import Event
 from isal import isal_zlib
 from msgspec import Struct
 from structlog.contextvars import bind_contextvars
 
-from bot import jsontext, times
+from bot import jsontext, log, times
 from bot import storage as store
 from bot.deliveries import life
 from bot.deliveries.records import Arriving, id_of
 from bot.domain.integrations import Integration
+from bot.github.delivered import DeliveredEvent, NoObject
 from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
-from bot.handlers.dispatch import subject_of
-from bot.log import logger
+from bot.handlers.dispatch import Dispatcher
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.web import problems
 from bot.web.problems import Problem
@@ -37,6 +36,7 @@ MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 BODY_SECONDS = 15.0  # GitHub itself gives up after ten
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 # What is kept of the headers: what GitHub says of the delivery, never what proxies add.
@@ -66,17 +66,33 @@ class _Signed(Struct, frozen=True):
     received_at: int
 
 
+def integration_of(request: web.Request) -> str | None:
+    """Return the integration to which a plain delivery is addressed, None for any other request.
+
+    One with a query or an expectation, or with an address in another spelling, is none.
+    """
+    if request.method != "POST" or "Expect" in request.headers:
+        return None
+    found = _ADDRESS.fullmatch(request.raw_path)
+    return found[1] if found is not None else None
+
+
 async def receive(request: web.Request) -> web.Response:
+    """Answer a delivery that came by the routes."""
+    services, integration_id = request.config_dict[SERVICES], request.match_info["integration_id"]
+    return await answer(services, request, integration_id, request[REQUEST_ID])
+
+
+async def answer(
+    services: Services, request: web.Request, integration_id: str, request_id: str
+) -> web.Response:
     """Answer one delivery."""
-    services = request.config_dict[SERVICES]
     started = time.perf_counter()
-    told: dict[str, Any] = {
-        "request": request[REQUEST_ID],
-        "integration": request.match_info["integration_id"],
-    }
+    told: dict[str, Any] = {"request": request_id, "integration": integration_id}
     event = "other"
     try:
-        delivery = await _read(request, services, await _verified(request, services), told)
+        signed = await _verified(request, services, integration_id.lower())
+        delivery = await _read(request, services, signed, told)
         if delivery.handlers:
             event = delivery.event.event
         outcome = await life.ingest(services, delivery)
@@ -93,16 +109,14 @@ async def receive(request: web.Request) -> web.Response:
         told |= {"outcome": "refused", "reason": problem.error}
         response = problem.response()
     seconds = time.perf_counter() - started
-    services.metrics.deliveries.labels(event, told["outcome"]).inc()
-    services.metrics.delivery_seconds.observe(seconds)
-    logger.info("delivery", status=response.status, ms=round(seconds * 1000, 2), **told)
+    services.metrics.count_delivery(event, told["outcome"], seconds)
+    log.line("delivery", {"status": response.status, "ms": round(seconds * 1000, 2), **told})
     return response
 
 
-async def _verified(request: web.Request, services: Services) -> _Signed:
+async def _verified(request: web.Request, services: Services, integration_id: str) -> _Signed:
     """Return the body of a request that an integration's secret has signed; raises Problem."""
     received_at = times.now()
-    integration_id = request.match_info["integration_id"].lower()
     integration = (
         await services.integration(integration_id) if _UUID.fullmatch(integration_id) else None
     )
@@ -110,13 +124,13 @@ async def _verified(request: web.Request, services: Services) -> _Signed:
         raise Problem(404, "not found", "No integration has this id; check the payload URL.")
     signature = _signature(request)
     _check_headers_of_body(request)
-    body, macs = await _body(request, integration.secrets_at(received_at))
-    signed_by = _signed_by(macs, signature)
+    body, digests = await _body(request, integration.secrets_at(received_at))
+    signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
         integration = await services.integration(integration_id, fresh=True)
         if integration is not None:
-            signed_by = _signed_by(_macs(integration.secrets_at(received_at), body), signature)
+            signed_by = _signed_by(_digests(integration.secrets_at(received_at), body), signature)
         if integration is None or signed_by is None:
             raise Problem(
                 401,
@@ -134,24 +148,27 @@ async def _read(
 ) -> Arriving:
     """Return what a verified body delivers, and add what its log line tells; raises Problem."""
     name, guid = _identity(request)
-    size, is_form = len(signed.body), request.content_type == _FORM
+    body, size, is_form = signed.body, len(signed.body), request.content_type == _FORM
     told |= {"delivery": guid, "github_event": name, "bytes": size}
     # Whatever else is logged on behalf of this delivery from here on tells which it is.
     bind_contextvars(integration=signed.integration.id, delivery=guid, github_event=name)
+    known, given = services.shared(dispatcher), request.headers.get
+
     if size > life.LARGE:
-        data, packed = await asyncio.to_thread(_open, signed.body, is_form)
+        event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
     else:
-        data, packed = _open(signed.body, is_form)
-    event, about = Event(data, event=name, delivery_id=guid), subject_of(data)
+        event, packed = _open(known, name, guid, body, is_form=is_form)
     delivery = Arriving(
         integration=signed.integration,
         signed_by=signed.signed_by,
         event=event,
-        handlers=services.shared(dispatcher).handlers(event),
-        repository=about.full_name if about else None,
+        handlers=known.handlers(event),
+        repository=event.about.full_name if event.about else None,
         received_at=signed.received_at,
         headers={
-            name: _clean(request.headers[name]) for name in _KEPT_HEADERS if name in request.headers
+            name: value if value.isascii() else _clean(value)
+            for name in _KEPT_HEADERS
+            if (value := given(name)) is not None
         },
         payload=packed,
         size=size,
@@ -160,8 +177,8 @@ async def _read(
     return delivery
 
 
-def _signature(request: web.Request) -> str:
-    """Return a well-formed signature header; raises a 401 that says what is wrong with it."""
+def _signature(request: web.Request) -> bytes:
+    """Return what a well-formed signature header says; raises a 401 that says what is wrong."""
     values = request.headers.getall("X-Hub-Signature-256", [])
     if not any(values):
         raise Problem(
@@ -176,7 +193,7 @@ def _signature(request: web.Request) -> str:
             "invalid signature",
             "X-Hub-Signature-256 must be sha256= and 64 hexadecimal digits.",
         )
-    return values[0]
+    return bytes.fromhex(values[0].removeprefix("sha256="))
 
 
 def _check_headers_of_body(request: web.Request) -> None:
@@ -197,17 +214,17 @@ def _refuse_size() -> NoReturn:
     raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
 
 
-async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, list["hmac.HMAC"]]:
+async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
     if "Expect" in request.headers:
         await problems.expect(request)
     content = request.content
     if content.is_eof():  # a small body came with its headers
-        raw = await content.read()
+        raw = content.read_nowait()
         if len(raw) > MAX_BODY:
             _refuse_size()
-        return raw, _macs(secrets, raw)
-    macs = _macs(secrets, b"")
+        return raw, _digests(secrets, raw)
+    macs = [hmac.new(secret, digestmod=hashlib.sha256) for secret in secrets]
     chunks: list[bytes] = []
     size = 0
     try:
@@ -228,19 +245,19 @@ async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, 
         ) from None
     except (web.RequestPayloadError, ConnectionError):
         raise Problem(400, "broken body", "The body ended before its announced length.") from None
-    return b"".join(chunks), macs
+    return b"".join(chunks), [mac.digest() for mac in macs]
 
 
-def _macs(secrets: Sequence[bytes], raw: bytes) -> list["hmac.HMAC"]:
-    return [hmac.new(secret, raw, hashlib.sha256) for secret in secrets]
+def _digests(secrets: Sequence[bytes], raw: bytes) -> list[bytes]:
+    return [hmac.digest(secret, raw, hashlib.sha256) for secret in secrets]
 
 
-def _signed_by(macs: Sequence["hmac.HMAC"], signature: str) -> int | None:
+def _signed_by(digests: Sequence[bytes], signature: bytes) -> int | None:
     """Compare in constant time with every secret in force, however early one fits.
 
     Return the position of the one that does, None if there is none.
     """
-    matches = [hmac.compare_digest(f"sha256={mac.hexdigest()}", signature) for mac in macs]
+    matches = [hmac.compare_digest(digest, signature) for digest in digests]
     return matches.index(True) if any(matches) else None
 
 
@@ -259,16 +276,17 @@ def _identity(request: web.Request) -> tuple[str, str]:
     return event, guid
 
 
-def _open(raw: bytes, is_form: bool) -> tuple[dict[str, Any], bytes]:
-    """Return what a body says, and its JSON text compressed for storage."""
-    text = _payload_field(raw) if is_form else raw
+def _open(
+    known: Dispatcher, name: str, guid: str, raw: bytes, *, is_form: bool
+) -> tuple[DeliveredEvent, bytes]:
+    """Return what a body delivers, and its JSON text compressed for storage; raises Problem."""
     try:
-        data, text = jsontext.parse_delivery(text)
+        event = known.event(_payload_field(raw) if is_form else raw, name, guid)
     except jsontext.InvalidJSON as error:
         raise Problem(400, "invalid JSON", f"The payload cannot be read: {error}") from None
-    if not isinstance(data, dict):
-        raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.")
-    return data, isal_zlib.compress(text, 0)
+    except NoObject:
+        raise Problem(400, "not a JSON object", "GitHub's payloads are JSON objects.") from None
+    return event, isal_zlib.compress(event.text, 0)
 
 
 def _clean(header: str) -> str:

@@ -6,7 +6,6 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-from gidgethub.sansio import Event
 from msgspec import Struct
 
 from bot import jsontext, times
@@ -15,9 +14,9 @@ from bot.deliveries.admission import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.repositories import NotAllowed, Scope
 from bot.emails import without_emails
-from bot.github.names import is_number
+from bot.github.delivered import DeliveredEvent
 from bot.github.payloads import InvalidPayload
-from bot.handlers.dispatch import Dispatcher, Handler, subject_of
+from bot.handlers.dispatch import Dispatcher, Handler
 
 MAX_ATTEMPTS = 10  # then `failed`; the waits between them add up to about four hours
 _FIRST_WAIT = 30 * times.SECOND
@@ -82,7 +81,7 @@ class Arriving(Struct, frozen=True):
 
     integration: Integration
     signed_by: int
-    event: Event
+    event: DeliveredEvent
     handlers: Sequence[Handler]
     repository: str | None
     received_at: int
@@ -104,19 +103,12 @@ class Arriving(Struct, frozen=True):
 
     @property
     def action(self) -> str | None:
-        action = self.event.data.get("action")
-        return action[:_LONGEST_ACTION] if isinstance(action, str) else None
+        action = self.event.action
+        return action[:_LONGEST_ACTION] if action is not None else None
 
     def touched(self) -> store.Touched:
         """Return what its handlers are going to look at, as far as the payload tells at once."""
-        data = self.event.data
-        about = subject_of(data)
-        kind: store.Kind | None = None
-        for one in ("pull_request", "issue"):
-            thing = data.get(one)
-            if isinstance(thing, dict):
-                kind, number = one, thing.get("number")
-                break
+        about, item = self.event.about, self.event.item
         return store.Touched(
             integration_id=self.integration.id,
             integration_seq=self.integration.seq,
@@ -124,11 +116,11 @@ class Arriving(Struct, frozen=True):
             host=self.integration.host,
             github_id=about.id if about is not None else None,
             full_name=about.full_name if about is not None else None,
-            kind=kind,
-            number=number if kind is not None and is_number(number) else None,
+            kind=item[0] if item is not None else None,
+            number=item[1] if item is not None else None,
         )
 
-    def open(self, _: Dispatcher) -> tuple[Event, Sequence[Handler]]:
+    def open(self, _: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:
         return self.event, self.handlers
 
     def keep(self, tx: store.Transaction, outcome: Outcome) -> Outcome:
@@ -186,12 +178,12 @@ class Stored(Struct, frozen=True):
         packed = self.row.payload
         return jsontext.parse_delivery(zlib.decompress(packed))[0] if packed else None
 
-    def open(self, dispatcher: Dispatcher) -> tuple[Event, Sequence[Handler]]:
+    def open(self, dispatcher: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:
         """Return what its handlers are to be told, and them."""
-        data = self.payload()
-        if data is None:
+        if self.row.payload is None:
             raise LookupError("the payload is no longer stored")
-        event = Event(data, event=self.row.event, delivery_id=self.row.guid)
+        text = zlib.decompress(self.row.payload)
+        event = dispatcher.event(text, self.row.event, self.row.guid)
         return event, dispatcher.handlers(event)
 
     @property

@@ -8,6 +8,8 @@ tables of the documentation are made from it or tested against it.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from bot.github import payloads
+
 LEVELS = ("read", "write", "admin")  # of permissions, each with what the ones before allow
 
 
@@ -56,12 +58,14 @@ class Heard:
 
     Of a `permission` that is None GitHub sends it to whoever it concerns, unasked. `webhook` is
     what GitHub's page of a webhook calls it, None where a webhook for a token need not send it.
+    `reads` is what its handlers read of the payload, which the door decodes as that at once.
     """
 
     name: str
     reason: str
     permission: Permission | None
     webhook: str | None = None
+    reads: type[payloads.Envelope] = payloads.Event
 
 
 # Asked for now, so that owners accept once; not heard yet.
@@ -90,6 +94,11 @@ class Events:
 
     def __contains__(self, name: str) -> bool:
         return name in self._heard
+
+    def reads(self, name: str) -> type[payloads.Envelope]:
+        """Return what is read of an event, be it heard or not."""
+        heard = self._heard.get(name)
+        return heard.reads if heard is not None else payloads.Event
 
     @property
     def asked(self) -> list[str]:

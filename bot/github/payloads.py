@@ -114,15 +114,32 @@ class CreatedIssue(Issue, kw_only=True):
     html_url: str
 
 
-class Event(Struct, kw_only=True):
-    """What most events tell beside what they are about."""
+class Through(Struct):
+    """The App's installation through which a delivery came, in events of every kind."""
+
+    id: Any = None
+
+
+class Envelope(Struct, kw_only=True):
+    """What the door reads of every event, whoever handles it."""
 
     action: Short | None = None
-    repository: Repository | None = None
     sender: User | None = None
+    installation: Through | None = None
+
+    @property
+    def repository(self) -> Repository | None:
+        """A field of each event: some have nothing to take in without it."""
+        raise NotImplementedError
 
 
-class PullRequestEvent(Event):
+class Event(Envelope, kw_only=True):
+    """What most events tell beside what they are about."""
+
+    repository: Repository | None = None
+
+
+class PullRequestEvent(Event, kw_only=True):
     pull_request: PullRequest
     number: Number | None = None
 
@@ -139,7 +156,7 @@ class IssueChanges(Struct):
     old_repository: Repository | None = None
 
 
-class IssuesEvent(Event):
+class IssuesEvent(Event, kw_only=True):
     issue: Issue
     label: Label | None = None
     changes: IssueChanges | None = None
@@ -152,7 +169,7 @@ class Comment(Struct):
     user: User | None = None
 
 
-class IssueCommentEvent(Event):
+class IssueCommentEvent(Event, kw_only=True):
     comment: Comment
     issue: Issue
 
@@ -171,18 +188,17 @@ class Commit(Struct):
     distinct: Any = None  # false if it was in the repository before this push
 
 
-class PushEvent(Struct):
+class PushEvent(Envelope, kw_only=True):
     ref: Ref
     repository: Repository
     after: Short | None = None
     commits: list[Commit] | None = None
     deleted: bool | None = None
     created: Any = None  # true if the push has made the branch
-    sender: User | None = None
     pusher: Author | None = None
 
 
-class RepositoryEvent(Event, kw_only=True):
+class RepositoryEvent(Envelope, kw_only=True):
     repository: Repository
 
 
@@ -193,12 +209,12 @@ class Checked(Struct):
     name: str | None = None
 
 
-class CheckRunEvent(Struct):
+class CheckRunEvent(Envelope, kw_only=True):
     check_run: Checked
     repository: Repository
 
 
-class CheckSuiteEvent(Struct):
+class CheckSuiteEvent(Envelope, kw_only=True):
     check_suite: Checked
     repository: Repository
 
@@ -242,7 +258,7 @@ class InstalledRepository(Struct):
     full_name: FullName
 
 
-class Installation(Struct):
+class Installation(Through, kw_only=True):
     id: Id
     account: User | None = None
     repository_selection: Short | None = None
@@ -250,11 +266,10 @@ class Installation(Struct):
     suspended_at: Time = None
 
 
-class InstallationEvent(Struct):
+class InstallationEvent(Event, kw_only=True):
     """Of an installation as a whole, or of the repositories in it."""
 
     installation: Installation
-    action: Short | None = None
     repositories: list[InstalledRepository] | None = None
     repositories_added: list[InstalledRepository] | None = None
     repositories_removed: list[InstalledRepository] | None = None

@@ -4,30 +4,40 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#check_run
 """
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import posts
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import CHECKS, Heard
 from bot.handlers.dispatch import Delivery
 
-RUN = Heard("check_run", 'the check\'s buttons: "Re-run" and its own', CHECKS)
-SUITE = Heard("check_suite", '"Re-run all checks" sets the check again too', CHECKS)
+RUN = Heard(
+    "check_run",
+    'the check\'s buttons: "Re-run" and its own',
+    CHECKS,
+    reads=payloads.CheckRunEvent,
+)
+SUITE = Heard(
+    "check_suite",
+    '"Re-run all checks" sets the check again too',
+    CHECKS,
+    reads=payloads.CheckSuiteEvent,
+)
 router = Router()
 
 
 @router.register("check_run", action="rerequested")
 @router.register("check_run", action="requested_action")
-async def pressed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.CheckRunEvent)
+async def pressed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.CheckRunEvent)
     if payload.check_run.name in (None, posts.CHECK_NAME):
         _check_again(delivery, payload.repository, payload.check_run.head_sha)
 
 
 @router.register("check_suite", action="rerequested")
-async def all_pressed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.CheckSuiteEvent)
+async def all_pressed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.CheckSuiteEvent)
     _check_again(delivery, payload.repository, payload.check_suite.head_sha)
 
 

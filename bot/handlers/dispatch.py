@@ -12,6 +12,7 @@ from bot.domain import repositories
 from bot.domain.repositories import Scope
 from bot.domain.snapshots import Told
 from bot.github import names, payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import Events
 
 Handler = Callable[..., Awaitable[None]]
@@ -26,36 +27,31 @@ class Delivery(Told):
         cls,
         tx: store.Transaction,
         scope: Scope,
-        event: Event,
+        event: DeliveredEvent,
         received_at: int,
         confirmed: Set[tuple[str, int]] = frozenset(),
     ) -> "Delivery":
         """Return what the handlers of `event` are given."""
-        installation_id = _installation_of(event.data)
-        return cls(tx, scope, event.delivery_id, received_at, installation_id, confirmed)
+        return cls(tx, scope, event.delivery_id, received_at, event.installation_id, confirmed)
 
     @property
     def transaction(self) -> store.Transaction:
         """What `tx` was called; extensions may say so still."""
         return self.tx
 
-    def admit(self, event: Event) -> None:
+    def admit(self, event: DeliveredEvent) -> None:
         """Look whether the integration may hear of what an event is about.
 
         Raises NotAllowed, Unconfirmed.
         """
-        about = subject_of(event.data)
-        if about is not None and self.scope.entries is not None:
+        if event.about is not None and self.scope.entries is not None:
             repositories.admit(
-                self.tx, self.scope, about, old_name=old_name_in(event), confirmed=self.confirmed
+                self.tx,
+                self.scope,
+                event.about,
+                old_name=old_name_in(event),
+                confirmed=self.confirmed,
             )
-
-
-def _installation_of(data: dict[str, Any]) -> int | None:
-    """Return the id of the App's installation through which a payload came, if it says."""
-    installation = data.get("installation")
-    identifier = installation.get("id") if isinstance(installation, dict) else None
-    return identifier if type(identifier) is int and 0 < identifier < 2**63 else None
 
 
 def repository_told(
@@ -70,32 +66,14 @@ def repository_told(
     return payloads.Repository(full_name=place[0])
 
 
-def subject_of(data: dict[str, Any]) -> payloads.Repository | None:
-    """Return the repository that a payload is about; None if it names none.
-
-    Where `repository` is missing, the address of the pull request or issue tells.
-    """
-    try:
-        return payloads.read(data.get("repository"), payloads.Repository)
-    except payloads.InvalidPayload:
-        pass
-    for name in ("pull_request", "issue"):
-        thing = data.get(name)
-        address = thing.get("html_url") if isinstance(thing, dict) else None
-        place = names.place_in(address) if isinstance(address, str) else None
-        if place is not None:
-            return payloads.Repository(full_name=place[0])
-    return None
-
-
-def old_name_in(event: Event) -> str | None:
+def old_name_in(event: DeliveredEvent) -> str | None:
     """Return what a repository was called before the rename or transfer that an event tells of."""
-    if event.event != "repository" or event.data.get("action") not in ("renamed", "transferred"):
+    if event.event != "repository" or event.action not in ("renamed", "transferred"):
         return None
-    about, changes = subject_of(event.data), event.data.get("changes")
-    if about is None:
+    if event.about is None:
         return None
-    owner, name = about.full_name.split("/")
+    changes: Any = event.data.get("changes")
+    owner, name = event.about.full_name.split("/")
     try:
         if "repository" in changes:
             return f"{owner}/{changes['repository']['name']['from']}"
@@ -106,33 +84,61 @@ def old_name_in(event: Event) -> str | None:
 
 
 class Routes(Router):
-    """gidgethub's routers joined, which know by name of event the modules of their handlers."""
+    """gidgethub's routers joined, which know by name of event the modules of their handlers.
+
+    `details` are the fields of the payload, and the values of each, by which they are chosen.
+    """
 
     def __init__(self, *routers: Router) -> None:
         self.modules: dict[str, set[str]] = {}
+        self.details: dict[str, dict[str, set[Any]]] = {}
         super().__init__(*routers)
 
     def add(self, func: Handler, event_type: str, **data_detail: Any) -> None:
         self.modules.setdefault(event_type, set()).add(func.__module__)
+        details = self.details.setdefault(event_type, {})
+        for name, value in data_detail.items():
+            details.setdefault(name, set()).add(value)
         super().add(func, event_type, **data_detail)
 
 
 class Dispatcher:
     """Runs what is registered for an event; `events` says which events are heard, and why."""
 
-    def __init__(self, routes: Router, events: Events) -> None:
-        self._router = routes
+    def __init__(self, routes: Routes, events: Events) -> None:
+        self._routes = routes
         self.events = events
+        self._known: dict[tuple[str, str | None], Sequence[Handler]] = {}
 
-    def handlers(self, event: Event) -> list[Handler]:
-        """Return the handlers of an event, ordered by where they are defined."""
-        if not isinstance(event.data.get("action"), str | None):  # it counts as missing
-            data = {**event.data, "action": None}
-            event = Event(data, event=event.event, delivery_id=event.delivery_id)
-        found = self._router.fetch(event)
+    def event(self, text: bytes, name: str, guid: str) -> DeliveredEvent:
+        """Return what a JSON text delivers, decoded as the handlers of the event read it.
+
+        Raises InvalidJSON, NoObject.
+        """
+        return DeliveredEvent(text, self.events.reads(name), event=name, delivery_id=guid)
+
+    def handlers(self, event: DeliveredEvent) -> Sequence[Handler]:
+        """Return the handlers of an event, ordered by where they are defined.
+
+        An action that is no text counts as missing.
+        """
+        details = self._routes.details.get(event.event)
+        if details is None:
+            return ()
+        action = event.action
+        if details.keys() - {"action"}:
+            return self._fetch(event.event, {**event.data, "action": action})
+        # Whatever is not registered has the same handlers: only so many are remembered.
+        key = (event.event, action if action in details.get("action", ()) else None)
+        if key not in self._known:
+            self._known[key] = self._fetch(event.event, {"action": key[1]})
+        return self._known[key]
+
+    def _fetch(self, name: str, data: dict[str, Any]) -> Sequence[Handler]:
+        found = self._routes.fetch(Event(data, event=name, delivery_id=""))
         return sorted(found, key=lambda handler: (handler.__module__, handler.__qualname__))
 
-    def run(self, handlers: Sequence[Handler], event: Event, delivery: Delivery) -> None:
+    def run(self, handlers: Sequence[Handler], event: DeliveredEvent, delivery: Delivery) -> None:
         """Run `handlers` to their end, one after the other, on the calling thread."""
         for handler in handlers:
             coroutine: Any = handler(event, delivery)

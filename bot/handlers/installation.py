@@ -6,34 +6,41 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#installation
 from collections.abc import Sequence
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import actions
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import Heard
 from bot.handlers.dispatch import Delivery
 
 PING = Heard("ping", "GitHub reaches the bot", None)
-INSTALLATION = Heard("installation", "where the App is installed", None)
-REPOSITORIES = Heard("installation_repositories", "which repositories it may see there", None)
+INSTALLATION = Heard(
+    "installation", "where the App is installed", None, reads=payloads.InstallationEvent
+)
+REPOSITORIES = Heard(
+    "installation_repositories",
+    "which repositories it may see there",
+    None,
+    reads=payloads.InstallationEvent,
+)
 router = Router()
 
 
 @router.register("ping")
-async def reached(event: Event, delivery: Delivery) -> None:
+async def reached(event: DeliveredEvent, delivery: Delivery) -> None:
     """Storing the delivery is all there is to do: the integration shows its last one."""
 
 
 @router.register("installation")
-async def changed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.InstallationEvent)
+async def changed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.InstallationEvent)
     _remember(delivery, payload.installation, payload.action, payload.repositories or (), ())
 
 
 @router.register("installation_repositories")
-async def repositories_changed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.InstallationEvent)
+async def repositories_changed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.InstallationEvent)
     added, removed = payload.repositories_added or (), payload.repositories_removed or ()
     _remember(delivery, payload.installation, payload.action, added, removed)
 

@@ -7,16 +7,20 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#issue_comment
 import re
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot.commands import parser
 from bot.domain import commands, installations, snapshots
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import ISSUES, Heard
 from bot.handlers.dispatch import Delivery, repository_told
 
 HEARS = Heard(
-    "issue_comment", "commands such as /experiment status", ISSUES, webhook="Issue comments"
+    "issue_comment",
+    "commands such as /experiment status",
+    ISSUES,
+    webhook="Issue comments",
+    reads=payloads.IssueCommentEvent,
 )
 router = Router()
 
@@ -29,8 +33,8 @@ _CANNOT_ACT = {
 
 
 @router.register("issue_comment", action="created")
-async def created(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.IssueCommentEvent)
+async def created(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.IssueCommentEvent)
     comment, issue = payload.comment, payload.issue
     author = _author(payload)
     if author is None or _OURS in (comment.body or ""):

@@ -4,20 +4,26 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#issues
 """
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot.domain import items, snapshots, tracking
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import ISSUES, Heard
 from bot.handlers.dispatch import Delivery, repository_told
 
-HEARS = Heard("issues", "issues link by a key line or by their title", ISSUES, webhook="Issues")
+HEARS = Heard(
+    "issues",
+    "issues link by a key line or by their title",
+    ISSUES,
+    webhook="Issues",
+    reads=payloads.IssuesEvent,
+)
 router = Router()
 
 
 @router.register("issues")
-async def observed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.IssuesEvent)
+async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.IssuesEvent)
     changes = payload.changes or payloads.IssueChanges()
     about = repository_told(payload.repository, payload.issue.html_url)
     repository_id = delivery.repository(about)

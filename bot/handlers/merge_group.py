@@ -8,11 +8,11 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#merge_group
 import re
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import posts
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import MERGE_QUEUES, Heard
 from bot.handlers.dispatch import Delivery
 
@@ -20,6 +20,7 @@ HEARS = Heard(
     "merge_group",
     "a merge queue waits for the check on the commit that it is to merge",
     MERGE_QUEUES,
+    reads=payloads.MergeGroupEvent,
 )
 router = Router()
 
@@ -31,20 +32,20 @@ _MAX_NUMBER = 2**31 - 1
 
 
 @router.register("merge_group")
-async def told(event: Event, delivery: Delivery) -> None:
+async def told(event: DeliveredEvent, delivery: Delivery) -> None:
     """Every action is taken in; what but `checks_requested` there is only tells of the end."""
-    if event.data.get("action") != "checks_requested":
+    if event.action != "checks_requested":
         return
-    payload = payloads.read(event.data, payloads.MergeGroupEvent)
+    payload = event.read(payloads.MergeGroupEvent)
     group = payload.merge_group
     if payload.repository is not None:
         check(delivery, delivery.repository(payload.repository), group.head_sha, group.head_ref)
 
 
 @router.register("merge_group", action="destroyed")
-async def ended(event: Event, delivery: Delivery) -> None:
+async def ended(event: DeliveredEvent, delivery: Delivery) -> None:
     """Merged, or taken out of the queue: its check follows its pull request no longer."""
-    payload = payloads.read(event.data, payloads.MergeGroupEvent)
+    payload = event.read(payloads.MergeGroupEvent)
     if payload.repository is not None and payload.merge_group.head_ref:
         repository_id = delivery.repository(payload.repository)
         end(delivery, repository_id, payload.merge_group.head_ref)

@@ -4,10 +4,10 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#pull_request
 """
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot.domain import snapshots
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import PULL_REQUESTS, Heard
 from bot.handlers.dispatch import Delivery, repository_told
 
@@ -16,13 +16,14 @@ HEARS = Heard(
     "pull requests link by the key line in their text",
     PULL_REQUESTS,
     webhook="Pull requests",
+    reads=payloads.PullRequestEvent,
 )
 router = Router()
 
 
 @router.register("pull_request")
-async def observed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.PullRequestEvent)
+async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.PullRequestEvent)
     pull = payload.pull_request
     about = repository_told(payload.repository, pull.html_url)
     actor = payload.sender.login if payload.sender else None

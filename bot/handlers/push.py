@@ -4,23 +4,29 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot.domain import commits, keys, links
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import CONTENTS, Heard
 from bot.handlers import merge_group
 from bot.handlers.dispatch import Delivery
 
-HEARS = Heard("push", "commits link by their message or their branch", CONTENTS, webhook="Pushes")
+HEARS = Heard(
+    "push",
+    "commits link by their message or their branch",
+    CONTENTS,
+    webhook="Pushes",
+    reads=payloads.PushEvent,
+)
 router = Router()
 
 BRANCH = "refs/heads/"
 
 
 @router.register("push")
-async def pushed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.PushEvent)
+async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.PushEvent)
     repository_id = delivery.repository(payload.repository)
     if payload.ref.startswith(merge_group.BRANCH):
         if payload.deleted:

@@ -4,34 +4,38 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository
 """
 
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot import storage as store
 from bot.domain import items, repositories
 from bot.github import payloads
+from bot.github.delivered import DeliveredEvent
 from bot.github.events import METADATA, Heard
 from bot.handlers.dispatch import Delivery, old_name_in
 
 HEARS = Heard(
-    "repository", "renames and transfers keep the links", METADATA, webhook="Repositories"
+    "repository",
+    "renames and transfers keep the links",
+    METADATA,
+    webhook="Repositories",
+    reads=payloads.RepositoryEvent,
 )
 router = Router()
 
 
 @router.register("repository", action="renamed")
 @router.register("repository", action="transferred")
-async def renamed(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.RepositoryEvent)
+async def renamed(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.RepositoryEvent)
     delivery.repository(payload.repository, is_rename=True, old_name=old_name_in(event))
 
 
 @router.register("repository", action="publicized")
-async def publicized(event: Event, delivery: Delivery) -> None:
+async def publicized(event: DeliveredEvent, delivery: Delivery) -> None:
     """What the bot has written there is looked over, unless newer deliveries have told already.
 
     That it became private needs no haste: any next delivery tells.
     """
-    payload = payloads.read(event.data, payloads.RepositoryEvent)
+    payload = event.read(payloads.RepositoryEvent)
     repository_id = delivery.repository(payload.repository)
     row = store.repositories.get(delivery.tx, repository_id)
     at = delivery.time(payload.repository.updated_at)
@@ -39,8 +43,8 @@ async def publicized(event: Event, delivery: Delivery) -> None:
 
 
 @router.register("repository", action="deleted")
-async def deleted(event: Event, delivery: Delivery) -> None:
-    payload = payloads.read(event.data, payloads.RepositoryEvent)
+async def deleted(event: DeliveredEvent, delivery: Delivery) -> None:
+    payload = event.read(payloads.RepositoryEvent)
     repository_id = delivery.repository(payload.repository)
     at = delivery.time(payload.repository.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 from structlog.testing import capture_logs
 
 import bot.handlers
@@ -22,7 +21,6 @@ NAMES = {one.name for one in EVENTS}
 UNHEARD = "gollum"  # of GitHub's events one that no handler will ever be for
 HANDLER = f'''
 from gidgethub.routing import Router
-from gidgethub.sansio import Event
 
 from bot.github.events import CONTENTS, Heard, Permission
 
@@ -153,7 +151,7 @@ def test_an_extension_that_declares_nothing_is_served_and_told_of(folder: Path) 
     (folder / "gollum.py").write_text(HANDLER)
     with capture_logs() as logs:
         dispatcher = handlers.registered([UNHEARD])
-    event = Event({"action": "published"}, event=UNHEARD, delivery_id="1")
+    event = dispatcher.event(b'{"action": "published"}', UNHEARD, "1")
     assert len(dispatcher.handlers(event)) == 1
     assert UNHEARD not in dispatcher.events
     assert [one["github_event"] for one in logs] == [UNHEARD]

@@ -11,14 +11,16 @@ from bot import log
 
 
 @contextmanager
-def captured(form: str = "json") -> Iterator[io.StringIO]:
-    """Give what is logged meanwhile, all levels of it, as `text` or `json`."""
-    stream, root = io.StringIO(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    log.configure("debug", form, stream)
+def captured(
+    form: str = "json", level: str = "debug", stream: io.StringIO | None = None
+) -> Iterator[io.StringIO]:
+    """Give what is logged meanwhile from a level on, as `text` or `json`."""
+    stream, root = stream or io.StringIO(), logging.getLogger()
+    handlers, before = root.handlers[:], root.level
+    log.configure(level, form, stream)
     try:
         yield stream
     finally:
         structlog.reset_defaults()
         root.handlers[:] = handlers
-        root.setLevel(level)
+        root.setLevel(before)
