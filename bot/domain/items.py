@@ -10,8 +10,8 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.domain import activity, links, posts
-from bot.domain.actions import Cause
 from bot.domain.history import CARRIED, History, Link, apply, carried_forward, rebuild
+from bot.domain.parts import Cause
 from bot.storage import Item, Kind, Snapshot
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says

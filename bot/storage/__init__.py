@@ -44,6 +44,7 @@ from bot.storage.columns import (
     ItemState,
     Kind,
     LinkedBy,
+    PartState,
     Role,
     Shown,
     Snapshot,

@@ -9,12 +9,13 @@ from bot.storage.columns import Shown
 from bot.storage.database import Transaction
 from bot.storage.joined import ListedAction
 from bot.storage.query import Part, Place
-from bot.storage.rows import Action, Post, Queue
+from bot.storage.rows import Action, Integration, Post, Queue
 
 _OPEN = "('pending', 'running')"
 _FIRST_OF_LANE = f"""NOT EXISTS (SELECT 1 FROM actions AS earlier
     WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
         AND earlier.status IN {_OPEN} AND earlier.aside = 0)"""
+_IS_MORE = "actions.aside = 1 AND (excluded.stale & ~actions.stale) <> 0"
 OWED = "owed"  # stands for every status but done
 _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
     JOIN repositories ON repositories.id = actions.repository_id"""
@@ -23,6 +24,32 @@ _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
 def add(tx: Transaction, columns: Mapping[str, Any]) -> bool:
     """Add an action; False if one that is pending already does the same."""
     return query.insert_new(tx, Action, columns)
+
+
+def owe(tx: Transaction, columns: Mapping[str, Any]) -> tuple[str, int]:
+    """Add an action that has parts, or what is stale to the one that is pending for the same.
+
+    Returns its queue, and when it is due there. That does not change, unless what is pending only
+    waits by itself and something else has become stale. One that another process marks as running
+    at this moment is pending no more, and a new one is added.
+    """
+    names = ", ".join(columns)
+    values = ", ".join(f":{name}" for name in columns)
+    sql = f"""INSERT INTO actions ({names}) VALUES ({values})
+        ON CONFLICT (collapse) WHERE status = 'pending' AND collapse IS NOT NULL DO UPDATE SET
+            stale = actions.stale | excluded.stale,
+            again = actions.again | excluded.again,
+            rewrite = actions.rewrite | excluded.rewrite,
+            news_at = excluded.created_at,
+            next_attempt_at = CASE WHEN {_IS_MORE} THEN excluded.next_attempt_at
+                ELSE actions.next_attempt_at END,
+            give_up_at = CASE WHEN {_IS_MORE} THEN excluded.give_up_at
+                ELSE actions.give_up_at END,
+            aside = CASE WHEN {_IS_MORE} THEN 0 ELSE actions.aside END
+        RETURNING queue, next_attempt_at"""
+    row = tx.one(sql, query.write(Action, columns))
+    assert row is not None
+    return row["queue"], row["next_attempt_at"]
 
 
 def find(tx: Transaction, action_id: str) -> ListedAction | None:
@@ -214,6 +241,21 @@ def queues_of_lane(tx: Transaction, lane: str) -> list[str]:
 
 
 # --- What the bot has put on a pull request
+
+
+def acting(
+    tx: Transaction, item_id: int, first: str | None, second: str | None
+) -> Integration | None:
+    """Return the integration that posted on a pull request, else `first` or `second`, if active."""
+    sql = """SELECT integrations.* FROM integrations
+            LEFT JOIN posts ON posts.item_id = :item_id AND posts.integration_id = integrations.id
+        WHERE integrations.id IN (:first, :second,
+                (SELECT integration_id FROM posts WHERE item_id = :item_id))
+            AND is_active = 1 AND deleted_at IS NULL
+        ORDER BY CASE WHEN posts.item_id IS NOT NULL THEN 0
+            WHEN integrations.id = :first THEN 1 ELSE 2 END LIMIT 1"""
+    known = {"item_id": item_id, "first": first, "second": second}
+    return query.first(tx, Integration, sql, **known)
 
 
 def post(tx: Transaction, item_id: int) -> Post | None:

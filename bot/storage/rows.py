@@ -271,7 +271,7 @@ class Action(Row, frozen=True):
     """`actions`: what the bot owes GitHub.
 
     `lane`: one after the other; `aside`: others of its lane do not wait for it; `collapse`: one
-    that is pending is enough.
+    that is pending is enough. `stale`, `again` and `rewrite` are bits of parts (domain/posts.py).
     """
 
     seq: int
@@ -292,7 +292,7 @@ class Action(Row, frozen=True):
     attempts: int
     next_attempt_at: int | None
     give_up_at: int
-    last_error: str | None  # `reason` and `remedy` in one, for people
+    last_error: str | None
     reason: str | None
     remedy: str | None
     result: Annotated[dict[str, Any] | None, JSON]
@@ -300,6 +300,10 @@ class Action(Row, frozen=True):
     finished_at: int | None
     news_at: int | None
     aside: bool
+    stale: int
+    again: int
+    rewrite: int
+    parts: Annotated[dict[str, columns.PartState] | None, JSON]
 
 
 class Queue(Row, frozen=True):
@@ -318,10 +322,7 @@ class Queue(Row, frozen=True):
 
 
 class Post(Row, frozen=True):
-    """`posts`: what the bot has put on a pull request.
-
-    `…_writing` is the attempt that may be changing it now.
-    """
+    """`posts`: what the bot put on a pull request; `…_writing` is the attempt that changes it."""
 
     item_id: int
     integration_id: str | None

@@ -15,6 +15,8 @@ RELEASED = [
     "122a88f84ddaef3f",
     "2ecbebedd1dc970b",
     "50009076badf3777",
+    "4f53cda18c2baa0c",
+    "3458e6c121584c95",
 ]
 
 
