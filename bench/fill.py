@@ -31,12 +31,13 @@ from bot.settings import Settings  # noqa: E402
 
 BATCH = 5_000
 
-# What follows from the rows is worked out as it is for those of an older version.
+# What follows from the rows is worked out as it is for those of an older version. Actions there are
+# none.
 FOLLOWING = [
     statement
     for migration in store.schema.MIGRATIONS[3:]
     for statement in migration
-    if statement.startswith("UPDATE")
+    if statement.startswith("UPDATE") and not statement.startswith("UPDATE actions")
 ]
 
 

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from bot import storage as store
 from bot.api.models import ActionKind, Id, Reason, Time, shaped
-from bot.domain.actions import KINDS
+from bot.domain import parts
+from bot.domain.actions import known_kinds
 from bot.domain.errors import Invalid
 from bot.operations import actions, found
 from bot.storage import ActionStatus
@@ -18,7 +19,12 @@ PATH = "/api/v1/actions"
 
 
 class Action(Struct):
-    """Something that the bot owes GitHub. `result` depends on its kind."""
+    """Something that the bot owes GitHub.
+
+    `result` depends on its kind. Of a `pull_request` it has an object for each of its parts that
+    was tried (`check`, `status_comment`, `label`), with a `status` of its own and, unless it is
+    done, its `error`; `last_error` names each that is not done.
+    """
 
     id: Id
     kind: ActionKind
@@ -39,7 +45,7 @@ class ActionQuery(Paged, forbid_unknown_fields=True):
     kind: ActionKind | None = None
 
     def __post_init__(self) -> None:
-        if self.kind is not None and self.kind not in KINDS:
+        if self.kind is not None and self.kind not in known_kinds():
             raise Invalid.field("kind", "choice")
 
 
@@ -90,4 +96,4 @@ async def retry(call: Call) -> Any:
 
 
 def _shown(row: store.ListedAction) -> Action:
-    return shaped(Action, row)
+    return shaped(Action, row, result=parts.result_of(row))

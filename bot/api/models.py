@@ -45,7 +45,11 @@ for _package in ("bot.commands", "bot.handlers", "bot.outbox"):
 _KINDS: list[str] = []
 _TYPES: list[str] = []
 ActionKind = Annotated[
-    str, Meta(description="A kind of action.", extra_json_schema={"enum": _KINDS})
+    str,
+    Meta(
+        description="A kind of action. Parts of a `pull_request` were kinds of their own before.",
+        extra_json_schema={"enum": _KINDS},
+    ),
 ]
 ActivityType = Annotated[
     str, Meta(description="A type of the feed.", extra_json_schema={"enum": _TYPES})
@@ -54,7 +58,7 @@ ActivityType = Annotated[
 
 def list_what_is_declared() -> None:
     """Let a description name the kinds and types that are there by now, those of extensions too."""
-    _KINDS[:] = sorted(actions.KINDS)
+    _KINDS[:] = sorted(actions.known_kinds())
     _TYPES[:] = sorted(activity.TYPES, key=lambda name: (activity.TYPES[name].rank, name))
 
 

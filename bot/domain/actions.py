@@ -1,32 +1,24 @@
 """What the bot is to do in GitHub: the kinds of action, how one is enqueued, and tried again.
 
-Actions commit together with what they follow from. Those that describe a state (the status
-comment, the check, the label) say nothing but which pull request they are about: what to write is
-computed when they run, so one that is pending stands for all that follow until then.
+Actions commit together with what they follow from. What describes a state (the status comment, the
+check, the label) are parts of one action for each pull request, which says nothing but which of
+them are stale: what to write is computed when it runs, so one that is pending stands for all that
+follow until then.
 """
 
-import enum
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import installations
+from bot.domain import installations, parts
+from bot.domain.parts import PARTS, Part
 
 _GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
-
-
-class Cause(enum.Enum):
-    """What may call for something new to be shown on a pull request."""
-
-    LINKS = "it has gained or lost an experiment"
-    REOPENED = "it is open again, and linked to an experiment"
-    VERSION = "it is open, and has another head or base, or is a draft no more"
-    EXPERIMENT = "one of its experiments has changed"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,21 +26,19 @@ class Kind:
     """A kind of action, which is known everywhere once it is made.
 
     It is declared where it is enqueued, or else beside the code that carries it out (bot/outbox).
-    The lower its `priority`, the sooner it has its turn. One with `follows` brings up to date what
-    is shown on a pull request: it is enqueued by itself for each of these causes, unless the
-    `setting` of the integration is off. `prompt`: somebody waits for it, so it keeps its place in
-    the order, and is refused where it would have to wait for people.
+    The lower its `priority`, the sooner it has its turn. `prompt`: somebody waits for it, so it
+    keeps its place in the order, and is refused where it would have to wait for people. One with
+    `has_parts` is carried out part by part.
     """
 
     name: str
     title: str
     priority: int
-    setting: str | None = None
-    follows: Sequence[Cause] = ()
     prompt: bool = False
+    has_parts: bool = False
 
     def __post_init__(self) -> None:
-        if self.name in KINDS:
+        if self.name in {**KINDS, **PARTS}:
             raise ValueError(f"two kinds of action are called {self.name}")
         KINDS[self.name] = self
 
@@ -56,10 +46,15 @@ class Kind:
 KINDS: dict[str, Kind] = {}
 
 
+def known_kinds() -> set[str]:
+    """Return the names of all kinds, with parts: before, those were kinds of their own."""
+    return {*KINDS, *PARTS}
+
+
 def title_of(name: str) -> str:
-    """Return what people call a kind; its name if it is none of this version's."""
-    kind = KINDS.get(name)
-    return kind.title if kind is not None else name
+    """Return what people call a kind or a part; its name if it is none of this version's."""
+    known: Kind | Part | None = KINDS.get(name) or PARTS.get(name)
+    return known.title if known is not None else name
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +62,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     Nothing is added if one of the same `dedup_key` is pending. Actions of one `ordering_key` are
     carried out one after the other; without one it waits for no other. `after` is how long to wait
-    before, in microseconds.
+    before, in microseconds. Of a kind that has parts, those that are `stale` are added to what is
+    pending, and to those that are written `again` or for a `rewrite` (see Part for the bits).
     """
 
     kind: Kind
@@ -78,60 +74,87 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     idempotency_key: str | None = None
     after: int = 0
+    stale: int = 0
+    again: int = 0
+    rewrite: int = 0
     id: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
 
 
+class Place(NamedTuple):
+    """Where an integration's actions in a repository wait: their queue, and the installation."""
+
+    queue: str
+    installation_id: int | None
+
+
 def enqueue(
-    tx: store.Transaction, integration: store.Integration, repository_id: int, *wanted: Wanted
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository_id: int,
+    *wanted: Wanted,
+    place: Place | None = None,
 ) -> None:
-    """Enqueue actions in a repository, to be carried out once this transaction has committed."""
+    """Enqueue actions in a repository, to be carried out once this transaction has committed.
+
+    Their `place` need not be looked up where it is known.
+    """
     now = times.now()
-    queue, installation_id = _queue_of(tx, integration, repository_id)
-    due = []
+    if place is None:
+        place = place_of(tx, integration, repository_id)
+    due: dict[str, int] = {}
     for one in wanted:
-        added = store.actions.add(
-            tx,
-            {
-                "id": one.id,
-                "kind": one.kind.name,
-                "queue": queue,
-                "lane": one.ordering_key or one.id,
-                "collapse": one.dedup_key,
-                "priority": one.kind.priority,
-                "integration_id": integration.id,
-                "installation_id": installation_id,
-                "repository_id": repository_id,
-                "item_id": one.item_id,
-                "number": one.number,
-                "request": one.request,
-                "idempotency_key": one.idempotency_key,
-                "status": "pending",
-                "attempts": 0,
-                "next_attempt_at": now + one.after,
-                "give_up_at": now + _GIVE_UP_AFTER,
-                "created_at": now,
-            },
-        )
-        if added:
-            due.append(now + one.after)
-        elif one.dedup_key is not None:
-            store.actions.note_news(tx, one.dedup_key, now)
-    if due:
-        store.actions.wake(tx, queue, min(due))
+        columns = _columns(one, integration, repository_id, place, now)
+        queue, at = place.queue, now + one.after
+        if one.kind.has_parts:
+            store.owed.owe(tx, columns)
+            continue
+        if not store.actions.add(tx, columns):
+            if one.dedup_key is not None:
+                store.actions.note_news(tx, one.dedup_key, now)
+            continue
+        due[queue] = min(at, due.get(queue, at))
+    for queue, at in due.items():
+        store.actions.wake(tx, queue, at)
 
 
-def _queue_of(
-    tx: store.Transaction, integration: store.Integration, repository_id: int
-) -> tuple[str, int | None]:
-    """Return the queue of an integration's actions in a repository, and the installation."""
+def _columns(
+    one: Wanted, integration: store.Integration, repository_id: int, place: Place, now: int
+) -> dict[str, Any]:
+    return {
+        "id": one.id,
+        "kind": one.kind.name,
+        "queue": place.queue,
+        "lane": one.ordering_key or one.id,
+        "collapse": one.dedup_key,
+        "priority": one.kind.priority,
+        "integration_id": integration.id,
+        "installation_id": place.installation_id,
+        "repository_id": repository_id,
+        "item_id": one.item_id,
+        "number": one.number,
+        "request": one.request,
+        "idempotency_key": one.idempotency_key,
+        "status": "pending",
+        "attempts": 0,
+        "next_attempt_at": now + one.after,
+        "give_up_at": now + _GIVE_UP_AFTER,
+        "created_at": now,
+        "stale": one.stale,
+        "again": one.again,
+        "rewrite": one.rewrite,
+    }
+
+
+def place_of(tx: store.Transaction, integration: store.Integration, repository_id: int) -> Place:
+    """Return where an integration's actions in a repository wait."""
     config = integration.config
     if config.auth == "token":
-        return integration.credential, None
+        return Place(integration.credential, None)
     repository = store.repositories.get(tx, repository_id)
     installation_id = installations.serving(tx, integration.id, repository)
     if installation_id is None:
         installation_id = config.installation_id
-    return f"{integration.credential}:{installation_id or '?'}", installation_id
+    return Place(f"{integration.credential}:{installation_id or '?'}", installation_id)
 
 
 def order_of(repository_id: int, number: int) -> str:
@@ -174,6 +197,7 @@ def retry(tx: store.Transaction, action: store.Action) -> bool:
     store.actions.change(
         tx,
         action.id,
+        **parts.anew(action),
         status="pending",
         next_attempt_at=now,
         give_up_at=now + _GIVE_UP_AFTER,
@@ -192,14 +216,14 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
     """
     now = times.now()
     for action in store.actions.failed_of(tx, integration.id, now - _GIVE_UP_AFTER):
-        if (action.result or {}).get("status") == 401:
+        if 401 in parts.refused_with(action):
             retry(tx, action)
     for action in store.actions.open_of_integration(tx, integration.id):
-        queue, installation_id = _queue_of(tx, integration, action.repository_id)
+        place = place_of(tx, integration, action.repository_id)
         if action.status == "pending":
-            place = {"queue": queue, "installation_id": installation_id}
-            store.actions.change(tx, action.id, **place, next_attempt_at=now)
-        store.actions.wake(tx, queue, now)
+            moved = {**parts.anew(action), **place._asdict()}
+            store.actions.change(tx, action.id, **moved, next_attempt_at=now)
+        store.actions.wake(tx, place.queue, now)
 
 
 def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
@@ -216,5 +240,5 @@ def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> 
     now = times.now()
     for action in store.actions.open_of_integration(tx, integration_id):
         if action.installation_id == installation_id and action.status == "pending":
-            store.actions.change(tx, action.id, next_attempt_at=now)
+            store.actions.change(tx, action.id, **parts.anew(action), next_attempt_at=now)
             store.actions.wake(tx, action.queue, now)

@@ -9,8 +9,8 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.domain import activity, links, posts, stories
-from bot.domain.actions import Cause
 from bot.domain.history import CARRIED, History, apply, carried_forward
+from bot.domain.parts import Cause
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says

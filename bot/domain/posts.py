@@ -11,23 +11,25 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import commands
-from bot.domain.actions import KINDS, Cause, Kind, Wanted, acting, enqueue, order_of
+from bot.domain.actions import Kind, Place, Wanted, acting, enqueue, order_of
+from bot.domain.parts import PARTS, Cause, Part
 
-CHECK = Kind(
+PULL_REQUEST = Kind("pull_request", title="Comment, check and label", priority=1, has_parts=True)
+CHECK = Part(
     "check",
+    1,
     title="Check",
-    priority=1,
     setting="check",
     follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT),
 )
-COMMENT = Kind(
+COMMENT = Part(
     "status_comment",
+    2,
     title="Status comment",
-    priority=1,
     setting="comments",
     follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT),
 )
-LABEL = Kind("label", title="Label", priority=2, setting="label", follows=(Cause.LINKS,))
+LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS,))
 GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0)
 REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
@@ -44,57 +46,62 @@ def follow(
     *,
     rewrite: bool = False,
 ) -> None:
-    """Bring up to date whatever on a pull request follows a `cause`; see `enqueue_each`."""
-    kinds = [kind for kind in KINDS.values() if cause in kind.follows]
-    enqueue_each(tx, item, kinds, integration_id, rewrite=rewrite)
+    """Bring up to date whatever on a pull request follows a `cause`; see `bring_up_to_date`.
+
+    `integration_id` acts if the one that posted before, or saw the pull request first, cannot.
+    """
+    integration = acting(tx, item, integration_id)
+    if integration is not None:
+        following = [part for part in PARTS.values() if cause in part.follows]
+        bring_up_to_date(tx, item, following, integration, rewrite=rewrite)
 
 
-def enqueue_each(
+def bring_up_to_date(
     tx: store.Transaction,
     item: store.Item,
-    kinds: Iterable[Kind],
-    integration_id: str | None,
+    parts: Iterable[Part],
+    integration: store.Integration,
+    place: Place | None = None,
     *,
     again: bool = False,
     rewrite: bool = False,
 ) -> None:
-    """Bring what the bot shows on a pull request up to date, once for each of `kinds`.
+    """Bring parts of what the bot shows on a pull request up to date, by one action for all.
 
-    `integration_id` acts if the one that posted before, or saw the pull request first, cannot.
     `again` writes even what seems to be there already. `rewrite` brings what stands there up to
-    date whatever the settings are by now, and makes nothing new.
+    date whatever the settings are by now, and makes nothing new. `place` is where the action
+    waits, for a caller who knows it.
     """
-    integration = acting(tx, item, integration_id)
-    if integration is None:
+    stale = 0
+    for part in parts:
+        setting = getattr(integration.config, part.setting) if part.setting else "on"
+        if setting not in ("off", None):
+            if part is CHECK:
+                _check_groups_of(tx, item, integration, place)
+        elif not rewrite:
+            continue
+        stale |= part.bit
+    if stale == 0:
         return
-    asked = {name: True for name, is_set in (("again", again), ("rewrite", rewrite)) if is_set}
-    now = times.now()
-    wanted = []
-    for kind in kinds:
-        if kind is CHECK and integration.config.check != "off":
-            since = now - _GROUP_LASTS
-            for group in store.merge_groups.waiting(tx, item.repository_id, item.number, since):
-                _enqueue_group_check(tx, group, integration)
-        setting = getattr(integration.config, kind.setting) if kind.setting else "on"
-        if setting in ("off", None) and not rewrite:
-            continue
-        dedup_key = f"{kind.name}:{item.id}"
-        if asked and (pending := store.actions.pending_like(tx, dedup_key)):
-            request = {**pending.request, **asked}
-            store.actions.change(tx, pending.id, request=request, news_at=now)
-            continue
-        wanted.append(
-            Wanted(
-                kind=kind,
-                request=asked,
-                ordering_key=order_of(item.repository_id, item.number),
-                dedup_key=dedup_key,
-                item_id=item.id,
-                number=item.number,
-            )
-        )
-    if wanted:
-        enqueue(tx, integration, item.repository_id, *wanted)
+    wanted = Wanted(
+        kind=PULL_REQUEST,
+        request={},
+        ordering_key=order_of(item.repository_id, item.number),
+        dedup_key=f"{PULL_REQUEST.name}:{item.id}",
+        item_id=item.id,
+        number=item.number,
+        stale=stale,
+        again=stale if again else 0,
+        rewrite=stale if rewrite else 0,
+    )
+    enqueue(tx, integration, item.repository_id, wanted, place=place)
+
+
+def check_again(tx: store.Transaction, item: store.Item, integration_id: str) -> None:
+    """Somebody asked for the check of a pull request anew."""
+    integration = acting(tx, item, integration_id)
+    if integration is not None:
+        bring_up_to_date(tx, item, (CHECK,), integration, again=True)
 
 
 def checks_all(tx: store.Transaction, item: store.Item, sees_now: str | None) -> bool:
@@ -158,10 +165,23 @@ def check_group_again(
         _enqueue_group_check(tx, group, integration, again=True)
 
 
+def _check_groups_of(
+    tx: store.Transaction,
+    item: store.Item,
+    integration: store.Integration,
+    place: Place | None,
+) -> None:
+    """The checks of merge groups that wait follow that of their pull request."""
+    since = times.now() - _GROUP_LASTS
+    for group in store.merge_groups.waiting(tx, item.repository_id, item.number, since):
+        _enqueue_group_check(tx, group, integration, place)
+
+
 def _enqueue_group_check(
     tx: store.Transaction,
     group: store.MergeGroup,
     integration: store.Integration,
+    place: Place | None = None,
     *,
     again: bool = False,
 ) -> None:
@@ -174,7 +194,7 @@ def _enqueue_group_check(
         dedup_key=None if again else name,
         number=group.number,
     )
-    enqueue(tx, integration, group.repository_id, wanted)
+    enqueue(tx, integration, group.repository_id, wanted, place=place)
 
 
 # --- All pull requests of a repository, in steps, so that none costs much
@@ -222,7 +242,9 @@ def take_step(
             or is_checked(tx, item.id)
             or store.links.of_target(tx, "pull_request", item.id)
         ):
-            enqueue_each(tx, item, (CHECK,), integration_id)
+            acts = acting(tx, item, integration_id)
+            if acts is not None:
+                bring_up_to_date(tx, item, (CHECK,), acts)
     integration = store.integrations.find(tx, integration_id)
     if items.next is not None and integration is not None:
         rest = {**request, "before": items.next[0]}

@@ -52,8 +52,8 @@ async def check_pull_request(job: Job) -> dict[str, Any]:
     item, verdict = await job.read(state)
     sha = item.head_sha
     is_checked = item.state == "open" and job.integration.check != "off"
-    if job.action.request.get("rewrite"):  # what stands there, whatever has become of it
-        is_checked = post.check_sha == sha
+    if job.rewrite:  # what stands there as well, whatever has become of it
+        is_checked = is_checked or post.check_sha == sha
     if verdict is None or not sha or not is_checked or item.gone_at is not None:
         return {"changed": False}
     # Nothing is named, and perhaps nothing was ever said of this commit. With a token it is set
@@ -122,8 +122,7 @@ async def _show(
     # What may have been set on another commit does not matter any more.
     is_unsure = post.check_sha == sha and post.check_digest is None
     digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
-    again = bool(job.action.request.get("again"))
-    if not again and not is_unsure and (post.check_sha, post.check_digest) == (sha, digest):
+    if not job.again and not is_unsure and (post.check_sha, post.check_digest) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
     page = f"pull-requests/{job.action.repository}/{number}" if number else ""
     address = f"{job.services.settings.public_url}/{page}"
@@ -132,7 +131,7 @@ async def _show(
         run_id = post.check_run_id if post.check_sha == sha else None
         if run_id is None and is_unsure:
             run_id = await _find(job, post.marker, sha)
-        if again and not is_unsure:
+        if job.again and not is_unsure:
             run_id = None  # a re-run is a new check run: GitHub shows the newest of a name
     await begin(check_sha=sha, check_run_id=run_id, check_digest=None)
     if job.integration.token is None:

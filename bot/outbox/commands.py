@@ -60,7 +60,7 @@ async def run(job: Job) -> dict[str, Any]:
     comment = await job.read(store.commands.comment, job.action.request["comment_row"])
     if comment.silent:
         return {"silent": True}
-    if job.action.request.get("rewrite"):
+    if job.rewrite:
         return await _take_back(job, comment)
     unseen: CallFailed | None = None
     if not comment.seen:

@@ -12,7 +12,7 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions
+from bot.domain import actions, parts
 from bot.github import Limited, NotListed
 from bot.github.client import CALL_SECONDS
 from bot.github.limits import MANY_WAITING, Pace, creates_content
@@ -142,6 +142,16 @@ def _put_back_running(tx: store.Transaction, name: str, at: int) -> None:
         put_back(tx, action, at)
 
 
+# What an attempt may have changed of an action; of one that has parts, also what is left of them.
+_KEPT = ("attempts", "last_error", "reason", "remedy")
+_KEPT_OF_PARTS = (*_KEPT, "stale", "again", "rewrite", "parts")
+
+
+def _kept(action: store.Action) -> dict[str, Any]:
+    names = _KEPT_OF_PARTS if action.parts is not None else _KEPT
+    return {name: getattr(action, name) for name in names}
+
+
 def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: bool = False) -> None:
     """Let an action be tried at a time, unless another has come to stand for it meanwhile.
 
@@ -149,13 +159,15 @@ def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: boo
     """
     newer = actions.superseding(tx, action)
     if newer is None:
-        store.actions.change(tx, action.id, status="pending", next_attempt_at=at, aside=aside)
+        waits = {"status": "pending", "next_attempt_at": at, "aside": aside}
+        store.actions.change(tx, action.id, **_kept(action), **waits)
         return
     # The newer one is told that something may have been done already, and does all that was asked.
     asked = {**action.request, **newer.request}
     attempts = newer.attempts + max(action.attempts, 1)
     at = max(newer.next_attempt_at or at, at)
-    store.actions.change(tx, newer.id, attempts=attempts, next_attempt_at=at, request=asked)
+    more = {"attempts": attempts, "next_attempt_at": at, "request": asked}
+    store.actions.change(tx, newer.id, **more, **parts.merged(action, newer))
     end(tx, action, "done", {"superseded_by": newer.id})
 
 
@@ -164,4 +176,6 @@ def end(
 ) -> None:
     """Let an action be done, or have failed."""
     over = {"next_attempt_at": None, "finished_at": times.now()}
-    store.actions.change(tx, action.id, status=status, result=result or None, **over)
+    store.actions.change(
+        tx, action.id, **_kept(action), status=status, result=result or None, **over
+    )

@@ -1,15 +1,16 @@
-"""What an action is given to run with, and which function carries out which kind.
+"""What an action is given to run with, and which function carries out which kind or part.
 
 Each module joins by a decorator.
 """
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import actions
+from bot.domain import actions, parts
 from bot.domain.integrations import Integration
 from bot.github import Client, Refused
 from bot.github.payloads import Comment, CreatedIssue, User
@@ -32,6 +33,8 @@ class Job:
     client: Client
     action: store.ListedAction  # as it was before this attempt
     is_news: bool  # GitHub's API may not know yet what it is about
+    again: bool = False  # what seems to be there already is written all the same
+    rewrite: bool = False  # whatever stands there is written, whatever the settings are by now
     # All is done that can be, but for what GitHub may know in a moment: then it is run again.
     doubts: list[Refused] = field(default_factory=list)
 
@@ -40,6 +43,12 @@ class Job:
         """Return the pull request that the action is about; only for a kind that is about one."""
         assert self.action.item_id is not None
         return self.action.item_id
+
+    def for_part(self, name: str) -> "Job":
+        """Return what a part of the action is given to run with."""
+        bit = parts.bit_of(name)
+        again, rewrite = bool(self.action.again & bit), bool(self.action.rewrite & bit)
+        return dataclasses.replace(self, again=again, rewrite=rewrite, doubts=[])
 
     @property
     def may_be_done(self) -> bool:
@@ -105,29 +114,32 @@ class Job:
 
 
 Runner = Callable[[Job], Awaitable[dict[str, Any]]]
-_RUNNERS: dict[actions.Kind, Runner] = {}
+Carried = actions.Kind | parts.Part
+_RUNNERS: dict[Carried, Runner] = {}
 
 
 class Unbound(Exception):
-    """A kind of action is declared that nothing carries out, or two functions do."""
+    """A kind of action, or a part, is declared that nothing carries out, or two functions do."""
 
 
-def carries_out(kind: actions.Kind) -> Callable[[Runner], Runner]:
-    """Let a function carry out the actions of a kind."""
+def carries_out(what: Carried) -> Callable[[Runner], Runner]:
+    """Let a function carry out the actions of a kind, or a part of those that have parts."""
 
     def register(run: Runner) -> Runner:
-        if kind in _RUNNERS:
-            raise Unbound(f"two functions carry out {kind.name}")
-        _RUNNERS[kind] = run
+        if what in _RUNNERS:
+            raise Unbound(f"two functions carry out {what.name}")
+        _RUNNERS[what] = run
         return run
 
     return register
 
 
 def runners() -> Mapping[str, Runner]:
-    """Return what carries out each kind, by its name; raises Unbound if one has nothing."""
+    """Return what carries out each kind and part, by name; raises Unbound if one has nothing."""
     extensions.modules_of("bot.outbox")
-    for kind in actions.KINDS.values():
-        if kind not in _RUNNERS:
-            raise Unbound(f"nothing carries out {kind.name}: use @carries_out in bot/outbox")
-    return {kind.name: _RUNNERS[kind] for kind in sorted(_RUNNERS, key=lambda kind: kind.name)}
+    kinds = [kind for kind in actions.KINDS.values() if not kind.has_parts]
+    declared: list[Carried] = [*kinds, *parts.PARTS.values()]
+    for what in declared:
+        if what not in _RUNNERS:
+            raise Unbound(f"nothing carries out {what.name}: use @carries_out in bot/outbox")
+    return {what.name: run for what, run in _RUNNERS.items()}

@@ -31,7 +31,7 @@ async def run(job: Job) -> dict[str, Any]:
     marker = f"<!-- experiment-bot:status {post.marker} -->"
     setting = job.integration.comments
     # What stands there is rewritten, whatever the setting is by now.
-    rewrite = bool(job.action.request.get("rewrite"))
+    rewrite = job.rewrite
     # An earlier attempt may have changed it without our knowing.
     is_unsure = post.comment_writing is not None
     comment_id = post.comment_id

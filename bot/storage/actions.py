@@ -7,7 +7,7 @@ from typing import Any
 from bot.storage import query
 from bot.storage.columns import Shown
 from bot.storage.database import Transaction
-from bot.storage.held import held
+from bot.storage.held import Held, held
 from bot.storage.joined import ListedAction
 from bot.storage.query import Part, Place
 from bot.storage.rows import Action, Post, Queue
@@ -218,7 +218,12 @@ def queues_of_lane(tx: Transaction, lane: str) -> list[str]:
 
 
 def post(tx: Transaction, item_id: int) -> Post | None:
-    return held(tx, Post, ("item_id",)).find(item_id)
+    return known_posts(tx).find(item_id)
+
+
+def known_posts(tx: Transaction) -> Held[Post]:
+    """Return the posts that a transaction knows, by item."""
+    return held(tx, Post, ("item_id",))
 
 
 def who_wrote_in(tx: Transaction, repository_id: int) -> list[str]:

@@ -1,6 +1,6 @@
 """What columns hold: the values of those with few, and the types of those that hold JSON."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -35,6 +35,24 @@ class Config(Struct, frozen=True, omit_defaults=True):
     client_id: str | None = None
     slug: str | None = None
     html_url: str | None = None
+
+
+class PartState(Struct, frozen=True, omit_defaults=True):
+    """What has become of a part of what a pull request owes GitHub.
+
+    One that is pending waits by itself until `at`, or with its action if that is 0. Times in
+    microseconds.
+    """
+
+    status: Literal["done", "pending", "failed"]
+    result: dict[str, Any] = {}
+    error: str | None = None  # `reason` and `remedy` in one, for people
+    reason: str | None = None
+    remedy: str | None = None
+    refused_with: int | None = None  # GitHub's status, if that is why it has failed
+    at: int = 0
+    attempts: int = 0
+    give_up_at: int = 0
 
 
 class Snapshot(Struct, frozen=True, omit_defaults=True):

@@ -2,7 +2,15 @@
 
 from collections.abc import Sequence
 
-from bot.storage import deliveries, integrations, items, links, repositories
+from bot.storage import (
+    actions,
+    deliveries,
+    integrations,
+    items,
+    links,
+    merge_groups,
+    repositories,
+)
 from bot.storage.database import Touched
 from bot.storage.rows import Item
 from bot.storage.transaction import Transaction
@@ -30,4 +38,7 @@ def _load_items(tx: Transaction, touched: Sequence[Touched]) -> None:
         (item, guids) for place, guids in wanted.items() if (item := here.rows[place]) is not None
     ]
     links.load(tx, [(item.id, item.kind) for item, _ in found])
+    pulls = [item for item, _ in found if item.kind == "pull_request"]
+    actions.known_posts(tx).load([(item.id,) for item in pulls])
+    merge_groups.load(tx, [(item.repository_id, item.number) for item in pulls])
     items.load_versions(tx, [(item.id, guid) for item, guids in found for guid in guids])

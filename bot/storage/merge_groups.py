@@ -1,5 +1,6 @@
 """Queries for the commits of merge queues, and the check that the bot has put on them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +21,32 @@ def find(tx: Transaction, repository_id: int, head_sha: str) -> MergeGroup | Non
 
 def waiting(tx: Transaction, repository_id: int, number: int, since: int) -> list[MergeGroup]:
     """Return the groups of a pull request that have come since a time and have not ended."""
-    sql = """SELECT * FROM merge_groups WHERE repository_id = :id AND number = :number
-        AND ended_at IS NULL AND created_at >= :since ORDER BY created_at"""
-    return query.select(tx, MergeGroup, sql, id=repository_id, number=number, since=since)
+    load(tx, [(repository_id, number)])
+    return [group for group in _waiting(tx)[repository_id, number] if group.created_at >= since]
+
+
+def load(tx: Transaction, places: Sequence[tuple[int, int]]) -> None:
+    """Read the groups of some pull requests, by repository and number, that have not ended."""
+    known = _waiting(tx)
+    missing = [place for place in dict.fromkeys(places) if place not in known]
+    if not missing:
+        return
+    known.update(dict.fromkeys(missing, ()))
+    sql = """SELECT merge_groups.* FROM {keys} AS wanted CROSS JOIN merge_groups
+        WHERE merge_groups.repository_id = wanted.repository_id
+            AND merge_groups.number = wanted.number AND merge_groups.ended_at IS NULL
+        ORDER BY merge_groups.created_at"""
+    names = ("repository_id", "number")
+    for group in query.select_keyed(tx.stored, MergeGroup, sql, names, missing):
+        if group.number is not None:
+            known[group.repository_id, group.number] += (group,)
+
+
+def _waiting(tx: Transaction) -> dict[tuple[int, int], tuple[MergeGroup, ...]]:
+    """Return the groups that have not ended, as far as a transaction knows."""
+    known: dict[tuple[int, int], tuple[MergeGroup, ...]]
+    known = tx.kept.setdefault("merge_groups", {})
+    return known
 
 
 def end(tx: Transaction, repository_id: int, head_ref: str, at: int) -> None:

@@ -54,8 +54,10 @@ class PostgresStatements:
     def keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
         return self._execute(with_keys(sql, columns), _arrays(keys)).fetchall()
 
-    def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Values]) -> None:
-        self._execute(_insert(table, _items(columns)), _arrays(rows))
+    def insert(
+        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+    ) -> None:
+        self._execute(_insert(table, _items(columns), conflict), _arrays(rows))
 
     def update(
         self,
@@ -118,9 +120,9 @@ def _with_keys(sql: str, columns: Columns) -> str:
 
 
 @cache
-def _insert(table: str, columns: Columns) -> str:
+def _insert(table: str, columns: Columns, conflict: str) -> str:
     names = ", ".join(name for name, _ in columns)
-    return f"INSERT INTO {table} ({names}) SELECT * FROM {_table(columns)}"
+    return f"INSERT INTO {table} ({names}) SELECT * FROM {_table(columns)} {conflict}"
 
 
 @cache

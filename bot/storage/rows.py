@@ -297,7 +297,7 @@ class Action(Row, frozen=True):
     attempts: int
     next_attempt_at: int | None
     give_up_at: int
-    last_error: str | None  # `reason` and `remedy` in one, for people
+    last_error: str | None
     reason: str | None
     remedy: str | None
     result: Annotated[dict[str, Any] | None, JSON]
@@ -305,6 +305,10 @@ class Action(Row, frozen=True):
     finished_at: int | None
     news_at: int | None
     aside: bool
+    stale: int
+    again: int
+    rewrite: int
+    parts: Annotated[dict[str, columns.PartState] | None, JSON]
 
 
 class Queue(Row, frozen=True):

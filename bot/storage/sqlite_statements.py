@@ -49,8 +49,10 @@ class SqliteStatements:
             found += self._connection.execute(statement, list(chain.from_iterable(filled)))
         return found
 
-    def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Values]) -> None:
-        self._connection.executemany(_insert(table, tuple(columns)), rows)
+    def insert(
+        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+    ) -> None:
+        self._connection.executemany(_insert(table, tuple(columns), conflict), rows)
 
     def update(
         self,
@@ -82,8 +84,9 @@ def with_keys(sql: str, columns: Sequence[str], size: int) -> str:
 
 
 @cache
-def _insert(table: str, names: Sequence[str]) -> str:
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"
+def _insert(table: str, names: Sequence[str], conflict: str) -> str:
+    values = ", ".join("?" * len(names))
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) {conflict}"
 
 
 @cache

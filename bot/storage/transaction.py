@@ -45,8 +45,13 @@ class Statements(Protocol):
         One statement, however many keys there are.
         """
 
-    def insert(self, table: str, columns: Mapping[str, str], rows: Sequence[Values]) -> None:
-        """Add rows; `columns` has the type of each. Another with the same key is an error."""
+    def insert(
+        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+    ) -> None:
+        """Add rows; `columns` has the type of each.
+
+        Another with the same key is an error, unless the clause `conflict` says what becomes of it.
+        """
 
     def update(
         self,

@@ -140,7 +140,7 @@ async def test_the_setting_is_switched_on_later(scene: Scene) -> None:
         posts.STEP = step
     verdicts = [found and found[0] for found in (check_of(scene, one) for one in numbers)]
     assert verdicts == [None, "failure", "failure", "failure"]
-    order = [one["number"] for one in await scene.actions("?kind=check")]
+    order = [one["number"] for one in await scene.actions("?kind=pull_request")]
     assert order == [numbers[1], numbers[2], numbers[3]]  # the list is newest first
     await set_to(scene, check="always")
     await scene.work()

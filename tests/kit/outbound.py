@@ -118,6 +118,16 @@ class Scene:
     async def actions(self, query: str = "") -> list[dict[str, Any]]:
         return await self.bot.walk(f"/api/v1/actions{query}", limit=200)
 
+    async def part(self, name: str, number: int | None = None) -> dict[str, Any]:
+        """Return what the API tells of a part of what a pull request is owed.
+
+        That is the pull request of a number, or the only one.
+        """
+        actions = await self.actions("?kind=pull_request")
+        (action,) = [one for one in actions if number in (None, one["number"])]
+        found: dict[str, Any] = action["result"][name]
+        return found
+
     def comments(self, number: int) -> list[str]:
         return [str(one["body"]) for one in self.github.comments(REPOSITORY, number)]
 

@@ -37,7 +37,7 @@ async def test_what_is_owed_waits_while_its_address_is_not_listed(
     await scene.pass_time(3600, 300)
     assert scene.github.requests == [] and decoy.requests == []
     actions = await scene.actions()
-    assert len(actions) == 7
+    assert len(actions) == 3
     for one in actions:
         # An action that is not the first of its pull request has not been looked at.
         assert one["status"] == "pending" and one["attempts"] == 0

@@ -51,9 +51,10 @@ async def test_what_github_does_not_know_yet_is_waited_for(scene: Scene) -> None
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
     await scene.work()
-    waiting = await scene.actions("?status=pending")
-    assert {one["kind"] for one in waiting} == {"status_comment", "check", "label"}
-    assert all("404" in one["last_error"] or "422" in one["last_error"] for one in waiting)
+    (waiting,) = await scene.actions("?status=pending")
+    assert waiting["result"].keys() == {"status_comment", "check", "label"}
+    for part, status in (("Status comment", 404), ("Check", 422), ("Label", 404)):
+        assert f"{part}: {status} " in waiting["last_error"]
     assert await last_error(scene) is None
     await scene.pass_time(30, 1)
     assert [one.used for one in faults] == [3, 3, 3]
@@ -72,19 +73,20 @@ async def test_a_commit_that_github_never_knows(scene: Scene, body: dict[str, An
     number = await scene.open(LINE)
     await scene.work()
     await scene.pass_time(50, 1)
-    (check,) = await scene.actions("?kind=check")
-    assert check["status"] == "pending"
+    assert (await scene.part("check"))["status"] == "pending"
     await scene.pass_time(40, 1)
-    (check,) = await scene.actions("?kind=check")
-    assert check["status"] == "failed" and "422" in check["last_error"]
+    check = await scene.part("check")
+    assert check["status"] == "failed" and "422" in check["error"]
+    (action,) = await scene.actions("?kind=pull_request")
+    assert action["status"] == "failed" and action["last_error"] == f"Check: {check['error']}"
     assert 5 <= fault.used <= 8
     assert f"#{number}" in await last_error(scene)
     # Nothing else had to wait for it.
     assert len(scene.comments(number)) == 1
     # Somebody who tries it again is told at once.
-    await scene.bot.post(f"/api/v1/actions/{check['id']}/retry")
+    await scene.bot.post(f"/api/v1/actions/{action['id']}/retry")
     await scene.work()
-    assert (await scene.actions("?kind=check"))[0]["status"] == "failed"
+    assert (await scene.part("check"))["status"] == "failed"
 
 
 @sqlite_only
@@ -139,9 +141,9 @@ async def test_what_is_missing_for_good_says_so_with_its_remedy(scene: Scene) ->
     await scene.bot.experiment(KEY)
     await scene.open(LINE)
     await scene.pass_time(90, 1)
-    (comment,) = await scene.actions("?kind=status_comment")
+    comment = await scene.part("status_comment")
     assert comment["status"] == "failed"
-    assert "does not exist, or the credential does not reach it" in comment["last_error"]
+    assert "does not exist, or the credential does not reach it" in comment["error"]
 
 
 @sqlite_only
@@ -152,7 +154,9 @@ async def test_other_refusals_stand_at_once(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     await scene.open(LINE)
     await scene.work()
-    assert len(await scene.actions("?status=failed")) == 2
+    (action,) = await scene.actions("?status=failed")
+    states = {name: part["status"] for name, part in action["result"].items()}
+    assert states == {"check": "failed", "status_comment": "failed", "label": "done"}
 
 
 @sqlite_only
@@ -185,8 +189,7 @@ async def test_the_minute_counts_from_the_newest_delivery(scene: Scene) -> None:
     scene.github.push(REPOSITORY, number, "b" * 40)
     await scene.tell("synchronize", number)
     await scene.pass_time(40, 1)
-    (check,) = await scene.actions("?kind=check")
-    assert check["status"] == "pending"
+    assert (await scene.part("check"))["status"] == "pending"
     scene.github.heal()
     await scene.pass_time(31, 1)
     assert scene.check(number) == "success"
@@ -231,8 +234,8 @@ async def test_a_locked_conversation_is_waited_for(scene: Scene) -> None:
     item = scene.github.repository(REPOSITORY).issues[number]
     item.locked = True
     await scene.pass_time(3600, 60)
-    (waiting,) = await scene.actions("?kind=status_comment")
-    assert waiting["status"] == "pending" and "locked" in waiting["last_error"]
+    waiting = await scene.part("status_comment")
+    assert waiting["status"] == "pending" and "locked" in waiting["error"]
     assert scene.check(number) == "success"
     assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
     comment = await scene.say(number, f"/experiment status {KEY}")

@@ -74,6 +74,7 @@ async def test_the_upgrade_finds_what_an_error_is_about(
             "UPDATE integrations SET last_error = :error, last_error_about = NULL",
             {"error": error},
         )
+        tx.run("UPDATE actions SET kind = 'label'")
         for statement in (*store.schema.MIGRATIONS[5], *store.schema.MIGRATIONS[6]):
             if statement.startswith("UPDATE"):
                 tx.run(statement)

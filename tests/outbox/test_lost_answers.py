@@ -125,7 +125,7 @@ async def test_a_first_comment_given_up_is_found_again(scene: Scene) -> None:
     await scene.work()
     scene.github.down = True
     await scene.pass_time(4 * 86_400, 1800)
-    assert "failed" in {one["status"] for one in await scene.actions("?kind=status_comment")}
+    assert (await scene.part("status_comment"))["status"] == "failed"
     scene.github.heal()
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
     await scene.pass_time(7200, 300)

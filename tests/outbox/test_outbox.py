@@ -18,14 +18,15 @@ async def test_a_linked_pull_request_gets_comment_check_and_label(
     number = await scene.open(LINE)
     await scene.work()
     golden(scene, number, "pull requests/linked")
-    actions = await scene.actions()
-    assert {(one["kind"], one["status"]) for one in actions} == {
-        ("status_comment", "done"),
-        ("check", "done"),
-        ("label", "done"),
+    (action,) = await scene.actions()
+    assert (action["kind"], action["status"]) == ("pull_request", "done")
+    assert {name: part["status"] for name, part in action["result"].items()} == {
+        "check": "done",
+        "status_comment": "done",
+        "label": "done",
     }
-    assert all(one["repository"] == REPOSITORY and one["number"] == number for one in actions)
-    assert all(one["attempts"] == 1 and one["last_error"] is None for one in actions)
+    assert (action["repository"], action["number"]) == (REPOSITORY, number)
+    assert (action["attempts"], action["last_error"]) == (1, None)
 
 
 async def test_nothing_is_said_where_nothing_is_linked(scene: Scene) -> None:
@@ -247,7 +248,8 @@ async def test_metrics(scene: Scene) -> None:
     text = (await scene.bot.get("/metrics")).body
     assert "experiment_bot_github_rate_limit_remaining{" in text
     assert "experiment_bot_github_content_remaining{" in text
-    assert 'experiment_bot_actions_total{kind="status_comment",outcome="done"} 1.0' in text
+    for part in ("check", "status_comment", "label"):
+        assert f'experiment_bot_actions_total{{kind="{part}",outcome="done"}} 1.0' in text
 
 
 @sqlite_only

@@ -31,8 +31,8 @@ async def test_an_unknown_outcome_makes_no_second_comment(scene: Scene, kind: st
         one for one in scene.github.comments(REPOSITORY, number) if one["user"]["login"] != "jane"
     ]
     assert len(ours) == 1
-    (action,) = [one for one in await scene.actions() if one["kind"] == "status_comment"]
-    assert action["status"] == "done" and action["result"]["comment_id"] == ours[0]["id"]
+    part = await scene.part("status_comment")
+    assert part["status"] == "done" and part["comment_id"] == ours[0]["id"]
 
 
 @sqlite_only
@@ -42,8 +42,8 @@ async def test_a_failure_before_the_comment_is_made_up_for(scene: Scene, kind: s
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
     await scene.work()
-    (waiting,) = await scene.actions("?kind=status_comment")
-    assert waiting["status"] == "pending" and waiting["last_error"]
+    waiting = await scene.part("status_comment")
+    assert waiting["status"] == "pending" and waiting["error"]
     await scene.pass_time(60, 20)
     assert len(scene.comments(number)) == 1
 
@@ -56,9 +56,11 @@ async def test_a_refusal_fails_at_once(scene: Scene, status: int) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
     await scene.work()
-    (action,) = await scene.actions("?kind=status_comment")
+    (action,) = await scene.actions()
     assert action["status"] == "failed" and action["attempts"] == 1
-    assert str(status) in action["last_error"]
+    assert action["last_error"].startswith(f"Status comment: {status} No.")
+    states = {name: part["status"] for name, part in action["result"].items()}
+    assert states == {"check": "done", "status_comment": "failed", "label": "done"}
     integration = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
     assert f"#{number}" in integration.body["last_error"]
     answer = await scene.bot.post(f"/api/v1/actions/{action['id']}/retry")
@@ -96,8 +98,8 @@ async def test_after_three_days_it_is_given_up(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     await scene.open(LINE)
     await scene.pass_time(4 * 86_400, 3600)
-    (action,) = await scene.actions("?kind=status_comment")
-    assert action["status"] == "failed" and "three days" in action["last_error"]
+    part = await scene.part("status_comment")
+    assert part["status"] == "failed" and "three days" in part["error"]
 
 
 @sqlite_only
@@ -114,8 +116,8 @@ async def test_rate_limits_are_waited_out(scene: Scene, flavour: str) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)
     await scene.work()
-    (action,) = await scene.actions("?kind=status_comment")
-    assert action["status"] == "pending" and "limit" in action["last_error"]
+    part = await scene.part("status_comment")
+    assert part["status"] == "pending" and "limit" in part["error"]
     before = len(scene.github.requests)
     await scene.pass_time(50, 10)
     assert len(scene.github.requests) == before
@@ -195,7 +197,7 @@ async def test_ten_thousand_pending_comments_collapse(scene: Scene) -> None:
     for _ in range(50):
         await scene.bot.patch("/api/v1/experiments/experiment-0", {"name": "Another name"})
         await scene.bot.patch("/api/v1/experiments/experiment-0", {"name": "One name"})
-    pending = await scene.actions("?kind=status_comment&status=pending")
+    pending = await scene.actions("?kind=pull_request&status=pending")
     assert len(pending) == 200
     await scene.pass_time(7200, 60)
     assert all(len(scene.comments(number)) == 1 for number in numbers)
@@ -307,12 +309,13 @@ async def test_news_while_an_attempt_fails(scene: Scene) -> None:
     await scene.pass_time(60, 20)
     (comment,) = scene.comments(number)
     assert "active" in comment
-    newer, older = await scene.actions("?kind=status_comment")
-    assert older["result"] == {"superseded_by": newer["id"]}
+    newer, older = await scene.actions("?kind=pull_request")
+    assert older["result"]["superseded_by"] == newer["id"]
 
 
 async def running_comment(scene: Scene) -> bool:
-    return bool(await scene.actions("?kind=status_comment&status=running"))
+    is_begun = bool(scene.github.calls(COMMENTS))
+    return is_begun and bool(await scene.actions("?status=running"))
 
 
 @pytest.mark.parametrize(("limit", "span"), [(80, 60.0), (500, 3600.0)])

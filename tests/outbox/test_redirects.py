@@ -73,7 +73,7 @@ async def test_no_redirect_leaves_the_api_url(enterprise: Scene, decoy: Decoy) -
         # GitHub was asked that once, and nothing else.
         assert [one.template for one in scene.github.requests[before:]] == [edit], location
         assert scene.comments(number) == [made], location
-        (action,) = [one for one in await scene.actions("?kind=status_comment&status=pending")]
+        (action,) = await scene.actions("?status=pending")
         assert "not followed" in action["last_error"]
         await scene.pass_time(30, 10)
         (made,) = scene.comments(number)
@@ -138,6 +138,5 @@ async def test_pages_that_go_on_for_ever_end(scene: Scene) -> None:
     await scene.work()
     await scene.pass_time(10)
     assert len(scene.github.calls(LIST)) <= 3
-    (action,) = await scene.actions("?kind=status_comment")
-    assert "no end" in action["last_error"]
+    assert "no end" in (await scene.part("status_comment"))["error"]
     scene.github.heal()

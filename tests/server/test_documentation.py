@@ -15,7 +15,7 @@ import pytest
 from bot import cli
 from bot import storage as store
 from bot.dashboard.integrations import NOISE
-from bot.domain import actions, activity, texts
+from bot.domain import actions, activity, parts, texts
 from bot.metrics import Metrics
 from bot.settings import SETTINGS
 from tests.kit.marks import sqlite_only
@@ -92,6 +92,13 @@ def test_kinds_of_actions() -> None:
     assert set(first_column("docs/github.md", "## The outbox", "Kind")) == set(actions.KINDS)
 
 
+def test_parts_of_what_a_pull_request_shows() -> None:
+    (listed,) = re.findall(
+        r"has three parts, (.*), and each", section("docs/github.md", "## The outbox")
+    )
+    assert re.findall(r"`(\w+)`", listed) == list(parts.PARTS)
+
+
 def test_types_of_the_feed() -> None:
     listed = first_column("docs/linking.md", "## The activity feed", "Type")
     assert sorted(listed) == sorted(activity.TYPES)
@@ -162,7 +169,7 @@ def enums(node: Any) -> Iterator[frozenset[str]]:
 async def test_openapi_has_the_same_lists(described: dict[str, Any]) -> None:
     listed = set(enums(described))
     assert frozenset(activity.TYPES) in listed
-    assert frozenset(actions.KINDS) in listed
+    assert frozenset(actions.known_kinds()) in listed
 
 
 @sqlite_only

@@ -174,7 +174,7 @@ def fill(tx: store.Transaction) -> None:
         [
             {
                 "id": f"action {n}",
-                "kind": ("check", "label", "status_comment")[n % 3],
+                "kind": ("pull_request", "commands", "tracking_issue")[n % 3],
                 "queue": f"queue {n % 20}",
                 "lane": f"lane {n}",
                 "priority": 1,
@@ -306,7 +306,7 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
         (store.actions.listed, (status, kind, before, 51))
         for status in ("failed", store.actions.OWED)
-        for kind in (None, "check")
+        for kind in (None, "pull_request")
         for before in (None, (ROWS // 2,))
     ),
     (store.deliveries.failures, (3, SOME, 100)),

@@ -16,6 +16,7 @@ RELEASED = [
     "2ecbebedd1dc970b",
     "50009076badf3777",
     "d5020f0f60a014df",
+    "3458e6c121584c95",
 ]
 
 
