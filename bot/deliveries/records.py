@@ -118,6 +118,7 @@ class Arriving(Struct, frozen=True):
             full_name=about.full_name if about is not None else None,
             kind=item[0] if item is not None else None,
             number=item[1] if item is not None else None,
+            head_ref=self.event.head_ref,
         )
 
     def open(self, _: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:

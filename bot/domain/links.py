@@ -49,7 +49,7 @@ def set_of_item(
     for key in before.keys() - after.keys():
         store.links.remove(tx, known[key])
     if item.kind == "pull_request" and before.keys() != after.keys():
-        _see_to(tx, [item], keys={item.id: list(after)})
+        _see_to(tx, [item], keys={item.id: list(after)}, may_lose=bool(before))
 
 
 def link_messages(
@@ -166,12 +166,15 @@ def _see_to(
     commit_ids: Sequence[int] | None = None,
     integration_id: str | None = None,
     keys: Mapping[int, Sequence[str]] | None = None,
+    *,
+    may_lose: bool = True,
 ) -> None:
     """Link some pull requests' commits to their experiments, and nothing else through them.
 
     With `commit_ids` only those among them are looked at. GitHub is asked about those of which
     nothing else tells, by `integration_id` if the one that saw the pull request first cannot.
-    `keys` are those of each pull request, where they are known.
+    `keys` are those of each pull request, where they are known. What was not linked before has
+    nothing to lose.
     """
     if not pulls:
         return
@@ -186,7 +189,7 @@ def _see_to(
         places = {one.place for one in here}
         lost += [
             link
-            for link in store.links.via_item(tx, pull.id, commit_ids)
+            for link in (store.links.via_item(tx, pull.id, commit_ids) if may_lose else ())
             if (link.target_id, link.experiment_key) not in places
         ]
         if unclear:
@@ -207,9 +210,9 @@ def _pass_on(tx: store.Transaction, lost: Sequence[store.Link], wanted: Sequence
     for link in lost:
         place = (link.target_id, link.experiment_key)
         if place in heirs:
-            store.links.set_via_item(tx, link.id, heirs[place])
+            store.links.change(tx, link, via_item_id=heirs[place])
         else:
-            store.links.remove_from_commit(tx, link)
+            store.links.remove(tx, link)
             gone.setdefault(link.experiment_key, []).append(link.target_id)
     for key, ids in gone.items():
         store.activity.remove_of_commits(tx, key, ids)
@@ -253,20 +256,9 @@ def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
         if one.place not in present:
             missing.setdefault(one.place, one)
     added = list(missing.values())
-    store.links.add_to_commits(
-        tx,
-        [
-            {
-                "experiment_key": one.key,
-                "target_id": one.commit.id,
-                "linked_by": "message" if one.via_item_id is None else "branch",
-                "linked_at": one.commit.pushed_at,
-                "via_item_id": one.via_item_id,
-                "integration_id": one.commit.integration_id,
-            }
-            for one in added
-        ],
-    )
+    for one in added:
+        linked_by = "message" if one.via_item_id is None else "branch"
+        store.links.add_to_commit(tx, one.commit, one.key, linked_by, one.via_item_id)
     activity.record(tx, [_news(one.commit, one.key) for one in added])
 
 
@@ -276,7 +268,7 @@ def first_push_changed(tx: store.Transaction, commits: Sequence[store.Commit]) -
     news: dict[str, list[activity.News]] = {}
     for (commit_id, key), link in store.links.places_of_commits(tx, list(known)).items():
         commit = known[commit_id]
-        store.links.set_first_push(tx, link, commit.pushed_at)
+        store.links.change(tx, link, linked_at=commit.pushed_at)
         news.setdefault(key, []).append(_news(commit, key))
     for key, ones in news.items():
         store.activity.remove_of_commits(tx, key, [one.commit_id for one in ones if one.commit_id])

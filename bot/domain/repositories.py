@@ -120,7 +120,9 @@ def resolve(
     row = admit(tx, scope, about, old_name=old_name, confirmed=confirmed)
     if row is None:
         row = _add(tx, scope, about, updated_at)
-        observe_visibility(tx, row, visibility, updated_at)
+        if visibility is not None:  # nothing was written there that is to be looked over
+            seen = {"visibility": visibility, "visibility_at": updated_at}
+            store.repositories.change(tx, row.id, **seen)
         _take_place(tx, scope, row, full_name)
         return row.id
     _take_place(tx, scope, row, full_name)

@@ -89,6 +89,16 @@ class DeliveredEvent(Event):
                 return kind, number
         return None
 
+    @property
+    def head_ref(self) -> str | None:
+        """The head branch of the pull request that it tells of, unless that is a fork's."""
+        head = getattr(getattr(self._envelope, "pull_request", None), "head", None)
+        if not isinstance(head, payloads.Branch):
+            return None
+        theirs = head.repo.id if isinstance(head.repo, payloads.Repository) else None
+        is_own = theirs is None or self.about is None or theirs == self.about.id
+        return head.ref if is_own else None
+
     def read(self, shape: type[S]) -> S:
         """Return the payload as `shape`, what cannot be read of it left out.
 

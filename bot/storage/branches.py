@@ -9,7 +9,7 @@ Only what asks by time says `ref || ''`, as the index by time does.
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import codec, query
+from bot.storage import codec, heads, items, query
 from bot.storage.database import Transaction
 from bot.storage.joined import Head, HeadCommit, PushedSha
 from bot.storage.rows import BranchCommit, Commit, Item
@@ -117,6 +117,10 @@ def pushed_to_head(
         "until": time[1],
     }
     if commit_ids is None:
+        if pull.head_repository_id is None or pull.head_ref is None:
+            return []
+        if not heads.has_pushes(tx, (pull.head_repository_id, pull.head_ref)):
+            return []
         sql = f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
             AND here.pushed_at > :since AND here.pushed_at <= :until
             ORDER BY here.pushed_at, here.id"""
@@ -181,10 +185,17 @@ _LINKED = """(SELECT links.id FROM links
 
 def end_before(tx: Transaction, pull: Item) -> int | None:
     """Return when the last pull request of the same head before this one was closed."""
+    if pull.head_repository_id is None or pull.head_ref is None:
+        return None
+    place = (pull.head_repository_id, pull.head_ref)
+    is_known, end = heads.end_before(tx, place, pull.created_at, pull.id)
+    if is_known:
+        return end
     sql = f"""SELECT closed_at FROM items WHERE {_OF_HEAD} AND closed_at <= :created_at
             AND id <> :id ORDER BY closed_at DESC LIMIT 1"""
-    head = {"repository_id": pull.head_repository_id, "ref": pull.head_ref}
-    return query.number(tx, sql, created_at=pull.created_at, id=pull.id, **head)
+    known = {"repository_id": place[0], "ref": place[1], "created_at": pull.created_at}
+    stored = tx if items.is_changing_at(tx, *place, pull.id) else tx.stored
+    return query.number(stored, sql, id=pull.id, **known)
 
 
 def first_end(tx: Transaction, repository_id: int, ref: str, at: int, but: int = 0) -> int:

@@ -28,6 +28,7 @@ class Touched(Struct, frozen=True):
     full_name: str | None = None
     kind: str | None = None  # of the item, with its number
     number: int | None = None
+    head_ref: str | None = None  # of the pull request, if its head is in the repository itself
 
 
 class StorageUnavailable(Exception):

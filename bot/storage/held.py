@@ -4,7 +4,7 @@ Each row is read once, or known not to be there; what is added, changed and remo
 one statement for each of these and each set of columns, however many rows there are.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -94,6 +94,15 @@ class Held(Generic[R]):
         else:
             self._tx.put(self._removed, key, True)
         self._tx.touch(codec.TABLES[self.shape], self)
+
+    def pending(self) -> Iterator[R]:
+        """Yield the rows that are to be written, those that are to be changed as they were too."""
+        yield from self._added.values()
+        for key, before in self._before.items():
+            yield before
+            now = self.rows[key]
+            if now is not None:
+                yield now
 
     def flush(self, statements: Statements) -> None:
         table, types = codec.TABLES[self.shape], codec.types_of(self.shape)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import query
+from bot.storage import heads, links, query
+from bot.storage.actions import known_posts
 from bot.storage.columns import Known, Snapshot
 from bot.storage.database import Transaction
 from bot.storage.held import Held, add_rows
@@ -106,12 +107,36 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
     here = known(tx)
     here.add(row)
     tx.put(here.by_id, row.id, row)
+    links.known(tx).keys[row.id, row.kind] = ()
+    known_posts(tx).rows[row.id,] = None
+    if row.closed_at is not None:
+        _head_changed(tx, row)
     return row
 
 
 def change(tx: Transaction, item: Item, **columns: Any) -> Item:
     """Set columns of an item; return it as it is then."""
-    return known(tx).change(item, **columns)
+    row = known(tx).change(item, **columns)
+    if row.closed_at is not None or item.closed_at is not None:
+        _head_changed(tx, item)
+        _head_changed(tx, row)
+    return row
+
+
+def _head_changed(tx: Transaction, row: Item) -> None:
+    if row.head_repository_id is not None and row.head_ref is not None:
+        heads.ended(tx, (row.head_repository_id, row.head_ref))
+
+
+def is_changing_at(tx: Transaction, head_repository_id: int, head_ref: str, but: int) -> bool:
+    """Tell whether changes are pending of pull requests of a head that have ended, `but` one."""
+    place = (head_repository_id, head_ref)
+    return any(
+        row.closed_at is not None
+        and (row.head_repository_id, row.head_ref) == place
+        and row.id != but
+        for row in known(tx).pending()
+    )
 
 
 # --- Versions and decisions, in the order in which they go: a decision behind the versions of its

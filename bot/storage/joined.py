@@ -34,6 +34,16 @@ class ToldDelivery(Row, frozen=True):
     told: Annotated[Snapshot, JSON]
 
 
+class HeadInUse(Row, frozen=True):
+    """A head, the pull request of it that ended last, and a place of a commit on it, if any."""
+
+    repository_id: int
+    ref: str
+    last_id: int | None
+    last_end: int | None
+    place_id: int | None
+
+
 class CountedExperiment(Experiment, frozen=True):
     """An experiment, and how many of each kind are linked to it."""
 

@@ -1,22 +1,13 @@
 """Queries for links between experiments and items or commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bot.storage import experiments, query
 from bot.storage.database import Transaction
 from bot.storage.held import Held
 from bot.storage.joined import KeyedExperiment
-from bot.storage.rows import Item, Link
-
-_ADD = """INSERT INTO links (experiment_key, kind, target_id, state, linked_by, linked_at,
-        via_item_id, integration_id, repository_id, state_at, last_at, resolved)
-    SELECT :experiment_key, 'commit', :target_id, NULL, :linked_by, :linked_at, :via_item_id,
-        :integration_id, repository_id, committed_at, committed_at,
-        CASE WHEN EXISTS (SELECT 1 FROM experiments WHERE key = :experiment_key)
-            THEN 1 ELSE 0 END
-    FROM commits WHERE id = :target_id
-    ON CONFLICT DO NOTHING"""
+from bot.storage.rows import Commit, Item, Link
 
 
 class _Known(Held[Link]):
@@ -117,7 +108,7 @@ def of_targets_with_experiments(
 
 
 def change(tx: Transaction, link: Link, **columns: Any) -> None:
-    """Set columns of a link of an item."""
+    """Set columns of a link."""
     known(tx).change(link, **columns)
 
 
@@ -128,29 +119,48 @@ def follow_item(tx: Transaction, item: Item) -> None:
 
 
 def remove(tx: Transaction, link: Link) -> None:
-    """Remove a link of an item."""
+    """Remove a link."""
     known(tx).remove(link)
 
 
-def set_first_push(tx: Transaction, link: Link, pushed_at: int) -> None:
-    """Let a link of a commit tell of another push."""
-    query.change(tx, Link, {"id": link.id}, {"linked_at": pushed_at})
-
-
-def remove_from_commit(tx: Transaction, link: Link) -> None:
-    tx.run("DELETE FROM links WHERE id = :id", {"id": link.id})
-
-
-def add_to_commits(tx: Transaction, links: Sequence[Mapping[str, Any]]) -> None:
-    """Add links of commits, which are not there yet."""
-    tx.run_many(_ADD, links)
+def add_to_commit(
+    tx: Transaction,
+    commit: Commit,
+    experiment_key: str,
+    linked_by: str,
+    via_item_id: int | None,
+) -> None:
+    """Link a commit, which has no link to that experiment yet."""
+    here, target = known(tx), (commit.id, "commit")
+    others = [link.experiment_key for link in of_target(tx, "commit", commit.id)]
+    here.add(
+        Link(
+            id=0,  # is given when it is written
+            experiment_key=experiment_key,
+            kind="commit",
+            target_id=commit.id,
+            state=None,
+            linked_by=linked_by,
+            linked_at=commit.pushed_at,
+            via_item_id=via_item_id,
+            integration_id=commit.integration_id,
+            resolved=experiments.exists(tx, experiment_key),
+            repository_id=commit.repository_id,
+            state_at=commit.committed_at,
+            last_at=commit.committed_at,
+        )
+    )
+    tx.put(here.keys, target, (*others, experiment_key))
 
 
 def places_of_commits(tx: Transaction, commit_ids: Sequence[int]) -> dict[tuple[int, str], Link]:
     """Return the links of some commits by commit and experiment key."""
-    sql = "SELECT * FROM links WHERE kind = 'commit' AND target_id IN ({names})"
-    found = query.in_parts(tx, Link, sql, commit_ids)
-    return {(link.target_id, link.experiment_key): link for link in found}
+    load(tx, [(commit_id, "commit") for commit_id in commit_ids])
+    return {
+        (commit_id, link.experiment_key): link
+        for commit_id in commit_ids
+        for link in of_target(tx, "commit", commit_id)
+    }
 
 
 def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = None) -> list[Link]:
@@ -162,11 +172,6 @@ def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = N
     return [link for link in places.values() if link.via_item_id == item_id]
 
 
-def set_via_item(tx: Transaction, link_id: int, item_id: int | None) -> None:
-    """Let a link of a commit be one through another pull request."""
-    query.change(tx, Link, {"id": link_id}, {"via_item_id": item_id})
-
-
 def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> None:
     sql = """UPDATE links SET resolved = :resolved
         WHERE experiment_key = :experiment_key AND resolved <> :resolved"""
@@ -175,12 +180,11 @@ def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> Non
 
 def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the keys that each of some targets is linked to."""
-    found: dict[int, list[str]] = {target_id: [] for target_id in target_ids}
-    sql = "SELECT * FROM links WHERE kind = :kind AND target_id IN ({names}) ORDER BY id"
-    links = query.in_parts(tx, Link, sql, list(found), kind=kind)
-    for link in links:
-        found[link.target_id].append(link.experiment_key)
-    return found
+    load(tx, [(target_id, kind) for target_id in target_ids])
+    return {
+        target_id: [link.experiment_key for link in of_target(tx, kind, target_id)]
+        for target_id in target_ids
+    }
 
 
 def any_unresolved(tx: Transaction) -> bool:

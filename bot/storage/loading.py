@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from bot.storage import (
     actions,
     deliveries,
+    heads,
     integrations,
     items,
     links,
@@ -12,7 +13,6 @@ from bot.storage import (
     repositories,
 )
 from bot.storage.database import Touched
-from bot.storage.rows import Item
 from bot.storage.transaction import Transaction
 
 
@@ -21,24 +21,28 @@ def load(tx: Transaction, touched: Sequence[Touched]) -> None:
     integrations.load(tx, [one.integration_id for one in touched])
     deliveries.known(tx).load([(one.integration_seq, one.guid) for one in touched])
     repositories.load(tx, [(one.host, one.github_id) for one in touched if one.github_id])
-    repositories.load_named(tx, [(one.host, one.full_name) for one in touched if one.full_name])
+    unknown = [one for one in touched if not repositories.is_known(tx, one.host, one.github_id)]
+    repositories.load_named(tx, [(one.host, one.full_name) for one in unknown if one.full_name])
     _load_items(tx, touched)
 
 
 def _load_items(tx: Transaction, touched: Sequence[Touched]) -> None:
-    """Read the items that deliveries tell of, their links and whether they have told already."""
-    wanted: dict[tuple[int, str, int], list[str]] = {}
+    """Read the items that deliveries tell of, and all that is looked up with an item."""
+    wanted: dict[tuple[int, str, int], list[Touched]] = {}
     for one in touched:
         row = repositories.told(tx, one.host, one.github_id, one.full_name)
         if row is not None and one.kind is not None and one.number is not None:
-            wanted.setdefault((row.id, one.kind, one.number), []).append(one.guid)
+            wanted.setdefault((row.id, one.kind, one.number), []).append(one)
     here = items.known(tx)
     here.load(list(wanted))
-    found: list[tuple[Item, list[str]]] = [
-        (item, guids) for place, guids in wanted.items() if (item := here.rows[place]) is not None
-    ]
-    links.load(tx, [(item.id, item.kind) for item, _ in found])
-    pulls = [item for item, _ in found if item.kind == "pull_request"]
-    actions.known_posts(tx).load([(item.id,) for item in pulls])
-    merge_groups.load(tx, [(item.repository_id, item.number) for item in pulls])
-    items.load_versions(tx, [(item.id, guid) for item, guids in found for guid in guids])
+    pulls = [place for place in wanted if place[1] == "pull_request"]
+    merge_groups.load(tx, [(repository_id, number) for repository_id, _, number in pulls])
+    heads.load(
+        tx, [(place[0], one.head_ref) for place in pulls for one in wanted[place] if one.head_ref]
+    )
+    found = [item for place in wanted if (item := here.rows[place]) is not None]
+    links.load(tx, [(item.id, item.kind) for item in found])
+    actions.known_posts(tx).load([(item.id,) for item in found if item.kind == "pull_request"])
+    items.load_versions(
+        tx, [(item.id, one.guid) for item in found for one in wanted[here.key_of(item)]]
+    )

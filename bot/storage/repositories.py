@@ -69,6 +69,11 @@ def load_named(tx: Transaction, places: Sequence[tuple[str, str]]) -> None:
         here.by_name[row.host, row.name_key] += (row.id,)
 
 
+def is_known(tx: Transaction, host: str, github_id: int | None) -> bool:
+    """Tell whether a transaction knows the repository that has an id of GitHub's."""
+    return github_id is not None and known(tx).by_github_id.get((host, github_id)) is not None
+
+
 def told(
     tx: Transaction, host: str, github_id: int | None, full_name: str | None
 ) -> Repository | None:

@@ -1,0 +1,70 @@
+"""What a transaction knows of the branches that pull requests come from.
+
+To most nothing was pushed that anybody was told of, and no pull request of theirs has ended: then
+nothing else has to be asked.
+"""
+
+from collections.abc import Sequence
+
+from bot.storage import query
+from bot.storage.joined import HeadInUse
+from bot.storage.transaction import Transaction
+
+Place = tuple[int, str]  # the repository and the branch
+
+
+def load(tx: Transaction, places: Sequence[Place]) -> None:
+    """Read when pull requests of some heads ended last, and whether commits were pushed to them."""
+    ends, pushed = _ends(tx), _pushed(tx)
+    missing = [place for place in dict.fromkeys(places) if place not in ends]
+    if not missing:
+        return
+    last = """SELECT {column} FROM items WHERE items.head_repository_id = wanted.repository_id
+        AND items.head_ref = wanted.ref AND kind = 'pull_request' AND gone_at IS NULL
+        AND closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT 1"""
+    sql = f"""SELECT wanted.repository_id, wanted.ref,
+            ({last.format(column="id")}) AS last_id,
+            ({last.format(column="closed_at")}) AS last_end,
+            (SELECT id FROM branch_commits AS here
+                WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
+                LIMIT 1) AS place_id
+        FROM {{keys}} AS wanted"""
+    for row in query.select_keyed(tx.stored, HeadInUse, sql, ("repository_id", "ref"), missing):
+        ends[row.repository_id, row.ref] = row
+        pushed[row.repository_id, row.ref] = row.place_id is not None
+
+
+def ended(tx: Transaction, place: Place) -> None:
+    """A pull request of a head has ended, or has not any more."""
+    tx.drop(_ends(tx), place)
+
+
+def end_before(
+    tx: Transaction, place: Place, created_at: int, but: int
+) -> tuple[bool, int | None]:
+    """Tell whether it is known which pull request of a head, `but` one, ended last before a time.
+
+    And if so, when that was; None if none has.
+    """
+    last = _ends(tx).get(place)
+    if last is None:
+        return False, None
+    if last.last_end is None:
+        return True, None
+    return last.last_id != but and last.last_end <= created_at, last.last_end
+
+
+def has_pushes(tx: Transaction, place: Place) -> bool:
+    """Tell whether commits may have been pushed to a head."""
+    return _pushed(tx).get(place, True)
+
+
+def _ends(tx: Transaction) -> dict[Place, HeadInUse]:
+    found: dict[Place, HeadInUse] = tx.kept.setdefault("ends of heads", {})
+    return found
+
+
+def _pushed(tx: Transaction) -> dict[Place, bool]:
+    """Return what is forgotten once something is pushed."""
+    found: dict[Place, bool] = tx.kept.setdefault("branch_commits", {})
+    return found
