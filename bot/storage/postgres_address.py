@@ -109,7 +109,7 @@ def commit(connection: Connection) -> None:
     """Commit; raises StorageUnavailable unless it is certain that everything was kept.
 
     When the connection goes during the commit, nobody can know its outcome. With synchronous
-    replication a commit whose wait for the replica was cancelled (by `statement_timeout`, say)
+    replication a commit whose wait for the replica was cancelled (`pg_cancel_backend`)
     ends with no more than a warning: a failover would lose it.
     """
     warnings: list[str] = []
