@@ -133,8 +133,11 @@ class Node:
         places = ",".join(node.place for node in (self, *others))
         return f"postgresql://bot:{PASSWORD}@{places}/{database}"
 
+    def is_started(self) -> bool:
+        return (self.folder / "data" / "postmaster.pid").exists()
+
     def remove(self) -> None:
-        if (self.folder / "data" / "postmaster.pid").exists():
+        if self.is_started():
             self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -169,6 +172,8 @@ class Pair:
 
     def follow(self) -> None:
         """Let the replica follow the primary, which waits for it from then on."""
+        if self.replica.is_started():
+            self.replica.kill()
         self.replica.copy(self.primary)
         self.replica.start()
         self.primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
