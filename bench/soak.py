@@ -59,18 +59,13 @@ async def under_load(load: Timed) -> AsyncIterator[None]:
     await asyncio.gather(*clients)
 
 
-def demote(pair: Pair) -> None:
-    pair.primary.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-    pair.primary.execute("SELECT pg_reload_conf()")
-
-
 async def fail_over(pair: Pair, load: Timed, how: str, seconds: float) -> float:
     """Let the replica take the primary's place; return for how long nothing was acknowledged."""
     await asyncio.sleep(seconds)
     if how == "killed":
         await asyncio.to_thread(pair.primary.kill)
     else:
-        await asyncio.to_thread(demote, pair)
+        await asyncio.to_thread(clusters.make_read_only, pair.primary)
     began = len(load.at)
     await asyncio.sleep(_TO_PROMOTE)
     await asyncio.to_thread(pair.fail_over)

@@ -26,7 +26,7 @@ HEAVY_SECONDS = 600.0  # for those of one that may take long
 COMMIT_SECONDS = 8.0
 _TICK = 1.0
 _DEFAULTS: dict[str, Any] = {
-    "connect_timeout": 5,
+    "connect_timeout": 3,  # for each host
     "application_name": "experiment-bot",
     # A server that went without a word (power, network) is given up after as many seconds.
     "keepalives_idle": 5,
@@ -34,9 +34,7 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 8000,
 }
-# With several hosts the bot belongs on the one that takes writes, and is there sooner if a host
-# that does not answer costs less.
-_OF_SEVERAL = {"target_session_attrs": "read-write", "connect_timeout": 3}
+_OF_SEVERAL = {"target_session_attrs": "read-write"}  # hosts; the others are replicas
 
 # The first statements of a transaction that writes: a process that hangs must not hold up others.
 # Warnings are asked for because `commit` has to see them.

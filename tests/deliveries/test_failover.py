@@ -71,10 +71,8 @@ async def test_a_primary_that_takes_no_writes_any_more_is_left(pair: Pair, tmp_p
         load = Load([bot], await bot.integration())
         async with under_load(load):
             await eventually(lambda: has_more(load, 20))
-            old = pair.primary
-            old.execute("ALTER SYSTEM SET default_transaction_read_only = on")
-            old.execute("SELECT pg_reload_conf()")
-            await eventually(lambda: is_not_ready(bot), 15)
+            await asyncio.to_thread(clusters.make_read_only, pair.primary)
+            await asyncio.sleep(0.5)
             await asyncio.to_thread(pair.fail_over)
             before = len(load.acknowledged)
             await eventually(lambda: has_more(load, before + 20), 15)

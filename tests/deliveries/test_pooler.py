@@ -65,5 +65,32 @@ async def test_processes_behind_a_pooler_do_all_that_they_do_without(
     assert (code, errors) == (0, ""), out
 
 
+async def test_a_server_behind_a_pooler_may_take_no_writes_or_be_away_for_a_while(
+    node: Node, pooler: Pooler, tmp_path: Path
+) -> None:
+    async with running(tmp_path / "data", 1, DATABASE_URL=pooler.url) as (bot,):
+        integration = await bot.integration()
+        await bot.experiment("many")
+        assert (await bot.deliver(integration, "pull_request", opened(1))).status == 200
+        clusters.make_read_only(node)
+        await eventually(lambda: is_not_ready(bot))
+        assert (await bot.get("/api/v1/experiments/many")).status == 200
+        assert (await bot.deliver(integration, "pull_request", opened(2))).status == 503
+        clusters.make_read_only(node, "off")
+        await eventually(bot.is_ready)
+        assert (await bot.deliver(integration, "pull_request", opened(2))).status == 200
+        node.kill()
+        node.start()
+
+        async def is_accepted() -> bool:
+            return (await bot.deliver(integration, "pull_request", opened(9))).status == 200
+
+        await eventually(is_accepted)
+
+
+async def is_not_ready(bot: Process) -> bool:
+    return (await bot.get("/readyz", token=None)).status == 503
+
+
 async def enough(load: Load) -> bool:
     return len(load.acknowledged) > 200

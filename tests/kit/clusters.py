@@ -124,7 +124,9 @@ class Node:
     def execute(self, sql: str) -> Any:
         """Run a statement as its owner would; return the first value, if it gives any."""
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            connection.execute("SET synchronous_commit = local")  # or it waits for the replica
+            # Or it waits for the replica, or writes nothing, as those do that it is to upset.
+            connection.execute("SET synchronous_commit = local")
+            connection.execute("SET default_transaction_read_only = off")
             cursor = connection.execute(sql)
             row = cursor.fetchone() if cursor.description else None
             return row[0] if row else None
@@ -154,6 +156,12 @@ def _parent(pid: int) -> int | None:
 def _children(parent: int) -> list[int]:
     pids = [int(one.name) for one in Path("/proc").glob("[0-9]*")]
     return [pid for pid in pids if _parent(pid) == parent]
+
+
+def make_read_only(node: Node, setting: str = "on") -> None:
+    """Let a server that lives on take no writes any more, as when it is demoted, or do so again."""
+    node.execute(f"ALTER SYSTEM SET default_transaction_read_only = {setting}")
+    node.execute("SELECT pg_reload_conf()")
 
 
 class Pair:
@@ -215,7 +223,7 @@ def single(**settings: str) -> Iterator[Node]:
 
 
 class Pooler:
-    """PgBouncer in transaction mode, with its defaults but for the size of the pool."""
+    """PgBouncer in transaction mode, as docs/deployment.md has it, with a small pool."""
 
     def __init__(self, node: Node, program: str, size: int) -> None:
         self.port = free_port()
@@ -231,6 +239,7 @@ class Pooler:
             "auth_type = plain\n"
             f"auth_file = {self.folder}/users\n"
             "pool_mode = transaction\n"
+            "server_login_retry = 1\n"
             f"default_pool_size = {size}\n"
         )
         self.url = f"postgresql://bot:{PASSWORD}@127.0.0.1:{self.port}/experiment_bot"
