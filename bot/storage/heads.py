@@ -39,9 +39,7 @@ def ended(tx: Transaction, place: Place) -> None:
     tx.drop(_ends(tx), place)
 
 
-def end_before(
-    tx: Transaction, place: Place, created_at: int, but: int
-) -> tuple[bool, int | None]:
+def end_before(tx: Transaction, place: Place, created_at: int, but: int) -> tuple[bool, int | None]:
     """Tell whether it is known which pull request of a head, `but` one, ended last before a time.
 
     And if so, when that was; None if none has.
