@@ -119,6 +119,7 @@ class Arriving(Struct, frozen=True):
             kind=item[0] if item is not None else None,
             number=item[1] if item is not None else None,
             head_ref=self.event.head_ref,
+            fork=self.event.fork,
         )
 
     def open(self, _: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:

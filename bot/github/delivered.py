@@ -99,6 +99,18 @@ class DeliveredEvent(Event):
         is_own = theirs is None or self.about is None or theirs == self.about.id
         return head.ref if is_own else None
 
+    @property
+    def fork(self) -> tuple[int | None, str] | None:
+        """The id and name of the fork that the pull request that it tells of comes from."""
+        head = getattr(getattr(self._envelope, "pull_request", None), "head", None)
+        if not isinstance(head, payloads.Branch) or self.head_ref is not None:
+            return None
+        return (
+            (head.repo.id, head.repo.full_name)
+            if isinstance(head.repo, payloads.Repository)
+            else None
+        )
+
     def read(self, shape: type[S]) -> S:
         """Return the payload as `shape`, what cannot be read of it left out.
 

@@ -96,9 +96,13 @@ def of_experiment(
 
 
 def after(tx: Transaction, seq: int, limit: int) -> list[Activity]:
-    """Return every experiment's items recorded after `seq`, oldest first."""
-    sql = f"{_SELECT} WHERE activity.seq > :seq ORDER BY activity.seq LIMIT :limit"
-    return query.select(tx, Activity, sql, seq=seq, limit=limit)
+    """Return every experiment's items recorded after `seq`, oldest first.
+
+    Only those before which none can still come: who goes on after the last one misses nothing.
+    """
+    sql = f"""{_SELECT} WHERE activity.seq > :seq AND activity.seq <= :last
+        ORDER BY activity.seq LIMIT :limit"""
+    return query.select(tx, Activity, sql, seq=seq, last=last_seq(tx), limit=limit)
 
 
 def of_delivery(tx: Transaction, guid: str, limit: int) -> list[Activity]:
@@ -108,7 +112,13 @@ def of_delivery(tx: Transaction, guid: str, limit: int) -> list[Activity]:
 
 
 def last_seq(tx: Transaction) -> int:
-    return query.number(tx, "SELECT MAX(seq) FROM activity") or 0
+    """Return the last item before which none can still come, 0 if there is none."""
+    return tx.stored.settled("activity")
+
+
+def is_unsettled(tx: Transaction) -> bool:
+    """Tell whether items are recorded before which others can still come."""
+    return (query.number(tx, "SELECT MAX(seq) FROM activity") or 0) > last_seq(tx)
 
 
 def weeks_of(

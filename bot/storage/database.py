@@ -1,11 +1,12 @@
 """What the rest of the service knows of a database: transactions, and an engine to run them.
 
-Every engine lets one write transaction run at a time, whichever process it is of. Jobs can
-therefore read and then write without locks of their own, and the order of ids is that of commits.
+Jobs that change the same repository, or the same experiment, run one after the other, whichever
+processes they are of, so that they can read and then write: each says what it locks. SQLite has
+one writer in any case.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -15,6 +16,25 @@ from bot.storage.transaction import NO_PARAMS, Params, Row, Statements, Transact
 __all__ = ["NO_PARAMS", "Params", "Row", "Statements", "Transaction", "Values"]
 
 T = TypeVar("T")
+
+
+OFFICE = ("office",)  # what jobs lock that touch nothing that deliveries do
+
+
+def lock_of_experiment(key: str) -> str:
+    """Return what those lock who make, change or remove an experiment."""
+    return f"experiment:{key}"
+
+
+def locks_of_repository(host: str, github_id: int | None, full_name: str | None) -> list[str]:
+    """Return what those lock who change what is in a repository, as far as they know who it is.
+
+    Whoever knows its id locks its name too, so that they and those who know but the name wait for
+    each other.
+    """
+    by_id = [f"repository:{host}:{github_id}"] if github_id is not None else []
+    by_name = [f"repository:{host}:{full_name.lower()}"] if full_name is not None else []
+    return by_id + by_name
 
 
 class Touched(Struct, frozen=True):
@@ -29,6 +49,13 @@ class Touched(Struct, frozen=True):
     kind: str | None = None  # of the item, with its number
     number: int | None = None
     head_ref: str | None = None  # of the pull request, if its head is in the repository itself
+    fork: tuple[int | None, str] | None = None  # else the id and name of where its head is
+
+    @property
+    def locks(self) -> list[str]:
+        """What the job locks: the repositories whose contents it may change."""
+        locks = locks_of_repository(self.host, self.github_id, self.full_name)
+        return locks + locks_of_repository(self.host, *self.fork) if self.fork else locks
 
 
 class StorageUnavailable(Exception):
@@ -57,13 +84,24 @@ class Database(Protocol):
     async def start(self) -> None:
         """Open connections; the schema must be up to date."""
 
-    async def write(self, job: Job[T], *, heavy: bool = False, touched: Touched | None = None) -> T:
+    async def write(
+        self,
+        job: Job[T],
+        *,
+        heavy: bool = False,
+        touched: Touched | None = None,
+        locks: Sequence[str] = OFFICE,
+    ) -> T:
         """Run `job` in a transaction and return its result once that is committed.
 
         Jobs that wait together share one commit: one that raises is undone alone and its exception
         raised here. `heavy` says that the job may take longer than a few milliseconds, `touched`
         what it will look at, which is read for the whole batch at once. A job may be run more than
         once before it is committed. Raises StorageUnavailable.
+
+        Jobs that lock different names may be run at the same time, by other processes too: each
+        sees what those with a name in common have committed before. What a job locks follows from
+        `touched`; else it is `locks`.
         """
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:

@@ -45,6 +45,7 @@ def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
 def exists(tx: Transaction, key: str) -> bool:
     known: dict[str, bool] = tx.kept.setdefault("experiments", {})
     if key not in known:
+        tx.stored.share(f"experiment:{key}")
         sql = "SELECT 1 FROM experiments WHERE key = :key"
         known[key] = query.exists(tx.stored, sql, key=key)
     return known[key]

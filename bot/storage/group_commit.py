@@ -24,6 +24,7 @@ class Task:
     context: contextvars.Context
     heavy: bool
     touched: Touched | None
+    locks: Sequence[str]
     result: Any = None
     error: Exception | None = None
 
@@ -48,12 +49,16 @@ class GroupCommit(ABC):
         StorageUnavailable if nothing was kept, or if it cannot be known what was.
         """
 
-    async def write(self, job: Job[T], *, heavy: bool, touched: Touched | None) -> T:
+    async def write(
+        self, job: Job[T], *, heavy: bool, touched: Touched | None, locks: Sequence[str]
+    ) -> T:
         """Run `job` in the next batch; see Database.write."""
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         future: asyncio.Future[T] = self._loop.create_future()
-        self._waiting.append(Task(job, future, contextvars.copy_context(), heavy, touched))
+        if touched is not None:
+            locks = touched.locks
+        self._waiting.append(Task(job, future, contextvars.copy_context(), heavy, touched, locks))
         if self._flushing is None:
             self._flushing = self._loop.create_task(self._flush())
         return await future

@@ -13,12 +13,21 @@ from bot.storage.transaction import Transaction
 Place = tuple[int, str]  # the repository and the branch
 
 
-def load(tx: Transaction, places: Sequence[Place]) -> None:
-    """Read when pull requests of some heads ended last, and whether commits were pushed to them."""
+def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
+    """Return how to read when pull requests of some heads ended last, and if they have commits.
+
+    None if all are known.
+    """
     ends, pushed = _ends(tx), _pushed(tx)
     missing = [place for place in dict.fromkeys(places) if place not in ends]
     if not missing:
-        return
+        return None
+
+    def accept(rows: list[HeadInUse]) -> None:
+        for row in rows:
+            ends[row.repository_id, row.ref] = row
+            pushed[row.repository_id, row.ref] = row.place_id is not None
+
     last = """SELECT {column} FROM items WHERE items.head_repository_id = wanted.repository_id
         AND items.head_ref = wanted.ref AND kind = 'pull_request' AND gone_at IS NULL
         AND closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT 1"""
@@ -29,9 +38,7 @@ def load(tx: Transaction, places: Sequence[Place]) -> None:
                 WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
                 LIMIT 1) AS place_id
         FROM {{keys}} AS wanted"""
-    for row in query.select_keyed(tx.stored, HeadInUse, sql, ("repository_id", "ref"), missing):
-        ends[row.repository_id, row.ref] = row
-        pushed[row.repository_id, row.ref] = row.place_id is not None
+    return query.Load(HeadInUse, sql, ("repository_id", "ref"), missing, accept)
 
 
 def ended(tx: Transaction, place: Place) -> None:

@@ -44,17 +44,20 @@ class Held(Generic[R]):
             row = self.rows[key] = query.by_key(self._tx.stored, self.shape, **known)
             return row
 
-    def load(self, keys: Sequence[Key]) -> None:
-        """Read the rows that have some keys, as far as they are not known, with one statement."""
+    def loading(self, keys: Sequence[Key]) -> query.Load | None:
+        """Return how to read the rows that have some keys, None if all are known."""
         missing = [key for key in dict.fromkeys(keys) if key not in self.rows]
         if not missing:
-            return
+            return None
+
+        def accept(rows: list[R]) -> None:
+            self.rows.update(dict.fromkeys(missing))
+            self.rows.update({self.key_of(row): row for row in rows})
+
         table = codec.TABLES[self.shape]
         places = " AND ".join(f"{table}.{name} = wanted.{name}" for name in self.key)
         sql = f"SELECT {table}.* FROM {{keys}} AS wanted CROSS JOIN {table} WHERE {places}"
-        self.rows.update(dict.fromkeys(missing))
-        for row in query.select_keyed(self._tx.stored, self.shape, sql, self.key, missing):
-            self.rows[self.key_of(row)] = row
+        return query.Load(self.shape, sql, self.key, missing, accept)
 
     def key_of(self, row: R) -> Key:
         return tuple([getattr(row, name) for name in self.key])

@@ -14,21 +14,24 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> None:
 
 
 def find(tx: Transaction, integration_id: str) -> Integration | None:
-    load(tx, [integration_id])
+    query.load(tx.stored, [loading(tx, [integration_id])])
     return _known(tx)[integration_id]
 
 
-def load(tx: Transaction, integration_ids: Sequence[str]) -> None:
-    """Read some integrations, as far as a transaction does not know them."""
+def loading(tx: Transaction, integration_ids: Sequence[str]) -> query.Load | None:
+    """Return how to read some integrations, None if a transaction knows them."""
     known = _known(tx)
     missing = [(one,) for one in dict.fromkeys(integration_ids) if one not in known]
-    if missing:
+    if not missing:
+        return None
+
+    def accept(rows: list[Integration]) -> None:
         known.update(dict.fromkeys([one for (one,) in missing]))
-        sql = """SELECT integrations.* FROM {keys} AS wanted
-            CROSS JOIN integrations
-            WHERE integrations.id = wanted.id AND integrations.deleted_at IS NULL"""
-        for row in query.select_keyed(tx.stored, Integration, sql, ("id",), missing):
-            known[row.id] = row
+        known.update({row.id: row for row in rows})
+
+    sql = """SELECT integrations.* FROM {keys} AS wanted CROSS JOIN integrations
+        WHERE integrations.id = wanted.id AND integrations.deleted_at IS NULL"""
+    return query.Load(Integration, sql, ("id",), missing, accept)
 
 
 def _known(tx: Transaction) -> dict[str, Integration | None]:

@@ -8,7 +8,7 @@ from bot.storage.actions import known_posts
 from bot.storage.columns import Known, Snapshot
 from bot.storage.database import Transaction
 from bot.storage.held import Held, add_rows
-from bot.storage.joined import NamedItem
+from bot.storage.joined import NamedItem, VersionPlace
 from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import Decision, Item, Version
 
@@ -163,16 +163,19 @@ def has_version(tx: Transaction, item_id: int, guid: str) -> bool:
     return told[place]
 
 
-def load_versions(tx: Transaction, places: Sequence[tuple[int, str]]) -> None:
-    """Read, for items and guids, whether there is such a version."""
+def loading_versions(tx: Transaction, places: Sequence[tuple[int, str]]) -> query.Load | None:
+    """Return how to read, for items and guids, whether there is such a version."""
     told = _told(tx)
     if not places:
-        return
-    told.update(dict.fromkeys(places, False))
-    sql = """SELECT versions.* FROM {keys} AS wanted CROSS JOIN versions
+        return None
+
+    def accept(rows: list[VersionPlace]) -> None:
+        told.update(dict.fromkeys(places, False))
+        told.update({(row.item_id, row.guid): True for row in rows})
+
+    sql = """SELECT versions.item_id, versions.guid FROM {keys} AS wanted CROSS JOIN versions
         WHERE versions.item_id = wanted.item_id AND versions.guid = wanted.guid"""
-    for row in query.select_keyed(tx.stored, Version, sql, ("item_id", "guid"), places):
-        told[row.item_id, row.guid] = True
+    return query.Load(VersionPlace, sql, ("item_id", "guid"), places, accept)
 
 
 def _told(tx: Transaction) -> dict[tuple[int, str], bool]:
@@ -229,4 +232,5 @@ def change_decision(tx: Transaction, guid: str, known: Known) -> None:
 
 
 def last_version(tx: Transaction) -> int:
-    return query.number(tx, "SELECT MAX(id) FROM versions") or 0
+    """Return the last version before which none can still come, 0 if there is none."""
+    return tx.stored.settled("versions")

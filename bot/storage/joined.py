@@ -34,6 +34,13 @@ class ToldDelivery(Row, frozen=True):
     told: Annotated[Snapshot, JSON]
 
 
+class VersionPlace(Row, frozen=True):
+    """An item, and what tells one of its versions from others."""
+
+    item_id: int
+    guid: str
+
+
 class HeadInUse(Row, frozen=True):
     """A head, the pull request of it that ended last, and a place of a commit on it, if any."""
 

@@ -40,17 +40,26 @@ def of_target(tx: Transaction, kind: str, target_id: int) -> list[Link]:
 
 def load(tx: Transaction, targets: Sequence[tuple[int, str]]) -> None:
     """Read the links of some items and commits."""
+    query.load(tx.stored, [loading(tx, targets)])
+
+
+def loading(tx: Transaction, targets: Sequence[tuple[int, str]]) -> query.Load | None:
+    """Return how to read the links of some items and commits, None if all are known."""
     here = known(tx)
     missing = [target for target in dict.fromkeys(targets) if target not in here.keys]
     if not missing:
-        return
+        return None
+
+    def accept(rows: list[Link]) -> None:
+        here.keys.update(dict.fromkeys(missing, ()))
+        for link in rows:
+            here.know(link)
+            here.keys[link.target_id, link.kind] += (link.experiment_key,)
+
     sql = """SELECT links.* FROM {keys} AS wanted CROSS JOIN links
         WHERE links.target_id = wanted.target_id AND links.kind = wanted.kind
         ORDER BY links.id"""
-    here.keys.update(dict.fromkeys(missing, ()))
-    for link in query.select_keyed(tx.stored, Link, sql, ("target_id", "kind"), missing):
-        here.know(link)
-        here.keys[link.target_id, link.kind] += (link.experiment_key,)
+    return query.Load(Link, sql, ("target_id", "kind"), missing, accept)
 
 
 def add(
@@ -212,7 +221,9 @@ def counts_by_kind(tx: Transaction, experiment_key: str) -> dict[str, int]:
 def keys_of_versions_after(tx: Transaction, version_id: int, limit: int) -> list[str]:
     """Return the keys of what some deliveries have told of, from the first after a version."""
     sql = """SELECT DISTINCT links.experiment_key
-        FROM (SELECT item_id FROM versions WHERE id > :id ORDER BY id LIMIT :limit) AS told
+        FROM (SELECT item_id FROM versions WHERE id > :id AND id <= :last
+            ORDER BY id LIMIT :limit) AS told
         JOIN items ON items.id = told.item_id
         JOIN links ON links.target_id = items.id AND links.kind = items.kind"""
-    return query.values(tx, sql, id=version_id, limit=limit)
+    last = tx.stored.settled("versions")
+    return query.values(tx, sql, id=version_id, last=last, limit=limit)

@@ -10,6 +10,7 @@ from bot.storage import (
     items,
     links,
     merge_groups,
+    query,
     repositories,
 )
 from bot.storage.database import Touched
@@ -18,11 +19,20 @@ from bot.storage.transaction import Transaction
 
 def load(tx: Transaction, touched: Sequence[Touched]) -> None:
     """Read what some deliveries will look at, so that their handlers find it in memory."""
-    integrations.load(tx, [one.integration_id for one in touched])
-    deliveries.known(tx).load([(one.integration_seq, one.guid) for one in touched])
-    repositories.load(tx, [(one.host, one.github_id) for one in touched if one.github_id])
-    unknown = [one for one in touched if not repositories.is_known(tx, one.host, one.github_id)]
-    repositories.load_named(tx, [(one.host, one.full_name) for one in unknown if one.full_name])
+    ids = [(one.host, one.github_id) for one in touched if one.github_id is not None]
+    nameless = [one for one in touched if one.github_id is None and one.full_name]
+    query.load(
+        tx.stored,
+        [
+            integrations.loading(tx, [one.integration_id for one in touched]),
+            deliveries.known(tx).loading([(one.integration_seq, one.guid) for one in touched]),
+            repositories.loading(tx, ids),
+            repositories.loading_named(tx, [(one.host, one.full_name or "") for one in nameless]),
+        ],
+    )
+    new = [one for one in touched if not repositories.is_known(tx, one.host, one.github_id)]
+    named = [(one.host, one.full_name) for one in new if one.full_name is not None]
+    query.load(tx.stored, [repositories.loading_named(tx, named)])
     _load_items(tx, touched)
 
 
@@ -34,15 +44,25 @@ def _load_items(tx: Transaction, touched: Sequence[Touched]) -> None:
         if row is not None and one.kind is not None and one.number is not None:
             wanted.setdefault((row.id, one.kind, one.number), []).append(one)
     here = items.known(tx)
-    here.load(list(wanted))
     pulls = [place for place in wanted if place[1] == "pull_request"]
-    merge_groups.load(tx, [(repository_id, number) for repository_id, _, number in pulls])
-    heads.load(
-        tx, [(place[0], one.head_ref) for place in pulls for one in wanted[place] if one.head_ref]
+    of_heads = [(place[0], one.head_ref) for place in pulls for one in wanted[place]]
+    query.load(
+        tx.stored,
+        [
+            here.loading(list(wanted)),
+            merge_groups.loading(tx, [(place[0], place[2]) for place in pulls]),
+            heads.loading(tx, [(where, ref) for where, ref in of_heads if ref is not None]),
+        ],
     )
     found = [item for place in wanted if (item := here.rows[place]) is not None]
-    links.load(tx, [(item.id, item.kind) for item in found])
-    actions.known_posts(tx).load([(item.id,) for item in found if item.kind == "pull_request"])
-    items.load_versions(
-        tx, [(item.id, one.guid) for item in found for one in wanted[here.key_of(item)]]
+    told = [(item.id, one.guid) for item in found for one in wanted[here.key_of(item)]]
+    query.load(
+        tx.stored,
+        [
+            links.loading(tx, [(item.id, item.kind) for item in found]),
+            actions.known_posts(tx).loading(
+                [(item.id,) for item in found if item.kind == "pull_request"]
+            ),
+            items.loading_versions(tx, told),
+        ],
     )

@@ -21,25 +21,31 @@ def find(tx: Transaction, repository_id: int, head_sha: str) -> MergeGroup | Non
 
 def waiting(tx: Transaction, repository_id: int, number: int, since: int) -> list[MergeGroup]:
     """Return the groups of a pull request that have come since a time and have not ended."""
-    load(tx, [(repository_id, number)])
+    query.load(tx.stored, [loading(tx, [(repository_id, number)])])
     return [group for group in _waiting(tx)[repository_id, number] if group.created_at >= since]
 
 
-def load(tx: Transaction, places: Sequence[tuple[int, int]]) -> None:
-    """Read the groups of some pull requests, by repository and number, that have not ended."""
+def loading(tx: Transaction, places: Sequence[tuple[int, int]]) -> query.Load | None:
+    """Return how to read the groups that have not ended of some pull requests.
+
+    By repository and number; None if all are known.
+    """
     known = _waiting(tx)
     missing = [place for place in dict.fromkeys(places) if place not in known]
     if not missing:
-        return
-    known.update(dict.fromkeys(missing, ()))
+        return None
+
+    def accept(rows: list[MergeGroup]) -> None:
+        known.update(dict.fromkeys(missing, ()))
+        for group in rows:
+            if group.number is not None:
+                known[group.repository_id, group.number] += (group,)
+
     sql = """SELECT merge_groups.* FROM {keys} AS wanted CROSS JOIN merge_groups
         WHERE merge_groups.repository_id = wanted.repository_id
             AND merge_groups.number = wanted.number AND merge_groups.ended_at IS NULL
         ORDER BY merge_groups.created_at"""
-    names = ("repository_id", "number")
-    for group in query.select_keyed(tx.stored, MergeGroup, sql, names, missing):
-        if group.number is not None:
-            known[group.repository_id, group.number] += (group,)
+    return query.Load(MergeGroup, sql, ("repository_id", "number"), missing, accept)
 
 
 def _waiting(tx: Transaction) -> dict[tuple[int, int], tuple[MergeGroup, ...]]:

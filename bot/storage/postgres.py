@@ -1,13 +1,14 @@
-"""The PostgreSQL engine: psycopg 3, a pool of readers, one writer with group commit a process.
+"""The PostgreSQL engine: psycopg 3, a pool of readers, two writers with group commit a process.
 
-A write transaction begins by locking the one row of `schema_version`, so write transactions run
-one after the other, across processes too, as they do on SQLite. How the server is found and lost
-is in `postgres_address.py`, how processes hear of each other's commits in `postgres_listening.py`.
+A batch begins by locking what its jobs name, mostly repositories, with advisory locks that end with
+its transaction: nothing is locked that all batches would wait for. How statements are run is in
+`postgres_statements.py`, how the server is found and lost in `postgres_address.py`, and how
+processes hear of each other's commits in `postgres_listening.py`.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bot.storage import query, schema
 from bot.storage.database import (
+    OFFICE,
     Job,
     StorageRefused,
     StorageUnavailable,
@@ -126,10 +128,22 @@ class PostgresDatabase:
         self._commits = Commits(
             self._listen_address or self._address, is_apart=self._listen_address is not None
         )
-        self._writer = _Writer(self._address, self._watchdog, self._commits, self._pool.drain)
+        # Deliveries do not wait for what locks other things than they do.
+        self._ingesting, self._writer = [
+            _Writer(self._address, self._watchdog, self._commits, self._pool.drain)
+            for _ in range(2)
+        ]
 
-    async def write(self, job: Job[T], *, heavy: bool = False, touched: Touched | None = None) -> T:
-        return await self._writer.write(job, heavy=heavy, touched=touched)
+    async def write(
+        self,
+        job: Job[T],
+        *,
+        heavy: bool = False,
+        touched: Touched | None = None,
+        locks: Sequence[str] = OFFICE,
+    ) -> T:
+        writer = self._writer if touched is None else self._ingesting
+        return await writer.write(job, heavy=heavy, touched=touched, locks=locks)
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
@@ -171,6 +185,7 @@ class PostgresDatabase:
 
     async def close(self) -> None:
         self._closed = True
+        await self._ingesting.close()
         await self._writer.close()
         await self._commits.close()
         await asyncio.to_thread(self._threads.shutdown)
@@ -196,7 +211,7 @@ class PostgresDatabase:
 
 
 class _Writer(GroupCommit):
-    """The one connection of this process that writes; opened when needed, again when lost.
+    """A connection of this process that writes; opened when needed, again when lost.
 
     `renew_readers` is called when the server turns out to take no writes any more: what is read
     there is getting old.
@@ -237,7 +252,8 @@ class _Writer(GroupCommit):
             try:
                 connection = self._open()
                 with self._watchdog.limit(connection, seconds):
-                    connection.execute(f"{BEGIN}; SELECT version FROM schema_version FOR UPDATE")
+                    # It gets its number at once: ids that others follow are taken after that.
+                    connection.execute(f"{BEGIN}; SELECT pg_current_xact_id()")
                     changed = self._run(connection, batch)
             except (*LOST, *READ_ONLY, *CONFLICT) as error:
                 self._drop()
@@ -262,6 +278,7 @@ class _Writer(GroupCommit):
 
     def _run(self, connection: Connection, batch: list[Task]) -> bool:
         """Run the jobs of `batch`; tell if a row was changed."""
+        PostgresStatements(connection).lock({lock for task in batch for lock in task.locks})
         connection.execute("SAVEPOINT batch")
         for singly in (False, True):
             statements = PostgresStatements(connection, self._ids)

@@ -1,14 +1,14 @@
 """Select, insert, change and page: each written once, with rows as types (codec.py)."""
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from bot.storage.codec import TABLES, reader, types_of, write
 from bot.storage.rows import Row
-from bot.storage.transaction import Params, Statements, Transaction
+from bot.storage.transaction import Keyed, Params, Statements, Transaction
 
 R = TypeVar("R", bound=Row)
 
@@ -47,12 +47,31 @@ def select_keyed(
 
     The names are those of columns of the shape.
     """
-    types = types_of(shape)
-    found = statements.keyed(sql, {name: types[name] for name in columns}, keys)
-    if not found:
-        return []
-    read = reader(shape, sql, found[0])
-    return [read(row) for row in found]
+    found: list[R] = []
+    load(statements, [Load(shape, sql, tuple(columns), keys, found.extend)])
+    return found
+
+
+class Load(NamedTuple):
+    """Rows to be read by some keys; `accept` is given them. See `select_keyed`."""
+
+    shape: type[Row]
+    sql: str
+    columns: tuple[str, ...]
+    keys: Sequence[tuple[Any, ...]]
+    accept: Callable[[list[Any]], None]
+
+
+def load(statements: Statements, loads: Iterable[Load | None]) -> None:
+    """Read what is not None of some loads, one statement each."""
+    wanted = [one for one in loads if one is not None]
+    queries = []
+    for one in wanted:
+        types = types_of(one.shape)
+        queries.append(Keyed(one.sql, {name: types[name] for name in one.columns}, one.keys))
+    for one, found in zip(wanted, statements.keyed(queries), strict=True):
+        read = reader(one.shape, one.sql, found[0]) if found else None
+        one.accept([read(row) for row in found] if read is not None else [])
 
 
 def first(tx: Reader, shape: type[R], sql: str, /, **params: Any) -> R | None:

@@ -39,34 +39,42 @@ def by_github_id(tx: Transaction, host: str, github_id: int) -> Repository | Non
     return here.find(row_id) if row_id is not None else None
 
 
-def load(tx: Transaction, places: Sequence[tuple[str, int]]) -> None:
-    """Read the repositories that have some ids of GitHub's."""
+def loading(tx: Transaction, places: Sequence[tuple[str, int]]) -> query.Load | None:
+    """Return how to read the repositories that have some ids of GitHub's, None if all are known."""
     here = known(tx)
     missing = [place for place in dict.fromkeys(places) if place not in here.by_github_id]
     if not missing:
-        return
+        return None
+
+    def accept(rows: list[Repository]) -> None:
+        here.by_github_id.update(dict.fromkeys(missing))
+        for row in rows:
+            here.know(row)
+            if row.github_id is not None:
+                here.by_github_id[row.host, row.github_id] = row.id
+
     sql = """SELECT repositories.* FROM {keys} AS wanted CROSS JOIN repositories
         WHERE repositories.host = wanted.host AND repositories.github_id = wanted.github_id"""
-    here.by_github_id.update(dict.fromkeys(missing))
-    for row in query.select_keyed(tx.stored, Repository, sql, ("host", "github_id"), missing):
-        here.know(row)
-        if row.github_id is not None:
-            here.by_github_id[row.host, row.github_id] = row.id
+    return query.Load(Repository, sql, ("host", "github_id"), missing, accept)
 
 
-def load_named(tx: Transaction, places: Sequence[tuple[str, str]]) -> None:
-    """Read the repositories that have some names."""
+def loading_named(tx: Transaction, places: Sequence[tuple[str, str]]) -> query.Load | None:
+    """Return how to read the repositories that have some names, None if all are known."""
     here = known(tx)
     wanted = dict.fromkeys((host, full_name.lower()) for host, full_name in places)
     missing = [place for place in wanted if place not in here.by_name]
     if not missing:
-        return
+        return None
+
+    def accept(rows: list[Repository]) -> None:
+        here.by_name.update(dict.fromkeys(missing, ()))
+        for row in rows:
+            here.know(row)
+            here.by_name[row.host, row.name_key] += (row.id,)
+
     sql = """SELECT repositories.* FROM {keys} AS wanted CROSS JOIN repositories
         WHERE repositories.host = wanted.host AND repositories.name_key = wanted.name_key"""
-    here.by_name.update(dict.fromkeys(missing, ()))
-    for row in query.select_keyed(tx.stored, Repository, sql, ("host", "name_key"), missing):
-        here.know(row)
-        here.by_name[row.host, row.name_key] += (row.id,)
+    return query.Load(Repository, sql, ("host", "name_key"), missing, accept)
 
 
 def is_known(tx: Transaction, host: str, github_id: int | None) -> bool:

@@ -172,6 +172,7 @@ class Version(Row, frozen=True):
     version_rank: int
     snapshot: Annotated[columns.Snapshot, JSON]
     known: Annotated[columns.Known | None, JSON]
+    horizon: int | None
 
 
 class Decision(Row, frozen=True):
@@ -259,6 +260,7 @@ class Activity(Row, frozen=True):
     item_id: int | None
     commit_id: int | None
     guid: str | None
+    horizon: int | None
     repository: str | None = None
 
 

@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import sqlite_utils
 from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
+    OFFICE,
     Job,
     StorageRefused,
     StorageUnavailable,
@@ -86,8 +87,15 @@ class SqliteDatabase:
         self._writer = _Writer(self._connect())
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
-    async def write(self, job: Job[T], *, heavy: bool = False, touched: Touched | None = None) -> T:
-        return await self._writer.write(job, heavy=heavy, touched=touched)
+    async def write(
+        self,
+        job: Job[T],
+        *,
+        heavy: bool = False,
+        touched: Touched | None = None,
+        locks: Sequence[str] = OFFICE,
+    ) -> T:
+        return await self._writer.write(job, heavy=heavy, touched=touched, locks=locks)
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:

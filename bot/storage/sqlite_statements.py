@@ -2,12 +2,13 @@
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import chain
 
 import sqlite_utils
 
-from bot.storage.database import NO_PARAMS, Params, Row, Values
+from bot.storage.transaction import FOLLOWED, NO_PARAMS, Keyed, Params, Row, Values
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
@@ -39,7 +40,10 @@ class SqliteStatements:
     def has_table(self, name: str) -> bool:
         return sqlite_utils.Database(self._connection)[name].exists()
 
-    def keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
+    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
+        return [self._keyed(*one) for one in queries]
+
+    def _keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
         found: list[Row] = []
         for start in range(0, len(keys), _MOST_KEYS):
             some = keys[start : start + _MOST_KEYS]
@@ -73,6 +77,16 @@ class SqliteStatements:
             last = found or 0
         self._ids[table] = last + 1
         return last + 1
+
+    def settled(self, table: str) -> int:
+        sql = f"SELECT MAX({FOLLOWED[table]}) FROM {table}"  # writers come one after the other
+        return self._connection.execute(sql).fetchone()[0] or 0
+
+    def share(self, name: str) -> None:
+        pass  # whoever writes is alone
+
+    def together(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
 
 @cache

@@ -9,6 +9,7 @@ savepoint, where they are written first.
 
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, NamedTuple, Protocol
 
@@ -16,6 +17,18 @@ Row = Mapping[str, Any]
 Params = Mapping[str, Any]
 NO_PARAMS: Params = {}
 Values = tuple[Any, ...]
+
+
+# Tables whose rows are followed in the order of their ids, and these ids.
+FOLLOWED = {"activity": "seq", "versions": "id"}
+
+
+class Keyed(NamedTuple):
+    """A query that has `{keys}` where a table of keys belongs; `columns` has their types."""
+
+    sql: str
+    columns: Mapping[str, str]
+    keys: Sequence[Values]
 
 
 class Statements(Protocol):
@@ -39,11 +52,8 @@ class Statements(Protocol):
     def has_table(self, name: str) -> bool:
         """Tell whether there is a table of this name."""
 
-    def keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
-        """Run a query that has `{keys}` where a table of keys belongs; `columns` has their types.
-
-        One statement, however many keys there are.
-        """
+    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
+        """Run queries, one statement each however many keys they have, and return their rows."""
 
     def insert(
         self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
@@ -67,6 +77,18 @@ class Statements(Protocol):
 
     def next_id(self, table: str) -> int:
         """Return an id that no row of a table has, nor will be given to another."""
+
+    def settled(self, table: str) -> int:
+        """Return the last id of a table behind which rows will be added, and none before it.
+
+        For tables whose rows are followed in the order of their ids (FOLLOWED).
+        """
+
+    def share(self, name: str) -> None:
+        """Wait until nobody who locks a name is at work, and let nobody be until this ends."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Let statements in a block, whose outcome nobody asks for, be sent at once."""
 
 
 class Pending(Protocol):
@@ -243,9 +265,10 @@ class Transaction:
         if not self._pending:
             return
         pending, self._pending = self._pending, {}
-        for table in sorted(pending, key=lambda table: _LAST.get(table, 0)):
-            for changes in pending[table]:
-                changes.flush(self.stored)
+        with self.stored.together():
+            for table in sorted(pending, key=lambda table: _LAST.get(table, 0)):
+                for changes in pending[table]:
+                    changes.flush(self.stored)
         self._journal.clear()
 
 

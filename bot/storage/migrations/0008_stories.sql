@@ -9,3 +9,7 @@ ALTER TABLE deliveries ADD COLUMN told TEXT;
 CREATE INDEX deliveries_of_item ON deliveries (item_id) WHERE item_id IS NOT NULL;
 -- 1 if some versions of an item are in `deliveries`, or lack what was known after them.
 ALTER TABLE items ADD COLUMN loose SMALLINT NOT NULL DEFAULT 1;
+-- On PostgreSQL, where transactions commit in any order: the first number that no transaction had
+-- been given when the row's id was taken. Once all before it have ended, no lower id can still come.
+ALTER TABLE activity ADD COLUMN horizon BIGINT;
+ALTER TABLE versions ADD COLUMN horizon BIGINT;
