@@ -1,11 +1,11 @@
 """What failovers of PostgreSQL cost, and a pooler before it.
 
 Two servers of Debian's package, one the synchronous replica of the other. Under load from eight
-connections to `serve --processes 2` the primary is killed, or demoted while it lives on; the
-replica is promoted half a second later, and the old primary becomes the replica of the next round.
-In the end every delivery that was not acknowledged is sent again, and the API is asked for each:
-nothing lost, nothing twice. Then the same without failovers, direct and through PgBouncer in
-transaction mode, and how soon one process hears of what another commits.
+connections to `serve --processes 2` the primary is killed, made to take no writes, or stopped so
+that it does not answer; the replica is promoted half a second later, and the old primary becomes
+the replica of the next round. In the end every delivery that was not acknowledged is sent again,
+and the API is asked for each: nothing lost, nothing twice. Then the same without failovers, direct
+and through PgBouncer in transaction mode, and how soon one process hears of another's commit.
 
     make soak
     .venv/bin/python -m bench.soak --rounds 50 --seconds 5
@@ -13,10 +13,11 @@ transaction mode, and how soon one process hears of what another commits.
 
 import asyncio
 import itertools
+import signal
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -24,7 +25,7 @@ import click
 
 from tests.deliveries.load import Load, follow, opened
 from tests.kit import clusters
-from tests.kit.clusters import Pair
+from tests.kit.clusters import Node, Pair
 from tests.kit.processes import Process, running
 
 CONNECTIONS = 8
@@ -59,13 +60,17 @@ async def under_load(load: Timed) -> AsyncIterator[None]:
     await asyncio.gather(*clients)
 
 
+_WAYS: dict[str, Callable[[Node], object]] = {
+    "killed": Node.kill,
+    "demoted": clusters.make_read_only,
+    "frozen": lambda node: node.signal(signal.SIGSTOP),
+}
+
+
 async def fail_over(pair: Pair, load: Timed, how: str, seconds: float) -> float:
     """Let the replica take the primary's place; return for how long nothing was acknowledged."""
     await asyncio.sleep(seconds)
-    if how == "killed":
-        await asyncio.to_thread(pair.primary.kill)
-    else:
-        await asyncio.to_thread(clusters.make_read_only, pair.primary)
+    await asyncio.to_thread(_WAYS[how], pair.primary)
     began = len(load.at)
     await asyncio.sleep(_TO_PROMOTE)
     await asyncio.to_thread(pair.fail_over)
@@ -82,9 +87,9 @@ async def failovers(folder: Path, rounds: int, seconds: float) -> None:
         async with running(folder, 1, *options, DATABASE_URL=pair.url) as (bot,):
             load = Timed([bot], await bot.integration())
             async with under_load(load):
-                gaps: dict[str, list[float]] = {"killed": [], "demoted": []}
+                gaps: dict[str, list[float]] = {how: [] for how in _WAYS}
                 for number in range(rounds):
-                    how = "killed" if number % 2 == 0 else "demoted"
+                    how = [*_WAYS][number % len(_WAYS)]
                     gaps[how].append(await fail_over(pair, load, how, seconds))
                     click.echo(f"  round {number + 1}: {how}, {gaps[how][-1]:.1f} s without")
             acknowledged = len(load.acknowledged)
@@ -141,7 +146,7 @@ async def hears(two: list[Process], load: Timed, number: int) -> float:
 
 
 @click.command(help=__doc__)
-@click.option("--rounds", default=20, help="Failovers, by turns of a killed and a demoted primary.")
+@click.option("--rounds", default=21, help="Failovers, of each kind by turns.")
 @click.option("--seconds", default=3.0, help="Of load before each, and with the pooler.")
 def main(rounds: int, seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="experiment-bot-soak-") as folder:

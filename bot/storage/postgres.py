@@ -206,7 +206,7 @@ class PostgresDatabase:
             except (*LOST, PoolTimeout, *CONFLICT) as error:
                 if last_try:
                     raise StorageUnavailable(one_line(error)) from error
-                self._pool.check()
+                self._pool.drain()  # what is lost with one connection is with the others
         raise AssertionError("unreachable")
 
 

@@ -79,6 +79,8 @@ class Commits(CommitSignal):
                 if not self._is_lost:
                     logger.warning("not hearing of commits", reason=one_line(error))
                 self._is_lost = True
+            except Exception:  # a fault of our own must not make us deaf for good
+                logger.exception("not hearing of commits")
             if not self._closing:
                 await asyncio.sleep(_AGAIN_IN)
 
@@ -101,9 +103,8 @@ class Commits(CommitSignal):
                     self._untold = False
                     await connection.execute(f"NOTIFY {_CHANNEL}")
                     await asyncio.sleep(_SPACING)
-                if not self._polls:
-                    await self._hear(connection)
-                elif self._waiting:
+                await self._hear(connection)  # which also finds out that the server is gone
+                if self._polls and self._waiting:
                     await self._look(connection)
             await self._stir(connection, _LOOK_EVERY if self._waiting and self._polls else None)
 

@@ -109,14 +109,19 @@ class Node:
 
     def kill(self) -> None:
         """Kill every process of it, as when its machine dies."""
+        killed = self.signal(signal.SIGKILL)
+        wait_until(lambda: not any(map(_parent, killed)), "it lives on")
+        (self.folder / "data" / "postmaster.pid").unlink()
+
+    def signal(self, number: int) -> list[int]:
+        """Send a signal to every process of it, and return which those are."""
         lock = self.folder / "data" / "postmaster.pid"
         postmaster = int(lock.read_text().split()[0])
-        killed = [postmaster, *_children(postmaster)]
-        for pid in killed:
+        pids = [postmaster, *_children(postmaster)]
+        for pid in pids:
             with suppress(ProcessLookupError):  # it has noticed by itself
-                os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not any(map(_parent, killed)), "it lives on")
-        lock.unlink()
+                os.kill(pid, number)
+        return pids
 
     def _control(self, *arguments: str) -> None:
         self.run("pg_ctl", "-w", "-D", "data", "-l", str(self.folder / "log"), *arguments)
