@@ -9,7 +9,7 @@ from bot import times
 from bot.log import logger
 from bot.outbox import owner, queue
 from bot.outbox.attempt import carry_out
-from bot.outbox.registry import runners
+from bot.outbox.registry import registered
 from bot.services import Services
 
 _AT_ONCE = 16  # queues that one process works off side by side
@@ -23,7 +23,7 @@ class Outbox:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._runners = runners()
+        self._known = registered()
         self._owner = owner.name()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
@@ -88,13 +88,11 @@ class Outbox:
         """Work off one queue as long as something in it is due."""
         held = None
         try:
-            held = await queue.claim(self._services.database, name, self._owner)
-            while held is not None and not self._stopping:
-                action = await held.begin()
-                if action is None:
-                    return
-                with structlog.contextvars.bound_contextvars(action=action.id):
-                    await carry_out(self._services, self._runners, held, action)
+            database = self._services.database
+            held = await queue.claim(database, name, self._owner, lambda: not self._stopping)
+            while held is not None and held.begun is not None and not self._stopping:
+                with structlog.contextvars.bound_contextvars(action=held.begun.id):
+                    await carry_out(self._services, self._known, held, held.begun)
         except queue.LeaseLost:
             logger.warning("lease lost", queue=name)
         except Exception as error:

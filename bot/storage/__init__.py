@@ -51,6 +51,7 @@ from bot.storage.columns import (
 )
 from bot.storage.database import Database, Job, StorageRefused, StorageUnavailable, Transaction
 from bot.storage.joined import (
+    BegunAction,
     CountedExperiment,
     CountedInstallation,
     CountedRepository,
