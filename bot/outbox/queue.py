@@ -81,12 +81,12 @@ class Held:
         self.begun = msgspec.structs.replace(begun, attempts=begun.attempts - 1)
 
     def _next(
-        self, tx: store.Transaction, failures: int, not_before: int
+        self, tx: store.Transaction, failures: int, not_before: int, *, is_first: bool = False
     ) -> store.BegunAction | None:
         """Begin the next action that is due, or else give the queue back."""
         now = times.now()
         begun = None
-        if now >= not_before and self.is_wanted():
+        if now >= not_before and (is_first or self.is_wanted()):
             begun = store.actions.begin(tx, self.name, now, MANY_WAITING + 1)
         if begun is None:
             _release(tx, self.name, self.owner, failures=failures, not_before=not_before)
@@ -135,9 +135,12 @@ def _release(tx: store.Transaction, name: str, owner: str, **kept: int) -> None:
     """End the lease of a queue, which is looked at again when its next action is due.
 
     The queue is written to before what is due in it is read: what is enqueued at this moment
-    either shows by then, or waits for us and then wakes the queue.
+    either shows by then, or waits for us and then wakes the queue. What is left of it waits behind
+    the queues that are due already.
     """
     due_at = store.actions.earliest(tx, name)
+    if due_at is not None:
+        due_at = max(due_at, times.now())
     free = {"owner": None, "leased_until": 0}
     store.actions.change_queue(tx, name, owner, **kept, **free, due_at=due_at)
 
@@ -156,7 +159,7 @@ async def claim(
         _put_back_running(tx, name, now)  # left by a process that died
         pace = Pace(row.writes)
         held = Held(database, name, new_owner, is_wanted, until, row.failures, pace)
-        return held, held._next(tx, row.failures, row.not_before)
+        return held, held._next(tx, row.failures, row.not_before, is_first=True)
 
     claimed = await database.write(job)
     if claimed is None:
