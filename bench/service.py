@@ -30,16 +30,44 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(port: int, folder: str, database: str, processes: int = 1) -> subprocess.Popen[bytes]:
+def start(
+    port: int,
+    folder: str,
+    database: str,
+    processes: int = 1,
+    *options: str,
+    github: str = "http://127.0.0.1:9",  # nobody is there
+) -> subprocess.Popen[bytes]:
     """Start the service, a single process on the first core; this process keeps to the last."""
-    if processes == 1:
+    command = ["serve", "--processes", str(processes), *options]
+    process = run(command, folder, database, github, port, alone=processes == 1)
+    for _ in range(400):
+        time.sleep(0.05)
+        if listening(port) == processes:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
+            return process
+    process.kill()
+    raise SystemExit(f"the service did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
+
+
+def run(
+    command: list[str],
+    folder: str,
+    database: str,
+    github: str,
+    port: int = 8000,
+    *,
+    alone: bool,
+) -> subprocess.Popen[bytes]:
+    """Start the program, `alone` on the first core, where this process then keeps to the last."""
+    if alone:
         os.sched_setaffinity(0, CORES[:1])
     process = subprocess.Popen(
-        [sys.executable, "app.py", "serve", "--processes", str(processes)],
+        [sys.executable, "app.py", *command],
         cwd=ROOT,
         env={
             **os.environ,
-            "GITHUB_API_URLS": "http://127.0.0.1:9",  # nobody is there
+            "GITHUB_API_URLS": github,
             "HOST": "127.0.0.1",
             "PORT": str(port),
             "DATA_DIR": folder,
@@ -48,16 +76,10 @@ def start(port: int, folder: str, database: str, processes: int = 1) -> subproce
             "ADMIN_TOKEN": TOKEN,
         },
         stdout=subprocess.DEVNULL,
-        stderr=(Path(folder) / "log").open("wb"),
+        stderr=(Path(folder) / "log").open("ab"),
     )
-    os.sched_setaffinity(0, CORES[-1:] if processes == 1 else CORES)
-    for _ in range(400):
-        time.sleep(0.05)
-        if listening(port) == processes:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
-            return process
-    process.kill()
-    raise SystemExit(f"the service did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
+    os.sched_setaffinity(0, CORES[-1:] if alone else CORES)
+    return process
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -59,7 +59,17 @@ class Services:
         if row is None:
             self._integrations.pop(integration_id, None)
             return None
-        loaded = self._integrations[integration_id] = integrations.load(row, self.vault)
+        return self.opened(row)
+
+    def opened(self, row: store.Integration) -> Integration:
+        """Return an integration that has just been read, with its secrets open.
+
+        They are opened once in a while, unless it was changed.
+        """
+        known = self._integrations.get(row.id)
+        if known is not None and known.updated_at == row.updated_at:
+            return known
+        loaded = self._integrations[row.id] = integrations.load(row, self.vault)
         return loaded
 
     def forget_integration(self, integration_id: str) -> None:

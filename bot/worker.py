@@ -4,33 +4,42 @@ Clearing goes in small steps between which deliveries get their turn.
 """
 
 import asyncio
+from functools import partial
 
 from bot import storage as store
 from bot import times
 from bot.deliveries import life
 from bot.log import logger
-from bot.outbox.loop import Outbox
+from bot.outbox.loop import Outbox, look_on_commits
 from bot.services import Services
 from bot.stopping import stop_event
 
-_PAUSE = 1.0  # seconds between looks for work
-_STEP_PAUSE = 0.05  # the same while there is something to clear away
+_PAUSE = 1.0  # seconds between looks for deliveries to be retried, at least
+_STEP_PAUSE = 0.05  # seconds between steps while there is something to clear away
+_CLEARING_PAUSE = 600.0  # the same while there is nothing
 _STEP = 200  # deliveries cleared in one step
 _STOP_SECONDS = 3.0  # for calls to GitHub in hand when the worker is told to stop
 _DAY = 86_400 * times.SECOND
 
 
-async def run(services: Services) -> None:
+async def retry_deliveries(services: Services) -> float | None:
+    """Retry the deliveries that are due; return after how many seconds the next one is."""
+    await life.retry_due(services)
+    next_due = await services.database.read(store.deliveries.next_due)
+    return None if next_due is None else max((next_due - times.now()) / times.SECOND, 0.0)
+
+
+async def clear(services: Services) -> None:
+    """Clear away what is not kept, in small steps, until cancelled."""
     while True:
         busy = False
         try:
-            await life.retry_due(services)
             busy = await clear_some(services)
         except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
         except Exception:  # a fault in one round must not end all later ones
             logger.exception("the worker failed")
-        await asyncio.sleep(_STEP_PAUSE if busy else _PAUSE)
+        await asyncio.sleep(_STEP_PAUSE if busy else _CLEARING_PAUSE)
 
 
 class Worker:
@@ -38,7 +47,9 @@ class Worker:
 
     def __init__(self, services: Services) -> None:
         self._outbox = Outbox(services)
-        self._tasks = [asyncio.create_task(run(services)), asyncio.create_task(self._outbox.run())]
+        retrying = look_on_commits(services, partial(retry_deliveries, services), _PAUSE)
+        tasks = (self._outbox.run(), retrying, clear(services))
+        self._tasks = [asyncio.create_task(one) for one in tasks]
 
     async def stop(self) -> None:
         """End it: calls in hand may end, what is being stored commits or is undone as a whole."""

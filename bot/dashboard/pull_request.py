@@ -7,13 +7,14 @@ a pull request.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
-from bot.domain import actions, verdicts
+from bot.domain import actions, suggestions, verdicts
 from bot.domain.errors import NotFound
 from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
@@ -73,7 +74,7 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
         item,
         store.repositories.get(tx, item.repository_id),
         setting,
-        verdicts.verdict_of(tx, linked, setting, is_told=is_told),
+        verdicts.verdict_of(partial(suggestions.close_keys, tx), linked, setting, is_told=is_told),
         linked,
         {key: one.owner for key, one in found.items() if one},
     )

@@ -3,11 +3,13 @@
 Whoever may not be told of experiments learns whether each key is known, and nothing else.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot import storage as store
-from bot.domain import suggestions, texts
+from bot.domain import texts
+
+Close = Callable[[str], Sequence[str]]  # tells which keys somebody may have meant
 
 OVER = ("completed", "archived")
 _TITLE = 140  # characters, GitHub's limit on a status
@@ -24,7 +26,7 @@ class Verdict:
 
 
 def verdict_of(
-    tx: store.Transaction,
+    close: Close,
     linked: Sequence[store.KeyedExperiment],
     setting: str,
     *,
@@ -38,7 +40,7 @@ def verdict_of(
     """
     unknown = [link.experiment_key for link in linked if link.status is None]
     if unknown:
-        return _unknown(tx, unknown, is_told=is_told)
+        return _unknown(close, unknown, is_told=is_told)
     if linked:
         return _known(linked, is_told=is_told)
     if setting == "required":
@@ -57,11 +59,11 @@ def verdict_of(
 _HOW = f"A line like {_EXAMPLE} in its description links a pull request to an experiment."
 
 
-def _unknown(tx: store.Transaction, keys: Sequence[str], *, is_told: bool) -> Verdict:
+def _unknown(close: Close, keys: Sequence[str], *, is_told: bool) -> Verdict:
     lines = []
     for key in keys:
-        close = suggestions.close_keys(tx, key) if is_told else []
-        hint = f" Did you mean {texts.code(close[0])}?" if close else ""
+        near = close(key) if is_told else []
+        hint = f" Did you mean {texts.code(near[0])}?" if near else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
     advice = "Correct the key in the description, or create the experiment."
     return Verdict(

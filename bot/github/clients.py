@@ -172,6 +172,8 @@ class GitHub:
             self._open = aiohttp.ClientSession(
                 timeout=_TIMEOUT,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                connector=aiohttp.TCPConnector(limit=64, limit_per_host=32),
+                # As many as there are callers: the outbox makes one call at a time for each
+                # credential, and calls that hang must not keep others waiting.
+                connector=aiohttp.TCPConnector(limit=0),
             )
         return self._open

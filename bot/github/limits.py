@@ -12,6 +12,8 @@ CONTENT_PER_MINUTE = 80
 CONTENT_PER_HOUR = 500
 SPACING = 1.0  # seconds between writes when there are many
 _BUDGETS = ((CONTENT_PER_MINUTE, 60.0), (CONTENT_PER_HOUR, 3600.0))  # in seconds
+# For how many seconds a write counts: only content counts for longer than a minute.
+_LASTS = {True: 3600.0, False: 60.0}
 MANY_WAITING = 5  # actions of one credential
 MANY_WRITTEN = 10  # writes in the last minute
 _CONTENT = re.compile(
@@ -75,7 +77,7 @@ class Pace:
 
     def wait(self, now: float, *, content: bool) -> float:
         """Return for how many seconds the next write has to wait."""
-        self.writes = [write for write in self.writes if now - 3600 < write[0] <= now]
+        self.writes = [write for write in self.writes if now - _LASTS[write[1]] < write[0] <= now]
         waits = [0.0]
         recent = [at for at, _ in self.writes if at > now - 60]
         if recent and (self.many_waiting or len(recent) > MANY_WRITTEN):

@@ -14,6 +14,7 @@ from bot.domain import repositories
 from bot.github import Refused
 from bot.github.payloads import MayDo
 from bot.outbox.registry import Job
+from bot.outbox.seen import Seen
 from bot.services import Services
 
 WRITE = LEVELS.index("write")
@@ -38,7 +39,17 @@ async def is_told(job: Job, item_id: int) -> bool:
             return False, item  # there is nothing to tell, unless a link comes this very moment
         return is_told_by_what_is_known(store.repositories.get(tx, item.repository_id), item), item
 
-    told, item = await job.read(known)
+    return await _is_told(job, *await job.read(known))
+
+
+async def is_told_on(job: Job, seen: Seen) -> bool:
+    """Do as `is_told` does, for the pull request that an action is about."""
+    if not seen.linked:
+        return False
+    return await _is_told(job, is_told_by_what_is_known(seen.repository, seen.item), seen.item)
+
+
+async def _is_told(job: Job, told: bool | None, item: store.Item) -> bool:
     if told is not None or item.author is None:
         return bool(told)
     key = (job.integration.id, job.integration.updated_at, job.action.repository_id, item.author)

@@ -7,20 +7,19 @@ https://docs.github.com/en/repositories/configuring-branches-and-merges-in-your-
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import msgspec
 
 from bot import storage as store
-from bot.domain import posts
+from bot.domain import posts, suggestions
 from bot.domain.verdicts import Verdict, verdict_of
 from bot.github.payloads import CheckRun, CheckRuns
 from bot.outbox import audience
-from bot.outbox.registry import Job, carries_out
+from bot.outbox.registry import Change, Job, Made, carries_out, shows
 
-Keep = Callable[..., Awaitable[None]]
 _RUNS = "/repos/{+repository}/check-runs"
 REFRESH = "refresh"  # identifies the button that checks again
 _STATES = {
@@ -37,21 +36,16 @@ _UNKNOWN = Verdict(
 )
 
 
-@carries_out(posts.CHECK)
-async def check_pull_request(job: Job) -> dict[str, Any]:
-    def state(tx: store.Transaction) -> tuple[store.Item, Verdict | None]:
-        item = store.items.get(tx, job.item_id)
-        linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
-        # None where none is named, but a check of before is not left as it was.
-        is_there = bool(item.head_sha) and post.check_sha == item.head_sha
-        setting = job.integration.check
-        return item, verdict_of(tx, linked, setting, is_there=is_there, is_told=is_told)
-
-    is_told = await audience.is_told(job, job.item_id)
-    post = await job.write(store.actions.see_to_post, job.item_id)
-    item, verdict = await job.read(state)
+@shows(posts.CHECK)
+async def check_pull_request(job: Job) -> Change | dict[str, Any]:
+    seen, setting = job.seen, job.integration.check
+    item, post = seen.item, seen.post
     sha = item.head_sha
-    is_checked = item.state == "open" and job.integration.check != "off"
+    is_told = await audience.is_told_on(job, seen)
+    # None where none is named, but a check of before is not left as it was.
+    is_there = bool(sha) and post.check_sha == sha
+    verdict = verdict_of(seen.close, seen.linked, setting, is_there=is_there, is_told=is_told)
+    is_checked = item.state == "open" and setting != "off"
     if job.rewrite:  # what stands there as well, whatever has become of it
         is_checked = is_checked or post.check_sha == sha
     if verdict is None or not sha or not is_checked or item.gone_at is not None:
@@ -64,9 +58,8 @@ async def check_pull_request(job: Job) -> dict[str, Any]:
         return {"changed": False}
     if post.check_writing is not None:  # an earlier attempt may have set it without our knowing
         post = msgspec.structs.replace(post, check_digest=None)
-    begin = partial(job.begin, "check")
-    done = partial(job.done, "check", integration_id=job.integration.id)
-    return await _show(job, post, sha, verdict, job.action.number, begin, done)
+    kept = {"integration_id": job.integration.id}
+    return await _change(job, post, sha, verdict, job.action.number, kept)
 
 
 @carries_out(posts.GROUP_CHECK)
@@ -88,10 +81,11 @@ async def check_merge_group(job: Job) -> dict[str, Any]:
         linked = store.links.of_targets_with_experiments(tx, "pull_request", item_id)
         # Silence would block the queue, also where pull requests that name none have no check.
         setting = "required" if job.integration.check == "required" else "always"
-        return verdict_of(tx, linked, setting, is_told=is_told)
+        close = partial(suggestions.close_keys, tx)
+        return verdict_of(close, linked, setting, is_told=is_told)
 
-    async def keep(**values: Any) -> None:
-        await job.write(lambda tx: store.merge_groups.change(tx, repository_id, sha, **values))
+    async def keep(columns: Mapping[str, Any]) -> None:
+        await job.write(lambda tx: store.merge_groups.change(tx, repository_id, sha, **columns))
 
     group, item = await job.read(state)
     if group is None or job.integration.check == "off":
@@ -101,22 +95,27 @@ async def check_merge_group(job: Job) -> dict[str, Any]:
         is_told = await audience.is_told(job, item.id)
         verdict = await job.read(of_item, item.id, is_told=is_told)
     number = item.number if item else None
-    return await _show(job, group, sha, verdict or _UNKNOWN, number, keep, keep)
+    change = await _change(job, group, sha, verdict or _UNKNOWN, number, {})
+    if not isinstance(change, Change):
+        return change
+    await keep(change.columns)
+    made = await change.make()
+    await keep(made.columns)
+    return made.result
 
 
-async def _show(
+async def _change(
     job: Job,
     post: store.Post | store.MergeGroup,
     sha: str,
     verdict: Verdict,
     number: int | None,
-    begin: Keep,
-    done: Keep,
-) -> dict[str, Any]:
+    kept: Mapping[str, Any],
+) -> Change | dict[str, Any]:
     """Let GitHub show a verdict on a commit, with a link to a pull request, unless it does.
 
-    `post` tells of the check: what is kept of a pull request's posts, or of a merge group.
-    `begin` and `done` keep columns that say what GitHub shows, before the call and after it.
+    `post` tells of the check: what is kept of a pull request's posts, or of a merge group. `kept`
+    are columns of the former.
     """
     # Without a digest a call was begun whose answer was lost: it is not known what stands there.
     # What may have been set on another commit does not matter any more.
@@ -133,23 +132,33 @@ async def _show(
             run_id = await _find(job, post.marker, sha)
         if job.again and not is_unsure:
             run_id = None  # a re-run is a new check run: GitHub shows the newest of a name
-    await begin(check_sha=sha, check_run_id=run_id, check_digest=None)
-    if job.integration.token is None:
-        run_id = await _set_check_run(job, run_id, sha, verdict, address, post.marker)
-    else:
-        # It stands for those before it.
-        await job.client.post(
-            "/repos/{+repository}/statuses/{sha}",
-            job.at(sha=sha),
-            data={
-                "state": _STATES[verdict.conclusion],
-                "context": posts.CHECK_NAME,
-                "description": verdict.title,
-                "target_url": address,
-            },
-        )
-    await done(check_sha=sha, check_run_id=run_id, check_digest=digest)
-    return {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
+
+    async def make() -> Made:
+        made_id: int | None = None
+        if job.integration.token is None:
+            made_id = await _set_check_run(job, run_id, sha, verdict, address, post.marker)
+        else:
+            await _set_status(job, sha, verdict, address)
+        columns = {"check_sha": sha, "check_run_id": made_id, "check_digest": digest, **kept}
+        result = {"conclusion": verdict.conclusion, "head_sha": sha, "changed": True}
+        return Made(columns, result)
+
+    columns = {"check_sha": sha, "check_run_id": run_id, "check_digest": None}
+    return Change("check", columns, make)
+
+
+async def _set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None:
+    """Set the commit status; it stands for those before it."""
+    await job.client.post(
+        "/repos/{+repository}/statuses/{sha}",
+        job.at(sha=sha),
+        data={
+            "state": _STATES[verdict.conclusion],
+            "context": posts.CHECK_NAME,
+            "description": verdict.title,
+            "target_url": address,
+        },
+    )
 
 
 async def _set_check_run(

@@ -6,10 +6,9 @@ between is not fought over. https://docs.github.com/en/rest/issues/labels
 
 from typing import Any
 
-from bot import storage as store
 from bot.domain import posts
 from bot.github import Refused
-from bot.outbox.registry import Job, carries_out
+from bot.outbox.registry import Change, Job, Made, shows
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"
@@ -18,29 +17,28 @@ _ON_ITEM = "/repos/{+repository}/issues/{number}/labels"
 _ABSENT = "Label does not exist"  # GitHub's words; of a pull request that it lacks: Not Found
 
 
-@carries_out(posts.LABEL)
-async def run(job: Job) -> dict[str, Any]:
-    def state(tx: store.Transaction) -> tuple[bool, store.Post | None]:
-        item = store.items.get(tx, job.item_id)
-        linked = bool(store.links.of_target(tx, "pull_request", item.id))
-        return linked and item.gone_at is None, store.actions.post(tx, item.id)
-
-    is_linked, post = await job.read(state)
-    present = post.label if post else None
-    is_unsure = post is not None and post.label_writing is not None
+@shows(posts.LABEL)
+async def plan(job: Job) -> Change | dict[str, Any]:
+    seen, present = job.seen, job.seen.post.label
+    is_linked = bool(seen.linked) and seen.item.gone_at is None
     wanted = job.integration.label if is_linked else None
-    if wanted == present and not is_unsure:
+    if wanted == present and seen.post.label_writing is None:
         return {"label": wanted, "changed": False}
-    if present is not None and present != wanted:
-        await job.begin("label", label=present)
-        await _take_off(job, present)
-        await job.done("label", label=None)
-    if wanted is not None:
-        await see_to_label(job, wanted)
-        await job.begin("label", label=wanted)
-        await job.client.post(_ON_ITEM, job.at(), data={"labels": [wanted]})
-        await job.done("label", label=wanted)
-    return {"label": wanted, "changed": True}
+
+    async def make() -> Made:
+        if present is not None and present != wanted:
+            await _take_off(job, present)
+            if wanted is not None:
+                await job.note("label", label=None)
+                await see_to_label(job, wanted)
+                await job.note("label", label=wanted)
+        elif wanted is not None:
+            await see_to_label(job, wanted)
+        if wanted is not None:
+            await job.client.post(_ON_ITEM, job.at(), data={"labels": [wanted]})
+        return Made({"label": wanted}, {"label": wanted, "changed": True})
+
+    return Change("label", {"label": wanted if present is None else present}, make)
 
 
 async def _take_off(job: Job, label: str) -> None:

@@ -1,6 +1,11 @@
-"""The outbox's loop: looks which queues are due, and works each off until nothing in it is."""
+"""The outbox's loop: looks which queues are due, and works each off until nothing in it is.
+
+It looks when something has been committed, by whichever process, and when the next action is due.
+While nothing is, it asks nothing.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -9,13 +14,48 @@ from bot import times
 from bot.log import logger
 from bot.outbox import owner, queue
 from bot.outbox.attempt import carry_out
-from bot.outbox.registry import runners
+from bot.outbox.registry import registered
 from bot.services import Services
 
-_AT_ONCE = 16  # queues that one process works off side by side
-_LONGEST_SLEEP = 5.0  # seconds between looks, for what another process may have left
-_SHORTEST_SLEEP = 0.02
+# Queues that one process works off side by side. Each makes one call at a time, so those whose
+# calls hang, for twelve seconds at most, do not use up the places of the others.
+AT_ONCE = 500
+_CROWDED_SLEEP = 0.25  # seconds between looks while there is no place
+_RETRY_SLEEP = 5.0  # the same while the database cannot be read
+_LONGEST_SLEEP = 60.0  # the same while something is due later, since clocks are put forward
+_SHORTEST_SLEEP = 0.05
 _PAUSE = 2 * times.SECOND  # for which a queue rests after a fault of our own
+_DAY = 86_400.0
+
+Look = Callable[[], Awaitable[float | None]]
+
+
+async def look_on_commits(services: Services, look: Look, rest: float) -> None:
+    """Look again whenever something was committed, and when `look` says so, until cancelled.
+
+    It returns after how many seconds that is, None if only a commit can bring work. Between two
+    looks there is a `rest`.
+    """
+    while True:
+        # From before the look, so that no commit goes unnoticed between look and wait.
+        commit = asyncio.create_task(services.database.wait_for_commit(_DAY))
+        await asyncio.sleep(0)
+        try:
+            await asyncio.wait({commit}, timeout=await _looked(look))
+        finally:
+            commit.cancel()
+        await asyncio.sleep(rest)
+
+
+async def _looked(look: Look) -> float | None:
+    """Look once; return after how many seconds to look again."""
+    try:
+        return await look()
+    except store.StorageUnavailable as error:
+        logger.warning("storage unavailable", reason=str(error))
+    except Exception:  # a fault in one round must not end all later ones
+        logger.exception("the worker failed")
+    return _RETRY_SLEEP
 
 
 class Outbox:
@@ -23,28 +63,16 @@ class Outbox:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._runners = runners()
+        self._known = registered()
         self._owner = owner.name()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._is_crowded = False  # queues wait for a place
         self._stopping = False
         self._is_new = True
 
     async def run(self) -> None:
         """Work until cancelled."""
-        while True:
-            sleep = _LONGEST_SLEEP
-            # From before the look, so that no commit goes unnoticed between look and wait.
-            commit = asyncio.create_task(self._services.database.wait_for_commit(sleep))
-            await asyncio.sleep(0)
-            try:
-                sleep = await self._look()
-            except store.StorageUnavailable as error:
-                logger.warning("storage unavailable", reason=str(error))
-            except Exception:  # a fault in one round must not end all later ones
-                logger.exception("the outbox failed")
-            await asyncio.wait({commit}, timeout=sleep)
-            commit.cancel()
-            await asyncio.sleep(_SHORTEST_SLEEP)
+        await look_on_commits(self._services, self._look, _SHORTEST_SLEEP)
 
     async def work_off(self) -> None:
         """Carry out everything that is due now, and return."""
@@ -63,7 +91,7 @@ class Outbox:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _look(self) -> float:
+    async def _look(self) -> float | None:
         """Take on the queues that are due; return after how many seconds to look again."""
         if self._is_new:
             api_urls = self._services.settings.github_api_urls
@@ -72,29 +100,36 @@ class Outbox:
         now = times.now()
 
         def due(tx: store.Transaction) -> tuple[list[str], int | None]:
-            return store.actions.due_queues(tx, now, _AT_ONCE), store.actions.next_due(tx)
+            # One more than there are places tells that there are more.
+            return store.actions.due_queues(tx, now, AT_ONCE + 1), store.actions.next_due(tx)
 
         queues, next_due = await self._services.database.read(due)
-        for name in queues:
-            if name not in self._tasks and len(self._tasks) < _AT_ONCE and not self._stopping:
-                task = self._tasks[name] = asyncio.create_task(self._serve(name), name=name)
-                task.add_done_callback(lambda ended: self._tasks.pop(ended.get_name(), None))
+        waiting = [name for name in queues if name not in self._tasks]
+        free = 0 if self._stopping else AT_ONCE - len(self._tasks)
+        for name in waiting[:free]:
+            task = self._tasks[name] = asyncio.create_task(self._serve(name), name=name)
+            task.add_done_callback(lambda ended: self._tasks.pop(ended.get_name(), None))
+        self._is_crowded = len(waiting) > free
+        if self._is_crowded:
+            return _CROWDED_SLEEP
         if next_due is None:
-            return _LONGEST_SLEEP
+            return None
         seconds = (next_due - times.now()) / times.SECOND
-        return min(max(seconds, 0.05), _LONGEST_SLEEP)
+        return min(max(seconds, _SHORTEST_SLEEP), _LONGEST_SLEEP)
+
+    def _wants_more(self) -> bool:
+        """Tell whether a queue is to go on: while others wait, each has one action a turn."""
+        return not self._stopping and not self._is_crowded
 
     async def _serve(self, name: str) -> None:
         """Work off one queue as long as something in it is due."""
         held = None
         try:
-            held = await queue.claim(self._services.database, name, self._owner)
-            while held is not None and not self._stopping:
-                action = await held.begin()
-                if action is None:
-                    return
-                with structlog.contextvars.bound_contextvars(action=action.id):
-                    await carry_out(self._services, self._runners, held, action)
+            database = self._services.database
+            held = await queue.claim(database, name, self._owner, self._wants_more)
+            while held is not None and held.begun is not None and not self._stopping:
+                with structlog.contextvars.bound_contextvars(action=held.begun.id):
+                    await carry_out(self._services, self._known, held, held.begun)
         except queue.LeaseLost:
             logger.warning("lease lost", queue=name)
         except Exception as error:

@@ -6,9 +6,11 @@ What is kept here in memory follows what has been committed, never what is only 
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from bot import storage as store
 from bot import times
@@ -31,40 +33,64 @@ class LeaseLost(Exception):
 
 @dataclass(slots=True)
 class Held:
-    """A queue that this process, the `owner`, holds. Times in microseconds."""
+    """A queue that this process, the `owner`, holds. Times in microseconds.
+
+    `begun` is the action that is in hand. It was marked as running in the transaction that claimed
+    the queue, or kept what became of the one before. That is durable before GitHub is called: an
+    action that is found with attempts may have been done. Once there is none the queue is given
+    back, which happens in the same transaction.
+    """
 
     database: store.Database
     name: str
     owner: str
+    is_wanted: Callable[[], bool]  # whether there is to be another action after this one
     leased_until: int
     failures: int  # in a row
     pace: Pace
     not_before: int = 0
+    begun: store.ListedAction | None = None
+    is_held: bool = True
 
-    async def begin(self) -> store.ListedAction | None:
-        """Mark the next action as running; None if nothing is due or the queue has to wait.
+    async def settle(
+        self, keep: Callable[[store.Transaction], None], failures: int, not_before: int
+    ) -> None:
+        """Keep what became of the action in hand, and begin the next; raises LeaseLost."""
+        until = times.now() + LEASE
+        not_before = max(self.not_before, not_before)
 
-        That is durable before GitHub is called: an action that is found with attempts may have
-        been done.
-        """
+        def job(tx: store.Transaction) -> store.BegunAction | None:
+            if not store.actions.change_queue(
+                tx, self.name, self.owner, leased_until=until, writes=self.pace.writes
+            ):
+                raise LeaseLost
+            keep(tx)
+            return self._next(tx, failures, not_before)
+
+        begun = await self.database.write(job)
+        self.failures, self.not_before, self.leased_until = failures, not_before, until
+        self.take(begun)
+
+    def take(self, begun: store.BegunAction | None) -> None:
+        """Note which action is in hand now that it is committed, as it was before its attempt."""
+        self.is_held = begun is not None
+        if begun is None:
+            self.begun = None
+            return
+        self.pace.many_waiting = begun.waiting > MANY_WAITING
+        self.begun = msgspec.structs.replace(begun, attempts=begun.attempts - 1)
+
+    def _next(
+        self, tx: store.Transaction, failures: int, not_before: int, *, is_first: bool = False
+    ) -> store.BegunAction | None:
+        """Begin the next action that is due, or else give the queue back."""
         now = times.now()
-        if now < self.not_before:
-            return None
-        action, waiting = await self.database.write(lambda tx: self._begin(tx, now))
-        self.leased_until = now + LEASE
-        self.pace.many_waiting = waiting > MANY_WAITING
-        return action
-
-    def _begin(self, tx: store.Transaction, now: int) -> tuple[store.ListedAction | None, int]:
-        if not store.actions.renew(tx, self.name, self.owner, now + LEASE):
-            raise LeaseLost
-        action = store.actions.head(tx, self.name, now)
-        if action is None:
-            return None, 0
-        waiting = store.actions.waiting(tx, self.name, now, MANY_WAITING + 1)
-        attempts = action.attempts + 1
-        store.actions.change(tx, action.id, status="running", attempts=attempts, aside=False)
-        return action, waiting
+        begun = None
+        if now >= not_before and (is_first or self.is_wanted()):
+            begun = store.actions.begin(tx, self.name, now, MANY_WAITING + 1)
+        if begun is None:
+            _release(tx, self.name, self.owner, failures=failures, not_before=not_before)
+        return begun
 
     async def before_write(self, method: str, path: str) -> list[int]:
         """Wait for the turn of a write, and make sure that the queue is still ours.
@@ -89,36 +115,58 @@ class Held:
         return self.pace.left(now / times.SECOND)
 
     async def give_back(self) -> None:
-        """Release the queue, with the pause that it needs and the time of its next action."""
+        """Release the queue if it is still held, with what was in hand and the pause it needs."""
+        if not self.is_held:
+            return
         try:
             await asyncio.shield(self.database.write(self._give_back))
         except store.StorageUnavailable as error:  # the lease runs out by itself
             logger.warning("queue not given back", queue=self.name, reason=str(error))
 
     def _give_back(self, tx: store.Transaction) -> None:
-        if not store.actions.renew(tx, self.name, self.owner, self.leased_until):
+        if not store.actions.change_queue(tx, self.name, self.owner, writes=self.pace.writes):
             return
         _put_back_running(tx, self.name, times.now())
-        due = {"not_before": self.not_before, "due_at": store.actions.earliest(tx, self.name)}
-        kept = {"failures": self.failures, "writes": self.pace.writes}
-        store.actions.change_queue(tx, self.name, self.owner, **due, **kept)
-        store.actions.release(tx, self.name, self.owner)
+        kept = {"failures": self.failures, "not_before": self.not_before}
+        _release(tx, self.name, self.owner, **kept)
 
 
-async def claim(database: store.Database, name: str, new_owner: str) -> Held | None:
-    """Lease a queue; None if another process holds it."""
+def _release(tx: store.Transaction, name: str, owner: str, **kept: int) -> None:
+    """End the lease of a queue, which is looked at again when its next action is due.
+
+    The queue is written to before what is due in it is read: what is enqueued at this moment
+    either shows by then, or waits for us and then wakes the queue. What is left of it waits behind
+    the queues that are due already.
+    """
+    due_at = store.actions.earliest(tx, name)
+    if due_at is not None:
+        due_at = max(due_at, times.now())
+    free = {"owner": None, "leased_until": 0}
+    store.actions.change_queue(tx, name, owner, **kept, **free, due_at=due_at)
+
+
+async def claim(
+    database: store.Database, name: str, new_owner: str, is_wanted: Callable[[], bool]
+) -> Held | None:
+    """Lease a queue and begin its first action; None if another process holds it."""
     now = times.now()
+    until = now + LEASE
 
-    def job(tx: store.Transaction) -> store.Queue | None:
-        row = store.actions.claim(tx, name, new_owner, now, now + LEASE)
-        if row is not None:
-            _put_back_running(tx, name, now)  # left by a process that died
-        return row
+    def job(tx: store.Transaction) -> tuple[Held, store.BegunAction | None] | None:
+        row = store.actions.claim(tx, name, new_owner, now, until)
+        if row is None:
+            return None
+        _put_back_running(tx, name, now)  # left by a process that died
+        pace = Pace(row.writes)
+        held = Held(database, name, new_owner, is_wanted, until, row.failures, pace)
+        return held, held._next(tx, row.failures, row.not_before, is_first=True)
 
-    row = await database.write(job)
-    if row is None:
+    claimed = await database.write(job)
+    if claimed is None:
         return None
-    return Held(database, name, new_owner, now + LEASE, row.failures, Pace(row.writes))
+    held, begun = claimed
+    held.take(begun)
+    return held
 
 
 def inherit(tx: store.Transaction, api_urls: Iterable[str]) -> None:

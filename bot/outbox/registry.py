@@ -14,6 +14,7 @@ from bot.domain import actions, parts
 from bot.domain.integrations import Integration
 from bot.github import Client, Refused
 from bot.github.payloads import Comment, CreatedIssue, User
+from bot.outbox.seen import Seen
 from bot.services import Services
 
 COMMENT = "/repos/{+repository}/issues/comments/{comment}"
@@ -33,6 +34,8 @@ class Job:
     client: Client
     action: store.ListedAction  # as it was before this attempt
     is_news: bool  # GitHub's API may not know yet what it is about
+    pull_request: Seen | None = None
+    part: str = ""
     again: bool = False  # what seems to be there already is written all the same
     rewrite: bool = False  # whatever stands there is written, whatever the settings are by now
     # All is done that can be, but for what GitHub may know in a moment: then it is run again.
@@ -48,7 +51,7 @@ class Job:
         """Return what a part of the action is given to run with."""
         bit = parts.bit_of(name)
         again, rewrite = bool(self.action.again & bit), bool(self.action.rewrite & bit)
-        return dataclasses.replace(self, again=again, rewrite=rewrite, doubts=[])
+        return dataclasses.replace(self, part=name, again=again, rewrite=rewrite, doubts=[])
 
     @property
     def may_be_done(self) -> bool:
@@ -70,20 +73,21 @@ class Job:
     ) -> T:
         return await self.services.database.write(lambda tx: job(tx, *args, **more))
 
-    async def begin(self, what: store.Shown, **values: Any) -> None:
-        """Keep, before a call that changes `comment`, `check` or `label`, that it may be made.
+    @property
+    def seen(self) -> Seen:
+        """Return the pull request as it is now; only for a kind that has parts."""
+        assert self.pull_request is not None
+        return self.pull_request
 
-        Until `done` nobody knows what GitHub shows: the call may have been carried out though
-        its answer was lost. `values` are columns of `posts`.
-        """
-        await self.write(store.actions.begin_change, self.item_id, what, self._attempt, values)
-
-    async def done(self, what: store.Shown, **values: Any) -> None:
-        """Keep what GitHub shows now that the call has been answered."""
-        await self.write(store.actions.end_change, self.item_id, what, self._attempt, values)
+    async def note(self, what: store.Shown, **columns: Any) -> None:
+        """Keep at once what may be shown from now on, while a change is being made (see Change)."""
+        columns[f"{what}_writing"] = self.attempt
+        marker = self.seen.post.marker
+        await self.write(store.actions.begin_changes, self.item_id, marker, columns)
 
     @property
-    def _attempt(self) -> str:
+    def attempt(self) -> str:
+        """Return what names this attempt, and no other."""
         return f"{self.action.id}/{self.action.attempts + 1}"
 
     async def made_before(
@@ -113,33 +117,80 @@ class Job:
         return (user.login or "").lower() == login.lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A change that GitHub has answered: columns of `posts` from then on, and what has become."""
+
+    columns: Mapping[str, Any]
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change of a `comment`, `check` or `label` that is about to be made.
+
+    `columns` of `posts` are kept before `make` calls GitHub. Until it has returned nobody knows
+    what GitHub shows: a call may have been carried out though its answer was lost.
+    """
+
+    what: store.Shown
+    columns: Mapping[str, Any]
+    make: Callable[[], Awaitable[Made]]
+
+
 Runner = Callable[[Job], Awaitable[dict[str, Any]]]
-Carried = actions.Kind | parts.Part
-_RUNNERS: dict[Carried, Runner] = {}
+# Returns the change that a part needs, or what has become of it if it needs none.
+Planner = Callable[[Job], Awaitable[Change | dict[str, Any]]]
+_RUNNERS: dict[actions.Kind, Runner] = {}
+_PLANNERS: dict[parts.Part, Planner] = {}
 
 
 class Unbound(Exception):
     """A kind of action, or a part, is declared that nothing carries out, or two functions do."""
 
 
-def carries_out(what: Carried) -> Callable[[Runner], Runner]:
-    """Let a function carry out the actions of a kind, or a part of those that have parts."""
+def carries_out(kind: actions.Kind) -> Callable[[Runner], Runner]:
+    """Let a function carry out the actions of a kind."""
 
     def register(run: Runner) -> Runner:
-        if what in _RUNNERS:
-            raise Unbound(f"two functions carry out {what.name}")
-        _RUNNERS[what] = run
+        if kind in _RUNNERS:
+            raise Unbound(f"two functions carry out {kind.name}")
+        _RUNNERS[kind] = run
         return run
 
     return register
 
 
-def runners() -> Mapping[str, Runner]:
-    """Return what carries out each kind and part, by name; raises Unbound if one has nothing."""
+def shows(part: parts.Part) -> Callable[[Planner], Planner]:
+    """Let a function plan what brings a part of what a pull request shows up to date."""
+
+    def register(plan: Planner) -> Planner:
+        if part in _PLANNERS:
+            raise Unbound(f"two functions show {part.name}")
+        _PLANNERS[part] = plan
+        return plan
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """What carries out each kind, and plans each part, by name."""
+
+    runners: Mapping[str, Runner]
+    planners: Mapping[str, Planner]
+
+
+def registered() -> Registered:
+    """Return what carries out each kind and part; raises Unbound if one has nothing."""
     extensions.modules_of("bot.outbox")
-    kinds = [kind for kind in actions.KINDS.values() if not kind.has_parts]
-    declared: list[Carried] = [*kinds, *parts.PARTS.values()]
-    for what in declared:
-        if what not in _RUNNERS:
-            raise Unbound(f"nothing carries out {what.name}: use @carries_out in bot/outbox")
-    return {what.name: run for what, run in _RUNNERS.items()}
+    for kind in actions.KINDS.values():
+        if kind not in _RUNNERS and not kind.has_parts:
+            raise Unbound(f"nothing carries out {kind.name}: use @carries_out in bot/outbox")
+    for part in parts.PARTS.values():
+        if part not in _PLANNERS:
+            raise Unbound(f"nothing shows {part.name}: use @shows in bot/outbox")
+    return Registered(
+        {kind.name: run for kind, run in _RUNNERS.items()},
+        {part.name: plan for part, plan in _PLANNERS.items()},
+    )

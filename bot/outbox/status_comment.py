@@ -5,29 +5,23 @@ https://docs.github.com/en/rest/issues/comments
 """
 
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
-from bot import storage as store
 from bot.commands.status import shown
-from bot.domain import posts, suggestions, texts
+from bot.domain import posts, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
-from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
+from bot.outbox.registry import COMMENT, COMMENTS, Change, Job, Made, shows
+from bot.outbox.seen import Seen
 
 
-@carries_out(posts.COMMENT)
-async def run(job: Job) -> dict[str, Any]:
-    def state(tx: store.Transaction) -> tuple[store.Item, bool, str]:
-        item = store.items.get(tx, job.item_id)
-        linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
-        public_url = job.services.settings.public_url
-        return item, bool(linked), text_of(tx, public_url, linked, is_told=is_told)
-
-    is_told = await audience.is_told(job, job.item_id)
-    post = await job.write(store.actions.see_to_post, job.item_id)
-    item, is_linked, text = await job.read(state)
+@shows(posts.COMMENT)
+async def plan(job: Job) -> Change | dict[str, Any]:
+    seen = job.seen
+    post, is_linked = seen.post, bool(seen.linked)
+    is_told = await audience.is_told_on(job, seen)
+    text = text_of(seen, job.services.settings.public_url, is_told=is_told)
     marker = f"<!-- experiment-bot:status {post.marker} -->"
     setting = job.integration.comments
     # What stands there is rewritten, whatever the setting is by now.
@@ -35,7 +29,7 @@ async def run(job: Job) -> dict[str, Any]:
     # An earlier attempt may have changed it without our knowing.
     is_unsure = post.comment_writing is not None
     comment_id = post.comment_id
-    if item.gone_at is not None or (setting == "off" and not rewrite):
+    if seen.item.gone_at is not None or (setting == "off" and not rewrite):
         return {"changed": False}
     if comment_id is None and is_unsure:
         comment_id = await job.comment_before(marker)
@@ -44,18 +38,22 @@ async def run(job: Job) -> dict[str, Any]:
     digest = hashlib.sha256(text.encode()).hexdigest()
     if comment_id is not None and setting == "once" and not rewrite:
         if post.comment_id is None:  # it is there, with what it said then
-            await job.begin("comment", comment_id=comment_id, integration_id=job.integration.id)
+            await job.note("comment", comment_id=comment_id, integration_id=job.integration.id)
         return {"comment_id": comment_id, "changed": False}
     if comment_id is not None and not is_unsure and digest == post.comment_digest:
         return {"comment_id": comment_id, "changed": False}
     # One that was deleted is not made again only to take back what it said.
     makes = is_linked and not (rewrite and comment_id is not None)
-    answer = await _write(job, marker, comment_id, f"{text}\n\n{marker}\n", makes=makes)
-    if answer is None:
-        return {"changed": False}
-    kept = {"integration_id": job.integration.id, "comment_id": answer.id}
-    await job.done("comment", **kept, comment_digest=digest)
-    return {"comment_id": answer.id, "html_url": answer.html_url, "changed": True}
+
+    async def make() -> Made:
+        answer = await _write(job, marker, comment_id, f"{text}\n\n{marker}\n", makes=makes)
+        if answer is None:  # it is not there, and whatever comes next is news
+            return Made({"comment_digest": None}, {"changed": False})
+        kept = {"integration_id": job.integration.id, "comment_id": answer.id}
+        result = {"comment_id": answer.id, "html_url": answer.html_url, "changed": True}
+        return Made({**kept, "comment_digest": digest}, result)
+
+    return Change("comment", {"comment_id": comment_id}, make)
 
 
 async def _write(
@@ -63,7 +61,6 @@ async def _write(
 ) -> Comment | None:
     """Edit the comment that is there, else make one; None if it is deleted and none is made."""
     if comment_id is not None:
-        await job.begin("comment", comment_id=comment_id)
         at = job.at(comment=comment_id)
         try:
             return await job.client.update(Comment, COMMENT, at, {"body": body})
@@ -81,36 +78,31 @@ async def _write(
                 if found == comment_id:
                     raise
                 if found is not None:
+                    await job.note("comment", comment_id=found)
                     return await _write(job, marker, found, body, makes=makes)
-    # From here on it is found by its marker alone.
-    await job.begin("comment", comment_id=None)
+        # From here on it is found by its marker alone.
+        await job.note("comment", comment_id=None)
     return await job.client.create(Comment, COMMENTS, job.at(), {"body": body})
 
 
-def text_of(
-    tx: store.Transaction,
-    public_url: str,
-    linked: Sequence[store.KeyedExperiment],
-    *,
-    is_told: bool,
-) -> str:
-    """Return the comment's Markdown for a pull request with these links.
+def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
+    """Return the comment's Markdown for a pull request as it is now.
 
     Who may not be told of experiments learns whether each key is known.
     """
+    linked = seen.linked
     known = [link.experiment_key for link in linked if link.status is not None]
     unknown = [link.experiment_key for link in linked if link.status is None]
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
     if known and is_told:
         rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
-        found = (store.experiments.find(tx, key) for key in known)
-        rows += [shown(experiment, public_url) for experiment in found if experiment]
+        rows += [shown(seen.experiments[key], public_url) for key in known]
         parts.append("\n".join(rows))
     lines = [
         f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
     ]
     for key in unknown:
-        close = suggestions.close_keys(tx, key) if is_told else []
+        close = seen.close(key) if is_told else ()
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
     if lines:

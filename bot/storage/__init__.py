@@ -61,6 +61,7 @@ from bot.storage.database import (
     Transaction,
 )
 from bot.storage.joined import (
+    BegunAction,
     CountedExperiment,
     CountedInstallation,
     CountedRepository,

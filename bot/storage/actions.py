@@ -1,14 +1,12 @@
 """Queries for the outbox: what the bot owes GitHub, and the queues in which it is worked off."""
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from bot.storage import query
-from bot.storage.columns import Shown
 from bot.storage.database import Transaction
 from bot.storage.held import Held, held
-from bot.storage.joined import ListedAction
+from bot.storage.joined import BegunAction, ListedAction
 from bot.storage.query import Part, Place
 from bot.storage.rows import Action, Post, Queue
 
@@ -16,6 +14,15 @@ _OPEN = "('pending', 'running')"
 _FIRST_OF_LANE = f"""NOT EXISTS (SELECT 1 FROM actions AS earlier
     WHERE earlier.lane = actions.lane AND earlier.seq < actions.seq
         AND earlier.status IN {_OPEN} AND earlier.aside = 0)"""
+# The priorities that a queue has, each found by one look into the index, so that what is next is
+# found by one more for each, however many wait behind it.
+_PRIORITIES = """WITH RECURSIVE priorities (priority) AS (
+    SELECT MIN(priority) FROM actions WHERE queue = :queue AND status = 'pending'
+    UNION ALL SELECT (SELECT MIN(actions.priority) FROM actions WHERE actions.queue = :queue
+        AND actions.status = 'pending' AND actions.priority > priorities.priority)
+    FROM priorities WHERE priorities.priority IS NOT NULL)"""
+_PENDING_OF_PRIORITY = """FROM actions WHERE actions.queue = :queue AND actions.status = 'pending'
+    AND actions.priority = priorities.priority"""
 OWED = "owed"  # stands for every status but done
 _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
     JOIN repositories ON repositories.id = actions.repository_id"""
@@ -180,31 +187,39 @@ def release(tx: Transaction, queue: str, owner: str) -> bool:
     return query.change(tx, Queue, held, {"owner": None, "leased_until": 0}) == 1
 
 
-def change_queue(tx: Transaction, queue: str, owner: str, **columns: Any) -> bool:
+def change_queue(tx: Transaction, queue: str, owner: str, /, **columns: Any) -> bool:
     """Set columns of a queue; False if it is another's by now."""
     return query.change(tx, Queue, {"queue": queue, "owner": owner}, columns) == 1
 
 
-def head(tx: Transaction, queue: str, now: int) -> ListedAction | None:
-    """Return the next action of a queue: due, the first of its lane, the most urgent."""
-    sql = f"""{_LISTED} WHERE actions.queue = :queue AND actions.status = 'pending'
-            AND actions.next_attempt_at <= :now AND {_FIRST_OF_LANE}
-        ORDER BY actions.priority, actions.next_attempt_at, actions.seq LIMIT 1"""
-    return query.first(tx, ListedAction, sql, queue=queue, now=now)
+def begin(tx: Transaction, queue: str, now: int, limit: int) -> BegunAction | None:
+    """Mark the next action of a queue as running: due, the first of its lane, the most urgent.
 
-
-def waiting(tx: Transaction, queue: str, now: int, limit: int) -> int:
-    """Return how many actions of a queue are due, counted up to `limit`."""
-    sql = """SELECT 1 FROM actions WHERE queue = :queue AND status IN ('pending', 'running')
-        AND next_attempt_at <= :now LIMIT :limit"""
-    rows = tx.all(sql, {"queue": queue, "now": now, "limit": limit})
-    return len(rows)
+    Tells how many are due with it, counted up to `limit`.
+    """
+    sql = f"""{_PRIORITIES} UPDATE actions
+        SET status = 'running', attempts = attempts + 1, aside = 0
+        WHERE status = 'pending' AND seq = (SELECT seq FROM (
+            SELECT priority, (SELECT actions.seq {_PENDING_OF_PRIORITY}
+                    AND actions.next_attempt_at <= :now AND {_FIRST_OF_LANE}
+                ORDER BY actions.next_attempt_at, actions.seq LIMIT 1) AS seq
+            FROM priorities WHERE priority IS NOT NULL) AS heads
+            WHERE seq IS NOT NULL ORDER BY priority LIMIT 1)
+        RETURNING *,
+            (SELECT full_name FROM repositories WHERE id = actions.repository_id) AS repository,
+            (SELECT COUNT(*) FROM (SELECT 1 FROM actions AS other
+                WHERE other.queue = :queue AND other.status = 'pending'
+                    AND other.next_attempt_at <= :now AND other.seq <> actions.seq
+                LIMIT :others) AS others) + 1 AS waiting"""
+    return query.first(tx, BegunAction, sql, queue=queue, now=now, others=limit - 1)
 
 
 def earliest(tx: Transaction, queue: str) -> int | None:
     """Return when the next pending action of a queue that is the first of its lane is due."""
-    sql = f"""SELECT MIN(next_attempt_at) AS at FROM actions
-        WHERE queue = :queue AND status = 'pending' AND {_FIRST_OF_LANE}"""
+    sql = f"""{_PRIORITIES} SELECT MIN(at) AS at FROM (
+        SELECT (SELECT actions.next_attempt_at {_PENDING_OF_PRIORITY} AND {_FIRST_OF_LANE}
+            ORDER BY actions.next_attempt_at, actions.seq LIMIT 1) AS at
+        FROM priorities WHERE priority IS NOT NULL) AS heads"""
     return query.number(tx, sql, queue=queue)
 
 
@@ -236,28 +251,25 @@ def who_wrote_in(tx: Transaction, repository_id: int) -> list[str]:
     return query.values(tx, sql, repository_id=repository_id)
 
 
-def see_to_post(tx: Transaction, item_id: int) -> Post:
-    """Return what is kept of the bot's posts on an item, with a marker that nobody can guess."""
-    query.insert_new(tx, Post, {"item_id": item_id, "marker": str(uuid.uuid4())})
-    return query.the(tx, Post, "SELECT * FROM posts WHERE item_id = :id", id=item_id)
+def begin_changes(tx: Transaction, item_id: int, marker: str, columns: Mapping[str, Any]) -> None:
+    """Keep, before GitHub is called, what a comment, check or label may be from now on.
+
+    What is kept of an item for the first time gets a `marker`, which must be that which it has.
+    """
+    names = ("item_id", "marker", *columns)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    sql = f"""INSERT INTO posts ({", ".join(names)})
+        VALUES ({", ".join(f":{name}" for name in names)})
+        ON CONFLICT (item_id) DO UPDATE SET {changes} RETURNING marker"""
+    kept = query.value(tx, sql, item_id=item_id, marker=marker, **columns)
+    assert kept == marker, "another process writes on the same pull request"
 
 
-def change_post(tx: Transaction, item_id: int, **columns: Any) -> None:
-    query.change(tx, Post, {"item_id": item_id}, columns)
-
-
-def begin_change(
-    tx: Transaction, item_id: int, what: Shown, attempt: str, values: Mapping[str, Any]
+def end_changes(
+    tx: Transaction, item_id: int, writing: Mapping[str, str], columns: Mapping[str, Any]
 ) -> None:
-    """Note, before GitHub is called, that a comment, check or label may be changed from now on."""
-    see_to_post(tx, item_id)
-    change_post(tx, item_id, **values, **{f"{what}_writing": attempt})
+    """Keep what a comment, check or label is now; nothing if another attempt writes by now.
 
-
-def end_change(
-    tx: Transaction, item_id: int, what: Shown, attempt: str, values: Mapping[str, Any]
-) -> None:
-    """Keep what a comment, check or label is now; not if another attempt has begun since."""
-    post_now = post(tx, item_id)
-    if post_now is not None and post_now.writing(what) == attempt:
-        change_post(tx, item_id, **values, **{f"{what}_writing": None})
+    `writing` names the columns that tell which attempt does.
+    """
+    query.change(tx, Post, {"item_id": item_id, **writing}, columns)

@@ -65,6 +65,12 @@ def due(tx: Transaction, now: int, limit: int) -> list[DueDelivery]:
     return query.select(tx, DueDelivery, sql, now=now, limit=limit)
 
 
+def next_due(tx: Transaction) -> int | None:
+    """Return when the next delivery is to be retried."""
+    sql = "SELECT MIN(next_attempt_at) FROM deliveries WHERE next_attempt_at IS NOT NULL"
+    return query.number(tx, sql)
+
+
 def listed(
     tx: Transaction,
     integration_seq: int,

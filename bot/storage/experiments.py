@@ -1,6 +1,6 @@
 """Queries for experiments."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
@@ -34,6 +34,11 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Experiment | None:
 
 def find(tx: Transaction, key: str) -> Experiment | None:
     return query.by_key(tx, Experiment, key=key)
+
+
+def by_keys(tx: Transaction, keys: Sequence[str]) -> list[Experiment]:
+    """Return those experiments that there are of some keys."""
+    return query.in_parts(tx, Experiment, "SELECT * FROM experiments WHERE key IN ({names})", keys)
 
 
 def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:

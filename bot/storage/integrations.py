@@ -60,10 +60,12 @@ def set_last_error(tx: Transaction, integration_id: str, error: str, about: str)
     change(tx, integration_id, {"last_error": error, "last_error_about": about})
 
 
-def clear_last_error(tx: Transaction, integration_id: str, about: str) -> None:
-    """Forget the last error if it is about what works again."""
-    key = {"id": integration_id, "last_error_about": about}
-    query.change(tx, Integration, key, {"last_error": None, "last_error_about": None})
+def clear_last_error(tx: Transaction, integration_id: str, *about: str) -> None:
+    """Forget the last error if it is `about` what works again."""
+    names = {f"about{number}": one for number, one in enumerate(about)}
+    sql = f"""UPDATE integrations SET last_error = NULL, last_error_about = NULL
+        WHERE id = :id AND last_error_about IN ({", ".join(f":{name}" for name in names)})"""
+    tx.run(sql, {"id": integration_id, **names})
 
 
 def secret_used(

@@ -226,6 +226,12 @@ class ListedAction(Action, frozen=True):
     repository: str
 
 
+class BegunAction(ListedAction, frozen=True):
+    """An action that has been begun, and how many of its queue are due, counted up to a few."""
+
+    waiting: int
+
+
 class ListedCommand(Command, frozen=True):
     """A command, and where it was written."""
 

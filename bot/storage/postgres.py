@@ -255,7 +255,7 @@ class _Writer(GroupCommit):
                     # It gets its number at once: ids that others follow are taken after that.
                     connection.execute(f"{BEGIN}; SELECT pg_current_xact_id()")
                     changed = self._run(connection, batch)
-            except (*LOST, *READ_ONLY, *CONFLICT) as error:
+            except (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation) as error:
                 self._drop()
                 if isinstance(error, READ_ONLY):
                     self._renew_readers()
@@ -304,8 +304,11 @@ class _Writer(GroupCommit):
 
 
 def _told(error: Exception) -> Exception:
-    """Return what the caller of a job is told of an error; raises what ends the transaction."""
-    if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT)):
+    """Return what the caller of a job is told of an error; raises what ends the transaction.
+
+    A row that was not there a moment ago has been added by another: tried again, the job sees it.
+    """
+    if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation)):
         raise error
     return error
 

@@ -329,22 +329,17 @@ class Post(Row, frozen=True):
     """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it."""
 
     item_id: int
-    integration_id: str | None
     marker: str
-    comment_id: int | None
-    comment_digest: str | None
-    check_sha: str | None
-    check_run_id: int | None
-    check_digest: str | None
-    label: str | None
-    comment_writing: str | None
-    check_writing: str | None
-    label_writing: str | None
-
-    def writing(self, what: columns.Shown) -> str | None:
-        """Return the attempt that may be changing the `comment`, `check` or `label`."""
-        found: str | None = getattr(self, f"{what}_writing")
-        return found
+    integration_id: str | None = None
+    comment_id: int | None = None
+    comment_digest: str | None = None
+    check_sha: str | None = None
+    check_run_id: int | None = None
+    check_digest: str | None = None
+    label: str | None = None
+    comment_writing: str | None = None
+    check_writing: str | None = None
+    label_writing: str | None = None
 
 
 class MergeGroup(Row, frozen=True):

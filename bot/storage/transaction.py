@@ -110,7 +110,9 @@ class _Plan(NamedTuple):
 
 
 _NAMED = re.compile(r"\b(?:FROM|JOIN|INTO|UPDATE)\s+([a-z_]+)")
-_WRITES = re.compile(r"\s*(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)")
+_WRITES = re.compile(
+    r"\s*(?:WITH\b.*?\b)?(?:INSERT INTO|UPDATE|DELETE FROM)\s+([a-z_]+)", re.DOTALL
+)
 
 # Changes of these are written last, and in this order: rows of theirs are what transactions of
 # several repositories may have in common, so that each holds them no longer than it must.

@@ -16,7 +16,7 @@ def test_a_kind_that_nothing_carries_out_ends_the_start(monkeypatch: pytest.Monk
     monkeypatch.setattr(actions, "KINDS", {**actions.KINDS})
     actions.Kind("forgotten", title="Forgotten", priority=1)
     with pytest.raises(registry.Unbound, match="nothing carries out forgotten"):
-        registry.runners()
+        registry.registered()
 
 
 def test_a_kind_has_one_name_and_one_function() -> None:
@@ -26,8 +26,11 @@ def test_a_kind_has_one_name_and_one_function() -> None:
         parts.Part("label", 1 << 14, title="Another")
     with pytest.raises(ValueError, match="must have a bit of its own"):
         parts.Part("another", posts.LABEL.bit, title="Another")
-    with pytest.raises(registry.Unbound, match="two functions carry out label"):
-        registry.carries_out(posts.LABEL)(registry.runners()["label"])
+    known = registry.registered()
+    with pytest.raises(registry.Unbound, match="two functions carry out refresh"):
+        registry.carries_out(posts.REFRESH)(known.runners["refresh"])
+    with pytest.raises(registry.Unbound, match="two functions show label"):
+        registry.shows(posts.LABEL)(known.planners["label"])
 
 
 @sqlite_only

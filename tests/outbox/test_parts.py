@@ -143,9 +143,7 @@ async def test_news_at_the_moment_in_which_it_is_begun(scene: Scene) -> None:
 
     def begun(tx: store.Transaction) -> None:
         (queue,) = store.actions.due_queues(tx, 2**62, 1)
-        action = store.actions.head(tx, queue, 2**62)
-        assert action is not None
-        store.actions.change(tx, action.id, status="running")
+        assert store.actions.begin(tx, queue, 2**62, 1) is not None
 
     await scene.bot.services.database.write(begun)
     await push(scene, number, "b" * 40)

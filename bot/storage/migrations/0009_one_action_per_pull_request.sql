@@ -7,6 +7,10 @@ ALTER TABLE actions ADD COLUMN stale SMALLINT NOT NULL DEFAULT 0;
 ALTER TABLE actions ADD COLUMN again SMALLINT NOT NULL DEFAULT 0;
 ALTER TABLE actions ADD COLUMN rewrite SMALLINT NOT NULL DEFAULT 0;
 ALTER TABLE actions ADD COLUMN parts TEXT;
+-- What is next in a queue is found however many wait: by priority, then by when they are due.
+DROP INDEX actions_in_queue;
+CREATE INDEX actions_in_queue ON actions (queue, priority, next_attempt_at, seq)
+    WHERE status = 'pending';
 -- Of what a pull request owed until now, the first action stays for what is open, and the last for
 -- what has failed. Texts are sorted so that a refused credential comes first: a new one mends it.
 CREATE TEMPORARY TABLE merged_actions AS
