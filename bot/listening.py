@@ -51,7 +51,7 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
     assert server is not None
     shortcut, routed = app[SHORTCUT], server.request_handler
 
-    async def hold(request: Any) -> web.StreamResponse:
+    async def hold(request: Any) -> web.StreamResponse:  # the application makes a `web.Request`
         runner.in_hand += 1
         try:
             response = await (shortcut(request) or routed(request))

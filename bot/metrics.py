@@ -77,10 +77,8 @@ class Metrics:
         )
         info.labels(__version__).set(1)
         # To find the counter of some labels takes longer than to count.
-        self._of_deliveries, self._of_requests = (
-            cache(self.deliveries.labels),
-            cache(self.requests.labels),
-        )
+        self._of_deliveries = cache(self.deliveries.labels)
+        self._of_requests = cache(self.requests.labels)
 
     def count_delivery(self, event: str, outcome: str, seconds: float) -> None:
         self._of_deliveries(event, outcome).inc()

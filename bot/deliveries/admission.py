@@ -5,7 +5,7 @@ GitHub's to say, to whoever holds this integration's credential.
 """
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from typing import TypeVar
 
 from cachetools import TTLCache
@@ -77,6 +77,7 @@ async def write(
     *,
     heavy: bool = False,
     touched: store.Touched | None = None,
+    locks: Sequence[str] = (),
 ) -> T:
     """Run `job` in a transaction, again with GitHub's word where it raises Unconfirmed.
 
@@ -89,6 +90,7 @@ async def write(
                 lambda tx, known=confirmed: job(tx, known),  # type: ignore[misc]
                 heavy=heavy,
                 touched=touched,
+                locks=locks,
             )
         except Unconfirmed as open_question:
             question = open_question

@@ -41,7 +41,7 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
         integration.id,
         arriving,
         heavy=delivery.size > LARGE,
-        touched=delivery.touched(),
+        touched=delivery.touched(services.shared(dispatcher)),
     )
     assert outcome is not None  # what arrives is there
     return outcome
@@ -63,7 +63,8 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         at = found.row.next_attempt_at if found else None
         return found if at is not None and at <= now else None  # another worker may be first
 
-    outcome = await _take_through(services, integration_id, due)
+    touched = await _touched(services, integration_id, due)
+    outcome = await _take_through(services, integration_id, due, touched=touched)
     if outcome is not None:
         logger.info("delivery retried", outcome=outcome.name)
 
@@ -80,7 +81,21 @@ async def replay(services: Services, integration_id: str, guid: str) -> records.
     found = await services.database.read(stored)
     if found is not None and found.row.payload is None:
         raise PayloadGone
-    return await _take_through(services, integration_id, stored)
+    touched = await _touched(services, integration_id, stored)
+    return await _take_through(services, integration_id, stored, touched=touched)
+
+
+async def _touched(services: Services, integration_id: str, find: Find) -> store.Touched | None:
+    """Return what the handlers of a stored delivery are going to look at."""
+    known = services.shared(dispatcher)
+
+    def job(tx: store.Transaction) -> store.Touched | None:
+        found = find(tx)
+        if found is None or (isinstance(found, records.Stored) and found.row.payload is None):
+            return None
+        return found.touched(known)
+
+    return await services.database.read(job)
 
 
 async def _take_through(
@@ -116,7 +131,7 @@ async def _take_through(
         delivery = find(tx)
         return delivery.keep(tx, outcome) if delivery is not None else None
 
-    return await services.database.write(keep)
+    return await services.database.write(keep, touched=touched)
 
 
 def _attempt(

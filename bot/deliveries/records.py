@@ -106,21 +106,9 @@ class Arriving(Struct, frozen=True):
         action = self.event.action
         return action[:_LONGEST_ACTION] if action is not None else None
 
-    def touched(self) -> store.Touched:
+    def touched(self, _: Dispatcher) -> store.Touched:
         """Return what its handlers are going to look at, as far as the payload tells at once."""
-        about, item = self.event.about, self.event.item
-        return store.Touched(
-            integration_id=self.integration.id,
-            integration_seq=self.integration.seq,
-            guid=self.guid,
-            host=self.integration.host,
-            github_id=about.id if about is not None else None,
-            full_name=about.full_name if about is not None else None,
-            kind=item[0] if item is not None else None,
-            number=item[1] if item is not None else None,
-            head_ref=self.event.head_ref,
-            fork=self.event.fork,
-        )
+        return _touched(self, self.event)
 
     def open(self, _: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:
         return self.event, self.handlers
@@ -188,6 +176,10 @@ class Stored(Struct, frozen=True):
         event = dispatcher.event(text, self.row.event, self.row.guid)
         return event, dispatcher.handlers(event)
 
+    def touched(self, dispatcher: Dispatcher) -> store.Touched:
+        """Return what its handlers are going to look at, as far as the payload tells at once."""
+        return _touched(self, self.open(dispatcher)[0])
+
     @property
     def guid(self) -> str:
         return self.row.guid
@@ -206,6 +198,22 @@ class Stored(Struct, frozen=True):
 
 
 Delivery = Arriving | Stored
+
+
+def _touched(delivery: Delivery, event: DeliveredEvent) -> store.Touched:
+    about, item = event.about, event.item
+    return store.Touched(
+        integration_id=delivery.scope.integration_id,
+        integration_seq=delivery.integration_seq,
+        guid=delivery.guid,
+        host=delivery.scope.host,
+        github_id=about.id if about is not None else None,
+        full_name=about.full_name if about is not None else None,
+        kind=item[0] if item is not None else None,
+        number=item[1] if item is not None else None,
+        head_ref=event.head_ref,
+        fork=event.fork,
+    )
 
 
 def _change(

@@ -20,6 +20,7 @@ STATUSES: tuple[str, ...] = get_args(store.ExperimentStatus)
 
 def create(tx: store.Transaction, values: Mapping[str, Any], actor: str) -> store.Experiment | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
+    store.experiments.lock(tx, values["key"])
     now = times.now()
     columns = _columns(values)
     columns["search"] = _search(columns)
@@ -39,6 +40,7 @@ def change(
 
     A change that changes nothing leaves `updated_at` and the feed alone.
     """
+    store.experiments.lock(tx, key)
     old = store.experiments.find(tx, key)
     if old is None:
         return None
@@ -61,6 +63,7 @@ def change(
 
 def delete(tx: store.Transaction, key: str) -> bool:
     """Delete an experiment. Its links and feed stay: the links become unresolved."""
+    store.experiments.lock(tx, key)
     if not store.experiments.remove(tx, key):
         return False
     store.links.set_resolved(tx, key, resolved=False)

@@ -25,7 +25,8 @@ async def create(
             raise Conflict("experiment_exists", values["key"])
         return _counted(tx, row.key)
 
-    created = await services.database.write(job)
+    locks = [store.lock_of_experiment(values["key"])]
+    created = await services.database.write(job, locks=locks)
     log_change(actor, "experiment created", experiment=created.key)
     return created
 
@@ -63,7 +64,8 @@ async def replace(
             experiments.change(tx, key, values, actor.name)
         return _counted(tx, key), old is None
 
-    row, is_new = await services.database.write(job)
+    locks = [store.lock_of_experiment(key)]
+    row, is_new = await services.database.write(job, locks=locks)
     log_change(actor, "experiment created" if is_new else "experiment replaced", experiment=key)
     return row, is_new
 
@@ -78,7 +80,7 @@ async def change(
         experiments.change(tx, key, values, actor.name)
         return _counted(tx, key)
 
-    changed = await services.database.write(job)
+    changed = await services.database.write(job, locks=[store.lock_of_experiment(key)])
     log_change(actor, "experiment changed", experiment=key)
     return changed
 
@@ -90,7 +92,7 @@ async def delete(services: Services, actor: Actor, key: str, condition: Conditio
         condition(found(store.experiments.find(tx, key), "experiment"))
         experiments.delete(tx, key)
 
-    await services.database.write(job)
+    await services.database.write(job, locks=[store.lock_of_experiment(key)])
     log_change(actor, "experiment deleted", experiment=key)
 
 

@@ -60,7 +60,8 @@ async def create(
         return tracking.enqueue_issue(tx, row, repository_id, request, idempotency_key)
 
     try:
-        action_id = await admission.write(services, integration.id, job)
+        locks = store.locks_of_repository(integration.host, None, repository)
+        action_id = await admission.write(services, integration.id, job, locks=locks)
     except repositories.NotAllowed:  # the list was changed this very moment, or GitHub says so
         raise linking.not_allowed() from None
     except admission.Waiting:

@@ -36,7 +36,8 @@ async def link(
         return row
 
     try:
-        linked = await services.database.write(job)
+        locks = store.locks_of_repository(integration.host, None, repository)
+        linked = await services.database.write(job, locks=locks)
     except repositories.NotAllowed:
         raise not_allowed() from None
     except payloads.InvalidPayload:
@@ -65,12 +66,17 @@ async def unlink(services: Services, actor: Actor, key: str, full_name: str, num
     A key that still stands in the description stays unlinked until its line goes and comes back.
     """
 
+    row = await services.database.read(lambda tx: store.repositories.find(tx, full_name))
+    if row is None:
+        raise NotFound("link between this experiment and this pull request")
+
     def job(tx: store.Transaction) -> None:
         item = store.items.by_name(tx, full_name, "pull_request", number)
         if item is None or not items.unlink(tx, item, key, _hand(actor, item.integration_id)):
             raise NotFound("link between this experiment and this pull request")
 
-    await services.database.write(job)
+    locks = store.locks_of_repository(row.host, row.github_id, row.full_name)
+    await services.database.write(job, locks=locks)
     log_change(actor, "unlinked", experiment=key, repository=full_name, number=number)
 
 

@@ -144,7 +144,9 @@ async def _client(
     if integration.token is None and installation_id is None:
         found = await services.github.installation_of(integration.credentials, action.repository)
         where = integration.id, action.repository_id, found
-        await services.database.write(lambda tx: installations.observe_repository(tx, *where))
+        await services.database.write(
+            lambda tx: installations.observe_repository(tx, *where), locks=()
+        )
         installation_id = found
     return services.github.client(integration.credentials, installation_id)
 

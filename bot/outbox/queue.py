@@ -67,7 +67,7 @@ class Held:
             keep(tx)
             return self._next(tx, failures, not_before)
 
-        begun = await self.database.write(job)
+        begun = await self.database.write(job, locks=())
         self.failures, self.not_before, self.leased_until = failures, not_before, until
         self.take(begun)
 
@@ -107,7 +107,7 @@ class Held:
         if self.leased_until - now < _NEEDED:
             until = now + LEASE
             if not await self.database.write(
-                lambda tx: store.actions.renew(tx, self.name, self.owner, until)
+                lambda tx: store.actions.renew(tx, self.name, self.owner, until), locks=()
             ):
                 raise LeaseLost
             self.leased_until = until
@@ -119,7 +119,7 @@ class Held:
         if not self.is_held:
             return
         try:
-            await asyncio.shield(self.database.write(self._give_back))
+            await asyncio.shield(self.database.write(self._give_back, locks=()))
         except store.StorageUnavailable as error:  # the lease runs out by itself
             logger.warning("queue not given back", queue=self.name, reason=str(error))
 
@@ -161,7 +161,7 @@ async def claim(
         held = Held(database, name, new_owner, is_wanted, until, row.failures, pace)
         return held, held._next(tx, row.failures, row.not_before, is_first=True)
 
-    claimed = await database.write(job)
+    claimed = await database.write(job, locks=())
     if claimed is None:
         return None
     held, begun = claimed

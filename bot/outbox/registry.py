@@ -71,7 +71,9 @@ class Job:
     async def write(
         self, job: Callable[Concatenate[store.Transaction, P], T], *args: P.args, **more: P.kwargs
     ) -> T:
-        return await self.services.database.write(lambda tx: job(tx, *args, **more))
+        """Run a job that may change what is in the repository of the action."""
+        locks = store.locks_of_repository(self.integration.host, None, self.action.repository)
+        return await self.services.database.write(lambda tx: job(tx, *args, **more), locks=locks)
 
     @property
     def seen(self) -> Seen:

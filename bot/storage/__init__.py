@@ -18,6 +18,7 @@ from bot.storage import (
     commands,
     deliveries,
     experiments,
+    heads,
     installations,
     integrations,
     items,
@@ -59,6 +60,8 @@ from bot.storage.database import (
     StorageUnavailable,
     Touched,
     Transaction,
+    lock_of_experiment,
+    locks_of_repository,
 )
 from bot.storage.joined import (
     BegunAction,

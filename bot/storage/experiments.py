@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
-from bot.storage.database import Transaction
+from bot.storage.database import Transaction, lock_of_experiment
 from bot.storage.joined import CountedExperiment, ListedExperiment
 from bot.storage.query import Part, Place
 from bot.storage.rows import Experiment
@@ -32,6 +32,11 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Experiment | None:
     return query.insert_returning(tx, Experiment, {**columns, "last_activity": told or 0})
 
 
+def lock(tx: Transaction, key: str) -> None:
+    """Let nobody else make, change or link an experiment until this transaction ends."""
+    tx.stored.lock([lock_of_experiment(key)])
+
+
 def find(tx: Transaction, key: str) -> Experiment | None:
     return query.by_key(tx, Experiment, key=key)
 
@@ -50,7 +55,7 @@ def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
 def exists(tx: Transaction, key: str) -> bool:
     known: dict[str, bool] = tx.kept.setdefault("experiments", {})
     if key not in known:
-        tx.stored.share(f"experiment:{key}")
+        tx.stored.share(lock_of_experiment(key))
         sql = "SELECT 1 FROM experiments WHERE key = :key"
         known[key] = query.exists(tx.stored, sql, key=key)
     return known[key]

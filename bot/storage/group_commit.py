@@ -27,6 +27,7 @@ class Task:
     locks: Sequence[str]
     result: Any = None
     error: Exception | None = None
+    is_aside: bool = False  # it is somebody else's by now
 
 
 class GroupCommit(ABC):
@@ -56,12 +57,16 @@ class GroupCommit(ABC):
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         future: asyncio.Future[T] = self._loop.create_future()
-        if touched is not None:
-            locks = touched.locks
-        self._waiting.append(Task(job, future, contextvars.copy_context(), heavy, touched, locks))
+        locks = touched.locks if touched is not None else locks
+        self.take(Task(job, future, contextvars.copy_context(), heavy, touched, locks))
+        return await future
+
+    def take(self, task: Task) -> None:
+        """Run a task in the next batch."""
+        task.is_aside = False
+        self._waiting.append(task)
         if self._flushing is None:
             self._flushing = self._loop.create_task(self._flush())
-        return await future
 
     async def close(self) -> None:
         """Take no more jobs, and return when those in hand are committed."""
@@ -103,7 +108,9 @@ class GroupCommit(ABC):
 
     def _hand_back(self, batch: list[Task]) -> None:
         for task in batch:
-            if task.future.done():  # its request was cancelled; the work stands all the same
+            if (
+                task.is_aside or task.future.done()
+            ):  # its request was cancelled; the work stands all the same
                 continue
             if task.error is not None:
                 task.future.set_exception(task.error)

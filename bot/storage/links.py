@@ -176,7 +176,10 @@ def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = N
     """Return the links of commits made through a pull request; with `commit_ids` of those only."""
     if commit_ids is None:
         sql = "SELECT * FROM links WHERE via_item_id = :item_id ORDER BY id"
-        return query.select(tx, Link, sql, item_id=item_id)
+        rows = query.select(tx, Link, sql, item_id=item_id)
+        for row in rows:
+            known(tx).know(row)
+        return rows
     places = places_of_commits(tx, commit_ids)
     return [link for link in places.values() if link.via_item_id == item_id]
 

@@ -46,7 +46,9 @@ from bot.storage.postgres_listening import Commits
 from bot.storage.postgres_statements import PostgresStatements
 
 READERS = 4
+PATIENT = 16  # writers, at most, for deliveries that wait for whoever holds their repository
 PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
+_HASTY = "SET LOCAL lock_timeout = '0.5s'"  # in a batch of which others can wait instead
 _MIGRATION_LOCK = 7_266_301_941  # any number of ours; held while the schema changes
 
 
@@ -128,11 +130,10 @@ class PostgresDatabase:
         self._commits = Commits(
             self._listen_address or self._address, is_apart=self._listen_address is not None
         )
-        # Deliveries do not wait for what locks other things than they do.
-        self._ingesting, self._writer = [
-            _Writer(self._address, self._watchdog, self._commits, self._pool.drain)
-            for _ in range(2)
-        ]
+        # Deliveries wait neither for other jobs nor for deliveries of another repository.
+        self._writer = self._new_writer()
+        self._ingesting = self._new_writer(self._set_aside)
+        self._patient: dict[int, _Writer] = {}
 
     async def write(
         self,
@@ -144,6 +145,17 @@ class PostgresDatabase:
     ) -> T:
         writer = self._writer if touched is None else self._ingesting
         return await writer.write(job, heavy=heavy, touched=touched, locks=locks)
+
+    def _new_writer(self, set_aside: Callable[[Task], None] | None = None) -> "_Writer":
+        renew = self._pool.drain
+        return _Writer(self._address, self._watchdog, self._commits, renew, set_aside)
+
+    def _set_aside(self, task: Task) -> None:
+        """Let a delivery wait for whoever holds its repository, and only those of that one too."""
+        number = hash(task.locks[0]) % PATIENT
+        if number not in self._patient:
+            self._patient[number] = self._new_writer()
+        self._patient[number].take(task)
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
@@ -186,6 +198,8 @@ class PostgresDatabase:
     async def close(self) -> None:
         self._closed = True
         await self._ingesting.close()
+        for writer in self._patient.values():
+            await writer.close()
         await self._writer.close()
         await self._commits.close()
         await asyncio.to_thread(self._threads.shutdown)
@@ -214,7 +228,8 @@ class _Writer(GroupCommit):
     """A connection of this process that writes; opened when needed, again when lost.
 
     `renew_readers` is called when the server turns out to take no writes any more: what is read
-    there is getting old.
+    there is getting old. Jobs whose locks others hold are set aside, if there is somebody to take
+    them over; or else waited for.
     """
 
     def __init__(
@@ -223,16 +238,22 @@ class _Writer(GroupCommit):
         watchdog: Watchdog,
         commits: Commits,
         renew_readers: Callable[[], None],
+        set_aside: Callable[[Task], None] | None = None,
     ) -> None:
         super().__init__()
         self.signal = commits
         self._address, self._watchdog, self._renew_readers = address, watchdog, renew_readers
+        self._set_aside = set_aside
         self._connection: Connection | None = None
         self._ids: dict[str, list[int]] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
 
     async def commit(self, batch: list[Task]) -> bool:
-        return await self._loop.run_in_executor(self._thread, self._commit, batch)
+        changed = await self._loop.run_in_executor(self._thread, self._commit, batch)
+        for task in batch:
+            if task.is_aside and self._set_aside is not None:
+                self._set_aside(task)
+        return changed
 
     async def close(self) -> None:
         await super().close()
@@ -254,8 +275,13 @@ class _Writer(GroupCommit):
                 with self._watchdog.limit(connection, seconds):
                     # It gets its number at once: ids that others follow are taken after that.
                     connection.execute(f"{BEGIN}; SELECT pg_current_xact_id()")
-                    changed = self._run(connection, batch)
+                    changed = self._run(connection, self._locked(connection, batch))
             except (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation) as error:
+                if self._set_aside is not None and isinstance(error, errors.LockNotAvailable):
+                    connection.rollback()
+                    for task in batch:
+                        task.is_aside = True
+                    return False
                 self._drop()
                 if isinstance(error, READ_ONLY):
                     self._renew_readers()
@@ -263,6 +289,7 @@ class _Writer(GroupCommit):
                     raise StorageUnavailable(one_line(error)) from error
                 for task in batch:
                     task.result = task.error = None
+                    task.is_aside = False
                 time.sleep(0.1)
                 continue
             except Exception:  # a fault of our own: begin anew next time
@@ -276,9 +303,21 @@ class _Writer(GroupCommit):
                 raise
             return changed
 
+    def _locked(self, connection: Connection, batch: list[Task]) -> list[Task]:
+        """Lock what a batch names; return its tasks without those whose locks others hold."""
+        statements = PostgresStatements(connection)
+        names = {lock for task in batch for lock in task.locks}
+        if self._set_aside is None:
+            statements.lock(names)
+            return batch
+        connection.execute(_HASTY)
+        taken = statements.try_lock(names)
+        for task in batch:
+            task.is_aside = not taken.isdisjoint(task.locks)
+        return [task for task in batch if not task.is_aside]
+
     def _run(self, connection: Connection, batch: list[Task]) -> bool:
         """Run the jobs of `batch`; tell if a row was changed."""
-        PostgresStatements(connection).lock({lock for task in batch for lock in task.locks})
         connection.execute("SAVEPOINT batch")
         for singly in (False, True):
             statements = PostgresStatements(connection, self._ids)

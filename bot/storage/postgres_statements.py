@@ -27,11 +27,12 @@ def _translated(sql: str) -> str:
 class PostgresStatements:
     """Runs the statements of a transaction on one PostgreSQL connection."""
 
-    __slots__ = ("_connection", "_cursor", "_ids", "_is_together", "changed")
+    __slots__ = ("_connection", "_cursor", "_ids", "_is_reading", "_is_together", "changed")
 
     def __init__(self, connection: Connection, ids: dict[str, list[int]] | None = None) -> None:
         self._connection, self._cursor = connection, connection.cursor()
         self._is_together = False  # whether statements are sent without waiting for each
+        self._is_reading = ids is None
         self._ids = {} if ids is None else ids  # taken and not yet given to a row, by table
         self.changed = False  # whether a statement may have changed a row
 
@@ -126,8 +127,17 @@ class PostgresStatements:
             FROM (SELECT unnest(%s::bigint[]) AS name ORDER BY 1) AS names"""
         self._cursor.execute(sql, [sorted({_number_of(name) for name in names})])
 
+    def try_lock(self, names: Iterable[str]) -> set[str]:
+        """Lock those of some names that nobody else has; return those that somebody has."""
+        numbers = {_number_of(name): name for name in names}
+        sql = """SELECT name FROM unnest(%s::bigint[]) AS name
+            WHERE NOT pg_try_advisory_xact_lock(name)"""
+        found = self._cursor.execute(sql, [list(numbers)]).fetchall()
+        return {numbers[row["name"]] for row in found}
+
     def share(self, name: str) -> None:
-        self.lock([name], shared=True)
+        if not self._is_reading:
+            self.lock([name], shared=True)
 
     @contextmanager
     def together(self) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """How statements are run on SQLite: many rows go through one that was prepared once."""
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import chain
@@ -82,8 +82,11 @@ class SqliteStatements:
         sql = f"SELECT MAX({FOLLOWED[table]}) FROM {table}"  # writers come one after the other
         return self._connection.execute(sql).fetchone()[0] or 0
 
-    def share(self, name: str) -> None:
+    def lock(self, names: Iterable[str]) -> None:
         pass  # whoever writes is alone
+
+    def share(self, name: str) -> None:
+        pass
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()

@@ -84,6 +84,9 @@ class Statements(Protocol):
         For tables whose rows are followed in the order of their ids (FOLLOWED).
         """
 
+    def lock(self, names: Iterable[str]) -> None:
+        """Wait until nobody else locks one of some names, and let nobody until this ends."""
+
     def share(self, name: str) -> None:
         """Wait until nobody who locks a name is at work, and let nobody be until this ends."""
 

@@ -12,7 +12,8 @@ from bot import storage as store
 from bot.storage.database import NO_PARAMS, Params
 from tests.kit.marks import slow
 from tests.kit.running import Bot
-from tests.storage.plans import LISTS, OTHERS, analyze, fill
+from tests.storage.plans import ROWS, analyze, fill
+from tests.storage.queries import LISTS, OTHERS
 
 pytestmark = slow
 
@@ -51,7 +52,10 @@ class Explained:
         for params in rows[:1]:
             self.all(sql, params)
 
-    def keyed(
+    def keyed(self, queries: Sequence[store.transaction.Keyed]) -> list[Any]:
+        return [self._keyed(*one) for one in queries]
+
+    def _keyed(
         self, sql: str, columns: Mapping[str, str], keys: Sequence[tuple[Any, ...]]
     ) -> Sequence[store.database.Row]:
         names = [f"key{number}" for number in range(len(keys) * len(columns))]
@@ -63,6 +67,9 @@ class Explained:
         table = f"WITH keys ({', '.join(columns)}) AS (VALUES {', '.join(values)})"
         params = dict(zip(names, itertools.chain.from_iterable(keys), strict=True))
         return self.all(f"{table} {sql.format(keys='keys')}", params)
+
+    def settled(self, _: str) -> int:
+        return ROWS
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -103,7 +110,8 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
     async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
         def job(tx: store.Transaction) -> list[str]:
             explained = Explained(tx.stored, engine)
-            query(store.Transaction(explained), *args, **options)
+            statements: Any = explained
+            query(store.Transaction(statements), *args, **options)
             assert explained.plans
             return [
                 trouble for sql, plan in explained.plans for trouble in troubles(sql, plan, engine)

@@ -15,8 +15,8 @@ RELEASED = [
     "122a88f84ddaef3f",
     "2ecbebedd1dc970b",
     "50009076badf3777",
-    "d5020f0f60a014df",
-    "3458e6c121584c95",
+    "5cdf793825232ac6",
+    "4ec60b0a68f61793",
 ]
 
 
