@@ -48,8 +48,8 @@ examples: .examples/.fetched  ## fetches the deliveries that GitHub publishes, w
 		--no-fund --loglevel error $(EXAMPLES)
 	@touch $@
 
-bench: $(VENV)/.test-installed  ## measures what a delivery costs
-	$(BIN)/python bench/webhook.py
+bench: $(VENV)/.test-installed  ## measures what a delivery costs, beside other bots; BENCH_ARGS="--runs 3"
+	@$(BIN)/python bench/compare.py $(BENCH_ARGS)
 
 # Renews the locks from pyproject.toml: one resolution for every Python and platform.
 LOCK := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes \
