@@ -111,9 +111,8 @@ def proxy(where: Server, milliseconds: float) -> Iterator[Proxy]:
     try:
         made = Proxy(process.pid, port)
         straight, by_proxy = trip(where.url), trip(made.leading_to(where.url))
-        print(
-            f"PostgreSQL answers in {straight:.2f} ms, by the proxy in {by_proxy:.2f}", flush=True
-        )
+        told = f"PostgreSQL answers in {straight:.2f} ms, by the proxy in {by_proxy:.2f}"
+        print(told, file=sys.stderr, flush=True)
         if not 0.5 * milliseconds < by_proxy - straight < 2 * milliseconds:
             raise SystemExit("the proxy does not add what it is asked for; is the machine busy?")
         yield made
