@@ -30,8 +30,8 @@ HEAD = (
     f"{TIMES} Probot",
     "peak MB",
     "cores busy",
-    "stored when it answers",
 )
+WORTH_SAYING = 0.03  # of all cores, taken by other programs
 BETWEEN = " / "  # the values of several runs
 
 
@@ -80,12 +80,6 @@ class Row:
         pairs = zip(self.turns, other or self.probot, strict=True)
         return statistics.median(of(turn) / of(beside) for turn, beside in pairs)
 
-    def busy(self) -> str:
-        cores = zip(*(turn.use.busy for turn in self.turns), strict=True)
-        shares = ", ".join(f"{statistics.median(core):.0%}" for core in cores)
-        others = self.median(lambda turn: turn.use.others)
-        return shares + (f" (others {others:.0%})" if others >= 0.03 else "")
-
 
 # By kind and by subject.
 Run = dict[tuple[str, str], Row]
@@ -103,6 +97,15 @@ def each(runs: list[Run], place: tuple[str, str], cell: Callable[[Row], str]) ->
     return values[0] if len(set(values)) == 1 else BETWEEN.join(values)
 
 
+def busy(runs: list[Run], place: tuple[str, str]) -> str:
+    """Return how busy each core was, and with how much that is none of the benchmark's."""
+    uses = [turn.use for run in runs for turn in run[place].turns]
+    cores = (statistics.median(core) for core in zip(*(use.busy for use in uses), strict=True))
+    others = statistics.median(use.others for use in uses)
+    shares = ", ".join(f"{core:.0%}" for core in cores)
+    return shares + (f" (others {others:.0%})" if others >= WORTH_SAYING else "")
+
+
 def cpu(row: Row) -> str:
     server = row.median(lambda turn: turn.server_cpu)
     return f"{row.median(lambda turn: turn.cpu):,.0f}" + (f" + {server:,.0f}" if server else "")
@@ -117,19 +120,27 @@ CELLS: tuple[Callable[[Row], str], ...] = (
     lambda row: f"{row.median(lambda turn: turn.p99):.1f}",
     lambda row: f"{row.ratio(lambda turn: turn.p99):.2f}",
     lambda row: f"{row.memory:.0f}",
-    Row.busy,
-    lambda row: row.stored,
 )
 
 
 def beside_peers(runs: list[Run], kind: Kind) -> str:
     """Return the table of one kind of load: every subject beside Probot."""
     rows = [
-        [name, *(each(runs, (of, name), cell) for cell in CELLS)]
+        [name, *(each(runs, (of, name), cell) for cell in CELLS), busy(runs, (of, name))]
         for of, name in runs[0]
         if of == kind.name
     ]
     return table([HEAD, *rows])
+
+
+def stored(runs: list[Run], kind: Kind) -> str:
+    """Return what each has stored when it answers."""
+    found: dict[str, list[str]] = {}
+    for (of, name), row in runs[0].items():
+        if of == kind.name:
+            found.setdefault(row.stored, []).append(name.partition(",")[0])
+    said = (f"{', '.join(dict.fromkeys(names))}: {what}" for what, names in found.items())
+    return f"Stored when it is answered. {'. '.join(said)}."
 
 
 def processes(runs: list[Run], pairs: list[tuple[str, str]]) -> str:
@@ -141,8 +152,7 @@ def processes(runs: list[Run], pairs: list[tuple[str, str]]) -> str:
                 f"{run[kind, two].ratio(lambda turn: turn.rate, run[kind, one].turns):.2f}"
                 for run in runs
             )
-            busy = each(runs, (kind, two), Row.busy)
-            rows.append([two, kind, ratios, busy])
+            rows.append([two, kind, ratios, busy(runs, (kind, two))])
     return table([("", "load", f"{TIMES} one process", "cores busy"), *rows])
 
 
@@ -209,10 +219,10 @@ def whole(runs: list[Run], pairs: list[tuple[str, str]], versions: str, load: st
         f"Load: deliveries of {SIZE:,} bytes {load}.",
     ]
     for name, kind in KINDS.items():
-        parts += [f"### {TITLES[name]}", beside_peers(runs, kind)]
+        parts += [f"### {TITLES[name]}", beside_peers(runs, kind), stored(runs, kind)]
     alone = [name for kind, name in runs[0] if kind == "linked" and name in dict(pairs)]
     if alone:
-        parts += ["### Where the time goes", spent(runs, alone)]
+        parts += ["### What each kind adds", spent(runs, alone)]
     both = [
         (one, two) for one, two in pairs if {("linked", one), ("linked", two)} <= runs[0].keys()
     ]
