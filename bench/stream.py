@@ -28,7 +28,7 @@ from bench.load import Stream, stream  # noqa: E402
 from bench.meter import Use, measured, percentile  # noqa: E402
 from bench.mix import Mix  # noqa: E402
 from bench.ours import Ours, api  # noqa: E402
-from bench.report import machine  # noqa: E402
+from bench.report import machine, table  # noqa: E402
 from bench.service import server  # noqa: E402
 
 PAGE = 200  # the most that a list gives
@@ -139,10 +139,9 @@ def main(
             kept = check_stored(subject, [one.about for one in warm_up.answers + made.answers])
         finally:
             subject.stop()
-    print(f"Measured {machine()}, {database}, {processes} processes\n")
-    for name, value in lines(made, use, grown, memory, rate):
-        print(f"{name:14} {value}")
-    print(f"{'none lost':14} {kept}")
+    print(f"Measured {machine()}.\n")
+    title = f"{'SQLite' if where.url is None else 'PostgreSQL'}, processes: {processes}"
+    print(table([("", title), *lines(made, use, grown, memory, rate), ("none lost", kept)]))
 
 
 if __name__ == "__main__":
