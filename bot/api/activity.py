@@ -22,6 +22,7 @@ from bot.web.problems import Problem
 operations = Operations("Activity")
 _ROLE = "viewer"
 _BATCH = 200
+_UNSETTLED = 0.25  # seconds between looks while others may still come before what is there
 _OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
 
 
@@ -97,12 +98,17 @@ async def stream(call: Call) -> web.StreamResponse:
         try:
             await response.prepare(call.request)
             await response.write(b"retry: %d\n: connected\n\n" % streams.RECONNECT)
-            while seq is not None:
+            while True:
                 # Asked for before reading: a commit in between is not missed.
                 committed = asyncio.ensure_future(database.wait_for_commit(streams.HEARTBEAT))
                 try:
                     seq = await _send_after(call, response, seq)
-                    if seq is not None and not await committed:
+                    if seq is None:
+                        break
+                    if await database.read(store.activity.is_unsettled):
+                        # What holds it back may end without a commit that is heard of.
+                        await asyncio.wait({committed}, timeout=_UNSETTLED)
+                    elif not await committed:
                         await response.write(b": still here\n\n")
                 finally:
                     committed.cancel()

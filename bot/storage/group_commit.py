@@ -40,6 +40,9 @@ class GroupCommit(ABC):
         self._closed = False
         self.signal = CommitSignal()
 
+    async def prepare(self) -> None:  # noqa: B027 - not every engine has to wait
+        """Wait until a batch can begin; raises StorageUnavailable. Jobs go on gathering."""
+
     @abstractmethod
     async def commit(self, batch: list[Task]) -> bool:
         """Run the jobs in order, each behind a savepoint, and commit them.
@@ -80,10 +83,14 @@ class GroupCommit(ABC):
         try:
             while self._waiting:
                 await self._gather()
-                batch = self._waiting[:MAX_BATCH]
-                del self._waiting[:MAX_BATCH]
+                batch: list[Task] = []
                 changed = True
                 try:
+                    try:
+                        await self.prepare()
+                    finally:
+                        batch = self._waiting[:MAX_BATCH]
+                        del self._waiting[:MAX_BATCH]
                     changed = await self.commit(batch)
                 except StorageUnavailable as error:
                     for task in batch:

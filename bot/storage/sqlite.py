@@ -30,6 +30,7 @@ from bot.storage.database import (
 )
 from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.sqlite_statements import SqliteStatements
+from bot.storage.turns import Turns
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 READERS = 4
@@ -84,7 +85,7 @@ class SqliteDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(self._connect())
+        self._writer = _Writer(self._connect(), self._take_turns())
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(
@@ -189,6 +190,12 @@ class SqliteDatabase:
             raise StorageRefused(f"{self.path} cannot be opened: {error}") from None
         return connection
 
+    def _take_turns(self) -> Turns:
+        try:
+            return Turns(self.path)
+        except OSError as error:
+            raise StorageRefused(f"{self.path}-turn: {error.strerror}") from None
+
     def _read(self, job: Job[T]) -> T:
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
@@ -242,15 +249,25 @@ def _enable_wal(connection: sqlite3.Connection) -> None:
 class _Writer(GroupCommit):
     """The one connection of this process that writes."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, turns: Turns) -> None:
         super().__init__()
-        self._connection = connection
+        self._connection, self._turns = connection, turns
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
+    async def prepare(self) -> None:
+        if not await self._turns.take(BUSY_TIMEOUT):
+            raise StorageUnavailable("another process holds the database")
+
     async def commit(self, batch: list[Task]) -> bool:
+        try:
+            return await self._commit(batch)
+        finally:
+            self._turns.end()
+
+    async def _commit(self, batch: list[Task]) -> bool:
         before = self._connection.total_changes
         try:
             try:
@@ -277,6 +294,7 @@ class _Writer(GroupCommit):
     async def close(self) -> None:
         await super().close()
         await asyncio.to_thread(self._thread.shutdown)
+        self._turns.close()
         self._connection.close()
 
     async def _in_thread(self, function: Callable[..., object], *args: object) -> None:

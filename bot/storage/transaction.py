@@ -123,7 +123,7 @@ _LAST = {"actions": 1, "experiments": 2, "queues": 3}
 
 
 @cache
-def _plan(sql: str) -> _Plan:
+def plan_of(sql: str) -> _Plan:
     written = _WRITES.match(sql)
     return _Plan(frozenset(_NAMED.findall(sql)), written[1] if written else None)
 
@@ -172,7 +172,7 @@ class Transaction:
         return self.stored.has_table(name)
 
     def _prepare(self, sql: str) -> None:
-        plan = _plan(sql)
+        plan = plan_of(sql)
         if plan.written is None:
             if not self._pending or self._pending.keys().isdisjoint(plan.read):
                 return

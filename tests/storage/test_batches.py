@@ -1,0 +1,151 @@
+"""Deliveries that wait together: what they cost, and that none spoils another."""
+
+import asyncio
+from typing import Any
+
+import psycopg
+import pytest
+
+from bot.deliveries.life import retry_due
+from bot.demo import payloads
+from tests.domain.lives import clock as at
+from tests.kit.clock import Clock
+from tests.kit.running import Answer, Bot
+from tests.kit.statements import Statements
+
+MANY = 32
+KEY_LINE = "experiment_key: a"
+REPO = payloads.repository("acme/shop")
+
+
+@pytest.fixture
+def statements(monkeypatch: pytest.MonkeyPatch) -> Statements:
+    return Statements(monkeypatch)
+
+
+def pull(number: int, action: str = "opened", minute: int = 1, **values: Any) -> dict[str, Any]:
+    return payloads.pull_request(action, number, at(minute), repo=REPO, **values)
+
+
+async def together(bot: Bot, integration: str, *told: dict[str, Any]) -> list[Answer]:
+    return await asyncio.gather(
+        *(bot.deliver(integration, "pull_request", payload) for payload in told)
+    )
+
+
+@pytest.mark.parametrize("body", [KEY_LINE, "Nothing of experiments."])
+async def test_many_cost_as_many_statements_as_one(
+    bot: Bot, statements: Statements, body: str
+) -> None:
+    await bot.experiment("a")
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1, body=body))
+    first = 2
+    for minute, (action, values) in enumerate(
+        [
+            ("opened", {}),
+            ("synchronize", {"sha": "b" * 40}),
+            ("closed", {"state": "closed", "closed_at": at(4)}),
+        ],
+        start=2,
+    ):
+        costs = []
+        for numbers in ([first], range(first + 1, first + 1 + MANY)):
+            told = [pull(number, action, minute, body=body, **values) for number in numbers]
+            statements.take()
+            answers = await together(bot, integration, *told)
+            assert {answer.body["processed"] for answer in answers} == {True}
+            costs.append(statements.take()[0])
+        # They may come in two batches, each with its own; never one after the other.
+        assert costs[1] <= 2 * costs[0], action
+
+
+async def test_what_concerns_no_experiment_touches_two_tables(
+    bot: Bot, statements: Statements
+) -> None:
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1))
+    told = [
+        pull(2),
+        pull(2, "edited", 2, title="Another title"),
+        pull(2, "synchronize", 3, sha="b" * 40),
+        pull(2, "labeled", 1),  # late
+    ]
+    for payload in told:
+        statements.take()
+        await bot.tell(integration, payload)
+        assert statements.take()[2].keys() <= {"deliveries", "items"}
+    issue = payloads.issue("opened", 9, at(1), repo=REPO)
+    statements.take()
+    await bot.tell(integration, issue)
+    assert statements.take()[2].keys() <= {"deliveries", "items"}
+
+
+async def test_what_nobody_handles_touches_one_table(bot: Bot, statements: Statements) -> None:
+    integration = await bot.integration()
+    statements.take()
+    answer = await bot.deliver(integration, "star", {"action": "created", "repository": REPO})
+    assert answer.body == {"processed": False, "reason": "no handler"}
+    assert statements.take()[2] == {"deliveries": 1}
+
+
+async def refuse(bot: Bot, title: str) -> None:
+    """Let the database refuse a title of a pull request, which no rule of the bot's does."""
+    url = bot.services.settings.database_url
+    if url.startswith("postgres"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(
+                f"ALTER TABLE items ADD CONSTRAINT refused CHECK (title <> '{title}')"
+            )
+        return
+    sql = f"""CREATE TRIGGER refused BEFORE INSERT ON items WHEN NEW.title = '{title}'
+        BEGIN SELECT RAISE(ABORT, 'refused'); END"""
+    await bot.services.database.write(lambda tx: tx.run(sql))
+
+
+async def allow(bot: Bot) -> None:
+    url = bot.services.settings.database_url
+    is_postgres = url.startswith("postgres")
+    sql = "ALTER TABLE items DROP CONSTRAINT refused" if is_postgres else "DROP TRIGGER refused"
+    await bot.services.database.write(lambda tx: tx.run(sql))
+
+
+async def test_what_the_database_refuses_spoils_no_neighbour(bot: Bot, clock: Clock) -> None:
+    """The batch is run again, each delivery by itself; the refused one is retried later."""
+    await bot.experiment("a")
+    integration = await bot.integration()
+    await bot.tell(integration, pull(100))
+    await refuse(bot, "Odd")
+    told = [pull(n, body=KEY_LINE, title="Odd" if n == 7 else f"Title {n}") for n in range(1, 17)]
+    answers = await together(bot, integration, *told)
+    failed = [n for n, answer in enumerate(answers, start=1) if not answer.body["processed"]]
+    assert failed == [7]
+    assert (answers[6].status, answers[6].body["reason"]) == (202, "will be retried")
+    page = "/api/v1/experiments/a/pull-requests"
+    assert {one["number"] for one in await bot.walk(page)} == {*range(1, 17)} - {7}
+    await allow(bot)
+    clock.ahead += 60
+    await retry_due(bot.services)
+    assert {one["number"] for one in await bot.walk(page)} == {*range(1, 17)}
+    feed = await bot.walk("/api/v1/experiments/a/activity")
+    assert sum(one["type"] == "pull_request.linked" for one in feed) == 16
+
+
+@pytest.mark.parametrize("is_late", [False, True], ids=["newest", "late"])
+async def test_a_long_story_costs_no_more_than_a_short_one(
+    bot: Bot, statements: Statements, is_late: bool
+) -> None:
+    """A pull request that was unlinked by hand once, and told of a hundred times since."""
+    await bot.experiment("a")
+    integration = await bot.integration()
+    await bot.tell(integration, pull(7, body=KEY_LINE), pull(8, body=KEY_LINE))
+    path = "/api/v1/experiments/a/pull-requests/acme/shop/7"
+    assert (await bot.delete(path)).status == 204
+    costs = []
+    for minute in range(3, 203, 2):
+        await bot.tell(integration, pull(7, "edited", minute, body=KEY_LINE))
+        statements.take()
+        told = pull(7, "labeled", minute - 1 if is_late else minute + 1, body=KEY_LINE)
+        await bot.tell(integration, told)
+        costs.append(statements.take()[:2])
+    assert costs[-1] == costs[2]

@@ -1,0 +1,131 @@
+"""On PostgreSQL nothing is locked but what deliveries touch, and the feed is followed all the same."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+from bot import storage as store
+from bot import times
+from bot.demo import payloads
+from bot.storage.postgres_statements import PostgresStatements
+from tests.domain.lives import clock as at
+from tests.kit.running import Bot
+from tests.kit.streams import following
+
+pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+
+SHOP, OFFICE = payloads.repository("acme/shop"), payloads.repository("acme/office")
+
+
+def pull(repo: dict[str, Any], number: int, minute: int = 1) -> dict[str, Any]:
+    body = "experiment_key: a"
+    return payloads.pull_request("opened", number, at(minute), repo=repo, body=body)
+
+
+@contextmanager
+def outside(bot: Bot) -> Iterator[psycopg.Connection[Any]]:
+    """Another process with an open transaction, which ends with this."""
+    url = bot.services.settings.database_url
+    with psycopg.connect(url, row_factory=dict_row) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.fixture
+async def integration(bot: Bot) -> str:
+    """An integration that has been heard of both repositories."""
+    await bot.experiment("a")
+    integration = await bot.integration()
+    await bot.tell(integration, pull(SHOP, 1), pull(OFFICE, 1))
+    return integration
+
+
+async def deliver(bot: Bot, integration: str, payload: dict[str, Any]) -> Any:
+    return (await bot.deliver(integration, "pull_request", payload)).body
+
+
+@pytest.mark.parametrize("how", ["as a delivery does", "a row of it"])
+async def test_only_deliveries_of_a_locked_repository_wait(
+    bot: Bot, integration: str, how: str
+) -> None:
+    with outside(bot) as other:
+        if how == "a row of it":
+            other.execute("SELECT * FROM repositories WHERE full_name = 'acme/shop' FOR UPDATE")
+        else:
+            names = store.locks_of_repository("github.com", None, "acme/shop")
+            PostgresStatements(other).lock(names)
+        waiting = [
+            asyncio.create_task(deliver(bot, integration, pull(SHOP, number))) for number in (2, 3)
+        ]
+        await asyncio.sleep(0.1)
+        for number in (2, 3, 4):
+            async with asyncio.timeout(3):
+                told = await deliver(bot, integration, pull(OFFICE, number))
+            assert told == {"processed": True}
+        assert not any(task.done() for task in waiting)
+        other.commit()
+    assert await asyncio.gather(*waiting) == [{"processed": True}] * 2
+
+
+async def test_deliveries_do_not_wait_for_other_jobs(bot: Bot, integration: str) -> None:
+    with outside(bot) as other:
+        PostgresStatements(other).lock(store.database.OFFICE)
+        async with asyncio.timeout(3):
+            told = await deliver(bot, integration, pull(SHOP, 2))
+    assert told == {"processed": True}
+
+
+async def test_an_experiment_is_made_while_links_to_it_are(bot: Bot, integration: str) -> None:
+    """Whichever comes first, the link is of the experiment in the end."""
+    for number in range(2, 12):
+        key = f"key-{number}"
+        told = payloads.pull_request(
+            "opened", number, at(1), repo=SHOP, body=f"experiment_key: {key}"
+        )
+        await asyncio.gather(bot.tell(integration, told), bot.experiment(key))
+        (found,) = await bot.walk(f"/api/v1/experiments/{key}/pull-requests")
+        assert found["number"] == number
+    assert await bot.walk("/api/v1/links/unresolved") == []
+
+
+ADD = """INSERT INTO activity (type, experiment_key, position, recorded_at, summary, horizon)
+    VALUES ('issue.closed', 'a', 1, %s, 'Of another process',
+        pg_snapshot_xmax(pg_current_snapshot())::text::bigint) RETURNING seq"""
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["committed", "given up"])
+async def test_the_feed_has_no_gaps_for_who_follows_it(
+    bot: Bot, integration: str, is_kept: bool
+) -> None:
+    """What may still come before an item holds it back; it comes once that has ended."""
+    async with following(bot) as stream:
+        with outside(bot) as other:
+            row = other.execute(ADD, [times.now()]).fetchone()
+            await bot.tell(integration, pull(SHOP, 2))
+            assert await stream.is_quiet()
+            other.commit() if is_kept else other.rollback()
+        items = await stream.items(3 if is_kept else 2)
+    own = ["pull_request.opened", "pull_request.linked"]
+    assert [one["type"] for one in items] == [*(["issue.closed"] if is_kept else []), *own]
+    assert [one["id"] for one in items] == sorted(one["id"] for one in items)
+    assert row is not None
+
+
+async def test_the_feed_goes_on_behind_a_transaction_of_another_program(
+    bot: Bot, integration: str
+) -> None:
+    """One that writes for hours does not hold back what is older than a minute."""
+    with outside(bot) as other:
+        other.execute("CREATE TEMPORARY TABLE busy (id INTEGER)")
+        other.execute("INSERT INTO busy VALUES (1)")
+        await bot.tell(integration, pull(SHOP, 2))
+        await bot.services.database.write(
+            lambda tx: tx.run("UPDATE activity SET recorded_at = recorded_at - 61000000")
+        )
+        rows = await bot.services.database.read(lambda tx: store.activity.after(tx, 0, 100))
+    assert [row.summary for row in rows if "#2" in row.summary] != []
