@@ -17,6 +17,7 @@ turns with one on an empty database of the same engine, and the ratio of their c
 `bench/compare.py` measures it beside other bots.
 """
 
+import contextlib
 import statistics
 import sys
 from dataclasses import dataclass
@@ -75,17 +76,16 @@ def grown(where: Server, source: str, deliveries: int, connections: int, rounds:
     """Print what a delivery costs on an empty database and on a copy of `source`, by turns."""
     services: dict[str, Service] = {}
     costs: dict[str, list[Cost]] = {"empty": [], "filled": []}
-    try:
+    with contextlib.ExitStack() as stack:
         for name, origin in (("empty", None), ("filled", source)):
-            services[name] = Service(Ours(where, name, repositories(1), source=origin))
+            subject = Ours(where, name, repositories(1), source=origin)
+            stack.callback(subject.stop)
+            services[name] = Service(subject)
         for service in services.values():
             service.load(2_000, connections)
         for number in range(rounds):
             for name in sorted(services, reverse=number % 2 == 1):
                 costs[name].append(services[name].measured(deliveries // rounds, connections))
-    finally:
-        for service in services.values():
-            service.subject.stop()
     print(f"database        {'postgresql' if where.url else 'sqlite':>10}")
     print(f"deliveries      {deliveries:>10,} on each, in {rounds} rounds")
     ratios = []
