@@ -41,7 +41,8 @@ async def open_services(settings: Settings) -> Services:
     Raises SettingsError, StorageRefused or VaultError.
     """
     vault = store.Vault(await asyncio.to_thread(store.secret_keys, settings))
-    database, metrics = store.engine(settings.database_url), Metrics()
+    database = store.engine(settings.database_url, settings.database_listen_url)
+    metrics = Metrics()
     github = GitHub(metrics, settings.github_api_urls)
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):

@@ -13,6 +13,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 GITHUB_API_URL = "https://api.github.com"
 _MIN_ADMIN_TOKEN = 24
+_PORTS = range(1, 65_536)
 
 
 class SettingsError(Exception):
@@ -112,7 +113,7 @@ def _database_url(text: str) -> str:
     got = f"an address of {scheme!r}" if separator else "no address (hidden)"
     if scheme in ("postgresql", "postgres") and separator and rest:
         try:
-            conninfo_to_dict(text)
+            _check_hosts(conninfo_to_dict(text))
             return text
         except ProgrammingError:  # whose message repeats the address
             got = "a PostgreSQL address that cannot be read (hidden)"
@@ -121,6 +122,41 @@ def _database_url(text: str) -> str:
         got,
         "sqlite:///relative/path, sqlite:////absolute/path or postgresql://user:password@host/name",
     )
+
+
+def _check_hosts(given: Mapping[str, Any]) -> None:
+    """Refuse what libpq finds out only when it connects, and would then repeat in its error."""
+    hosts, ports, numeric = (
+        str(given.get(name) or "").split(",") for name in ("host", "port", "hostaddr")
+    )
+    # What stands in the wrong place may be a piece of a password.
+    if any("@" in str(given.get(name)) for name in ("host", "dbname")):
+        raise _Wrong("an @ too many (hidden)", "an address with %40 for an @ in the password")
+    if len(hosts) > 1 and not all(hosts):
+        raise _Wrong(f"no name for one of {len(hosts)} hosts", "a list of hosts without gaps")
+    if len(ports) not in (1, len(hosts)) or len(numeric) not in (1, len(hosts)):
+        raise _Wrong(
+            f"{len(hosts)} hosts, {len(ports)} ports and {len(numeric)} hostaddr",
+            "an address with one port for all hosts, or one for each: HOST1:5432,HOST2:5432",
+        )
+    if not all(re.fullmatch(r"|[0-9]{1,5}", port) and int(port or 1) in _PORTS for port in ports):
+        raise _Wrong(
+            "a port that is none (hidden)",
+            "an address with ports from 1 to 65535, and %2F, %3A and %40 for /, : and @ in the "
+            "password",
+        )
+    wanted = given.get("target_session_attrs")
+    if wanted not in (None, "any", "read-write", "primary") or (wanted == "any" and hosts[1:]):
+        raise _Wrong(
+            "target_session_attrs that lead to a server which takes no writes",
+            "an address with target_session_attrs=read-write or primary, or without it",
+        )
+
+
+def _listen_url(text: str) -> str:
+    if text.startswith("sqlite:"):
+        raise _Wrong("an address of 'sqlite'", "postgresql://user:password@host/name")
+    return _database_url(text)
 
 
 def _secret_keys(text: str) -> tuple[str, ...]:
@@ -188,8 +224,14 @@ class Settings:
         "Folder of the database and the generated key (folder 0700, files 0600).")
     database_url: str = _setting("DATABASE_URL", _own_database, _database_url,
         "`sqlite:///relative/path`, `sqlite:////absolute/path` or "
-        "`postgresql://user:password@host/name`.",
+        "`postgresql://user:password@host/name`, also with several hosts "
+        "([failover](docs/deployment.md#failover)).",
         in_words="`sqlite:///{DATA_DIR}/bot.db`", hidden=True)
+    database_listen_url: str | None = _setting("DATABASE_LISTEN_URL", None, _listen_url,
+        "Where `DATABASE_URL` leads through a pooler such as PgBouncer: an address that leads to "
+        "the server itself, to hear of other processes' commits at once "
+        "([poolers](docs/deployment.md#pgbouncer)).",
+        in_words="none", hidden=True)
     secret_keys: tuple[str, ...] = _setting("SECRET_KEY", "", _secret_keys,
         "Fernet keys, comma separated: the first encrypts, all decrypt.",
         in_words="generated into `DATA_DIR/secret.key`", hidden=True)

@@ -103,11 +103,14 @@ from bot.storage.sqlite import SqliteDatabase
 from bot.storage.vault import Vault, VaultError, hash_token, new_token
 
 
-def engine(url: str) -> Database:
-    """Return the engine for a database's address (see DATABASE_URL), not yet opened."""
+def engine(url: str, listen_url: str | None = None) -> Database:
+    """Return the engine for a database's address (see DATABASE_URL), not yet opened.
+
+    `listen_url` is DATABASE_LISTEN_URL, which means nothing to SQLite.
+    """
     if url.startswith("sqlite:"):
         return SqliteDatabase(Path(url.removeprefix("sqlite:///")))
-    return PostgresDatabase(url)
+    return PostgresDatabase(url, listen_url)
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:

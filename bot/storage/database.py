@@ -67,8 +67,11 @@ class Database(Protocol):
         longer than a few milliseconds. Raises StorageUnavailable.
         """
 
-    async def read(self, job: Job[T]) -> T:
-        """Run `job` in a read-only transaction. Raises StorageUnavailable."""
+    async def read(self, job: Job[T], *, heavy: bool = False) -> T:
+        """Run `job` in a read-only transaction. Raises StorageUnavailable.
+
+        `heavy` says that it may take longer than anybody who asks over HTTP would wait.
+        """
 
     async def last_id(self, table: str) -> int:
         """Return the last id given out in a table whose ids are never given out twice."""
@@ -80,7 +83,7 @@ class Database(Protocol):
         """
 
     async def check(self) -> None:
-        """Return if the database answers and has this program's schema.
+        """Return if the database answers, takes writes and has this program's schema.
 
         Raises StorageUnavailable.
         """

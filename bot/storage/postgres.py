@@ -1,24 +1,22 @@
 """The PostgreSQL engine: psycopg 3, a pool of readers, one writer with group commit a process.
 
 A write transaction begins by locking the one row of `schema_version`, so write transactions run
-one after the other, across processes too, as they do on SQLite. `NOTIFY` tells the other
-processes of a commit.
+one after the other, across processes too, as they do on SQLite. How the server is found and lost
+is in `postgres_address.py`, how processes hear of each other's commits in `postgres_listening.py`.
 """
 
 import asyncio
 import functools
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import psycopg
 from psycopg import errors
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
     NO_PARAMS,
@@ -31,31 +29,27 @@ from bot.storage.database import (
     Transaction,
 )
 from bot.storage.group_commit import GroupCommit, Task
+from bot.storage.postgres_address import (
+    BEGIN,
+    COMMIT_SECONDS,
+    CONFLICT,
+    HEAVY_SECONDS,
+    LOST,
+    READ_ONLY,
+    STATEMENTS_SECONDS,
+    Address,
+    Connection,
+    Watchdog,
+    adapt,
+    commit,
+    one_line,
+)
+from bot.storage.postgres_listening import Commits
 
 READERS = 4
 PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
-_CHANNEL = "experiment_bot_commits"
 _MIGRATION_LOCK = 7_266_301_941  # any number of ours; held while the schema changes
-_OPTIONS: dict[str, Any] = {
-    "connect_timeout": 5,
-    "application_name": "experiment-bot",
-    # A process that hangs must not hold the others up.
-    "options": "-c idle_in_transaction_session_timeout=10s -c lock_timeout=10s "
-    "-c client_min_messages=warning",
-}
 _NAME = re.compile(r"(?<![:\w]):([a-z_][a-z0-9_]*)")
-
-# What the server or the way to it does to us, rather than we to it.
-_Lost = (
-    psycopg.OperationalError,
-    psycopg.InterfaceError,
-    errors.QueryCanceled,
-    errors.LockNotAvailable,
-    errors.IdleInTransactionSessionTimeout,
-)
-_Conflict = (errors.SerializationFailure, errors.DeadlockDetected)
-
-Connection = psycopg.Connection[DictRow]
 
 
 @functools.cache
@@ -103,13 +97,15 @@ class PostgresTransaction:
 class PostgresDatabase:
     """A PostgreSQL database. See bot/storage/database.py for what each method promises."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url
+    def __init__(self, url: str, listen_url: str | None = None) -> None:
+        """Take the address, and one for `LISTEN` alone if the first leads through a pooler."""
+        self._address = Address(url)
+        self._listen_address = Address(listen_url) if listen_url else None
         self._closed = False
 
     def existing_version(self) -> int:
         try:
-            with psycopg.connect(self._url, row_factory=dict_row, **_OPTIONS) as connection:
+            with self._address.connect() as connection:
                 connection.read_only = True
                 row = connection.execute(
                     """SELECT to_regclass('schema_version') IS NOT NULL
@@ -119,14 +115,14 @@ class PostgresDatabase:
                     raise StorageRefused("the PostgreSQL database holds nothing of Experiment Bot")
                 row = connection.execute("SELECT version FROM schema_version").fetchone()
         except psycopg.Error as error:
-            raise StorageRefused(f"PostgreSQL cannot be used: {_one_line(error)}") from None
+            raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
         found = int(row["version"]) if row else 0
         schema.check_version(found)
         return found
 
     def migrate(self) -> None:
         try:
-            with psycopg.connect(self._url, row_factory=dict_row, **_OPTIONS) as connection:
+            with self._address.connect() as connection:
                 # Ten processes that start together wait here for the first.
                 connection.execute("SET LOCAL lock_timeout = 0")
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
@@ -154,34 +150,39 @@ class PostgresDatabase:
                 "the PostgreSQL database holds tables of another program; give the bot its own"
             ) from None
         except psycopg.Error as error:
-            raise StorageRefused(f"PostgreSQL cannot be used: {_one_line(error)}") from None
+            raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="postgres-reader")
         self._pool = ConnectionPool(
-            self._url,
+            self._address.conninfo,
             min_size=1,
             max_size=READERS,
             open=False,
             timeout=PATIENCE,
             reconnect_timeout=PATIENCE,  # or it waits as long as the server was away once more
-            configure=_read_only,
+            configure=_prepare_reader,
             connection_class=Connection,
-            kwargs={**_OPTIONS, "row_factory": dict_row},
+            kwargs={"row_factory": dict_row},
         )
         self._pool.open()
-        self._writer = _Writer(self._url)
-        self._listener = asyncio.create_task(self._listen())
+        self._watchdog = Watchdog()
+        self._watching = asyncio.create_task(self._watchdog.run())
+        self._commits = Commits(
+            self._listen_address or self._address, is_apart=self._listen_address is not None
+        )
+        self._writer = _Writer(self._address, self._watchdog, self._commits, self._pool.drain)
 
     async def write(self, job: Job[T], *, heavy: bool = False) -> T:
         return await self._writer.write(job, heavy=heavy)
 
-    async def read(self, job: Job[T]) -> T:
+    async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         deadline = time.monotonic() + PATIENCE  # from now: it may have to wait for a thread
-        return await self._loop.run_in_executor(self._threads, self._read, job, deadline)
+        seconds = HEAVY_SECONDS if heavy else STATEMENTS_SECONDS
+        return await self._loop.run_in_executor(self._threads, self._read, job, deadline, seconds)
 
     async def last_id(self, table: str) -> int:
         sql = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq'))"
@@ -201,57 +202,62 @@ class PostgresDatabase:
         await self.write(job)
 
     async def check(self) -> None:
-        sql = "SELECT version FROM schema_version"
-        if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
+        sql = """SELECT version, CAST(pg_is_in_recovery()
+            OR current_setting('default_transaction_read_only') = 'on' AS INTEGER) AS read_only
+            FROM schema_version"""
+        row = await self.read(lambda tx: tx.one(sql))
+        if row is None or row["version"] != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
+        if row["read_only"]:
+            self._pool.drain()  # another server may have taken its place
+            raise StorageUnavailable("the server is a replica, or takes no writes")
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
-        return await self._writer.signal.wait(timeout)
+        return await self._commits.wait(timeout)
 
     async def close(self) -> None:
         self._closed = True
-        self._listener.cancel()
         await self._writer.close()
+        await self._commits.close()
         await asyncio.to_thread(self._threads.shutdown)
         await asyncio.to_thread(self._pool.close)
+        self._watching.cancel()
 
-    def _read(self, job: Job[T], deadline: float) -> T:
+    def _read(self, job: Job[T], deadline: float, seconds: float) -> T:
         """Read in one snapshot; a connection that turns out to be dead costs a second try."""
         for last_try in (False, True):
             try:
                 if (left := deadline - time.monotonic()) <= 0:
                     raise PoolTimeout("the server is away")
                 with self._pool.connection(timeout=left) as connection:
-                    return job(PostgresTransaction(connection))
-            except (*_Lost, PoolTimeout, *_Conflict) as error:
+                    with self._watchdog.limit(connection, seconds):
+                        result = job(PostgresTransaction(connection))
+                        connection.rollback()
+                    return result
+            except (*LOST, PoolTimeout, *CONFLICT) as error:
                 if last_try:
-                    raise StorageUnavailable(_one_line(error)) from error
-                self._pool.check()
+                    raise StorageUnavailable(one_line(error)) from error
+                self._pool.drain()  # what is lost with one connection is with the others
         raise AssertionError("unreachable")
-
-    async def _listen(self) -> None:
-        """Announce the commits of other processes."""
-        while True:
-            try:
-                connection = await psycopg.AsyncConnection.connect(
-                    self._url, autocommit=True, **_OPTIONS
-                )
-                async with connection:
-                    await connection.execute(f"LISTEN {_CHANNEL}")
-                    self._writer.signal.announce()  # for what came while nobody listened
-                    async for _ in connection.notifies():
-                        self._writer.signal.announce()
-            except psycopg.Error as error:
-                logger.warning("not listening for commits", reason=_one_line(error))
-            await asyncio.sleep(0.5)
 
 
 class _Writer(GroupCommit):
-    """The one connection of this process that writes; opened when needed, again when lost."""
+    """The one connection of this process that writes; opened when needed, again when lost.
 
-    def __init__(self, url: str) -> None:
+    `renew_readers` is called when the server turns out to take no writes any more: what is read
+    there is getting old.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        watchdog: Watchdog,
+        commits: Commits,
+        renew_readers: Callable[[], None],
+    ) -> None:
         super().__init__()
-        self._url = url
+        self.signal = commits
+        self._address, self._watchdog, self._renew_readers = address, watchdog, renew_readers
         self._connection: Connection | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
 
@@ -267,34 +273,36 @@ class _Writer(GroupCommit):
     def _commit(self, batch: list[Task]) -> bool:
         """Run `batch`, again from its beginning while the server is away or takes sides.
 
-        Jobs only ever change the database, so one that was rolled back can be run again. When
-        the connection goes during the commit itself nobody can know its outcome, and the batch
-        is not acknowledged.
+        Jobs only ever change the database, so one that was rolled back can be run again. One
+        whose outcome nobody can know is not acknowledged: see `commit`.
         """
         deadline = time.monotonic() + PATIENCE
+        seconds = HEAVY_SECONDS if any(task.heavy for task in batch) else STATEMENTS_SECONDS
         while True:
             try:
                 connection = self._open()
-                connection.execute("SELECT version FROM schema_version FOR UPDATE")
-                changed = self._run(connection, batch)
-                if changed:
-                    connection.execute(f"NOTIFY {_CHANNEL}")
-            except (*_Lost, *_Conflict) as error:
+                with self._watchdog.limit(connection, seconds):
+                    connection.execute(f"{BEGIN}; SELECT version FROM schema_version FOR UPDATE")
+                    changed = self._run(connection, batch)
+            except (*LOST, *READ_ONLY, *CONFLICT) as error:
                 self._drop()
+                if isinstance(error, READ_ONLY):
+                    self._renew_readers()
                 if time.monotonic() > deadline:
-                    raise StorageUnavailable(_one_line(error)) from error
+                    raise StorageUnavailable(one_line(error)) from error
                 for task in batch:
                     task.result = task.error = None
                 time.sleep(0.1)
                 continue
-            except Exception:  # such as a server that became read-only: begin anew next time
+            except Exception:  # a fault of our own: begin anew next time
                 self._drop()
                 raise
             try:
-                connection.commit()
-            except psycopg.Error as error:
+                with self._watchdog.limit(connection, COMMIT_SECONDS):
+                    commit(connection)
+            except StorageUnavailable:
                 self._drop()
-                raise StorageUnavailable(_one_line(error)) from error
+                raise
             return changed
 
     def _run(self, connection: Connection, batch: list[Task]) -> bool:
@@ -304,7 +312,7 @@ class _Writer(GroupCommit):
             connection.execute("SAVEPOINT job")
             try:
                 task.result = task.context.run(task.job, tx)
-            except (*_Lost, *_Conflict):
+            except (*LOST, *READ_ONLY, *CONFLICT):
                 raise
             except Exception as error:
                 task.error = error
@@ -314,7 +322,7 @@ class _Writer(GroupCommit):
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = Connection.connect(self._url, row_factory=dict_row, **_OPTIONS)
+            self._connection = self._address.connect()
         return self._connection
 
     def _drop(self) -> None:
@@ -323,11 +331,7 @@ class _Writer(GroupCommit):
             self._connection = None
 
 
-def _read_only(connection: Connection) -> None:
+def _prepare_reader(connection: Connection) -> None:
+    adapt(connection)
     connection.read_only = True
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-
-
-def _one_line(error: BaseException) -> str:
-    """Return an error of the server in one line; psycopg keeps passwords out of its messages."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -116,7 +116,7 @@ class SqliteDatabase:
     async def write(self, job: Job[T], *, heavy: bool = False) -> T:
         return await self._writer.write(job, heavy=heavy)
 
-    async def read(self, job: Job[T]) -> T:
+    async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         return await self._loop.run_in_executor(self._readers, self._read, job)

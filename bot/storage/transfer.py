@@ -97,10 +97,11 @@ async def copy(
         await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
         raise TransferRefused("source and target are the same database")
     if overwrite:
-        await target.write(_empty, heavy=True)
+        for table in TABLES:
+            await target.write(partial(_empty, table=table), heavy=True)
     for table, key in TABLES.items():
         last = await target.read(partial(_last_key, table=table, key=key))
-        advance(table, await target.read(partial(count, table=table)))
+        advance(table, await target.read(partial(count, table=table), heavy=True))
         async for rows in _pages(source, table, key, last):
             await target.write(partial(_insert, table=table, rows=rows), heavy=True)
             advance(table, len(rows))
@@ -113,7 +114,7 @@ async def copy(
 
 async def counts(database: Database) -> dict[str, int]:
     """Return the number of rows in each table."""
-    return await database.read(lambda tx: {table: count(tx, table) for table in TABLES})
+    return {table: await database.read(partial(count, table=table), heavy=True) for table in TABLES}
 
 
 def count(tx: Transaction, table: str) -> int:
@@ -129,9 +130,8 @@ def _mark(tx: Transaction, overwrite: bool) -> None:
     tx.run(f"CREATE TABLE IF NOT EXISTS {_MARK} (note TEXT)")
 
 
-def _empty(tx: Transaction) -> None:
-    for table in TABLES:
-        tx.run(f"DELETE FROM {table}")
+def _empty(tx: Transaction, table: str) -> None:
+    tx.run(f"DELETE FROM {table}")
 
 
 def _last_key(tx: Transaction, table: str, key: tuple[str, ...]) -> query.Place | None:
@@ -145,7 +145,9 @@ async def _pages(
     source: Database, table: str, key: tuple[str, ...], last: query.Place | None = None
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield the rows of a table behind a key in their order, some at a time."""
-    while rows := await source.read(partial(_rows_after, table=table, key=key, after=last)):
+    while rows := await source.read(
+        partial(_rows_after, table=table, key=key, after=last), heavy=True
+    ):
         yield rows
         last = tuple(rows[-1][name] for name in key)
 
