@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
 EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
 
-.PHONY: run demo test quick check golden lint format screenshots examples bench lock clean help
+.PHONY: run demo test quick check golden lint format screenshots examples bench soak lock clean help
 
 run: $(VENV)/.run-installed  ## serves the bot
 	@exec $(BIN)/python app.py serve
@@ -50,6 +50,9 @@ examples: .examples/.fetched  ## fetches the deliveries that GitHub publishes, w
 
 bench: $(VENV)/.test-installed  ## measures what a delivery costs
 	$(BIN)/python bench/webhook.py
+
+soak: $(VENV)/.test-installed  ## runs failovers of PostgreSQL under load; needs Debian's postgresql, pgbouncer
+	$(BIN)/python -m bench.soak
 
 # Renews the locks from pyproject.toml: one resolution for every Python and platform.
 LOCK := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes \
