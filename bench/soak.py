@@ -24,11 +24,15 @@ from pathlib import Path
 import click
 
 from tests.deliveries.load import Load, follow, opened
-from tests.kit import clusters
+from tests.github import GitHub
+from tests.kit import clusters, outbound
 from tests.kit.clusters import Node, Pair
+from tests.kit.outbound import REPOSITORY, TOKEN
 from tests.kit.processes import Process, running
+from tests.kit.running import SECRET
 
 CONNECTIONS = 8
+_OF_GITHUB = {"token": TOKEN, "webhook_secret": SECRET}
 _TO_PROMOTE = 0.5  # seconds that whoever watches the servers takes to decide
 
 
@@ -49,6 +53,39 @@ class Timed(Load):
         wanted = len(self.at) + count
         while len(self.at) < wanted:
             await asyncio.sleep(0.02)
+
+
+class Owed:
+    """Pull requests on which the worker has to comment, once each, whatever comes between."""
+
+    def __init__(self, bot: Process, github: GitHub, integration: str) -> None:
+        self._bot, self._github, self._integration = bot, github, integration
+        self._pulls: list[int] = []
+
+    async def open(self) -> None:
+        for _ in range(3):
+            pull = self._github.open_pull(REPOSITORY, title="T", body="experiment_key: owed").number
+            payload = {
+                "action": "opened",
+                "number": pull,
+                "pull_request": self._github.pull_payload(REPOSITORY, pull),
+                "repository": self._github.repository_payload(REPOSITORY),
+            }
+            answer = await self._bot.deliver(self._integration, "pull_request", payload)
+            assert answer.status == 200, answer.body
+            self._pulls.append(pull)
+
+    async def check(self) -> int:
+        """Wait until all is done, check that it was done once, and return for how many."""
+        while any(
+            one["status"] != "done"
+            for one in await self._bot.walk("/api/v1/actions", 200)
+            if one["integration_id"] == self._integration
+        ):
+            await asyncio.sleep(0.5)
+        comments = [len(self._github.comments(REPOSITORY, pull)) for pull in self._pulls]
+        assert set(comments) == {1}, comments
+        return len(comments)
 
 
 @asynccontextmanager
@@ -83,18 +120,24 @@ async def fail_over(pair: Pair, load: Timed, how: str, seconds: float) -> float:
 
 async def failovers(folder: Path, rounds: int, seconds: float) -> None:
     with clusters.pair() as pair:
-        options = ("--processes", "2")
-        async with running(folder, 1, *options, DATABASE_URL=pair.url) as (bot,):
+        options, github = ("--processes", "2"), await outbound.github_for("token")
+        env = {"DATABASE_URL": pair.url, "GITHUB_API_URLS": github.url}
+        async with running(folder, 1, *options, **env) as (bot,):
             load = Timed([bot], await bot.integration())
+            owed = Owed(bot, github, await bot.integration(config=_OF_GITHUB))
+            await bot.experiment("owed")
             async with under_load(load):
                 gaps: dict[str, list[float]] = {how: [] for how in _WAYS}
                 for number in range(rounds):
                     how = [*_WAYS][number % len(_WAYS)]
+                    await owed.open()
                     gaps[how].append(await fail_over(pair, load, how, seconds))
                     click.echo(f"  round {number + 1}: {how}, {gaps[how][-1]:.1f} s without")
             acknowledged = len(load.acknowledged)
             await load.redeliver()
             await load.check()
+            pulls = await owed.check()
+        await github.close()
     for how, found in gaps.items():
         if found:
             click.echo(
@@ -103,8 +146,9 @@ async def failovers(folder: Path, rounds: int, seconds: float) -> None:
             )
     click.echo(
         f"acknowledged {acknowledged:,}, refused with 503 {load.refused:,}, dropped "
-        f"{load.dropped}; {len(load.acknowledged):,} after redelivery; lost 0, twice 0"
+        f"{load.dropped}; {len(load.acknowledged):,} after redelivery"
     )
+    click.echo(f"nothing lost, nothing twice; {pulls} pull requests with one comment each")
 
 
 async def pooled(folder: Path, seconds: float) -> None:

@@ -99,7 +99,7 @@ def time_changed(tx: store.Transaction, pull: store.Item, before: store.Item | N
     `before` is what was known of it until now. Where it ended, and where it ends, begins the time
     of the next one on its head.
     """
-    found = [pull] if before is not None else []
+    found = [pull] if before is not None and _may_have_commits(tx, pull, before) else []
     ends = {_end(before) if before is not None else None} ^ {_end(pull)}
     for end in ends:
         if end is None:
@@ -108,6 +108,19 @@ def time_changed(tx: store.Transaction, pull: store.Item, before: store.Item | N
         if not branches.is_default_branch(tx, repository_id, ref):
             found += store.branches.linked_next(tx, repository_id, ref, at, pull.id)
     _see_to(tx, found)
+
+
+def _may_have_commits(tx: store.Transaction, pull: store.Item, before: store.Item) -> bool:
+    """Tell whether commits are linked through a pull request, or may be by now."""
+    place, was = (
+        (pull.head_repository_id, pull.head_ref),
+        (before.head_repository_id, before.head_ref),
+    )
+    if None in place or place != was:
+        return True
+    return store.heads.has_pushes(tx, place) and bool(
+        store.links.of_target(tx, "pull_request", pull.id)
+    )
 
 
 def answered(

@@ -258,6 +258,8 @@ def linked_next(tx: Transaction, repository_id: int, ref: str, end: int, but: in
 
     They were created after it, and before the next one, `but` one, was closed.
     """
+    if heads.is_last(tx, (repository_id, ref), end):
+        return []
     sql = f"""SELECT * FROM items WHERE {_OF_HEAD} AND created_at >= :end
             AND created_at <= :latest AND id <> :but AND {_LINKED} ORDER BY created_at, id"""
     latest = first_end(tx, repository_id, ref, end + 1, but)

@@ -6,6 +6,8 @@ nothing else has to be asked.
 
 from collections.abc import Sequence
 
+import msgspec
+
 from bot.storage import query
 from bot.storage.joined import HeadInUse
 from bot.storage.transaction import Transaction
@@ -34,6 +36,8 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
     sql = f"""SELECT wanted.repository_id, wanted.ref,
             ({last.format(column="id")}) AS last_id,
             ({last.format(column="closed_at")}) AS last_end,
+            (SELECT MAX(created_at) FROM items WHERE items.head_repository_id = wanted.repository_id
+                AND items.head_ref = wanted.ref) AS newest_at,
             (SELECT id FROM branch_commits AS here
                 WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
                 LIMIT 1) AS place_id
@@ -41,9 +45,30 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
     return query.Load(HeadInUse, sql, ("repository_id", "ref"), missing, accept)
 
 
-def ended(tx: Transaction, place: Place) -> None:
-    """A pull request of a head has ended, or has not any more."""
+def changed(tx: Transaction, place: Place) -> None:
+    """A pull request of a head has come or gone, has ended, or has not any more."""
     tx.drop(_ends(tx), place)
+
+
+def ended(tx: Transaction, place: Place, item_id: int, at: int) -> None:
+    """An open pull request of a head has ended."""
+    known = _ends(tx).get(place)
+    if known is not None and (known.last_end is None or known.last_end <= at):
+        last = msgspec.structs.replace(known, last_id=item_id, last_end=at)
+        tx.put(_ends(tx), place, last)
+
+
+def opened(tx: Transaction, place: Place, at: int) -> None:
+    """A pull request has come that is open."""
+    known = _ends(tx).get(place)
+    if known is not None and (known.newest_at is None or known.newest_at < at):
+        tx.put(_ends(tx), place, msgspec.structs.replace(known, newest_at=at))
+
+
+def is_last(tx: Transaction, place: Place, at: int) -> bool:
+    """Tell whether no pull request of a head was opened at a time or later, as far as is known."""
+    known = _ends(tx).get(place)
+    return known is not None and (known.newest_at is None or known.newest_at < at)
 
 
 def end_before(tx: Transaction, place: Place, created_at: int, but: int) -> tuple[bool, int | None]:

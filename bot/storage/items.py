@@ -111,21 +111,34 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
     known_posts(tx).rows[row.id,] = None
     if row.closed_at is not None:
         _head_changed(tx, row)
+    elif row.head_repository_id is not None and row.head_ref is not None:
+        heads.opened(tx, (row.head_repository_id, row.head_ref), row.created_at)
     return row
 
 
 def change(tx: Transaction, item: Item, **columns: Any) -> Item:
     """Set columns of an item; return it as it is then."""
     row = known(tx).change(item, **columns)
-    if row.closed_at is not None or item.closed_at is not None:
+    if _on_head(row) != _on_head(item):
         _head_changed(tx, item)
         _head_changed(tx, row)
+    elif row.closed_at != item.closed_at and row.head_repository_id is not None and row.head_ref:
+        place = (row.head_repository_id, row.head_ref)
+        if item.closed_at is None and row.closed_at is not None:
+            heads.ended(tx, place, row.id, row.closed_at)
+        else:
+            heads.changed(tx, place)
     return row
+
+
+def _on_head(row: Item) -> tuple[object, ...]:
+    """Return where a pull request is found among those of its head, but for when it ended."""
+    return row.head_repository_id, row.head_ref, row.created_at, row.gone_at
 
 
 def _head_changed(tx: Transaction, row: Item) -> None:
     if row.head_repository_id is not None and row.head_ref is not None:
-        heads.ended(tx, (row.head_repository_id, row.head_ref))
+        heads.changed(tx, (row.head_repository_id, row.head_ref))
 
 
 def is_changing_at(tx: Transaction, head_repository_id: int, head_ref: str, but: int) -> bool:

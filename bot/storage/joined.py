@@ -42,12 +42,13 @@ class VersionPlace(Row, frozen=True):
 
 
 class HeadInUse(Row, frozen=True):
-    """A head, the pull request of it that ended last, and a place of a commit on it, if any."""
+    """A head, its pull requests that ended last and were opened last, a place of a commit on it."""
 
     repository_id: int
     ref: str
     last_id: int | None
     last_end: int | None
+    newest_at: int | None
     place_id: int | None
 
 

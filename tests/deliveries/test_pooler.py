@@ -85,7 +85,7 @@ async def test_a_server_behind_a_pooler_may_take_no_writes_or_be_away_for_a_whil
         async def is_accepted() -> bool:
             return (await bot.deliver(integration, "pull_request", opened(9))).status == 200
 
-        await eventually(is_accepted)
+        await eventually(is_accepted, 20)
 
 
 async def is_not_ready(bot: Process) -> bool:

@@ -1,4 +1,4 @@
-"""On PostgreSQL nothing is locked but what deliveries touch, and the feed is followed all the same."""
+"""PostgreSQL: nothing is locked but what deliveries touch, and the feed is followed all the same."""
 
 import asyncio
 from collections.abc import Iterator
@@ -67,7 +67,7 @@ async def test_only_deliveries_of_a_locked_repository_wait(
             async with asyncio.timeout(3):
                 told = await deliver(bot, integration, pull(OFFICE, number))
             assert told == {"processed": True}
-        assert not any(task.done() for task in waiting)
+        assert [task.result() for task in waiting if task.done()] == []
         other.commit()
     assert await asyncio.gather(*waiting) == [{"processed": True}] * 2
 
@@ -110,7 +110,7 @@ async def test_the_feed_has_no_gaps_for_who_follows_it(
             assert await stream.is_quiet()
             other.commit() if is_kept else other.rollback()
         items = await stream.items(3 if is_kept else 2)
-    own = ["pull_request.opened", "pull_request.linked"]
+    own = ["pull_request.linked", "pull_request.opened"]
     assert [one["type"] for one in items] == [*(["issue.closed"] if is_kept else []), *own]
     assert [one["id"] for one in items] == sorted(one["id"] for one in items)
     assert row is not None
