@@ -112,15 +112,12 @@ def time_changed(tx: store.Transaction, pull: store.Item, before: store.Item | N
 
 def _may_have_commits(tx: store.Transaction, pull: store.Item, before: store.Item) -> bool:
     """Tell whether commits are linked through a pull request, or may be by now."""
-    place, was = (
-        (pull.head_repository_id, pull.head_ref),
-        (before.head_repository_id, before.head_ref),
-    )
-    if None in place or place != was:
+    repository_id, ref = pull.head_repository_id, pull.head_ref
+    if (repository_id, ref) != (before.head_repository_id, before.head_ref):
         return True
-    return store.heads.has_pushes(tx, place) and bool(
-        store.links.of_target(tx, "pull_request", pull.id)
-    )
+    if repository_id is None or ref is None or not store.heads.has_pushes(tx, (repository_id, ref)):
+        return False
+    return bool(store.links.of_target(tx, "pull_request", pull.id))
 
 
 def answered(

@@ -1,4 +1,4 @@
-"""PostgreSQL: nothing is locked but what deliveries touch, and the feed is followed all the same."""
+"""PostgreSQL: nothing is locked but what deliveries touch, and the feed can be followed."""
 
 import asyncio
 from collections.abc import Iterator
