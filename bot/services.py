@@ -34,6 +34,7 @@ class Services:
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
+    _loading: "dict[str, asyncio.Task[Integration | None]]" = field(default_factory=dict)
     _shared: dict[object, object] = field(default_factory=dict)
 
     def shared(self, make: Callable[["Services"], T]) -> T:
@@ -55,6 +56,16 @@ class Services:
         if not fresh:
             with suppress(KeyError):
                 return self._integrations[integration_id]
+        if fresh:
+            return await self._load(integration_id)
+        # A hundred deliveries that come when it was forgotten read it once.
+        if integration_id not in self._loading:
+            task = asyncio.create_task(self._load(integration_id))
+            self._loading[integration_id] = task
+            task.add_done_callback(lambda _: self._loading.pop(integration_id, None))
+        return await asyncio.shield(self._loading[integration_id])
+
+    async def _load(self, integration_id: str) -> Integration | None:
         row = await self.database.read(lambda tx: store.integrations.find(tx, integration_id))
         if row is None:
             self._integrations.pop(integration_id, None)

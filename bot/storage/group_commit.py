@@ -66,7 +66,6 @@ class GroupCommit(ABC):
 
     def take(self, task: Task) -> None:
         """Run a task in the next batch."""
-        task.is_aside = False
         self._waiting.append(task)
         if self._flushing is None:
             self._flushing = self._loop.create_task(self._flush())
@@ -91,6 +90,8 @@ class GroupCommit(ABC):
                     finally:
                         batch = self._waiting[:MAX_BATCH]
                         del self._waiting[:MAX_BATCH]
+                    for task in batch:
+                        task.is_aside = False
                     changed = await self.commit(batch)
                 except StorageUnavailable as error:
                     for task in batch:

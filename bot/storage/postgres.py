@@ -328,6 +328,10 @@ class _Writer(GroupCommit):
                     raise
                 connection.execute("ROLLBACK TO SAVEPOINT batch")
                 continue
+            if not statements.changed:
+                # What is answered follows from what others have committed: whether that is safe
+                # on a replica is told with a commit that has something to say.
+                connection.execute("SELECT pg_logical_emit_message(TRUE, 'experiment-bot', '')")
             return statements.changed
         raise AssertionError("unreachable")
 

@@ -85,8 +85,11 @@ class PostgresStatements:
 
         By now this transaction has its number; the ids are taken after that, and the horizon after
         these. So a transaction that takes a lower id has got its number before that horizon.
+        Snapshots begin behind the last number that was done with: one is, that of a savepoint.
         """
         self._execute(_TAKE_IDS.format(table=table, column=FOLLOWED[table]), [len(rows)])
+        for sql in _HORIZON:
+            self._execute(sql, None)
         self._execute(_insert_followed(table, _items(columns)), _arrays(rows))
 
     def update(
@@ -215,6 +218,12 @@ def _insert(table: str, columns: Columns, conflict: str) -> str:
 _TAKE_IDS = """SELECT set_config('experiment_bot.ids', (SELECT array_agg(
         nextval(pg_get_serial_sequence('{table}', '{column}')))::text
     FROM generate_series(1, %s)), TRUE)"""
+_HORIZON = (
+    "SAVEPOINT horizon",
+    "SELECT pg_logical_emit_message(TRUE, 'experiment-bot', '')",  # which gives it a number
+    "ROLLBACK TO SAVEPOINT horizon",
+    "RELEASE SAVEPOINT horizon",
+)
 _TAKEN = "(SELECT current_setting('experiment_bot.ids')::bigint[])"
 
 

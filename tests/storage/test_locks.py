@@ -60,12 +60,13 @@ async def test_only_deliveries_of_a_locked_repository_wait(
             names = store.locks_of_repository("github.com", None, "acme/shop")
             PostgresStatements(other).lock(names)
         waiting = [
-            asyncio.create_task(deliver(bot, integration, pull(SHOP, number))) for number in (2, 3)
+            asyncio.create_task(deliver(bot, integration, pull(SHOP, number, number)))
+            for number in (2, 3)
         ]
         await asyncio.sleep(0.1)
         for number in (2, 3, 4):
             async with asyncio.timeout(3):
-                told = await deliver(bot, integration, pull(OFFICE, number))
+                told = await deliver(bot, integration, pull(OFFICE, number, number))
             assert told == {"processed": True}
         assert [task.result() for task in waiting if task.done()] == []
         other.commit()
