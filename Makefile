@@ -54,9 +54,6 @@ bench: $(VENV)/.test-installed  ## measures what a delivery costs, beside other 
 soak: $(VENV)/.test-installed  ## runs failovers of PostgreSQL under load; needs Debian's postgresql, pgbouncer
 	$(BIN)/python -m bench.soak
 
-soak: $(VENV)/.test-installed  ## runs failovers of PostgreSQL under load; needs Debian's postgresql, pgbouncer
-	$(BIN)/python -m bench.soak
-
 # Renews the locks from pyproject.toml: one resolution for every Python and platform.
 LOCK := $(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-header --quiet --upgrade pyproject.toml

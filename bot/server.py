@@ -12,7 +12,7 @@ from http import HTTPStatus
 from aiohttp import web
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from bot import commands, dashboard, handlers, listening, log, worker
+from bot import commands, dashboard, handlers, listening, log, migrating, worker
 from bot import storage as store
 from bot.api import resources
 from bot.dashboard import errors
@@ -47,7 +47,7 @@ async def open_services(settings: Settings) -> Services:
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):
         services.shared(extended)  # an extension that cannot be used ends the start here
-    await asyncio.to_thread(database.migrate)
+    await migrating.migrate(database)
     await database.start()
     return services
 

@@ -78,8 +78,11 @@ class Database(Protocol):
         Raises StorageRefused, which says what is there instead, if it is none of this program's.
         """
 
-    def migrate(self) -> None:
-        """Bring the schema up to date; raises StorageRefused for a newer one. Blocking."""
+    def migrate(self, note: Callable[[int, int], None] = ...) -> None:
+        """Bring the schema up to date; raises StorageRefused for a newer one. Blocking.
+
+        `note` is told how many statements are done, and of how many.
+        """
 
     async def start(self) -> None:
         """Open connections; the schema must be up to date."""

@@ -61,20 +61,23 @@ class SqliteDatabase:
             raise StorageRefused(f"{self.path} is empty, no database of Experiment Bot")
         return version
 
-    def migrate(self) -> None:
+    def migrate(self, note: Callable[[int, int], None] = schema.unnoted) -> None:
         self._refuse_foreign()
         connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             schema.check_version(found)
-            for statement in schema.statements_after(
+            statements = schema.statements_after(
                 found,
                 id="INTEGER PRIMARY KEY",
                 growing_id="INTEGER PRIMARY KEY AUTOINCREMENT",
                 blob="BLOB",
-            ):
+            )
+            for step, statement in enumerate(statements):
+                note(step, len(statements))
                 connection.execute(statement)
+            note(len(statements), len(statements))
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("COMMIT")
         except sqlite3.DatabaseError as error:

@@ -67,7 +67,9 @@ async def test_many_cost_as_many_statements_as_one(
             statements.take()
             answers = await together(bot, integration, *told)
             assert {answer.body["processed"] for answer in answers} == {True}
-            costs.append(statements.take()[0])
+            # The door reads integrations by itself, every other second.
+            door = sum(count for sql, count in statements.asked.items() if "integrations" in sql)
+            costs.append(statements.take()[0] - door)
         assert costs[1] == costs[0], action
 
 
