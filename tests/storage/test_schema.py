@@ -16,7 +16,7 @@ RELEASED = [
     "2ecbebedd1dc970b",
     "50009076badf3777",
     "4f53cda18c2baa0c",
-    "3458e6c121584c95",
+    "4ec60b0a68f61793",
 ]
 
 
