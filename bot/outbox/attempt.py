@@ -173,10 +173,7 @@ def _keep(
         store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
-    current = store.actions.find(tx, action.id)
-    # Its own delivery, or the deletion of its integration, may have settled it meanwhile.
-    if current is not None and current.status == "running":
-        _settle(tx, action, outcomes, in_parts=shown is not None)
+    if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
             if one.decision.is_told:
                 where = _where(action, one)
@@ -193,7 +190,11 @@ def _where(action: store.ListedAction, outcome: Outcome) -> str:
 
 def _settle(
     tx: store.Transaction, action: store.Action, outcomes: Sequence[Outcome], *, in_parts: bool
-) -> None:
+) -> bool:
+    """Let an action be done, fail or wait.
+
+    False if its own delivery, or the deletion of its integration, has settled it meanwhile.
+    """
     result: Mapping[str, Any] = {}
     if in_parts:
         action, decision = parts.after_attempt(action, outcomes)
@@ -206,8 +207,8 @@ def _settle(
     attempts = action.attempts + (1 if decision.counts else 0)
     action = msgspec.structs.replace(action, attempts=attempts)
     if decision.status == "pending":
-        queue.put_back(tx, action, decision.at, aside=decision.aside)
-        return
-    queue.end(tx, action, decision.status, result)
-    if decision.error is not None:
+        return queue.put_back(tx, action, decision.at, aside=decision.aside)
+    is_settled = queue.end(tx, action, decision.status, result)
+    if is_settled and decision.error is not None:
         commands.action_failed(tx, action.request, decision.error)
+    return is_settled
