@@ -169,23 +169,24 @@ def _keep(
         # GitHub is back: what failed meanwhile waits no longer.
         store.actions.hasten(tx, held.name, now)
     if went_well:
-        about = [_where(action, one) for one in went_well]
+        # What kept the action as a whole does so no more, either.
+        about = {_where(action, name) for name in (action.kind, *(one.name for one in went_well))}
         store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
     if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
             if one.decision.is_told:
-                where = _where(action, one)
+                where = _where(action, one.name)
                 number = f"#{action.number}" if action.number else ""
                 message = f"{where}{number}: {one.decision.error}"
                 store.integrations.set_last_error(tx, action.integration_id, message, where)
     actions.wake_order(tx, action.lane, now)
 
 
-def _where(action: store.ListedAction, outcome: Outcome) -> str:
-    """Return what an error of an integration is about."""
-    return f"{outcome.name} in {action.repository}"
+def _where(action: store.ListedAction, name: str) -> str:
+    """Return what an error of an integration is about: a kind or part by its name."""
+    return f"{name} in {action.repository}"
 
 
 def _settle(

@@ -9,6 +9,7 @@ import pytest
 
 from bot import storage as store
 from tests.github import REPO, Fault
+from tests.kit import outbound
 from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import lag, last_error
@@ -116,6 +117,21 @@ async def test_what_is_refused_is_named_and_the_rest_goes_on(scene: Scene) -> No
     assert [one.template for one in scene.github.writes()[before:]] == [COMMENTS]
     (action,) = await scene.actions()
     assert action["status"] == "done" and action["last_error"] is None
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+async def test_what_keeps_all_parts_is_forgotten_once_they_work(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await outbound.set_to(scene, repositories=["acme/other"])
+    await scene.work()
+    assert "does not allow this repository" in await last_error(scene)
+    await outbound.set_to(scene, repositories=[REPOSITORY])
+    (failed,) = await scene.actions("?status=failed")
+    await scene.bot.post(f"/api/v1/actions/{failed['id']}/retry")
+    await scene.work()
+    assert len(scene.comments(number)) == 1
     assert await last_error(scene) is None
 
 
