@@ -3,7 +3,8 @@
 A stand-in GitHub without limits answers at once. Integrations with a token each are sent fresh pull
 requests with an experiment key, while nobody works; then a worker is started, and timed from its
 first call to its last. An action is one check, one comment or one label that is written: a fresh
-pull request owes three, which cost four calls, since the label is looked up as well.
+pull request owes three, and costs a call for each; one more looks for the label, once for each
+repository.
 
     .venv/bin/python bench/outbox.py
     .venv/bin/python bench/outbox.py --database postgresql

@@ -64,7 +64,7 @@ class Metrics:
         )
         self.actions = counter(
             "experiment_bot_actions",
-            "Attempts to carry out what the bot owes GitHub, by kind and outcome.",
+            "Attempts to carry out what the bot owes GitHub, by kind or part, and outcome.",
             ["kind", "outcome"],
         )
         self.streams = gauge(

@@ -70,7 +70,7 @@ class Services:
         if row is None:
             self._integrations.pop(integration_id, None)
             return None
-        return self.opened(row)
+        return self._load(row)
 
     def opened(self, row: store.Integration) -> Integration:
         """Return an integration that has just been read, with its secrets open.
@@ -80,6 +80,9 @@ class Services:
         known = self._integrations.get(row.id)
         if known is not None and known.updated_at == row.updated_at:
             return known
+        return self._load(row)
+
+    def _load(self, row: store.Integration) -> Integration:
         loaded = self._integrations[row.id] = integrations.load(row, self.vault)
         return loaded
 

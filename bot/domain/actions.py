@@ -189,11 +189,19 @@ def wake_order(tx: store.Transaction, ordering_key: str, now: int) -> None:
 def retry(tx: store.Transaction, action: store.Action) -> bool:
     """Try a failed action again now, or a pending one sooner.
 
-    False if another that is pending does the same.
+    False if another that is pending does the same. One that does less takes over what has failed.
     """
     now = times.now()
-    if action.status == "failed" and superseding(tx, action) is not None:
-        return False
+    newer = superseding(tx, action) if action.status == "failed" else None
+    if newer is not None:
+        if not action.stale & ~newer.stale:
+            return False
+        failed = msgspec.structs.replace(action, **parts.anew(action))
+        more = parts.merged(failed, newer)
+        store.actions.change(tx, newer.id, **more, next_attempt_at=now, aside=False)
+        store.actions.change(tx, action.id, status="done", result={"superseded_by": newer.id})
+        store.actions.wake(tx, newer.queue, now)
+        return True
     store.actions.change(
         tx,
         action.id,

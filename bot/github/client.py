@@ -124,7 +124,8 @@ class Client(GitHubAPI):
         filled = sansio.format_url(url, url_vars, base_url=self.base_url)
         self._see_to_path(filled, url_vars or {})
         try:
-            answer = await super()._make_request(method, url, url_vars, *more, **options)
+            # Filled in, since to expand an address costs as much as to look at the answer.
+            answer = await super()._make_request(method, filled, None, *more, **options)
         except gidgethub.HTTPException as error:
             raise failures.of(error, times.now() / times.SECOND) from None
         except CallFailed:

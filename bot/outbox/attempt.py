@@ -171,31 +171,33 @@ def _keep(
         # GitHub is back: what failed meanwhile waits no longer.
         store.actions.hasten(tx, held.name, now)
     if went_well:
-        about = [_where(action, one) for one in went_well]
+        # What kept the action as a whole does so no more, either.
+        about = {_where(action, name) for name in (action.kind, *(one.name for one in went_well))}
         store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
-    current = store.actions.find(tx, action.id)
-    # Its own delivery, or the deletion of its integration, may have settled it meanwhile.
-    if current is not None and current.status == "running":
-        _settle(tx, action, outcomes, in_parts=shown is not None)
+    if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
             if one.decision.is_told:
-                where = _where(action, one)
+                where = _where(action, one.name)
                 number = f"#{action.number}" if action.number else ""
                 message = f"{where}{number}: {one.decision.error}"
                 store.integrations.set_last_error(tx, action.integration_id, message, where)
     actions.wake_order(tx, action.lane, now)
 
 
-def _where(action: store.ListedAction, outcome: Outcome) -> str:
-    """Return what an error of an integration is about."""
-    return f"{outcome.name} in {action.repository}"
+def _where(action: store.ListedAction, name: str) -> str:
+    """Return what an error of an integration is about: a kind or part by its name."""
+    return f"{name} in {action.repository}"
 
 
 def _settle(
     tx: store.Transaction, action: store.Action, outcomes: Sequence[Outcome], *, in_parts: bool
-) -> None:
+) -> bool:
+    """Let an action be done, fail or wait.
+
+    False if its own delivery, or the deletion of its integration, has settled it meanwhile.
+    """
     result: Mapping[str, Any] = {}
     if in_parts:
         action, decision = parts.after_attempt(action, outcomes)
@@ -208,8 +210,8 @@ def _settle(
     attempts = action.attempts + (1 if decision.counts else 0)
     action = msgspec.structs.replace(action, attempts=attempts)
     if decision.status == "pending":
-        queue.put_back(tx, action, decision.at, aside=decision.aside)
-        return
-    queue.end(tx, action, decision.status, result)
-    if decision.error is not None:
+        return queue.put_back(tx, action, decision.at, aside=decision.aside)
+    is_settled = queue.end(tx, action, decision.status, result)
+    if is_settled and decision.error is not None:
         commands.action_failed(tx, action.request, decision.error)
+    return is_settled

@@ -6,14 +6,20 @@ between is not fought over. https://docs.github.com/en/rest/issues/labels
 
 from typing import Any
 
+from cachetools import TTLCache
+
+from bot import times
 from bot.domain import posts
 from bot.github import Refused
 from bot.outbox.registry import Change, Job, Made, shows
+from bot.services import Services
 
 COLOR = "5319e7"
 DESCRIPTION = "Part of an experiment"
 _LABELS = "/repos/{+repository}/labels"
 _ON_ITEM = "/repos/{+repository}/issues/{number}/labels"
+REMEMBERED = 900 * times.SECOND
+_Labels = TTLCache[tuple[int, str], bool]
 _ABSENT = "Label does not exist"  # GitHub's words; of a pull request that it lacks: Not Found
 
 
@@ -50,8 +56,24 @@ async def _take_off(job: Job, label: str) -> None:
             raise  # else somebody took it off before
 
 
+def _known_labels(_: Services) -> _Labels:
+    """Which labels repositories have."""
+    return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.now)
+
+
 async def see_to_label(job: Job, name: str) -> None:
-    """Create a label of the repository if it is missing."""
+    """Create a label of the repository if it is missing.
+
+    One that was there lately is not asked for: GitHub makes one that was deleted since by itself,
+    in a color of its own.
+    """
+    known, key = job.services.shared(_known_labels), (job.action.repository_id, name)
+    if key not in known:
+        await _see_to_label(job, name)
+        known[key] = True
+
+
+async def _see_to_label(job: Job, name: str) -> None:
     try:
         await job.client.getitem(f"{_LABELS}/{{name}}", job.at(name=name))
         return

@@ -200,30 +200,30 @@ def _kept(action: store.Action) -> dict[str, Any]:
     return {name: getattr(action, name) for name in names}
 
 
-def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: bool = False) -> None:
-    """Let an action be tried at a time, unless another has come to stand for it meanwhile.
+def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: bool = False) -> bool:
+    """Let a running action be tried at a time, unless another has come to stand for it meanwhile.
 
-    With `aside` others of its order do not wait for it.
+    With `aside` others of its order do not wait for it. False if it is not running any more.
     """
     newer = actions.superseding(tx, action)
     if newer is None:
         waits = {"status": "pending", "next_attempt_at": at, "aside": aside}
-        store.actions.change(tx, action.id, **_kept(action), **waits)
-        return
+        return store.actions.change_running(tx, action.id, {**_kept(action), **waits})
+    if not end(tx, action, "done", {"superseded_by": newer.id}):
+        return False
     # The newer one is told that something may have been done already, and does all that was asked.
     asked = {**action.request, **newer.request}
     attempts = newer.attempts + max(action.attempts, 1)
     at = max(newer.next_attempt_at or at, at)
     more = {"attempts": attempts, "next_attempt_at": at, "request": asked}
     store.actions.change(tx, newer.id, **more, **parts.merged(action, newer))
-    end(tx, action, "done", {"superseded_by": newer.id})
+    return True
 
 
 def end(
     tx: store.Transaction, action: store.Action, status: str, result: Mapping[str, Any]
-) -> None:
-    """Let an action be done, or have failed."""
+) -> bool:
+    """Let a running action be done, or have failed; False if it is not running any more."""
     over = {"next_attempt_at": None, "finished_at": times.now()}
-    store.actions.change(
-        tx, action.id, **_kept(action), status=status, result=result or None, **over
-    )
+    ended = {**_kept(action), **over, "status": status, "result": result or None}
+    return store.actions.change_running(tx, action.id, ended)

@@ -64,6 +64,11 @@ def change(tx: Transaction, action_id: str, **columns: Any) -> None:
     query.change(tx, Action, {"id": action_id}, columns)
 
 
+def change_running(tx: Transaction, action_id: str, columns: Mapping[str, Any]) -> bool:
+    """Set columns of an action that is running; False if it is not any more."""
+    return query.change(tx, Action, {"id": action_id, "status": "running"}, columns) == 1
+
+
 def set_error(
     tx: Transaction,
     action_id: str,

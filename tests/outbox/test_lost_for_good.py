@@ -5,7 +5,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from tests.github import Fault, GitHub
+from tests.github import REPO, Fault, GitHub
 from tests.kit import outbound
 from tests.kit.marks import app_only, slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, TOKEN, Scene
@@ -167,6 +167,7 @@ async def test_pressed_again_while_a_call_fails(scene: Scene) -> None:
     assert len([one for one in scene.github.writes(STATUSES)[before:] if one.status == 201]) == 1
 
 
+PUT_LABEL = f"POST {REPO}/issues/{{issue_number}}/labels"
 STEPS = [EDIT, STATUSES, TAKE_LABEL]
 
 
@@ -212,12 +213,48 @@ async def test_killed_before_the_answer_was_kept(engine: str, tmp_path: Path, ki
     assert github.violations == []
 
 
+@sqlite_only
+@pytest.mark.parametrize("credential", ["token", "app"])
+@slow
+async def test_killed_after_some_parts_were_answered(
+    engine: str, tmp_path: Path, credential: str
+) -> None:
+    """What became of them is kept with what became of the rest: until then nobody knows."""
+    github = await outbound.github_for(credential)
+    number = github.open_pull(REPOSITORY, title="T", body=LINE).number
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
+        bot = Process(tmp_path / "data", session, GITHUB_API_URLS=github.url)
+        await bot.start()
+        try:
+            config = outbound.credentials(credential)
+            body = {"name": "Tests", "integration_type": "GITHUB", "config": config}
+            integration = (await bot.post("/api/v1/integrations", body)).body["id"]
+            await bot.experiment(KEY)
+            fault = github.fail(Fault("timeout_after", PUT_LABEL, seconds=60))
+            await _tell(bot, github, integration, number, "opened")
+            await eventually(lambda: _is_used(fault), 60)
+            assert len(github.comments(REPOSITORY, number)) == 1
+            await bot.kill()
+            await bot.start()
+            await eventually(lambda: _all_done(bot), 60)
+        finally:
+            await bot.kill()
+            await github.close()
+    assert len(github.comments(REPOSITORY, number)) == 1
+    assert github.labels_of(REPOSITORY, number) == ["experiment"]
+    sha = github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    if credential == "app":
+        assert len(github.check_runs(REPOSITORY, sha)) == 1
+    assert github.violations == []
+
+
 async def _tell(bot: Process, github: GitHub, integration: str, number: int, action: str) -> None:
     payload = {
         "action": action,
         "number": number,
         "pull_request": github.pull_payload(REPOSITORY, number),
         "repository": github.repository_payload(REPOSITORY),
+        "installation": {"id": outbound.INSTALLATION},
     }
     assert (await bot.deliver(integration, "pull_request", payload)).status == 200
 

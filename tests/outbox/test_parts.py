@@ -10,6 +10,7 @@ import pytest
 from bot import storage as store
 from bot.storage.postgres_statements import PostgresStatements
 from tests.github import REPO, Fault
+from tests.kit import outbound
 from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import lag, last_error
@@ -121,6 +122,40 @@ async def test_what_is_refused_is_named_and_the_rest_goes_on(scene: Scene) -> No
 
 
 @sqlite_only
+async def test_what_keeps_all_parts_is_forgotten_once_they_work(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await outbound.set_to(scene, repositories=["acme/other"])
+    await scene.work()
+    assert "does not allow this repository" in await last_error(scene)
+    await outbound.set_to(scene, repositories=[REPOSITORY])
+    (failed,) = await scene.actions("?status=failed")
+    await scene.bot.post(f"/api/v1/actions/{failed['id']}/retry")
+    await scene.work()
+    assert len(scene.comments(number)) == 1
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+async def test_what_failed_is_retried_by_what_is_pending(scene: Scene) -> None:
+    """A push owes a check by now, and somebody retries the comment: the same action does both."""
+    scene.github.fail(Fault("status", COMMENTS, status=403, body={"message": "No."}))
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    await push(scene, number, "b" * 40)
+    newer, failed = await scene.actions()
+    answer = await scene.bot.post(f"/api/v1/actions/{failed['id']}/retry")
+    assert answer.status == 200 and answer.body["result"]["superseded_by"] == newer["id"]
+    answer = await scene.bot.post(f"/api/v1/actions/{failed['id']}/retry")
+    assert answer.status == 409
+    await scene.work()
+    assert scene.check(number) == "success" and len(scene.comments(number)) == 1
+    (done, _) = await scene.actions("?status=done")
+    assert states(done) == {"check": "done", "status_comment": "done", "label": "done"}
+
+
+@sqlite_only
 async def test_while_github_is_not_well_the_rest_is_not_tried(scene: Scene) -> None:
     scene.github.fail(Fault("status", STATUSES, times=1, status=502))
     await scene.bot.experiment(KEY)
@@ -129,8 +164,12 @@ async def test_while_github_is_not_well_the_rest_is_not_tried(scene: Scene) -> N
     assert len(scene.github.requests) == 1
     (action,) = await scene.actions()
     assert states(action) == {"check": "pending"}
+    # Nothing is unknown of what was not tried: with the line it goes without a call.
+    scene.clock.ahead += 1
+    scene.github.edit_pull(REPOSITORY, number, body="-")
+    await scene.tell("edited", number)
     await scene.pass_time(10, 5)
-    assert scene.check(number) == "success" and len(scene.comments(number)) == 1
+    assert {one.template for one in scene.github.requests} == {STATUSES}
 
 
 # --- Two processes at once
