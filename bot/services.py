@@ -57,15 +57,15 @@ class Services:
             with suppress(KeyError):
                 return self._integrations[integration_id]
         if fresh:
-            return await self._load(integration_id)
+            return await self._read(integration_id)
         # A hundred deliveries that come when it was forgotten read it once.
         if integration_id not in self._loading:
-            task = asyncio.create_task(self._load(integration_id))
+            task = asyncio.create_task(self._read(integration_id))
             self._loading[integration_id] = task
             task.add_done_callback(lambda _: self._loading.pop(integration_id, None))
         return await asyncio.shield(self._loading[integration_id])
 
-    async def _load(self, integration_id: str) -> Integration | None:
+    async def _read(self, integration_id: str) -> Integration | None:
         row = await self.database.read(lambda tx: store.integrations.find(tx, integration_id))
         if row is None:
             self._integrations.pop(integration_id, None)
