@@ -9,10 +9,11 @@ import time
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
+import click
 from aiohttp import web
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from bot import commands, dashboard, handlers, listening, log, migrating, worker
+from bot import commands, dashboard, handlers, listening, log, worker
 from bot import storage as store
 from bot.api import resources
 from bot.dashboard import errors
@@ -29,6 +30,8 @@ from bot.web.problems import Problem, unavailable
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
 _FAULT = "Something went wrong in the service; its log has the details under the X-Request-ID."
+_MIGRATED = 1.0  # seconds in which a database is mostly up to date, and nothing is shown
+_MIGRATION_TICK = 0.2
 _DETAILS = {
     404: "There is nothing at this address; see GET /api/v1/docs.",
     405: "This method is not allowed here; the Allow header lists those that are.",
@@ -47,9 +50,35 @@ async def open_services(settings: Settings) -> Services:
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):
         services.shared(extended)  # an extension that cannot be used ends the start here
-    await migrating.migrate(database)
+    await _migrate(database)
     await database.start()
     return services
+
+
+async def _migrate(database: store.Database) -> None:
+    """Bring the schema up to date; raises StorageRefused.
+
+    A large database of an earlier version takes a while: then its steps are shown, and logged.
+    """
+    done, total = 0, 1
+
+    def note(step: int, steps: int) -> None:
+        nonlocal done, total
+        done, total = step, steps
+
+    work = asyncio.create_task(asyncio.to_thread(database.migrate, note))
+    await asyncio.wait({work}, timeout=_MIGRATED)
+    if work.done():
+        return await work
+    logger.info("bringing the database up to date", schema=store.schema.VERSION, steps=total)
+    label = f"Bringing the database to schema {store.schema.VERSION}"
+    with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
+        while not work.done():
+            bar.update(done - bar.pos)
+            await asyncio.wait({work}, timeout=_MIGRATION_TICK)
+        bar.update(done - bar.pos)
+    await work
+    logger.info("database up to date", schema=store.schema.VERSION)
 
 
 def application(services: Services) -> web.Application:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 
 class Turns:
-    """The turns at a file, beside which a file of no contents is locked. Lives on the loop."""
+    """The turns at a file, beside which another is locked. Lives on the event loop."""
 
     def __init__(self, path: Path) -> None:
         """Raises OSError where no file can be made or locked."""
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         self._file = os.open(path.with_name(f"{path.name}-turn"), flags, 0o600)
+        if os.fstat(self._file).st_size == 0:
+            os.write(self._file, f"Who writes to {path.name} locks this file.\n".encode())
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-turn")
         self._waiting: asyncio.Future[None] | None = None
         self._is_wanted = False

@@ -29,14 +29,14 @@ class Twice:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._database, name)
 
-    async def write(self, job: Callable[[store.Transaction], Any], *, heavy: bool = False) -> Any:
+    async def write(self, job: Callable[[store.Transaction], Any], **more: Any) -> Any:
         def in_vain(tx: store.Transaction) -> None:
             job(tx)
             raise _Undone
 
         with pytest.raises(_Undone):
-            await self._database.write(in_vain, heavy=heavy)
-        return await self._database.write(job, heavy=heavy)
+            await self._database.write(in_vain, **more)
+        return await self._database.write(job, **more)
 
 
 def failures(tx: store.Transaction) -> list[int]:
