@@ -46,6 +46,9 @@ _LETTER = re.compile(  # that stands as an entity
     r"&#(?:0*(?:6[5-9]|[7-9][0-9]|1[01][0-9]|12[0-2])|[xX]0*[4-7][0-9a-fA-F]);"
 )
 
+_BLANK = re.compile(r"\n(?:[ \t]*\n)+")
+_BEGUN = re.compile(r"<|```|~~~")
+
 # What reading the messages of one push may cost: a character is one, an element is sixteen. It is
 # two or three seconds; those of 2,000 squashed pull requests cost less.
 MOST_OF_A_PUSH = 8_000_000
@@ -66,7 +69,35 @@ def is_key(text: str) -> bool:
 def keys_in_markdown(text: str | None) -> tuple[str, ...]:
     """Return the distinct keys of the key lines of a body, in order, at most MAX_KEYS."""
     text = markdown.readable(text or "")
-    return _keys_of(_key_lines(markdown.visible_lines(text))) if _may_name_one(text) else ()
+    if not _may_name_one(text):
+        return ()
+    return _keys_of(_key_lines(markdown.visible_lines(relevant(text))))
+
+
+def relevant(text: str) -> str:
+    """Return what of a `readable` text decides which keys it names: mostly a line or two.
+
+    Blocks that begin at the margin behind a blank line are read alike whatever stands before them,
+    unless code or HTML was begun there, which may go on over blank lines. So up to the first of
+    these only blocks that may name a key count, if there is no bracket in them: what a link is may
+    be said anywhere.
+    """
+    begun = _BEGUN.search(text)
+    end = text.rfind("\n\n", 0, begun.start()) + 2 if begun else len(text)
+    if end == 1:
+        return text  # it is begun in the first block
+    rest = text[end:]
+    if not _may_name_one(rest):
+        rest = ""
+    found = [
+        block
+        for block in _BLANK.split(text[:end])
+        if (":" in block or "&" in block) and _may_name_one(block)
+    ]
+    blocks = [*found, rest] if rest else found
+    if any("[" in block or block[:1].isspace() for block in blocks):
+        return text
+    return "\n\n".join(blocks)
 
 
 def keys_in_messages(messages: Sequence[str]) -> list[tuple[str, ...]]:

@@ -2,6 +2,7 @@
 
 import sys
 import unicodedata
+from unittest import mock
 
 import pytest
 from hypothesis import example, given, settings
@@ -247,3 +248,46 @@ def test_of_costly_messages_all_keys_are_found(monkeypatch: pytest.MonkeyPatch) 
     messages = ["Subject, experiment_key", line, lines, f"{fences}\n{line}", written, many]
     found = keys_in_messages(messages)
     assert found == [(), tuple(long[:20]), tuple(long[:20]), tuple(long[:20]), ("a",), ()]
+
+
+TOLD = st.sampled_from(
+    [
+        *(
+            "",
+            "",
+            "",
+            "  ",
+            "\t",
+            "Some words: here",
+            "- a list",
+            "  of two lines",
+            "1. one",
+            "> said",
+        ),
+        *("experiment_key: alpha", "- Experiment-Key: beta", "**experiment key**: `gamma`"),
+        *("  experiment_key: delta", "    experiment_key: epsilon", "> experiment_key: zeta"),
+        *("experiment_key: [eta]", "experi**ment**_key: theta", "experiment&#95;key: iota"),
+        *("```", "~~~", "<!--", "-->", "<pre>", "</pre>", "<details>", "<b>bold</b>", "`code`"),
+        *("---", "===", "# Title", "| a | b |", "| --- | --- |", "| experiment_key: kappa | b |"),
+        *("[eta]: https://example.org", "[^1]: A note", "    code", "\\", "* * *", "experiment_"),
+    ]
+)
+
+
+@given(st.lists(TOLD, max_size=14))
+@settings(max_examples=400, deadline=None)
+def test_what_is_left_out_changes_nothing(lines: list[str]) -> None:
+    """Only blocks that may name a key are rendered, and they mean what they mean in the whole."""
+    body = "\n".join(lines)
+    found = keys.keys_in_markdown(body)
+    with mock.patch.object(keys, "relevant", lambda text: text):
+        assert found == keys.keys_in_markdown(body)
+
+
+def test_a_long_description_costs_no_more_than_its_key_lines() -> None:
+    words = "A paragraph that says nothing about it: at length."
+    body = "\n\n".join([words] * 100 + ["experiment_key: alpha"] + [words] * 100)
+    assert keys.relevant(body) == "experiment_key: alpha"
+    hidden = f"{words}\n\n<!-- experiment_key: beta\n\n-->\n\nexperiment_key: alpha"
+    assert keys.relevant(hidden) == hidden.removeprefix(f"{words}\n\n")
+    assert keys.keys_in_markdown(hidden) == ("alpha",)
