@@ -23,6 +23,9 @@ _PRIORITIES = """WITH RECURSIVE priorities (priority) AS (
     FROM priorities WHERE priorities.priority IS NOT NULL)"""
 _PENDING_OF_PRIORITY = """FROM actions WHERE actions.queue = :queue AND actions.status = 'pending'
     AND actions.priority = priorities.priority"""
+WAKE = """INSERT INTO queues (queue, due_at) VALUES (:queue, :at)
+    ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
+        WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at"""
 OWED = "owed"  # stands for every status but done
 _LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
     JOIN repositories ON repositories.id = actions.repository_id"""
@@ -125,10 +128,7 @@ def remove_old(tx: Transaction, before: int, limit: int) -> int:
 
 def wake(tx: Transaction, queue: str, at: int) -> None:
     """See to it that a queue is looked at by `at`."""
-    sql = """INSERT INTO queues (queue, due_at) VALUES (:queue, :at)
-        ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
-        WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at"""
-    tx.run(sql, {"queue": queue, "at": at})
+    tx.run(WAKE, {"queue": queue, "at": at})
 
 
 def due_queues(tx: Transaction, now: int, limit: int) -> list[str]:

@@ -73,6 +73,10 @@ class Held(Generic[R]):
         self._tx.put(self._added, key, row)
         self._tx.touch(codec.TABLES[self.shape], self)
 
+    def is_added(self, row: R) -> bool:
+        """Tell whether a row was added and is still to be written."""
+        return self.key_of(row) in self._added
+
     def change(self, row: R, **columns: Any) -> R:
         """Set columns of a row that is known; return it as it is then."""
         key = self.key_of(row)

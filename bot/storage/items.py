@@ -141,6 +141,12 @@ def _head_changed(tx: Transaction, row: Item) -> None:
         heads.changed(tx, (row.head_repository_id, row.head_ref))
 
 
+def is_new(tx: Transaction, item_id: int) -> bool:
+    """Tell whether an item was added in this transaction, and is still to be written."""
+    row = known(tx).by_id.get(item_id)
+    return row is not None and known(tx).is_added(row)
+
+
 def is_changing_at(tx: Transaction, head_repository_id: int, head_ref: str, but: int) -> bool:
     """Tell whether changes are pending of pull requests of a head that have ended, `but` one."""
     place = (head_repository_id, head_ref)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bot.storage import codec, query
+from bot.storage import codec, items, query
+from bot.storage.actions import WAKE
 from bot.storage.rows import Action
 from bot.storage.transaction import Statements, Transaction
 
@@ -19,7 +20,7 @@ _OR_MORE = f"""ON CONFLICT (collapse) WHERE status = 'pending' AND collapse IS N
         give_up_at = CASE WHEN {_IS_MORE} THEN excluded.give_up_at
             ELSE actions.give_up_at END,
         aside = CASE WHEN {_IS_MORE} THEN 0 ELSE actions.aside END"""
-_WAKE = """INSERT INTO queues (queue, due_at)
+_WAKE_OF = """INSERT INTO queues (queue, due_at)
     SELECT queue, MIN(next_attempt_at) FROM actions
         WHERE collapse IN ({names}) AND status = 'pending' GROUP BY queue ORDER BY queue
     ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
@@ -42,6 +43,8 @@ def owe(tx: Transaction, columns: Mapping[str, Any]) -> None:
     if known is not None:
         columns = {**columns, **{name: known[name] | columns[name] for name in _PARTS}}
         columns["id"] = known["id"]
+    if known is None and columns["item_id"] is not None and items.is_new(tx, columns["item_id"]):
+        tx.put(owed.new, key, True)
     tx.put(owed.actions, key, columns)
     tx.touch("actions", owed)
     tx.touch("queues", owed.queues)
@@ -52,6 +55,7 @@ class _Owed:
 
     def __init__(self) -> None:
         self.actions: dict[str, Mapping[str, Any]] = {}
+        self.new: dict[str, bool] = {}  # of those, for which none can be pending
         self.queues = _Queues()
 
     def flush(self, statements: Statements) -> None:
@@ -61,16 +65,27 @@ class _Owed:
         types = codec.types_of(Action)
         rows = [tuple(codec.write(Action, one).values()) for one in self.actions.values()]
         statements.insert("actions", {name: types[name] for name in names}, rows, _OR_MORE)
-        self.queues.keys += self.actions
+        for key, action in self.actions.items():
+            if key in self.new:
+                queue, at = action["queue"], action["next_attempt_at"]
+                self.queues.due[queue] = min(at, self.queues.due.get(queue, at))
+            else:
+                self.queues.keys.append(key)
         self.actions.clear()
+        self.new.clear()
 
 
 class _Queues:
     """The queues that are to be looked at because of what was added to them."""
 
     def __init__(self) -> None:
-        self.keys: list[str] = []
+        self.keys: list[str] = []  # of actions that may have been pending, in whichever queue
+        self.due: dict[str, int] = {}
 
     def flush(self, statements: Statements) -> None:
-        query.run_in_parts(statements, _WAKE, self.keys)
+        due = [{"queue": queue, "at": at} for queue, at in sorted(self.due.items())]
+        if due:
+            statements.run_many(WAKE, due)
+        query.run_in_parts(statements, _WAKE_OF, self.keys)
         self.keys.clear()
+        self.due.clear()
