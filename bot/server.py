@@ -1,6 +1,7 @@
 """Builds the aiohttp application (routes, middlewares) and runs it from start to stop."""
 
 import asyncio
+import gc
 import itertools
 import re
 import secrets
@@ -113,6 +114,7 @@ async def serve(
     sock = listening.bound_socket(settings.host, settings.port, reuse_port=supervised)
     runner = await listening.listen(application(services), sock)
     working = worker.Worker(services) if with_worker else None
+    _spare_the_collector()
     logger.info("listening", host=settings.host, port=settings.port, worker=with_worker)
     if on_start is not None:
         on_start()
@@ -121,6 +123,17 @@ async def serve(
     await runner.cleanup()
     if working is not None:
         await working.stop()
+
+
+def _spare_the_collector() -> None:
+    """Let the garbage collector look seldom, and never again at what has been there from the start.
+
+    A delivery makes some hundred objects that live as long as its batch: looked at each time, they
+    cost up to a seventh of it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
 
 
 async def check_secrets(services: Services) -> None:

@@ -46,6 +46,10 @@ _LETTER = re.compile(  # that stands as an entity
     r"&#(?:0*(?:6[5-9]|[7-9][0-9]|1[01][0-9]|12[0-2])|[xX]0*[4-7][0-9a-fA-F]);"
 )
 
+# Lines that Markdown leaves as they are: no mark but an underscore within a word or a key
+_UNMARKED = re.compile(
+    r"(?:[A-Za-z](?:[A-Za-z0-9 ,.:-]|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))*(?:\n|$))*"
+)
 _BLANK = re.compile(r"\n(?:[ \t]*\n)+")
 _BEGUN = re.compile(r"<|```|~~~")
 
@@ -71,7 +75,10 @@ def keys_in_markdown(text: str | None) -> tuple[str, ...]:
     text = markdown.readable(text or "")
     if not _may_name_one(text):
         return ()
-    return _keys_of(_key_lines(markdown.visible_lines(relevant(text))))
+    text = relevant(text)
+    if _UNMARKED.fullmatch(text):
+        return _keys_of(line for line in text.split("\n") if ":" in line)
+    return _keys_of(_key_lines(markdown.visible_lines(text)))
 
 
 def relevant(text: str) -> str:
