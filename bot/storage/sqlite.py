@@ -34,6 +34,7 @@ from bot.storage.turns import Turns
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 READERS = 4
+CHECKPOINT_PAGES = 4_000  # of four KiB, after which the log is written into the file
 WRITER_CACHE = 24_000  # KiB; indexes in random order stay in memory longer
 _POLL = 0.5  # seconds between looks for commits of other processes
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -258,6 +259,8 @@ class _Writer(GroupCommit):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
+        # Pages that batch after batch changes go from the log into the file the less often.
+        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
     async def prepare(self) -> None:
