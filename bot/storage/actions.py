@@ -5,8 +5,8 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.held import Held, held
 from bot.storage.joined import BegunAction, ListedAction
+from bot.storage.known_rows import KnownRows, known_rows
 from bot.storage.query import Part, Place
 from bot.storage.rows import Action, Post, Queue
 
@@ -241,9 +241,9 @@ def post(tx: Transaction, item_id: int) -> Post | None:
     return known_posts(tx).find(item_id)
 
 
-def known_posts(tx: Transaction) -> Held[Post]:
+def known_posts(tx: Transaction) -> KnownRows[Post]:
     """Return the posts that a transaction knows, by item."""
-    return held(tx, Post, ("item_id",))
+    return known_rows(tx, Post, ("item_id",))
 
 
 def who_wrote_in(tx: Transaction, repository_id: int) -> list[str]:

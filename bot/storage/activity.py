@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Statements, Transaction
-from bot.storage.held import add_rows
+from bot.storage.known_rows import add_rows
 from bot.storage.query import Part, Place
 from bot.storage.rows import Activity
 

@@ -5,8 +5,8 @@ from typing import Any
 from bot.storage import query
 from bot.storage.columns import Snapshot
 from bot.storage.database import Transaction
-from bot.storage.held import Held, held
 from bot.storage.joined import DueDelivery, ToldDelivery
+from bot.storage.known_rows import KnownRows, known_rows
 from bot.storage.query import Part, Place
 from bot.storage.rows import Delivery, StoredDelivery
 
@@ -14,9 +14,9 @@ _LISTED = """seq, guid, event, action, repository, status, received_at, processe
     error"""
 
 
-def known(tx: Transaction) -> Held[StoredDelivery]:
+def known(tx: Transaction) -> KnownRows[StoredDelivery]:
     """Return the deliveries that a transaction knows, by integration and guid."""
-    return held(tx, StoredDelivery, ("integration_seq", "guid"), "seq")
+    return known_rows(tx, StoredDelivery, ("integration_seq", "guid"), "seq")
 
 
 def add(tx: Transaction, delivery: StoredDelivery) -> None:

@@ -7,13 +7,13 @@ from bot.storage import heads, links, query
 from bot.storage.actions import known_posts
 from bot.storage.columns import Known, Snapshot
 from bot.storage.database import Transaction
-from bot.storage.held import Held, add_rows
 from bot.storage.joined import NamedItem, VersionPlace
+from bot.storage.known_rows import KnownRows, add_rows
 from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import Decision, Item, Version
 
 
-class _Known(Held[Item]):
+class _Known(KnownRows[Item]):
     """The items that a transaction knows, by where they are, and by id."""
 
     def __init__(self, tx: Transaction) -> None:

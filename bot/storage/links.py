@@ -5,12 +5,12 @@ from typing import Any
 
 from bot.storage import experiments, query
 from bot.storage.database import Transaction
-from bot.storage.held import Held
 from bot.storage.joined import KeyedExperiment
+from bot.storage.known_rows import KnownRows
 from bot.storage.rows import Commit, Item, Link
 
 
-class _Known(Held[Link]):
+class _Known(KnownRows[Link]):
     """The links that a transaction knows, and of which targets it knows all."""
 
     def __init__(self, tx: Transaction) -> None:

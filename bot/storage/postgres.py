@@ -344,6 +344,7 @@ class _Writer(GroupCommit):
         return self._connection
 
     def _drop(self) -> None:
+        self._ids.clear()  # another server may give them to others
         if self._connection is not None:
             self._connection.close()
             self._connection = None

@@ -5,13 +5,13 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.held import Held
 from bot.storage.joined import CountedRepository
+from bot.storage.known_rows import KnownRows
 from bot.storage.query import Part, Place
 from bot.storage.rows import Repository
 
 
-class _Known(Held[Repository]):
+class _Known(KnownRows[Repository]):
     """The repositories that a transaction knows, by id, and by what GitHub calls them."""
 
     def __init__(self, tx: Transaction) -> None:

@@ -1,9 +1,9 @@
 """A transaction as jobs see it: what they have changed in memory, and SQL for all else.
 
-The jobs of a batch share one. What they look up by its key is kept (held.py), and what they change
-is kept too, until `flush` writes all of it with a few statements; so a job of the common kinds runs
-without a statement of its own, and one that raises is undone in memory. A job that needs a
-statement which the pending changes could contradict is run again from its beginning, behind a
+The jobs of a batch share one. What they look up by its key is kept (known_rows.py), and what they
+change is kept too, until `flush` writes all of it with a few statements; so a job of the common
+kinds runs without a statement of its own, and one that raises is undone in memory. A job that needs
+a statement which the pending changes could contradict is run again from its beginning, behind a
 savepoint, where they are written first.
 """
 

@@ -17,7 +17,7 @@ R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
 
 
-class Held(Generic[R]):
+class KnownRows(Generic[R]):
     """The rows of one table that a transaction knows.
 
     `key` names the columns that tell rows apart and never change, `generated` the id that the
@@ -142,14 +142,14 @@ class Held(Generic[R]):
         return found
 
 
-def held(
+def known_rows(
     tx: Transaction, shape: type[R], key: Sequence[str], generated: str | None = None
-) -> Held[R]:
+) -> KnownRows[R]:
     """Return the rows of a table that a transaction knows."""
     table = codec.TABLES[shape]
-    found: Held[R] | None = tx.kept.get(table)
+    found: KnownRows[R] | None = tx.kept.get(table)
     if found is None:
-        found = tx.kept[table] = Held(tx, shape, key, generated)
+        found = tx.kept[table] = KnownRows(tx, shape, key, generated)
     return found
 
 
