@@ -3,6 +3,7 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import overload
 
 MILLISECOND = 1_000
@@ -45,16 +46,18 @@ def parse(value: str | int | None) -> int | None:
     """
     if value is None:
         return None
-    if isinstance(value, int):
-        moment = value * SECOND
-    else:
-        parsed = datetime.fromisoformat(value)
-        if parsed.tzinfo is None:
-            parsed = parsed.replace(tzinfo=UTC)
-        moment = round(parsed.timestamp() * 1_000) * MILLISECOND
+    moment = value * SECOND if isinstance(value, int) else _parsed(value)
     if not _EARLIEST <= moment <= _LATEST:
         raise ValueError("time out of range")
     return moment
+
+
+@lru_cache(4096)  # a payload says one time several times, and many payloads the same
+def _parsed(text: str) -> int:
+    parsed = datetime.fromisoformat(text)
+    if parsed.tzinfo is None:
+        parsed = parsed.replace(tzinfo=UTC)
+    return round(parsed.timestamp() * 1_000) * MILLISECOND
 
 
 def not_ahead(moment: int, arrival: int) -> int:

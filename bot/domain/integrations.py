@@ -5,6 +5,7 @@ import re
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -74,7 +75,8 @@ def scope_of(row: store.Integration) -> Scope:
     return _scope(row.id, web_host(row.config.api_url), row.config.repositories)
 
 
-def _scope(integration_id: str, host: str, repositories: Sequence[str] | None) -> Scope:
+@lru_cache(1024)
+def _scope(integration_id: str, host: str, repositories: tuple[str, ...] | None) -> Scope:
     entries = tuple(entry.lower() for entry in repositories) if repositories else None
     return Scope(integration_id, host, entries)
 

@@ -14,7 +14,6 @@ from bot.domain.parts import Cause
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
-_FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # in the items table
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
 _PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
@@ -53,7 +52,7 @@ def observe(
         return row
     is_loose = row.loose
     if not row.decided:
-        history = History(_facts(row), dict(before))
+        history = History(stories.facts_of(row), dict(before))
     elif row.loose:
         stories.collect(tx, row)
         history, is_loose = stories.tell_anew(tx, row), False
@@ -287,7 +286,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
     """Return what the items table holds of a version that is complete."""
     version_at, version_rank = now.order
     return {
-        **{name: getattr(now, name) for name in _FACTS},
+        **{name: getattr(now, name) for name in stories.FACTS},
         "title": now.title or "",
         "html_url": now.html_url or "",
         "draft": now.draft or False,
@@ -295,16 +294,3 @@ def _columns(now: Snapshot) -> dict[str, Any]:
         "version_at": version_at,
         "version_rank": version_rank,
     }
-
-
-def _facts(row: Item) -> Snapshot:
-    """Return the newest version of an item as the items table holds it."""
-    facts = {name: getattr(row, name) for name in _FACTS}
-    return Snapshot(
-        guid="",
-        at=row.version_at,
-        action="opened" if row.version_rank == 0 else "",
-        integration_id=row.integration_id,
-        keys={},
-        **{**facts, "labels": list(row.labels)},
-    )

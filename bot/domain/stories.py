@@ -9,13 +9,16 @@ alone; until one like that is needed the story is `loose`, and then told once fr
 import re
 from collections.abc import Iterator, Sequence
 
+import msgspec
+
 from bot import storage as store
 from bot.domain import activity
-from bot.domain.history import History, apply, decide
+from bot.domain.history import CARRIED, History, apply, decide
 from bot.storage import Decision, Item, Known, Snapshot, Version
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEVER = (store.branches.FOREVER, 0)  # the place in a story that nothing comes behind
+FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # of a version, in the items table
 _AT_ONCE = 50  # versions that are read together
 
 Entry = Version | Decision
@@ -112,11 +115,35 @@ def _tell_on(
 
 
 def collect(tx: store.Transaction, item: Item) -> None:
-    """Put the versions that are kept beside deliveries with the others."""
+    """Put the versions that are kept beside deliveries with the others.
+
+    Deliveries that have gone meanwhile leave what the newest has made of the item.
+    """
+    orders = [(-1, 0)]
     for delivery in store.deliveries.told_of(tx, item.id):
         guid = guid_of(delivery.told)
+        orders.append(delivery.told.order)
         if not store.items.has_version(tx, item.id, guid):
             store.items.add_version(tx, item.id, guid, delivery.told, None)
+    last = store.items.last_version_up_to(tx, item.id, _NEVER)
+    if last is not None:
+        orders.append(order_of(last))
+    if max(orders) < (item.version_at, item.version_rank):
+        facts = msgspec.structs.replace(facts_of(item), guid=f"kept:{item.id}:{item.version_at}")
+        store.items.add_version(tx, item.id, facts.guid, facts, None)
+
+
+def facts_of(row: Item) -> Snapshot:
+    """Return the newest version of an item as the items table holds it."""
+    facts = {name: getattr(row, name) for name in FACTS}
+    return Snapshot(
+        guid="",
+        at=row.version_at,
+        action="opened" if row.version_rank == 0 else "",
+        integration_id=row.integration_id,
+        keys={},
+        **{**facts, "labels": list(row.labels)},
+    )
 
 
 def tell_anew(tx: store.Transaction, item: Item) -> History:

@@ -3,6 +3,7 @@
 import asyncio
 import uuid
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -11,6 +12,7 @@ from bot import worker
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.handlers.dispatch import Dispatcher
+from bot.operations import linking
 from tests.kit.clock import Clock
 from tests.kit.deliveries import REPO
 from tests.kit.running import Bot
@@ -78,6 +80,29 @@ async def test_payloads_go_first_then_deliveries_and_facts_stay(bot: Bot, clock:
     assert gone.status == 404
     assert await told(bot) == after
     assert after[0][1:] == before[0]
+
+
+async def test_what_is_linked_after_its_deliveries_have_gone(bot: Bot, clock: Clock) -> None:
+    """What they told of a pull request that named no experiment is known all the same."""
+    integration = await bot.integration()
+    await bot.experiment("many")
+    for action, at, title in (("opened", AT, "First"), ("edited", "2026-03-02T11:00:00Z", "Now")):
+        told_now = payloads.pull_request(action, 7, at, repo=REPO, title=title)
+        await bot.tell(integration, told_now)
+    clock.ahead += (bot.services.settings.delivery_days + 1) * DAY
+    await bot.tell(integration, payloads.pull_request("opened", 8, AT, repo=REPO))
+    await clear(bot)
+    assert len(await ids(bot, integration)) == 1
+    body = {"integration_id": integration, "repository": REPO["full_name"], "number": 7}
+    with mock.patch.object(linking, "_fetch", return_value=None):
+        answer = await bot.post(f"{EXPERIMENT}/pull-requests", body)
+    assert (answer.status, answer.body["title"]) == (201, "Now")
+    late = payloads.pull_request(
+        "edited", 7, "2026-03-02T10:30:00Z", repo=REPO, body="experiment_key: many"
+    )
+    await bot.tell(integration, late)
+    (linked,) = await bot.walk(f"{EXPERIMENT}/pull-requests")
+    assert (linked["number"], linked["title"], linked["linked_by"]) == (7, "Now", "api")
 
 
 async def test_the_last_delivery_of_each_integration_stays(bot: Bot, clock: Clock) -> None:
