@@ -182,6 +182,12 @@ def has_version(tx: Transaction, item_id: int, guid: str) -> bool:
     return told[place]
 
 
+def has_versions(tx: Transaction, item_id: int) -> bool:
+    """Tell whether any version of an item is kept: it has concerned an experiment then."""
+    sql = "SELECT 1 FROM versions WHERE item_id = :item_id LIMIT 1"
+    return query.exists(tx, sql, item_id=item_id)
+
+
 def loading_versions(tx: Transaction, places: Sequence[tuple[int, str]]) -> query.Load | None:
     """Return how to read, for items and guids, whether there is such a version."""
     told = _told(tx)

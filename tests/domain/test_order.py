@@ -258,3 +258,17 @@ async def test_the_true_order_tells_the_whole_story(bot: Bot) -> None:
     assert found["feed"]["gamma"] == []
     assert found["pull request"]["state"] == "merged"
     assert [link["key"] for link in found["pull request"]["experiments"]] == ["beta"]
+
+
+async def test_the_first_text_without_the_key_unlinks_however_late_it_comes(bot: Bot) -> None:
+    """By then the pull request concerns no experiment any more, as far as is known."""
+    integration = await bot.integration()
+    await bot.experiment("alpha")
+    repo = payloads.repository("acme/late")
+    for minute, keys in ((0, ["alpha"]), (3, []), (2, [])):
+        action = "edited" if minute else "opened"
+        payload = payloads.pull_request(action, 7, clock(minute), repo=repo, body=body_of(keys))
+        await bot.tell(integration, payload)
+    feed = await bot.walk("/api/v1/experiments/alpha/activity")
+    unlinked = [one["occurred_at"] for one in feed if one["type"] == "pull_request.unlinked"]
+    assert unlinked == [clock(2)]

@@ -145,7 +145,7 @@ class Work:
 
     def one(self, sql: str, params: Any) -> Any:
         if self._engine == "sqlite":
-            connection = self._tx._connection
+            connection = self._tx.stored._connection
             connection.set_progress_handler(self._step, 100)
             try:
                 return self._tx.one(sql, params)
@@ -182,9 +182,9 @@ class Counting:
         self.asked["read"] += 1
         return await self._database.read(job)
 
-    async def write(self, job: Callable[[store.Transaction], Any], *, heavy: bool = False) -> Any:
+    async def write(self, job: Callable[[store.Transaction], Any], **more: Any) -> Any:
         self.asked["write"] += 1
-        return await self._database.write(job, heavy=heavy)
+        return await self._database.write(job, **more)
 
 
 @slow

@@ -217,9 +217,9 @@ async def test_an_allowed_repository_is_renamed(world: World, new: str, has_id: 
 
     outbox = Outbox(world.bot.services)
     await outbox.work_off()
-    actions = await world.bot.walk("/api/v1/actions?kind=status_comment", limit=200)
-    states = {one["number"]: one["status"] for one in actions if one["repository"] == new}
-    assert states[1] == "done"
+    actions = await world.bot.walk("/api/v1/actions?kind=pull_request", limit=200)
+    results = {one["number"]: one["result"] for one in actions if one["repository"] == new}
+    assert results[1]["status_comment"]["status"] == "done"
     body = {"integration_id": world.narrow, "repository": new, "number": 1}
     await world.bot.experiment("b")
     answer = await world.bot.post("/api/v1/experiments/b/pull-requests", body)
