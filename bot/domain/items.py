@@ -106,7 +106,8 @@ def _observe_late(
     """Take in a version that is older than what is known of an item."""
     is_news = is_concerned or bool(snapshot.keys) or _adds_to(row, snapshot)
     # It may have been linked before what is known now: then this may be what has ended that.
-    if not (is_news or store.items.has_versions(tx, row.id)) and stories.keep_aside(tx, row, snapshot):
+    is_news = is_news or store.items.has_versions(tx, row.id)
+    if not is_news and stories.keep_aside(tx, row, snapshot):
         if not row.loose:
             store.items.change(tx, row, loose=True)
         return
