@@ -126,7 +126,8 @@ class DeliveredEvent(Event):
 
     def _about(self) -> payloads.Repository | None:
         if self._envelope is not None:
-            repository = self._envelope.repository
+            # A field of each event: some have nothing to take in without it.
+            repository: payloads.Repository | None = getattr(self._envelope, "repository", None)
         else:
             repository = payloads.read(self.data, payloads.Event).repository
         if repository is not None:

@@ -127,11 +127,6 @@ class Envelope(Struct, kw_only=True):
     sender: User | None = None
     installation: Through | None = None
 
-    @property
-    def repository(self) -> Repository | None:
-        """A field of each event: some have nothing to take in without it."""
-        raise NotImplementedError
-
 
 class Event(Envelope, kw_only=True):
     """What most events tell beside what they are about."""

@@ -53,12 +53,12 @@ def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
 
 
 def exists(tx: Transaction, key: str) -> bool:
-    known: dict[str, bool] = tx.kept.setdefault("experiments", {})
-    if key not in known:
+    def ask() -> bool:
         tx.stored.share(lock_of_experiment(key))
         sql = "SELECT 1 FROM experiments WHERE key = :key"
-        known[key] = query.exists(tx.stored, sql, key=key)
-    return known[key]
+        return query.exists(tx.stored, sql, key=key)
+
+    return tx.looked_up("experiments", key, ask)
 
 
 def change(tx: Transaction, key: str, columns: Mapping[str, Any]) -> None:

@@ -45,7 +45,7 @@ class GroupCommit(ABC):
 
     @abstractmethod
     async def commit(self, batch: list[Task]) -> bool:
-        """Run the jobs in order, each behind a savepoint, and commit them.
+        """Run the jobs in order (see `run_all`), and commit them.
 
         Returns whether a row was changed: who waits for commits is not woken for nothing.
 
@@ -116,9 +116,8 @@ class GroupCommit(ABC):
 
     def _hand_back(self, batch: list[Task]) -> None:
         for task in batch:
-            if (
-                task.is_aside or task.future.done()
-            ):  # its request was cancelled; the work stands all the same
+            # Its request may be cancelled; the work stands all the same.
+            if task.is_aside or task.future.done():
                 continue
             if task.error is not None:
                 task.future.set_exception(task.error)

@@ -49,21 +49,14 @@ def find(tx: Transaction, integration_id: str, installation_id: int) -> Installa
 
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> int | None:
     """Return the installation that a repository's deliveries came with last."""
-    known, place = _known(tx), (integration_id, repository_id)
-    if place not in known:
-        sql = """SELECT installation_id FROM repository_installations
-            WHERE integration_id = :integration_id AND repository_id = :repository_id"""
-        known[place] = query.number(
-            tx.stored, sql, integration_id=integration_id, repository_id=repository_id
-        )
-    return known[place]
-
-
-def _known(tx: Transaction) -> dict[tuple[str, int], int | None]:
-    """Return which installations serve repositories, as far as a transaction knows."""
-    known: dict[tuple[str, int], int | None]
-    known = tx.kept.setdefault("repository_installations", {})
-    return known
+    sql = """SELECT installation_id FROM repository_installations
+        WHERE integration_id = :integration_id AND repository_id = :repository_id"""
+    place = {"integration_id": integration_id, "repository_id": repository_id}
+    return tx.looked_up(
+        "repository_installations",
+        (integration_id, repository_id),
+        lambda: query.number(tx.stored, sql, **place),
+    )
 
 
 def set_of_repository(
@@ -75,7 +68,8 @@ def set_of_repository(
             DO UPDATE SET installation_id = excluded.installation_id"""
     place = {"integration_id": integration_id, "repository_id": repository_id}
     tx.later("repository_installations", sql, {**place, "installation_id": installation_id})
-    tx.put(_known(tx), (integration_id, repository_id), installation_id)
+    known = tx.kept.setdefault("repository_installations", {})
+    tx.put(known, (integration_id, repository_id), installation_id)
 
 
 def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:

@@ -175,11 +175,12 @@ def add_version(
 
 def has_version(tx: Transaction, item_id: int, guid: str) -> bool:
     """Tell whether a version of an item that some delivery told is kept."""
-    told, place = _told(tx), (item_id, guid)
-    if place not in told:
-        sql = "SELECT 1 FROM versions WHERE item_id = :item_id AND guid = :guid"
-        told[place] = query.exists(tx.stored, sql, item_id=item_id, guid=guid)
-    return told[place]
+    sql = "SELECT 1 FROM versions WHERE item_id = :item_id AND guid = :guid"
+    return tx.looked_up(
+        "versions",
+        (item_id, guid),
+        lambda: query.exists(tx.stored, sql, item_id=item_id, guid=guid),
+    )
 
 
 def has_versions(tx: Transaction, item_id: int) -> bool:

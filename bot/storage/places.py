@@ -10,21 +10,14 @@ from bot.storage.rows import Repository
 
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> list[str]:
     """Return the entries of an integration under which a repository has come."""
-    known = _known(tx)
-    place = (integration_id, repository_id)
-    if place not in known:
-        sql = """SELECT entry FROM allowed_repositories
-            WHERE integration_id = :integration_id AND repository_id = :repository_id"""
-        known[place] = query.values(
-            tx.stored, sql, integration_id=integration_id, repository_id=repository_id
-        )
-    return known[place]
-
-
-def _known(tx: Transaction) -> dict[tuple[str, int], list[str]]:
-    """Return the entries under which repositories have come, as far as a transaction knows."""
-    known: dict[tuple[str, int], list[str]] = tx.kept.setdefault("allowed_repositories", {})
-    return known
+    sql = """SELECT entry FROM allowed_repositories
+        WHERE integration_id = :integration_id AND repository_id = :repository_id"""
+    place = {"integration_id": integration_id, "repository_id": repository_id}
+    return tx.looked_up(
+        "allowed_repositories",
+        (integration_id, repository_id),
+        lambda: query.values(tx.stored, sql, **place),
+    )
 
 
 def holders(tx: Transaction, integration_id: str, entry: str) -> list[Repository]:
@@ -49,7 +42,8 @@ def hold(tx: Transaction, integration_id: str, entry: str, repository_id: int) -
         VALUES (:integration_id, :entry, :repository_id) ON CONFLICT DO NOTHING"""
     place = {"integration_id": integration_id, "repository_id": repository_id}
     tx.later("allowed_repositories", sql, {**place, "entry": entry})
-    tx.put(_known(tx), (integration_id, repository_id), [*held, entry])
+    known = tx.kept["allowed_repositories"]
+    tx.put(known, (integration_id, repository_id), [*held, entry])
 
 
 def keep_only(tx: Transaction, integration_id: str, entries: Sequence[str]) -> None:

@@ -8,15 +8,16 @@ savepoint, where they are written first.
 """
 
 import re
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 Row = Mapping[str, Any]
 Params = Mapping[str, Any]
 NO_PARAMS: Params = {}
 Values = tuple[Any, ...]
+T = TypeVar("T")
 
 
 # Tables whose rows are followed in the order of their ids, and these ids.
@@ -185,6 +186,13 @@ class Transaction:
         if plan.written is not None:
             self.kept.pop(plan.written, None)
 
+    def looked_up(self, table: str, key: Any, read: Callable[[], T]) -> T:
+        """Return what a table says of a key, which `read` is asked for once."""
+        known: dict[Any, T] = self.kept.setdefault(table, {})
+        if key not in known:
+            known[key] = read()
+        return known[key]
+
     # --- Changes in memory
 
     def touch(self, table: str, pending: Pending) -> None:
@@ -213,19 +221,13 @@ class Transaction:
 
         Those of one table are run in their order, one after the other with the same text at once.
         """
-        self.later_many(table, sql, (params,))
-
-    def later_many(self, table: str, sql: str, rows: Iterable[Params]) -> None:
-        """Do as `later` does, for each of `rows`."""
         pending = self._later.get(table)
         if pending is None:
             pending = self._later[table] = _Later()
         self.touch(table, pending)
         if not pending.runs or pending.runs[-1][0] != sql:
             self.append(pending.runs, (sql, []))
-        values = pending.runs[-1][1]
-        for params in rows:
-            self.append(values, params)
+        self.append(pending.runs[-1][1], params)
 
     # --- Jobs and what becomes of their changes
 

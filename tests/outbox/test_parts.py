@@ -190,10 +190,9 @@ async def test_news_at_the_moment_in_which_it_is_begun(scene: Scene) -> None:
     assert (newer["status"], older["status"]) == ("pending", "running")
 
 
-async def test_news_while_another_process_begins_it(scene: Scene, engine: str) -> None:
-    """On PostgreSQL an insert waits for whoever changes the row, and then adds another."""
-    if engine == "sqlite":
-        pytest.skip("SQLite has one writer")
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_news_while_another_process_begins_it(scene: Scene) -> None:
+    """An insert waits for whoever changes the row, and then adds another; SQLite has one writer."""
     await scene.bot.experiment(KEY)
     await scene.open(LINE)
     url = scene.bot.services.settings.database_url
