@@ -13,6 +13,10 @@ from bot.storage.transaction import Interrupted, Transaction
 
 MAX_BATCH = 64  # jobs in one commit
 _TURNS = 8  # of the event loop, at most, before a batch begins
+_SIBLINGS = 4  # jobs of a batch, from which on the next may wait for as many
+_RECENT = 0.01  # seconds after it in which that is so
+_PAUSE = 0.001  # seconds in which one of them at least has to come
+_LOOKS = 8  # at most
 
 
 @dataclass(slots=True)
@@ -38,6 +42,7 @@ class GroupCommit(ABC):
         self._waiting: list[Task] = []
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
+        self._answered, self._answered_at = 0, 0.0  # jobs of the last batch, and when
         self.signal = CommitSignal()
 
     async def prepare(self) -> None:  # noqa: B027 - not every engine has to wait
@@ -107,14 +112,29 @@ class GroupCommit(ABC):
             self._flushing = None
 
     async def _gather(self) -> None:
-        """Let the requests that have already arrived add their jobs: a larger batch costs less."""
+        """Let the requests that have already arrived add their jobs: a larger batch costs less.
+
+        Where many come at once, as many as were just answered are about to: they are waited for as
+        long as some arrive.
+        """
         for _ in range(_TURNS):
             before = len(self._waiting)
             await asyncio.sleep(0)
             if len(self._waiting) == before or before >= MAX_BATCH:
+                break
+        if self._answered < _SIBLINGS or self._loop.time() > self._answered_at + _RECENT:
+            return
+        wanted = min(len(self._waiting) + self._answered, MAX_BATCH)
+        for _ in range(_LOOKS):
+            before = len(self._waiting)
+            if before >= wanted:
+                return
+            await asyncio.sleep(_PAUSE)
+            if len(self._waiting) == before:
                 return
 
     def _hand_back(self, batch: list[Task]) -> None:
+        self._answered, self._answered_at = len(batch), self._loop.time()
         for task in batch:
             # Its request may be cancelled; the work stands all the same.
             if task.is_aside or task.future.done():
