@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from psycopg import ProgrammingError
-from psycopg.conninfo import conninfo_to_dict
-
 GITHUB_API_URL = "https://api.github.com"
 _MIN_ADMIN_TOKEN = 24
 _PORTS = range(1, 65_536)
@@ -112,6 +109,9 @@ def _database_url(text: str) -> str:
         return text
     got = f"an address of {scheme!r}" if separator else "no address (hidden)"
     if scheme in ("postgresql", "postgres") and separator and rest:
+        from psycopg import ProgrammingError  # noqa: PLC0415 - ten MB that SQLite can do without
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
         try:
             _check_hosts(conninfo_to_dict(text))
             return text

@@ -89,7 +89,6 @@ from bot.storage.joined import (
     UnresolvedKey,
     UnresolvedLink,
 )
-from bot.storage.postgres import PostgresDatabase
 from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import (
     Action,
@@ -125,6 +124,8 @@ def engine(url: str, listen_url: str | None = None) -> Database:
     """
     if url.startswith("sqlite:"):
         return SqliteDatabase(Path(url.removeprefix("sqlite:///")))
+    from bot.storage.postgres import PostgresDatabase  # noqa: PLC0415 - as in settings.py
+
     return PostgresDatabase(url, listen_url)
 
 

@@ -183,6 +183,7 @@ def run_all(
         if not is_done:
             _run_directly(tx, task, told)
     _flush(tx, told)
+    tx.forget()
 
 
 def _run_in_memory(

@@ -278,6 +278,10 @@ class Transaction:
                     changes.flush(self.stored)
         self._journal.clear()
 
+    def forget(self) -> None:
+        """Let go of what was kept, once nothing is pending: it refers to the transaction, too."""
+        self.kept.clear()
+
 
 class _Later:
     """Statements that are run when changes are written."""
