@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from itertools import chain
+from types import NoneType
+from typing import Any
 
 import sqlite_utils
 
@@ -12,6 +14,12 @@ from bot.storage.transaction import FOLLOWED, NO_PARAMS, Keyed, Params, Row, Val
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
+
+# Of what is neither a number nor text, SQLite's module for Python asks each time whether it is to
+# be adapted, and learns that it is not by an exception. Here it is told so: to itself.
+_itself: Any = {}.get  # of None, which no mapping has
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(NoneType, _itself)
 
 
 class SqliteStatements:
