@@ -108,6 +108,13 @@ class Arriving(Struct, frozen=True):
 
     def touched(self, _: Dispatcher) -> store.Touched:
         """Return what its handlers are going to look at, as far as the payload tells at once."""
+        if not self.handlers and self.scope.entries is None:
+            return store.Touched(
+                integration_id=self.integration.id,
+                integration_seq=self.integration.seq,
+                guid=self.guid,
+                host=self.scope.host,
+            )
         return _touched(self, self.event)
 
     def open(self, _: Dispatcher) -> tuple[DeliveredEvent, Sequence[Handler]]:
