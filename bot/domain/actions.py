@@ -6,7 +6,8 @@ them are stale: what to write is computed when it runs, so one that is pending s
 follow until then.
 """
 
-import uuid
+import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -57,6 +58,15 @@ def title_of(name: str) -> str:
     return known.title if known is not None else name
 
 
+def _new_id() -> str:
+    """Return an id that nothing has: a UUID of version 7, of which an index grows at its end.
+
+    https://www.rfc-editor.org/rfc/rfc9562#name-uuid-version-7
+    """
+    at, rest = time.time_ns() // 1_000_000, os.urandom(9).hex()
+    return f"{at >> 16:08x}-{at & 0xFFFF:04x}-7{rest[:3]}-8{rest[3:6]}-{rest[6:]}"
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """An action to be carried out.
 
@@ -77,7 +87,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     stale: int = 0
     again: int = 0
     rewrite: int = 0
-    id: str = msgspec.field(default_factory=lambda: str(uuid.uuid4()))
+    id: str = msgspec.field(default_factory=_new_id)
 
 
 class Place(NamedTuple):

@@ -67,10 +67,19 @@ class News(msgspec.Struct, frozen=True):
 
     def columns(self, recorded_at: int) -> dict[str, Any]:
         """Return what the activity table holds of it."""
-        own = msgspec.structs.asdict(self)
-        del own["occurred_at"]
-        place = {"position": self.position, "recorded_at": recorded_at}
-        return {**own, "type": self.type.name, **place}
+        return {
+            "type": self.type.name,
+            "experiment_key": self.experiment_key,
+            "actor": self.actor,
+            "summary": self.summary,
+            "html_url": self.html_url,
+            "repository_id": self.repository_id,
+            "item_id": self.item_id,
+            "commit_id": self.commit_id,
+            "guid": self.guid,
+            "position": self.position,
+            "recorded_at": recorded_at,
+        }
 
 
 def record(tx: store.Transaction, news: Sequence[News]) -> None:

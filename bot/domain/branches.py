@@ -43,6 +43,8 @@ def commits_of(
     """
     if pull.head_repository_id is None or pull.head_ref is None:
         return [], []
+    if not store.heads.has_pushes(tx, (pull.head_repository_id, pull.head_ref)):
+        return [], []
     time = time_of(tx, pull)
     pushed = store.branches.pushed_to_head(tx, pull, time, commit_ids)
     base_started_at = _start_of_base(tx, pull) if pushed else None

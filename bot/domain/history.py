@@ -107,10 +107,13 @@ class History:
         )
 
 
-def apply(history: History, item: Item, snapshot: Snapshot) -> None:
-    """Take `history` one version on, in place; `snapshot` is not older than what it holds."""
+def apply(history: History, item: Item, snapshot: Snapshot, now: Snapshot | None = None) -> None:
+    """Take `history` one version on, in place; `snapshot` is not older than what it holds.
+
+    `now` is what is known with it, where the caller has carried that forward.
+    """
     before = history.facts
-    now = history.facts = carried_forward(before, snapshot)
+    now = history.facts = now or carried_forward(before, snapshot)
     history.cut &= now.keys.keys()
     named = {key: source for key, source in now.keys.items() if key not in history.cut}
     for key in [key for key in history.named if key not in named]:
@@ -125,8 +128,9 @@ def apply(history: History, item: Item, snapshot: Snapshot) -> None:
         seen_by = now.integration_id if old is None else old.integration_id
         history.named[key] = Tie(source, since, seen_by)
     find_changes = _in_pull_request if item.kind == "pull_request" else _in_issue
+    keys = sorted(history.links)
     for verb, time, values in [*find_changes(before, now), *_of_state(before, now)]:
-        for key in sorted(history.links):
+        for key in keys:
             history.tell(item, verb, key, now, time, **values)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
+_facts = attrgetter(*stories.FACTS)
 # What decides which pushes belong to a pull request.
 _PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
 
@@ -76,13 +78,12 @@ def _first(
     """Take in the first version of an item that is heard of; return the item."""
     seen_by = snapshot.integration_id
     place = {"repository_id": repository_id, "kind": kind, "number": number}
-    columns = _columns(carried_forward(None, snapshot))
+    now = carried_forward(None, snapshot)
+    columns = _columns(now)
     more = {"integration_id": seen_by, "gone_at": None, "decided": False, "loose": False}
     item = store.items.add(tx, {**columns, **place, **more})
     history = History()
-    apply(history, item, snapshot)
-    assert history.facts is not None
-    now = history.facts
+    apply(history, item, snapshot, now)
     if history.named or not stories.keep_aside(tx, item, snapshot):
         stories.keep(tx, item, snapshot, history)
     else:
@@ -288,7 +289,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
     """Return what the items table holds of a version that is complete."""
     version_at, version_rank = now.order
     return {
-        **{name: getattr(now, name) for name in stories.FACTS},
+        **dict(zip(stories.FACTS, _facts(now), strict=True)),
         "title": now.title or "",
         "html_url": now.html_url or "",
         "draft": now.draft or False,

@@ -51,7 +51,7 @@ _UNMARKED = re.compile(
     r"(?:[A-Za-z](?:[A-Za-z0-9 ,.:-]|(?<=[A-Za-z0-9])_(?=[A-Za-z0-9]))*(?:\n|$))*"
 )
 _BLANK = re.compile(r"\n(?:[ \t]*\n)+")
-_BEGUN = re.compile(r"<|```|~~~")
+_BEGINS = ("<", "```", "~~~")  # a block that may go on over blank lines
 
 # What reading the messages of one push may cost: a character is one, an element is sixteen. It is
 # two or three seconds; those of 2,000 squashed pull requests cost less.
@@ -89,12 +89,12 @@ def relevant(text: str) -> str:
     these only blocks that may name a key count, if there is no bracket in them: what a link is may
     be said anywhere.
     """
-    begun = _BEGUN.search(text)
-    end = text.rfind("\n\n", 0, begun.start()) + 2 if begun else len(text)
+    begun = [at for mark in _BEGINS if (at := text.find(mark)) >= 0]
+    end = text.rfind("\n\n", 0, min(begun)) + 2 if begun else len(text)
     if end == 1:
         return text  # it is begun in the first block
     rest = text[end:]
-    if not _may_name_one(rest):
+    if rest and not _may_name_one(rest):
         rest = ""
     found = [
         block

@@ -39,7 +39,8 @@ def set_of_item(
 
     `item` is what is known of it by now.
     """
-    known = {link.experiment_key: link for link in store.links.of_target(tx, item.kind, item.id)}
+    made = store.links.of_target(tx, item.kind, item.id) if before else ()
+    known = {link.experiment_key: link for link in made}
     for key, link in after.items():
         by, at = link.linked_by, link.linked_at
         if key not in before:

@@ -61,7 +61,7 @@ def readable(text: str) -> str:
     text = text[:MAX_TEXT]
     if not text.isascii():
         text = _SURROGATE.sub("\ufffd", INVISIBLE.sub("", text))
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def without_invisible(text: str) -> str:

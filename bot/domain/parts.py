@@ -45,11 +45,21 @@ class Part:
         if self.bit not in _BITS or any(self.bit == other.bit for other in PARTS.values()):
             raise ValueError(f"the part {self.name} must have a bit of its own, one of {_BITS}")
         PARTS[self.name] = self
+        _following.clear()
+
+
+def following(cause: Cause) -> Sequence[Part]:
+    """Return the parts that are brought up to date for a cause, in the order of their making."""
+    found = _following.get(cause)
+    if found is None:
+        found = _following[cause] = [part for part in PARTS.values() if cause in part.follows]
+    return found
 
 
 _BITS = [1 << position for position in range(15)]
 _UNKNOWN = "part "
 PARTS: dict[str, Part] = {}
+_following: dict[Cause, Sequence[Part]] = {}  # forgotten when another part is made
 
 
 def names_of(bits: int) -> list[str]:

@@ -12,7 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import commands
 from bot.domain.actions import Kind, Place, Wanted, acting, enqueue, order_of
-from bot.domain.parts import PARTS, Cause, Part
+from bot.domain.parts import Cause, Part, following
 
 PULL_REQUEST = Kind("pull_request", title="Comment, check and label", priority=1, has_parts=True)
 CHECK = Part(
@@ -52,8 +52,7 @@ def follow(
     """
     integration = acting(tx, item, integration_id)
     if integration is not None:
-        following = [part for part in PARTS.values() if cause in part.follows]
-        bring_up_to_date(tx, item, following, integration, rewrite=rewrite)
+        bring_up_to_date(tx, item, following(cause), integration, rewrite=rewrite)
 
 
 def bring_up_to_date(

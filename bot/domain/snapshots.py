@@ -5,7 +5,6 @@ A delivery, an answer of the API and what a command reads are translated here an
 
 import uuid
 from collections.abc import Set
-from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -18,8 +17,7 @@ from bot.github import names, payloads
 from bot.storage import Item, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """Through whom and when something was told, and the transaction in which it is taken in.
 
     `scope` says of which repositories the integration may hear, and `confirmed` which names GitHub

@@ -37,7 +37,9 @@ def keep(tx: store.Transaction, item: Item, snapshot: Snapshot, history: History
     """Keep the newest version of an item, whose history now goes up to it."""
     known = history.known(snapshot)
     store.items.add_version(tx, item.id, guid_of(snapshot), snapshot, known)
-    end_here(tx, item, history)
+    if known.facts is None:
+        known = msgspec.structs.replace(known, facts=history.facts)
+    tx.put(_ends(tx), item.id, known)
 
 
 def keep_aside(tx: store.Transaction, item: Item, snapshot: Snapshot) -> bool:

@@ -1,7 +1,6 @@
 """Calls the handlers of a delivery, in a fixed order, inside a transaction."""
 
 from collections.abc import Awaitable, Callable, Sequence, Set
-from dataclasses import dataclass
 from typing import Any
 
 from gidgethub.routing import Router
@@ -18,8 +17,7 @@ from bot.github.events import Events
 Handler = Callable[..., Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery(Told):
+class Delivery(Told, frozen=True):
     """What a handler knows beside the event: through whom and when it came, and the transaction."""
 
     @classmethod

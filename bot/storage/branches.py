@@ -117,10 +117,6 @@ def pushed_to_head(
         "until": time[1],
     }
     if commit_ids is None:
-        if pull.head_repository_id is None or pull.head_ref is None:
-            return []
-        if not heads.has_pushes(tx, (pull.head_repository_id, pull.head_ref)):
-            return []
         sql = f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
             AND here.pushed_at > :since AND here.pushed_at <= :until
             ORDER BY here.pushed_at, here.id"""

@@ -14,8 +14,10 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> None:
 
 
 def find(tx: Transaction, integration_id: str) -> Integration | None:
-    query.load(tx.stored, [loading(tx, [integration_id])])
-    return _known(tx)[integration_id]
+    known = _known(tx)
+    if integration_id not in known:
+        query.load(tx.stored, [loading(tx, [integration_id])])
+    return known[integration_id]
 
 
 def loading(tx: Transaction, integration_ids: Sequence[str]) -> query.Load | None:

@@ -4,7 +4,9 @@ Each row is read once, or known not to be there; what is added, changed and remo
 one statement for each of these and each set of columns, however many rows there are.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -17,6 +19,15 @@ R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
 
 
+@cache
+def _key_of(names: tuple[str, ...]) -> Callable[[Any], Key]:
+    """Return what tells the key of a row."""
+    if len(names) > 1:
+        return attrgetter(*names)
+    fetch = attrgetter(names[0])
+    return lambda row: (fetch(row),)
+
+
 class KnownRows(Generic[R]):
     """The rows of one table that a transaction knows.
 
@@ -24,12 +35,23 @@ class KnownRows(Generic[R]):
     database gives a row when it is written, if nobody needs it before.
     """
 
-    __slots__ = ("_added", "_before", "_removed", "_tx", "generated", "key", "rows", "shape")
+    __slots__ = (
+        "_added",
+        "_before",
+        "_removed",
+        "_tx",
+        "generated",
+        "key",
+        "key_of",
+        "rows",
+        "shape",
+    )
 
     def __init__(
         self, tx: Transaction, shape: type[R], key: Sequence[str], generated: str | None
     ) -> None:
         self._tx, self.shape, self.key, self.generated = tx, shape, tuple(key), generated
+        self.key_of: Callable[[R], Key] = _key_of(self.key)
         self.rows: dict[Key, R | None] = {}
         self._added: dict[Key, R] = {}
         self._before: dict[Key, R] = {}  # of what was changed, as it is stored
@@ -58,9 +80,6 @@ class KnownRows(Generic[R]):
         places = " AND ".join(f"{table}.{name} = wanted.{name}" for name in self.key)
         sql = f"SELECT {table}.* FROM {{keys}} AS wanted CROSS JOIN {table} WHERE {places}"
         return query.Load(self.shape, sql, self.key, missing, accept)
-
-    def key_of(self, row: R) -> Key:
-        return tuple([getattr(row, name) for name in self.key])
 
     def know(self, row: R) -> None:
         """Keep a row that has been read by something else than its key."""

@@ -72,7 +72,9 @@ def add(
 ) -> None:
     """Link an item, as it is by now; it has no link to that experiment yet."""
     here, target = known(tx), (item.id, item.kind)
-    others = [link.experiment_key for link in of_target(tx, item.kind, item.id)]
+    if target not in here.keys:
+        of_target(tx, item.kind, item.id)
+    others = [key for key in here.keys[target] if key != experiment_key]
     here.add(
         Link(
             id=0,  # is given when it is written

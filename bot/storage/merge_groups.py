@@ -21,8 +21,10 @@ def find(tx: Transaction, repository_id: int, head_sha: str) -> MergeGroup | Non
 
 def waiting(tx: Transaction, repository_id: int, number: int, since: int) -> list[MergeGroup]:
     """Return the groups of a pull request that have come since a time and have not ended."""
-    query.load(tx.stored, [loading(tx, [(repository_id, number)])])
-    return [group for group in _waiting(tx)[repository_id, number] if group.created_at >= since]
+    known, place = _waiting(tx), (repository_id, number)
+    if place not in known:
+        query.load(tx.stored, [loading(tx, [place])])
+    return [group for group in known[place] if group.created_at >= since]
 
 
 def loading(tx: Transaction, places: Sequence[tuple[int, int]]) -> query.Load | None:
