@@ -2,23 +2,14 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from bot.log import logger
-from bot.web.problems import Problem
+from bot.connection import Connection, InHand, Shortcut
 
-_CONNECTION: dict[str, Any] = {
-    "keepalive_timeout": 75.0,  # seconds without (the rest of) a request's headers
-    "access_log": None,  # server.py writes the line
-    "auto_decompress": False,
-}
 _STOP_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _CUT_SECONDS = 2.0  # the same once nothing more of them is read
-# What may answer a request past the application's routes and middlewares; None where it does not.
-Shortcut = Callable[[web.Request], Awaitable[web.StreamResponse] | None]
 SHORTCUT: web.AppKey[Shortcut] = web.AppKey("shortcut")
 
 
@@ -49,22 +40,22 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
     await runner.setup()
     server = runner.server
     assert server is not None
-    shortcut, routed = app[SHORTCUT], server.request_handler
+    routed, in_hand = server.request_handler, runner.in_hand
 
     async def hold(request: Any) -> web.StreamResponse:  # the application makes a `web.Request`
-        runner.in_hand += 1
+        task = asyncio.current_task()
+        assert task is not None
+        in_hand.tasks.add(task)
         try:
-            response = await (shortcut(request) or routed(request))
-            if runner.is_stopping:
+            response = await routed(request)
+            if in_hand.is_stopping:
                 response.force_close()
             return response
         finally:
-            runner.in_hand -= 1
-            if not runner.in_hand:
-                runner.is_idle.set()
+            in_hand.done(task)
 
     server.request_handler = hold
-    await _Site(runner, sock).start()
+    await _Site(runner, sock, app[SHORTCUT]).start()
     return runner
 
 
@@ -73,33 +64,28 @@ class _Runner(web.AppRunner):
 
     def __init__(self, app: web.Application, *, shutdown_timeout: float) -> None:
         super().__init__(app, shutdown_timeout=shutdown_timeout)
-        self.in_hand = 0  # requests whose answer is not made yet
-        self.is_idle = asyncio.Event()
-        self.is_stopping = False
+        self.in_hand = InHand()
 
     async def cleanup(self) -> None:
         """Take no new connections, let requests in hand come to their end, and close the rest."""
-        self.is_stopping = True
+        self.in_hand.is_stopping = True
         for site in self.sites:
             await site.stop()
         await self.shutdown()  # ends streams, which would go on for ever
-        try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                while self.in_hand:
-                    self.is_idle.clear()
-                    await self.is_idle.wait()
-        except TimeoutError:
-            logger.warning("requests cut off", count=self.in_hand)
+        await self.in_hand.ended(_STOP_SECONDS)
         await super().cleanup()
+        for task in self.in_hand.tasks:
+            task.cancel()
 
 
 class _Site(web.BaseSite):
     """A socket whose connections speak our protocol; aiohttp's own sites know only aiohttp's."""
 
-    def __init__(self, runner: web.AppRunner, sock: socket.socket) -> None:
+    def __init__(self, runner: _Runner, sock: socket.socket, shortcut: Shortcut) -> None:
         super().__init__(runner)
         assert runner.server is not None
         self._manager, self._sock = runner.server, sock
+        self._in_hand, self._shortcut = runner.in_hand, shortcut
         self._accepting: asyncio.Server | None = None
 
     @property
@@ -111,7 +97,7 @@ class _Site(web.BaseSite):
         await super().start()
         loop = asyncio.get_running_loop()
         self._accepting = await loop.create_server(
-            lambda: _Protocol(self._manager, loop=loop, **_CONNECTION),
+            lambda: Connection(self._manager, self._in_hand, self._shortcut, loop=loop),
             sock=self._sock,
             backlog=1024,
         )
@@ -120,30 +106,3 @@ class _Site(web.BaseSite):
         if self._accepting is not None:
             self._accepting.close()
         await super().stop()
-
-
-class _Protocol(web.RequestHandler):
-    """Answers what is not even HTTP with a problem too, and without a traceback in the log."""
-
-    __slots__ = ()
-
-    def handle_error(
-        self,
-        request: web.BaseRequest,
-        status: int = 500,
-        exc: BaseException | None = None,
-        message: str | None = None,
-    ) -> web.StreamResponse:
-        if status >= 500:
-            logger.error("connection failed", exc_info=exc)
-        else:
-            logger.info("request refused", status=status, remote=request.remote)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer had begun")
-        detail = "The request is not HTTP/1.1 as this service reads it (line and header limits: "
-        problem = Problem(
-            status, "malformed request", f"{detail}{self.max_field_size} bytes each)."
-        )
-        response = problem.response()
-        response.force_close()
-        return response

@@ -7,18 +7,22 @@ import re
 import secrets
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from http import HTTPStatus
 
 import click
-from aiohttp import web
+from aiohttp import StreamReader, web
+from multidict import CIMultiDictProxy
 from structlog.contextvars import bind_contextvars, get_contextvars
 
 from bot import commands, dashboard, handlers, listening, log, worker
 from bot import storage as store
 from bot.api import resources
+from bot.connection import Answering, Shortcut
 from bot.dashboard import errors
 from bot.deliveries import door
+from bot.deliveries.door import Sent
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -27,6 +31,7 @@ from bot.settings import Settings
 from bot.stopping import stop_event
 from bot.web.operations import MAX_BODY
 from bot.web.problems import Problem, unavailable
+from bot.web.replies import Reply
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
@@ -142,25 +147,30 @@ async def check_secrets(services: Services) -> None:
         services.vault.open(sealed)
 
 
-def _shortcut(services: Services) -> listening.Shortcut:
+def _shortcut(services: Services) -> Shortcut:
     """Return what leads deliveries to the door: routes and middlewares cost more than the rest."""
 
-    def shortcut(request: web.Request) -> Awaitable[web.StreamResponse] | None:
-        integration_id = door.integration_of(request)
-        return _deliver(services, request, integration_id) if integration_id else None
+    def shortcut(path: str) -> Answering | None:
+        integration_id = door.integration_of(path)
+        return partial(_deliver, services, path, integration_id) if integration_id else None
 
     return shortcut
 
 
-async def _deliver(services: Services, request: web.Request, integration_id: str) -> web.Response:
+async def _deliver(
+    services: Services,
+    path: str,
+    integration_id: str,
+    headers: CIMultiDictProxy[str],
+    body: StreamReader,
+) -> Reply:
     """Answer a delivery as `_around` and the route of the door would."""
-    request_id = _request_id(request)
+    request_id = _request_id(headers)
     try:
-        response = await door.answer(services, request, integration_id, request_id)
+        reply = await door.answer(services, Sent(headers, body), integration_id, request_id)
     except Exception:
-        response = _fault(request, request_id).response()
-    _put_headers(response, request_id)
-    return response
+        reply = _fault(path, request_id).reply()
+    return Reply(reply.status, reply.body, {**reply.headers, **_headers(request_id)})
 
 
 @web.middleware
@@ -169,7 +179,7 @@ async def _around(
 ) -> web.StreamResponse:
     """Give the request an id, turn every exception into a problem, measure and log."""
     started = time.perf_counter()
-    request[REQUEST_ID] = _request_id(request)
+    request[REQUEST_ID] = _request_id(request.headers)
     resource = request.match_info.route.resource
     route = resource.canonical if resource is not None else "none"
     if route != door.PATH:  # which binds what its lines tell, and only those but the last
@@ -185,21 +195,21 @@ async def _around(
         logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
         response = await _answer(request, unavailable())
     except Exception:
-        response = await _answer(request, _fault(request, request[REQUEST_ID]))
+        response = await _answer(request, _fault(request.path, request[REQUEST_ID]))
     if route != door.PATH:
         _account(request, route, response.status, time.perf_counter() - started)
     return response
 
 
-def _request_id(request: web.Request) -> str:
+def _request_id(headers: Mapping[str, str]) -> str:
     """Return the id that a request came with, else one that we give it."""
-    given = request.headers.get("X-Request-ID", "")
+    given = headers.get("X-Request-ID", "")
     return given if _REQUEST_ID.fullmatch(given) else f"{_RUN}-{next(_numbers):x}"
 
 
-def _fault(request: web.Request, request_id: str) -> Problem:
+def _fault(path: str, request_id: str) -> Problem:
     """Log the exception that is being handled, and return what is answered to it."""
-    logger.exception("request failed", request=request_id, path=request.path)
+    logger.exception("request failed", request=request_id, path=path)
     return Problem(500, "internal error", _FAULT)
 
 
@@ -231,13 +241,16 @@ def _problem_of(error: web.HTTPException) -> Problem:
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    _put_headers(response, request.get(REQUEST_ID, ""))
+    response.headers.update(_headers(request.get(REQUEST_ID, "")))
 
 
-def _put_headers(response: web.StreamResponse, request_id: str) -> None:
-    response.headers["X-Request-ID"] = request_id
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Server"] = "experiment-bot"
+def _headers(request_id: str) -> dict[str, str]:
+    """Return what every answer has."""
+    return {
+        "X-Request-ID": request_id,
+        "X-Content-Type-Options": "nosniff",
+        "Server": "experiment-bot",
+    }
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -13,9 +13,10 @@ import urllib.parse
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from isal import isal_zlib
 from msgspec import Struct
+from multidict import CIMultiDictProxy
 from structlog.contextvars import bind_contextvars
 
 from bot import jsontext, log, times
@@ -30,6 +31,7 @@ from bot.handlers.dispatch import Dispatcher
 from bot.services import REQUEST_ID, SERVICES, Services
 from bot.web import problems
 from bot.web.problems import Problem
+from bot.web.replies import Reply
 
 PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
@@ -57,6 +59,24 @@ def routes() -> list[web.RouteDef]:
     return [web.post(PATH, receive, expect_handler=expect)]
 
 
+class Sent(Struct, frozen=True):
+    """A delivery as it was sent, whichever way it came."""
+
+    headers: CIMultiDictProxy[str]
+    content: StreamReader
+    hesitant: web.Request | None = None  # which sends its body once it is told to
+
+    @property
+    def length(self) -> int | None:
+        """Return how long the body is going to be, None if that is not said."""
+        given = self.headers.get("Content-Length")
+        return int(given) if given is not None else None
+
+    @property
+    def media_type(self) -> str:
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
 class _Signed(Struct, frozen=True):
     """A body that has been verified: through whom it came, by which of their secrets, and when."""
 
@@ -66,55 +86,50 @@ class _Signed(Struct, frozen=True):
     received_at: int
 
 
-def integration_of(request: web.Request) -> str | None:
-    """Return the integration to which a plain delivery is addressed, None for any other request.
+def integration_of(path: str) -> str | None:
+    """Return the integration whose webhook has this address, None where it is another address.
 
-    One with a query or an expectation, or with an address in another spelling, is none.
+    One with a query, or in another spelling, is another.
     """
-    if request.method != "POST" or "Expect" in request.headers:
-        return None
-    found = _ADDRESS.fullmatch(request.raw_path)
+    found = _ADDRESS.fullmatch(path)
     return found[1] if found is not None else None
 
 
 async def receive(request: web.Request) -> web.Response:
     """Answer a delivery that came by the routes."""
     services, integration_id = request.config_dict[SERVICES], request.match_info["integration_id"]
-    return await answer(services, request, integration_id, request[REQUEST_ID])
+    hesitant = request if "Expect" in request.headers else None
+    sent = Sent(request.headers, request.content, hesitant)
+    return (await answer(services, sent, integration_id, request[REQUEST_ID])).response()
 
 
-async def answer(
-    services: Services, request: web.Request, integration_id: str, request_id: str
-) -> web.Response:
+async def answer(services: Services, sent: Sent, integration_id: str, request_id: str) -> Reply:
     """Answer one delivery."""
     started = time.perf_counter()
     told: dict[str, Any] = {"request": request_id, "integration": integration_id}
     event = "other"
     try:
-        signed = await _verified(request, services, integration_id.lower())
-        delivery = await _read(request, services, signed, told)
+        signed = await _verified(sent, services, integration_id.lower())
+        delivery = await _read(sent, services, signed, told)
         if delivery.handlers:
             event = delivery.event.event
         outcome = await life.ingest(services, delivery)
         told["outcome"] = outcome.name
-        response = web.Response(
-            status=202 if outcome.status == "retrying" else 200,
-            body=jsontext.render(outcome.answer),
-            content_type=_JSON,
-        )
+        status = 202 if outcome.status == "retrying" else 200
+        reply = Reply(status, jsontext.render(outcome.answer), {"Content-Type": _JSON})
     except store.StorageUnavailable as error:
         told |= {"outcome": "unavailable", "reason": str(error)}
-        response = _unavailable().response()
+        reply = _unavailable().reply()
     except Problem as problem:
         told |= {"outcome": "refused", "reason": problem.error}
-        response = problem.response()
+        reply = problem.reply()
     seconds = time.perf_counter() - started
     services.metrics.count_delivery(event, told["outcome"], seconds)
-    log.line("delivery", {"status": response.status, "ms": round(seconds * 1000, 2), **told})
-    return response
+    log.line("delivery", {"status": reply.status, "ms": round(seconds * 1000, 2), **told})
+    return reply
 
 
-async def _verified(request: web.Request, services: Services, integration_id: str) -> _Signed:
+async def _verified(sent: Sent, services: Services, integration_id: str) -> _Signed:
     """Return the body of a request that an integration's secret has signed; raises Problem."""
     received_at = times.now()
     integration = (
@@ -122,9 +137,9 @@ async def _verified(request: web.Request, services: Services, integration_id: st
     )
     if integration is None:
         raise Problem(404, "not found", "No integration has this id; check the payload URL.")
-    signature = _signature(request)
-    _check_headers_of_body(request)
-    body, digests = await _body(request, integration.secrets_at(received_at))
+    signature = _signature(sent)
+    _check_headers_of_body(sent)
+    body, digests = await _body(sent, integration.secrets_at(received_at))
     signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
@@ -143,16 +158,14 @@ async def _verified(request: web.Request, services: Services, integration_id: st
     return _Signed(integration, signed_by, body, received_at)
 
 
-async def _read(
-    request: web.Request, services: Services, signed: _Signed, told: dict[str, Any]
-) -> Arriving:
+async def _read(sent: Sent, services: Services, signed: _Signed, told: dict[str, Any]) -> Arriving:
     """Return what a verified body delivers, and add what its log line tells; raises Problem."""
-    name, guid = _identity(request)
-    body, size, is_form = signed.body, len(signed.body), request.content_type == _FORM
+    name, guid = _identity(sent)
+    body, size, is_form = signed.body, len(signed.body), sent.media_type == _FORM
     told |= {"delivery": guid, "github_event": name, "bytes": size}
     # Whatever else is logged on behalf of this delivery from here on tells which it is.
     bind_contextvars(integration=signed.integration.id, delivery=guid, github_event=name)
-    known, given = services.shared(dispatcher), request.headers.get
+    known, given = services.shared(dispatcher), sent.headers.get
 
     if size > life.LARGE:
         event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
@@ -177,15 +190,15 @@ async def _read(
     return delivery
 
 
-def _signature(request: web.Request) -> bytes:
+def _signature(sent: Sent) -> bytes:
     """Return what a well-formed signature header says; raises a 401 that says what is wrong."""
-    values = request.headers.getall("X-Hub-Signature-256", [])
+    values = sent.headers.getall("X-Hub-Signature-256", [])
     if not any(values):
         raise Problem(
             401,
             "missing signature",
             "X-Hub-Signature-256 is missing; set a secret in GitHub's webhook settings.",
-            headers={"Connection": "close"} if request.content_length != 0 else None,
+            headers={"Connection": "close"} if sent.length != 0 else None,
         )
     if len(values) > 1 or not _SIGNATURE.fullmatch(values[0]):
         raise Problem(
@@ -196,12 +209,12 @@ def _signature(request: web.Request) -> bytes:
     return bytes.fromhex(values[0].removeprefix("sha256="))
 
 
-def _check_headers_of_body(request: web.Request) -> None:
+def _check_headers_of_body(sent: Sent) -> None:
     """Refuse what the headers alone show cannot pass."""
-    if request.content_length is not None and request.content_length > MAX_BODY:
+    if (sent.length or 0) > MAX_BODY:
         _refuse_size()
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if request.content_type not in (_JSON, _FORM) or encoding.lower() != "identity":
+    encoding = sent.headers.get("Content-Encoding", "identity")
+    if sent.media_type not in (_JSON, _FORM) or encoding.lower() != "identity":
         raise Problem(
             415,
             "unsupported content type",
@@ -214,11 +227,11 @@ def _refuse_size() -> NoReturn:
     raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
 
 
-async def _body(request: web.Request, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
-    if "Expect" in request.headers:
-        await problems.expect(request)
-    content = request.content
+    if sent.hesitant is not None:
+        await problems.expect(sent.hesitant)
+    content = sent.content
     if content.is_eof():  # a small body came with its headers
         raw = content.read_nowait()
         if len(raw) > MAX_BODY:
@@ -261,12 +274,12 @@ def _signed_by(digests: Sequence[bytes], signature: bytes) -> int | None:
     return matches.index(True) if any(matches) else None
 
 
-def _identity(request: web.Request) -> tuple[str, str]:
+def _identity(sent: Sent) -> tuple[str, str]:
     """Return the event's name and the delivery's guid; raises a 400 that says which is wrong."""
-    event = request.headers.get("X-GitHub-Event")
+    event = sent.headers.get("X-GitHub-Event")
     if event is None or not _EVENT.fullmatch(event):
         raise Problem(400, "invalid event", "X-GitHub-Event is missing or not an event's name.")
-    guid = id_of(request.headers.get("X-GitHub-Delivery", ""))
+    guid = id_of(sent.headers.get("X-GitHub-Delivery", ""))
     if guid is None:
         raise Problem(
             400,

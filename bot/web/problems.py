@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from bot.domain.errors import Changed, Conflict, ConflictCode, Failed, Invalid, NotFound
 from bot.github import CallFailed, Refused
+from bot.web.replies import Reply
 from bot.web.validation import words
 
 CONTENT_TYPE = "application/problem+json"
@@ -80,13 +81,12 @@ class Problem(Exception):
             errors=list(errors),
         )
 
+    def reply(self) -> Reply:
+        body = msgspec.json.encode(self.body)
+        return Reply(self.status, body, {**self.headers, "Content-Type": CONTENT_TYPE})
+
     def response(self) -> web.Response:
-        return web.Response(
-            status=self.status,
-            body=msgspec.json.encode(self.body),
-            content_type=CONTENT_TYPE,
-            headers=self.headers,
-        )
+        return self.reply().response()
 
 
 async def expect(request: web.Request) -> web.Response | None:

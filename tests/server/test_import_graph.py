@@ -37,7 +37,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("operations",),
     ("api", "worker"),
     ("dashboard",),
-    ("listening", "server", "supervisor", "demo", "cli", "__main__"),
+    ("connection", "listening", "server", "supervisor", "demo", "cli", "__main__"),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 
