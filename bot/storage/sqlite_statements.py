@@ -40,7 +40,9 @@ class SqliteStatements:
     def has_table(self, name: str) -> bool:
         return sqlite_utils.Database(self._connection)[name].exists()
 
-    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
+    def keyed(
+        self, queries: Sequence[Keyed], *, sharing: Sequence[str] = ()
+    ) -> list[Sequence[Row]]:
         return [self._keyed(*one) for one in queries]
 
     def _keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
@@ -64,8 +66,13 @@ class SqliteStatements:
         key: Mapping[str, str],
         columns: Mapping[str, str],
         rows: Sequence[Values],
+        *,
+        only_up: bool = False,
     ) -> None:
-        self._connection.executemany(_update(table, tuple(key), tuple(columns)), rows)
+        sql = _update(table, tuple(key), tuple(columns))
+        if only_up:
+            sql += "".join(f" AND {name} < ?{n}" for n, name in enumerate(columns, start=1))
+        self._connection.executemany(sql, rows)
 
     def delete(self, table: str, key: Mapping[str, str], rows: Sequence[Values]) -> None:
         self._connection.executemany(_delete(table, tuple(key)), rows)
@@ -84,9 +91,6 @@ class SqliteStatements:
 
     def lock(self, names: Iterable[str]) -> None:
         pass  # whoever writes is alone
-
-    def share(self, name: str) -> None:
-        pass
 
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()

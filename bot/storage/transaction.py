@@ -53,8 +53,14 @@ class Statements(Protocol):
     def has_table(self, name: str) -> bool:
         """Tell whether there is a table of this name."""
 
-    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
-        """Run queries, one statement each however many keys they have, and return their rows."""
+    def keyed(
+        self, queries: Sequence[Keyed], *, sharing: Sequence[str] = ()
+    ) -> list[Sequence[Row]]:
+        """Run queries, one statement each however many keys they have, and return their rows.
+
+        Before that, waits until nobody who locks one of the names `sharing` is at work, and lets
+        nobody be until this ends.
+        """
 
     def insert(
         self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
@@ -70,8 +76,13 @@ class Statements(Protocol):
         key: Mapping[str, str],
         columns: Mapping[str, str],
         rows: Sequence[Values],
+        *,
+        only_up: bool = False,
     ) -> None:
-        """Set columns of the rows that have a key; each of `rows` is columns, then key."""
+        """Set columns of the rows that have a key; each of `rows` is columns, then key.
+
+        With `only_up`, of those rows only in which they are less.
+        """
 
     def delete(self, table: str, key: Mapping[str, str], rows: Sequence[Values]) -> None:
         """Remove the rows that have one of some keys."""
@@ -87,9 +98,6 @@ class Statements(Protocol):
 
     def lock(self, names: Iterable[str]) -> None:
         """Wait until nobody else locks one of some names, and let nobody until this ends."""
-
-    def share(self, name: str) -> None:
-        """Wait until nobody who locks a name is at work, and let nobody be until this ends."""
 
     def together(self) -> AbstractContextManager[None]:
         """Let statements in a block, whose outcome nobody asks for, be sent at once."""

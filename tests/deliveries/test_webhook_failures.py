@@ -126,7 +126,7 @@ async def test_storage_down(settings: Settings, monkeypatch: pytest.MonkeyPatch)
     """What cannot be stored is not acknowledged; the same delivery passes once it can be."""
     monkeypatch.setattr(store.sqlite, "BUSY_TIMEOUT", 0.1)
     monkeypatch.setattr(store.postgres, "PATIENCE", 0.1)
-    monkeypatch.setattr(store.postgres, "BEGIN", "SET LOCAL lock_timeout = '100ms'")
+    monkeypatch.setattr(store.postgres_opening, "LOCK_TIMEOUT", "100ms")
     bot = await start(settings)
     try:
         integration = await bot.integration()

@@ -48,16 +48,16 @@ class Statements:
         return call
 
     def _of_table(self, method: Callable[..., Any]) -> Any:
-        def call(statements: Any, table: str, *args: Any) -> None:
-            method(statements, table, *args)
+        def call(statements: Any, table: str, *args: Any, **options: Any) -> None:
+            method(statements, table, *args, **options)
             self.written[table] += 1
             self.rows += len(next(one for one in args if isinstance(one, list)))
 
         return call
 
     def _of_keys(self, method: Callable[..., Any]) -> Any:
-        def call(statements: Any, queries: Any) -> Any:
-            found = method(statements, queries)
+        def call(statements: Any, queries: Any, **options: Any) -> Any:
+            found = method(statements, queries, **options)
             for one, rows in zip(queries, found, strict=True):
                 self.asked[one.sql] += 1
                 self.rows += len(rows)
