@@ -8,7 +8,6 @@ from bot.storage.database import Transaction, lock_of_experiment
 from bot.storage.joined import CountedExperiment, ListedExperiment
 from bot.storage.query import Part, Place
 from bot.storage.rows import Experiment
-from bot.storage.transaction import Keyed
 
 
 def folded(*texts: str | None) -> str:
@@ -55,11 +54,9 @@ def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
 
 def exists(tx: Transaction, key: str) -> bool:
     def ask() -> bool:
-        sql = """SELECT experiments.key FROM {keys} AS wanted CROSS JOIN experiments
-            WHERE experiments.key = wanted.key"""
-        wanted = Keyed(sql, {"key": "TEXT"}, [(key,)])
-        (found,) = tx.stored.keyed([wanted], sharing=[lock_of_experiment(key)])
-        return bool(found)
+        tx.stored.share([lock_of_experiment(key)])
+        sql = "SELECT 1 FROM experiments WHERE key = :key"
+        return query.exists(tx.stored, sql, key=key)
 
     return tx.looked_up("experiments", key, ask)
 

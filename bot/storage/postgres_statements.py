@@ -14,7 +14,7 @@ from bot.storage import postgres_pipeline as pipeline
 from bot.storage.postgres_arrays import arrays, types_of
 from bot.storage.postgres_opening import Opening, keep_ids, lock_all, take_ids
 from bot.storage.postgres_pipeline import BINARY, Command
-from bot.storage.transaction import FOLLOWED, NO_PARAMS, Keyed, Params, Row, Values
+from bot.storage.transaction import FOLLOWED, NO_PARAMS, NOTHING, Keyed, Params, Row, Values
 
 Connection = psycopg.Connection[DictRow]
 _IDLE = pq.TransactionStatus.IDLE
@@ -92,25 +92,27 @@ class PostgresStatements:
         row = self.one("SELECT to_regclass(:name) AS found", {"name": name})
         return row is not None and row["found"] is not None
 
-    def keyed(
-        self, queries: Sequence[Keyed], *, sharing: Sequence[str] = ()
-    ) -> list[Sequence[Row]]:
+    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
         if not queries:
             return []
         commands = [
             _of_rows(_with_keys(sql, _items(columns)), columns, keys)
             for sql, columns, keys in queries
         ]
-        if sharing and not self._is_reading:
-            commands.insert(0, lock_all(sharing, shared=True))
-        results = self._send(commands)[-len(queries) :]
-        return [pipeline.rows(self._connection, result) for result in results]
+        return [pipeline.rows(self._connection, result) for result in self._send(commands)]
 
     def insert(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        rows: Sequence[Values],
+        conflict: str = "",
+        *,
+        found: Mapping[str, str] = NOTHING,
     ) -> None:
         if table not in FOLLOWED:
-            self._write(_of_rows(_insert(table, _items(columns), conflict), columns, rows))
+            sql = _insert(table, _items(columns), _items(found), conflict)
+            self._write(_of_rows(sql, columns, rows))
             return
         assert self._later is not None  # those of all tables have one horizon
         added = _of_rows(_insert_followed(table, _items(columns)), columns, rows)
@@ -147,6 +149,10 @@ class PostgresStatements:
 
     def lock(self, names: Iterable[str]) -> None:
         self._send([lock_all(names)])
+
+    def share(self, names: Iterable[str]) -> None:
+        if not self._is_reading:
+            self._write(lock_all(names, shared=True))
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -251,9 +257,10 @@ def _with_keys(sql: str, columns: Columns) -> str:
 
 
 @cache
-def _insert(table: str, columns: Columns, conflict: str) -> str:
-    names = ", ".join(name for name, _ in columns)
-    return f"INSERT INTO {table} ({names}) SELECT * FROM {_table(columns)} {conflict}"
+def _insert(table: str, columns: Columns, found: Columns, conflict: str) -> str:
+    names = ", ".join(name for name, _ in (*columns, *found))
+    values = ", ".join(["given.*", *[sql for _, sql in found]])
+    return f"INSERT INTO {table} ({names}) SELECT {values} FROM {_table(columns)} {conflict}"
 
 
 @cache

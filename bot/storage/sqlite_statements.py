@@ -8,7 +8,7 @@ from itertools import chain
 
 import sqlite_utils
 
-from bot.storage.transaction import FOLLOWED, NO_PARAMS, Keyed, Params, Row, Values
+from bot.storage.transaction import FOLLOWED, NO_PARAMS, NOTHING, Keyed, Params, Row, Values
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
@@ -40,9 +40,7 @@ class SqliteStatements:
     def has_table(self, name: str) -> bool:
         return sqlite_utils.Database(self._connection)[name].exists()
 
-    def keyed(
-        self, queries: Sequence[Keyed], *, sharing: Sequence[str] = ()
-    ) -> list[Sequence[Row]]:
+    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
         return [self._keyed(*one) for one in queries]
 
     def _keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
@@ -56,9 +54,16 @@ class SqliteStatements:
         return found
 
     def insert(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        rows: Sequence[Values],
+        conflict: str = "",
+        *,
+        found: Mapping[str, str] = NOTHING,
     ) -> None:
-        self._connection.executemany(_insert(table, tuple(columns), conflict), rows)
+        sql = _insert(table, tuple(columns), tuple(found.items()), conflict)
+        self._connection.executemany(sql, rows)
 
     def update(
         self,
@@ -92,6 +97,9 @@ class SqliteStatements:
     def lock(self, names: Iterable[str]) -> None:
         pass  # whoever writes is alone
 
+    def share(self, names: Iterable[str]) -> None:
+        pass
+
     def together(self) -> AbstractContextManager[None]:
         return nullcontext()
 
@@ -105,9 +113,17 @@ def with_keys(sql: str, columns: Sequence[str], size: int) -> str:
 
 
 @cache
-def _insert(table: str, names: Sequence[str], conflict: str) -> str:
-    values = ", ".join("?" * len(names))
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) {conflict}"
+def _insert(
+    table: str, names: Sequence[str], found: Sequence[tuple[str, str]], conflict: str
+) -> str:
+    columns = ", ".join([*names, *[name for name, _ in found]])
+    if not found:
+        values = ", ".join("?" * len(names))
+        return f"INSERT INTO {table} ({columns}) VALUES ({values}) {conflict}"
+    given = ", ".join(f"? AS {name}" for name in names)
+    values = ", ".join(["given.*", *[sql for _, sql in found]])
+    return f"""INSERT INTO {table} ({columns})
+        SELECT {values} FROM (SELECT {given}) AS given WHERE TRUE {conflict}"""
 
 
 @cache

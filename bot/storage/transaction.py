@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 Row = Mapping[str, Any]
 Params = Mapping[str, Any]
 NO_PARAMS: Params = {}
+NOTHING: Mapping[str, str] = {}
 Values = tuple[Any, ...]
 T = TypeVar("T")
 
@@ -53,21 +54,22 @@ class Statements(Protocol):
     def has_table(self, name: str) -> bool:
         """Tell whether there is a table of this name."""
 
-    def keyed(
-        self, queries: Sequence[Keyed], *, sharing: Sequence[str] = ()
-    ) -> list[Sequence[Row]]:
-        """Run queries, one statement each however many keys they have, and return their rows.
-
-        Before that, waits until nobody who locks one of the names `sharing` is at work, and lets
-        nobody be until this ends.
-        """
+    def keyed(self, queries: Sequence[Keyed]) -> list[Sequence[Row]]:
+        """Run queries, one statement each however many keys they have, and return their rows."""
 
     def insert(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        rows: Sequence[Values],
+        conflict: str = "",
+        *,
+        found: Mapping[str, str] = NOTHING,
     ) -> None:
         """Add rows; `columns` has the type of each.
 
         Another with the same key is an error, unless the clause `conflict` says what becomes of it.
+        `found` has other columns, and how each is found in the database for a row that is `given`.
         """
 
     def update(
@@ -98,6 +100,9 @@ class Statements(Protocol):
 
     def lock(self, names: Iterable[str]) -> None:
         """Wait until nobody else locks one of some names, and let nobody until this ends."""
+
+    def share(self, names: Iterable[str]) -> None:
+        """Wait until nobody who locks one of some names is at work, nor will be until this ends."""
 
     def together(self) -> AbstractContextManager[None]:
         """Let statements in a block, whose outcome nobody asks for, be sent at once."""

@@ -56,8 +56,8 @@ class Statements:
         return call
 
     def _of_keys(self, method: Callable[..., Any]) -> Any:
-        def call(statements: Any, queries: Any, **options: Any) -> Any:
-            found = method(statements, queries, **options)
+        def call(statements: Any, queries: Any) -> Any:
+            found = method(statements, queries)
             for one, rows in zip(queries, found, strict=True):
                 self.asked[one.sql] += 1
                 self.rows += len(rows)

@@ -52,9 +52,7 @@ class Explained:
         for params in rows[:1]:
             self.all(sql, params)
 
-    def keyed(
-        self, queries: Sequence[store.transaction.Keyed], *, sharing: Sequence[str] = ()
-    ) -> list[Any]:
+    def keyed(self, queries: Sequence[store.transaction.Keyed]) -> list[Any]:
         return [self._keyed(*one) for one in queries]
 
     def _keyed(
