@@ -137,6 +137,7 @@ class PostgresDatabase:
         self._writer = self._new_writer()
         self._ingesting = self._new_writer(self._set_aside)
         self._patient: dict[int, _Writer] = {}
+        self._waited_for: dict[str, int] = {}  # by which of these, or was it last
 
     async def write(
         self,
@@ -154,11 +155,25 @@ class PostgresDatabase:
         return _Writer(self._address, self._watchdog, self._commits, renew, set_aside)
 
     def _set_aside(self, task: Task) -> None:
-        """Let a delivery wait for whoever holds its repository, and only those of that one too."""
-        number = hash(task.locks[0]) % PATIENT
-        if number not in self._patient:
-            self._patient[number] = self._new_writer()
+        """Let a delivery wait for whoever holds its repository, and only those of that one too.
+
+        Only if there are more such repositories than writers, it may wait for another one.
+        """
+        lock = task.locks[0]
+        number = self._waited_for.get(lock)
+        if number is None:
+            idle = (one for one in range(PATIENT) if self._is_idle(one))
+            number = next(idle, hash(lock) % PATIENT)
+            if self._is_idle(number):
+                self._waited_for = {
+                    lock: one for lock, one in self._waited_for.items() if one != number
+                }
+                self._patient[number] = self._patient.get(number) or self._new_writer()
+            self._waited_for[lock] = number
         self._patient[number].take(task)
+
+    def _is_idle(self, number: int) -> bool:
+        return number not in self._patient or self._patient[number].is_idle
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
