@@ -38,15 +38,21 @@ class _Heard:
 
     def __init__(self, table: str) -> None:
         self.positions: dict[Any, int] = {}
-        self._sql = f"""UPDATE {table} SET last_activity = :position
-            WHERE {"key" if table == "experiments" else "id"} = :key
-                AND last_activity < :position"""
+        self._table = table
 
     def flush(self, statements: Statements) -> None:
-        rows = [{"key": key, "position": at} for key, at in sorted(self.positions.items())]
+        rows = [(at, key) for key, at in sorted(self.positions.items())]
         self.positions.clear()
-        if rows:
-            statements.run_many(self._sql, rows)
+        if not rows:
+            return
+        if self._table == "repositories":  # few others wait for those
+            at = {"last_activity": "BIGINT"}
+            statements.update("repositories", {"id": "BIGINT"}, at, rows, only_up=True)
+            return
+        sql = """UPDATE experiments SET last_activity = :position
+            WHERE key = :key AND last_activity < :position"""
+        # One after the other: in which order one statement takes rows, the server decides.
+        statements.run_many(sql, [{"key": key, "position": at} for at, key in rows])
 
 
 def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:

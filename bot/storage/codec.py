@@ -134,9 +134,9 @@ def types_of(shape: type[Row]) -> Mapping[str, str]:
 
 
 @cache
-def names_of(shape: type[Row], *, but: str | None = None) -> tuple[str, ...]:
-    """Return the columns of a table, all `but` one."""
-    return tuple(name for name in shape.__struct_fields__ if name != but)
+def names_of(shape: type[Row], *, but: tuple[str | None, ...] = ()) -> tuple[str, ...]:
+    """Return the columns of a table, all `but` some."""
+    return tuple(name for name in shape.__struct_fields__ if name not in but)
 
 
 @cache

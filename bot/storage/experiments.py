@@ -54,7 +54,7 @@ def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
 
 def exists(tx: Transaction, key: str) -> bool:
     def ask() -> bool:
-        tx.stored.share(lock_of_experiment(key))
+        tx.stored.share([lock_of_experiment(key)])
         sql = "SELECT 1 FROM experiments WHERE key = :key"
         return query.exists(tx.stored, sql, key=key)
 

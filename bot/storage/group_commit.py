@@ -75,6 +75,11 @@ class GroupCommit(ABC):
         if self._flushing is None:
             self._flushing = self._loop.create_task(self._flush())
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no job is in hand or waits."""
+        return self._flushing is None
+
     async def close(self) -> None:
         """Take no more jobs, and return when those in hand are committed."""
         self._closed = True

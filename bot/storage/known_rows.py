@@ -13,7 +13,7 @@ import msgspec
 
 from bot.storage import codec, query
 from bot.storage.rows import Row
-from bot.storage.transaction import Statements, Transaction
+from bot.storage.transaction import NOTHING, Statements, Transaction
 
 R = TypeVar("R", bound=Row)
 Key = tuple[Any, ...]
@@ -32,8 +32,11 @@ class KnownRows(Generic[R]):
     """The rows of one table that a transaction knows.
 
     `key` names the columns that tell rows apart and never change, `generated` the id that the
-    database gives a row when it is written, if nobody needs it before.
+    database gives a row when it is written, if nobody needs it before. `found` are columns that
+    nobody needs before either, and how each is found then.
     """
+
+    found: Mapping[str, str] = NOTHING
 
     __slots__ = (
         "_added",
@@ -136,10 +139,11 @@ class KnownRows(Generic[R]):
         if self._removed:
             statements.delete(table, key, list(self._removed))
         if self._added:
-            names = codec.names_of(self.shape, but=self.generated)
+            names = codec.names_of(self.shape, but=(self.generated, *self.found))
             write = codec.writer(self.shape, names)
             columns = {name: types[name] for name in names}
-            statements.insert(table, columns, [write(row) for row in self._added.values()])
+            added = [write(row) for row in self._added.values()]
+            statements.insert(table, columns, added, found=self.found)
         for names, rows in self._changes().items():
             write = codec.writer(self.shape, (*names, *self.key))
             columns = {name: types[name] for name in names}

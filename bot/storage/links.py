@@ -1,10 +1,10 @@
 """Queries for links between experiments and items or commits."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import experiments, query
-from bot.storage.database import Transaction
+from bot.storage import query
+from bot.storage.database import Statements, Transaction, lock_of_experiment
 from bot.storage.joined import KeyedExperiment
 from bot.storage.known_rows import KnownRows
 from bot.storage.rows import Commit, Item, Link
@@ -13,9 +13,20 @@ from bot.storage.rows import Commit, Item, Link
 class _Known(KnownRows[Link]):
     """The links that a transaction knows, and of which targets it knows all."""
 
+    found: Mapping[str, str] = {
+        "resolved": """(SELECT COUNT(*) FROM experiments
+            WHERE experiments.key = given.experiment_key)"""
+    }
+
     def __init__(self, tx: Transaction) -> None:
         super().__init__(tx, Link, ("target_id", "kind", "experiment_key"), "id")
         self.keys: dict[tuple[int, str], tuple[str, ...]] = {}
+
+    def flush(self, statements: Statements) -> None:
+        """Write them; whoever makes or removes their experiments comes before or after that."""
+        if keys := sorted({link.experiment_key for link in self._added.values()}):
+            statements.share([lock_of_experiment(key) for key in keys])
+        super().flush(statements)
 
 
 def known(tx: Transaction) -> _Known:
@@ -85,7 +96,7 @@ def add(
             linked_at=linked_at,
             via_item_id=None,
             integration_id=integration_id,
-            resolved=experiments.exists(tx, experiment_key),
+            resolved=False,  # is found out when it is written
             repository_id=item.repository_id,
             **_listed_as(item),
         )
@@ -155,7 +166,7 @@ def add_to_commit(
             linked_at=commit.pushed_at,
             via_item_id=via_item_id,
             integration_id=commit.integration_id,
-            resolved=experiments.exists(tx, experiment_key),
+            resolved=False,  # is found out when it is written
             repository_id=commit.repository_id,
             state_at=commit.committed_at,
             last_at=commit.committed_at,

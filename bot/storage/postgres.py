@@ -1,8 +1,9 @@
 """The PostgreSQL engine: psycopg 3, a pool of readers, two writers with group commit a process.
 
 A batch begins by locking what its jobs name, mostly repositories, with advisory locks that end with
-its transaction: nothing is locked that all batches would wait for. How statements are run is in
-`postgres_statements.py`, how the server is found and lost in `postgres_address.py`, and how
+its transaction (`postgres_opening.py`): nothing is locked that all batches would wait for. How
+statements are run is in `postgres_statements.py`, and how several of them take one trip to the
+server in `postgres_pipeline.py`; how the server is found and lost in `postgres_address.py`, and how
 processes hear of each other's commits in `postgres_listening.py`.
 """
 
@@ -28,7 +29,6 @@ from bot.storage.database import (
 )
 from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.postgres_address import (
-    BEGIN,
     COMMIT_SECONDS,
     CONFLICT,
     HEAVY_SECONDS,
@@ -43,12 +43,12 @@ from bot.storage.postgres_address import (
     one_line,
 )
 from bot.storage.postgres_listening import Commits
+from bot.storage.postgres_opening import READING, Held, Opening, OpeningToWrite, roll_back
 from bot.storage.postgres_statements import PostgresStatements
 
 READERS = 4
 PATIENT = 16  # writers, at most, for deliveries that wait for whoever holds their repository
 PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
-_HASTY = "SET LOCAL lock_timeout = '0.5s'"  # in a batch of which others can wait instead
 _MIGRATION_LOCK = 7_266_301_941  # any number of ours; held while the schema changes
 
 
@@ -137,6 +137,7 @@ class PostgresDatabase:
         self._writer = self._new_writer()
         self._ingesting = self._new_writer(self._set_aside)
         self._patient: dict[int, _Writer] = {}
+        self._waited_for: dict[str, int] = {}  # by which of these, or was it last
 
     async def write(
         self,
@@ -154,11 +155,25 @@ class PostgresDatabase:
         return _Writer(self._address, self._watchdog, self._commits, renew, set_aside)
 
     def _set_aside(self, task: Task) -> None:
-        """Let a delivery wait for whoever holds its repository, and only those of that one too."""
-        number = hash(task.locks[0]) % PATIENT
-        if number not in self._patient:
-            self._patient[number] = self._new_writer()
+        """Let a delivery wait for whoever holds its repository, and only those of that one too.
+
+        Only if there are more such repositories than writers, it may wait for another one.
+        """
+        lock = task.locks[0]
+        number = self._waited_for.get(lock)
+        if number is None:
+            idle = (one for one in range(PATIENT) if self._is_idle(one))
+            number = next(idle, hash(lock) % PATIENT)
+            if self._is_idle(number):
+                self._waited_for = {
+                    lock: one for lock, one in self._waited_for.items() if one != number
+                }
+                self._patient[number] = self._patient.get(number) or self._new_writer()
+            self._waited_for[lock] = number
         self._patient[number].take(task)
+
+    def _is_idle(self, number: int) -> bool:
+        return number not in self._patient or self._patient[number].is_idle
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
@@ -217,8 +232,9 @@ class PostgresDatabase:
                     raise PoolTimeout("the server is away")
                 with self._pool.connection(timeout=left) as connection:
                     with self._watchdog.limit(connection, seconds):
-                        result = job(Transaction(PostgresStatements(connection)))
-                        connection.rollback()
+                        statements = PostgresStatements(connection, opening=Opening(READING))
+                        result = job(Transaction(statements))
+                        connection.commit()  # after a rollback nothing would stay prepared
                     return result
             except (*LOST, PoolTimeout, *CONFLICT) as error:
                 if last_try:
@@ -276,12 +292,10 @@ class _Writer(GroupCommit):
             try:
                 connection = self._open()
                 with self._watchdog.limit(connection, seconds):
-                    # It gets its number at once: ids that others follow are taken after that.
-                    connection.execute(f"{BEGIN}; SELECT pg_current_xact_id()")
-                    changed = self._run(connection, self._locked(connection, batch))
+                    changed = self._run(connection, batch)
             except (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation) as error:
                 if self._set_aside is not None and isinstance(error, errors.LockNotAvailable):
-                    connection.rollback()
+                    roll_back(connection)
                     for task in batch:
                         task.is_aside = True
                     return False
@@ -306,37 +320,37 @@ class _Writer(GroupCommit):
                 raise
             return changed
 
-    def _locked(self, connection: Connection, batch: list[Task]) -> list[Task]:
-        """Lock what a batch names; return its tasks without those whose locks others hold."""
-        statements = PostgresStatements(connection)
-        names = {lock for task in batch for lock in task.locks}
-        if self._set_aside is None:
-            statements.lock(names)
-            return batch
-        connection.execute(_HASTY)
-        taken = statements.try_lock(names)
-        for task in batch:
-            task.is_aside = not taken.isdisjoint(task.locks)
-        return [task for task in batch if not task.is_aside]
-
     def _run(self, connection: Connection, batch: list[Task]) -> bool:
-        """Run the jobs of `batch`; tell if a row was changed."""
-        connection.execute("SAVEPOINT batch")
+        """Run the jobs of `batch`, but for those that are set aside; tell if a row was changed."""
         for singly in (False, True):
-            statements = PostgresStatements(connection, self._ids)
+            batch = [task for task in batch if not task.is_aside]
+            names = {lock for task in batch for lock in task.locks}
+            hasty = self._set_aside is not None
+            opening = OpeningToWrite(names, self._ids, len(batch), hasty=hasty)
+            statements = PostgresStatements(connection, self._ids, opening)
             try:
-                run_all(Transaction(statements), batch, _told, psycopg.Error, singly=singly)
+                self._run_once(statements, batch, singly=singly)
             except FlushRefused:
                 if singly:
                     raise
-                connection.execute("ROLLBACK TO SAVEPOINT batch")
+                roll_back(connection)
                 continue
-            if not statements.changed:
+            if not statements.changed and not all(task.is_aside for task in batch):
                 # What is answered follows from what others have committed: whether that is safe
                 # on a replica is told with a commit that has something to say.
-                connection.execute("SELECT pg_logical_emit_message(TRUE, 'experiment-bot', '')")
+                statements.run("SELECT pg_logical_emit_message(TRUE, 'experiment-bot', '')")
             return statements.changed
         raise AssertionError("unreachable")
+
+    def _run_once(self, statements: PostgresStatements, batch: list[Task], *, singly: bool) -> None:
+        """Run jobs; those that wait for locks of others are set aside, and what was read, too."""
+        try:
+            run_all(Transaction(statements), batch, _told, psycopg.Error, singly=singly)
+        except Held as held:
+            for task in batch:
+                task.is_aside = not held.names.isdisjoint(task.locks)
+            mine = [task for task in batch if not task.is_aside]
+            run_all(Transaction(statements), mine, _told, psycopg.Error, singly=singly)
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
@@ -355,7 +369,7 @@ def _told(error: Exception) -> Exception:
 
     A row that was not there a moment ago has been added by another: tried again, the job sees it.
     """
-    if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation)):
+    if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation, Held)):
         raise error
     return error
 

@@ -34,13 +34,8 @@ _DEFAULTS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 8000,
 }
+_ALWAYS = {"client_encoding": "UTF8"}  # as postgres_arrays.py writes texts
 _OF_SEVERAL = {"target_session_attrs": "read-write"}  # hosts; the others are replicas
-
-# The first statements of a transaction that writes: a process that hangs must not hold up others.
-# Warnings are asked for because `commit` has to see them.
-BEGIN = """SET LOCAL lock_timeout = '5s';
-SET LOCAL idle_in_transaction_session_timeout = '10s';
-SET LOCAL client_min_messages = 'warning'"""
 
 # What the server or the way to it does to us, rather than we to it.
 LOST = (
@@ -52,7 +47,11 @@ LOST = (
 )
 # The server was demoted, or is a replica: another one takes writes by now, or soon.
 READ_ONLY = (errors.ReadOnlySqlTransaction,)
-CONFLICT = (errors.SerializationFailure, errors.DeadlockDetected)
+CONFLICT = (
+    errors.SerializationFailure,
+    errors.DeadlockDetected,
+    errors.InvalidSqlStatementName,  # something in between made the server forget it
+)
 
 Connection = psycopg.Connection[DictRow]
 AsyncConnection = psycopg.AsyncConnection[DictRow]
@@ -64,7 +63,7 @@ class Address:
     def __init__(self, url: str) -> None:
         given = conninfo_to_dict(url)
         several = _OF_SEVERAL if "," in str(given.get("host") or "") else {}
-        self.conninfo = make_conninfo("", **{**_DEFAULTS, **several, **given})
+        self.conninfo = make_conninfo("", **{**_DEFAULTS, **several, **given, **_ALWAYS})
 
     def connect(self) -> Connection:
         connection = Connection.connect(self.conninfo, row_factory=dict_row)

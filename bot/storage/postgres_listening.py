@@ -21,7 +21,7 @@ from bot.storage.postgres_address import STATEMENTS_SECONDS, Address, AsyncConne
 
 _CHANNEL = "experiment_bot_commits"
 _LOOK_EVERY = 0.5  # seconds, where commits cannot be heard of
-_SPACING = 0.02  # seconds between two of our own notifications
+_SPACING = 0.05  # seconds between two of our own notifications
 _AGAIN_IN = 0.5  # seconds, after a connection was lost
 _CLOSE_SECONDS = 1.0  # to tell of the last commits
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlite_utils
 
-from bot.storage.transaction import FOLLOWED, NO_PARAMS, Keyed, Params, Row, Values
+from bot.storage.transaction import FOLLOWED, NO_PARAMS, NOTHING, Keyed, Params, Row, Values
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
@@ -62,9 +62,16 @@ class SqliteStatements:
         return found
 
     def insert(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        rows: Sequence[Values],
+        conflict: str = "",
+        *,
+        found: Mapping[str, str] = NOTHING,
     ) -> None:
-        self._connection.executemany(_insert(table, tuple(columns), conflict), rows)
+        sql = _insert(table, tuple(columns), tuple(found.items()), conflict)
+        self._connection.executemany(sql, rows)
 
     def update(
         self,
@@ -72,8 +79,13 @@ class SqliteStatements:
         key: Mapping[str, str],
         columns: Mapping[str, str],
         rows: Sequence[Values],
+        *,
+        only_up: bool = False,
     ) -> None:
-        self._connection.executemany(_update(table, tuple(key), tuple(columns)), rows)
+        sql = _update(table, tuple(key), tuple(columns))
+        if only_up:
+            sql += "".join(f" AND {name} < ?{n}" for n, name in enumerate(columns, start=1))
+        self._connection.executemany(sql, rows)
 
     def delete(self, table: str, key: Mapping[str, str], rows: Sequence[Values]) -> None:
         self._connection.executemany(_delete(table, tuple(key)), rows)
@@ -93,7 +105,7 @@ class SqliteStatements:
     def lock(self, names: Iterable[str]) -> None:
         pass  # whoever writes is alone
 
-    def share(self, name: str) -> None:
+    def share(self, names: Iterable[str]) -> None:
         pass
 
     def together(self) -> AbstractContextManager[None]:
@@ -109,9 +121,17 @@ def with_keys(sql: str, columns: Sequence[str], size: int) -> str:
 
 
 @cache
-def _insert(table: str, names: Sequence[str], conflict: str) -> str:
-    values = ", ".join("?" * len(names))
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) {conflict}"
+def _insert(
+    table: str, names: Sequence[str], found: Sequence[tuple[str, str]], conflict: str
+) -> str:
+    columns = ", ".join([*names, *[name for name, _ in found]])
+    if not found:
+        values = ", ".join("?" * len(names))
+        return f"INSERT INTO {table} ({columns}) VALUES ({values}) {conflict}"
+    given = ", ".join(f"? AS {name}" for name in names)
+    values = ", ".join(["given.*", *[sql for _, sql in found]])
+    return f"""INSERT INTO {table} ({columns})
+        SELECT {values} FROM (SELECT {given}) AS given WHERE TRUE {conflict}"""
 
 
 @cache

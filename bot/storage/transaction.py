@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 Row = Mapping[str, Any]
 Params = Mapping[str, Any]
 NO_PARAMS: Params = {}
+NOTHING: Mapping[str, str] = {}
 Values = tuple[Any, ...]
 T = TypeVar("T")
 
@@ -57,11 +58,18 @@ class Statements(Protocol):
         """Run queries, one statement each however many keys they have, and return their rows."""
 
     def insert(
-        self, table: str, columns: Mapping[str, str], rows: Sequence[Values], conflict: str = ""
+        self,
+        table: str,
+        columns: Mapping[str, str],
+        rows: Sequence[Values],
+        conflict: str = "",
+        *,
+        found: Mapping[str, str] = NOTHING,
     ) -> None:
         """Add rows; `columns` has the type of each.
 
         Another with the same key is an error, unless the clause `conflict` says what becomes of it.
+        `found` has other columns, and how each is found in the database for a row that is `given`.
         """
 
     def update(
@@ -70,8 +78,13 @@ class Statements(Protocol):
         key: Mapping[str, str],
         columns: Mapping[str, str],
         rows: Sequence[Values],
+        *,
+        only_up: bool = False,
     ) -> None:
-        """Set columns of the rows that have a key; each of `rows` is columns, then key."""
+        """Set columns of the rows that have a key; each of `rows` is columns, then key.
+
+        With `only_up`, of those rows only in which they are less.
+        """
 
     def delete(self, table: str, key: Mapping[str, str], rows: Sequence[Values]) -> None:
         """Remove the rows that have one of some keys."""
@@ -88,8 +101,8 @@ class Statements(Protocol):
     def lock(self, names: Iterable[str]) -> None:
         """Wait until nobody else locks one of some names, and let nobody until this ends."""
 
-    def share(self, name: str) -> None:
-        """Wait until nobody who locks a name is at work, and let nobody be until this ends."""
+    def share(self, names: Iterable[str]) -> None:
+        """Wait until nobody who locks one of some names is at work, nor will be until this ends."""
 
     def together(self) -> AbstractContextManager[None]:
         """Let statements in a block, whose outcome nobody asks for, be sent at once."""

@@ -48,8 +48,8 @@ class Statements:
         return call
 
     def _of_table(self, method: Callable[..., Any]) -> Any:
-        def call(statements: Any, table: str, *args: Any) -> None:
-            method(statements, table, *args)
+        def call(statements: Any, table: str, *args: Any, **options: Any) -> None:
+            method(statements, table, *args, **options)
             self.written[table] += 1
             self.rows += len(next(one for one in args if isinstance(one, list)))
 
