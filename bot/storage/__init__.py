@@ -27,6 +27,7 @@ from bot.storage import (
     merge_groups,
     owed,
     places,
+    pushes,
     repositories,
     schema,
     sessions,

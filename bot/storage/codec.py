@@ -29,6 +29,7 @@ TABLES: Mapping[type[Row], str] = {
     rows.Decision: "decisions",
     rows.Commit: "commits",
     rows.BranchCommit: "branch_commits",
+    rows.BranchStart: "branch_starts",
     rows.Link: "links",
     rows.Activity: "activity",
     rows.Installation: "installations",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from bot.storage import experiments, query
+from bot.storage import experiments, heads, query
 from bot.storage.database import Transaction
 from bot.storage.joined import KeyedExperiment
 from bot.storage.known_rows import KnownRows
@@ -89,6 +89,8 @@ def add(
         )
     )
     tx.put(here.keys, target, (*others, experiment_key))
+    if item.head_repository_id is not None and item.head_ref is not None:
+        heads.linked(tx, (item.head_repository_id, item.head_ref), item.id)
 
 
 def _listed_as(item: Item) -> dict[str, Any]:

@@ -193,7 +193,10 @@ class Decision(Row, frozen=True):
 
 
 class Commit(Row, frozen=True):
-    """`commits`. `ref`, `pushed_at`, `actor` and `guid` are those of the first push."""
+    """`commits`. `ref`, `pushed_at`, `actor` and `guid` are those of the first push.
+
+    `made_branch` is null unless that push is the only one: then `branch_commits` has no row of it.
+    """
 
     id: int
     repository_id: int
@@ -207,6 +210,8 @@ class Commit(Row, frozen=True):
     pushed_at: int
     integration_id: str
     guid: str | None
+    was_new: bool | None
+    made_branch: bool | None
 
 
 class BranchCommit(Row, frozen=True):
@@ -218,6 +223,14 @@ class BranchCommit(Row, frozen=True):
     commit_id: int
     pushed_at: int
     is_new: bool | None
+
+
+class BranchStart(Row, frozen=True):
+    """`branch_starts`: when a branch was made."""
+
+    repository_id: int
+    ref: str
+    started_at: int
 
 
 class Link(Row, frozen=True):
