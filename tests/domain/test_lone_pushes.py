@@ -80,6 +80,38 @@ def story(seed: int) -> Callable[[Payload], list[Payload]]:
     return build
 
 
+async def newest(bot: Bot, repo: Payload, ref: str) -> list[str]:
+    """Return what the last push to a branch brought, the last commit first."""
+
+    def job(tx: store.Transaction) -> list[str]:
+        (row,) = store.repositories.by_name(tx, "github.com", repo["full_name"])
+        found = store.branches.newest_on_branch(tx, row.id, ref, store.branches.FOREVER)
+        named = {payloads.commit(one, repo=repo, author="", at="")["id"]: one for one in MESSAGES}
+        return [named[one.sha] for one in found]
+
+    return await bot.services.database.read(job)
+
+
+async def test_the_order_within_a_push_stays(bot: Bot) -> None:
+    """Commits come in the order in which they were told, whichever of them others have too."""
+    integration = await bot.integration()
+    repo = payloads.repository("acme/orders")
+    first, second, third, fourth, *_ = MESSAGES
+    for told, expected in [
+        (push(repo, "feature", 1, [(first, True), (second, True)], False), [second, first]),
+        (push(repo, "other", 2, [(first, False)], False), [second, first]),
+        (push(repo, "feature", 3, [(third, True)], False), [third]),
+        (push(repo, "other", 4, [(fourth, True), (third, False)], False), [third]),
+        (push(repo, "feature", 3, [(fourth, False), (MESSAGES[4], True)], False), None),
+        (push(repo, "feature", 3, [(MESSAGES[5], True)], False), None),
+    ]:
+        await bot.tell(integration, told)
+        if expected is not None:
+            assert await newest(bot, repo, "feature") == expected
+    assert await newest(bot, repo, "feature") == [MESSAGES[5], MESSAGES[4], fourth, third]
+    assert await newest(bot, repo, "other") == [third, fourth]
+
+
 PLACES = """SELECT commits.message, here.ref, here.pushed_at, here.is_new FROM (
         SELECT commit_id, repository_id, ref, pushed_at, is_new FROM branch_commits
         UNION ALL SELECT id, repository_id, ref, pushed_at, was_new FROM commits

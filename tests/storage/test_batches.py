@@ -1,6 +1,7 @@
 """Deliveries that wait together: what they cost, and that none spoils another."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -38,8 +39,9 @@ def pull(number: int, action: str = "opened", minute: int = 1, **values: Any) ->
     return payloads.pull_request(action, number, at(minute), repo=REPO, **values)
 
 
-def push(branch: str, *messages: str, made: bool = False) -> dict[str, Any]:
-    return {**payloads.push(branch, list(messages), repo=REPO), "created": made}
+def push(branch: str, *messages: str, made: bool = False, minute: int = 1) -> dict[str, Any]:
+    pushed_at = int(datetime.fromisoformat(at(minute)).timestamp())
+    return {**payloads.push(branch, [*messages], repo=REPO, pushed_at=pushed_at), "created": made}
 
 
 async def together(bot: Bot, integration: str, *told: dict[str, Any]) -> list[Answer]:
@@ -172,6 +174,21 @@ async def test_a_push_waits_together_with_what_it_concerns(
     assert [one["message"] for one in found] == ["Mine"]
     feed = await bot.walk("/api/v1/experiments/a/activity")
     assert sum(one["type"] == "commit.pushed" for one in feed) == 1
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_branch_is_made_together_with_what_leads_into_it(bot: Bot, is_first: bool) -> None:
+    """What it was cut from may have been the head: GitHub is asked, whichever comes first."""
+    await bot.experiment("a")
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1), push("feature", "Mine", minute=2))
+    opened = pull(2, minute=4, branch="feature", base="release", created_at=at(4), body=KEY_LINE)
+    told = [push("release", "The release's", made=True, minute=3), opened]
+    await together(bot, integration, *(told if is_first else told[::-1]))
+    assert await bot.walk("/api/v1/experiments/a/commits") == []
+    page = "/api/v1/experiments/a/pull-requests"
+    assert [one["number"] for one in await bot.walk(page)] == [2]
 
 
 async def test_what_nobody_handles_touches_one_table(bot: Bot, statements: Statements) -> None:
