@@ -54,6 +54,7 @@ from bot.storage.columns import (
     Snapshot,
     Tie,
 )
+from bot.storage.commit_rows import BranchCommit, Commit
 from bot.storage.database import (
     Database,
     Job,
@@ -95,10 +96,8 @@ from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import (
     Action,
     Activity,
-    BranchCommit,
     Command,
     CommandComment,
-    Commit,
     Decision,
     Delivery,
     Experiment,

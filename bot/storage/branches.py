@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import codec, heads, items, pushes, query
+from bot.storage.commit_rows import BranchCommit, Commit
 from bot.storage.database import Transaction
 from bot.storage.joined import Head, HeadCommit, PushedSha
-from bot.storage.rows import BranchCommit, Commit, Item
+from bot.storage.rows import Item
 
 FOREVER = 2**62  # later than anything that happens
 

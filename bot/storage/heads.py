@@ -41,8 +41,9 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
             COALESCE((SELECT id FROM branch_commits AS here
                 WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
                 LIMIT 1), (SELECT id FROM commits AS here
-                WHERE here.repository_id = wanted.repository_id AND here.ref || '' = wanted.ref
-                    AND here.made_branch IS NOT NULL LIMIT 1)) AS place_id,
+                WHERE here.repository_id = wanted.repository_id
+                    AND here.ref || '' = wanted.ref || '' AND here.made_branch IS NOT NULL
+                LIMIT 1)) AS place_id,
             (SELECT id {of_head} AND closed_at IS NULL AND (SELECT links.id FROM links
                 WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1)
                 IS NOT NULL LIMIT 1) AS linked_id,

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.storage import experiments, heads, query
+from bot.storage.commit_rows import Commit
 from bot.storage.database import Transaction
 from bot.storage.joined import KeyedExperiment
 from bot.storage.known_rows import KnownRows
-from bot.storage.rows import Commit, Item, Link
+from bot.storage.rows import Item, Link
 
 
 class _Known(KnownRows[Link]):

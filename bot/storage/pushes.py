@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import heads, items, query, repositories
+from bot.storage.commit_rows import BranchStart, Commit
 from bot.storage.database import Transaction
 from bot.storage.heads import Place
 from bot.storage.joined import KnownSha, PlacedAlone
 from bot.storage.known_rows import add_rows
-from bot.storage.rows import BranchStart, Commit
 
 
 def loading(tx: Transaction, shas: Sequence[str]) -> query.Load | None:
@@ -90,8 +90,9 @@ def place_apart(tx: Transaction, place: Place, pushed_at: int, commits: Sequence
     pushes.add((*place, pushed_at))
     sql = """SELECT commits.id, commits.repository_id, commits.ref, commits.pushed_at
         FROM {keys} AS wanted CROSS JOIN commits
-        WHERE commits.repository_id = wanted.repository_id AND commits.ref || '' = wanted.ref
-            AND commits.pushed_at = wanted.pushed_at AND commits.made_branch IS NOT NULL"""
+        WHERE commits.repository_id = wanted.repository_id
+            AND commits.ref || '' = wanted.ref || '' AND commits.pushed_at = wanted.pushed_at
+            AND commits.made_branch IS NOT NULL"""
     columns = ("repository_id", "ref", "pushed_at")
     found = query.select_keyed(tx.stored, PlacedAlone, sql, columns, sorted(pushes))
     ids = sorted(one.id for one in found)
