@@ -46,7 +46,7 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
                 LIMIT 1)) AS place_id,
             (SELECT id {of_head} AND closed_at IS NULL AND (SELECT links.id FROM links
                 WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1)
-                IS NOT NULL LIMIT 1) AS linked_id,
+                IS NOT NULL ORDER BY closed_at LIMIT 1) AS linked_id,
             (SELECT id FROM items WHERE items.repository_id = wanted.repository_id
                 AND items.base_ref = wanted.ref LIMIT 1) AS into_id
         FROM {{keys}} AS wanted"""
