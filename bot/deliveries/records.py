@@ -220,6 +220,7 @@ def _touched(delivery: Delivery, event: DeliveredEvent) -> store.Touched:
         number=item[1] if item is not None else None,
         head_ref=event.head_ref,
         fork=event.fork,
+        pushed=event.pushed,
     )
 
 

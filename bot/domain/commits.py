@@ -1,7 +1,7 @@
 """Takes in pushed commits, without anybody's e-mail address, and links them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
@@ -11,7 +11,10 @@ from bot.emails import name_without_email, without_emails
 
 @dataclass(frozen=True, slots=True)
 class Push:
-    """A push to a branch, `ref` without what stands before its name. Times in microseconds."""
+    """A push to a branch, `ref` without what stands before its name. Times in microseconds.
+
+    `made_branch`: there was no such branch before.
+    """
 
     repository_id: int
     ref: str
@@ -19,6 +22,11 @@ class Push:
     pushed_at: int
     integration_id: str
     guid: str
+    made_branch: bool
+
+    @property
+    def place(self) -> tuple[int, str]:
+        return self.repository_id, self.ref
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +47,40 @@ def observe(tx: store.Transaction, push: Push, commits: Sequence[Pushed]) -> Non
 
     A commit that is known already, from this delivery or another branch, is kept once.
     """
-    if not commits:
-        return
     by_sha: dict[str, Pushed] = {}
     for one in commits:
         by_sha.setdefault(one.sha, one)
-    repository_id, ref = push.repository_id, push.ref
+    is_named = any(one.keys for one in by_sha.values())
+    if not is_named and store.pushes.concerns_nothing(
+        tx, push.place, push.pushed_at, list(by_sha), made_branch=push.made_branch
+    ):
+        _keep(tx, push, list(by_sha.values()))
+        return
+    if by_sha:
+        _take_in(tx, push, by_sha)
+    if push.made_branch:
+        links.branch_started(tx, push.repository_id, push.ref, push.pushed_at)
+
+
+def _keep(tx: store.Transaction, push: Push, commits: Sequence[Pushed]) -> None:
+    """Keep a push that concerns nothing, with one row for each commit and no other."""
+    made_branch = push.made_branch
+    rows = []
+    for one in commits:
+        rows.append({**_row(push, one), "was_new": one.is_new, "made_branch": made_branch})
+        made_branch = False  # one of them tells it for all
+    if rows:
+        store.pushes.add_alone(tx, push.place, rows)
+    elif made_branch:
+        store.pushes.add_start_alone(tx, push.place, push.pushed_at)
+
+
+def _take_in(tx: store.Transaction, push: Push, by_sha: Mapping[str, Pushed]) -> None:
+    """Keep the commits of one push, and see to all that it may concern."""
+    repository_id, ref = push.place
     store.branches.add_commits(tx, [_row(push, one) for one in by_sha.values()])
     rows = store.branches.commits_by_sha(tx, repository_id, list(by_sha))
+    store.pushes.place_apart(tx, push.place, push.pushed_at, list(rows.values()))
     times = _keep_on_branch(tx, push, {rows[sha].id: one for sha, one in by_sha.items()})
     rows.update(_keep_first_push(tx, push, list(rows.values())))
     links.link_messages(tx, [(rows[sha], one.keys) for sha, one in by_sha.items() if one.keys])
@@ -57,13 +91,17 @@ def observe(tx: store.Transaction, push: Push, commits: Sequence[Pushed]) -> Non
 
 def _row(push: Push, one: Pushed) -> dict[str, Any]:
     return {
-        **asdict(push),
-        "actor": name_without_email(push.actor),
+        "repository_id": push.repository_id,
         "sha": one.sha,
         "message": without_emails(one.message),
         "author": name_without_email(one.author),
+        "actor": name_without_email(push.actor),
         "html_url": one.html_url,
+        "ref": push.ref,
         "committed_at": one.committed_at,
+        "pushed_at": push.pushed_at,
+        "integration_id": push.integration_id,
+        "guid": push.guid,
     }
 
 

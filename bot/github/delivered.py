@@ -111,6 +111,17 @@ class DeliveredEvent(Event):
             else None
         )
 
+    @property
+    def pushed(self) -> tuple[str, tuple[str, ...]] | None:
+        """The branch that commits were pushed to, and their SHAs, if that is read."""
+        push = self._envelope
+        if not isinstance(push, payloads.PushEvent):
+            return None
+        ref = push.ref.removeprefix(payloads.BRANCHES)
+        if ref == push.ref or push.deleted:
+            return None
+        return ref, tuple([commit.id for commit in push.commits or ()])
+
     def read(self, shape: type[S]) -> S:
         """Return the payload as `shape`, what cannot be read of it left out.
 

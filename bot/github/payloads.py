@@ -25,6 +25,7 @@ Short = Annotated[str, Meta(max_length=1024)]
 # However many bytes their characters have, these fit PostgreSQL's indexes.
 Login = Annotated[str, Meta(max_length=255)]
 Ref = Annotated[str, Meta(max_length=512)]
+BRANCHES = "refs/heads/"  # with what the refs of branches begin
 Sha = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}\Z")]
 Time = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=253_402_300_799)] | None
 _MOST = 10_000  # elements that are looked at one by one of a list that cannot be read as a whole

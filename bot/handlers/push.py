@@ -5,7 +5,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 
 from gidgethub.routing import Router
 
-from bot.domain import commits, keys, links
+from bot.domain import commits, keys
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import CONTENTS, Heard
@@ -21,8 +21,6 @@ HEARS = Heard(
 )
 router = Router()
 
-BRANCH = "refs/heads/"
-
 
 @router.register("push")
 async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
@@ -33,13 +31,13 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
             merge_group.end(delivery, repository_id, payload.ref)
         elif payload.created is not False:
             merge_group.check(delivery, repository_id, payload.after, payload.ref)
-    if not payload.ref.startswith(BRANCH) or payload.deleted:
+    if not payload.ref.startswith(payloads.BRANCHES) or payload.deleted:
         return
     pushed_at = delivery.time(payload.repository.pushed_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
     if actor is None and payload.pusher:
         actor = payload.pusher.name
-    about, ref = payload.repository, payload.ref.removeprefix(BRANCH)
+    about, ref = payload.repository, payload.ref.removeprefix(payloads.BRANCHES)
     page = (
         delivery.address(about.html_url, about, "") or f"https://{delivery.host}/{about.full_name}"
     ).rstrip("/")
@@ -60,8 +58,12 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
         )
         found.append(one)
     push = commits.Push(
-        repository_id, ref, actor, pushed_at, delivery.integration_id, delivery.guid
+        repository_id,
+        ref,
+        actor,
+        pushed_at,
+        delivery.integration_id,
+        delivery.guid,
+        made_branch=payload.created is True,
     )
     commits.observe(delivery.tx, push, found)
-    if payload.created is True:
-        links.branch_started(delivery.tx, repository_id, ref, pushed_at)

@@ -27,6 +27,7 @@ from bot.storage import (
     merge_groups,
     owed,
     places,
+    pushes,
     repositories,
     schema,
     sessions,
@@ -53,6 +54,7 @@ from bot.storage.columns import (
     Snapshot,
     Tie,
 )
+from bot.storage.commit_rows import BranchCommit, Commit
 from bot.storage.database import (
     Database,
     Job,
@@ -93,10 +95,8 @@ from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import (
     Action,
     Activity,
-    BranchCommit,
     Command,
     CommandComment,
-    Commit,
     Decision,
     Delivery,
     Experiment,

@@ -3,16 +3,18 @@
 Each asks for what it needs by an index, and for many commits at once: what a delivery costs does
 not depend on how long its branch has been in use. Where commits are given, each is looked up on
 the branch by itself: neither the whole branch is walked for them, nor all branches that have them.
-Only what asks by time says `ref || ''`, as the index by time does.
+Only what asks by time says `ref || ''`, as the index by time does. Where a commit was pushed tells
+`branch_commits`, or, if `made_branch` is not null, the commit itself (pushes.py).
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import codec, heads, items, query
+from bot.storage import codec, heads, items, pushes, query
+from bot.storage.commit_rows import BranchCommit, Commit
 from bot.storage.database import Transaction
 from bot.storage.joined import Head, HeadCommit, PushedSha
-from bot.storage.rows import BranchCommit, Commit, Item
+from bot.storage.rows import Item
 
 FOREVER = 2**62  # later than anything that happens
 
@@ -22,6 +24,7 @@ FOREVER = 2**62  # later than anything that happens
 def add_commits(tx: Transaction, commits: Sequence[Mapping[str, Any]]) -> None:
     """Add commits that are not there yet; those of one repository are told apart by their SHA."""
     query.insert_many(tx, Commit, commits)
+    pushes.note(tx, commits)
 
 
 def commits_by_sha(tx: Transaction, repository_id: int, shas: Sequence[str]) -> dict[str, Commit]:
@@ -58,7 +61,10 @@ def _places(tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[
 def on_branch(
     tx: Transaction, repository_id: int, ref: str, commit_ids: Sequence[int]
 ) -> dict[int, BranchCommit]:
-    """Return when those of some commits that are on a branch were first pushed to it."""
+    """Return when those of some commits that are on a branch were first pushed to it.
+
+    None of them tells that by itself.
+    """
     places = _places(tx, repository_id, ref, commit_ids)
     sql = "SELECT * FROM branch_commits WHERE id IN ({names})"
     return {one.commit_id: one for one in query.in_parts(tx, BranchCommit, sql, places)}
@@ -81,7 +87,11 @@ def ids_by_sha(tx: Transaction, shas: Sequence[str]) -> list[int]:
 def heads_of(tx: Transaction, commit_ids: Sequence[int]) -> list[Head]:
     """Return the branches that some commits are on, with their `earliest` and `latest` push."""
     sql = """SELECT repository_id, ref, MIN(pushed_at) AS earliest, MAX(pushed_at) AS latest
-        FROM branch_commits WHERE commit_id IN ({names}) GROUP BY repository_id, ref"""
+        FROM (SELECT repository_id, ref, pushed_at FROM branch_commits
+                WHERE commit_id IN ({names})
+            UNION ALL SELECT repository_id, ref, pushed_at FROM commits
+                WHERE id IN ({names}) AND made_branch IS NOT NULL) AS here
+        GROUP BY repository_id, ref"""
     return query.in_parts(tx, Head, sql, commit_ids)
 
 
@@ -89,13 +99,42 @@ _BASE = """FROM branch_commits AS base
     WHERE base.repository_id = :base_repository_id AND base.ref = :base_ref
         AND base.commit_id = (SELECT theirs.id FROM commits AS theirs
             WHERE theirs.repository_id = :base_repository_id AND theirs.sha = commits.sha)"""
+_BASE_ALONE = """FROM commits AS base
+    WHERE base.repository_id = :base_repository_id AND base.sha = commits.sha
+        AND base.ref = :base_ref AND base.made_branch IS NOT NULL"""
 _PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at, here.is_new,
-        (SELECT base.pushed_at {_BASE}) AS on_base_at,
-        (SELECT base.is_new {_BASE}) AS is_new_on_base,
+        COALESCE((SELECT base.pushed_at {_BASE}),
+            (SELECT base.pushed_at {_BASE_ALONE})) AS on_base_at,
+        COALESCE((SELECT base.is_new {_BASE}),
+            (SELECT base.was_new {_BASE_ALONE})) AS is_new_on_base,
         (SELECT answers.listed FROM listed_commits AS answers
             WHERE answers.item_id = :item_id AND answers.commit_id = commits.id
-                AND answers.base_ref = :base_ref) AS listed
-    FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id"""
+                AND answers.base_ref = :base_ref) AS listed"""
+_IN_TIME = "here.pushed_at > :since AND here.pushed_at <= :until"
+_IN_ORDER = "ORDER BY here.pushed_at, here.is_alone, here.id"
+
+
+def _on_branch(time: str) -> str:
+    """Return the table of the commits that were pushed to a branch, wherever that is told."""
+    branch = f"repository_id = :repository_id AND ref || '' = :ref AND {time}"
+    return f"""(SELECT here.id, 0 AS is_alone, here.commit_id, here.pushed_at, here.is_new
+            FROM branch_commits AS here WHERE {branch}
+        UNION ALL SELECT here.id, 1, here.id, here.pushed_at, here.was_new
+            FROM commits AS here WHERE {branch} AND here.made_branch IS NOT NULL) AS here"""
+
+
+_BY_TIME = f"""{_PUSHED} FROM {_on_branch(_IN_TIME)} JOIN commits ON commits.id = here.commit_id
+    {_IN_ORDER}"""
+_BY_PLACE = f"""{_PUSHED}
+    FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
+    WHERE here.id IN ({{names}}) AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
+    ORDER BY here.pushed_at, here.id"""
+_BY_ITSELF = f"""{_PUSHED.replace("here.is_new", "here.was_new AS is_new")}
+    FROM commits AS here JOIN commits ON commits.id = here.id
+    WHERE here.id IN ({{names}}) AND here.made_branch IS NOT NULL
+        AND here.repository_id + 0 = :repository_id AND here.ref = :ref
+        AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
+    ORDER BY here.pushed_at, here.id"""
 
 
 def pushed_to_head(
@@ -107,6 +146,8 @@ def pushed_to_head(
     that brought the same commit to its base, and `listed`, what GitHub has answered. With
     `commit_ids` only those among them.
     """
+    if pull.head_repository_id is None or pull.head_ref is None:
+        return []
     known = {
         "item_id": pull.id,
         "base_repository_id": pull.repository_id,
@@ -117,17 +158,15 @@ def pushed_to_head(
         "until": time[1],
     }
     if commit_ids is None:
-        sql = f"""{_PUSHED} WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
-            AND here.pushed_at > :since AND here.pushed_at <= :until
-            ORDER BY here.pushed_at, here.id"""
-        return query.select(tx, HeadCommit, sql, **known)
-    if pull.head_repository_id is None or pull.head_ref is None:
-        return []
-    sql = f"""{_PUSHED} WHERE here.id IN ({{names}})
-        AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
-        ORDER BY here.pushed_at, here.id"""
+        if not heads.has_pushes(tx, (pull.head_repository_id, pull.head_ref)):
+            return []
+        return query.select(tx, HeadCommit, _BY_TIME, **known)
     places = _places(tx, pull.head_repository_id, pull.head_ref, commit_ids)
-    return query.in_parts(tx, HeadCommit, sql, places, **known)
+    found = query.in_parts(tx, HeadCommit, _BY_PLACE, places, **known)
+    if len(places) < len(commit_ids):
+        found += query.in_parts(tx, HeadCommit, _BY_ITSELF, commit_ids, **known)
+        found.sort(key=lambda commit: commit.on_branch_at)
+    return found
 
 
 def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) -> list[PushedSha]:
@@ -135,14 +174,20 @@ def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) 
 
     With `on_branch_at`, when that was, and `is_new`.
     """
-    sql = """SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
-        FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
-        WHERE here.repository_id = :repository_id AND here.ref || '' = :ref
-            AND here.pushed_at = (SELECT MAX(pushed_at) FROM branch_commits
-                WHERE repository_id = :repository_id AND ref || '' = :ref
-                    AND pushed_at <= :until)
-        ORDER BY here.id DESC"""
-    return query.select(tx, PushedSha, sql, repository_id=repository_id, ref=ref, until=until)
+    branch: dict[str, Any] = {"repository_id": repository_id, "ref": ref}
+    last = query.number(tx, _LAST, until=until, **branch)
+    if last is None:
+        return []
+    return query.select(tx, PushedSha, _NEWEST, last=last, **branch)
+
+
+_UNTIL = "repository_id = :repository_id AND ref || '' = :ref AND pushed_at <= :until"
+_LAST = f"""SELECT MAX(at) FROM (SELECT MAX(pushed_at) AS at FROM branch_commits WHERE {_UNTIL}
+    UNION ALL SELECT MAX(pushed_at) FROM commits
+        WHERE {_UNTIL} AND made_branch IS NOT NULL) AS last"""
+_NEWEST = f"""SELECT commits.sha, here.pushed_at AS on_branch_at, here.is_new
+    FROM {_on_branch("here.pushed_at = :last")} JOIN commits ON commits.id = here.commit_id
+    ORDER BY here.is_alone DESC, here.id DESC"""
 
 
 def add_start(tx: Transaction, repository_id: int, ref: str, started_at: int) -> bool:
@@ -155,9 +200,12 @@ def add_start(tx: Transaction, repository_id: int, ref: str, started_at: int) ->
 
 def last_start(tx: Transaction, repository_id: int, ref: str, until: int) -> int | None:
     """Return when a branch was made, the last time up to `until`; None if it was always there."""
-    sql = """SELECT started_at FROM branch_starts
-        WHERE repository_id = :repository_id AND ref = :ref AND started_at <= :until
-        ORDER BY started_at DESC LIMIT 1"""
+    sql = """SELECT MAX(at) FROM (
+        SELECT MAX(started_at) AS at FROM branch_starts
+            WHERE repository_id = :repository_id AND ref = :ref AND started_at <= :until
+        UNION ALL SELECT MAX(pushed_at) FROM commits
+            WHERE repository_id = :repository_id AND ref = :ref AND made_branch = 1
+                AND pushed_at <= :until) AS last"""
     return query.number(tx, sql, repository_id=repository_id, ref=ref, until=until)
 
 

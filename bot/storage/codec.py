@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bot.storage import rows
+from bot.storage import commit_rows, rows
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
@@ -27,8 +27,9 @@ TABLES: Mapping[type[Row], str] = {
     rows.Item: "items",
     rows.Version: "versions",
     rows.Decision: "decisions",
-    rows.Commit: "commits",
-    rows.BranchCommit: "branch_commits",
+    commit_rows.Commit: "commits",
+    commit_rows.BranchCommit: "branch_commits",
+    commit_rows.BranchStart: "branch_starts",
     rows.Link: "links",
     rows.Activity: "activity",
     rows.Installation: "installations",

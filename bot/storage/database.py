@@ -50,6 +50,7 @@ class Touched(Struct, frozen=True):
     number: int | None = None
     head_ref: str | None = None  # of the pull request, if its head is in the repository itself
     fork: tuple[int | None, str] | None = None  # else the id and name of where its head is
+    pushed: tuple[str, tuple[str, ...]] | None = None  # the branch of a push, and its commits' SHAs
 
     @property
     def locks(self) -> list[str]:

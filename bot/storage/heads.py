@@ -1,4 +1,4 @@
-"""What a transaction knows of the branches that pull requests come from.
+"""What a transaction knows of the branches that pull requests come from, or are pushed to.
 
 To most nothing was pushed that anybody was told of, and no pull request of theirs has ended: then
 nothing else has to be asked.
@@ -30,17 +30,25 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
             ends[row.repository_id, row.ref] = row
             pushed[row.repository_id, row.ref] = row.place_id is not None
 
-    last = """SELECT {column} FROM items WHERE items.head_repository_id = wanted.repository_id
-        AND items.head_ref = wanted.ref AND kind = 'pull_request' AND gone_at IS NULL
-        AND closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT 1"""
+    of_head = """FROM items WHERE items.head_repository_id = wanted.repository_id
+        AND items.head_ref = wanted.ref AND kind = 'pull_request' AND gone_at IS NULL"""
+    last = f"{of_head} AND closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT 1"
     sql = f"""SELECT wanted.repository_id, wanted.ref,
-            ({last.format(column="id")}) AS last_id,
-            ({last.format(column="closed_at")}) AS last_end,
+            (SELECT id {last}) AS last_id,
+            (SELECT closed_at {last}) AS last_end,
             (SELECT MAX(created_at) FROM items WHERE items.head_repository_id = wanted.repository_id
                 AND items.head_ref = wanted.ref) AS newest_at,
-            (SELECT id FROM branch_commits AS here
+            COALESCE((SELECT id FROM branch_commits AS here
                 WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
-                LIMIT 1) AS place_id
+                LIMIT 1), (SELECT id FROM commits AS here
+                WHERE here.repository_id = wanted.repository_id
+                    AND here.ref || '' = wanted.ref || '' AND here.made_branch IS NOT NULL
+                LIMIT 1)) AS place_id,
+            (SELECT id {of_head} AND closed_at IS NULL AND (SELECT links.id FROM links
+                WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1)
+                IS NOT NULL ORDER BY closed_at LIMIT 1) AS linked_id,
+            (SELECT id FROM items WHERE items.repository_id = wanted.repository_id
+                AND items.base_ref = wanted.ref LIMIT 1) AS into_id
         FROM {{keys}} AS wanted"""
     return query.Load(HeadInUse, sql, ("repository_id", "ref"), missing, accept)
 
@@ -65,6 +73,18 @@ def opened(tx: Transaction, place: Place, at: int) -> None:
         tx.put(_ends(tx), place, msgspec.structs.replace(known, newest_at=at))
 
 
+def linked(tx: Transaction, place: Place, item_id: int) -> None:
+    """A pull request of a head has been linked."""
+    known = _ends(tx).get(place)
+    if known is not None and known.linked_id is None:
+        tx.put(_ends(tx), place, msgspec.structs.replace(known, linked_id=item_id))
+
+
+def find(tx: Transaction, place: Place) -> HeadInUse | None:
+    """Return what is known of a head, None if nothing is known for certain."""
+    return _ends(tx).get(place)
+
+
 def is_last(tx: Transaction, place: Place, at: int) -> bool:
     """Tell whether no pull request of a head was opened at a time or later, as far as is known."""
     known = _ends(tx).get(place)
@@ -87,6 +107,11 @@ def end_before(tx: Transaction, place: Place, created_at: int, but: int) -> tupl
 def has_pushes(tx: Transaction, place: Place) -> bool:
     """Tell whether commits may have been pushed to a head."""
     return _pushed(tx).get(place, True)
+
+
+def pushed_to(tx: Transaction, place: Place) -> None:
+    """Commits have been pushed to a branch."""
+    tx.put(_pushed(tx), place, True)
 
 
 def _ends(tx: Transaction) -> dict[Place, HeadInUse]:

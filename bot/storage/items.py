@@ -158,6 +158,22 @@ def is_changing_at(tx: Transaction, head_repository_id: int, head_ref: str, but:
     )
 
 
+def leads_into(tx: Transaction, repository_id: int, ref: str) -> bool:
+    """Tell whether one of the pull requests that a transaction knows leads into a branch."""
+    return any(
+        row is not None and row.base_ref == ref and row.repository_id == repository_id
+        for row in known(tx).rows.values()
+    )
+
+
+def knows_any(tx: Transaction, repository_id: int) -> bool:
+    """Tell whether a transaction knows an item of a repository, or one whose head is there."""
+    return any(
+        row is not None and repository_id in (row.repository_id, row.head_repository_id)
+        for row in known(tx).rows.values()
+    )
+
+
 # --- Versions and decisions, in the order in which they go: a decision behind the versions of its
 # moment, and those of one moment and kind as they came
 

@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 from bot.storage.columns import ExperimentStatus, Kind, LinkedBy, Snapshot
+from bot.storage.commit_rows import Commit
 from bot.storage.rows import (
     JSON,
     Action,
     Command,
-    Commit,
     Experiment,
     Installation,
     Item,
@@ -42,7 +42,10 @@ class VersionPlace(Row, frozen=True):
 
 
 class HeadInUse(Row, frozen=True):
-    """A head, its pull requests that ended last and were opened last, a place of a commit on it."""
+    """A head, its pull requests that ended last and were opened last, a place of a commit on it.
+
+    `linked_id` is an open pull request of it that is linked, `into_id` one that leads into it.
+    """
 
     repository_id: int
     ref: str
@@ -50,6 +53,24 @@ class HeadInUse(Row, frozen=True):
     last_end: int | None
     newest_at: int | None
     place_id: int | None
+    linked_id: int | None
+    into_id: int | None
+
+
+class KnownSha(Row, frozen=True):
+    """A SHA, and a commit that has it in some repository."""
+
+    sha: str
+    commit_id: int | None
+
+
+class PlacedAlone(Row, frozen=True):
+    """A commit that tells by itself where it was pushed."""
+
+    id: int
+    repository_id: int
+    ref: str
+    pushed_at: int
 
 
 class CountedExperiment(Experiment, frozen=True):

@@ -179,10 +179,10 @@ def known_rows(
 class Added:
     """Rows of one table that are to be added, and that nobody asks for before."""
 
-    __slots__ = ("_shape", "rows")
+    __slots__ = ("_conflict", "_shape", "rows")
 
-    def __init__(self, shape: type[Row]) -> None:
-        self._shape = shape
+    def __init__(self, shape: type[Row], conflict: str) -> None:
+        self._shape, self._conflict = shape, conflict
         self.rows: list[Mapping[str, Any]] = []
 
     def flush(self, statements: Statements) -> None:
@@ -193,15 +193,20 @@ class Added:
         columns = {name: types[name] for name in names}
         rows = [tuple(codec.write(self._shape, row).values()) for row in self.rows]
         self.rows.clear()
-        statements.insert(table, columns, rows)
+        statements.insert(table, columns, rows, self._conflict)
 
 
-def add_rows(tx: Transaction, shape: type[Row], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add rows, which are not there yet; each has the same columns in the same order."""
+def add_rows(
+    tx: Transaction, shape: type[Row], rows: Sequence[Mapping[str, Any]], conflict: str = ""
+) -> None:
+    """Add rows, which are not there yet; each has the same columns in the same order.
+
+    Unless `conflict`, the same for all rows of a table, says what becomes of those that are there.
+    """
     name = ("added", codec.TABLES[shape])
     added: Added | None = tx.kept.get(name)
     if added is None:
-        added = tx.kept[name] = Added(shape)
+        added = tx.kept[name] = Added(shape, conflict)
     for row in rows:
         tx.append(added.rows, row)
     tx.touch(codec.TABLES[shape], added)

@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import query
+from bot.storage import heads, query
+from bot.storage.commit_rows import Commit
 from bot.storage.database import Statements, Transaction, lock_of_experiment
 from bot.storage.joined import KeyedExperiment
 from bot.storage.known_rows import KnownRows
-from bot.storage.rows import Commit, Item, Link
+from bot.storage.rows import Item, Link
 
 
 class _Known(KnownRows[Link]):
@@ -102,6 +103,8 @@ def add(
         )
     )
     tx.put(here.keys, target, (*others, experiment_key))
+    if item.head_repository_id is not None and item.head_ref is not None:
+        heads.linked(tx, (item.head_repository_id, item.head_ref), item.id)
 
 
 def _listed_as(item: Item) -> dict[str, Any]:

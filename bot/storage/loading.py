@@ -10,11 +10,14 @@ from bot.storage import (
     items,
     links,
     merge_groups,
+    pushes,
     query,
     repositories,
 )
 from bot.storage.database import Touched
 from bot.storage.transaction import Transaction
+
+_MOST_COMMITS = 64  # of a push that is decided in memory
 
 
 def load(tx: Transaction, touched: Sequence[Touched]) -> None:
@@ -28,6 +31,7 @@ def load(tx: Transaction, touched: Sequence[Touched]) -> None:
             deliveries.known(tx).loading([(one.integration_seq, one.guid) for one in touched]),
             repositories.loading(tx, ids),
             repositories.loading_named(tx, [(one.host, one.full_name or "") for one in nameless]),
+            pushes.loading(tx, [sha for one in touched for sha in _shas(one)]),
         ],
     )
     new = [one for one in touched if not repositories.is_known(tx, one.host, one.github_id)]
@@ -36,16 +40,27 @@ def load(tx: Transaction, touched: Sequence[Touched]) -> None:
     _load_items(tx, touched)
 
 
+def _shas(one: Touched) -> Sequence[str]:
+    """Return the commits of a push that are looked up with those of others, none if it has many."""
+    return one.pushed[1] if one.pushed is not None and len(one.pushed[1]) <= _MOST_COMMITS else ()
+
+
 def _load_items(tx: Transaction, touched: Sequence[Touched]) -> None:
-    """Read the items that deliveries tell of, and all that is looked up with an item."""
+    """Read the items that deliveries tell of, and all that is looked up with an item.
+
+    And the heads of pull requests that something was pushed to.
+    """
     wanted: dict[tuple[int, str, int], list[Touched]] = {}
+    of_heads: list[tuple[int, str | None]] = []
     for one in touched:
         row = repositories.told(tx, one.host, one.github_id, one.full_name)
         if row is not None and one.kind is not None and one.number is not None:
             wanted.setdefault((row.id, one.kind, one.number), []).append(one)
+            of_heads += [(row.id, one.head_ref)] if one.kind == "pull_request" else []
+        elif row is not None and one.pushed is not None:
+            of_heads.append((row.id, one.pushed[0]))
     here = items.known(tx)
     pulls = [place for place in wanted if place[1] == "pull_request"]
-    of_heads = [(place[0], one.head_ref) for place in pulls for one in wanted[place]]
     query.load(
         tx.stored,
         [

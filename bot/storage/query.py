@@ -144,7 +144,7 @@ def values_in_parts(tx: Reader, sql: str, wanted: Sequence[Any], /, **params: An
     ]
 
 
-def run_in_parts(statements: Statements, sql: str, wanted: Sequence[Any]) -> None:
+def run_in_parts(statements: Statements | Transaction, sql: str, wanted: Sequence[Any]) -> None:
     """Run a statement with `IN ({names})` for a list of any length."""
     for part_sql, some in _parts(sql, wanted):
         statements.run(part_sql, some)

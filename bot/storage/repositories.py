@@ -18,6 +18,7 @@ class _Known(KnownRows[Repository]):
         super().__init__(tx, Repository, ("id",), None)
         self.by_github_id: dict[tuple[str, int], int | None] = {}
         self.by_name: dict[tuple[str, str], tuple[int, ...]] = {}
+        self.made: dict[int, bool] = {}
 
 
 def known(tx: Transaction) -> _Known:
@@ -139,10 +140,16 @@ def add(
     here = known(tx)
     others = by_name(tx, host, full_name)
     here.add(row)
+    tx.put(here.made, row.id, True)
     if github_id is not None:
         tx.put(here.by_github_id, (host, github_id), row.id)
     tx.put(here.by_name, (host, row.name_key), (*[one.id for one in others], row.id))
     return row
+
+
+def is_made(tx: Transaction, repository_id: int) -> bool:
+    """Tell whether a repository was added in this transaction: all that is in it is known."""
+    return repository_id in known(tx).made
 
 
 def get(tx: Transaction, repository_id: int) -> Repository:

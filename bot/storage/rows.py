@@ -192,34 +192,6 @@ class Decision(Row, frozen=True):
     known: Annotated[columns.Known | None, JSON]
 
 
-class Commit(Row, frozen=True):
-    """`commits`. `ref`, `pushed_at`, `actor` and `guid` are those of the first push."""
-
-    id: int
-    repository_id: int
-    sha: str
-    message: str
-    author: str | None
-    actor: str | None
-    html_url: str
-    ref: str
-    committed_at: int
-    pushed_at: int
-    integration_id: str
-    guid: str | None
-
-
-class BranchCommit(Row, frozen=True):
-    """`branch_commits`: where and when a commit was pushed, and whether it was new then."""
-
-    id: int
-    repository_id: int
-    ref: str
-    commit_id: int
-    pushed_at: int
-    is_new: bool | None
-
-
 class Link(Row, frozen=True):
     """`links`. `target_id` is an item's or a commit's id, `state` the item's.
 

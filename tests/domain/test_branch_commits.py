@@ -253,6 +253,24 @@ STORIES: dict[str, tuple[Story, set[str]]] = {
         ],
         {"Three"},
     ),
+    "a base cut from the head, with a commit of its own": (
+        [
+            push("develop", 1, ("One", NEW)),
+            push("release", 2, ("Only the release's", NEW), created=True),
+            push("develop", 3, ("Two", NEW)),
+            pull("opened", 4, branch="develop", base="release", created_at=at(4)),
+        ],
+        {"Two"},
+    ),
+    "a base cut from the head, whose own commit is another's too": (
+        [
+            push("develop", 1, ("One", NEW)),
+            push("release", 2, ("The release's", NEW), ("And more", NEW), created=True),
+            push("other", 3, ("The release's", OLD)),
+            pull("opened", 4, branch="develop", base="release", created_at=at(4)),
+        ],
+        set(),
+    ),
     "a base cut from the head, and made again": (
         [
             push("develop", 1, ("One", NEW)),

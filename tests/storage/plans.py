@@ -124,6 +124,23 @@ def fill(tx: store.Transaction) -> None:
         ],
     )
     add(
+        "commits",
+        [
+            {
+                "repository_id": 1,
+                "sha": f"{ROWS + n:040x}",
+                "message": "Alone",
+                "html_url": f"https://github.com/{n}",
+                "ref": "train",
+                "committed_at": at(n),
+                "pushed_at": at(n),
+                "was_new": 1,
+                "made_branch": 0 if n % 500 else 1,
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
         "links",
         [
             {

@@ -20,6 +20,7 @@ def load(tx: store.Transaction) -> None:
         store.integrations.loading(tx, ["integration 3", "integration 4"]),
         store.merge_groups.loading(tx, [(7, 6), (8, 6)]),
         store.heads.loading(tx, [(1, "train"), (7, "main")]),
+        store.pushes.loading(tx, SHAS),
         store.actions.known_posts(tx).loading([(7,), (8,)]),
     ]
     store.query.load(tx.stored, loads)
@@ -56,6 +57,22 @@ PULL = store.Item(
     gone_at=None,
     decided=False,
     loose=False,
+)
+ALONE = store.Commit(
+    id=ROWS + 7,
+    repository_id=1,
+    sha=f"{ROWS + 7:040x}",
+    message="Alone",
+    author=None,
+    actor=None,
+    html_url="",
+    ref="train",
+    committed_at=NOW,
+    pushed_at=NOW + 6 * times.SECOND,
+    integration_id="integration 3",
+    guid=None,
+    was_new=True,
+    made_branch=False,
 )
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
@@ -128,10 +145,11 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.branches.ids_by_sha, (SHAS,)),
     (store.branches.heads_of, ([7, 8, 9],)),
     (store.branches.is_base, (7, "main")),
-    (store.branches.last_start, (7, "main", SOME)),
+    *((store.branches.last_start, (*place, SOME)) for place in ((7, "main"), (1, "train"))),
+    (store.pushes.place_apart, ((1, "train"), SOME, [ALONE])),
     (store.branches.linked_into, (7, "main", SOME)),
     *((store.branches.pushed_to_head, (PULL, (SOME, LATER), ids)) for ids in (None, [7, 8, 9])),
-    (store.branches.newest_on_branch, (1, "main", SOME)),
+    *((store.branches.newest_on_branch, (1, ref, SOME)) for ref in ("main", "train")),
     (
         store.branches.set_first_push,
         ([{"id": 7, "ref": "a", "pushed_at": 1, "actor": "", "guid": ""}],),

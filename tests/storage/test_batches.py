@@ -1,6 +1,7 @@
 """Deliveries that wait together: what they cost, and that none spoils another."""
 
 import asyncio
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -11,7 +12,7 @@ from bot.demo import payloads
 from bot.storage.group_commit import GroupCommit
 from tests.domain.lives import clock as at
 from tests.kit.clock import Clock
-from tests.kit.running import Answer, Bot
+from tests.kit.running import Answer, Bot, event_of
 from tests.kit.statements import Statements
 
 MANY = 32
@@ -38,9 +39,14 @@ def pull(number: int, action: str = "opened", minute: int = 1, **values: Any) ->
     return payloads.pull_request(action, number, at(minute), repo=REPO, **values)
 
 
+def push(branch: str, *messages: str, made: bool = False, minute: int = 1) -> dict[str, Any]:
+    pushed_at = int(datetime.fromisoformat(at(minute)).timestamp())
+    return {**payloads.push(branch, [*messages], repo=REPO, pushed_at=pushed_at), "created": made}
+
+
 async def together(bot: Bot, integration: str, *told: dict[str, Any]) -> list[Answer]:
     return await asyncio.gather(
-        *(bot.deliver(integration, "pull_request", payload) for payload in told)
+        *(bot.deliver(integration, event_of(payload), payload) for payload in told)
     )
 
 
@@ -92,6 +98,97 @@ async def test_what_concerns_no_experiment_touches_two_tables(
     statements.take()
     await bot.tell(integration, issue)
     assert statements.take()[2].keys() <= {"deliveries", "items"}
+
+
+@pytest.mark.usefixtures("patient")
+async def test_many_pushes_cost_as_many_statements_as_one(bot: Bot, statements: Statements) -> None:
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1))
+    costs = []
+    for numbers in ([1], range(2, 2 + MANY)):
+        told = [push(f"branch-{n}", f"One of {n}", f"Two of {n}", made=n > 1) for n in numbers]
+        statements.take()
+        answers = await together(bot, integration, *told)
+        assert {answer.body["processed"] for answer in answers} == {True}
+        door = sum(count for sql, count in statements.asked.items() if "integrations" in sql)
+        costs.append(statements.take()[0] - door)
+    assert costs[1] == costs[0]
+
+
+PUSHES = {
+    "to a branch": (push("other", "A commit"), "commits"),
+    "that makes a branch": (push("other", "A commit", "Another", made=True), "commits"),
+    "that only makes a branch": (push("other", made=True), "branch_starts"),
+    "to the branch of a pull request": (push("feature", "A commit"), "commits"),
+    "to the base of a pull request": (push("main", "A commit"), "commits"),
+}
+
+
+@pytest.mark.parametrize("kind", PUSHES)
+async def test_a_push_that_concerns_no_experiment_touches_two_tables(
+    bot: Bot, statements: Statements, kind: str
+) -> None:
+    told, table = PUSHES[kind]
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1, branch="feature", base="main"))
+    statements.take()
+    await bot.tell(integration, told)
+    assert statements.take()[2] == {"deliveries": 1, table: 1}
+
+
+async def test_a_push_is_the_first_that_is_heard_of_a_repository(
+    bot: Bot, statements: Statements
+) -> None:
+    integration = await bot.integration()
+    statements.take()
+    await bot.tell(integration, push("other", "A commit"))
+    assert statements.take()[2].keys() == {"deliveries", "commits", "repositories"}
+
+
+LINKED = pull(1, branch="feature", base="main", body=KEY_LINE)
+BARE = pull(1, branch="feature", base="main")
+SOON = pull(1, "edited", 2, branch="feature", base="main", body=KEY_LINE)
+TOGETHER = [
+    [push("feature", "Mine"), LINKED],
+    [LINKED, push("feature", "Mine")],
+    [BARE, push("feature", "Mine"), SOON],
+    [BARE, SOON, push("feature", "Mine"), push("feature", "Mine")],
+    [push("other", "Mine"), push("feature", "Mine"), BARE, SOON],
+    [push("feature", "Mine"), BARE, push("other", "Mine"), SOON],
+    [push("other", "Mine"), LINKED, push("feature", "Mine", made=True)],
+]
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("is_known", [False, True], ids=["new", "known"])
+@pytest.mark.parametrize("told", TOGETHER)
+async def test_a_push_waits_together_with_what_it_concerns(
+    bot: Bot, told: list[dict[str, Any]], is_known: bool
+) -> None:
+    await bot.experiment("a")
+    integration = await bot.integration()
+    if is_known:
+        await bot.tell(integration, pull(2))
+    await together(bot, integration, *told)
+    found = await bot.walk("/api/v1/experiments/a/commits")
+    assert [one["message"] for one in found] == ["Mine"]
+    feed = await bot.walk("/api/v1/experiments/a/activity")
+    assert sum(one["type"] == "commit.pushed" for one in feed) == 1
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("is_first", [False, True])
+async def test_a_branch_is_made_together_with_what_leads_into_it(bot: Bot, is_first: bool) -> None:
+    """What it was cut from may have been the head: GitHub is asked, whichever comes first."""
+    await bot.experiment("a")
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1), push("feature", "Mine", minute=2))
+    opened = pull(2, minute=4, branch="feature", base="release", created_at=at(4), body=KEY_LINE)
+    told = [push("release", "The release's", made=True, minute=3), opened]
+    await together(bot, integration, *(told if is_first else told[::-1]))
+    assert await bot.walk("/api/v1/experiments/a/commits") == []
+    page = "/api/v1/experiments/a/pull-requests"
+    assert [one["number"] for one in await bot.walk(page)] == [2]
 
 
 async def test_what_nobody_handles_touches_one_table(bot: Bot, statements: Statements) -> None:

@@ -84,6 +84,8 @@ def troubles(sql: str, plan: str, engine: str) -> Iterator[str]:
                 yield line
             if line.startswith("USE TEMP B-TREE"):
                 yield line
+            if re.search(r"\b(commits|here|base) USING .*\(repository_id=\?\)", line):
+                yield f"scan of all branches: {line}"
         return
     nodes = [json.loads(plan)[0]["Plan"]]
     while nodes:
