@@ -1,5 +1,6 @@
 """How statements are run on SQLite: many rows go through one that was prepared once."""
 
+import re
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +15,7 @@ from bot.storage.transaction import FOLLOWED, NO_PARAMS, NOTHING, Keyed, Params,
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
+_GIVEN = re.compile(r"\bgiven\.([a-z_]+)")
 
 # Of what is neither a number nor text, SQLite's module for Python asks each time whether it is to
 # be adapted, and learns that it is not by an exception. Here it is told so: to itself.
@@ -125,13 +127,10 @@ def _insert(
     table: str, names: Sequence[str], found: Sequence[tuple[str, str]], conflict: str
 ) -> str:
     columns = ", ".join([*names, *[name for name, _ in found]])
-    if not found:
-        values = ", ".join("?" * len(names))
-        return f"INSERT INTO {table} ({columns}) VALUES ({values}) {conflict}"
-    given = ", ".join(f"? AS {name}" for name in names)
-    values = ", ".join(["given.*", *[sql for _, sql in found]])
-    return f"""INSERT INTO {table} ({columns})
-        SELECT {values} FROM (SELECT {given}) AS given WHERE TRUE {conflict}"""
+    given = {name: f"?{number}" for number, name in enumerate(names, start=1)}
+    looked_up = [_GIVEN.sub(lambda match: given[match[1]], sql) for _, sql in found]
+    values = ", ".join([*given.values(), *looked_up])
+    return f"INSERT INTO {table} ({columns}) VALUES ({values}) {conflict}"
 
 
 @cache
