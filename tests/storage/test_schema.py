@@ -17,7 +17,7 @@ RELEASED = [
     "50009076badf3777",
     "5cdf793825232ac6",
     "4ec60b0a68f61793",
-    "21ffa4f4553fe4c5",
+    "ba87df6b42df770f",
 ]
 
 

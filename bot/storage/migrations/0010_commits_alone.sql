@@ -7,3 +7,5 @@ CREATE INDEX commits_alone ON commits (repository_id, (ref || ''), pushed_at)
     WHERE made_branch IS NOT NULL;
 CREATE INDEX commits_that_made_branches ON commits (repository_id, ref, pushed_at)
     WHERE made_branch = 1;
+-- Nothing has gone by it since what an item's deliveries have told is found by them.
+DROP INDEX activity_by_item;
