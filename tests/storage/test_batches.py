@@ -24,7 +24,7 @@ REPO = payloads.repository("acme/shop")
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let all deliveries that are sent at once come into one batch, however busy the machine is."""
 
-    async def gather(_: GroupCommit, _answered: int) -> None:
+    async def gather(_: GroupCommit) -> None:
         await asyncio.sleep(0.3)
 
     monkeypatch.setattr(GroupCommit, "_gather", gather)
