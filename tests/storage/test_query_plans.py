@@ -10,7 +10,7 @@ import pytest
 
 from bot import storage as store
 from bot.storage.database import NO_PARAMS, Params
-from tests.kit.marks import slow
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot
 from tests.storage.plans import ROWS, analyze, fill
 from tests.storage.queries import LISTS, OTHERS
@@ -127,10 +127,12 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
     return ask
 
 
+@sqlite_only
 async def test_every_index_of_a_delivery_is_of_use(bot: Bot, engine: str) -> None:
-    """Each is written with every row: one that no query goes by costs for nothing."""
-    if engine != "sqlite":
-        pytest.skip("which index PostgreSQL takes changes with what it has counted")
+    """Each is written with every row: one that no query goes by costs for nothing.
+
+    SQLite says which it goes by; what PostgreSQL takes changes with what it has counted.
+    """
     await bot.services.database.write(fill, heavy=True)
     await bot.services.database.write(analyze)
 
