@@ -253,7 +253,7 @@ def first_end(tx: Transaction, repository_id: int, ref: str, at: int, but: int =
 def is_base(tx: Transaction, repository_id: int, ref: str) -> bool:
     """Tell whether a pull request, linked or not, leads into a branch."""
     sql = """SELECT 1 FROM items WHERE repository_id = :repository_id AND base_ref = :ref
-        AND base_ref IS NOT NULL LIMIT 1"""
+        AND base_ref IS NOT NULL ORDER BY created_at LIMIT 1"""
     return query.exists(tx, sql, repository_id=repository_id, ref=ref)
 
 
@@ -292,7 +292,8 @@ def linked_between(
                         AND other.head_ref = items.head_ref AND {_STANDS}
                         AND other.closed_at > :latest
                         AND other.closed_at <= items.created_at
-                        AND other.id <> items.id LIMIT 1) IS NULL"""
+                        AND other.id <> items.id
+                        ORDER BY other.closed_at LIMIT 1) IS NULL"""
         found += query.in_parts(tx, Item, sql, refs, repository_id=repository_id, **known)
     return sorted(found, key=lambda pull: (pull.created_at, pull.id))
 

@@ -40,15 +40,15 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
                 AND items.head_ref = wanted.ref) AS newest_at,
             COALESCE((SELECT id FROM branch_commits AS here
                 WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
-                LIMIT 1), (SELECT id FROM commits AS here
+                ORDER BY here.commit_id LIMIT 1), (SELECT id FROM commits AS here
                 WHERE here.repository_id = wanted.repository_id
                     AND here.ref || '' = wanted.ref || '' AND here.made_branch IS NOT NULL
-                LIMIT 1)) AS place_id,
+                ORDER BY here.pushed_at LIMIT 1)) AS place_id,
             (SELECT id {of_head} AND closed_at IS NULL AND (SELECT links.id FROM links
                 WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1)
                 IS NOT NULL ORDER BY closed_at LIMIT 1) AS linked_id,
             (SELECT id FROM items WHERE items.repository_id = wanted.repository_id
-                AND items.base_ref = wanted.ref LIMIT 1) AS into_id
+                AND items.base_ref = wanted.ref ORDER BY created_at LIMIT 1) AS into_id
         FROM {{keys}} AS wanted"""
     return query.Load(HeadInUse, sql, ("repository_id", "ref"), missing, accept)
 

@@ -90,7 +90,8 @@ def fill(tx: store.Transaction) -> None:
         "items",
         [
             {
-                "repository_id": n + 1,
+                "repository_id": n % 50 + 1,  # most lead into one branch of a few repositories
+                "base_ref": "main",
                 "kind": ("pull_request", "issue")[n % 2],
                 "number": n,
                 "title": "T",
@@ -112,7 +113,7 @@ def fill(tx: store.Transaction) -> None:
         "commits",
         [
             {
-                "repository_id": n + 1,
+                "repository_id": n % 50 + 1,
                 "sha": f"{n:040x}",
                 "message": "M",
                 "html_url": f"https://github.com/{n}",
@@ -225,7 +226,7 @@ def fill(tx: store.Transaction) -> None:
         "branch_commits",
         [
             {
-                "repository_id": n + 1 if n % 4 else 1,
+                "repository_id": n % 50 + 1 if n % 4 else 1,
                 "ref": "main" if n % 4 else "train",
                 "commit_id": n + 1,
                 "pushed_at": at(n),
