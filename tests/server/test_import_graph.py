@@ -4,6 +4,8 @@
 """
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,6 +133,18 @@ def test_no_module_is_long() -> None:
         if (length := len(path.read_text().splitlines())) > MOST_LINES
     }
     assert long.keys() - DATA == set()
+
+
+def test_sqlite_does_without_what_postgresql_needs() -> None:
+    """Ten megabytes of it, in each process."""
+    program = """
+import sys
+from bot import cli, settings, storage
+settings.Settings.from_environment({"DATABASE_URL": "sqlite:////nowhere/bot.db"})
+storage.engine("sqlite:////nowhere/bot.db")
+print(*{"psycopg", "psycopg_pool"} & sys.modules.keys())
+"""
+    assert subprocess.check_output([sys.executable, "-c", program], text=True) == "\n"
 
 
 def show() -> None:
