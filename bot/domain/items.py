@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,7 +15,6 @@ from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
-_facts = attrgetter(*stories.FACTS)
 # What decides which pushes belong to a pull request.
 _PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
 
@@ -289,7 +287,7 @@ def _columns(now: Snapshot) -> dict[str, Any]:
     """Return what the items table holds of a version that is complete."""
     version_at, version_rank = now.order
     return {
-        **dict(zip(stories.FACTS, _facts(now), strict=True)),
+        **stories.facts_in(now),
         "title": now.title or "",
         "html_url": now.html_url or "",
         "draft": now.draft or False,

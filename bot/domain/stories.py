@@ -8,6 +8,8 @@ alone; until one like that is needed the story is `loose`, and then told once fr
 
 import re
 from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any
 
 import msgspec
 
@@ -18,7 +20,8 @@ from bot.storage import Decision, Item, Known, Snapshot, Version
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEVER = (store.branches.FOREVER, 0)  # the place in a story that nothing comes behind
-FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # of a version, in the items table
+_FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # of a version, in the items table
+_values = attrgetter(*_FACTS)
 _AT_ONCE = 50  # versions that are read together
 
 Entry = Version | Decision
@@ -135,16 +138,20 @@ def collect(tx: store.Transaction, item: Item) -> None:
         store.items.add_version(tx, item.id, facts.guid, facts, None)
 
 
+def facts_in(told: Snapshot | Item) -> dict[str, Any]:
+    """Return the facts that a version and the items table have in common."""
+    return dict(zip(_FACTS, _values(told), strict=True))
+
+
 def facts_of(row: Item) -> Snapshot:
     """Return the newest version of an item as the items table holds it."""
-    facts = {name: getattr(row, name) for name in FACTS}
     return Snapshot(
         guid="",
         at=row.version_at,
         action="opened" if row.version_rank == 0 else "",
         integration_id=row.integration_id,
         keys={},
-        **{**facts, "labels": list(row.labels)},
+        **{**facts_in(row), "labels": list(row.labels)},
     )
 
 

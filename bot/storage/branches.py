@@ -158,8 +158,6 @@ def pushed_to_head(
         "until": time[1],
     }
     if commit_ids is None:
-        if not heads.has_pushes(tx, (pull.head_repository_id, pull.head_ref)):
-            return []
         return query.select(tx, HeadCommit, _BY_TIME, **known)
     places = _places(tx, pull.head_repository_id, pull.head_ref, commit_ids)
     found = query.in_parts(tx, HeadCommit, _BY_PLACE, places, **known)

@@ -11,7 +11,7 @@ import pytest
 
 from bot import storage as store
 from bot.demo import payloads
-from bot.storage.group_commit import GroupCommit
+from tests.kit.batches import gather_for
 from tests.kit.deliveries import at
 from tests.kit.marks import slow
 from tests.kit.running import Bot, event_of
@@ -162,10 +162,7 @@ async def test_it_ends_as_if_all_were_kept_alike(
         await bot.tell(integration, *build(payloads.repository(name)))
         expected = await end_of(bot, name)
 
-    async def gather(_: GroupCommit) -> None:
-        await asyncio.sleep(0.02)
-
-    monkeypatch.setattr(GroupCommit, "_gather", gather)
+    gather_for(monkeypatch, 0.02)
     for size in (1, 5, 40):
         name = f"acme/batches-{next(_numbers)}"
         told = build(payloads.repository(name))

@@ -1,16 +1,19 @@
 """Deliveries that wait together: what they cost, and that none spoils another."""
 
 import asyncio
+import gc
 from datetime import datetime
 from typing import Any
 
 import psycopg
 import pytest
 
+from bot import storage as store
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
-from bot.storage.group_commit import GroupCommit
+from bot.storage.known_rows import KnownRows
 from tests.domain.lives import clock as at
+from tests.kit.batches import gather_for
 from tests.kit.clock import Clock
 from tests.kit.running import Answer, Bot, event_of
 from tests.kit.statements import Statements
@@ -22,12 +25,7 @@ REPO = payloads.repository("acme/shop")
 
 @pytest.fixture
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all deliveries that are sent at once come into one batch, however busy the machine is."""
-
-    async def gather(_: GroupCommit) -> None:
-        await asyncio.sleep(0.3)
-
-    monkeypatch.setattr(GroupCommit, "_gather", gather)
+    gather_for(monkeypatch, 0.3)
 
 
 @pytest.fixture
@@ -197,6 +195,19 @@ async def test_what_nobody_handles_touches_one_table(bot: Bot, statements: State
     answer = await bot.deliver(integration, "star", {"action": "created", "repository": REPO})
     assert answer.body == {"processed": False, "reason": "no handler"}
     assert statements.take()[2] == {"deliveries": 1}
+
+
+async def test_what_a_batch_knew_is_let_go_of(bot: Bot) -> None:
+    """Payloads that wait for the garbage collector are most of what a service takes under load."""
+    integration = await bot.integration()
+    gc.collect()
+    gc.disable()
+    try:
+        await bot.tell(integration, pull(1, body=KEY_LINE), pull(2))
+        known = [one for one in gc.get_objects() if isinstance(one, KnownRows)]
+    finally:
+        gc.enable()
+    assert [one for one in known if one.shape is store.StoredDelivery] == []
 
 
 async def refuse(bot: Bot, title: str) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from bot.demo import payloads
 from bot.settings import Settings
-from bot.storage.group_commit import GroupCommit
 from tests.domain.lives import clock as at
+from tests.kit.batches import gather_for
 from tests.kit.running import Bot, start
 from tests.kit.wire import Wire, counted
 
@@ -23,12 +23,7 @@ REPO = payloads.repository("acme/shop")
 
 @pytest.fixture(autouse=True)
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let all deliveries that are sent at once come into one batch, however busy the machine is."""
-
-    async def gather(_: GroupCommit) -> None:
-        await asyncio.sleep(0.2)
-
-    monkeypatch.setattr(GroupCommit, "_gather", gather)
+    gather_for(monkeypatch, 0.2)
 
 
 @pytest.fixture
