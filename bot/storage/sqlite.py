@@ -34,7 +34,7 @@ from bot.storage.turns import Turns
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 READERS = 4
-CHECKPOINT_PAGES = 8_000  # of four KiB, after which the log is written into the file
+CHECKPOINT_PAGES = 4_000  # of four KiB, after which the log is written into the file
 WRITER_CACHE = 8_000  # KiB; what indexes in random order need beyond is in the system's cache
 _POLL = 0.5  # seconds between looks for commits of other processes
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
