@@ -1,7 +1,8 @@
 """The deliveries that the benchmarks send: signed, of 24 KB, each of another pull request.
 
-They go to many repositories in turn, as an organisation's do. What fills them up is prose, which
-packs as what people write packs.
+They go to many repositories in turn, as an organisation's do. Most of each is what GitHub tells of
+users and repositories, as in its own of that size; what fills it up is prose, which packs as what
+people write packs. Their GUIDs are UUIDs of version 1, as GitHub's are.
 """
 
 import hashlib
@@ -26,6 +27,7 @@ _TEXT = (
     "faster slower first second returning mobile desktop without because follows review before"
 )
 _WORDS = _TEXT.split()
+_SENDER = random.getrandbits(48) | 1 << 40  # which is nobody's network address
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ LINKED = Kind(
     "delivery, pull request, link, feed, what GitHub is owed",
 )
 UNLINKED = Kind("unlinked", "pull_request", False, _PROCESSED, "delivery, pull request")
-UNHANDLED = Kind("unhandled", "star", False, _NO_HANDLER, "delivery")
+UNHANDLED = Kind("unhandled", "pull_request_review", False, _NO_HANDLER, "delivery")
 KINDS = {one.name: one for one in (LINKED, UNLINKED, UNHANDLED)}
 
 
@@ -64,6 +66,11 @@ class Delivery:
 
     def __str__(self) -> str:
         return f"{self.event} {self.guid} of {self.repository}#{self.number or ''}"
+
+
+def new_guid() -> str:
+    """Return the GUID of another delivery."""
+    return str(uuid.uuid1(_SENDER))
 
 
 def prose(size: int, seed: str) -> str:
@@ -82,16 +89,12 @@ def template(kind: Kind, repository: str) -> bytes:
     """Return a delivery of SIZE bytes, NUMBER wherever the pull request's number belongs."""
 
     def build(text: str) -> bytes:
-        repo = payloads.repository(repository)
-        if kind is UNHANDLED:
-            repo["description"] = text.replace("\n", " ")
-            return payloads.encode(payloads.star(AT, repo=repo, sender="mona"))
         named = f"experiment_key: {BIG}" if kind.linked else "Nothing else changes."
         payload = payloads.pull_request(
             "opened",
             NUMBER,
             AT,
-            repo=repo,
+            repo=payloads.repository(repository),
             body=f"## What\n\nTries the new checkout.\n\n{named}\n\n{text}",
             branch=f"feature-{NUMBER}",
             sha=f"{NUMBER:040}",
@@ -99,6 +102,9 @@ def template(kind: Kind, repository: str) -> bytes:
         payload["pull_request"]["requested_reviewers"] = [
             payloads.user(f"reviewer-{number}") for number in range(REVIEWERS)
         ]
+        if kind is UNHANDLED:
+            payload["action"] = "submitted"
+            payload["review"] = {"user": payload["sender"], "body": None, "state": "approved"}
         return payloads.encode(payload)
 
     text = prose(SIZE - len(build("")), repository)
@@ -131,7 +137,7 @@ class Sender:
         while count is None or self.sent < first + count:
             name = self.names[self.sent % len(self.names)]
             number, self.sent = FIRST_NUMBER + self.sent, self.sent + 1
-            guid = str(uuid.uuid4())
+            guid = new_guid()
             body = (b"%d" % number).join(self._template(kind, name))
             text = signed(self.path, kind.event, body, guid)
             told = number if kind.event == "pull_request" else None
@@ -140,7 +146,7 @@ class Sender:
     def forged(self, kind: Kind) -> Request:
         """Return a delivery that is signed with another secret."""
         body = template(kind, self.names[0])
-        guid = str(uuid.uuid4())
+        guid = new_guid()
         return Request(signed(self.path, kind.event, body, guid, "another secret"), guid)
 
     def _template(self, kind: Kind, name: str) -> list[bytes]:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from bench.deliveries import Delivery, signed
+from bench.deliveries import Delivery, new_guid, signed
 from bench.load import Request
 from bench.rows import BIG
 from bot.demo import payloads
@@ -165,7 +165,7 @@ class Mix:
             number = self.counts[event]
             self.counts[event] += 1
             payload, about = self._delivery(event, number, at)
-            guid = str(uuid.uuid4())
+            guid = new_guid()
             text = signed(self.path, event, payloads.encode(payload), guid)
             yield Request(text, Delivery(event, guid, **about))
 
