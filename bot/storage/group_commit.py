@@ -37,6 +37,8 @@ class Task:
 class GroupCommit(ABC):
     """Gathers write jobs into batches, one batch at a time; the engine commits a batch."""
 
+    waits_for_siblings = True  # what a batch costs by itself is worth it
+
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Task] = []
@@ -119,15 +121,17 @@ class GroupCommit(ABC):
     async def _gather(self) -> None:
         """Let the requests that have already arrived add their jobs: a larger batch costs less.
 
-        Where many come at once, as many as were just answered are about to: they are waited for as
-        long as some arrive.
+        Where many come at once, as many as were just answered are about to: an engine may wait for
+        them as long as some arrive.
         """
         for _ in range(_TURNS):
             before = len(self._waiting)
             await asyncio.sleep(0)
             if len(self._waiting) == before or before >= MAX_BATCH:
                 break
-        if self._answered < _SIBLINGS or self._loop.time() > self._answered_at + _RECENT:
+        if not self.waits_for_siblings or self._answered < _SIBLINGS:
+            return
+        if self._loop.time() > self._answered_at + _RECENT:
             return
         wanted = min(len(self._waiting) + self._answered, MAX_BATCH)
         for _ in range(_LOOKS):

@@ -29,12 +29,12 @@ from bot.storage.database import (
     Transaction,
 )
 from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
+from bot.storage.sqlite_checkpoints import Checkpoints
 from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.turns import Turns
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
 READERS = 4
-CHECKPOINT_PAGES = 4_000  # of four KiB, after which the log is written into the file
 WRITER_CACHE = 8_000  # KiB; what indexes in random order need beyond is in the system's cache
 _POLL = 0.5  # seconds between looks for commits of other processes
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
@@ -89,7 +89,7 @@ class SqliteDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(self._connect(), self._take_turns())
+        self._writer = _Writer(self._connect(), Checkpoints(self._connect()), self._take_turns())
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(
@@ -253,14 +253,17 @@ def _enable_wal(connection: sqlite3.Connection) -> None:
 class _Writer(GroupCommit):
     """The one connection of this process that writes."""
 
-    def __init__(self, connection: sqlite3.Connection, turns: Turns) -> None:
+    waits_for_siblings = False  # who was just answered sends again while the next batch is synced
+
+    def __init__(
+        self, connection: sqlite3.Connection, checkpoints: Checkpoints, turns: Turns
+    ) -> None:
         super().__init__()
-        self._connection, self._turns = connection, turns
+        self._connection, self._checkpoints, self._turns = connection, checkpoints, turns
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
-        # Pages that batch after batch changes go from the log into the file the less often.
-        connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see sqlite_checkpoints.py
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
     async def prepare(self) -> None:
@@ -282,7 +285,7 @@ class _Writer(GroupCommit):
                 self._connection.execute("ROLLBACK")
                 before = self._connection.total_changes
                 await self._attempt(batch, singly=True)
-            await self._in_thread(self._connection.execute, "COMMIT")
+            await self._in_thread(self._end, before)
         except sqlite3.Error as error:
             raise StorageUnavailable(str(error)) from error
         finally:
@@ -300,6 +303,7 @@ class _Writer(GroupCommit):
     async def close(self) -> None:
         await super().close()
         await asyncio.to_thread(self._thread.shutdown)
+        await asyncio.to_thread(self._checkpoints.close)
         self._turns.close()
         self._connection.close()
 
@@ -324,6 +328,10 @@ class _Writer(GroupCommit):
                 if time.monotonic() > deadline:
                     raise StorageUnavailable("another process holds the database") from error
             time.sleep(0.002)
+
+    def _end(self, before: int) -> None:
+        self._connection.execute("COMMIT")
+        self._checkpoints.committed(self._connection, self._connection.total_changes - before)
 
     def _run(self, batch: list[Task], singly: bool) -> None:
         tx = Transaction(SqliteStatements(self._connection))
