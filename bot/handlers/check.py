@@ -43,6 +43,6 @@ async def all_pressed(event: DeliveredEvent, delivery: Delivery) -> None:
 
 def _check_again(delivery: Delivery, repository: payloads.Repository, sha: str) -> None:
     repository_id = delivery.repository(repository)
-    for item in store.items.open_pull_requests_of_head(delivery.tx, repository_id, sha):
+    for item in store.items.open_pull_requests_checked(delivery.tx, repository_id, sha):
         posts.check_again(delivery.tx, item, delivery.integration_id)
     posts.check_group_again(delivery.tx, repository_id, sha, delivery.integration_id)

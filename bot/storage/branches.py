@@ -303,8 +303,11 @@ def linked_next(tx: Transaction, repository_id: int, ref: str, end: int, but: in
     """
     if heads.is_last(tx, (repository_id, ref), end):
         return []
-    sql = f"""SELECT * FROM items WHERE {_OF_HEAD} AND created_at >= :end
-            AND created_at <= :latest AND id <> :but AND {_LINKED} ORDER BY created_at, id"""
     latest = first_end(tx, repository_id, ref, end + 1, but)
-    head = {"repository_id": repository_id, "ref": ref}
-    return query.select(tx, Item, sql, end=end, latest=latest, but=but, **head)
+    known = {"repository_id": repository_id, "ref": ref, "end": end, "latest": latest, "but": but}
+    found: list[Item] = []
+    for open_or_closed_later in ("closed_at IS NULL", "closed_at >= :end"):
+        sql = f"""SELECT * FROM items WHERE {_OF_HEAD} AND {open_or_closed_later}
+                AND created_at >= :end AND created_at <= :latest AND id <> :but AND {_LINKED}"""
+        found += query.select(tx, Item, sql, **known)
+    return sorted(found, key=lambda pull: (pull.created_at, pull.id))

@@ -36,8 +36,7 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
     sql = f"""SELECT wanted.repository_id, wanted.ref,
             (SELECT id {last}) AS last_id,
             (SELECT closed_at {last}) AS last_end,
-            (SELECT MAX(created_at) FROM items WHERE items.head_repository_id = wanted.repository_id
-                AND items.head_ref = wanted.ref) AS newest_at,
+            (SELECT MAX(created_at) {of_head} AND closed_at IS NULL) AS newest_at,
             COALESCE((SELECT id FROM branch_commits AS here
                 WHERE here.repository_id = wanted.repository_id AND here.ref = wanted.ref
                 ORDER BY here.commit_id LIMIT 1), (SELECT id FROM commits AS here
@@ -46,7 +45,7 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
                 ORDER BY here.pushed_at LIMIT 1)) AS place_id,
             (SELECT id {of_head} AND closed_at IS NULL AND (SELECT links.id FROM links
                 WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1)
-                IS NOT NULL ORDER BY closed_at LIMIT 1) AS linked_id,
+                IS NOT NULL ORDER BY created_at LIMIT 1) AS linked_id,
             (SELECT id FROM items WHERE items.repository_id = wanted.repository_id
                 AND items.base_ref = wanted.ref ORDER BY created_at LIMIT 1) AS into_id
         FROM {{keys}} AS wanted"""
@@ -86,9 +85,16 @@ def find(tx: Transaction, place: Place) -> HeadInUse | None:
 
 
 def is_last(tx: Transaction, place: Place, at: int) -> bool:
-    """Tell whether no pull request of a head was opened at a time or later, as far as is known."""
+    """Tell whether no pull request of a head was opened at a time or later, as far as is known.
+
+    One that has ended by then was opened before, or had no time of its own.
+    """
     known = _ends(tx).get(place)
-    return known is not None and (known.newest_at is None or known.newest_at < at)
+    return (
+        known is not None
+        and (known.newest_at is None or known.newest_at < at)
+        and (known.last_end is None or known.last_end <= at)
+    )
 
 
 def end_before(tx: Transaction, place: Place, created_at: int, but: int) -> tuple[bool, int | None]:

@@ -94,10 +94,11 @@ def open_pull_requests_of_experiment(tx: Transaction, key: str) -> list[Item]:
     return query.select(tx, Item, sql, key=key)
 
 
-def open_pull_requests_of_head(tx: Transaction, repository_id: int, sha: str) -> list[Item]:
-    """Return the open pull requests of a repository whose head is a commit."""
-    sql = """SELECT * FROM items WHERE repository_id = :repository_id AND kind = 'pull_request'
-        AND head_sha = :sha AND state = 'open' AND gone_at IS NULL ORDER BY id"""
+def open_pull_requests_checked(tx: Transaction, repository_id: int, sha: str) -> list[Item]:
+    """Return the open pull requests of a repository whose check was last put on a commit."""
+    sql = """SELECT items.* FROM posts JOIN items ON items.id = posts.item_id
+        WHERE posts.check_sha = :sha AND items.repository_id = :repository_id
+            AND items.state = 'open' AND items.gone_at IS NULL ORDER BY items.id"""
     return query.select(tx, Item, sql, repository_id=repository_id, sha=sha)
 
 

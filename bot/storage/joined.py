@@ -42,7 +42,7 @@ class VersionPlace(Row, frozen=True):
 
 
 class HeadInUse(Row, frozen=True):
-    """A head, its pull requests that ended last and were opened last, a place of a commit on it.
+    """A head: its pull request that ended last, when the newest open one came, a commit's place.
 
     `linked_id` is an open pull request of it that is linked, `into_id` one that leads into it.
     """

@@ -188,7 +188,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.deliveries.due, (NOW, 50)),
     (store.deliveries.events_of, (3, 50)),
     (store.linked.unresolved_keys, ("", None, 51)),
-    (store.items.open_pull_requests_of_head, (7, "7" * 40)),
+    (store.items.open_pull_requests_checked, (7, "7" * 40)),
     (store.actions.owed_by, ("integration 3",)),
     (store.actions.pending_like, ("pull_request:7",)),
     (store.actions.remove_old, (NOW, 200)),

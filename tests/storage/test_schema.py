@@ -18,6 +18,7 @@ RELEASED = [
     "5cdf793825232ac6",
     "4ec60b0a68f61793",
     "ba87df6b42df770f",
+    "3b562015aee14ed5",
 ]
 
 
