@@ -150,8 +150,12 @@ def _may_name_one(text: str) -> bool:
     """Tell quickly if a text cannot name a key; most texts name none."""
     if _has_letters(text) or ("&" in text and _LETTER.search(text)):
         return True
-    without = _ENTITY.sub("", text) if "&" in text else text
-    return _has_letters(without) or ("<" in text and _has_letters(_ELEMENT.sub("", without)))
+    without = text
+    if "&" in text:
+        without = _ENTITY.sub("", text)
+        if _has_letters(without):
+            return True
+    return "<" in text and _has_letters(_ELEMENT.sub("", without))
 
 
 def _has_letters(text: str) -> bool:

@@ -15,6 +15,7 @@ from bot.storage.transaction import FOLLOWED, NO_PARAMS, NOTHING, Keyed, Params,
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
+_NO_KEY = (None,) * 8
 _GIVEN = re.compile(r"\bgiven\.([a-z_]+)")
 
 # Of what is neither a number nor text, SQLite's module for Python asks each time whether it is to
@@ -55,10 +56,11 @@ class SqliteStatements:
 
     def _keyed(self, sql: str, columns: Mapping[str, str], keys: Sequence[Values]) -> Sequence[Row]:
         found: list[Row] = []
+        keys = list(dict.fromkeys(keys))
         for start in range(0, len(keys), _MOST_KEYS):
             some = keys[start : start + _MOST_KEYS]
             size = next(size for size in _SIZES if size >= len(some))
-            filled = [*some, *[some[-1]] * (size - len(some))]
+            filled = [*some, *[_NO_KEY[: len(columns)]] * (size - len(some))]
             statement = with_keys(sql, tuple(columns), size)
             found += self._connection.execute(statement, list(chain.from_iterable(filled)))
         return found
@@ -116,10 +118,10 @@ class SqliteStatements:
 
 @cache
 def with_keys(sql: str, columns: Sequence[str], size: int) -> str:
-    """Return a query with a table of keys; one that is shorter repeats its last."""
+    """Return a query with a table of keys, of which those without a value are none."""
     row = f"({', '.join('?' * len(columns))})"
     keys = f"WITH keys ({', '.join(columns)}) AS (VALUES {', '.join([row] * size)})"
-    return f"{keys} {sql.format(keys='(SELECT DISTINCT * FROM keys)')}"
+    return f"{keys} {sql.format(keys=f'(SELECT * FROM keys WHERE {columns[0]} IS NOT NULL)')}"
 
 
 @cache
