@@ -12,6 +12,8 @@ from typing import Any, TextIO
 import msgspec
 import structlog
 
+from bot.together import Together
+
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 
 
@@ -36,13 +38,29 @@ class _Line:
 
     def __init__(self) -> None:
         self.writer: _Writer | None = None  # of lines of JSON, where those are wanted
+        self._soon = Together(self._write)
 
     def __call__(self, message: str, fields: dict[str, Any]) -> None:
+        """Log a line now."""
         if self.writer is None or not structlog.is_configured():
             logger.info(message, **fields)
-            return
-        said = {**fields, "level": "info", "timestamp": datetime.now(UTC), "message": message}
-        self.writer.msg(_encode(said).decode())
+        else:
+            self._write([_told(message, fields)])
+
+    def soon(self, message: str, fields: dict[str, Any]) -> None:
+        """Log a line with those of others, before the present task goes on after its next wait."""
+        if self.writer is None or not structlog.is_configured():
+            logger.info(message, **fields)
+        else:
+            self._soon.add(_told(message, fields))
+
+    def _write(self, lines: list[dict[str, Any]]) -> None:
+        assert self.writer is not None
+        self.writer.msg(b"\n".join([_encode(line) for line in lines]).decode())
+
+
+def _told(message: str, fields: dict[str, Any]) -> dict[str, Any]:
+    return {**fields, "level": "info", "timestamp": datetime.now(UTC), "message": message}
 
 
 line = _Line()

@@ -9,6 +9,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from bot import __version__
+from bot.together import Together
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
@@ -79,10 +80,16 @@ class Metrics:
         # To find the counter of some labels takes longer than to count.
         self._of_deliveries = cache(self.deliveries.labels)
         self._of_requests = cache(self.requests.labels)
+        self._soon = Together(self._count_deliveries)
 
     def count_delivery(self, event: str, outcome: str, seconds: float) -> None:
-        self._of_deliveries(event, outcome).inc()
-        self.delivery_seconds.observe(seconds)
+        """Count a delivery with those that are answered together with it."""
+        self._soon.add((event, outcome, seconds))
+
+    def _count_deliveries(self, told: list[tuple[str, str, float]]) -> None:
+        for event, outcome, seconds in told:
+            self._of_deliveries(event, outcome).inc()
+            self.delivery_seconds.observe(seconds)
 
     def count_request(self, method: str, route: str, status: int, seconds: float) -> None:
         self._of_requests(method, route, str(status)).inc()

@@ -26,6 +26,7 @@ LEAVES = (
     "settings",
     "stopping",
     "times",
+    "together",
 )
 GROUND = ("github", "storage")
 FLOORS: tuple[tuple[str, ...], ...] = (

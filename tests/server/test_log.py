@@ -1,5 +1,6 @@
 """Lines of every request are written on a way of their own, and are the same lines."""
 
+import asyncio
 import errno
 import io
 import json
@@ -9,11 +10,14 @@ from typing import Any, NoReturn
 import pytest
 
 from bot import log
+from bot.web.replies import Reply
+from tests.kit.batches import gather_for
 from tests.kit.deliveries import PROCESSED, pull_request
 from tests.kit.logs import captured
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
 
+MANY = 8
 FIELDS: dict[str, Any] = {
     "status": 200,
     "ms": 1.5,
@@ -45,6 +49,47 @@ def test_it_goes_by_the_level(form: str) -> None:
     with captured(form, level="warning") as stream:
         log.line("request", FIELDS)
     assert stream.getvalue() == ""
+
+
+class Noting(io.StringIO):
+    """Notes which deliveries' lines are written, at once or one after the other."""
+
+    def __init__(self, order: list[str]) -> None:
+        super().__init__()
+        self.order, self.writes = order, 0
+
+    def write(self, text: str) -> int:
+        lines = [json.loads(line) for line in text.splitlines()]
+        found = [line["request"] for line in lines if line["message"] == "delivery"]
+        self.order += [f"line of {one}" for one in found]
+        self.writes += bool(found)
+        return len(text)
+
+
+@sqlite_only
+async def test_lines_of_a_batch_are_written_at_once_and_before_its_answers(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has an answer finds its line, even if the service is killed right after it."""
+    order: list[str] = []
+    encoded = Reply.encoded
+
+    def answered(reply: Reply, *, is_last: bool) -> bytes:
+        order.append(f"answer to {reply.headers['X-Request-ID']}")
+        return encoded(reply, is_last=is_last)
+
+    monkeypatch.setattr(Reply, "encoded", answered)
+    gather_for(monkeypatch, 0.3)
+    integration = await bot.integration()
+    stream = Noting(order)
+    with captured("json", stream=stream):
+        answers = await asyncio.gather(
+            *(bot.deliver(integration, "pull_request", pull_request()) for _ in range(MANY))
+        )
+    assert {answer.status for answer in answers} == {200}
+    ids = {answer.headers["X-Request-ID"] for answer in answers}
+    assert all(order.index(f"line of {one}") < order.index(f"answer to {one}") for one in ids)
+    assert len(ids) == MANY and stream.writes == 1
 
 
 class Full(io.StringIO):
