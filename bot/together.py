@@ -20,13 +20,17 @@ class Together(Generic[T]):
     def __init__(self, handle: Callable[[list[T]], None]) -> None:
         self._handle = handle
         self._gathered: list[T] = []
+        self._loop: asyncio.AbstractEventLoop | None = None  # that handles what is gathered
 
     def add(self, one: T) -> None:
         """Have something handled soon. Called on the event loop."""
-        if not self._gathered:
-            asyncio.get_running_loop().call_soon(self._settle)
+        loop = asyncio.get_running_loop()
+        if not self._gathered or loop is not self._loop:  # one before may have ended too early
+            self._loop = loop
+            loop.call_soon(self._settle)
         self._gathered.append(one)
 
     def _settle(self) -> None:
         gathered, self._gathered = self._gathered, []
-        self._handle(gathered)
+        if gathered:
+            self._handle(gathered)

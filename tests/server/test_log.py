@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import pytest
 
 from bot import log
+from bot.together import Together
 from bot.web.replies import Reply
 from tests.kit.batches import gather_for
 from tests.kit.deliveries import PROCESSED, pull_request
@@ -90,6 +91,21 @@ async def test_lines_of_a_batch_are_written_at_once_and_before_its_answers(
     ids = {answer.headers["X-Request-ID"] for answer in answers}
     assert all(order.index(f"line of {one}") < order.index(f"answer to {one}") for one in ids)
     assert len(ids) == MANY and stream.writes == 1
+
+
+def test_a_loop_that_ended_too_early_loses_nothing_of_the_next() -> None:
+    async def add(one: int) -> None:
+        together.add(one)
+
+    handled: list[int] = []
+    together = Together(handled.extend)
+    loop = asyncio.new_event_loop()
+    loop.call_soon(loop.stop)
+    loop.call_soon(together.add, 1)
+    loop.run_forever()
+    loop.close()
+    asyncio.run(add(2))
+    assert handled == [1, 2]
 
 
 class Full(io.StringIO):
