@@ -3,7 +3,7 @@
 import json
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +64,10 @@ class Ours(Subject):
         processes: int = 1,
         source: str | None = None,
         proxy: Proxy | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         """`source` is a filled database to begin with a copy of; `proxy` leads to the server."""
-        self.name, self.processes = name, processes
+        self.name, self.processes, self.options = name, processes, options
         self.alone = processes == 1 and where.url is None
         label = "".join(one if one.isalnum() else "_" for one in name.lower())
         self.database = where.database(label, source)
@@ -91,7 +92,12 @@ class Ours(Subject):
 
     def start(self) -> None:
         self.process = start(
-            self.port, self.folder, self.database, self.processes, alone=self.alone
+            self.port,
+            self.folder,
+            self.database,
+            self.processes,
+            *self.options,
+            alone=self.alone,
         )
 
     def _set_up(self) -> str:

@@ -73,19 +73,25 @@ class Service:
 
 
 def grown(where: Server, source: str, deliveries: int, connections: int, rounds: int) -> None:
-    """Print what a delivery costs on an empty database and on a copy of `source`, by turns."""
+    """Print what a delivery costs on an empty database and on a copy of `source`, by turns.
+
+    Without the worker: what the filled one owes GitHub would be worked off at its turns.
+    """
     services: dict[str, Service] = {}
     costs: dict[str, list[Cost]] = {"empty": [], "filled": []}
     with contextlib.ExitStack() as stack:
         for name, origin in (("empty", None), ("filled", source)):
-            subject = Ours(where, name, repositories(1), source=origin)
+            subject = Ours(where, name, repositories(1), source=origin, options=["--no-worker"])
             stack.callback(subject.stop)
             services[name] = Service(subject)
-        for service in services.values():
-            service.load(2_000, connections)
+            services[name].load(2_000, connections)
+            subject.pause()
         for number in range(rounds):
             for name in sorted(services, reverse=number % 2 == 1):
+                subject = services[name].subject
+                subject.take_turn()
                 costs[name].append(services[name].measured(deliveries // rounds, connections))
+                subject.pause()
     print(f"database        {'postgresql' if where.url else 'sqlite':>10}")
     print(f"deliveries      {deliveries:>10,} on each, in {rounds} rounds")
     ratios = []
