@@ -40,27 +40,20 @@ class _Line:
         self.writer: _Writer | None = None  # of lines of JSON, where those are wanted
         self._soon = Together(self._write)
 
-    def __call__(self, message: str, fields: dict[str, Any]) -> None:
-        """Log a line now."""
+    def __call__(self, message: str, fields: dict[str, Any], *, soon: bool = False) -> None:
+        """Log a line now; `soon` with those of others, before a task goes on that waits once."""
         if self.writer is None or not structlog.is_configured():
             logger.info(message, **fields)
+            return
+        said = {**fields, "level": "info", "timestamp": datetime.now(UTC), "message": message}
+        if soon:
+            self._soon.add(said)
         else:
-            self._write([_told(message, fields)])
-
-    def soon(self, message: str, fields: dict[str, Any]) -> None:
-        """Log a line with those of others, before the present task goes on after its next wait."""
-        if self.writer is None or not structlog.is_configured():
-            logger.info(message, **fields)
-        else:
-            self._soon.add(_told(message, fields))
+            self._write([said])
 
     def _write(self, lines: list[dict[str, Any]]) -> None:
         assert self.writer is not None
         self.writer.msg(b"\n".join([_encode(line) for line in lines]).decode())
-
-
-def _told(message: str, fields: dict[str, Any]) -> dict[str, Any]:
-    return {**fields, "level": "info", "timestamp": datetime.now(UTC), "message": message}
 
 
 line = _Line()

@@ -125,7 +125,8 @@ async def answer(services: Services, sent: Sent, integration_id: str, request_id
         reply = problem.reply()
     seconds = time.perf_counter() - started
     services.metrics.count_delivery(event, told["outcome"], seconds)
-    log.line.soon("delivery", {"status": reply.status, "ms": round(seconds * 1000, 2), **told})
+    fields = {"status": reply.status, "ms": round(seconds * 1000, 2), **told}
+    log.line("delivery", fields, soon=True)
     await asyncio.sleep(0)  # the line is written, with those of its batch, before any is answered
     return reply
 

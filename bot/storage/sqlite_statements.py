@@ -15,7 +15,6 @@ from bot.storage.transaction import FOLLOWED, NO_PARAMS, NOTHING, Keyed, Params,
 
 _SIZES = (1, 4, 16, 32, 64, 128)  # of tables of keys, so that there are few statements to prepare
 _MOST_KEYS = _SIZES[-1]
-_NO_KEY = (None,) * 8
 _GIVEN = re.compile(r"\bgiven\.([a-z_]+)")
 
 # Of what is neither a number nor text, SQLite's module for Python asks each time whether it is to
@@ -60,7 +59,7 @@ class SqliteStatements:
         for start in range(0, len(keys), _MOST_KEYS):
             some = keys[start : start + _MOST_KEYS]
             size = next(size for size in _SIZES if size >= len(some))
-            filled = [*some, *[_NO_KEY[: len(columns)]] * (size - len(some))]
+            filled = [*some, *[(None,) * len(columns)] * (size - len(some))]
             statement = with_keys(sql, tuple(columns), size)
             found += self._connection.execute(statement, list(chain.from_iterable(filled)))
         return found
