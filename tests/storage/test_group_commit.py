@@ -6,6 +6,9 @@ import pytest
 
 from bot.storage import group_commit
 from bot.storage.group_commit import GroupCommit, Task
+from tests.kit.deliveries import pull_request
+from tests.kit.marks import sqlite_only
+from tests.kit.running import Bot
 
 ROUNDS = 20
 
@@ -45,3 +48,16 @@ async def test_few_wait_for_nobody(monkeypatch: pytest.MonkeyPatch, senders: int
     async with asyncio.timeout(10):
         await asyncio.gather(*(send(writer, 3 * number) for number in range(senders)))
     assert sum(writer.sizes) == senders * ROUNDS
+
+
+@sqlite_only
+async def test_on_sqlite_nobody_is_waited_for(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who was just answered is read while the next batch is synced."""
+    monkeypatch.setattr(group_commit, "_PAUSE", 60)
+    integration = await bot.integration()
+    async with asyncio.timeout(20):
+        for _ in range(3):
+            answers = await asyncio.gather(
+                *(bot.deliver(integration, "pull_request", pull_request()) for _ in range(8))
+            )
+            assert {answer.status for answer in answers} == {200}
