@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.demo import payloads
 from tests.github import Fault
 from tests.kit import outbound
 from tests.kit.golden import Golden
@@ -169,6 +170,10 @@ async def test_the_button_checks_again(scene: Scene, action: str) -> None:
     }
     answer = await scene.bot.deliver(scene.integration, "check_run", payload)
     assert answer.body == {"processed": True}
+    await scene.work()
+    assert len(scene.github.check_runs(REPOSITORY, sha)) == len(before) + 1
+    copy = {**payload, "repository": payloads.repository("acme/copy")}  # which has the commit too
+    assert (await scene.bot.deliver(scene.integration, "check_run", copy)).status == 200
     await scene.work()
     assert len(scene.github.check_runs(REPOSITORY, sha)) == len(before) + 1
 
