@@ -19,6 +19,10 @@ RELEASED = [
     "4ec60b0a68f61793",
     "ba87df6b42df770f",
     "3b562015aee14ed5",
+    "4f53cda18c2baa0c",
+    "4f53cda18c2baa0c",
+    "4f53cda18c2baa0c",
+    "4f53cda18c2baa0c",
 ]
 
 

@@ -1,0 +1,1 @@
+-- Sessions that end with the access, and tokens that say who made them.

@@ -1,0 +1,1 @@
+-- Whose commands may change an experiment.
