@@ -1,7 +1,7 @@
-"""Asks GitHub what an allow-list leaves open, before a delivery is ingested.
+"""Asks GitHub what is open before a delivery is ingested: a name, or who may speak.
 
-A payload that gives a repository a name on the list may lie; which repository has a name is
-GitHub's to say, to whoever holds this integration's credential.
+A payload that gives a repository a name on an allow-list, or one of another's repository, may lie;
+which repository has a name is GitHub's to say, to whoever holds this integration's credential.
 """
 
 import asyncio
@@ -11,8 +11,11 @@ from typing import TypeVar
 from cachetools import TTLCache
 
 from bot import storage as store
+from bot.deliveries.rights import Rights
+from bot.domain import speaking
 from bot.domain.integrations import Integration
-from bot.domain.repositories import NotAllowed, Unconfirmed
+from bot.domain.repositories import NotAllowed, Unconfirmed, Undecided
+from bot.domain.speaking import Answer
 from bot.github import CallFailed, Refused, payloads
 from bot.services import Services
 
@@ -21,6 +24,7 @@ Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
 SECONDS = 3.0  # for GitHub to answer; it waits for us for ten itself
 _REMEMBERED = 300.0  # seconds that a "no" holds, so that a flood asks once
 _UNREACHABLE = 10.0  # the same where GitHub could not be asked
+_ROUNDS = 4  # of questions about one delivery
 _NO = (404, 410, 451)  # GitHub knows no such repository, or none that we may see
 
 
@@ -79,12 +83,12 @@ async def write(
     touched: store.Touched | None = None,
     locks: Sequence[str] = (),
 ) -> T:
-    """Run `job` in a transaction, again with GitHub's word where it raises Unconfirmed.
+    """Run `job` in a transaction, again with GitHub's word where it raises Undecided.
 
     Raises what `job` raises, NotAllowed if GitHub says no, Waiting if it cannot be asked.
     """
     confirmed: frozenset[tuple[str, int]] = frozenset()
-    while True:
+    for _ in range(_ROUNDS):
         try:
             return await services.database.write(
                 lambda tx, known=confirmed: job(tx, known),  # type: ignore[misc]
@@ -92,9 +96,35 @@ async def write(
                 touched=touched,
                 locks=locks,
             )
-        except Unconfirmed as open_question:
+        except Undecided as open_question:
             question = open_question
+        confirmed |= await _settle(services, integration_id, question)
+    raise Waiting  # others speak for it in the meantime, again and again
+
+
+async def _settle(
+    services: Services, integration_id: str, question: Undecided
+) -> Set[tuple[str, int]]:
+    """Ask GitHub, and keep what it says; return which names and ids it says belong together.
+
+    Raises NotAllowed, Waiting.
+    """
+    confirmed = set()
+    if isinstance(question, Unconfirmed):
         integration = await services.integration(integration_id)
         if integration is None or not await services.shared(Names).confirm(integration, question):
             raise NotAllowed
-        confirmed |= {(question.full_name.lower(), question.github_id)}
+        confirmed.add((question.full_name.lower(), question.github_id))
+    answers = await services.shared(Rights).ask(tuple(question.claims))
+    if answers:
+        await services.database.write(
+            lambda tx: speaking.settle(tx, answers), heavy=True, locks=question.locks
+        )
+    for claim, answer in answers:
+        if claim.integration_id != integration_id:
+            continue
+        if answer is Answer.NONE and claim.is_new:
+            raise Waiting
+        if isinstance(answer, payloads.Repository) and answer.id is not None:
+            confirmed.add((answer.full_name.lower(), answer.id))
+    return confirmed

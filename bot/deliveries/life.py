@@ -13,7 +13,7 @@ from bot import storage as store
 from bot import times
 from bot.deliveries import admission, records
 from bot.domain.integrations import note_secret
-from bot.domain.repositories import NotAllowed, Unconfirmed
+from bot.domain.repositories import Contested, NotAllowed, Undecided
 from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatch, dispatcher
 from bot.log import logger
@@ -142,16 +142,18 @@ def _attempt(
 ) -> records.Outcome:
     """Run the handlers of a delivery, unless it is not allowed or had been ingested before.
 
-    Raises what the handlers raise, and Unconfirmed if GitHub has to be asked first.
+    Raises what the handlers raise, and Undecided if GitHub has to be asked first.
     """
     event, handlers = delivery.open(dispatcher)
     told = dispatch.Delivery.of(tx, delivery.scope, event, delivery.received_at, confirmed)
     try:
-        told.admit(event)
+        if handlers or delivery.scope.entries is not None:
+            told.admit(event)
     except NotAllowed as refusal:
-        if handlers and isinstance(refusal, Unconfirmed):
+        if handlers and isinstance(refusal, Undecided):
             raise
-        return delivery.keep(tx, records.NOT_ALLOWED)
+        if not isinstance(refusal, Contested):
+            return delivery.keep(tx, records.NOT_ALLOWED)
     kept = delivery.keep(tx, records.PROCESSED if handlers else records.NO_HANDLER)
     if kept is not records.DUPLICATE:
         store.deliveries.take_in_hand(tx, delivery.integration_seq, delivery.guid)

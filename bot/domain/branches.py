@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from bot import storage as store
 from bot import times
+from bot.domain import speaking
 
 # Times of pushes are whole seconds, and may be those of a push right after.
 _NEAR = 2 * times.SECOND
@@ -45,6 +46,8 @@ def commits_of(
         return [], []
     if not store.heads.has_pushes(tx, (pull.head_repository_id, pull.head_ref)):
         return [], []
+    if not _may_follow_head(tx, pull):
+        return [], []
     time = time_of(tx, pull)
     pushed = store.branches.pushed_to_head(tx, pull, time, commit_ids)
     base_started_at = _start_of_base(tx, pull) if pushed else None
@@ -53,6 +56,17 @@ def commits_of(
         [commit for commit, verdict in decided if verdict],
         [commit for commit, verdict in decided if verdict is None],
     )
+
+
+def _may_follow_head(tx: store.Transaction, pull: store.Item) -> bool:
+    """Tell whether what is pushed to its head may be linked through a pull request.
+
+    Not if whoever told of it does not speak for the head's repository: it names what it likes.
+    """
+    if pull.head_repository_id in (None, pull.repository_id):
+        return True
+    row = store.repositories.get(tx, pull.head_repository_id)
+    return speaking.speaks(tx, pull.integration_id, row)
 
 
 def _start_of_base(tx: store.Transaction, pull: store.Item) -> int | None:

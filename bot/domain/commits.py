@@ -80,6 +80,8 @@ def _take_in(tx: store.Transaction, push: Push, by_sha: Mapping[str, Pushed]) ->
     repository_id, ref = push.place
     store.branches.add_commits(tx, [_row(push, one) for one in by_sha.values()])
     rows = store.branches.commits_by_sha(tx, repository_id, list(by_sha))
+    known = [row.id for row in rows.values() if row.integration_id != push.integration_id]
+    store.speakers.told_too(tx, "commit", known, push.integration_id)
     store.pushes.place_apart(tx, push.place, push.pushed_at, list(rows.values()))
     times = _keep_on_branch(tx, push, {rows[sha].id: one for sha, one in by_sha.items()})
     rows.update(_keep_first_push(tx, push, list(rows.values())))

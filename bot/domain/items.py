@@ -40,6 +40,8 @@ def observe(
     row = store.items.find(tx, repository_id, kind, number)
     if row is None:
         return _first(tx, repository_id, kind, number, snapshot)
+    if row.integration_id != snapshot.integration_id:
+        store.speakers.told_too(tx, "item", [row.id], snapshot.integration_id)
     if row.gone_at is not None and snapshot.at <= row.gone_at:
         return row
     before = links.of_item(tx, row)

@@ -21,7 +21,8 @@ class Told(msgspec.Struct, frozen=True):
     """Through whom and when something was told, and the transaction in which it is taken in.
 
     `scope` says of which repositories the integration may hear, and `confirmed` which names GitHub
-    itself has told. `received_at` stands in for times that are not told, in microseconds.
+    itself has told. `received_at` stands in for times that are not told, in microseconds. `speaks`:
+    it is a delivery, by which the integration speaks for the repository.
     """
 
     tx: store.Transaction
@@ -30,6 +31,7 @@ class Told(msgspec.Struct, frozen=True):
     received_at: int
     installation_id: int | None = None
     confirmed: Set[tuple[str, int]] = frozenset()
+    speaks: bool = False
 
     @property
     def integration_id(self) -> str:
@@ -53,7 +55,7 @@ class Told(msgspec.Struct, frozen=True):
     ) -> int:
         """Return our id of the repository that something is told of.
 
-        Raises NotAllowed, Unconfirmed.
+        Raises NotAllowed, Undecided.
         """
         repository_id = repositories.resolve(
             self.tx,
@@ -63,6 +65,7 @@ class Told(msgspec.Struct, frozen=True):
             is_rename=is_rename,
             old_name=old_name,
             confirmed=self.confirmed,
+            speaks=self.speaks,
         )
         if self.installation_id is not None:
             installations.observe_repository(
@@ -75,8 +78,7 @@ class Told(msgspec.Struct, frozen=True):
 
         Nothing that is known of it changes.
         """
-        updated_at = self.time(repository.updated_at)
-        return repositories.other(self.tx, self.scope, repository, updated_at)
+        return repositories.other(self.tx, self.scope, repository)
 
     def address(self, told: str | None, repository: payloads.Repository, page: str) -> str | None:
         """Return the address that was told of a page of a repository.
@@ -261,7 +263,7 @@ def _head_repository(
         return None
     if isinstance(head.repo, msgspec.UnsetType) or _is_same(head.repo, base):
         return repository_id
-    return source.other_repository(head.repo)
+    return repositories.head(source.tx, source.scope, head.repo)
 
 
 def _author_writes(pull: payloads.PullRequest, head: payloads.Branch, *, is_own: bool) -> bool:

@@ -30,7 +30,8 @@ class Delivery(Told, frozen=True):
         confirmed: Set[tuple[str, int]] = frozenset(),
     ) -> "Delivery":
         """Return what the handlers of `event` are given."""
-        return cls(tx, scope, event.delivery_id, received_at, event.installation_id, confirmed)
+        installation_id = event.installation_id
+        return cls(tx, scope, event.delivery_id, received_at, installation_id, confirmed, True)
 
     @property
     def transaction(self) -> store.Transaction:
@@ -40,9 +41,9 @@ class Delivery(Told, frozen=True):
     def admit(self, event: DeliveredEvent) -> None:
         """Look whether the integration may hear of what an event is about.
 
-        Raises NotAllowed, Unconfirmed.
+        Raises NotAllowed, Undecided.
         """
-        if event.about is not None and self.scope.entries is not None:
+        if event.about is not None:
             repositories.admit(
                 self.tx,
                 self.scope,

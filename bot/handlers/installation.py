@@ -52,7 +52,11 @@ def _remember(
     added: Sequence[payloads.InstalledRepository],
     removed: Sequence[payloads.InstalledRepository],
 ) -> None:
-    """Keep an installation, a deleted one as deleted, and what it sees of what we may hear of."""
+    """Keep an installation, a deleted one as deleted, and what it sees of what we may hear of.
+
+    Where several speak for a repository, GitHub is asked again who has a right there.
+    """
+    store.speakers.ask_again_for(delivery.tx, delivery.integration_id)
     if action in ("unsuspend", "created", "new_permissions_accepted"):
         actions.resume(delivery.tx, delivery.integration_id, installation.id)
     at = delivery.time(installation.updated_at) or delivery.received_at

@@ -6,7 +6,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import items, repositories
+from bot.domain import items, repositories, speaking
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import METADATA, Heard
@@ -25,8 +25,10 @@ router = Router()
 @router.register("repository", action="renamed")
 @router.register("repository", action="transferred")
 async def renamed(event: DeliveredEvent, delivery: Delivery) -> None:
-    payload = event.read(payloads.RepositoryEvent)
-    delivery.repository(payload.repository, is_rename=True, old_name=old_name_in(event))
+    payload, old_name = event.read(payloads.RepositoryEvent), old_name_in(event)
+    repository_id = delivery.repository(payload.repository, is_rename=True, old_name=old_name)
+    if event.action == "transferred":
+        speaking.ask_again(delivery.tx, repository_id)
 
 
 @router.register("repository", action="publicized")
@@ -49,6 +51,7 @@ async def deleted(event: DeliveredEvent, delivery: Delivery) -> None:
     at = delivery.time(payload.repository.updated_at) or delivery.received_at
     actor = payload.sender.login if payload.sender else None
     store.repositories.change(delivery.tx, repository_id, deleted_at=at)
+    speaking.ask_again(delivery.tx, repository_id)
     items.close_all_of_repository(
         delivery.tx, repository_id, delivery.received_at, actor, delivery.guid
     )

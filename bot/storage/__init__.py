@@ -31,9 +31,11 @@ from bot.storage import (
     repositories,
     schema,
     sessions,
+    speakers,
     tokens,
     transfer,
     vault,
+    withdrawals,
 )
 from bot.storage.columns import (
     ActionStatus,
@@ -109,6 +111,7 @@ from bot.storage.rows import (
     Queue,
     Repository,
     Session,
+    Speaker,
     StoredDelivery,
     Token,
     Version,

@@ -24,6 +24,7 @@ TABLES: Mapping[type[Row], str] = {
     rows.StoredDelivery: "deliveries",
     rows.Experiment: "experiments",
     rows.Repository: "repositories",
+    rows.Speaker: "speakers",
     rows.Item: "items",
     rows.Version: "versions",
     rows.Decision: "decisions",

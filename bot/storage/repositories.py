@@ -136,6 +136,8 @@ def add(
         last_activity=0,
         visibility=None,
         visibility_at=None,
+        speaker_id=None,
+        is_contested=False,
     )
     here = known(tx)
     others = by_name(tx, host, full_name)

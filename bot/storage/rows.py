@@ -113,7 +113,10 @@ class Experiment(Row, frozen=True):
 
 
 class Repository(Row, frozen=True):
-    """`repositories`. `visibility` is null while it is not known."""
+    """`repositories`. `visibility` is null while it is not known.
+
+    `speaker_id` is the integration that speaks for it; `speakers` tells, once it `is_contested`.
+    """
 
     id: int
     host: str
@@ -126,6 +129,20 @@ class Repository(Row, frozen=True):
     last_activity: int
     visibility: str | None
     visibility_at: int | None
+    speaker_id: str | None
+    is_contested: bool
+
+
+class Speaker(Row, frozen=True):
+    """`speakers` for a repository that is contested. `has_right` is what GitHub last said.
+
+    None while it was not asked; it is to be asked (again) where `asked_at` is None.
+    """
+
+    repository_id: int
+    integration_id: str
+    has_right: bool | None
+    asked_at: int | None
 
 
 class Item(Row, frozen=True):

@@ -17,6 +17,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("seq",),
     "experiments": ("seq",),
     "repositories": ("id",),
+    "speakers": ("repository_id", "integration_id"),
+    "tellers": ("kind", "target_id", "integration_id"),
     "items": ("id",),
     "versions": ("id",),
     "commits": ("id",),

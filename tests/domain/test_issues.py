@@ -242,11 +242,24 @@ async def test_a_transferred_issue_takes_its_links_along(
 
 @pytest.mark.parametrize("which", [0, 1], ids=["leaves", "arrives"])
 async def test_one_delivery_of_a_transfer_is_enough(bot: Bot, which: int) -> None:
-    """The bot may be installed on one of the two repositories only."""
+    """The other may be lost, as long as deliveries have told of both repositories."""
     integration = await bot.integration()
     await bot.experiment("a")
     body: dict[str, Any] = {"body": "experiment_key: a"}
-    await bot.tell(integration, issue("opened", 0, **body), transfer(**body)[which])
+    there = payloads.issue("opened", 1, at(0), repo=OTHER, title="Nothing", body=None)
+    await bot.tell(integration, issue("opened", 0, **body), there, transfer(**body)[which])
+    assert await places(bot, "a") == [("acme/warehouse", 9, "body")]
+
+
+async def test_a_transfer_to_where_nobody_speaks_leaves_the_issue_where_it_was(bot: Bot) -> None:
+    """Who tells of one repository says nothing of another."""
+    integration = await bot.integration()
+    await bot.experiment("a")
+    body: dict[str, Any] = {"body": "experiment_key: a"}
+    leaves, arrives = transfer(**body)
+    await bot.tell(integration, issue("opened", 0, **body), leaves)
+    assert await places(bot, "a") == [("acme/shop", 5, "body")]
+    await bot.tell(integration, arrives)
     assert await places(bot, "a") == [("acme/warehouse", 9, "body")]
 
 

@@ -177,6 +177,7 @@ class Credential:
     scopes: tuple[str, ...] = ()
     permissions: dict[str, str] = field(default_factory=dict)
     repositories: set[str] | None = None  # names in lower case; None: all
+    pushes_to: set[str] | None = None  # of these; None: all
     app: App | None = None
     installation_id: int | None = None
     expires_at: float | None = None

@@ -147,7 +147,13 @@ def meta(call: Call) -> Answer:
 
 @route(f"GET {REPO}")
 def get_repository(call: Call) -> Answer:
-    return Answer(200, call.github._repository(call.repo))
+    found = call.github._repository(call.repo)
+    if call.credential.is_pat:
+        may = call.credential.pushes_to
+        pushes = may is None or bool(may & call.repo.names)
+        levels = {"admin": False, "maintain": False, "push": pushes, "triage": pushes, "pull": True}
+        found["permissions"] = levels
+    return Answer(200, found)
 
 
 @route(f"GET {REPO}/collaborators/{{username}}/permission")

@@ -107,8 +107,12 @@ class State:
         fine_grained: dict[str, str] | None = None,
         expires_at: float | None = None,
         repositories: Iterable[str] | None = None,
+        pushes_to: Iterable[str] | None = None,
     ) -> None:
-        """Add a personal access token: a classic one, or a fine-grained one's permissions."""
+        """Add a personal access token: a classic one, or a fine-grained one's permissions.
+
+        Its owner sees `repositories`, and may write in `pushes_to`: all, unless it is given.
+        """
         self.add_user(login)
         self._tokens[token] = Credential(
             "classic" if fine_grained is None else "fine_grained",
@@ -117,6 +121,7 @@ class State:
             tuple(scopes) if fine_grained is None else (),
             dict(fine_grained or {}),
             lower_names(repositories),
+            lower_names(pushes_to),
             expires_at=expires_at,
         )
 

@@ -19,7 +19,7 @@ RELEASED = [
     "4ec60b0a68f61793",
     "ba87df6b42df770f",
     "3b562015aee14ed5",
-    "4f53cda18c2baa0c",
+    "c856188c506e8fb9",
     "4f53cda18c2baa0c",
     "4f53cda18c2baa0c",
     "4f53cda18c2baa0c",

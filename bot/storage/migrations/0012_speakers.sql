@@ -1,1 +1,42 @@
--- Who speaks for a repository.
+-- Who speaks for a repository: the integration that told of it first. Once others do, or one may
+-- not, `is_contested` is 1 and `speakers` tells: `has_right` is what GitHub last said, null while
+-- it was not asked, and `asked_at` when that was, null where it is to be asked again.
+ALTER TABLE repositories ADD COLUMN speaker_id TEXT;
+ALTER TABLE repositories ADD COLUMN is_contested SMALLINT NOT NULL DEFAULT 0;
+CREATE TABLE speakers (
+    repository_id BIGINT NOT NULL,
+    integration_id TEXT NOT NULL,
+    has_right SMALLINT,
+    asked_at BIGINT,
+    PRIMARY KEY (repository_id, integration_id)
+);
+CREATE INDEX speakers_by_integration ON speakers (integration_id);
+-- Who told of an item or a commit beside the integration that its row names.
+CREATE TABLE tellers (
+    kind TEXT NOT NULL,
+    target_id BIGINT NOT NULL,
+    integration_id TEXT NOT NULL,
+    PRIMARY KEY (kind, target_id, integration_id)
+);
+-- What was told before is taken for what it was: who told of something has spoken.
+INSERT INTO speakers (repository_id, integration_id)
+    SELECT told.repository_id, told.integration_id FROM (
+        SELECT repository_id, integration_id FROM items
+        UNION SELECT repository_id, integration_id FROM commits) AS told
+    JOIN integrations ON integrations.id = told.integration_id
+    WHERE integrations.deleted_at IS NULL;
+UPDATE repositories SET
+    speaker_id = (SELECT MIN(integration_id) FROM speakers
+        WHERE speakers.repository_id = repositories.id),
+    is_contested = (SELECT CASE WHEN COUNT(*) > 1 THEN 1 ELSE 0 END FROM speakers
+        WHERE speakers.repository_id = repositories.id);
+DELETE FROM speakers WHERE repository_id IN (SELECT id FROM repositories WHERE is_contested = 0);
+INSERT INTO tellers (kind, target_id, integration_id)
+    SELECT DISTINCT 'item', items.id, integrations.id FROM repositories
+    JOIN items ON items.repository_id = repositories.id
+    JOIN versions ON versions.item_id = items.id
+    JOIN speakers ON speakers.repository_id = repositories.id
+    JOIN integrations ON integrations.id = speakers.integration_id
+    JOIN deliveries ON deliveries.integration_seq = integrations.seq
+        AND deliveries.guid = versions.guid
+    WHERE repositories.is_contested = 1 AND integrations.id <> items.integration_id;

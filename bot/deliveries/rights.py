@@ -1,0 +1,105 @@
+"""Asks GitHub whether an integration has a right to a repository, with its own credential.
+
+That a public repository can be read proves nothing. What counts is an App's installation there
+(https://docs.github.com/en/rest/apps/apps#get-a-repository-installation-for-the-authenticated-app),
+the permissions of a token's owner (https://docs.github.com/en/rest/repos/repos#get-a-repository),
+and for an installation token the list of what it was given
+(https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation).
+"""
+
+import asyncio
+
+from cachetools import TTLCache
+
+from bot.domain.integrations import Integration
+from bot.domain.speaking import Answer, Answers, Claim
+from bot.github import CallFailed, Client, Refused, payloads
+from bot.services import Services
+
+SECONDS = 6.0  # for GitHub to answer; it waits for us for ten itself
+_UNREACHABLE = 10.0  # seconds in which an integration is not asked again, after it could not be
+_MAY_WRITE = ("push", "maintain", "admin")
+
+
+class _Found(payloads.Repository):
+    permissions: dict[str, bool] | None = None
+
+
+class Rights:
+    """Asks once where many deliveries ask the same."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._silent: TTLCache[str, bool] = TTLCache(1024, _UNREACHABLE)
+        self._asking: dict[Claim, asyncio.Task[payloads.Repository | Answer]] = {}
+
+    async def ask(self, claims: tuple[Claim, ...]) -> Answers:
+        """Return what GitHub says of each of some claims."""
+        answers = await asyncio.gather(*[self._answer(one) for one in claims])
+        return list(zip(claims, answers, strict=True))
+
+    async def _answer(self, claim: Claim) -> payloads.Repository | Answer:
+        if claim not in self._asking:
+            task = asyncio.create_task(self._ask(claim))
+            self._asking[claim] = task
+            task.add_done_callback(lambda _: self._asking.pop(claim, None))
+        return await asyncio.shield(self._asking[claim])
+
+    async def _ask(self, claim: Claim) -> payloads.Repository | Answer:
+        integration = await self._services.integration(claim.integration_id)
+        if integration is None or claim.integration_id in self._silent:
+            return Answer.NONE
+        try:
+            async with asyncio.timeout(SECONDS):
+                return await self._found(integration, claim) or Answer.NO
+        except (CallFailed, TimeoutError):
+            self._silent[claim.integration_id] = True
+            return Answer.NONE
+
+    async def _found(self, integration: Integration, claim: Claim) -> payloads.Repository | None:
+        """Return the repository as GitHub has it, if there is a right to it.
+
+        By its names, and else by its id: to that address GitHub leads whoever asks for one that was
+        renamed. https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+        """
+        paths = [f"/repos/{name}" for name in claim.names]
+        if claim.github_id is not None:
+            paths.append(f"/repositories/{claim.github_id}")
+        for path in paths:
+            try:
+                client = await self._client(integration, path)
+                found = await client.fetch(_Found, path)
+                if claim.github_id in (None, found.id):
+                    return found if await _may(client, integration, found) else None
+            except Refused:
+                continue  # it knows no such repository, or none that this credential may see
+        return None
+
+    async def _client(self, integration: Integration, path: str) -> Client:
+        """Return who asks for a repository: the token, or the installation of the App there."""
+        github, credentials = self._services.github, integration.credentials
+        if not credentials.is_app:
+            return github.client(credentials, None)
+        app = github.app(credentials)
+        installation = await app.fetch(payloads.Installation, f"{path}/installation")
+        return github.client(credentials, installation.id)
+
+
+async def _may(client: Client, integration: Integration, found: _Found) -> bool:
+    """Tell whether who has asked for a repository may do more there than read."""
+    may = found.permissions or {}
+    if integration.credentials.is_app or any(may.get(name) for name in _MAY_WRITE):
+        return True
+    return await _was_given(client, found)
+
+
+async def _was_given(client: Client, wanted: payloads.Repository) -> bool:
+    """Tell whether a repository is among those that an installation token was given.
+
+    Raises Refused for any other token.
+    """
+    path = "/installation/repositories?per_page=100"
+    async for one in client.getiter(path, iterable_key="repositories"):
+        if isinstance(one, dict) and one.get("id") == wanted.id:
+            return True
+    return False

@@ -1,0 +1,143 @@
+"""Queries that take out what was told of a repository: by one integration alone, or by all."""
+
+from collections.abc import Sequence
+
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.rows import Item
+
+# What hangs on an item or a commit, by the column that names it.
+_OF_ITEM = (
+    "DELETE FROM versions WHERE item_id IN ({names})",
+    "DELETE FROM decisions WHERE item_id IN ({names})",
+    "DELETE FROM posts WHERE item_id IN ({names})",
+    "DELETE FROM listed_commits WHERE item_id IN ({names})",
+    "DELETE FROM links WHERE kind <> 'commit' AND target_id IN ({names})",
+    "DELETE FROM tellers WHERE kind = 'item' AND target_id IN ({names})",
+    "UPDATE deliveries SET item_id = NULL, told = NULL WHERE item_id IN ({names})",
+    "DELETE FROM items WHERE id IN ({names})",
+)
+_OF_COMMIT = (
+    "DELETE FROM branch_commits WHERE commit_id IN ({names})",
+    "DELETE FROM listed_commits WHERE commit_id IN ({names})",
+    "DELETE FROM links WHERE kind = 'commit' AND target_id IN ({names})",
+    "DELETE FROM tellers WHERE kind = 'commit' AND target_id IN ({names})",
+    "DELETE FROM commits WHERE id IN ({names})",
+)
+_OF_REPOSITORY = (
+    "branch_starts",
+    "merge_groups",
+    "actions",
+    "activity",
+    "commands",
+    "command_comments",
+    "repository_installations",
+    "allowed_repositories",
+    "speakers",
+)
+
+
+def told_alone(tx: Transaction, table: str, repository_id: int, integration_id: str) -> list[int]:
+    """Return the ids of the items or commits of a repository that one integration alone told of."""
+    kind = table.removesuffix("s")
+    sql = f"""SELECT id FROM {table} WHERE repository_id = :repository_id
+        AND integration_id = :integration_id AND NOT EXISTS (SELECT 1 FROM tellers
+            WHERE tellers.kind = '{kind}' AND tellers.target_id = {table}.id)"""
+    return query.values(tx, sql, repository_id=repository_id, integration_id=integration_id)
+
+
+def all_of(tx: Transaction, table: str, repository_id: int) -> list[int]:
+    """Return the ids of all items or commits of a repository."""
+    sql = f"SELECT id FROM {table} WHERE repository_id = :repository_id"
+    return query.values(tx, sql, repository_id=repository_id)
+
+
+def linked(tx: Transaction, item_ids: Sequence[int]) -> list[Item]:
+    """Return those of some items that are linked."""
+    sql = """SELECT * FROM items WHERE id IN ({names}) AND EXISTS (SELECT 1 FROM links
+        WHERE links.target_id = items.id AND links.kind = items.kind)"""
+    return query.in_parts(tx, Item, sql, item_ids)
+
+
+def experiments_of(tx: Transaction, repository_id: int) -> list[str]:
+    """Return the keys in whose feeds a repository is."""
+    sql = "SELECT DISTINCT experiment_key FROM activity WHERE repository_id = :repository_id"
+    return query.values(tx, sql, repository_id=repository_id)
+
+
+def remove_items(tx: Transaction, item_ids: Sequence[int]) -> None:
+    for sql in _OF_ITEM:
+        query.run_in_parts(tx, sql, item_ids)
+
+
+def remove_commits(tx: Transaction, commit_ids: Sequence[int]) -> None:
+    for sql in _OF_COMMIT:
+        query.run_in_parts(tx, sql, commit_ids)
+
+
+def remove_repository(tx: Transaction, repository_id: int) -> None:
+    """Take out all that hangs on a repository, and leave nothing of it but its number.
+
+    That is never another's: versions of pull requests elsewhere may name it as their head's.
+    """
+    for table in _OF_REPOSITORY:
+        tx.run(f"DELETE FROM {table} WHERE repository_id = :id", {"id": repository_id})
+    sql = """UPDATE repositories SET host = '', github_id = NULL, full_name = '', name_key = '',
+        named_at = NULL, default_branch = NULL, deleted_at = NULL, last_activity = 0,
+        visibility = NULL, visibility_at = NULL, speaker_id = NULL, is_contested = 0
+        WHERE id = :id"""
+    tx.run(sql, {"id": repository_id})
+
+
+def hand_over(tx: Transaction, repository_id: int, integration_id: str) -> list[Item]:
+    """Let what others told of too be theirs alone; return the items among it."""
+    place = {"repository_id": repository_id, "integration_id": integration_id}
+    handed = []
+    for table, kind in (("items", "item"), ("commits", "commit")):
+        sql = f"""SELECT id FROM {table} WHERE repository_id = :repository_id
+            AND integration_id = :integration_id"""
+        found = query.values(tx, sql, **place)
+        if kind == "item":
+            handed = found
+        query.run_in_parts(tx, _next_teller(table, kind), found)
+        query.run_in_parts(tx, _no_teller(table, kind), found)
+        sql = f"""DELETE FROM tellers WHERE kind = '{kind}' AND integration_id = :integration_id
+            AND target_id IN (SELECT id FROM {table} WHERE repository_id = :repository_id)"""
+        tx.run(sql, place)
+    sql = """UPDATE links SET integration_id = COALESCE((SELECT integration_id FROM items
+            WHERE items.id = links.target_id AND links.kind <> 'commit'),
+            (SELECT integration_id FROM commits WHERE commits.id = links.target_id
+            AND links.kind = 'commit'), integration_id)
+        WHERE repository_id = :repository_id AND integration_id = :integration_id"""
+    tx.run(sql, place)
+    return query.in_parts(tx, Item, "SELECT * FROM items WHERE id IN ({names})", handed)
+
+
+def _next_teller(table: str, kind: str) -> str:
+    return f"""UPDATE {table} SET integration_id = (SELECT MIN(integration_id) FROM tellers
+        WHERE kind = '{kind}' AND target_id = {table}.id) WHERE id IN ({{names}})"""
+
+
+def _no_teller(table: str, kind: str) -> str:
+    return f"""DELETE FROM tellers WHERE kind = '{kind}' AND target_id IN ({{names}})
+        AND integration_id = (SELECT integration_id FROM {table}
+            WHERE {table}.id = tellers.target_id)"""
+
+
+def prune_feeds(tx: Transaction, repository_id: int) -> None:
+    """Take out of the feeds what tells of items and commits of a repository that are gone.
+
+    When the last thing happened is found out anew. Walks the whole feed, which is rare enough.
+    """
+    keys = experiments_of(tx, repository_id)
+    sql = """DELETE FROM activity WHERE repository_id = :id AND (
+        (item_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM items WHERE items.id = item_id))
+        OR (commit_id IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM commits WHERE commits.id = commit_id)))"""
+    tx.run(sql, {"id": repository_id})
+    sql = """UPDATE repositories SET last_activity = COALESCE((SELECT MAX(position) FROM activity
+        WHERE activity.repository_id = repositories.id), 0) WHERE id = :id"""
+    tx.run(sql, {"id": repository_id})
+    sql = """UPDATE experiments SET last_activity = COALESCE((SELECT MAX(position) FROM activity
+        WHERE activity.experiment_key = experiments.key), 0) WHERE key IN ({names})"""
+    query.run_in_parts(tx, sql, keys)
