@@ -32,12 +32,10 @@ def issue(
 
 def revoke(tx: store.Transaction, name_or_id: str, by: Actor) -> int:
     """Revoke the tokens in force with an id or a name; return how many there were."""
-    revoked = store.tokens.in_force(tx, name_or_id)
-    for row in revoked:
-        store.tokens.revoke(tx, row.id, times.now())
+    for row in store.tokens.in_force(tx, name_or_id):
         told = audit.Target("token", row.id, row.name), {"name": row.name, "role": row.role}
         audit.record(tx, by, audit.TOKEN_REVOKED, *told)
-    return len(revoked)
+    return store.tokens.revoke(tx, name_or_id, times.now())
 
 
 def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:

@@ -62,8 +62,11 @@ def in_force(tx: Transaction, name_or_id: str) -> list[Token]:
     return query.select(tx, Token, sql, token=name_or_id)
 
 
-def revoke(tx: Transaction, token_id: str, at: int) -> None:
-    query.change(tx, Token, {"id": token_id}, {"revoked_at": at})
+def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
+    """Revoke the tokens in force with an id or a name; return how many there were."""
+    sql = """UPDATE api_tokens SET revoked_at = :at
+        WHERE (id = :token OR name = :token) AND revoked_at IS NULL"""
+    return tx.run(sql, {"token": name_or_id, "at": at})
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:
