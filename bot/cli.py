@@ -13,7 +13,8 @@ from bot import __version__, commands, doctor, log, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
 from bot.domain import tokens
-from bot.domain.actors import ROLES
+from bot.domain.actors import CLI, ROLES
+from bot.operations import settings as noted_settings
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
 
@@ -71,6 +72,7 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
         if not supervised:
             await server.check_secrets(services)
             await see_to_admin_token(services)
+            await noted_settings.note(services)
         if processes == 1:
             on_start = None if supervised else say_up
             await server.serve(
@@ -106,7 +108,10 @@ def create_token(name: str, role: str) -> None:
     if not store.tokens.is_name(name):
         raise click.BadParameter("must be 1 to 100 printable characters", param_hint="NAME")
     _, secret = _with_services(
-        lambda services: services.database.write(lambda tx: tokens.issue(tx, name.strip(), role))
+        lambda services: services.database.write(
+            lambda tx: tokens.issue(tx, name.strip(), role, CLI)
+        ),
+        _quiet_settings(),
     )
     click.echo(secret)
 
@@ -128,9 +133,8 @@ def list_tokens() -> None:
 def revoke_token(name_or_id: str) -> None:
     """Revoke the API token with this id, or every token of this name."""
     count = _with_existing(
-        lambda services: services.database.write(
-            lambda tx: store.tokens.revoke(tx, name_or_id, times.now())
-        )
+        lambda services: services.database.write(lambda tx: tokens.revoke(tx, name_or_id, CLI)),
+        _quiet_settings(),
     )
     if count == 0:
         raise click.ClickException(f"no active token has the id or name {name_or_id!r}")
@@ -184,9 +188,7 @@ def run_doctor(integration: str | None) -> None:
     Asks GitHub who the credential is, what it may do and where the webhook points, and looks at
     recent deliveries and actions. Changes nothing. The exit code is 1 if there is a problem.
     """
-    settings = _settings()
-    if settings.log_level == "info":  # a line per call would hide what is found
-        log.configure("warning", settings.log_format)
+    settings = _quiet_settings()
 
     async def examine(services: Services) -> list[doctor.Status]:
         statuses: list[doctor.Status] = []
@@ -245,6 +247,14 @@ def demo() -> None:
 def _settings() -> Settings:
     settings = Settings.from_environment()
     log.configure(settings.log_level, settings.log_format)
+    return settings
+
+
+def _quiet_settings() -> Settings:
+    """Return the settings for a command whose own output says what is done and found."""
+    settings = _settings()
+    if settings.log_level == "info":
+        log.configure("warning", settings.log_format)
     return settings
 
 

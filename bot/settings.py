@@ -36,6 +36,7 @@ class Setting:
     read: Callable[[str], Any]  # raises _Wrong
     meaning: str
     default_in_words: str
+    is_audited: bool
 
     def value(self, text: str | None, known: Mapping[str, Any]) -> Any:
         """Return what a text means, or else the default; raises SettingsError."""
@@ -55,9 +56,14 @@ def _setting(
     *,
     in_words: str | None = None,
     hidden: bool = False,
+    audited: bool = False,
 ) -> Any:
-    """Declare a field of Settings; what is hidden is kept out of `repr`."""
-    declared = Setting(name, default, read, meaning, in_words or f"`{default}`")
+    """Declare a field of Settings; what is hidden is kept out of `repr`.
+
+    The audit tells when one that is `audited` is another than before; none of these is secret.
+    """
+    assert not (hidden and audited)
+    declared = Setting(name, default, read, meaning, in_words or f"`{default}`", audited)
     return field(repr=not hidden, metadata={"setting": declared})
 
 
@@ -240,12 +246,12 @@ class Settings:
         in_words="generated, printed once", hidden=True)
     public_url: str = _setting("PUBLIC_URL", _own_url, _web_url,
         "The address that others use, as in `webhook_url`.",
-        in_words="`http://{HOST}:{PORT}`")
+        in_words="`http://{HOST}:{PORT}`", audited=True)
     github_api_urls: tuple[str, ...] = _setting("GITHUB_API_URLS", GITHUB_API_URL, _web_urls,
         "Comma separated: what `api_url` of an integration may be, the first being the default. "
         "GitHub Enterprise Server: `https://HOST/api/v3`. No other address is ever called. Where "
         "a stored integration's is taken out of the list, what it owes waits, and it can still "
-        "be changed.")
+        "be changed.", audited=True)
     payload_days: int = _setting("PAYLOAD_DAYS", "30", _number(36_500, "a number of days"),
         "How long payloads are kept.")
     delivery_days: int = _setting("DELIVERY_DAYS", "90", _number(36_500, "a number of days"),
@@ -253,11 +259,11 @@ class Settings:
     extensions: tuple[str, ...] = _setting("EXTENSIONS", "",
         _names(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*", "module names such as my_company.bot"),
         "Python modules with commands and handlers of your own, comma separated "
-        "([docs/extending.md](docs/extending.md)).", in_words="none")
+        "([docs/extending.md](docs/extending.md)).", in_words="none", audited=True)
     sign_in_organizations: tuple[str, ...] = _setting("SIGN_IN_ORGANIZATIONS", "",
         _names(r"[A-Za-z0-9-]{1,39}", "logins of organisations on GitHub"),
         "Organisations on GitHub whose members may sign in to the dashboard, comma separated.",
-        in_words="none")
+        in_words="none", audited=True)
     log_level: str = _setting("LOG_LEVEL", "info",
         _choice("debug", "info", "warning", "error", "critical"),
         "`debug`, `info`, `warning`, `error` or `critical`.")
@@ -276,6 +282,16 @@ class Settings:
             declared: Setting = one.metadata["setting"]
             known[one.name] = declared.value(environment.get(declared.name) or None, known)
         return cls(**known)
+
+    def audited(self) -> dict[str, Any]:
+        """Return what the audit is to tell changes of, as JSON has it, by the variables' names."""
+        found = {}
+        for one in fields(self):
+            declared: Setting = one.metadata["setting"]
+            if declared.is_audited:
+                value = getattr(self, one.name)
+                found[declared.name] = list(value) if isinstance(value, tuple) else value
+        return found
 
 
 SETTINGS: dict[str, Setting] = {

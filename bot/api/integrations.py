@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot import times
 from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.commands.registry import Level
-from bot.domain.integrations import MASK
+from bot.domain.audit import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
 from bot.github.reach import webhook_url

@@ -7,6 +7,7 @@ from aiohttp import web
 from bot.api import (
     actions,
     activity,
+    audit,
     checks,
     commands,
     deliveries,
@@ -29,6 +30,7 @@ RESOURCES = (
     deliveries,
     actions,
     commands,
+    audit,
 )
 
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 from bot import extensions
 from bot import storage as store
 from bot.domain import items, keys, suggestions, texts, tracking
+from bot.domain.actors import Actor, on_github
 from bot.services import Services
 from bot.settings import SettingsError
 from bot.storage import Invocation
@@ -54,6 +55,12 @@ class Run:
     def transaction(self) -> store.Transaction:
         """What `tx` was called; extensions may say so still."""
         return self.tx
+
+    @property
+    def by(self) -> Actor:
+        """Who wrote it, as what changes something for them is told."""
+        host = store.repositories.get(self.tx, self.item.repository_id).host
+        return on_github(host, self.actor)
 
     def options(self, *names: str) -> dict[str, list[str]]:
         """Return the values given for each of `names`; refuses any other option."""
@@ -103,7 +110,7 @@ class Run:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""
         hand = items.Hand(f"command:{self.id}:{key}", "command", self.actor, self.integration_id)
         decide = items.link if verb == "link" else items.unlink
-        decide(self.tx, self.item, key, hand)
+        decide(self.tx, self.item, key, hand, self.by)
 
     def order_issue(
         self, title: str, body: str, labels: list[str], assignees: list[str], keys: list[str]
@@ -122,7 +129,9 @@ class Run:
             "command_id": self.id,
         }
         repository_id = self.item.repository_id
-        self.action_id = tracking.enqueue_issue(self.tx, integration, repository_id, request)
+        self.action_id = tracking.enqueue_issue(
+            self.tx, integration, repository_id, request, self.by
+        )
 
     def _unknown(self, key: str) -> str:
         close = suggestions.close_keys(self.tx, key) if self.is_told else []

@@ -6,7 +6,7 @@ from bot.domain import experiments
 
 def _setting(name: str, status: str) -> Command:
     def run(run: Run) -> None:
-        experiments.change(run.tx, run.one_key(), {"status": status}, run.actor)
+        experiments.change(run.tx, run.one_key(), {"status": status}, run.by)
 
     run.__doc__ = f"""Sets an experiment's status to {status}.
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.integrations import MASK
+from bot.domain.audit import MASK
 from bot.emails import without_emails
 
 MAIL = "(e-mail address hidden)"

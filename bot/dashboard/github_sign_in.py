@@ -26,7 +26,7 @@ from bot.domain.actors import ROLES
 from bot.domain.errors import NotFound
 from bot.github import CallFailed, Client, NotListed, Refused
 from bot.github.names import web_host, web_origin
-from bot.log import logger
+from bot.operations import sign_ins
 from bot.services import SERVICES, Services
 from bot.web.problems import Problem, problem_of
 
@@ -86,24 +86,24 @@ async def callback(request: web.Request) -> web.StreamResponse:
         _check_state(request.query, kept)
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
-        return _refused(request, problem, problem.error, back)
+        return await _refused(request, problem, problem.error, back)
     in_turn = services.shared(sessions.failed_sign_ins).is_over(request.remote)
     lane = services.shared(_lane) if in_turn else contextlib.nullcontext()
     try:
         async with asyncio.timeout(_SECONDS), lane:
             login, role = await _ask(services, app, request.query["code"], kept["verifier"])
     except Problem as problem:
-        return _refused(request, _failed(request, problem), problem.error, back)
+        return await _refused(request, _failed(request, problem), problem.error, back)
     except Refused as error:
         said = f"{error}. A code is valid for ten minutes, and only once. Sign in again."
         failed = _failed(request, Problem(502, "refused by GitHub", said))
-        return _refused(request, failed, str(error), back)
+        return await _refused(request, failed, str(error), back)
     except (TimeoutError, CallFailed) as error:
         said = f"{error}. Try again later."
         if isinstance(error, TimeoutError):
             said = "GitHub did not answer in time. Try again."
         failed = Problem(503, "GitHub unavailable", said)
-        return _refused(request, failed, str(error) or "timeout", back)
+        return await _refused(request, failed, str(error) or "timeout", back)
     response = redirect(services, back or "/")
     response.del_cookie(_COOKIE, path=f"{rendering.root(services)}/sign-in")
     subject = f"github:{web_host(app.config.api_url)}:{login.lower()}"
@@ -232,8 +232,8 @@ def _failed(request: web.Request, problem: Problem) -> Problem:
     )
 
 
-def _refused(request: web.Request, problem: Problem, reason: str, back: str) -> web.Response:
-    logger.info("sign-in refused", remote=request.remote, reason=reason)
+async def _refused(request: web.Request, problem: Problem, reason: str, back: str) -> web.Response:
+    await sign_ins.refused(request.config_dict[SERVICES], request.remote, reason)
     return rendering.page(
         request,
         "sign_in_refused.html",

@@ -13,6 +13,7 @@ from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
 from bot import times
+from bot.domain import audit
 from bot.domain.actors import Actor
 from bot.log import logger
 from bot.services import SERVICES, Services
@@ -96,6 +97,9 @@ async def begin(
         )
         if token_id is not None:
             store.tokens.used(tx, token_id, now)
+        by = Actor(token_id or subject, name, role, "session")
+        told = {"role": role, "address": request.remote}
+        audit.record(tx, by, audit.SIGN_IN, _target(by), None, told, remote=request.remote)
 
     await services.database.write(job)
     cookie = cookies(services)
@@ -103,7 +107,6 @@ async def begin(
     session["secret"] = secret
     session["csrf"] = secrets.token_urlsafe(24)
     await cookie.save_session(request, response, session)
-    logger.info("signed in", actor=name, role=role, token=token_id, remote=request.remote)
 
 
 async def of_request(request: web.Request, *, note: bool = True) -> Session | None:
@@ -137,7 +140,7 @@ async def of_request(request: web.Request, *, note: bool = True) -> Session | No
         except store.StorageUnavailable as error:  # reading goes on while nothing can be written
             logger.warning("last use of a session not noted", reason=str(error))
     role = token.role if token else row.role
-    actor = Actor(row.token_id or row.subject, row.name, role)
+    actor = Actor(row.token_id or row.subject, row.name, role, "session")
     return Session(session_id, row.subject, actor, csrf)
 
 
@@ -151,10 +154,16 @@ async def end(
             store.sessions.remove_of_subject(tx, session.subject)
         else:
             store.sessions.remove(tx, session.id)
+        told = {"everywhere": everywhere}
+        audit.record(tx, session.actor, audit.SIGN_OUT, _target(session.actor), None, told)
 
     await services.database.write(job)
     response.del_cookie(COOKIE, path=urlsplit(services.settings.public_url).path or "/")
-    logger.info("signed out", actor=session.actor.name, everywhere=everywhere)
+
+
+def _target(actor: Actor) -> audit.Target:
+    """Return a session as the audit names it: by whose it is."""
+    return audit.Target("session", actor.id, actor.name)
 
 
 @dataclass(frozen=True, slots=True)

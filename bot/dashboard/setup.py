@@ -17,7 +17,7 @@ from bot import times
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.dashboard.sessions import Session
-from bot.domain.actors import Actor
+from bot.domain.actors import Actor, Kind
 from bot.github import manifest
 from bot.github.names import web_origin
 from bot.github.reach import is_local
@@ -41,6 +41,7 @@ class State(Struct):
     token_id: str
     actor: str
     until: str  # as microseconds
+    kind: Kind = "session"
     purpose: str = _PURPOSE
 
     @property
@@ -83,8 +84,9 @@ def _form(
         integration_id=str(uuid.uuid4()),
         api_url=api_url,
         organization=organization,
-        token_id=actor.token_id,
+        token_id=actor.id,
         actor=actor.name,
+        kind=actor.kind,
         until=str(times.now() + STATE_SECONDS * times.SECOND),
     )
     sealed = services.vault.seal(msgspec.to_builtins(state))

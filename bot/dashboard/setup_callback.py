@@ -19,6 +19,7 @@ from bot.dashboard import rendering
 from bot.dashboard.page import OpenPages, lead_away
 from bot.dashboard.setup import State, opened
 from bot.domain import integrations
+from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
 from bot.github import CallFailed, Limited, Refused, manifest
 from bot.github.names import web_origin
@@ -145,7 +146,8 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
         if store.integrations.was_there(tx, state.integration_id):
             return False  # also if what came of it is deleted by now
         api_urls = services.settings.github_api_urls
-        integrations.create(tx, services.vault, api_urls, values, state.integration_id)
+        by = Actor(state.token_id, state.actor, "admin", state.kind)
+        integrations.create(tx, services.vault, api_urls, values, by, state.integration_id)
         return True
 
     try:
@@ -164,12 +166,6 @@ async def _store(services: Services, state: State, app: Registered, html_url: st
         ) from None
     if is_new:
         services.forget_integration(state.integration_id)
-        logger.info(
-            "integration created",
-            actor=state.actor,
-            token=state.token_id,
-            integration=state.integration_id,
-        )
     return is_new
 
 

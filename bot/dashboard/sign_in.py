@@ -5,7 +5,7 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
-from bot.log import logger
+from bot.operations import sign_ins
 from bot.services import SERVICES
 from bot.web.problems import Problem
 
@@ -33,7 +33,7 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     hashed = store.hash_token(fields.get("token", ""))
     row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
-        logger.info("sign-in refused", remote=request.remote)
+        await sign_ins.refused(services, request.remote, "unknown token")
         if wait := services.shared(sessions.failed_sign_ins).wrong(request.remote):
             error = f"Too many wrong tokens from your address. Try again in {wait} seconds."
             return await _page(request, 429, error, {"Retry-After": str(wait)}, back=back)

@@ -69,10 +69,16 @@ async def _retry(services: Services, integration_id: str, guid: str, now: int) -
         logger.info("delivery retried", outcome=outcome.name)
 
 
-async def replay(services: Services, integration_id: str, guid: str) -> records.Outcome | None:
+async def replay(
+    services: Services,
+    integration_id: str,
+    guid: str,
+    note: Callable[[store.Transaction, store.StoredDelivery], None],
+) -> records.Outcome | None:
     """Run the handlers of a stored delivery again; None if there is none. Raises PayloadGone.
 
-    If they had succeeded before, nothing changes.
+    If they had succeeded before, nothing changes. `note` is called in the transaction that keeps
+    what came of it.
     """
 
     def stored(tx: store.Transaction) -> records.Stored | None:
@@ -82,7 +88,14 @@ async def replay(services: Services, integration_id: str, guid: str) -> records.
     if found is not None and found.row.payload is None:
         raise PayloadGone
     touched = await _touched(services, integration_id, stored)
-    return await _take_through(services, integration_id, stored, touched=touched)
+
+    def replayed(tx: store.Transaction) -> records.Stored | None:
+        found = stored(tx)
+        if found is not None:
+            note(tx, found.row)
+        return found
+
+    return await _take_through(services, integration_id, replayed, touched=touched)
 
 
 async def _touched(services: Services, integration_id: str, find: Find) -> store.Touched | None:

@@ -13,7 +13,8 @@ from msgspec import Struct
 from bot import extensions, times
 from bot import storage as store
 from bot.doctor.findings import Finding
-from bot.domain.integrations import MASK, Integration
+from bot.domain.audit import MASK
+from bot.domain.integrations import Integration
 from bot.github import CallFailed, Client, GitHub, Limited, Temporary
 from bot.github.events import Events
 from bot.github.limits import date_of

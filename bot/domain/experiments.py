@@ -8,17 +8,21 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, posts
+from bot.domain import activity, audit, posts
+from bot.domain.actors import Actor, named
 
 CREATED = activity.Type("experiment.created", 0, "★", "Created experiment {name}")
 STATUS_CHANGED = activity.Type(
     "experiment.status_changed", 1, "→", "Status of {name}: {old} → {new}"
 )
 _SHOWN = {"name", "status", "owner"}  # on pull requests
+_OURS = {"seq", "search", "created_at", "updated_at", "last_activity"}  # nobody sets these
 STATUSES: tuple[str, ...] = get_args(store.ExperimentStatus)
 
 
-def create(tx: store.Transaction, values: Mapping[str, Any], actor: str) -> store.Experiment | None:
+def create(
+    tx: store.Transaction, values: Mapping[str, Any], actor: Actor | str
+) -> store.Experiment | None:
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     store.experiments.lock(tx, values["key"])
     now = times.now()
@@ -28,13 +32,15 @@ def create(tx: store.Transaction, values: Mapping[str, Any], actor: str) -> stor
     if row is None:
         return None
     store.links.set_resolved(tx, row.key, resolved=True)
-    _tell(tx, row, CREATED, CREATED.says(name=row.name), actor)
+    actor = named(actor)
+    audit.record(tx, actor, audit.EXPERIMENT_CREATED, _target(row), None, _fields(row))
+    _tell(tx, row, CREATED, CREATED.says(name=row.name), actor.name)
     posts.refresh_experiment(tx, row.key)
     return row
 
 
 def change(
-    tx: store.Transaction, key: str, values: Mapping[str, Any], actor: str
+    tx: store.Transaction, key: str, values: Mapping[str, Any], actor: Actor | str
 ) -> store.Experiment | None:
     """Change what `values` names, keep the rest; None if there is no such experiment.
 
@@ -53,19 +59,25 @@ def change(
     store.experiments.change(tx, key, {**changed, "updated_at": times.now()})
     row = store.experiments.find(tx, key)
     assert row is not None
+    actor, apart = named(actor), {"status": audit.EXPERIMENT_STATUS}
+    told = audit.EXPERIMENT_CHANGED, _target(row), _fields(old), _fields(row)
+    audit.record_change(tx, actor, *told, apart)
     if "status" in changed:
         summary = STATUS_CHANGED.says(name=row.name, old=old.status, new=row.status)
-        _tell(tx, row, STATUS_CHANGED, summary, actor)
+        _tell(tx, row, STATUS_CHANGED, summary, actor.name)
     if changed.keys() & _SHOWN:
         posts.refresh_experiment(tx, key)
     return row
 
 
-def delete(tx: store.Transaction, key: str) -> bool:
+def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
     """Delete an experiment. Its links and feed stay: the links become unresolved."""
     store.experiments.lock(tx, key)
-    if not store.experiments.remove(tx, key):
+    row = store.experiments.find(tx, key)
+    if row is None:
         return False
+    store.experiments.remove(tx, key)
+    audit.record(tx, actor, audit.EXPERIMENT_DELETED, _target(row), _fields(row))
     store.links.set_resolved(tx, key, resolved=False)
     posts.refresh_experiment(tx, key)
     return True
@@ -93,6 +105,16 @@ def _search(row: Mapping[str, Any]) -> str:
 
 def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
     return {**values, "tags": tuple(values["tags"])} if "tags" in values else dict(values)
+
+
+def _target(row: store.Experiment) -> audit.Target:
+    return audit.Target("experiment", row.key, row.name)
+
+
+def _fields(row: store.Experiment) -> dict[str, Any]:
+    """Return what people have set of an experiment."""
+    names = store.Experiment.__struct_fields__
+    return {name: getattr(row, name) for name in names if name not in _OURS}
 
 
 def _tell(

@@ -15,19 +15,21 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, commands, posts
+from bot.domain import actions, audit, commands, posts
+from bot.domain.actors import Actor
+from bot.domain.audit import MASK
 from bot.domain.errors import FieldError, Invalid
 from bot.domain.repositories import Scope, allows
 from bot.github import Credentials
 from bot.github.names import NAME, web_host
 
-MASK = "********"
 DEFAULT_GRACE = 86_400  # seconds
 _SHORTEST_SECRET = 16
 _SECRETS = ("token", "private_key", "webhook_secret", "client_secret")
 # What `/setup` keeps of an App that it registered; the API neither takes nor shows it.
 _REGISTERED = ("client_id", "client_secret", "slug", "html_url")
 _SECRET_NOTED = 60 * times.SECOND
+_ACTIVATION = {True: audit.INTEGRATION_ACTIVATED, False: audit.INTEGRATION_DEACTIVATED}
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
 _REPOSITORY = re.compile(rf"{NAME}/(?:{NAME}|\*)")
 
@@ -127,6 +129,7 @@ def create(
     vault: store.Vault,
     api_urls: Sequence[str],
     values: Mapping[str, Any],
+    by: Actor,
     integration_id: str | None = None,
 ) -> store.Integration:
     """Create an integration from validated values, with a new id unless one is given.
@@ -154,6 +157,7 @@ def create(
     )
     row = store.integrations.find(tx, integration_id)
     assert row is not None
+    audit.record(tx, by, audit.INTEGRATION_CREATED, _target(row), None, _fields(row, vault))
     return row
 
 
@@ -163,6 +167,7 @@ def change(
     api_urls: Sequence[str],
     integration_id: str,
     values: Mapping[str, Any],
+    by: Actor,
 ) -> store.Integration | None:
     """Change what `values` names and keep the rest; None if there is none. Raises Invalid.
 
@@ -210,6 +215,8 @@ def change(
     store.places.keep_only(tx, integration_id, listed)
     changed = store.integrations.find(tx, integration_id)
     assert changed is not None
+    told = audit.INTEGRATION_CHANGED, _target(changed), _fields(row, vault), _fields(changed, vault)
+    audit.record_change(tx, by, *told, {"is_active": _ACTIVATION[changed.is_active]})
     actions.integration_changed(tx, changed)
     if changed.config.check not in ("off", row.config.check):
         scope = load(changed, vault).scope
@@ -223,14 +230,33 @@ def version(row: store.Integration) -> str:
     return hashlib.sha256(msgspec.json.encode(own)).hexdigest()[:20]
 
 
-def delete(tx: store.Transaction, integration_id: str) -> bool:
+def delete(tx: store.Transaction, vault: store.Vault, integration_id: str, by: Actor) -> bool:
     """Take an integration out of service; False if there is none. What it owed is given up."""
-    if not store.integrations.mark_deleted(tx, integration_id, times.now()):
+    row = store.integrations.find(tx, integration_id)
+    if row is None or not store.integrations.mark_deleted(tx, integration_id, times.now()):
         return False
+    audit.record(tx, by, audit.INTEGRATION_DELETED, _target(row), _fields(row, vault))
     store.places.keep_only(tx, integration_id, [])
     actions.integration_deleted(tx, integration_id)
     commands.integration_deleted(tx, integration_id)
     return True
+
+
+def _target(row: store.Integration) -> audit.Target:
+    return audit.Target("integration", row.id, row.name)
+
+
+def _fields(row: store.Integration, vault: store.Vault) -> dict[str, Any]:
+    """Return what people have set of an integration, for the audit."""
+    opened, until = vault.open(row.secrets), row.previous_secret_until
+    secrets = {name: audit.Secret(opened[name]) for name in _SECRETS if name in opened}
+    return {
+        "name": row.name,
+        "description": row.description,
+        "is_active": row.is_active,
+        "config": {**msgspec.structs.asdict(row.config), **secrets},
+        "previous_secret_until": times.render(until) if until and until > times.now() else None,
+    }
 
 
 def _credential(config: Mapping[str, Any], secrets: Mapping[str, str]) -> str:

@@ -8,7 +8,8 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, links, posts, stories
+from bot.domain import activity, audit, links, posts, stories
+from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.domain.parts import Cause
 from bot.storage import Item, Kind, Snapshot, Tie
@@ -130,25 +131,39 @@ def _adds_to(row: Item, snapshot: Snapshot) -> bool:
     )
 
 
-def link(tx: store.Transaction, item: Item, key: str, hand: Hand) -> None:
+def link(tx: store.Transaction, item: Item, key: str, hand: Hand, by: Actor | None = None) -> None:
     """Link an item to an experiment, whatever its text says, until it is unlinked by hand.
 
-    A link that was made by hand before stays as it is.
+    A link that was made by hand before stays as it is. `by` is who has just asked for it, None
+    if it follows from what was asked for before.
     """
     linked = store.linked.item_of_experiment(tx, key, item.kind, item.id)
     if linked is None or linked.linked_by not in BY_HAND:
         _decide(tx, item, "link", key, hand, times.now())
+        if by is not None:
+            made = {"experiment_key": key, "linked_by": hand.made_by}
+            audit.record(tx, by, audit.LINK_CREATED, _target(tx, item), None, made)
 
 
-def unlink(tx: store.Transaction, item: Item, key: str, hand: Hand) -> bool:
+def unlink(tx: store.Transaction, item: Item, key: str, hand: Hand, by: Actor) -> bool:
     """Cut a link; False if there is none.
 
     A key that the text still names stays unlinked until it is taken out and written again.
     """
-    if store.linked.item_of_experiment(tx, key, item.kind, item.id) is None:
+    linked = store.linked.item_of_experiment(tx, key, item.kind, item.id)
+    if linked is None:
         return False
     _decide(tx, item, "unlink", key, hand, times.now())
+    cut = {"experiment_key": key, "linked_by": linked.linked_by}
+    audit.record(tx, by, audit.LINK_DELETED, _target(tx, item), cut)
     return True
+
+
+def _target(tx: store.Transaction, item: Item) -> audit.Target:
+    """Return an item as the audit names it, which holds on to what it was called."""
+    repository = store.repositories.get(tx, item.repository_id)
+    name = f"{repository.full_name}#{item.number}"
+    return audit.Target(item.kind, f"{repository.host}/{name}", name)
 
 
 def _decide(

@@ -4,6 +4,8 @@ import uuid
 
 from bot import storage as store
 from bot import times
+from bot.domain import audit
+from bot.domain.actors import SYSTEM, Actor
 
 
 class Taken(Exception):
@@ -14,6 +16,7 @@ def issue(
     tx: store.Transaction,
     name: str,
     role: str,
+    by: Actor,
     *,
     secret: str | None = None,
     is_bootstrap: bool = False,
@@ -22,7 +25,17 @@ def issue(
     token_id, secret = str(uuid.uuid4()), secret or store.new_token()
     hashed = store.hash_token(secret)
     store.tokens.add(tx, token_id, name, role, hashed, times.now(), is_bootstrap=is_bootstrap)
+    target = audit.Target("token", token_id, name)
+    audit.record(tx, by, audit.TOKEN_CREATED, target, None, {"name": name, "role": role})
     return token_id, secret
+
+
+def revoke(tx: store.Transaction, name_or_id: str, by: Actor) -> int:
+    """Revoke the tokens in force with an id or a name; return how many there were."""
+    for row in store.tokens.in_force(tx, name_or_id):
+        told = audit.Target("token", row.id, row.name), {"name": row.name, "role": row.role}
+        audit.record(tx, by, audit.TOKEN_REVOKED, *told)
+    return store.tokens.revoke(tx, name_or_id, times.now())
 
 
 def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
@@ -36,4 +49,4 @@ def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
     store.tokens.remove_bootstrap(tx)
     if given is not None and store.tokens.is_known(tx, store.hash_token(given)):
         raise Taken
-    return issue(tx, "admin", "admin", secret=given, is_bootstrap=True)[1]
+    return issue(tx, "admin", "admin", SYSTEM, secret=given, is_bootstrap=True)[1]

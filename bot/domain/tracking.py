@@ -8,7 +8,8 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, commands, items, keys, snapshots
+from bot.domain import actions, activity, audit, commands, items, keys, snapshots
+from bot.domain.actors import Actor
 from bot.domain.snapshots import Told
 from bot.github import payloads
 
@@ -22,11 +23,16 @@ def enqueue_issue(
     integration: store.Integration,
     repository_id: int,
     request: Mapping[str, Any],
+    by: Actor,
     idempotency_key: str | None = None,
 ) -> str:
     """Create an issue in a repository; return the action's id, which the issue will carry."""
     wanted = actions.Wanted(kind=ISSUE, request=request, idempotency_key=idempotency_key)
     actions.enqueue(tx, integration, repository_id, wanted)
+    asked = {name: request[name] for name in ("title", "experiment_keys", "labels", "assignees")}
+    asked["repository"] = store.repositories.get(tx, repository_id).full_name
+    target = audit.Target("action", wanted.id, request["title"])
+    audit.record(tx, by, audit.ISSUE_ORDERED, target, None, asked)
     return wanted.id
 
 

@@ -1,8 +1,8 @@
 """Actions: what the bot owes GitHub, tried again when somebody asks for it."""
 
 from bot import storage as store
-from bot.domain import actions
-from bot.domain.actors import Actor, log_change
+from bot.domain import actions, audit
+from bot.domain.actors import Actor
 from bot.domain.errors import Conflict
 from bot.operations import found
 from bot.services import Services
@@ -20,8 +20,12 @@ async def retry(services: Services, actor: Actor, action_id: str) -> store.Liste
             raise Conflict("not_waiting", action.status)
         if not actions.retry(tx, action):
             raise Conflict("superseded")
-        return found(store.actions.find(tx, action_id), "action")
+        retried = found(store.actions.find(tx, action_id), "action")
+        target = audit.Target("action", action_id, actions.title_of(action.kind))
+        states = [{"status": one.status} for one in (action, retried)]
+        if action.status == retried.status:  # tried sooner, and that is all
+            states = []
+        audit.record(tx, actor, audit.ACTION_RETRIED, target, *states)
+        return retried
 
-    retried = await services.database.write(job)
-    log_change(actor, "action to be retried", action=action_id)
-    return retried
+    return await services.database.write(job)

@@ -6,7 +6,8 @@ import structlog
 from bot import storage as store
 from bot.deliveries import life
 from bot.deliveries.records import Stored, id_of
-from bot.domain.actors import Actor, log_change
+from bot.domain import audit
+from bot.domain.actors import Actor
 from bot.domain.errors import Conflict
 from bot.operations import found, integrations
 from bot.services import Services
@@ -31,11 +32,16 @@ async def replay(
     guid = _guid(given_id)
     structlog.contextvars.bind_contextvars(delivery=guid)
     await services.database.read(lambda tx: integrations.find(tx, integration_id))
+
+    def note(tx: store.Transaction, row: store.StoredDelivery) -> None:
+        name = f"{row.event}.{row.action}" if row.action else row.event
+        target = audit.Target("delivery", guid, name)
+        audit.record(tx, actor, audit.DELIVERY_REPLAYED, target)
+
     try:
-        outcome = found(await life.replay(services, integration_id, guid), "delivery")
+        outcome = found(await life.replay(services, integration_id, guid, note), "delivery")
     except life.PayloadGone:
         raise Conflict("payload_gone") from None
-    log_change(actor, "delivery replayed")
     row = (await get(services, integration_id, guid)).row
     return msgspec.structs.replace(row, error=outcome.error or row.error)
 

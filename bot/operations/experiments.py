@@ -5,7 +5,7 @@ from typing import Any
 
 from bot import storage as store
 from bot.domain import experiments
-from bot.domain.actors import Actor, log_change
+from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.operations import found
 from bot.services import Services
@@ -20,15 +20,13 @@ async def create(
     """Create an experiment; links that were waiting for its key belong to it at once."""
 
     def job(tx: store.Transaction) -> store.CountedExperiment:
-        row = experiments.create(tx, values, actor.name)
+        row = experiments.create(tx, values, actor)
         if row is None:
             raise Conflict("experiment_exists", values["key"])
         return _counted(tx, row.key)
 
     locks = [store.lock_of_experiment(values["key"])]
-    created = await services.database.write(job, locks=locks)
-    log_change(actor, "experiment created", experiment=created.key)
-    return created
+    return await services.database.write(job, locks=locks)
 
 
 async def get(services: Services, key: str) -> store.CountedExperiment:
@@ -59,15 +57,13 @@ async def replace(
         old = store.experiments.find(tx, key)
         condition(old)
         if old is None:
-            experiments.create(tx, values, actor.name)
+            experiments.create(tx, values, actor)
         else:
-            experiments.change(tx, key, values, actor.name)
+            experiments.change(tx, key, values, actor)
         return _counted(tx, key), old is None
 
     locks = [store.lock_of_experiment(key)]
-    row, is_new = await services.database.write(job, locks=locks)
-    log_change(actor, "experiment created" if is_new else "experiment replaced", experiment=key)
-    return row, is_new
+    return await services.database.write(job, locks=locks)
 
 
 async def change(
@@ -77,12 +73,10 @@ async def change(
 
     def job(tx: store.Transaction) -> store.CountedExperiment:
         condition(found(store.experiments.find(tx, key), "experiment"))
-        experiments.change(tx, key, values, actor.name)
+        experiments.change(tx, key, values, actor)
         return _counted(tx, key)
 
-    changed = await services.database.write(job, locks=[store.lock_of_experiment(key)])
-    log_change(actor, "experiment changed", experiment=key)
-    return changed
+    return await services.database.write(job, locks=[store.lock_of_experiment(key)])
 
 
 async def delete(services: Services, actor: Actor, key: str, condition: Condition) -> None:
@@ -90,10 +84,9 @@ async def delete(services: Services, actor: Actor, key: str, condition: Conditio
 
     def job(tx: store.Transaction) -> None:
         condition(found(store.experiments.find(tx, key), "experiment"))
-        experiments.delete(tx, key)
+        experiments.delete(tx, key, actor)
 
     await services.database.write(job, locks=[store.lock_of_experiment(key)])
-    log_change(actor, "experiment deleted", experiment=key)
 
 
 def _counted(tx: store.Transaction, key: str) -> store.CountedExperiment:

@@ -7,7 +7,7 @@ from typing import Any
 from bot import commands
 from bot import storage as store
 from bot.domain import integrations
-from bot.domain.actors import Actor, log_change
+from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
 from bot.operations import found
 from bot.services import Services
@@ -35,11 +35,9 @@ async def create(services: Services, actor: Actor, values: Mapping[str, Any]) ->
 
     def job(tx: store.Transaction) -> Known:
         api_urls = services.settings.github_api_urls
-        return _known(tx, [integrations.create(tx, services.vault, api_urls, values)])[0]
+        return _known(tx, [integrations.create(tx, services.vault, api_urls, values, actor)])[0]
 
-    created = await services.database.write(job)
-    log_change(actor, "integration created", integration=created.row.id)
-    return created
+    return await services.database.write(job)
 
 
 def listed(tx: store.Transaction, before: store.Place | None, limit: int) -> store.Part[Any]:
@@ -68,14 +66,13 @@ async def change(
     def job(tx: store.Transaction) -> Known:
         condition(find(tx, integration_id))
         row = integrations.change(
-            tx, services.vault, services.settings.github_api_urls, integration_id, values
+            tx, services.vault, services.settings.github_api_urls, integration_id, values, actor
         )
         assert row is not None
         return _known(tx, [row])[0]
 
     changed = await services.database.write(job)
     services.forget_integration(integration_id)
-    log_change(actor, "integration changed", integration=integration_id)
     return changed
 
 
@@ -86,11 +83,10 @@ async def delete(
 
     def job(tx: store.Transaction) -> None:
         condition(find(tx, integration_id))
-        integrations.delete(tx, integration_id)
+        integrations.delete(tx, services.vault, integration_id, actor)
 
     await services.database.write(job)
     services.forget_integration(integration_id)
-    log_change(actor, "integration deleted", integration=integration_id)
 
 
 def find(tx: store.Transaction, integration_id: str) -> store.Integration:

@@ -7,7 +7,7 @@ from typing import Any
 from bot import storage as store
 from bot.deliveries import admission
 from bot.domain import repositories, tracking
-from bot.domain.actors import Actor, log_change
+from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid
 from bot.github import Temporary, payloads
 from bot.operations import experiments, found, linking
@@ -57,7 +57,7 @@ async def create(
         row = store.integrations.find(tx, integration.id)
         if row is None:
             raise Invalid.field("integration_id", "no_integration")
-        return tracking.enqueue_issue(tx, row, repository_id, request, idempotency_key)
+        return tracking.enqueue_issue(tx, row, repository_id, request, actor, idempotency_key)
 
     try:
         locks = store.locks_of_repository(integration.host, None, repository)
@@ -66,7 +66,6 @@ async def create(
         raise linking.not_allowed() from None
     except admission.Waiting:
         raise Temporary(f"GitHub does not say now which repository {repository} is") from None
-    log_change(actor, "issue ordered", experiment=key, action=action_id)
     return await _outcome(services.database, action_id)
 
 

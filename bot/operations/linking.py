@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from bot import storage as store
 from bot.domain import installations, integrations, items, repositories, snapshots
-from bot.domain.actors import Actor, log_change
+from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.domain.integrations import Integration
 from bot.github import CallFailed, NotListed, Refused, payloads
@@ -30,20 +30,18 @@ async def link(
     def job(tx: store.Transaction) -> store.LinkedItem:
         experiments.existing(tx, key)
         item = snapshots.pull_request(tx, integration.scope, repository, number, fetched)
-        items.link(tx, item, key, _hand(actor, integration.id))
+        items.link(tx, item, key, _hand(actor, integration.id), actor)
         row = store.linked.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
         return row
 
     try:
         locks = store.locks_of_repository(integration.host, None, repository)
-        linked = await services.database.write(job, locks=locks)
+        return await services.database.write(job, locks=locks)
     except repositories.NotAllowed:
         raise not_allowed() from None
     except payloads.InvalidPayload:
         raise Conflict("unreadable") from None
-    log_change(actor, "linked", experiment=key, repository=linked.repository, number=linked.number)
-    return linked
 
 
 async def link_from(
@@ -72,12 +70,13 @@ async def unlink(services: Services, actor: Actor, key: str, full_name: str, num
 
     def job(tx: store.Transaction) -> None:
         item = store.items.by_name(tx, full_name, "pull_request", number)
-        if item is None or not items.unlink(tx, item, key, _hand(actor, item.integration_id)):
+        if item is None:
+            raise NotFound("link between this experiment and this pull request")
+        if not items.unlink(tx, item, key, _hand(actor, item.integration_id), actor):
             raise NotFound("link between this experiment and this pull request")
 
     locks = store.locks_of_repository(row.host, row.github_id, row.full_name)
     await services.database.write(job, locks=locks)
-    log_change(actor, "unlinked", experiment=key, repository=full_name, number=number)
 
 
 async def acting(services: Services, integration_id: str, repository: str) -> Integration:

@@ -14,6 +14,7 @@ from bot.settings import Settings
 from bot.storage import (
     actions,
     activity,
+    audit,
     branches,
     commands,
     deliveries,
@@ -97,6 +98,7 @@ from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import (
     Action,
     Activity,
+    Audit,
     Command,
     CommandComment,
     Decision,

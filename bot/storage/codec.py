@@ -20,6 +20,7 @@ R = TypeVar("R", bound=Row)
 TABLES: Mapping[type[Row], str] = {
     rows.Token: "api_tokens",
     rows.Session: "sessions",
+    rows.Audit: "audit",
     rows.Integration: "integrations",
     rows.StoredDelivery: "deliveries",
     rows.Experiment: "experiments",

@@ -31,6 +31,7 @@ class Task:
     locks: Sequence[str]
     result: Any = None
     error: Exception | None = None
+    afterwards: Sequence[Callable[[], None]] = ()
     is_aside: bool = False  # it is somebody else's by now
 
 
@@ -145,8 +146,13 @@ class GroupCommit(ABC):
     def _hand_back(self, batch: list[Task]) -> None:
         self._answered, self._answered_at = len(batch), self._loop.time()
         for task in batch:
+            if task.is_aside:
+                continue
+            if task.error is None:
+                for call in task.afterwards:
+                    task.context.run(call)
             # Its request may be cancelled; the work stands all the same.
-            if task.is_aside or task.future.done():
+            if task.future.done():
                 continue
             if task.error is not None:
                 task.future.set_exception(task.error)
@@ -186,6 +192,7 @@ def run_all(
             raise FlushRefused from told(error)
     for task in batch:
         task.result = task.error = None
+        task.afterwards = ()
         is_done = False
         if task.touched is not None and not singly:
             is_done = _run_in_memory(tx, task, told, database_error)
@@ -202,6 +209,7 @@ def _run_in_memory(
     tx.begin_in_memory()
     try:
         task.result = task.context.run(task.job, tx)
+        task.afterwards = tx.take_afterwards()
     except Interrupted:
         tx.undo()
         return False
@@ -219,6 +227,7 @@ def _run_directly(tx: Transaction, task: Task, told: Told) -> None:
     try:
         task.result = task.context.run(task.job, tx)
         tx.end_directly()
+        task.afterwards = tx.take_afterwards()
     except Exception as error:
         task.error = told(error)
         tx.undo()

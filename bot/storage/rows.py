@@ -43,6 +43,23 @@ class Session(Row, frozen=True):
     seen_at: int
 
 
+class Audit(Row, frozen=True):
+    """`audit`: who changed what. `before` and `after` are without secrets."""
+
+    seq: int
+    id: str
+    at: int
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    type: str
+    target_kind: str
+    target_id: str
+    target_name: str
+    before: Annotated[dict[str, Any] | None, JSON]
+    after: Annotated[dict[str, Any] | None, JSON]
+
+
 class Integration(Row, frozen=True):
     """`integrations`. `secrets` is sealed (vault.py); `credential` names who calls GitHub."""
 

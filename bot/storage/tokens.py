@@ -55,6 +55,13 @@ def listed(tx: Transaction) -> list[Token]:
     return query.select(tx, Token, "SELECT * FROM api_tokens ORDER BY created_at, id")
 
 
+def in_force(tx: Transaction, name_or_id: str) -> list[Token]:
+    """Return the tokens in force with an id or a name."""
+    sql = """SELECT * FROM api_tokens
+        WHERE (id = :token OR name = :token) AND revoked_at IS NULL ORDER BY created_at, id"""
+    return query.select(tx, Token, sql, token=name_or_id)
+
+
 def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
     """Revoke the tokens in force with an id or a name; return how many there were."""
     sql = """UPDATE api_tokens SET revoked_at = :at

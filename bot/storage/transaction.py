@@ -148,7 +148,16 @@ _MISSING: Any = object()
 class Transaction:
     """An open transaction, as the jobs of a batch see it one after the other."""
 
-    __slots__ = ("_is_direct", "_journal", "_later", "_pending", "in_hand", "kept", "stored")
+    __slots__ = (
+        "_afterwards",
+        "_is_direct",
+        "_journal",
+        "_later",
+        "_pending",
+        "in_hand",
+        "kept",
+        "stored",
+    )
 
     def __init__(self, statements: Statements) -> None:
         self.stored = statements  # what is in the database, without what is still to be written
@@ -157,6 +166,7 @@ class Transaction:
         self._pending: dict[str, list[Pending]] = {}
         self._later: dict[str, _Later] = {}
         self._journal: list[tuple[Any, Any, Any]] = []
+        self._afterwards: list[Callable[[], None]] = []
         self._is_direct = True
 
     # --- SQL. Whatever it touches is written before.
@@ -244,15 +254,29 @@ class Transaction:
 
     # --- Jobs and what becomes of their changes
 
+    def afterwards(self, call: Callable[[], None]) -> None:
+        """Have something done once what the present job has changed is committed, and only then.
+
+        It must not fail, as a line for the log does not.
+        """
+        self._afterwards.append(call)
+
+    def take_afterwards(self) -> Sequence[Callable[[], None]]:
+        """Return what is to be done after the commit of the job that has just ended."""
+        taken, self._afterwards = self._afterwards, []
+        return taken
+
     def begin_in_memory(self) -> None:
         """Begin a job whose changes can be taken back without the database."""
         self._journal.clear()
+        self._afterwards = []
         self.in_hand = None
         self._is_direct = False
 
     def begin_directly(self) -> None:
         """Begin a job that may use SQL: all before it is written, and it can be undone alone."""
         self.flush()
+        self._afterwards = []
         self.in_hand = None
         self._is_direct = True
         self.stored.run("SAVEPOINT job")

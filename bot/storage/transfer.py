@@ -39,8 +39,10 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "command_comments": ("id",),
     "commands": ("seq",),
     "sessions": ("id",),
+    "audit": ("seq",),
+    "recorded_settings": ("name",),
 }
-_NEVER_TWICE = ("activity",)  # ids that deleted rows had are not given out again
+_NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _STEP = 500
 _MARK = "transfer_in_progress"  # a table in the target while it is not complete
 

@@ -26,7 +26,7 @@ def unknown_tokens(_: Services) -> Guesses:
 def forget_token(services: Services, token_id: str) -> None:
     """Drop what memory holds of a token that has been revoked."""
     actors = services.shared(_actors)
-    for hashed in [one for one, actor in actors.items() if actor.token_id == token_id]:
+    for hashed in [one for one, actor in actors.items() if actor.id == token_id]:
         actors.pop(hashed, None)
 
 
@@ -67,7 +67,7 @@ def unauthorized() -> Problem:
 
 def may_still(tx: store.Transaction, actor: Actor, role: str) -> bool:
     """Tell whether an actor's token is in force, with a role that is enough, as of now."""
-    row = store.tokens.find(tx, actor.token_id)
+    row = store.tokens.find(tx, actor.id)
     return row is not None and ROLES.index(row.role) >= ROLES.index(role)
 
 
@@ -82,7 +82,7 @@ async def _actor(services: Services, token: str) -> Actor | None:
     now = times.now()
     if row.last_used_at is None or now - row.last_used_at > 60 * times.SECOND:
         try:
-            await services.database.write(lambda tx: store.tokens.used(tx, actor.token_id, now))
+            await services.database.write(lambda tx: store.tokens.used(tx, actor.id, now))
         except store.StorageUnavailable as error:  # reading goes on while nothing can be written
-            logger.warning("last use of a token not noted", token=actor.token_id, reason=str(error))
+            logger.warning("last use of a token not noted", token=actor.id, reason=str(error))
     return actor

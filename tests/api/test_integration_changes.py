@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import PrivateFormat
 from bot import server, times
 from bot import storage as store
 from bot.domain import integrations as domain
+from bot.domain.actors import SYSTEM
 from tests.api.managing import MASK, PATH, create, pem_of
 from tests.kit.clock import Clock
 from tests.kit.marks import sqlite_only
@@ -331,6 +332,7 @@ async def test_rotation_by_another_process(bot: Bot, grace: int) -> None:
                 other.settings.github_api_urls,
                 integration,
                 {"config": {"webhook_secret": NEW_SECRET}, "secret_grace_seconds": grace},
+                SYSTEM,
             )
         )
     finally:

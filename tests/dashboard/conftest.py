@@ -8,6 +8,7 @@ from playwright.async_api import Browser as Chromium
 
 from bot import storage as store
 from bot.domain import integrations
+from bot.domain.actors import SYSTEM
 from bot.settings import Settings
 from tests.dashboard.two_people import FIELDS
 from tests.github import SignIn, rsa_key
@@ -45,6 +46,7 @@ async def app_bot(settings: Settings, stand: SignIn) -> AsyncIterator[Bot]:
                     "client_secret": "a-client-secret",
                 },
             },
+            SYSTEM,
         )
 
     await bot.services.database.write(job)

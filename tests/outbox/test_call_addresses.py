@@ -10,6 +10,7 @@ import pytest
 
 from bot import storage as store
 from bot.domain import integrations
+from bot.domain.actors import SYSTEM
 from bot.github import addresses
 from tests.github import rsa_key
 from tests.kit import outbound
@@ -138,7 +139,7 @@ async def test_nobody_is_sent_to_sign_in_at_an_address_that_is_not_listed(
     def job(tx: store.Transaction) -> Any:
         values = {"name": "App", "integration_type": "GITHUB", "config": config}
         urls = services.settings.github_api_urls
-        return integrations.create(tx, services.vault, urls, values).id
+        return integrations.create(tx, services.vault, urls, values, SYSTEM).id
 
     app = await services.database.write(job)
     path = f"/sign-in/github/{app}"

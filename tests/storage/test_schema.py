@@ -21,7 +21,7 @@ RELEASED = [
     "3b562015aee14ed5",
     "c856188c506e8fb9",
     "4f53cda18c2baa0c",
-    "4f53cda18c2baa0c",
+    "f8e439b3be533091",
     "4f53cda18c2baa0c",
 ]
 
