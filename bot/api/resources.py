@@ -16,6 +16,7 @@ from bot.api import (
     integrations,
     linking,
     links,
+    repositories,
     service,
 )
 from bot.settings import Settings
@@ -26,6 +27,7 @@ RESOURCES = (
     linking,
     activity,
     integrations,
+    repositories,
     checks,
     deliveries,
     actions,

@@ -211,6 +211,8 @@ def change(
     )
     if is_rotated:
         store.integrations.forget_secret_use(tx, integration_id)
+    if _credential(config, secrets) != row.credential:
+        store.speakers.ask_again_for(tx, integration_id)
     listed = [entry.lower() for entry in config.get("repositories") or ()]
     store.places.keep_only(tx, integration_id, listed)
     changed = store.integrations.find(tx, integration_id)

@@ -9,6 +9,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from bot import storage as store
+from bot import times
 from bot.domain import posts, speaking
 from bot.github.payloads import Repository
 
@@ -228,6 +229,14 @@ def resolve(
     if row.deleted_at is not None and (updated_at or 0) > row.deleted_at:
         store.repositories.change(tx, row.id, deleted_at=None)
     return row.id
+
+
+def correct(tx: store.Transaction, row: store.Repository, full_name: str) -> None:
+    """Call a repository what somebody says who knows better than the deliveries so far."""
+    for one in store.repositories.by_name(tx, row.host, full_name):
+        if one.id != row.id:
+            store.repositories.change(tx, one.id, named_at=_LOST)
+    store.repositories.rename(tx, row.id, full_name, times.now())
 
 
 def _visibility_of(about: Repository) -> str | None:

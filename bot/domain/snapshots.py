@@ -117,7 +117,7 @@ def observe_pull_request(
     """Take in what is told of a pull request in `about`; raises InvalidPayload, NotAllowed."""
     if pull.number is None:
         raise payloads.InvalidPayload("`number` is missing or cannot be read")
-    _belongs_to(source, about, pull.base)
+    _belongs_to(about, pull.base)
     repository_id = source.repository(about)
     snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
     return items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
@@ -237,12 +237,10 @@ def in_its_place(
     return msgspec.structs.replace(issue, html_url=page)
 
 
-def _belongs_to(source: Told, about: payloads.Repository, base: payloads.Branch | None) -> None:
-    """Behind an allow-list, a pull request belongs to the repository that it is told of."""
+def _belongs_to(about: payloads.Repository, base: payloads.Branch | None) -> None:
+    """A pull request belongs to the repository that it is told of; raises NotAllowed."""
     named = base.repo if base else None
-    if source.scope.entries is None or not isinstance(named, payloads.Repository):
-        return
-    if not _is_same(about, named):
+    if isinstance(named, payloads.Repository) and not _is_same(about, named):
         raise NotAllowed
 
 

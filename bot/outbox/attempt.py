@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, after, commands, installations, parts, repositories
+from bot.domain import actions, after, commands, installations, parts, repositories, speaking
 from bot.domain.after import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.parts import Outcome
@@ -176,6 +176,8 @@ def _keep(
         store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
+    if any(_may_have_lost(one.decision.failure) for one in outcomes):
+        speaking.ask_again(tx, action.repository_id, action.integration_id)
     if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
             if one.decision.is_told:
@@ -184,6 +186,11 @@ def _keep(
                 message = f"{where}{number}: {one.decision.error}"
                 store.integrations.set_last_error(tx, action.integration_id, message, where)
     actions.wake_order(tx, action.lane, now)
+
+
+def _may_have_lost(failure: object) -> bool:
+    """Tell whether GitHub's answer may mean that there is no right to the repository any more."""
+    return isinstance(failure, Refused) and failure.status in (401, 403, 404)
 
 
 def _where(action: store.ListedAction, name: str) -> str:
