@@ -13,8 +13,8 @@ from cachetools import TTLCache
 from bot import storage as store
 from bot.deliveries.rights import Rights
 from bot.domain import speaking
+from bot.domain.allowed import NotAllowed, Unconfirmed, Undecided
 from bot.domain.integrations import Integration
-from bot.domain.repositories import NotAllowed, Unconfirmed, Undecided
 from bot.domain.speaking import Answer
 from bot.github import CallFailed, Refused, payloads
 from bot.services import Services

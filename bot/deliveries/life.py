@@ -12,8 +12,9 @@ import structlog
 from bot import storage as store
 from bot import times
 from bot.deliveries import admission, records
+from bot.domain.allowed import Contested, NotAllowed, Undecided
+from bot.domain.heard import Names
 from bot.domain.integrations import note_secret
-from bot.domain.repositories import Contested, NotAllowed, Undecided
 from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatch, dispatcher
 from bot.log import logger
@@ -44,6 +45,9 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
         touched=delivery.touched(services.shared(dispatcher)),
     )
     assert outcome is not None  # what arrives is there
+    about = delivery.event.about
+    if outcome is records.PROCESSED and about is not None and about.id is not None:
+        services.shared(Names).heard(integration.host, about.id, about.full_name)
     return outcome
 
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from bot import jsontext, times
 from bot import storage as store
 from bot.deliveries.admission import Waiting
+from bot.domain.allowed import NotAllowed, Scope
 from bot.domain.integrations import Integration, scope_of
-from bot.domain.repositories import NotAllowed, Scope
 from bot.emails import without_emails
 from bot.github.delivered import DeliveredEvent
 from bot.github.payloads import InvalidPayload

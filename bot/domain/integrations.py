@@ -17,9 +17,9 @@ from bot import storage as store
 from bot import times
 from bot.domain import actions, audit, commands, posts
 from bot.domain.actors import Actor
+from bot.domain.allowed import Scope, allows
 from bot.domain.audit import MASK
 from bot.domain.errors import FieldError, Invalid
-from bot.domain.repositories import Scope, allows
 from bot.github import Credentials
 from bot.github.names import NAME, web_host
 

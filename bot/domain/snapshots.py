@@ -12,7 +12,7 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.domain import installations, items, keys, repositories
-from bot.domain.repositories import NotAllowed, Scope
+from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
 from bot.storage import Item, Snapshot
 

@@ -7,8 +7,8 @@ from gidgethub.routing import Router
 from gidgethub.sansio import Event
 
 from bot import storage as store
-from bot.domain import repositories
-from bot.domain.repositories import Scope
+from bot.domain import allowed
+from bot.domain.allowed import Scope
 from bot.domain.snapshots import Told
 from bot.github import names, payloads
 from bot.github.delivered import DeliveredEvent
@@ -44,7 +44,7 @@ class Delivery(Told, frozen=True):
         Raises NotAllowed, Undecided.
         """
         if event.about is not None:
-            repositories.admit(
+            allowed.admit(
                 self.tx,
                 self.scope,
                 event.about,

@@ -6,10 +6,10 @@ from typing import Any
 
 from bot import storage as store
 from bot.deliveries import admission
-from bot.domain import repositories, tracking
+from bot.domain import allowed, repositories, tracking
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid
-from bot.github import Temporary, payloads
+from bot.github import payloads
 from bot.operations import experiments, found, linking
 from bot.services import Services
 
@@ -62,10 +62,10 @@ async def create(
     try:
         locks = store.locks_of_repository(integration.host, None, repository)
         action_id = await admission.write(services, integration.id, job, locks=locks)
-    except repositories.NotAllowed:  # the list was changed this very moment, or GitHub says so
+    except allowed.NotAllowed:  # the list was changed this very moment, or GitHub says so
         raise linking.not_allowed() from None
     except admission.Waiting:
-        raise Temporary(f"GitHub does not say now which repository {repository} is") from None
+        raise linking.unclear(repository) from None
     return await _outcome(services.database, action_id)
 
 

@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from bot import storage as store
-from bot.domain import installations, integrations, items, repositories, snapshots
+from bot.deliveries import admission
+from bot.domain import allowed, installations, integrations, items, snapshots
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.domain.integrations import Integration
-from bot.github import CallFailed, NotListed, Refused, payloads
+from bot.github import CallFailed, NotListed, Refused, Temporary, payloads
 from bot.operations import experiments
 from bot.services import Services
 
@@ -27,7 +28,7 @@ async def link(
     integration = await acting(services, integration_id, repository)
     fetched = await _fetch(services, integration, repository, number)
 
-    def job(tx: store.Transaction) -> store.LinkedItem:
+    def job(tx: store.Transaction, _: object) -> store.LinkedItem:
         experiments.existing(tx, key)
         item = snapshots.pull_request(tx, integration.scope, repository, number, fetched)
         items.link(tx, item, key, _hand(actor, integration.id), actor)
@@ -37,9 +38,11 @@ async def link(
 
     try:
         locks = store.locks_of_repository(integration.host, None, repository)
-        return await services.database.write(job, locks=locks)
-    except repositories.NotAllowed:
+        return await admission.write(services, integration.id, job, locks=locks)
+    except allowed.NotAllowed:
         raise not_allowed() from None
+    except admission.Waiting:
+        raise unclear(repository) from None
     except payloads.InvalidPayload:
         raise Conflict("unreadable") from None
 
@@ -90,7 +93,7 @@ async def acting(services: Services, integration_id: str, repository: str) -> In
         why = str(NotListed(found.api_url))
         raise Invalid.field("integration_id", "unlisted_integration", why)
     if not await services.database.read(
-        lambda tx: repositories.allows_name(tx, found.scope, repository)
+        lambda tx: allowed.allows_name(tx, found.scope, repository)
     ):
         raise not_allowed()
     return found
@@ -100,6 +103,10 @@ def not_allowed() -> Invalid:
     return Invalid.field("repository", "repository_not_allowed")
 
 
+def unclear(repository: str) -> Temporary:
+    return Temporary(f"GitHub does not say now which repository {repository} is, or whose")
+
+
 async def _candidates(services: Services, host: str, repository: str) -> Sequence[Integration]:
     """Return the integrations to ask, those that name the repository in their rules first."""
     rows = await services.database.read(lambda tx: store.integrations.listed(tx, None, 200))
@@ -107,7 +114,7 @@ async def _candidates(services: Services, host: str, repository: str) -> Sequenc
     there = [one for one in active if one.host == host]
 
     def allowing(tx: store.Transaction) -> list[Integration]:
-        return [one for one in there if repositories.allows_name(tx, one.scope, repository)]
+        return [one for one in there if allowed.allows_name(tx, one.scope, repository)]
 
     found = await services.database.read(allowing)
     if not there:

@@ -8,13 +8,14 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, after, commands, installations, parts, repositories, speaking
+from bot.domain import actions, after, allowed, commands, installations, parts, speaking
 from bot.domain.after import Waiting
+from bot.domain.allowed import LOST
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.parts import Outcome
 from bot.github import CallFailed, Client, NotListed, Refused
 from bot.log import logger
-from bot.outbox import pull_request, queue, seen
+from bot.outbox import identity, pull_request, queue, seen
 from bot.outbox.outcomes import is_prompt, outcome_of, safely, unknown
 from bot.outbox.queue import Held
 from bot.outbox.registry import Job, Registered
@@ -71,6 +72,7 @@ class _Known:
     """What is known of who acts where. `state`: why the installation must not be called."""
 
     integration: store.Integration | None
+    repository: store.Repository
     is_allowed: bool
     state: str | None
     seen: Seen | None
@@ -91,6 +93,8 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
     wait = None
     if not integration.is_active:
         wait = "the integration is not active"
+    elif known.repository.named_at == LOST:
+        wait = identity.another(known.repository)
     elif known.state == "removed":
         raise Refused(404, "the App is no longer installed there: install it again")
     elif known.state is not None:
@@ -99,8 +103,10 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
         # Nobody expects what somebody waits for to run days later.
         raise Refused(403, wait) if is_prompt(action) else Waiting(wait)
     client = await _client(services, integration, action)
+    wanted_at = action.news_at or action.created_at
 
     async def before_write(method: str, path: str) -> None:
+        await identity.confirm(services, client, known.repository, wanted_at)
         left = await held.before_write(method, path)
         for window, count in zip(("minute", "hour"), left, strict=True):
             services.metrics.content_remaining.labels(client.label, window).set(count)
@@ -123,17 +129,17 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
 def _known(tx: store.Transaction, action: store.ListedAction) -> _Known:
     """Read at once all that an action needs to begin with."""
     integration = store.integrations.find(tx, action.integration_id)
-    if integration is None:
-        return _Known(None, False, None, None)
     repository = store.repositories.get(tx, action.repository_id)
-    is_allowed = repositories.allows(tx, scope_of(integration), repository)
+    if integration is None:
+        return _Known(None, repository, False, None, None)
+    is_allowed = allowed.allows(tx, scope_of(integration), repository)
     state = None
     if action.installation_id is not None:
         state = installations.cannot_act(tx, integration.id, action.installation_id)
     kind, looked = actions.KINDS[action.kind], None
     if kind.has_parts and action.item_id is not None:
         looked = seen.look(tx, repository, action.item_id)
-    return _Known(integration, is_allowed, state, looked)
+    return _Known(integration, repository, is_allowed, state, looked)
 
 
 async def _client(

@@ -19,7 +19,7 @@ from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
 from bot.domain import commands, snapshots, texts
-from bot.domain.repositories import NotAllowed
+from bot.domain.allowed import NotAllowed
 from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, payloads
 from bot.log import logger

@@ -9,7 +9,7 @@ from bot import storage as store
 from bot import times
 from bot.demo import payloads as made
 from bot.domain import snapshots
-from bot.domain.repositories import Scope
+from bot.domain.allowed import Scope
 from bot.domain.snapshots import Told
 from bot.github import payloads
 from tests.kit.marks import sqlite_only, token_only

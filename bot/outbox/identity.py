@@ -1,0 +1,43 @@
+"""Sees, before something is written, that a repository still has the name that is written to.
+
+Another may have taken it, and no delivery told of that. GitHub is asked where none has lately told
+of the repository under this name. https://docs.github.com/en/rest/repos/repos#get-a-repository
+"""
+
+from bot import storage as store
+from bot import times
+from bot.domain.allowed import LOST
+from bot.domain.heard import Names
+from bot.github import Client, Refused, payloads
+from bot.services import Services
+
+_KNOWN = 600 * times.SECOND  # how long a delivery's word counts, or GitHub's
+
+
+async def confirm(
+    services: Services, client: Client, row: store.Repository, wanted_at: int
+) -> None:
+    """Raise Refused if a repository's name is another's by now; CallFailed if GitHub cannot say.
+
+    What has told of the name after something was `wanted_at` is believed: most of what is written
+    follows from a delivery.
+    """
+    if row.github_id is None:
+        return
+    names = services.shared(Names)
+    told_at = names.told_at(row.host, row.github_id, row.full_name)
+    if told_at >= wanted_at and times.now() - told_at < _KNOWN:
+        return
+    at = {"repository": row.full_name}
+    found = await client.fetch(payloads.Repository, "/repos/{+repository}", at)
+    if found.id != row.github_id:
+        await services.database.write(
+            lambda tx: store.repositories.change(tx, row.id, named_at=LOST),
+            locks=store.locks_of_repository(row.host, row.github_id, row.full_name),
+        )
+        raise Refused(404, another(row))
+    names.heard(row.host, row.github_id, row.full_name)
+
+
+def another(row: store.Repository) -> str:
+    return f"{row.full_name} is another repository by now"
