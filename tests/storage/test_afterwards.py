@@ -10,6 +10,7 @@ import pytest
 from bot import storage as store
 from bot.domain import audit
 from bot.domain.actors import SYSTEM
+from bot.storage.group_commit import GroupCommit, Task
 from bot.storage.known_rows import add_rows
 from tests.kit.running import Bot, eventually
 
@@ -90,3 +91,23 @@ async def test_it_is_done_though_nobody_waits_any_more(bot: Bot) -> None:
         return bool(done)
 
     await eventually(is_done)
+
+
+class Lost(GroupCommit):
+    """Runs jobs, and cannot commit them."""
+
+    def __init__(self, done: list[int]) -> None:
+        super().__init__()
+        self._done = done
+
+    async def commit(self, batch: list[Task]) -> bool:
+        for task in batch:
+            task.afterwards = [lambda: self._done.append(1)]
+        raise store.StorageUnavailable("the disk is full")
+
+
+async def test_a_commit_that_fails_is_told_of_nowhere() -> None:
+    done: list[int] = []
+    with pytest.raises(store.StorageUnavailable):
+        await Lost(done).write(lambda _: None, heavy=False, touched=None, locks=())
+    assert done == []
