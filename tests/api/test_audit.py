@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import json
 import uuid
 from typing import Any
 
@@ -186,6 +187,11 @@ async def test_what_is_undone_is_neither_recorded_nor_logged(
     await bot.experiment("a")
     assert len(await told(bot, "experiment")) == 1
     assert log_stream.getvalue().count("experiment created") == 1
+    await bot.patch("/api/v1/experiments/a", {"owner": "growth", "name": "Of growth"})
+    (line,) = [one for one in log_stream.getvalue().splitlines() if "experiment changed" in one]
+    said = json.loads(line)
+    assert (said["actor"], said["actor_kind"], said["experiment"]) == ("admin", "token", "a")
+    assert said["changed"] == ["name", "owner"] and "growth" not in line and said["request"]
 
 
 async def test_each_of_many_at_once_tells_what_it_found(bot: Bot) -> None:

@@ -48,6 +48,7 @@ async def test_settings_that_differ_from_the_last_start(database_url: str, tmp_p
     first, again, added, removed = changes
     assert first == again and [one[0] for one in first] == ["settings.changed"]
     assert {name for name, value in first[0][2].items() if value} == {*SETTINGS[:2]}
+    assert first[0][1] is None
     name = "SIGN_IN_ORGANIZATIONS"
     assert added[1:] == [("settings.changed", {name: []}, {name: ["acme", "acme-labs"]})]
     assert removed[2:] == [
