@@ -106,6 +106,8 @@ def record(
         },
     )
     line = {"actor": name, "actor_kind": actor.kind, "actor_id": actor.id, target.kind: target.id}
+    if before and after:
+        logged["changed"] = [*after]
     tx.afterwards(lambda: logger.info(type_.words, **line, **logged))
 
 

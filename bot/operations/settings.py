@@ -13,8 +13,12 @@ async def note(services: Services) -> None:
 
     def job(tx: store.Transaction) -> None:
         before = store.audit.settings(tx)
-        if before != now:
+        if before == now:
+            return
+        if before:
             audit.record_change(tx, SYSTEM, audit.SETTINGS_CHANGED, target, before, now)
-            store.audit.set_settings(tx, now)
+        else:
+            audit.record(tx, SYSTEM, audit.SETTINGS_CHANGED, target, None, now)
+        store.audit.set_settings(tx, now)
 
     await services.database.write(job)

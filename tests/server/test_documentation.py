@@ -15,7 +15,7 @@ import pytest
 from bot import cli
 from bot import storage as store
 from bot.dashboard.integrations import NOISE
-from bot.domain import actions, activity, parts, texts
+from bot.domain import actions, activity, audit, parts, texts
 from bot.metrics import Metrics
 from bot.settings import SETTINGS
 from tests.kit.marks import sqlite_only
@@ -104,6 +104,15 @@ def test_types_of_the_feed() -> None:
     assert sorted(listed) == sorted(activity.TYPES)
 
 
+def test_types_of_the_audit() -> None:
+    assert first_column("docs/audit.md", "## What is told", "Type") == list(audit.TYPES)
+
+
+def test_settings_that_the_audit_follows() -> None:
+    (followed,) = re.findall(r"matter for security \(([^)]*)\)", read("docs/audit.md"))
+    assert names([followed]) == [one.name for one in SETTINGS.values() if one.is_audited]
+
+
 def test_commands_of_the_program() -> None:
     shown = re.findall(r"app\.py ([a-z][a-z-]+)(?: ([a-z]+))?", read("README.md"))
     words = {one for first, second in shown for one in (first, f"{first} {second}")}
@@ -170,6 +179,7 @@ async def test_openapi_has_the_same_lists(described: dict[str, Any]) -> None:
     listed = set(enums(described))
     assert frozenset(activity.TYPES) in listed
     assert frozenset(actions.known_kinds()) in listed
+    assert frozenset(audit.TYPES) in listed
 
 
 @sqlite_only

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from bot.settings import Settings
+from tests.api.auditing import audit
 from tests.kit import outbound
 from tests.kit.clock import Clock
 from tests.kit.marks import slow, sqlite_only, token_only
@@ -74,6 +75,13 @@ async def test_the_example_runs(extended: Scene) -> None:
     assert answer.body == {"processed": True}
     answer = await scene.bot.get("/api/v1/experiments/price-test")
     assert answer.body["status"] == "paused"
+    changes = [row for row in await audit(scene.bot) if row["before"] is not None]
+    assert [(row["actor"]["kind"], row["actor"]["name"], row["after"]) for row in changes[:1]] == [
+        ("login", "jane", {"owner": "growth"})
+    ]
+    assert [(row["actor"]["kind"], row["actor"]["name"], row["after"]) for row in changes[-1:]] == [
+        ("system", "release", {"status": "paused"})
+    ]
 
 
 @slow

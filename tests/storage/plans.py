@@ -235,6 +235,23 @@ def fill(tx: store.Transaction) -> None:
         ],
     )
 
+    add(
+        "audit",
+        [
+            {
+                "id": f"entry {n}",
+                "at": at(n),
+                "actor_kind": "token",
+                "actor_id": f"token {n % 50}",
+                "actor_name": f"name {n % 40}",
+                "type": ("sign_in", "experiment.changed", "token.created")[n % 3],
+                "target_kind": "experiment",
+                "target_id": f"key-{n % 20}",
+                "target_name": f"Experiment {n % 20}",
+            }
+            for n in range(ROWS)
+        ],
+    )
     add("posts", [{"item_id": n + 1, "marker": f"m{n}", "comment_id": n} for n in range(ROWS)])
     add(
         "merge_groups",

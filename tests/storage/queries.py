@@ -107,6 +107,12 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for kind in (None, "pull_request")
         for before in (None, (ROWS // 2,))
     ),
+    *(
+        (store.audit.listed, (actor, kind, before, 51))
+        for actor in (None, "token 7", "name 7")
+        for kind in (None, "sign_in")
+        for before in (None, (ROWS // 2,))
+    ),
     (store.deliveries.failures, (3, SOME, 100)),
     (store.deliveries.failing, (3, ROWS // 2, 101)),
     (store.activity.of_delivery, ("guid 2", 200)),
@@ -198,4 +204,5 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.deliveries.remove_some, (3, 200)),
     (store.deliveries.drop_payloads, (NOW, 200)),
     (store.deliveries.remove_old, (NOW, 200)),
+    (store.audit.remove_old, (NOW, 200)),
 ]

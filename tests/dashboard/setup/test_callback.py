@@ -12,13 +12,17 @@ import pytest
 from bot import times
 from bot.demo import payloads
 from bot.settings import Settings
+from tests.api.auditing import audit
 from tests.dashboard.setup.visit import (
     CODE,
     INTEGRATIONS,
     PUBLIC_URL,
     begun,
     called_back,
+    form_of,
     id_in,
+    page,
+    signed_in,
     stored,
 )
 from tests.github import CONVERT, Fault, GitHub, rsa_key
@@ -58,6 +62,25 @@ async def test_an_app_is_stored_under_the_id_in_its_webhook_url(
     key_line = app.key.splitlines()[1]
     for secret in (ADMIN_TOKEN, CODE, "a-secret-that-github-made", key_line, state):
         assert secret not in logged
+
+
+@pytest.mark.parametrize("kind", ["token", "session"])
+async def test_the_audit_tells_who_has_set_an_app_up(bot: Bot, github: GitHub, kind: str) -> None:
+    """It is told by whom it was begun, with none of what GitHub handed out."""
+    github.add_manifest_code(CODE, name="Our bot", webhook_secret="a-secret-that-github-made")
+    _, completed, state = await begun(bot)
+    if kind == "session":
+        _, completed, state = form_of(await page(bot, cookie=await signed_in(bot)))
+    for status in (303, 200):
+        assert (await called_back(bot, state)).status == status
+    (row,) = await audit(bot, "?type=integration.created")
+    assert row["target"] == {"kind": "integration", "id": id_in(completed), "name": "Our bot"}
+    assert (row["actor"]["kind"], row["actor"]["name"]) == (kind, "admin")
+    config = row["after"]["config"]
+    assert config["private_key"] == config["webhook_secret"] == config["client_secret"]
+    (app,) = github.apps.values()
+    shown = str(row)
+    assert "a-secret-that-github-made" not in shown and app.key.splitlines()[1] not in shown
 
 
 async def test_a_registration_is_completed_once(bot: Bot, github: GitHub) -> None:
