@@ -162,6 +162,7 @@ class Comment(Struct):
     id: Id
     body: str | None = None
     html_url: str | None = None
+    issue_url: str | None = None
     user: User | None = None
 
 

@@ -22,7 +22,7 @@ RELEASED = [
     "4f53cda18c2baa0c",
     "4f53cda18c2baa0c",
     "4f53cda18c2baa0c",
-    "4f53cda18c2baa0c",
+    "a208efdf4b0a7b61",
 ]
 
 
