@@ -6,15 +6,13 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot.api.links import EXPERIMENT, LinkedPullRequest, linked_pull_request
-from bot.api.models import END, Id, text
-from bot.github.names import FULL_NAME
+from bot.api.models import END, Id, RepositoryName, text
 from bot.operations import issues, linking
 from bot.web.operations import Call, Operations
 from bot.web.problems import Problem
 
 operations = Operations("Links")
 _IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
-RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name` on GitHub.")]
 
 
 class LinkPullRequest(Struct, forbid_unknown_fields=True):

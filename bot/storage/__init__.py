@@ -48,6 +48,7 @@ from bot.storage.columns import (
     Kind,
     Known,
     LinkedBy,
+    NamedRepository,
     PartState,
     Role,
     Shown,
