@@ -70,6 +70,11 @@ def web_host(api_url: str) -> str:
     return netloc
 
 
+def without_port(host: str) -> str:
+    """Return the name or address in the authority of a URL."""
+    return re.sub(r":[0-9]*$", "", host)
+
+
 def web_origin(api_url: str) -> str:
     """Return the origin of the web pages of the GitHub behind a REST base URL."""
     return f"{urlsplit(api_url).scheme}://{web_host(api_url)}"
