@@ -42,7 +42,15 @@ Token = Annotated[
     str, text(100_000, "A personal access token or an installation token.", minimum=1)
 ]
 AppId = Annotated[int, Meta(ge=1, le=2**53, description="The GitHub App's id.")]
-PrivateKey = Annotated[str, text(100_000, "The App's RSA private key, PEM.", minimum=1)]
+PrivateKey = Annotated[
+    str,
+    text(
+        100_000,
+        "The App's RSA private key, PEM (PKCS#1 or PKCS#8). Line ends may be `\\n` or "
+        "missing, and the whole may be base64.",
+        minimum=1,
+    ),
+]
 InstallationId = Annotated[
     int, Meta(ge=1, le=2**53, description="Used when a delivery names no installation.")
 ]

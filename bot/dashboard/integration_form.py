@@ -242,7 +242,7 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
     }
     for name in ("api_url", "token" if auth == "token" else "private_key"):
         if given := values.get(f"config.{name}"):
-            config[name] = _unfolded(given) if name == "private_key" else given
+            config[name] = given
     if auth == "app":
         for name in ("app_id", "installation_id"):
             number = values.get(f"config.{name}", "")
@@ -258,18 +258,6 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
         "is_active": bool(values.get("is_active")),
         "config": config,
     }
-
-
-def _unfolded(pem: str) -> str:
-    """Return a key whose line ends were lost, or are of another system, as PEM is written."""
-    found = re.fullmatch(
-        r"(-----BEGIN [A-Z ]+-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z ]+-----)", pem
-    )
-    if found is None:
-        return pem
-    text = "".join(found[2].split())
-    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    return "\n".join((found[1], *lines, found[3], ""))
 
 
 def _form(
