@@ -107,7 +107,7 @@ async def unlink(call: Call) -> Any:
     headers={
         "Idempotency-Key": (
             _IDEMPOTENCY_KEY,
-            "Sent again with the same body, the same issue is meant.",
+            "Sent again with the same token and body, the same issue is meant.",
         )
     },
 )
