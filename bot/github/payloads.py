@@ -241,9 +241,14 @@ class PullRequestCommit(Struct):
     sha: Sha
 
 
+class CheckRunApp(Struct):
+    id: Any = None
+
+
 class CheckRun(Struct):
     id: Id
     external_id: str | None = None
+    app: CheckRunApp | None = None
 
 
 class CheckRuns(Struct):
