@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot import times
 from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.commands.registry import Level
+from bot.domain import sizes
 from bot.domain.integrations import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
@@ -81,7 +82,7 @@ CommentsRule = Annotated[
 Label = Annotated[
     str,
     text(
-        50,
+        sizes.LABEL,
         "The label of linked pull requests; `experiment` unless given, null for none.",
         minimum=1,
     ),

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, commands, items, keys, snapshots
+from bot.domain import actions, activity, commands, items, keys, sizes, snapshots
 from bot.domain.snapshots import Told
 from bot.github import payloads
 
@@ -43,7 +43,8 @@ def action_of(body: str | None) -> str | None:
 
 def body_of(request: Mapping[str, Any], action_id: str) -> str:
     """Return the body of an issue: what was asked for, and the marker."""
-    text = request.get("body") or ""
+    note = "… and {left} more lines, for which an issue has no room."
+    text = sizes.cut(request.get("body") or "", sizes.BODY - 200, note)
     return f"{text}\n\n{marker(action_id)}".strip()
 
 

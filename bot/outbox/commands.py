@@ -19,7 +19,7 @@ from typing import Any, TypeGuard
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
-from bot.domain import commands, snapshots, texts
+from bot.domain import commands, sizes, snapshots, texts
 from bot.domain.repositories import NotAllowed
 from bot.emails import without_emails
 from bot.github import CallFailed, Limited, Refused, Temporary, names, payloads
@@ -27,7 +27,8 @@ from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
 
-_LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
+_LONGEST_REPLY = sizes.BODY - 200
+_TOO_LONG = "… and {left} more lines, for which a comment has no room: ask for less at a time."
 _OWN = "Comments by the account that the bot itself uses run nothing."
 _BOT = "Comments by bots run nothing."
 _ELSEWHERE = "GitHub says that the comment stands somewhere else."
@@ -361,6 +362,4 @@ def _text_of(rows: Sequence[store.Command]) -> str | None:
         else:
             parts.append(row.reply if len(rows) == 1 else f"{line}:\n\n{row.reply}")
     text = texts.harmless("\n\n".join(parts))
-    if len(text) > _LONGEST_REPLY:
-        text = text[: text.rfind("\n", 0, _LONGEST_REPLY)] + "\n\n…"
-    return text or None
+    return sizes.cut(text, _LONGEST_REPLY, _TOO_LONG) or None

@@ -8,7 +8,7 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import snapshots, tracking
+from bot.domain import sizes, snapshots, tracking
 from bot.github import Refused
 from bot.github.payloads import CreatedIssue
 from bot.outbox.label import see_to_label
@@ -31,7 +31,7 @@ async def run(job: Job) -> dict[str, Any]:
         await _note_login(job)
         for label in action.request.get("labels") or []:
             await see_to_label(job, label)
-        data = {"title": action.request["title"]}
+        data = {"title": sizes.shortened(action.request["title"], sizes.TITLE)}
         data["body"] = tracking.body_of(action.request, action.id)
         for name in ("labels", "assignees"):
             if action.request.get(name):
