@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.commands.audit import KEY, commands, linked, status_of
+from tests.github import Fault
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, credentials
 
@@ -102,6 +103,32 @@ async def test_a_comment_of_another_issue(scene: Scene) -> None:
     await deliver(scene, {**true, "issue": scene.github.issue_payload(REPOSITORY, here)})
     await scene.work()
     assert await linked(scene) == [(here, "command")]
+
+
+@sqlite_only
+@pytest.mark.parametrize("where", ["acme/other", "acme/shop.evil", "x/acme/shop", None])
+async def test_a_comment_of_another_repository(scene: Scene, where: str | None) -> None:
+    """One that was transferred, say, to whose new place GitHub's answer leads."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    payload = scene.comment_payload(number, f"/experiment link {KEY}")
+    url = f"{scene.github.url}/repos/{where}/issues/{number}" if where else None
+    found = {**payload["comment"], "issue_url": url, "html_url": None}
+    scene.github.fail(Fault("status", COMMENT, times=None, status=200, body=found))
+    await deliver(scene, payload)
+    await scene.work()
+    assert await linked(scene) == []
+    assert "somewhere else" in (await commands(scene))[0]["result"]
+
+
+@sqlite_only
+async def test_a_repository_that_is_renamed_before_the_command_runs(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    await scene.say(number, f"/experiment link {KEY}", work=False)
+    scene.github.rename_repository(REPOSITORY, "acme/store")
+    await scene.work()
+    assert await linked(scene) == [(number, "command")]
 
 
 @sqlite_only
