@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import storage as store
-from bot.api.models import END, LongText, Name, Time, shaped, text
-from bot.domain.experiments import version
+from bot.api.models import END, LongText, Name, RepositoryName, Time, shaped, text
+from bot.domain.experiments import repositories_of, version
 from bot.domain.keys import KEY_PATTERN
 from bot.operations import experiments
 from bot.storage import ExperimentStatus as Status
@@ -35,6 +35,17 @@ WebAddress = Annotated[
 ]
 Tags = Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
 
+Repositories = Annotated[
+    list[RepositoryName],
+    Meta(
+        min_length=1,
+        max_length=100,
+        description="Whose commands may change it; null for all. Case does not matter. A name "
+        "stands for the repository that has it when the list is stored, or else for the first one "
+        "of that name whose command changes it, also after that was renamed.",
+    ),
+]
+
 
 class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
     """All of an experiment; `key`, if given, is that of the address."""
@@ -47,6 +58,7 @@ class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
     owner: ShortText | None = None
     url: WebAddress | None = None
     tags: Tags = []
+    repositories: Repositories | None = None
 
 
 class ExperimentCreate(ExperimentReplace, forbid_unknown_fields=True, kw_only=True):
@@ -65,6 +77,7 @@ class ExperimentChange(Struct, forbid_unknown_fields=True):
     owner: ShortText | UnsetType | None = UNSET
     url: WebAddress | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
+    repositories: Repositories | UnsetType | None = UNSET
 
 
 class Counts(Struct):
@@ -86,6 +99,7 @@ class Experiment(Struct):
     owner: str | None
     url: str | None
     tags: list[str]
+    repositories: list[str] | None
     created_at: Time
     updated_at: Time
     counts: Counts
@@ -208,4 +222,4 @@ def _tagged(call: Call, row: store.CountedExperiment) -> Experiment:
 
 def _experiment(row: store.CountedExperiment) -> Experiment:
     counts = Counts(row.pull_request_count, row.issue_count, row.commit_count)
-    return shaped(Experiment, row, counts=counts)
+    return shaped(Experiment, row, counts=counts, repositories=repositories_of(row))

@@ -7,6 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot import times
 from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.commands.registry import Level
+from bot.domain import sizes
 from bot.domain.audit import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
@@ -42,7 +43,15 @@ Token = Annotated[
     str, text(100_000, "A personal access token or an installation token.", minimum=1)
 ]
 AppId = Annotated[int, Meta(ge=1, le=2**53, description="The GitHub App's id.")]
-PrivateKey = Annotated[str, text(100_000, "The App's RSA private key, PEM.", minimum=1)]
+PrivateKey = Annotated[
+    str,
+    text(
+        100_000,
+        "The App's RSA private key, PEM (PKCS#1 or PKCS#8). Line ends may be `\\n` or "
+        "missing, and the whole may be base64.",
+        minimum=1,
+    ),
+]
 InstallationId = Annotated[
     int, Meta(ge=1, le=2**53, description="Used when a delivery names no installation.")
 ]
@@ -73,7 +82,7 @@ CommentsRule = Annotated[
 Label = Annotated[
     str,
     text(
-        50,
+        sizes.LABEL,
         "The label of linked pull requests; `experiment` unless given, null for none.",
         minimum=1,
     ),

@@ -6,15 +6,14 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot.api.links import EXPERIMENT, LinkedPullRequest, linked_pull_request
-from bot.api.models import END, Id, text
-from bot.github.names import FULL_NAME
+from bot.api.models import END, Id, RepositoryName, text
+from bot.domain import sizes
 from bot.operations import issues, linking
 from bot.web.operations import Call, Operations
 from bot.web.problems import Problem
 
 operations = Operations("Links")
 _IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
-RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name` on GitHub.")]
 
 
 class LinkPullRequest(Struct, forbid_unknown_fields=True):
@@ -30,10 +29,12 @@ class IssueCreate(Struct, forbid_unknown_fields=True):
 
     integration_id: Annotated[Id, Meta(max_length=36)]
     repository: RepositoryName
-    title: Annotated[str, text(256, "Its title.", minimum=1)]
+    title: Annotated[str, text(sizes.TITLE, "Its title.", minimum=1)]
     body: Annotated[str, text(60_000, "Its text, as Markdown.")] | None = None
     labels: Annotated[
-        list[Annotated[str, text(50, "A label; one that is missing is created.", minimum=1)]],
+        list[
+            Annotated[str, text(sizes.LABEL, "A label; one that is missing is created.", minimum=1)]
+        ],
         Meta(max_length=20),
     ] = []
     assignees: Annotated[
@@ -109,7 +110,7 @@ async def unlink(call: Call) -> Any:
     headers={
         "Idempotency-Key": (
             _IDEMPOTENCY_KEY,
-            "Sent again with the same body, the same issue is meant.",
+            "Sent again with the same token and body, the same issue is meant.",
         )
     },
 )

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from bot import extensions, times
 from bot.domain import actions, activity
 from bot.emails import name_without_email, without_emails
+from bot.github.names import FULL_NAME
 
 # Python alone lets `$` match before a last line feed; this is the end for every reader.
 END = r"$(?!\n)"
@@ -37,6 +38,7 @@ Time = Annotated[
 Person = Annotated[str, name_without_email]
 Written = Annotated[str, without_emails]  # by people
 Reason = Annotated[str, lambda text: without_emails(text) if text else None]
+RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name` on GitHub.")]
 Name = Annotated[str, text(200, "A name for people.", minimum=1)]
 LongText = Annotated[str, text(20_000, "Free text.")]
 # Kinds of action and types of the feed are declared where they are used: here all are known.

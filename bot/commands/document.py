@@ -19,7 +19,8 @@ anything that contains spaces in quotation marks of any kind.
 
 👀 means that a command was seen, 🚀 that it is done, and 😕 that it was refused or failed; one
 reply then says why. If GitHub cannot be asked whether you have permission, the command waits. The
-comment is read from GitHub first: one that has been deleted or edited by then runs nothing.
+comment is read from GitHub first, which alone says who wrote what and where: one that has been
+deleted or edited by then runs nothing.
 
 More than 20 commands a minute from one person in one repository are refused once, and then
 ignored for ten minutes.
@@ -33,6 +34,21 @@ require another permission for a command: `read`, `triage`, `write`, `maintain` 
 ```json
 {"config": {"commands": {"complete": "maintain", "link": "triage"}}}
 ```
+
+Experiments belong to no repository: whoever has `write` permission on one repository that an
+integration serves can start, pause and complete **every experiment that names no `repositories`**,
+and link to each. An experiment that does name them, in the API or in its form, is changed by
+commands in those repositories only:
+
+```json
+{"repositories": ["acme/shop", "acme/checkout"]}
+```
+
+Linking, unlinking, tracking issues and `status` are about the pull request or issue and work
+everywhere. A name stands for the repository that has it when the list is stored, or else for the
+first one of that name whose command changes the experiment. That one keeps its place when it is
+renamed or transferred; another that takes the name does not get in, until the entry is taken off
+the list and put on again.
 
 On public repositories, where everybody may read, `read` means `write`. People who may use a command
 there but may not write learn from its reply only whether a key is known. `GET /api/v1/commands`

@@ -4,7 +4,7 @@ import re
 
 from bot import storage as store
 from bot.commands.registry import Refusal, Run, command
-from bot.domain import texts
+from bot.domain import sizes, texts
 
 _LOGIN = re.compile(r"[A-Za-z0-9_\[\]-]{1,100}")
 
@@ -28,8 +28,8 @@ def issue(run: Run) -> None:
     if not keys:
         raise Refusal(f"No experiment is linked here; name one with {texts.code('key=KEY')}.")
     labels = list(dict.fromkeys(given["label"]))
-    if any(len(label) > 50 or not label.isprintable() for label in labels):
-        raise Refusal("A label can have at most 50 characters.")
+    if any(len(label) > sizes.LABEL or not label.isprintable() for label in labels):
+        raise Refusal(f"A label can have at most {sizes.LABEL} characters.")
     assignees = list(dict.fromkeys(login.lstrip("@") for login in given["assignee"]))
     for login in assignees:
         if not _LOGIN.fullmatch(login):
@@ -48,6 +48,6 @@ def _title(words: tuple[str, ...]) -> str:
         raise Refusal(f"It needs a title: {right}.")
     if len(words) > 1:
         raise Refusal(f"Put a title of several words in quotation marks: {right}.")
-    if len(title) > 256:
-        raise Refusal("A title can have at most 256 characters.")
+    if len(title) > sizes.TITLE:
+        raise Refusal(f"A title can have at most {sizes.TITLE} characters.")
     return title

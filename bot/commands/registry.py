@@ -1,12 +1,12 @@
 """What a command is, what it is given to run with, and the list of all there are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import items, keys, suggestions, texts, tracking
+from bot.domain import experiments, items, keys, suggestions, texts, tracking
 from bot.domain.actors import Actor, on_github
 from bot.services import Services
 from bot.settings import SettingsError
@@ -105,6 +105,16 @@ class Run:
     def linked_experiments(self) -> list[str]:
         """Return the keys of `linked` whose experiment exists."""
         return [key for key in self.linked() if store.experiments.exists(self.tx, key)]
+
+    def change(self, key: str, values: Mapping[str, Any]) -> None:
+        """Change an experiment, unless its `repositories` do not name this one."""
+        repository = store.repositories.get(self.tx, self.item.repository_id)
+        if not experiments.may_be_changed_from(self.tx, key, repository):
+            # Which ones it names is not for everybody who reads along: they may be private.
+            page = texts.link("its page", f"{self.public_url}/experiments/{key}")
+            where = f" Those that may are on {page}." if self.is_told else ""
+            raise Refusal(f"Commands in this repository may not change {texts.code(key)}.{where}")
+        experiments.change(self.tx, key, values, self.by)
 
     def decide(self, verb: str, key: str) -> None:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""

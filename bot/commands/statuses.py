@@ -1,16 +1,16 @@
 """`/experiment start`, `pause` and `complete`: an experiment gets another status."""
 
 from bot.commands.registry import Command, Run, command
-from bot.domain import experiments
 
 
 def _setting(name: str, status: str) -> Command:
     def run(run: Run) -> None:
-        experiments.change(run.tx, run.one_key(), {"status": status}, run.by)
+        run.change(run.one_key(), {"status": status})
 
     run.__doc__ = f"""Sets an experiment's status to {status}.
 
-    The comments and checks of its open pull requests follow.
+    The comments and checks of its open pull requests follow. Refused where the experiment names
+    `repositories` and this one is not among them.
     """
     return command(f"{name} KEY", examples=[f"{name} checkout-flow-v2"])(run)
 

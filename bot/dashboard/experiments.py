@@ -15,7 +15,7 @@ from bot.dashboard import charts, seen
 from bot.dashboard.forms import MARKED, Refusal, helpful, listed_words, plain_text, refusal
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Changed, Conflict, Invalid
-from bot.domain.experiments import STATUSES, version
+from bot.domain.experiments import STATUSES, repositories_of, version
 from bot.operations import experiments
 from bot.web.problems import FieldMessage
 from bot.web.validation import fit
@@ -26,7 +26,8 @@ OWNERS = 500  # as many can be chosen from; the others are found by the text
 WEEKS = 12
 _SORT = "activity"
 _MOST = 500  # items of a week that a small line tells apart
-_FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags")
+_FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags", "repositories")
+_LISTS = ("tags", "repositories")
 _HELP = {
     "key": "Start with a letter or digit, then use letters, digits, '.', '_' and '-'; 128 at most.",
     "name": "Enter a name of 1 to 200 characters.",
@@ -34,6 +35,7 @@ _HELP = {
     "owner": "Use 200 characters at most.",
     "url": "Enter a full URL that starts with http:// or https://.",
     "tags": "Use at most 50 tags, each of 1 to 100 characters.",
+    "repositories": "Name each as owner/name, separated by commas; 100 at most.",
     "hypothesis": "Use 20,000 characters at most.",
     "description": "Use 20,000 characters at most.",
 }
@@ -195,6 +197,8 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
         values["name"] = form["name"]
     if "tags" in values:
         values["tags"] = listed_words(form["tags"])
+    if "repositories" in values:
+        values["repositories"] = listed_words(form["repositories"]) or None
     return values
 
 
@@ -203,8 +207,9 @@ async def _row(visit: Visit) -> store.Experiment:
 
 
 def _as_form(row: store.Experiment) -> dict[str, str]:
-    texts = {name: getattr(row, name) or "" for name in _FIELDS if name != "tags"}
+    texts = {name: getattr(row, name) or "" for name in _FIELDS if name not in _LISTS}
     texts["tags"] = ", ".join(row.tags)
+    texts["repositories"] = ", ".join(repositories_of(row) or ())
     return {name: text.strip() for name, text in plain_text(texts).items()}
 
 

@@ -17,7 +17,7 @@ from bot.dashboard.forms import Refusal, plain_text
 from bot.dashboard.integrations import LABELS, NOISE, ONE, health_of, id_of, refused
 from bot.dashboard.page import Pages, Visit
 from bot.domain.errors import Changed, Failed, FieldError, Invalid
-from bot.domain.integrations import version
+from bot.domain.integrations import DEFAULT_GRACE, version
 from bot.github.events import FINE_GRAINED
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
@@ -25,7 +25,14 @@ from bot.operations import integrations
 from bot.web.validation import fit
 
 pages = Pages()
-LONGEST_GRACE = 30 * 86_400  # seconds; the most that the API takes
+_GRACE_FIELD = "secret_grace_seconds"
+# How long the old secret goes on verifying, in seconds as the API takes them
+_GRACES = (
+    (3_600, "For an hour"),
+    (DEFAULT_GRACE, "For a day"),
+    (7 * 86_400, "For a week"),
+    (30 * 86_400, "For 30 days"),
+)
 _AUTHS = ("token", "app")
 _SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
 
@@ -127,18 +134,23 @@ async def rotation(
         secret=secret,
         is_new=is_new,
         how="own" if problem else "generate",
+        graces=[(str(seconds), words) for seconds, words in _GRACES],
+        grace=visit.form.get(_GRACE_FIELD, str(DEFAULT_GRACE)),
     )
 
 
 @pages.post(f"{ONE}/rotate", role="admin")
 async def rotate(visit: Visit) -> web.StreamResponse:
-    """Store a new webhook secret; the old one verifies as long as the API lets it."""
+    """Store a new webhook secret; the old one verifies for as long as was chosen, else a day."""
     own = visit.form.get("config.webhook_secret", "")  # who gives one wants it
     is_made_here = visit.form.get("how") != "own" and not own
     generated = secrets.token_urlsafe(32) if is_made_here else None
     secret = generated or own
-    body = {"config": {"webhook_secret": secret}, "secret_grace_seconds": LONGEST_GRACE}
+    grace = visit.form.get(_GRACE_FIELD, str(DEFAULT_GRACE))
     try:
+        if grace not in [str(seconds) for seconds, _ in _GRACES]:
+            raise Invalid.field(_GRACE_FIELD, "choice")
+        body = {"config": {"webhook_secret": secret}, _GRACE_FIELD: int(grace)}
         if not secret:
             raise Invalid.field("config.webhook_secret", "missing")
         before = await _row(visit)
@@ -155,7 +167,7 @@ async def rotate(visit: Visit) -> web.StreamResponse:
 async def finish(visit: Visit) -> web.StreamResponse:
     """Let no secret but the newest verify."""
     try:
-        await _change(visit, {"secret_grace_seconds": 0})
+        await _change(visit, {_GRACE_FIELD: 0})
     except Changed as error:
         return await rotation(visit, failed=error)
     return visit.to(
@@ -242,7 +254,7 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
     }
     for name in ("api_url", "token" if auth == "token" else "private_key"):
         if given := values.get(f"config.{name}"):
-            config[name] = _unfolded(given) if name == "private_key" else given
+            config[name] = given
     if auth == "app":
         for name in ("app_id", "installation_id"):
             number = values.get(f"config.{name}", "")
@@ -258,18 +270,6 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
         "is_active": bool(values.get("is_active")),
         "config": config,
     }
-
-
-def _unfolded(pem: str) -> str:
-    """Return a key whose line ends were lost, or are of another system, as PEM is written."""
-    found = re.fullmatch(
-        r"(-----BEGIN [A-Z ]+-----)([A-Za-z0-9+/=\s]+)(-----END [A-Z ]+-----)", pem
-    )
-    if found is None:
-        return pem
-    text = "".join(found[2].split())
-    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
-    return "\n".join((found[1], *lines, found[3], ""))
 
 
 def _form(

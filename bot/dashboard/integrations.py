@@ -33,6 +33,7 @@ LABELS = {
     "config.installation_id": "Installation ID",
     "config.api_url": "GitHub",
     "config.webhook_secret": "Webhook secret",
+    "secret_grace_seconds": "Old secret",
     "config.repositories": "Repositories",
     "config.comments": "Status comment",
     "config.check": "Check",

@@ -24,6 +24,7 @@ from bot import storage as store
 from bot.deliveries import life
 from bot.deliveries.records import Arriving, id_of
 from bot.domain.integrations import Integration
+from bot.github import names
 from bot.github.delivered import DeliveredEvent, NoObject
 from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
@@ -37,6 +38,7 @@ PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 BODY_SECONDS = 15.0  # GitHub itself gives up after ten
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
+_HOST = "the host of deliveries"  # what a last error is about
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
@@ -157,7 +159,27 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
             )
     if not integration.is_active:
         raise Problem(403, "integration inactive", "Set is_active to true to accept deliveries.")
+    await _check_host(sent, services, integration)
     return _Signed(integration, signed_by, body, received_at)
+
+
+async def _check_host(sent: Sent, services: Services, integration: Integration) -> None:
+    """Refuse what another GitHub sends than the one that the integration is of."""
+    told = sent.headers.get("X-GitHub-Enterprise-Host")
+    expected = names.without_port(integration.host)
+    if told is not None and names.without_port(told.strip().lower()) != expected:
+        detail = (
+            f"The delivery comes from another GitHub than {expected}, which the integration's "
+            "api_url belongs to: set its api_url, or point the webhook at another integration."
+        )
+        await services.database.write(
+            lambda tx: store.integrations.set_last_error(tx, integration.id, detail, _HOST)
+        )
+        raise Problem(403, "wrong host", detail)
+    if integration.last_error_about == _HOST:
+        await services.database.write(
+            lambda tx: store.integrations.clear_last_error(tx, integration.id, _HOST)
+        )
 
 
 async def _read(sent: Sent, services: Services, signed: _Signed, told: dict[str, Any]) -> Arriving:

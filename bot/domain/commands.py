@@ -1,13 +1,20 @@
 """Commands in comments: taken in once, carried out once, answered once, and told of.
 
+What a delivery says of a comment is a claim, which counts for nothing until GitHub has confirmed
+it: it neither uses up what its author may write in a minute nor stands in the way of another claim
+about the same comment. Only one of those is ever confirmed.
+
 A comment's commands run one after the other. Each takes effect in the transaction that also
 marks it finished, so it takes effect once however often the attempt is interrupted.
 """
 
+import hashlib
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import msgspec
 
 from bot import storage as store
 from bot import times
@@ -48,31 +55,19 @@ def take_in(
     invocations: Sequence[store.Invocation],
     refusal: str | None = None,
 ) -> None:
-    """Take in a comment that holds commands, and owe what they bring about.
+    """Take in what a delivery says of a comment that holds commands.
 
-    One that is known, through whichever integration, changes nothing. With `refusal` nothing of
-    it runs and nobody is answered.
+    Said again, it changes nothing. With `refusal` nothing of it runs and nobody is answered.
     """
     repository_id, author, now = comment.repository_id, comment.author, comment.created_at
     if store.commands.is_throttled(tx, repository_id, author, now - _QUIET):
         return
-    left = MAX_A_MINUTE - store.commands.written_since(tx, repository_id, author, now - _MINUTE)
-    row_id = store.commands.add_comment(
-        tx,
-        {
-            **asdict(comment),
-            "throttled": min(len(invocations), MAX_COMMANDS) > left,
-            "silent": refusal is not None,
-        },
-    )
+    claim = _claim(comment, invocations)
+    values = {**asdict(comment), "claim": claim, "throttled": False, "silent": refusal is not None}
+    row_id = store.commands.add_comment(tx, values)
     if row_id is None:
         return
-    for position, invocation in enumerate(invocations):
-        reason = refusal
-        if position >= left:
-            reason = _TOO_MANY
-        elif position >= MAX_COMMANDS:
-            reason = _TOO_MANY_AT_ONCE
+    for invocation in invocations:
         values = {
             "id": str(uuid.uuid4()),
             "comment_row": row_id,
@@ -84,12 +79,48 @@ def take_in(
             "created_at": now,
         }
         command = store.commands.add(tx, values)
-        if reason is not None:
-            refuse(tx, command, reason, allowed=False)
-        if position >= left:
-            break
+        if refusal is not None:
+            refuse(tx, command, refusal, allowed=False)
     if refusal is None:
         answer(tx, store.commands.comment(tx, row_id))
+
+
+def _claim(comment: Comment, invocations: Sequence[store.Invocation]) -> int:
+    """Return what stands for all that is said of a comment, and through whom."""
+    said: list[Any] = [comment.comment_id, comment.kind, comment.number, comment.author]
+    said += [comment.integration_id, *invocations]
+    return int.from_bytes(hashlib.sha256(msgspec.json.encode(said)).digest()[:8]) >> 1
+
+
+def passed_over(tx: store.Transaction, comment: store.CommandComment) -> bool:
+    """Tell whether a comment is ignored: it ran already, or its author wrote too many commands."""
+    repository_id, author, now = comment.repository_id, comment.author, comment.created_at
+    is_over = store.commands.is_throttled(tx, repository_id, author, now - _QUIET)
+    if not is_over and not store.commands.is_taken(tx, repository_id, comment.comment_id):
+        return False
+    store.commands.change_comment(tx, comment.id, silent=True)
+    for row in store.commands.of_comment(tx, comment.id):
+        store.commands.remove(tx, row.id)
+    return True
+
+
+def confirmed(tx: store.Transaction, comment: store.CommandComment, html_url: str | None) -> None:
+    """GitHub says the same of a comment: its commands may run, as many as its author may write."""
+    if passed_over(tx, comment):
+        return
+    repository_id, author, now = comment.repository_id, comment.author, comment.created_at
+    rows = store.commands.of_comment(tx, comment.id)
+    left = MAX_A_MINUTE - store.commands.written_since(tx, repository_id, author, now - _MINUTE)
+    is_throttled = min(len(rows), MAX_COMMANDS) > left
+    values = {"verified": True, "throttled": is_throttled, "html_url": html_url}
+    store.commands.change_comment(tx, comment.id, **values)
+    for position, row in enumerate(rows):
+        if position > left:
+            store.commands.remove(tx, row.id)
+        elif position == left:
+            refuse(tx, row, _TOO_MANY, allowed=False)
+        elif position >= MAX_COMMANDS:
+            refuse(tx, row, _TOO_MANY_AT_ONCE, allowed=False)
 
 
 def executed(
@@ -208,7 +239,7 @@ def _tell(
             type=type_,
             experiment_key=key,
             occurred_at=times.now(),
-            actor=comment.author,
+            actor=comment.author if comment.verified else None,
             summary=type_.says(line=row.invocation.line, number=comment.number),
             html_url=comment.html_url,
             repository_id=comment.repository_id,

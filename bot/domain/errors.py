@@ -16,11 +16,24 @@ _Pull = Literal["no_pull_request", "is_issue", "no_such_number", "not_reached"]
 _Repository = Literal["repository_not_allowed", "repository_not_served"]
 _Host = Literal["host_not_served", "no_host_served"]
 _Credential = Literal["not_alone", "needs_credential", "needs_private_key", "only_of_app"]
-_Secret = Literal["same_secret", "is_mask", "short_secret", "no_rsa_key"]
+_Secret = Literal["same_secret", "is_mask", "short_secret"]
+_Key = Literal["no_pem", "no_rsa_key", "broken_key", "short_key"]
+_NoKey = Literal["encrypted_key", "certificate", "public_key"]
 _Text = Literal["not_printable", "not_removable", "not_ascii", "not_trimmed"]
 _List = Literal["not_listed", "no_repository", "empty_list"]
 RuleCode = Literal[
-    _General, _Form, _Acting, _Pull, _Repository, _Host, _Credential, _Secret, _Text, _List
+    _General,
+    _Form,
+    _Acting,
+    _Pull,
+    _Repository,
+    _Host,
+    _Credential,
+    _Secret,
+    _Key,
+    _NoKey,
+    _Text,
+    _List,
 ]
 Code = ShapeCode | RuleCode
 ConflictCode = Literal[

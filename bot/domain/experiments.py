@@ -1,7 +1,7 @@
 """Experiments: created and changed through the API, and what that tells the feed."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 import msgspec
@@ -26,7 +26,7 @@ def create(
     """Create an experiment and resolve the links that waited for it; None if the key exists."""
     store.experiments.lock(tx, values["key"])
     now = times.now()
-    columns = _columns(values)
+    columns = _columns(tx, values)
     columns["search"] = _search(columns)
     row = store.experiments.add(tx, {**columns, "created_at": now, "updated_at": now})
     if row is None:
@@ -51,7 +51,9 @@ def change(
     if old is None:
         return None
     changed = {
-        name: value for name, value in _columns(values).items() if getattr(old, name) != value
+        name: value
+        for name, value in _columns(tx, values, old).items()
+        if getattr(old, name) != value
     }
     if not changed:
         return old
@@ -68,6 +70,32 @@ def change(
     if changed.keys() & _SHOWN:
         posts.refresh_experiment(tx, key)
     return row
+
+
+def may_be_changed_from(tx: store.Transaction, key: str, repository: store.Repository) -> bool:
+    """Tell whether commands in a repository may change an experiment.
+
+    A name of its list stands for the repository that had it when it was first known, whatever that
+    is called later, and never for another that has taken the name since.
+    """
+    store.experiments.lock(tx, key)
+    row = store.experiments.find(tx, key)
+    if row is None or row.repositories is None:
+        return True
+    if any(repository.id in one.ids for one in row.repositories):
+        return True
+    for position, one in enumerate(row.repositories):
+        if _is_free(tx, one) and one.name.lower() == repository.name_key:
+            now = list(row.repositories)
+            now[position] = store.NamedRepository(one.name, (repository.id,))
+            store.experiments.change(tx, key, {"repositories": now})
+            return True
+    return False
+
+
+def _is_free(tx: store.Transaction, one: store.NamedRepository) -> bool:
+    """Tell whether a name stands for no repository yet, or for one that was forgotten."""
+    return not any(store.repositories.get(tx, known).full_name for known in one.ids)
 
 
 def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
@@ -96,6 +124,7 @@ def version(row: store.Experiment) -> str:
     # Of the table alone: a row that was read with its counts has the version of one without.
     names = {*store.Experiment.__struct_fields__} - {"seq", "last_activity"}
     own = {name: getattr(row, name) for name in names}
+    own["repositories"] = repositories_of(row)
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
 
@@ -103,8 +132,35 @@ def _search(row: Mapping[str, Any]) -> str:
     return store.experiments.folded(row["key"], row["name"], row["owner"])
 
 
-def _columns(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {**values, "tags": tuple(values["tags"])} if "tags" in values else dict(values)
+def repositories_of(row: store.Experiment) -> list[str] | None:
+    """Return the names of the repositories whose commands may change it; None for all."""
+    return None if row.repositories is None else [one.name for one in row.repositories]
+
+
+def _columns(
+    tx: store.Transaction, values: Mapping[str, Any], old: store.Experiment | None = None
+) -> dict[str, Any]:
+    columns = dict(values)
+    if "tags" in values:
+        columns["tags"] = tuple(values["tags"])
+    if values.get("repositories") is not None:
+        known = old.repositories if old is not None else None
+        columns["repositories"] = _named(tx, values["repositories"], known or ())
+    return columns
+
+
+def _named(
+    tx: store.Transaction, names: Sequence[str], known: Sequence[store.NamedRepository]
+) -> tuple[store.NamedRepository, ...]:
+    """Return what names stand for; those that were there before go on standing for the same."""
+    ids = {one.name.lower(): one.ids for one in known}
+    spelled = {name.lower(): name for name in reversed(names)}
+    return tuple(
+        store.NamedRepository(
+            spelled[key], ids.get(key) or tuple(store.repositories.ids_named(tx, key))
+        )
+        for key in dict.fromkeys(name.lower() for name in names)
+    )
 
 
 def _target(row: store.Experiment) -> audit.Target:
@@ -114,7 +170,8 @@ def _target(row: store.Experiment) -> audit.Target:
 def _fields(row: store.Experiment) -> dict[str, Any]:
     """Return what people have set of an experiment."""
     names = store.Experiment.__struct_fields__
-    return {name: getattr(row, name) for name in names if name not in _OURS}
+    fields = {name: getattr(row, name) for name in names if name not in _OURS}
+    return {**fields, "repositories": repositories_of(row)}
 
 
 def _tell(

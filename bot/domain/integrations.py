@@ -9,13 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, audit, commands, posts
+from bot.domain import actions, audit, commands, posts, private_keys
 from bot.domain.actors import Actor
 from bot.domain.allowed import Scope, allows
 from bot.domain.audit import MASK
@@ -51,6 +48,7 @@ class Integration:
     check: str
     commands: Mapping[str, str]  # the permission that each needs, where it is not its own
     updated_at: int
+    last_error_about: str | None
     webhook_secret: str = field(repr=False)
     previous_secrets: tuple[tuple[str, int], ...] = field(repr=False)  # secret, valid until
     token: str | None = field(repr=False)
@@ -101,6 +99,7 @@ def load(row: store.Integration, vault: store.Vault) -> Integration:
         check=config.check,
         commands=config.commands,
         updated_at=row.updated_at,
+        last_error_about=row.last_error_about,
         webhook_secret=opened["webhook_secret"],
         previous_secrets=tuple(_previous_secrets(opened)),
         token=opened.get("token"),
@@ -289,7 +288,7 @@ def _merged(
     ]
     config = {**old_config, **{name: sent[name] for name in sent if name not in _SECRETS}}
     secrets = {name: old_secrets[name] for name in _SECRETS if name in old_secrets}
-    secrets.update({name: sent[name] for name in _SECRETS if name in sent})
+    secrets.update({name: _stored(name, sent[name]) for name in _SECRETS if name in sent})
     app_fields = {"app_id", "private_key", "installation_id"}
     if "token" in sent and app_fields & sent.keys():
         errors.append(FieldError("config.token", "not_alone"))
@@ -305,7 +304,7 @@ def _merged(
         if is_other and name not in sent:  # it is of another App, or of none any more
             config.pop(name, None)
             secrets.pop(name, None)
-    errors.extend(_credential_errors(config, secrets))
+    errors.extend(_credential_errors(config, secrets, sent))
     # One that was listed when it was stored stays, so that all else can be changed; it is not
     # called (bot/github).
     if config["api_url"] != old_config.get("api_url") and config["api_url"] not in api_urls:
@@ -326,7 +325,9 @@ def _merged(
     return kept, secrets
 
 
-def _credential_errors(config: Mapping[str, Any], secrets: Mapping[str, str]) -> list[FieldError]:
+def _credential_errors(
+    config: Mapping[str, Any], secrets: Mapping[str, str], sent: Mapping[str, Any]
+) -> list[FieldError]:
     errors = []
     if config["auth"] == "token":
         if not re.fullmatch(r"[\x21-\x7e]+", secrets["token"]):
@@ -340,8 +341,8 @@ def _credential_errors(config: Mapping[str, Any], secrets: Mapping[str, str]) ->
         if "private_key" not in secrets:
             if config.get("app_id") is not None:
                 errors.append(FieldError("config.private_key", "needs_private_key"))
-        elif secrets["private_key"] != MASK and not _is_rsa_key(secrets["private_key"]):
-            errors.append(FieldError("config.private_key", "no_rsa_key"))
+        elif "private_key" in sent and secrets["private_key"] != MASK:
+            errors.extend(_key_errors(secrets["private_key"]))
     secret = secrets.get("webhook_secret")
     if secret is None:
         errors.append(FieldError("config.webhook_secret", "missing"))
@@ -353,8 +354,10 @@ def _credential_errors(config: Mapping[str, Any], secrets: Mapping[str, str]) ->
     return errors
 
 
-def _is_rsa_key(pem: str) -> bool:
-    try:
-        return isinstance(load_pem_private_key(pem.encode(), password=None), RSAPrivateKey)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        return False
+def _key_errors(pem: str) -> list[FieldError]:
+    problem = private_keys.problem_of(pem)
+    return [FieldError("config.private_key", problem, private_keys.SHORTEST)] if problem else []
+
+
+def _stored(name: str, secret: str) -> str:
+    return private_keys.as_pem(secret) if name == "private_key" else secret

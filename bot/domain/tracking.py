@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, commands, items, keys, snapshots
+from bot.domain import actions, activity, audit, commands, items, keys, sizes, snapshots
 from bot.domain.actors import Actor
 from bot.domain.snapshots import Told
 from bot.github import payloads
@@ -49,8 +49,28 @@ def action_of(body: str | None) -> str | None:
 
 def body_of(request: Mapping[str, Any], action_id: str) -> str:
     """Return the body of an issue: what was asked for, and the marker."""
-    text = request.get("body") or ""
+    note = "… and {left} more lines, for which an issue has no room."
+    text = sizes.cut(request.get("body") or "", sizes.BODY - 200, note)
     return f"{text}\n\n{marker(action_id)}".strip()
+
+
+def delivered(source: Told, repository_id: int, issue: payloads.Issue) -> None:
+    """An issue that the bot itself creates may be delivered before GitHub answers the bot.
+
+    Everybody may copy the marker of one, so it has to be by the account that the bot creates it as.
+    """
+    action_id = action_of(issue.body)
+    if action_id is None or issue.user is None or issue.user.login is None:
+        return
+    action = store.actions.unfinished_of_marker(source.tx, action_id)
+    if action is not None and action.request.get("author") == issue.user.login.lower():
+        created(source, action_id, repository_id, issue)
+
+
+def creating_as(tx: store.Transaction, action: store.Action, login: str) -> None:
+    """Note as whom the issue of an action is about to be created."""
+    request = {**action.request, "author": login.lower()}
+    store.actions.change(tx, action.id, request=request)
 
 
 def created(source: Told, action_id: str, repository_id: int, issue: payloads.Issue) -> bool:

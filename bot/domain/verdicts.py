@@ -7,12 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot import storage as store
-from bot.domain import texts
+from bot.domain import sizes, texts
 
 Close = Callable[[str], Sequence[str]]  # tells which keys somebody may have meant
 
 OVER = ("completed", "archived")
-_TITLE = 140  # characters, GitHub's limit on a status
 _EXAMPLE = "`experiment_key: checkout-flow-v2`"
 
 
@@ -68,8 +67,8 @@ def _unknown(close: Close, keys: Sequence[str], *, is_told: bool) -> Verdict:
     advice = "Correct the key in the description, or create the experiment."
     return Verdict(
         "action_required",
-        _short(f"Unknown experiment: {', '.join(keys)}"),
-        "\n".join(lines) + f"\n\n{advice}",
+        sizes.shortened(f"Unknown experiment: {', '.join(keys)}", sizes.STATUS),
+        _listed(lines) + f"\n\n{advice}",
     )
 
 
@@ -80,10 +79,11 @@ def _known(linked: Sequence[store.KeyedExperiment], *, is_told: bool) -> Verdict
         lines = [f"- {texts.code(link.experiment_key)} is {link.status}." for link in linked]
     over = [link for link in linked if is_told and link.status in OVER]
     if not over:
-        return Verdict("success", _short(f"Part of {', '.join(keys)}"), "\n".join(lines))
+        title = sizes.shortened(f"Part of {', '.join(keys)}", sizes.STATUS)
+        return Verdict("success", title, _listed(lines))
     said = ", ".join(f"{link.experiment_key} is {link.status}" for link in over)
-    lines.append(f"\n⚠️ {_ADVICE_IF_OVER}")
-    return Verdict("success", _short(f"Warning: {said}"), "\n".join(lines))
+    title = sizes.shortened(f"Warning: {said}", sizes.STATUS)
+    return Verdict("success", title, f"{_listed(lines)}\n\n⚠️ {_ADVICE_IF_OVER}")
 
 
 _ADVICE_IF_OVER = (
@@ -92,5 +92,8 @@ _ADVICE_IF_OVER = (
 )
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _TITLE else f"{text[: _TITLE - 1]}…"
+def _listed(lines: Sequence[str]) -> str:
+    kept, left = sizes.fit(lines, sizes.SUMMARY - 1_000)
+    if left:
+        kept.append(f"- … and {left} more, which the details page lists.")
+    return "\n".join(kept)

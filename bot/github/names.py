@@ -10,6 +10,7 @@ FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a la
 MAX_NUMBER = 2**31 - 1  # of a pull request or issue
 _FULL_NAME = re.compile(FULL_NAME)
 _PLACE = re.compile(rf"[^/]*/({NAME}/{NAME})/(?:pull|issues)/([0-9]{{1,10}})")
+_API_PLACE = re.compile(rf".*/repos/({NAME}/{NAME})/issues/([0-9]{{1,10}})")
 
 
 def is_repository(name: str) -> bool:
@@ -24,8 +25,17 @@ def is_number(value: object) -> TypeGuard[int]:
 
 def place_in(html_url: str | None) -> tuple[str, int] | None:
     """Return the full name and number that the address of a pull request or issue tells."""
+    return _place(_PLACE, html_url)
+
+
+def place_in_api(url: str | None) -> tuple[str, int] | None:
+    """Do as `place_in` does, with the address of an issue in the API."""
+    return _place(_API_PLACE, url)
+
+
+def _place(pattern: re.Pattern[str], address: str | None) -> tuple[str, int] | None:
     try:
-        match = _PLACE.fullmatch(urlsplit(html_url or "").path)
+        match = pattern.fullmatch(urlsplit(address or "").path)
     except ValueError:
         return None
     return (match[1], int(match[2])) if match and 1 <= int(match[2]) <= MAX_NUMBER else None
@@ -58,6 +68,11 @@ def web_host(api_url: str) -> str:
     if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
         return netloc.removeprefix("api.")
     return netloc
+
+
+def without_port(host: str) -> str:
+    """Return the name or address in the authority of a URL."""
+    return re.sub(r":[0-9]*$", "", host)
 
 
 def web_origin(api_url: str) -> str:

@@ -162,6 +162,7 @@ class Comment(Struct):
     id: Id
     body: str | None = None
     html_url: str | None = None
+    issue_url: str | None = None
     user: User | None = None
 
 
@@ -240,9 +241,14 @@ class PullRequestCommit(Struct):
     sha: Sha
 
 
+class CheckRunApp(Struct):
+    id: Any = None
+
+
 class CheckRun(Struct):
     id: Id
     external_id: str | None = None
+    app: CheckRunApp | None = None
 
 
 class CheckRuns(Struct):

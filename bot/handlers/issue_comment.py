@@ -24,7 +24,6 @@ HEARS = Heard(
 )
 router = Router()
 
-_OURS = "<!-- experiment-bot:"
 _ADDRESS = re.compile(r"https?://[!-;=?-~]{1,500}")
 _CANNOT_ACT = {
     "suspended": "The installation of the App is suspended.",
@@ -37,7 +36,7 @@ async def created(event: DeliveredEvent, delivery: Delivery) -> None:
     payload = event.read(payloads.IssueCommentEvent)
     comment, issue = payload.comment, payload.issue
     author = _author(payload)
-    if author is None or _OURS in (comment.body or ""):
+    if author is None:
         return
     invocations = parser.parse(comment.body)
     if not invocations:

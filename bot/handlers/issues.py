@@ -33,9 +33,7 @@ async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
     here = (repository_id, issue.number)
     label = payload.label.name if payload.label else None
     said = (payload.action or "", actor, label)
-    if action_id := tracking.action_of(issue.body):
-        # An issue that the bot itself creates may be delivered before GitHub answers the bot.
-        tracking.created(delivery, action_id, repository_id, issue)
+    tracking.delivered(delivery, repository_id, issue)
     snapshots.observe_issue(delivery, repository_id, issue, *said)
     if payload.action == "deleted":
         items.forget(delivery.tx, repository_id, "issue", issue.number, at)

@@ -31,9 +31,11 @@ async def create(
 ) -> store.ListedAction:
     """Order a tracking issue, and wait a while for it; return the action as it is then.
 
-    Ordered again with the same idempotency key, the same issue is meant. It is linked to the
-    experiment, and labels that the repository lacks are created.
+    Ordered again by the same actor with the same idempotency key, the same issue is meant. It is
+    linked to the experiment, and labels that the repository lacks are created.
     """
+    if idempotency_key is not None:  # whoever guesses another's key gets nothing by it
+        idempotency_key = f"{actor.id}:{idempotency_key}"
     integration = await linking.acting(services, integration_id, repository)
     about = payloads.Repository(full_name=repository)
     request = {
@@ -73,7 +75,7 @@ def _same_request(
     earlier: store.Action, request: dict[str, Any], integration_id: str, repository_id: int
 ) -> None:
     """Raise Conflict if an idempotency key came with another request before."""
-    was = earlier.request | {"actor": request["actor"]}  # whoever it was
+    was = {name: earlier.request.get(name) for name in request} | {"actor": request["actor"]}
     if (was, earlier.integration_id, earlier.repository_id) != (
         request,
         integration_id,

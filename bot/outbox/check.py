@@ -193,5 +193,10 @@ async def _find(job: Job, marker: str, sha: str) -> int | None:
         "/repos/{+repository}/commits/{sha}/check-runs?check_name={name}&per_page=100",
         job.at(sha=sha, name=posts.CHECK_NAME),
     )
-    found = [one.id for one in answer.check_runs if one.external_id == marker]
+    app_id = job.integration.app_id
+    found = [
+        one.id
+        for one in answer.check_runs
+        if one.external_id == marker and (one.app is None or one.app.id == app_id)
+    ]
     return max(found, default=None)

@@ -5,12 +5,13 @@ finished; then 🚀, or 😕 if one was refused or failed, and at most one reply
 may is asked of GitHub now; while it cannot be asked, the command waits. Reactions are the same
 however often they are set, and stop nothing where they cannot be; the reply carries a marker.
 
-First the comment itself is fetched: one that was deleted or edited, or that somebody made up, runs
-nothing.
+First the comment itself is fetched. What counts is what GitHub has: one that was deleted or edited,
+that stands elsewhere, or that somebody made up runs nothing.
 https://docs.github.com/en/rest/reactions/reactions#create-reaction-for-an-issue-comment
 https://docs.github.com/en/rest/collaborators/collaborators#get-repository-permissions-for-a-user
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -18,16 +19,21 @@ from typing import Any, TypeGuard
 from bot import storage as store
 from bot.commands import Command, Misuse, Refusal, Run, parser
 from bot.commands.registry import LEVELS, registered
-from bot.domain import commands, snapshots, texts
+from bot.domain import commands, sizes, snapshots, texts
 from bot.domain.allowed import NotAllowed
 from bot.emails import without_emails
-from bot.github import CallFailed, Limited, Refused, Temporary, payloads
+from bot.github import CallFailed, Limited, Refused, Temporary, names, payloads
 from bot.log import logger
 from bot.outbox.audience import WRITE, permission_of
 from bot.outbox.registry import COMMENT, COMMENTS, Job, carries_out
 
-_LONGEST_REPLY = 60_000  # characters; GitHub takes 65,536
+_LONGEST_REPLY = sizes.BODY - 200
+_TOO_LONG = "… and {left} more lines, for which a comment has no room: ask for less at a time."
 _OWN = "Comments by the account that the bot itself uses run nothing."
+_BOT = "Comments by bots run nothing."
+_ELSEWHERE = "GitHub says that the comment stands somewhere else."
+_OURS = "<!-- experiment-bot:"  # with what the bot's own hidden marks begin
+_ADDRESS = re.compile(r"https?://[!-;=?-~]{1,500}")
 _TAKEN_BACK = (
     "This was answered while the repository was private. Anyone with write access can ask again."
 )
@@ -62,13 +68,12 @@ async def run(job: Job) -> dict[str, Any]:
         return {"silent": True}
     if job.rewrite:
         return await _take_back(job, comment)
-    unseen: CallFailed | None = None
-    if not comment.seen:
-        reason = _OWN if await _is_ours(job, comment) else await _reason_not_to(job, comment)
-        if reason is not None:
-            await job.write(_silence, comment, reason)
+    if not comment.verified:
+        await _verify(job, comment)
+        comment = await job.read(store.commands.comment, comment.id)
+        if comment.silent:
             return {"silent": True}
-        unseen = await _show_seen(job, comment)
+    unseen = await _show_seen(job, comment) if not comment.seen else None
     author = _Author(comment.author)
     for row in await job.read(store.commands.of_comment, comment.id):
         if row.status == "waiting":
@@ -82,27 +87,55 @@ async def run(job: Job) -> dict[str, Any]:
     return await _answer(job, comment)
 
 
-async def _is_ours(job: Job, comment: store.CommandComment) -> bool:
-    """Tell whether the bot's own account wrote the comment, as far as GitHub says who that is."""
-    try:
-        return await job.is_own(payloads.User(login=comment.author))
-    except Refused:
-        return False  # what the bot writes is told by its markers too
-
-
-async def _reason_not_to(job: Job, comment: store.CommandComment) -> str | None:
-    """Return why nothing of a comment runs; None if it stands in GitHub as it was delivered."""
-    rows = await job.read(store.commands.of_comment, comment.id)
-    if all(row.status != "pending" for row in rows):
-        return None  # it has run
+async def _verify(job: Job, comment: store.CommandComment) -> None:
+    """Hold what a delivery said of a comment against what GitHub has of it."""
+    if await job.write(commands.passed_over, comment):
+        return None
     found = await _fetch(job, comment)
     if found is None:
-        return _DELETED
-    is_same = found.user is not None and found.user.login == comment.author
-    lines = [one.line for one in parser.parse(found.body)]
-    if is_same and lines[: len(rows)] == [row.invocation.line for row in rows]:
-        return None
-    return _EDITED
+        return await job.write(_silence, comment, _DELETED)
+    reason = await _reason_not_to(job, comment, found)
+    if reason is not None:
+        return await job.write(_silence, comment, reason)
+    address = found.html_url or comment.html_url or ""
+    html_url = address if _ADDRESS.fullmatch(address) else None
+    return await job.write(commands.confirmed, comment, html_url)
+
+
+async def _reason_not_to(
+    job: Job, comment: store.CommandComment, found: payloads.Comment
+) -> str | None:
+    """Return why nothing of a comment runs; None if it is in GitHub as it was delivered."""
+    user = found.user or payloads.User()
+    rows = await job.read(store.commands.of_comment, comment.id)
+    if user.login != comment.author or parser.parse(found.body) != [row.invocation for row in rows]:
+        return _EDITED
+    if user.type == "Bot":
+        return _BOT
+    if await _is_ours(job, found):
+        return _OWN
+    return None if await _is_here(job, comment, found) else _ELSEWHERE
+
+
+async def _is_ours(job: Job, found: payloads.Comment) -> bool:
+    """Tell whether the bot's own account wrote a comment; where GitHub does not say, its mark."""
+    try:
+        return await job.is_own(found.user)
+    except Refused:
+        return _OURS in (found.body or "")
+
+
+async def _is_here(job: Job, comment: store.CommandComment, found: payloads.Comment) -> bool:
+    """Tell whether a comment stands where it was delivered: GitHub finds it by its id alone."""
+    place = names.place_in_api(found.issue_url) or names.place_in(found.html_url)
+    if place is None or place[1] != comment.number:
+        return False
+    called = job.action.repository
+    if place[0].lower() != called.lower():  # it may have been renamed this very moment
+        called = (
+            await job.client.fetch(payloads.Repository, "/repos/{+repository}", job.at())
+        ).full_name
+    return place[0].lower() == called.lower()
 
 
 async def _fetch(job: Job, comment: store.CommandComment) -> payloads.Comment | None:
@@ -329,6 +362,4 @@ def _text_of(rows: Sequence[store.Command]) -> str | None:
         else:
             parts.append(row.reply if len(rows) == 1 else f"{line}:\n\n{row.reply}")
     text = texts.harmless("\n\n".join(parts))
-    if len(text) > _LONGEST_REPLY:
-        text = text[: text.rfind("\n", 0, _LONGEST_REPLY)] + "\n\n…"
-    return text or None
+    return sizes.cut(text, _LONGEST_REPLY, _TOO_LONG) or None

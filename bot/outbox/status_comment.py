@@ -8,7 +8,7 @@ import hashlib
 from typing import Any
 
 from bot.commands.status import shown
-from bot.domain import posts, texts
+from bot.domain import posts, sizes, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
@@ -85,6 +85,10 @@ async def _write(
     return await job.client.create(Comment, COMMENTS, job.at(), {"body": body})
 
 
+_HEAD = ("| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |")
+_ROOM = sizes.BODY - 2_000  # for what is linked
+
+
 def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
     """Return the comment's Markdown for a pull request as it is now.
 
@@ -94,10 +98,10 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
     known = [link.experiment_key for link in linked if link.status is not None]
     unknown = [link.experiment_key for link in linked if link.status is None]
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
-    if known and is_told:
-        rows = ["| Experiment | Key | Status | Owner |", "| --- | --- | --- | --- |"]
-        rows += [shown(seen.experiments[key], public_url) for key in known]
-        parts.append("\n".join(rows))
+    rows = [shown(seen.experiments[key], public_url) for key in known if is_told]
+    rows, left = sizes.fit(rows, _ROOM)
+    if rows:
+        parts.append("\n".join((*_HEAD, *rows)))
     lines = [
         f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
     ]
@@ -105,8 +109,12 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
         close = seen.close(key) if is_told else ()
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
+    lines, more = sizes.fit(lines, _ROOM - len(parts[-1].encode()) if parts else _ROOM)
     if lines:
         parts.append("\n".join(lines))
+    if left + more:
+        page = f"{public_url}/pull-requests/{seen.repository.full_name}/{seen.item.number}"
+        parts.append(f"… and {left + more} more: see [all of them]({page}).")
     parts.append(_HOW)
     return "\n\n".join(parts)
 

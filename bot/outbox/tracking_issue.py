@@ -1,14 +1,15 @@
 """`tracking_issue`: an issue that tracks an experiment, created once however often it is tried.
 
 Its body carries the action's id, by which an attempt that follows one of unknown outcome, or the
-issue's own delivery, recognises it. https://docs.github.com/en/rest/issues/issues#create-an-issue
+issue's own delivery, recognises it if it is by the bot's own account. https://docs.github.com/en/rest/issues/issues#create-an-issue
 """
 
 from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import snapshots, tracking
+from bot.domain import sizes, snapshots, tracking
+from bot.github import Refused
 from bot.github.payloads import CreatedIssue
 from bot.outbox.label import see_to_label
 from bot.outbox.registry import Job, carries_out
@@ -27,9 +28,10 @@ async def run(job: Job) -> dict[str, Any]:
         marker = tracking.marker(action.id)
         issue = await job.made_before(CreatedIssue, _ANY, marker, since=since)
     if issue is None:
+        await _note_login(job)
         for label in action.request.get("labels") or []:
             await see_to_label(job, label)
-        data = {"title": action.request["title"]}
+        data = {"title": sizes.shortened(action.request["title"], sizes.TITLE)}
         data["body"] = tracking.body_of(action.request, action.id)
         for name in ("labels", "assignees"):
             if action.request.get(name):
@@ -42,3 +44,13 @@ async def run(job: Job) -> dict[str, Any]:
 
     await job.write(done, issue)
     return tracking.result_of(issue)
+
+
+async def _note_login(job: Job) -> None:
+    """Keep who the issue will be by; where GitHub does not say, no delivery will tell of it."""
+    try:
+        login = await job.services.github.login(job.integration.credentials)
+    except Refused:
+        return
+    if login is not None:
+        await job.write(tracking.creating_as, job.action, login)

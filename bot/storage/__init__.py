@@ -51,6 +51,7 @@ from bot.storage.columns import (
     Kind,
     Known,
     LinkedBy,
+    NamedRepository,
     PartState,
     Role,
     Shown,

@@ -37,6 +37,13 @@ class Config(Struct, frozen=True, omit_defaults=True):
     html_url: str | None = None
 
 
+class NamedRepository(Struct, frozen=True, omit_defaults=True):
+    """A repository by its name, and the ids of ours that had it when it was first known."""
+
+    name: str
+    ids: tuple[int, ...] = ()
+
+
 class PartState(Struct, frozen=True, omit_defaults=True):
     """What has become of a part of what a pull request owes GitHub.
 

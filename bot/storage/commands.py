@@ -27,7 +27,7 @@ def replies_to_strangers(tx: Transaction, repository_id: int) -> list[CommandCom
 
 
 def add_comment(tx: Transaction, columns: Mapping[str, Any]) -> int | None:
-    """Add a comment and return our id of it; None if it is known."""
+    """Add what is said of a comment and return our id of it; None if that is known."""
     added = query.insert_returning(tx, CommandComment, columns)
     return added.id if added else None
 
@@ -62,10 +62,23 @@ def change_comment(tx: Transaction, comment_row: int, **columns: Any) -> None:
     query.change(tx, CommandComment, {"id": comment_row}, columns)
 
 
+def is_taken(tx: Transaction, repository_id: int, comment_id: int) -> bool:
+    """Tell whether what a delivery says of a comment is known to be what GitHub has."""
+    sql = """SELECT 1 FROM command_comments WHERE repository_id = :repository_id
+        AND comment_id = :comment_id AND verified = 1"""
+    return query.exists(tx, sql, repository_id=repository_id, comment_id=comment_id)
+
+
+def remove(tx: Transaction, command_id: str) -> None:
+    tx.run("DELETE FROM commands WHERE id = :id", {"id": command_id})
+
+
 def written_since(tx: Transaction, repository_id: int, author: str, since: int) -> int:
-    """Return how many commands somebody wrote in a repository after a time."""
-    sql = """SELECT COUNT(*) FROM commands WHERE repository_id = :repository_id
-        AND author = :author AND created_at > :since"""
+    """Return how many commands somebody has certainly written in a repository after a time."""
+    sql = """SELECT COUNT(*) FROM commands
+        JOIN command_comments ON command_comments.id = commands.comment_row
+        WHERE commands.repository_id = :repository_id AND commands.author = :author
+        AND commands.created_at > :since AND command_comments.verified = 1"""
     return query.number(tx, sql, repository_id=repository_id, author=author, since=since) or 0
 
 

@@ -110,6 +110,13 @@ def by_name(tx: Transaction, host: str, full_name: str) -> list[Repository]:
     return sorted(named, key=_as_holder, reverse=True)
 
 
+def ids_named(tx: Transaction, full_name: str) -> list[int]:
+    """Return our ids of the repositories that have a name, on whichever host."""
+    sql = """SELECT id FROM repositories WHERE name_key = :name_key AND deleted_at IS NULL
+        ORDER BY id"""
+    return query.values(tx, sql, name_key=full_name.lower())
+
+
 def _as_holder(row: Repository) -> tuple[bool, int, int]:
     """Return what is the greater, the more likely it is who has its name now."""
     return row.deleted_at is None, row.named_at or 0, row.id

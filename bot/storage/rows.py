@@ -112,7 +112,10 @@ class StoredDelivery(Delivery, frozen=True):
 
 
 class Experiment(Row, frozen=True):
-    """`experiments`. `search` is what texts are looked for in."""
+    """`experiments`. `search` is what texts are looked for in.
+
+    `repositories` are those whose commands may change it, null for all.
+    """
 
     seq: int
     key: str
@@ -127,6 +130,7 @@ class Experiment(Row, frozen=True):
     created_at: int
     updated_at: int
     last_activity: int
+    repositories: Annotated[tuple[columns.NamedRepository, ...] | None, JSON]
 
 
 class Repository(Row, frozen=True):
@@ -364,9 +368,10 @@ class MergeGroup(Row, frozen=True):
 
 
 class CommandComment(Row, frozen=True):
-    """`command_comments`: a comment that holds commands.
+    """`command_comments`: what a delivery says of a comment that holds commands.
 
-    `silent`: nothing is said of it. `throttled`: its author wrote too many.
+    `claim` stands for all of that. `verified`: GitHub says the same. `silent`: nothing is said of
+    it. `throttled`: its author wrote too many.
     """
 
     id: int
@@ -382,6 +387,8 @@ class CommandComment(Row, frozen=True):
     silent: bool
     seen: bool
     reply_id: int | None
+    claim: int
+    verified: bool
 
 
 class Command(Row, frozen=True):

@@ -58,7 +58,14 @@ _WORDS: Mapping[Code, str] = {
     "not_ascii": "must be printable ASCII characters without white space",
     "not_trimmed": "has leading or trailing white space",
     "short_secret": "must have at least {limit} characters",
-    "no_rsa_key": "must be an RSA private key as PEM (PKCS#1 or PKCS#8)",
+    "no_rsa_key": "must be an RSA private key as PEM (PKCS#1 or PKCS#8), no key of another kind",
+    "no_pem": "must be an RSA private key as PEM: the whole file that GitHub made for the App, "
+    "from -----BEGIN to the end of its last line",
+    "broken_key": "is cut off or was changed: paste the whole file that GitHub made for the App",
+    "short_key": "must have at least {limit} bits; GitHub's keys do",
+    "encrypted_key": "is encrypted: store it without a password (openssl rsa -in FILE)",
+    "certificate": "is a certificate: the private key is the file that GitHub made for the App",
+    "public_key": "is a public key: the private key is the file that GitHub made for the App",
 }
 _READ = [
     (code, re.compile(re.escape(words).replace(r"\{limit\}", "(.+)"), re.DOTALL))

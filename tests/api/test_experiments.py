@@ -21,6 +21,7 @@ FULL = {
     "owner": "mona",
     "url": "https://experiments.example/checkout?tab=1",
     "tags": ["checkout", "q1"],
+    "repositories": ["acme/shop"],
 }
 DEFAULTS: dict[str, Any] = {
     "status": "draft",
@@ -29,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "owner": None,
     "url": None,
     "tags": [],
+    "repositories": None,
 }
 NO_LINKS = {"pull_requests": 0, "issues": 0, "commits": 0}
 

@@ -46,8 +46,25 @@ async def test_the_bot_itself_runs_nothing(scene: Scene) -> None:
     comment = await scene.say(number, f"/experiment link {KEY}", login)
     assert scene.reactions(comment) == [] and scene.replies(number) == []
     assert await linked(scene) == []
+
+
+@sqlite_only
+async def test_the_bots_own_mark_makes_nobody_the_bot(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
     marked = f"/experiment link {KEY}\n\n<!-- experiment-bot:reply x -->"
-    assert scene.reactions(await scene.say(number, marked, "jane")) == []
+    assert "rocket" in scene.reactions(await scene.say(number, marked, "jane"))
+    assert await linked(scene) == [(number, "command")]
+
+
+@sqlite_only
+@token_only
+async def test_where_github_does_not_say_who_the_bot_is_its_mark_does(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    scene.github.fail(Fault("status", "GET /user", times=None, status=404))
+    marked = f"/experiment link {KEY}\n\n<!-- experiment-bot:reply x -->"
+    assert scene.reactions(await scene.say(number, marked, outbound.LOGIN)) == []
     assert await linked(scene) == []
 
 

@@ -29,6 +29,7 @@ async def test_create_an_experiment(bot: Bot) -> None:
             "description": "",
             "url": "https://example.org/x?y=1",
             "tags": "web, cart,web",
+            "repositories": "acme/shop, acme/api",
         },
     )
     assert urlsplit(made.path).path == "/experiments/new"
@@ -37,6 +38,8 @@ async def test_create_an_experiment(bot: Bot) -> None:
     stored = (await bot.get("/api/v1/experiments/new")).body
     assert (stored["hypothesis"], stored["description"]) == ("One.\nTwo.", None)
     assert (stored["tags"], stored["url"]) == (["web", "cart"], "https://example.org/x?y=1")
+    assert stored["repositories"] == ["acme/shop", "acme/api"]
+    assert "Changed by commands in acme/shop, acme/api only" in made.words
 
 
 @sqlite_only
@@ -49,6 +52,7 @@ async def test_a_form_that_cannot_be_keeps_what_was_typed(bot: Bot) -> None:
         ({"key": "k", "name": ""}, "name", "Enter a name"),
         ({"key": "k", "name": "N", "url": "javascript:alert(1)"}, "url", "Enter a full URL"),
         ({"key": "k", "name": "N", "status": "king"}, "status", "Choose one"),
+        ({"key": "k", "name": "N", "repositories": "shop"}, "repositories", "Name each as"),
         ({"key": "k", "name": "N", "tags": "x" * 101}, "tags", "Use at most 50 tags"),
     ):
         page = await browser.post("/new-experiment", {"owner": "me & you", **fields})

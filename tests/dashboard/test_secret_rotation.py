@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from bot.dashboard.rendering import exact
 from tests.dashboard.integrations import PING, copied, stored
 from tests.kit.browsing import Browser
 from tests.kit.clock import Clock
@@ -43,14 +44,37 @@ async def test_rotate_step_by_step(bot: Bot) -> None:
     assert "Save the new secret" in (await admin.get(here)).words
 
 
-async def test_the_old_secret_lasts_as_long_as_it_can(bot: Bot, clock: Clock) -> None:
+async def test_the_old_secret_lasts_for_a_day(bot: Bot, clock: Clock) -> None:
     integration = await bot.integration()
     admin = await Browser.sign_in(bot)
     here = f"/integrations/{integration}/rotate"
+    assert '<option value="86400" selected>For a day' in (await admin.get(here)).text
     await admin.post(here)
-    clock.ahead += 60  # of thirty days
-    assert "expires in 4 weeks" in (await admin.get(here)).words
+    clock.ahead += 60
+    page = await admin.get(here)
+    until = (await stored(bot, integration))["previous_secret_until"]
+    assert exact(until) in page.words
     assert "Two webhook secrets are accepted" in (await admin.get("/integrations")).words
+    clock.ahead += 86_330
+    assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 200
+    clock.ahead += 20
+    assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 401
+    admin = await Browser.sign_in(bot)
+    assert "Save the new secret" in (await admin.get(here)).words
+
+
+async def test_the_old_secret_lasts_as_long_as_was_chosen(bot: Bot, clock: Clock) -> None:
+    integration = await bot.integration()
+    admin = await Browser.sign_in(bot)
+    here = f"/integrations/{integration}/rotate"
+    for wrong in ("0", "2592001", "-1", "a day", ""):
+        page = await admin.post(here, {"secret_grace_seconds": wrong})
+        assert (page.status, "Not one of the allowed values" in page.words) == (422, True)
+    await admin.post(here, {"secret_grace_seconds": "3600"})
+    clock.ahead += 3590
+    assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 200
+    clock.ahead += 20
+    assert (await bot.deliver(integration, "ping", PING, secret=SECRET)).status == 401
 
 
 async def test_a_secret_that_was_lost_is_made_anew(bot: Bot) -> None:

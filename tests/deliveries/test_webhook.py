@@ -130,6 +130,34 @@ async def test_inactive(bot: Bot) -> None:
     assert_problem(await bot.deliver(integration, "ping", {}), 403, "integration inactive")
 
 
+@pytest.mark.parametrize("host", ["github.acme.example", "GitHub.com.evil.example", "", "["])
+async def test_the_host_of_another_github(bot: Bot, host: str) -> None:
+    """Whoever knows the secret learns so; nothing is stored but the integration's last error."""
+    integration = await bot.integration()
+    path, headers = f"/api/v1/integrations/{integration}", {"X-GitHub-Enterprise-Host": host}
+    wrong = await bot.deliver(integration, "ping", {}, secret="a-wrong-secret!!", headers=headers)
+    assert_problem(wrong, 401, "invalid signature")
+    assert (await bot.get(path)).body["last_error"] is None
+    answer = await bot.deliver(integration, "pull_request", pull_request(), headers=headers)
+    assert_problem(answer, 403, "wrong host")
+    assert await stored(bot, integration) == []
+    shown = (await bot.get(path)).body
+    assert "another GitHub than github.com" in shown["last_error"]
+    assert shown["last_delivery_at"] is None
+    bot.services._integrations.clear()
+    assert (await bot.deliver(integration, "ping", {})).status == 200
+    assert (await bot.get(path)).body["last_error"] is None
+
+
+@sqlite_only
+@pytest.mark.parametrize("host", ["github.com", "GitHub.com", "github.com:443", None])
+async def test_the_host_of_its_own_github(bot: Bot, host: str | None) -> None:
+    integration = await bot.integration()
+    headers = {"X-GitHub-Enterprise-Host": host} if host is not None else {}
+    answer = await bot.deliver(integration, "ping", {}, headers=headers)
+    assert (answer.status, answer.body) == (200, PROCESSED)
+
+
 @sqlite_only
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 async def test_other_methods(bot: Bot, method: str) -> None:

@@ -6,9 +6,9 @@ what was there before, is written, once, and nothing is written that is not owed
 
 import pytest
 
-from tests.github import REPO, secondary_limit
+from tests.github import REPO, rsa_key, secondary_limit
 from tests.kit.marks import app_only, slow, sqlite_only, token_only
-from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.kit.outbound import APP, INSTALLATION, REPOSITORY, Scene
 from tests.outbox.lost import EDIT, RUNS, STATUSES, TAKE_LABEL, WRONG, each_kind, edit, lose, settle
 from tests.outbox.stories import COMMENTS, KEY, LINE
 
@@ -36,6 +36,29 @@ async def test_a_check_that_went_back(scene: Scene, kind: str) -> None:
     if scene.is_app:
         sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
         assert len(scene.github.check_runs(REPOSITORY, sha)) == 1
+
+
+@sqlite_only
+@app_only
+async def test_another_apps_check_with_a_copied_mark(scene: Scene) -> None:
+    """What a lost call may have made is looked for among the bot's own check runs alone."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await scene.work()
+    sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    runs = scene.github.repository(REPOSITORY).check_runs
+    scene.github.add_app(7, rsa_key(), "other", permissions={"checks": "write"}, events=[])
+    pushed = "d" * 40
+    ((own, run),) = runs.items()
+    runs[own + 10_000] = {**run, "id": own + 10_000, "app_id": 7, "head_sha": pushed}
+    lose(scene, "drop_before", RUNS)
+    scene.github.push(REPOSITORY, number, pushed)
+    assert scene.github.pull_payload(REPOSITORY, number)["head"]["sha"] == pushed != sha
+    await scene.tell("synchronize", number)
+    await scene.work()
+    await settle(scene)
+    apps = [one["app"]["id"] for one in scene.github.check_runs(REPOSITORY, pushed)]
+    assert len(apps) == 2 and set(apps) == {7, APP}
 
 
 @sqlite_only

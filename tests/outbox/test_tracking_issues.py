@@ -4,6 +4,8 @@ import asyncio
 
 import pytest
 
+from bot.domain import tokens
+from bot.domain.actors import CLI
 from tests.github import Fault
 from tests.kit.golden import Golden
 from tests.kit.marks import sqlite_only, token_only
@@ -68,6 +70,70 @@ async def test_the_issues_own_delivery_comes_first(scene: Scene) -> None:
         "issue.created",
         "issue.linked",
     ]
+
+
+@sqlite_only
+@pytest.mark.parametrize("login", ["mallory", "ci[bot]"])
+async def test_a_marker_that_somebody_has_copied(scene: Scene, login: str) -> None:
+    """It makes their issue neither ours when it is delivered, nor when the attempt is repeated."""
+    await scene.bot.experiment(KEY)
+    scene.github.fail(Fault("drop_after", template=ISSUES, status=500))
+    ordering = asyncio.create_task(scene.issue(KEY, title="Ramp up"))
+    await eventually(scene.actions)
+    await scene.work()
+    (ours,) = scene.github.issues(REPOSITORY)
+    copy = scene.github.open_issue(REPOSITORY, title="Mine", body=ours["body"], author=login)
+    told = scene.github.issue_payload(REPOSITORY, copy.number)
+    payload = {
+        "action": "opened",
+        "issue": told,
+        "repository": scene.github.repository_payload(REPOSITORY),
+    }
+    await scene.bot.deliver(scene.integration, "issues", payload)
+    assert {one["status"] for one in await scene.actions("?kind=tracking_issue")} == {"pending"}
+    assert await scene.bot.walk(f"/api/v1/experiments/{KEY}/issues") == []
+    await scene.pass_time(120, 10)
+    await ordering
+    (linked,) = await scene.bot.walk(f"/api/v1/experiments/{KEY}/issues")
+    assert linked["number"] == ours["number"]
+    assert len(scene.github.issues(REPOSITORY)) == 2
+
+
+@sqlite_only
+async def test_its_own_delivery_settles_one_of_unknown_outcome(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    scene.github.fail(Fault("drop_after", template=ISSUES, status=500))
+    ordering = asyncio.create_task(scene.issue(KEY, title="Ramp up"))
+    await eventually(scene.actions)
+    await scene.work()
+    (ours,) = scene.github.issues(REPOSITORY)
+    repository = scene.github.repository_payload(REPOSITORY)
+    payload = {"action": "opened", "issue": ours, "repository": repository}
+    await scene.bot.deliver(scene.integration, "issues", payload)
+    assert (await ordering).body["number"] == ours["number"]
+    assert len(scene.github.calls("GET /repos/{owner}/{repo}/issues")) == 0
+
+
+@sqlite_only
+@token_only
+async def test_two_tokens_with_one_idempotency_key(scene: Scene, impatient: None) -> None:
+    """Neither hears of the other's issue."""
+    await scene.bot.experiment(KEY)
+    body = {"integration_id": scene.integration, "repository": REPOSITORY, "title": "T"}
+    path = f"/api/v1/experiments/{KEY}/issues"
+    issuing = scene.bot.services.database.write(
+        lambda tx: tokens.issue(tx, "two", "developer", CLI)
+    )
+    _, secret = await issuing
+    headers = {"Idempotency-Key": "once"}
+    first = await scene.bot.post(path, body, headers=headers)
+    again = await scene.bot.post(path, body, headers=headers)
+    other = await scene.bot.request(
+        "POST", path, token=secret, json={**body, "title": "U"}, headers=headers
+    )
+    assert (first.status, again.status, other.status) == (202, 202, 202), other.body
+    assert first.body["action_id"] == again.body["action_id"] != other.body["action_id"]
+    assert (await scene.bot.post(path, {**body, "title": "U"}, headers=headers)).status == 422
 
 
 @sqlite_only

@@ -11,6 +11,8 @@ import os
 import re
 import shutil
 import signal
+import sqlite3
+import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -177,6 +179,38 @@ STATE = {
     "feed": f"experiments/{KEY}/activity",
     "typos": "links/unresolved",
 }
+
+
+COPIES = {
+    "the README": (ROOT / "README.md", ".backup copy.db", ["copy.db", "copy.key"]),
+    "SQLite": (ROOT / "docs/deployment.md", "integrity_check", ["copy.db", "copy.key"]),
+    "PostgreSQL": (ROOT / "docs/deployment.md", "pg_dump", ["copy.dump"]),
+}
+
+
+@pytest.mark.parametrize("whose", COPIES)
+def test_a_backup_is_for_nobody_else_to_read(tmp_path: Path, whose: str) -> None:
+    """Also where a copy of before is lying there that everybody may read."""
+    if shutil.which("sqlite3") is None:
+        pytest.skip("sqlite3 is not on the path")
+    page, words, copies = COPIES[whose]
+    (block,) = [one for one in blocks(page) if words in one]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secret.key").write_text("key")
+    (tmp_path / "data" / "secret.key").chmod(0o600)
+    with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
+        database.execute("CREATE TABLE a (b)")
+    for name, text in (("pg_dump", 'echo x > "${2#--file=}"'), ("pg_restore", "true")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    for copy in copies:
+        (tmp_path / copy).touch(0o644)
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "DATABASE_URL": "", "EMPTY_DATABASE_URL": ""}
+    script = f"umask 022\nset -e\n{block}"
+    subprocess.run(["bash", "-c", script], cwd=tmp_path, env=env, check=True)
+    for copy in copies:
+        found = (tmp_path / copy).stat()
+        assert (found.st_mode & 0o777, found.st_size > 0) == (0o600, True), copy
 
 
 def test_what_cannot_be_run_is_no_block_of_commands() -> None:

@@ -22,7 +22,7 @@ RELEASED = [
     "c856188c506e8fb9",
     "4f53cda18c2baa0c",
     "f8e439b3be533091",
-    "4f53cda18c2baa0c",
+    "a208efdf4b0a7b61",
 ]
 
 
