@@ -58,6 +58,7 @@ from bot.storage.columns import (
     Snapshot,
     Tie,
 )
+from bot.storage.command_rows import Command, CommandComment
 from bot.storage.commit_rows import BranchCommit, Commit
 from bot.storage.database import (
     Database,
@@ -100,8 +101,6 @@ from bot.storage.rows import (
     Action,
     Activity,
     Audit,
-    Command,
-    CommandComment,
     Decision,
     Delivery,
     Experiment,

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bot.storage import commit_rows, rows
+from bot.storage import command_rows, commit_rows, rows
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
@@ -39,8 +39,8 @@ TABLES: Mapping[type[Row], str] = {
     rows.Queue: "queues",
     rows.Post: "posts",
     rows.MergeGroup: "merge_groups",
-    rows.CommandComment: "command_comments",
-    rows.Command: "commands",
+    command_rows.CommandComment: "command_comments",
+    command_rows.Command: "commands",
 }
 
 

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.storage import query
+from bot.storage.command_rows import Command, CommandComment
 from bot.storage.database import Transaction
 from bot.storage.joined import ListedCommand
 from bot.storage.query import Part, Place
-from bot.storage.rows import Command, CommandComment
 
 _LISTED = """SELECT commands.*, repositories.full_name AS repository, command_comments.kind,
         command_comments.number, command_comments.html_url, command_comments.integration_id

@@ -3,11 +3,11 @@
 from typing import Annotated, Literal
 
 from bot.storage.columns import ExperimentStatus, Kind, LinkedBy, Snapshot
+from bot.storage.command_rows import Command
 from bot.storage.commit_rows import Commit
 from bot.storage.rows import (
     JSON,
     Action,
-    Command,
     Experiment,
     Installation,
     Item,

@@ -15,6 +15,7 @@ from tests.kit.running import SECRET, Answer
 KEY = "checkout-flow-v2"
 EXPERIMENTS = "/api/v1/experiments"
 INTEGRATIONS = "/api/v1/integrations"
+REPOSITORIES = "/api/v1/repositories"
 
 # They change nothing that somebody has set or said.
 SILENT = {
@@ -71,6 +72,16 @@ async def delete_integration(scene: Scene) -> Answer:
     return await scene.bot.delete(f"{INTEGRATIONS}/{scene.integration}")
 
 
+async def patch_repository(scene: Scene) -> Answer:
+    await scene.open("No key")
+    return await scene.bot.patch(f"{REPOSITORIES}/{REPOSITORY}", {"full_name": "acme/store"})
+
+
+async def delete_repository(scene: Scene) -> Answer:
+    await scene.open("No key")
+    return await scene.bot.delete(f"{REPOSITORIES}/acme/store")
+
+
 async def check(scene: Scene) -> Answer:
     return await scene.bot.post(f"{INTEGRATIONS}/{scene.integration}/check")
 
@@ -108,6 +119,8 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
         unlink,
         "link.deleted",
     ),
+    f"PATCH {REPOSITORIES}/{{owner}}/{{repo}}": (patch_repository, "repository.changed"),
+    f"DELETE {REPOSITORIES}/{{owner}}/{{repo}}": (delete_repository, "repository.forgotten"),
     f"DELETE {EXPERIMENTS}/{{key}}": (delete_experiment, "experiment.deleted"),
     f"DELETE {INTEGRATIONS}/{{integration_id}}": (delete_integration, "integration.deleted"),
 }

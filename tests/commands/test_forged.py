@@ -170,9 +170,10 @@ async def test_a_delivery_through_what_cannot_read_the_comment_hinders_none(scen
     config = {**credentials("token"), "token": "ghp_of-somebody-else"}
     body = {"name": "Other", "integration_type": "GITHUB", "config": config}
     other = (await scene.bot.post("/api/v1/integrations", body)).body["id"]
-    number = await scene.open("")
+    number = await scene.open("", tell=False)
     payload = scene.comment_payload(number, f"/experiment link {KEY}")
     await deliver(scene, payload, other)
+    await scene.tell("opened", number)
     await deliver(scene, payload)
     await scene.pass_time(120, 10)
     assert await linked(scene) == [(number, "command")]
