@@ -28,6 +28,7 @@ from bot.github import CallFailed, Client, NotListed, Refused
 from bot.github.names import web_host, web_origin
 from bot.log import logger
 from bot.services import SERVICES, Services
+from bot.web.callers import address_of
 from bot.web.problems import Problem, problem_of
 
 open_pages = OpenPages()
@@ -87,7 +88,7 @@ async def callback(request: web.Request) -> web.StreamResponse:
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
         return _refused(request, problem, problem.error, back)
-    in_turn = services.shared(sessions.failed_sign_ins).is_over(request.remote)
+    in_turn = services.shared(sessions.failed_sign_ins).is_over(address_of(request))
     lane = services.shared(_lane) if in_turn else contextlib.nullcontext()
     try:
         async with asyncio.timeout(_SECONDS), lane:
@@ -220,7 +221,7 @@ async def _app(services: Services, integration_id: str) -> store.Integration:
 def _failed(request: web.Request, problem: Problem) -> Problem:
     """Count a failed sign-in; return its problem, or that there were too many."""
     guesses = request.config_dict[SERVICES].shared(sessions.failed_sign_ins)
-    wait = guesses.wrong(request.remote)
+    wait = guesses.wrong(address_of(request))
     if not wait:
         return problem
     return Problem(
@@ -233,7 +234,7 @@ def _failed(request: web.Request, problem: Problem) -> Problem:
 
 
 def _refused(request: web.Request, problem: Problem, reason: str, back: str) -> web.Response:
-    logger.info("sign-in refused", remote=request.remote, reason=reason)
+    logger.info("sign-in refused", remote=address_of(request), reason=reason)
     return rendering.page(
         request,
         "sign_in_refused.html",

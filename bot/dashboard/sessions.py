@@ -16,6 +16,7 @@ from bot import times
 from bot.domain.actors import Actor
 from bot.log import logger
 from bot.services import SERVICES, Services
+from bot.web.callers import address_of
 from bot.web.guesses import Guesses
 
 COOKIE = "experiment_bot_session"
@@ -103,7 +104,7 @@ async def begin(
     session["secret"] = secret
     session["csrf"] = secrets.token_urlsafe(24)
     await cookie.save_session(request, response, session)
-    logger.info("signed in", actor=name, role=role, token=token_id, remote=request.remote)
+    logger.info("signed in", actor=name, role=role, token=token_id, remote=address_of(request))
 
 
 async def of_request(request: web.Request, *, note: bool = True) -> Session | None:

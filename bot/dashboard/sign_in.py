@@ -7,6 +7,7 @@ from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
 from bot.log import logger
 from bot.services import SERVICES
+from bot.web.callers import address_of
 from bot.web.problems import Problem
 
 pages, open_pages = Pages(), OpenPages()
@@ -33,8 +34,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     hashed = store.hash_token(fields.get("token", ""))
     row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
-        logger.info("sign-in refused", remote=request.remote)
-        if wait := services.shared(sessions.failed_sign_ins).wrong(request.remote):
+        logger.info("sign-in refused", remote=address_of(request))
+        if wait := services.shared(sessions.failed_sign_ins).wrong(address_of(request)):
             error = f"Too many wrong tokens from your address. Try again in {wait} seconds."
             return await _page(request, 429, error, {"Retry-After": str(wait)}, back=back)
         error = "This token is not valid. It may be mistyped or revoked."
