@@ -56,13 +56,13 @@ async def open_services(settings: Settings) -> Services:
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):
         services.shared(extended)  # an extension that cannot be used ends the start here
-    await _migrate(database)
+    await _migrate(database, vault)
     await database.start()
     return services
 
 
-async def _migrate(database: store.Database) -> None:
-    """Bring the schema up to date; raises StorageRefused.
+async def _migrate(database: store.Database, vault: store.Vault) -> None:
+    """Bring the schema up to date; raises StorageRefused or VaultError.
 
     A large database of an earlier version takes a while: then its steps are shown, and logged.
     """
@@ -72,7 +72,10 @@ async def _migrate(database: store.Database) -> None:
         nonlocal done, total
         done, total = step, steps
 
-    work = asyncio.create_task(asyncio.to_thread(database.migrate, note))
+    def bind(integration_id: str, sealed: str) -> str:
+        return vault.bind(sealed, store.integrations.about(integration_id))
+
+    work = asyncio.create_task(asyncio.to_thread(database.migrate, note, bind))
     await asyncio.wait({work}, timeout=_MIGRATED)
     if work.done():
         return await work
@@ -143,8 +146,8 @@ def _spare_the_collector() -> None:
 
 async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
-    for sealed in await services.database.read(store.integrations.all_secrets):
-        services.vault.open(sealed)
+    for integration_id, sealed in await services.database.read(store.integrations.all_secrets):
+        services.vault.open(sealed, store.integrations.about(integration_id))
 
 
 def _shortcut(services: Services) -> Shortcut:

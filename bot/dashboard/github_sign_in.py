@@ -134,12 +134,13 @@ async def _ask(
 ) -> tuple[str, str]:
     """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
     api_url = app.config.api_url
+    opened = services.vault.open(app.secrets, store.integrations.about(app.id))
     token = await services.github.user_token(
         api_url,
         web_origin(api_url),
         {
             "client_id": app.config.client_id or "",
-            "client_secret": services.vault.open(app.secrets).get("client_secret") or "",
+            "client_secret": opened.get("client_secret") or "",
             "code": code,
             "redirect_uri": _callback_url(services),
             "code_verifier": verifier,

@@ -24,6 +24,7 @@ IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 86_400
 FAILED_SIGN_INS = 10  # that one address may make in a minute, in one process
 NOTICES = ("success", "warning", "error")
+_NOTICE = "notice"  # what one is sealed about
 _NOTED = 60 * times.SECOND  # how exactly the last use is known
 
 
@@ -169,13 +170,13 @@ class Notice:
 def sign_notice(vault: store.Vault, text: str, kind: str) -> str:
     """Return a notice as it goes through an address: nobody else can put words on our pages."""
     assert kind in NOTICES
-    return vault.seal({"notice": text[:500], "kind": kind, "at": str(times.now())})
+    return vault.seal({"notice": text[:500], "kind": kind, "at": str(times.now())}, _NOTICE)
 
 
 def open_notice(vault: store.Vault, sealed: str | None) -> Notice | None:
     """Return a notice of the last minute; None for anything else."""
     try:
-        opened = vault.open(sealed or "")
+        opened = vault.open(sealed or "", _NOTICE)
         fresh = times.now() - int(opened["at"]) < 60 * times.SECOND
         return Notice(opened["notice"], opened["kind"]) if fresh else None
     except (store.VaultError, ValueError, KeyError):

@@ -28,7 +28,7 @@ from bot.web.problems import Problem
 
 pages = Pages()
 STATE_SECONDS = 3600  # GitHub's codes hold as long
-_PURPOSE = "register an App"  # tells a state from all else that the vault seals
+_ABOUT = "registration"  # what a state is sealed about
 _ORGANIZATION = re.compile(r"[A-Za-z0-9-]{1,39}")
 
 
@@ -41,7 +41,6 @@ class State(Struct):
     token_id: str
     actor: str
     until: str  # as microseconds
-    purpose: str = _PURPOSE
 
     @property
     def is_over(self) -> bool:
@@ -51,10 +50,9 @@ class State(Struct):
 def opened(vault: store.Vault, sealed: str) -> State | None:
     """Return the state that was sealed; None if it is not one of ours."""
     try:
-        state = msgspec.convert(vault.open(sealed), State)
-    except (store.VaultError, ValueError, msgspec.MsgspecError):
+        return msgspec.convert(vault.open(sealed, _ABOUT), State)
+    except (store.VaultError, msgspec.MsgspecError):
         return None
-    return state if state.purpose == _PURPOSE else None
 
 
 async def for_program(request: web.Request) -> web.StreamResponse | None:
@@ -87,7 +85,7 @@ def _form(
         actor=actor.name,
         until=str(times.now() + STATE_SECONDS * times.SECOND),
     )
-    sealed = services.vault.seal(msgspec.to_builtins(state))
+    sealed = services.vault.seal(msgspec.to_builtins(state), _ABOUT)
     completed = manifest.complete(template, settings, state.integration_id, name)
     origin = web_origin(api_url)
     return rendering.page(

@@ -84,7 +84,7 @@ def _scope(integration_id: str, host: str, repositories: tuple[str, ...] | None)
 def load(row: store.Integration, vault: store.Vault) -> Integration:
     """Return a stored integration with its secrets open; raises VaultError."""
     config = row.config
-    opened = vault.open(row.secrets)
+    opened = vault.open(row.secrets, store.integrations.about(row.id))
     return Integration(
         seq=row.seq,
         id=row.id,
@@ -146,7 +146,7 @@ def create(
             "is_active": values.get("is_active", True),
             "config": config,
             "credential": _credential(config, secrets),
-            "secrets": vault.seal(secrets),
+            "secrets": vault.seal(secrets, store.integrations.about(integration_id)),
             "previous_secret_until": None,
             "created_at": now,
             "updated_at": now,
@@ -172,7 +172,8 @@ def change(
     row = store.integrations.find(tx, integration_id)
     if row is None:
         return None
-    old_secrets = vault.open(row.secrets)
+    about = store.integrations.about(integration_id)
+    old_secrets = vault.open(row.secrets, about)
     config, secrets = _merged(
         msgspec.to_builtins(row.config), old_secrets, values.get("config", {}), api_urls
     )
@@ -199,7 +200,7 @@ def change(
             **columns,
             "config": config,
             "credential": _credential(config, secrets),
-            "secrets": vault.seal(secrets),
+            "secrets": vault.seal(secrets, about),
             "previous_secret_until": max(previous.values(), default=None),
             "updated_at": now,
         },

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot import storage as store
 from bot import times
 from bot.demo import payloads
 from bot.settings import Settings
@@ -97,7 +98,8 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
         sql = "SELECT config, secrets FROM integrations WHERE id = :id"
         row = await bot.services.database.read(lambda tx: tx.one(sql, {"id": identifier}))
         assert row is not None and "client_secret" not in row["config"]
-        config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"])
+        about = store.integrations.about(identifier)
+        config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"], about)
         return {name for name in names if name in config or name in opened}
 
     app_config = {"webhook_secret": "0123456789abcdef", "private_key": rsa_key()}
@@ -128,18 +130,18 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
 async def test_a_state_that_is_not_ours_is_refused(bot: Bot, github: GitHub) -> None:
     github.add_manifest_code(CODE)
     _, _, state = await begun(bot)
-    vault = bot.services.vault
-    opened = vault.open(state)
+    vault, about = bot.services.vault, "registration"
+    opened = vault.open(state, about)
     past = str(times.now() - 1)
     forged = [
         "",
         "é",
         "nonsense",
         f"{state[:-8]}AAAAAAA=",
-        vault.seal({"webhook_secret": "of an integration"}),
-        vault.seal({**opened, "purpose": "another"}),
-        vault.seal({**opened, "until": past}),
-        vault.seal({**opened, "api_url": "https://evil.example"}),
+        vault.seal({"webhook_secret": "of an integration"}, about),
+        vault.seal(opened, "notice"),
+        vault.seal({**opened, "until": past}, about),
+        vault.seal({**opened, "api_url": "https://evil.example"}, about),
     ]
     for one in forged:
         answer = await called_back(bot, one)
