@@ -36,6 +36,7 @@ from bot.web.replies import Reply
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
 _FAULT = "Something went wrong in the service; its log has the details under the X-Request-ID."
+_HSTS = f"max-age={365 * 86_400}"  # of this host alone: others of the domain are not ours
 _MIGRATED = 1.0  # seconds in which a database is mostly up to date, and nothing is shown
 _MIGRATION_TICK = 0.2
 _DETAILS = {
@@ -173,7 +174,7 @@ async def _deliver(
         reply = await door.answer(services, Sent(headers, body), integration_id, request_id)
     except Exception:
         reply = _fault(path, request_id).reply()
-    return Reply(reply.status, reply.body, {**reply.headers, **_headers(request_id)})
+    return Reply(reply.status, reply.body, {**reply.headers, **_headers(services, request_id)})
 
 
 @web.middleware
@@ -244,16 +245,20 @@ def _problem_of(error: web.HTTPException) -> Problem:
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_headers(request.get(REQUEST_ID, "")))
+    services = request.config_dict[SERVICES]
+    response.headers.update(_headers(services, request.get(REQUEST_ID, "")))
 
 
-def _headers(request_id: str) -> dict[str, str]:
+def _headers(services: Services, request_id: str) -> dict[str, str]:
     """Return what every answer has."""
-    return {
-        "X-Request-ID": request_id,
-        "X-Content-Type-Options": "nosniff",
-        "Server": "experiment-bot",
-    }
+    return {"X-Request-ID": request_id, **services.shared(_same_headers)}
+
+
+def _same_headers(services: Services) -> dict[str, str]:
+    headers = {"X-Content-Type-Options": "nosniff", "Server": "experiment-bot"}
+    if services.settings.public_url.startswith("https:"):
+        headers["Strict-Transport-Security"] = _HSTS
+    return headers
 
 
 async def _end_streams(app: web.Application) -> None:

@@ -9,6 +9,7 @@ from functools import partial
 from bot import storage as store
 from bot import times
 from bot.deliveries import life
+from bot.domain.sessions import oldest
 from bot.log import logger
 from bot.outbox.loop import Outbox, look_on_commits
 from bot.services import Services
@@ -63,7 +64,8 @@ async def clear_some(services: Services) -> bool:
     """Take one step in clearing away; True if there is likely more to do.
 
     Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
-    finished actions older than DELIVERY_DAYS. Facts, links and feed stay.
+    finished actions older than DELIVERY_DAYS, sessions that have run out. Facts, links and feed
+    stay.
     """
     now, settings = times.now(), services.settings
 
@@ -72,6 +74,7 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        store.sessions.remove_ended(tx, *oldest(now))
         for seq in store.integrations.deleted(tx):
             removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:

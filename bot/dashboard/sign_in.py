@@ -5,6 +5,7 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
+from bot.domain.sessions import subject_of_token
 from bot.log import logger
 from bot.services import SERVICES
 from bot.web.callers import address_of
@@ -41,9 +42,8 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
         error = "This token is not valid. It may be mistyped or revoked."
         return await _page(request, 401, error, back=back)
     response = redirect(services, back or "/")
-    await sessions.begin(
-        request, response, subject=f"token:{row.id}", name=row.name, role=row.role, token_id=row.id
-    )
+    begun = {"subject": subject_of_token(row.id), "name": row.name, "role": row.role}
+    await sessions.begin(request, response, {**begun, "token_id": row.id})
     return response
 
 

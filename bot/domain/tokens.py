@@ -1,9 +1,13 @@
 """API tokens: who holds one may call the API and sign in. Only their hashes are stored."""
 
 import uuid
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from bot import storage as store
 from bot import times
+from bot.domain.actors import Actor
+from bot.domain.sessions import host_of, subject_of_token
 
 
 class Taken(Exception):
@@ -15,14 +19,67 @@ def issue(
     name: str,
     role: str,
     *,
+    maker: Actor | None = None,
     secret: str | None = None,
     is_bootstrap: bool = False,
 ) -> tuple[str, str]:
-    """Store a token, a new one unless it is given; return its id and the token itself."""
+    """Store a token, a new one unless it is given; return its id and the token itself.
+
+    `maker` is who asked for it over API or pages; the command line has no name.
+    """
     token_id, secret = str(uuid.uuid4()), secret or store.new_token()
-    hashed = store.hash_token(secret)
-    store.tokens.add(tx, token_id, name, role, hashed, times.now(), is_bootstrap=is_bootstrap)
+    store.tokens.add(
+        tx,
+        token_id,
+        name,
+        role,
+        store.hash_token(secret),
+        times.now(),
+        is_bootstrap=is_bootstrap,
+        maker=maker.token_id if maker else None,
+        created_by=maker.name if maker else None,
+    )
     return token_id, secret
+
+
+def revoke(tx: store.Transaction, tokens: Sequence[store.Token]) -> None:
+    """Revoke tokens, and end the sessions that they began."""
+    for token in tokens:
+        store.tokens.revoke(tx, token.id, times.now())
+        store.sessions.remove_of_subject(tx, subject_of_token(token.id))
+
+
+def made_by(tokens: Sequence[store.Token], maker: str) -> list[store.Token]:
+    """Return those that somebody made, and those that were made with them, in turn.
+
+    `tokens` are all that there are, the oldest first: none was made with a younger one.
+    """
+    makers, made = {maker}, []
+    for token in tokens:
+        if token.maker in makers:
+            makers.add(token.id)
+            made.append(token)
+    return made
+
+
+class Maker(NamedTuple):
+    """Whose a token is: who came through GitHub, or a token that nobody known has made."""
+
+    id: str
+    name: str
+
+    @property
+    def host(self) -> str | None:
+        """Where on GitHub they are; None for a token."""
+        return host_of(self.id)
+
+
+def person_of(tokens: Sequence[store.Token], token: store.Token) -> Maker | None:
+    """Return who made a token, if through others of their own; None if the command line did."""
+    by_id = {one.id: one for one in tokens}
+    while (parent := by_id.get(token.maker or "")) is not None and parent.maker:
+        token = parent
+    return Maker(token.maker, token.created_by or "") if token.maker else None
 
 
 def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
@@ -33,6 +90,8 @@ def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
     known = store.tokens.bootstrap(tx)
     if known is not None and (given is None or known.hash == store.hash_token(given)):
         return None
+    if known is not None:
+        store.sessions.remove_of_subject(tx, subject_of_token(known.id))
     store.tokens.remove_bootstrap(tx)
     if given is not None and store.tokens.is_known(tx, store.hash_token(given)):
         raise Taken

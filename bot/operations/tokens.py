@@ -1,11 +1,11 @@
 """API tokens: made, and revoked."""
 
+from collections.abc import Callable, Sequence
+
 from bot import storage as store
-from bot import times
 from bot.domain import tokens
-from bot.domain.actors import ROLES, Actor
+from bot.domain.actors import ROLES, Actor, log_change
 from bot.domain.errors import FieldError, Invalid
-from bot.log import logger
 from bot.operations import found
 from bot.services import Services
 from bot.web import access
@@ -20,21 +20,43 @@ async def create(services: Services, actor: Actor, name: str, role: str) -> str:
         errors.append(FieldError("role", "not_one_of", ", ".join(ROLES)))
     if errors:
         raise Invalid(errors)
-    token_id, secret = await services.database.write(lambda tx: tokens.issue(tx, name, role))
-    logger.info("token created", actor=actor.name, token=token_id, role=role)
+    made, secret = await services.database.write(
+        lambda tx: tokens.issue(tx, name, role, maker=actor)
+    )
+    log_change(actor, "token created", created=made, role=role)
     return secret
 
 
 async def revoke(services: Services, actor: Actor, token_id: str) -> str:
     """Revoke a token and end the sessions that it began; return what it was called."""
+    (token,) = await _revoke(
+        services, actor, lambda tx: [found(store.tokens.find(tx, token_id), "token in force")]
+    )
+    return token.name
 
-    def job(tx: store.Transaction) -> str:
-        row = found(store.tokens.find(tx, token_id), "token in force")
-        store.tokens.revoke(tx, token_id, times.now())
-        store.sessions.remove_of_subject(tx, f"token:{token_id}")
-        return row.name
 
-    name = await services.database.write(job)
-    access.forget_token(services, token_id)
-    logger.info("token revoked", actor=actor.name, token=token_id)
-    return name
+async def revoke_made_by(services: Services, actor: Actor, maker: str) -> int:
+    """Revoke all that somebody made, and what was made with it; return how many there were."""
+    revoked = await _revoke(
+        services, actor, lambda tx: tokens.made_by(store.tokens.listed(tx), maker)
+    )
+    return len(revoked)
+
+
+async def _revoke(
+    services: Services,
+    actor: Actor,
+    chosen: Callable[[store.Transaction], Sequence[store.Token]],
+) -> list[store.Token]:
+    """Revoke those that are chosen and in force. Their streams end with the commit."""
+
+    def job(tx: store.Transaction) -> list[store.Token]:
+        rows = [one for one in chosen(tx) if one.revoked_at is None]
+        tokens.revoke(tx, rows)
+        return rows
+
+    revoked = await services.database.write(job)
+    for token in revoked:
+        access.forget_token(services, token.id)
+        log_change(actor, "token revoked", revoked=token.id)
+    return revoked

@@ -36,7 +36,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "merge_groups": ("repository_id", "head_sha"),
     "command_comments": ("id",),
     "commands": ("seq",),
-    "sessions": ("id",),
+    "sessions": ("seq",),
 }
 _NEVER_TWICE = ("activity",)  # ids that deleted rows had are not given out again
 _STEP = 500

@@ -20,7 +20,7 @@ RELEASED = [
     "ba87df6b42df770f",
     "3b562015aee14ed5",
     "4f53cda18c2baa0c",
-    "4f53cda18c2baa0c",
+    "0a0387ff17d25c94",
     "4f53cda18c2baa0c",
     "4f53cda18c2baa0c",
 ]
