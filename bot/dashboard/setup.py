@@ -5,18 +5,20 @@ https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-fro
 
 import json
 import re
+import secrets
 import uuid
 from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from msgspec import Struct
 
 from bot import storage as store
 from bot import times
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
-from bot.dashboard.sessions import Session
+from bot.dashboard.sessions import Session, sealed_cookie
 from bot.domain.actors import Actor
 from bot.github import manifest
 from bot.github.names import web_origin
@@ -33,13 +35,17 @@ _ORGANIZATION = re.compile(r"[A-Za-z0-9-]{1,39}")
 
 
 class State(Struct):
-    """What goes to GitHub and comes back sealed: which registration this is, and whose."""
+    """What goes to GitHub and comes back sealed: which registration this is, and whose.
+
+    `browser` is what the cookie of the browser holds in which it began.
+    """
 
     integration_id: str
     api_url: str
     organization: str
     token_id: str
     actor: str
+    browser: str
     until: str  # as microseconds
 
     @property
@@ -55,40 +61,52 @@ def opened(vault: store.Vault, sealed: str) -> State | None:
         return None
 
 
+def _cookie(services: Services) -> EncryptedCookieStorage:
+    return sealed_cookie(services, "experiment_bot_setup", "registration of an App", STATE_SECONDS)
+
+
+async def browser_of(request: web.Request) -> str:
+    """Return what tells a browser that has been shown the form from others; empty for them."""
+    kept = await request.config_dict[SERVICES].shared(_cookie).load_session(request)
+    return str(kept.get("browser", ""))
+
+
 async def for_program(request: web.Request) -> web.StreamResponse | None:
     """Show the form to a program that sends an admin's token, and answer any other as the API."""
     if "Authorization" not in request.headers:
         return None
     services = request.config_dict[SERVICES]
     try:
-        return _form(request, services, await authenticate(services, request, "admin"))
+        return await _form(request, services, await authenticate(services, request, "admin"))
     except Problem as problem:
         return problem.response()
 
 
 @pages.get("/setup", role="admin", open_to_all=for_program)
 async def form(visit: Visit) -> web.StreamResponse:
-    return _form(visit.request, visit.services, visit.actor, visit.session)
+    return await _form(visit.request, visit.services, visit.actor, visit.session)
 
 
-def _form(
+async def _form(
     request: web.Request, services: Services, actor: Actor, session: Session | None = None
 ) -> web.Response:
     settings, template = services.settings, manifest.template(services.shared(dispatcher).events)
     usual = manifest.default_name(template, settings.public_url)
     api_url, organization, name, errors = _choice(request.query, settings.github_api_urls, usual)
+    browser = await browser_of(request) or secrets.token_urlsafe(32)
     state = State(
         integration_id=str(uuid.uuid4()),
         api_url=api_url,
         organization=organization,
         token_id=actor.token_id,
         actor=actor.name,
+        browser=browser,  # the same in all its tabs
         until=str(times.now() + STATE_SECONDS * times.SECOND),
     )
     sealed = services.vault.seal(msgspec.to_builtins(state), _ABOUT)
     completed = manifest.complete(template, settings, state.integration_id, name)
     origin = web_origin(api_url)
-    return rendering.page(
+    response = rendering.page(
         request,
         "setup.html",
         status=422 if errors else 200,
@@ -110,6 +128,11 @@ def _form(
         manifest_text=json.dumps(completed),
         action=manifest.registration_url(api_url, organization, sealed),
     )
+    cookie = services.shared(_cookie)
+    kept = await cookie.new_session()
+    kept["browser"] = browser
+    await cookie.save_session(request, response, kept)
+    return response
 
 
 def _choice(
