@@ -16,6 +16,8 @@ from bot.api import (
     linking,
     links,
     service,
+    sessions,
+    tokens,
 )
 from bot.settings import Settings
 
@@ -29,6 +31,8 @@ RESOURCES = (
     deliveries,
     actions,
     commands,
+    tokens,
+    sessions,
 )
 
 

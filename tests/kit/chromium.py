@@ -120,6 +120,7 @@ async def pages_of(bot: Bot, integration: str) -> dict[str, str]:
         "delivery": f"/integrations/{integration}/deliveries/{delivery}",
         "outbox": "/outbox",
         "tokens": "/tokens",
+        "sessions": "/sessions",
         "first-run": "/start",
         "setup": "/setup",
     }
