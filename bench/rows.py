@@ -161,7 +161,8 @@ class Filling:
         for number in range(INTEGRATIONS):
             one = INTEGRATION[:-12] + f"{number + 1:012}"
             at = self.at(number, INTEGRATIONS)
-            sealed = vault.seal({"token": "ghp_benchmark", "webhook_secret": WEBHOOK_SECRET})
+            secrets = {"token": "ghp_benchmark", "webhook_secret": WEBHOOK_SECRET}
+            sealed = vault.seal(secrets, store.integrations.about(one))
             yield number + 1, one, f"Integration {number}", "GITHUB", 1, config, sealed, at, at
 
     def experiments(self) -> Rows:

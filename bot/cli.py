@@ -132,10 +132,14 @@ def list_tokens() -> None:
 @click.argument("name_or_id")
 def revoke_token(name_or_id: str) -> None:
     """Revoke the API token with this id, or every token of this name."""
-    count = _with_existing(
-        lambda services: services.database.write(lambda tx: tokens.revoke(tx, name_or_id, CLI)),
-        _quiet_settings(),
-    )
+
+    def job(tx: store.Transaction) -> int:
+        rows = [one for one in store.tokens.listed(tx) if name_or_id in (one.id, one.name)]
+        rows = [one for one in rows if one.revoked_at is None]
+        tokens.revoke(tx, rows, CLI)
+        return len(rows)
+
+    count = _with_existing(lambda services: services.database.write(job), _quiet_settings())
     if count == 0:
         raise click.ClickException(f"no active token has the id or name {name_or_id!r}")
     click.echo(f"Revoked {count}. Running services notice within seconds.")

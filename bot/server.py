@@ -36,6 +36,7 @@ from bot.web.replies import Reply
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _RUN, _numbers = secrets.token_hex(8), itertools.count(1)  # of the ids that we give
 _FAULT = "Something went wrong in the service; its log has the details under the X-Request-ID."
+_HSTS = f"max-age={365 * 86_400}"  # of this host alone: others of the domain are not ours
 _MIGRATED = 1.0  # seconds in which a database is mostly up to date, and nothing is shown
 _MIGRATION_TICK = 0.2
 _DETAILS = {
@@ -56,13 +57,13 @@ async def open_services(settings: Settings) -> Services:
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):
         services.shared(extended)  # an extension that cannot be used ends the start here
-    await _migrate(database)
+    await _migrate(database, vault)
     await database.start()
     return services
 
 
-async def _migrate(database: store.Database) -> None:
-    """Bring the schema up to date; raises StorageRefused.
+async def _migrate(database: store.Database, vault: store.Vault) -> None:
+    """Bring the schema up to date; raises StorageRefused or VaultError.
 
     A large database of an earlier version takes a while: then its steps are shown, and logged.
     """
@@ -72,7 +73,10 @@ async def _migrate(database: store.Database) -> None:
         nonlocal done, total
         done, total = step, steps
 
-    work = asyncio.create_task(asyncio.to_thread(database.migrate, note))
+    def bind(integration_id: str, sealed: str) -> str:
+        return vault.bind(sealed, store.integrations.about(integration_id))
+
+    work = asyncio.create_task(asyncio.to_thread(database.migrate, note, bind))
     await asyncio.wait({work}, timeout=_MIGRATED)
     if work.done():
         return await work
@@ -143,8 +147,8 @@ def _spare_the_collector() -> None:
 
 async def check_secrets(services: Services) -> None:
     """Raise VaultError at the start, rather than at the first delivery, if a key is missing."""
-    for sealed in await services.database.read(store.integrations.all_secrets):
-        services.vault.open(sealed)
+    for integration_id, sealed in await services.database.read(store.integrations.all_secrets):
+        services.vault.open(sealed, store.integrations.about(integration_id))
 
 
 def _shortcut(services: Services) -> Shortcut:
@@ -170,7 +174,7 @@ async def _deliver(
         reply = await door.answer(services, Sent(headers, body), integration_id, request_id)
     except Exception:
         reply = _fault(path, request_id).reply()
-    return Reply(reply.status, reply.body, {**reply.headers, **_headers(request_id)})
+    return Reply(reply.status, reply.body, {**reply.headers, **_headers(services, request_id)})
 
 
 @web.middleware
@@ -241,16 +245,20 @@ def _problem_of(error: web.HTTPException) -> Problem:
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(_headers(request.get(REQUEST_ID, "")))
+    services = request.config_dict[SERVICES]
+    response.headers.update(_headers(services, request.get(REQUEST_ID, "")))
 
 
-def _headers(request_id: str) -> dict[str, str]:
+def _headers(services: Services, request_id: str) -> dict[str, str]:
     """Return what every answer has."""
-    return {
-        "X-Request-ID": request_id,
-        "X-Content-Type-Options": "nosniff",
-        "Server": "experiment-bot",
-    }
+    return {"X-Request-ID": request_id, **services.shared(_same_headers)}
+
+
+def _same_headers(services: Services) -> dict[str, str]:
+    headers = {"X-Content-Type-Options": "nosniff", "Server": "experiment-bot"}
+    if services.settings.public_url.startswith("https:"):
+        headers["Strict-Transport-Security"] = _HSTS
+    return headers
 
 
 async def _end_streams(app: web.Application) -> None:

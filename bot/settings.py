@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +25,7 @@ class _Wrong(ValueError):
     """A text cannot be read: what it is, without repeating a secret, and what is wanted."""
 
 
+Network = IPv4Network | IPv6Network
 Default = str | Callable[[Mapping[str, Any]], str] | None  # a text, or made of the fields before
 
 
@@ -98,6 +100,14 @@ def _names(pattern: str, expected: str) -> Callable[[str], tuple[str, ...]]:
         return names
 
     return read
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        expected = "IP addresses or networks such as 10.0.0.0/8, separated by commas"
+        raise _Wrong(_shortened(text), expected) from None
 
 
 def _choice(*allowed: str) -> Callable[[str], str]:
@@ -262,7 +272,17 @@ class Settings:
         "([docs/extending.md](docs/extending.md)).", in_words="none", audited=True)
     sign_in_organizations: tuple[str, ...] = _setting("SIGN_IN_ORGANIZATIONS", "",
         _names(r"[A-Za-z0-9-]{1,39}", "logins of organisations on GitHub"),
-        "Organisations on GitHub whose members may sign in to the dashboard, comma separated.",
+        "Organisations on GitHub whose members may sign in to the dashboard, comma separated: "
+        "owners as admins, members as developers.",
+        in_words="none", audited=True)
+    sign_in_collaborators: str = _setting("SIGN_IN_COLLABORATORS", "off",
+        _choice("off", "viewer", "developer"),
+        "The most that those may do who sign in with GitHub and are in none of these, but work on "
+        "a repository that the App serves: `viewer`, `developer`, or `off` to keep them out "
+        "([who gets in](docs/dashboard.md#sign-in-with-github)).", audited=True)
+    trusted_proxies: tuple[Network, ...] = _setting("TRUSTED_PROXIES", "", _networks,
+        "IP addresses or networks of the proxies in front of the bot, comma separated: what they "
+        "say of who is asking counts ([proxies](docs/deployment.md#behind-a-proxy)).",
         in_words="none", audited=True)
     log_level: str = _setting("LOG_LEVEL", "info",
         _choice("debug", "info", "warning", "error", "critical"),

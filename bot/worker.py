@@ -10,6 +10,7 @@ from bot import storage as store
 from bot import times
 from bot.deliveries import life
 from bot.domain.audit import KEPT_DAYS
+from bot.domain.sessions import oldest
 from bot.log import logger
 from bot.outbox.loop import Outbox, look_on_commits
 from bot.services import Services
@@ -64,8 +65,8 @@ async def clear_some(services: Services) -> bool:
     """Take one step in clearing away; True if there is likely more to do.
 
     Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
-    finished actions older than DELIVERY_DAYS, what the audit has of more than a year ago. Facts,
-    links and feed stay.
+    finished actions older than DELIVERY_DAYS, sessions that have run out, what the audit has of
+    more than a year ago. Facts, links and feed stay.
     """
     now, settings = times.now(), services.settings
 
@@ -75,6 +76,7 @@ async def clear_some(services: Services) -> bool:
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.audit.remove_old(tx, now - KEPT_DAYS * _DAY, _STEP)
+        store.sessions.remove_ended(tx, *oldest(now))
         for seq in store.integrations.deleted(tx):
             removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:

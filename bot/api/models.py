@@ -3,13 +3,14 @@
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
 from bot import extensions, times
 from bot.domain import actions, activity
+from bot.domain.sessions import host_of
 from bot.emails import name_without_email, without_emails
 from bot.github.names import FULL_NAME
 
@@ -56,6 +57,20 @@ ActionKind = Annotated[
 ActivityType = Annotated[
     str, Meta(description="A type of the feed.", extra_json_schema={"enum": _TYPES})
 ]
+
+
+class Actor(Struct):
+    """Who does something over API and pages: an API token, or somebody who came through GitHub."""
+
+    kind: Literal["token", "github"]
+    id: Annotated[str, Meta(description="Of a token its id, of others the same in every session.")]
+    name: Person | None
+
+    @classmethod
+    def of(cls, identifier: str, name: str | None) -> "Actor":
+        """Return an actor as the API shows it."""
+        kind: Literal["token", "github"] = "github" if host_of(identifier) else "token"
+        return cls(kind, identifier, name_without_email(name))
 
 
 def list_what_is_declared() -> None:

@@ -18,6 +18,8 @@ from bot.api import (
     links,
     repositories,
     service,
+    sessions,
+    tokens,
 )
 from bot.settings import Settings
 
@@ -33,6 +35,8 @@ RESOURCES = (
     actions,
     commands,
     audit,
+    tokens,
+    sessions,
 )
 
 

@@ -1,8 +1,7 @@
 """Sign-in with GitHub: the web flow of an App that was set up here, with `state` and PKCE.
 
-Who may enter: members of SIGN_IN_ORGANIZATIONS, and those who may do more on a repository where
-the App is installed than everybody may. The person's token is used while they sign in and kept
-nowhere. https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-user-access-token-for-a-github-app
+Who may enter, and as what, is asked with the person's own token (github_access.py), which is kept
+sealed with their session to ask again.
 """
 
 import asyncio
@@ -20,21 +19,21 @@ from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
 from bot import storage as store
-from bot.dashboard import rendering, sessions
+from bot.dashboard import github_access, rendering, sessions
+from bot.dashboard.confirmation import ASK_SECONDS, confirmed_now
+from bot.dashboard.github_access import Credential, Person
 from bot.dashboard.page import OpenPages, lead_away, local_path, redirect
-from bot.domain.actors import ROLES
 from bot.domain.errors import NotFound
-from bot.github import CallFailed, Client, NotListed, Refused
-from bot.github.names import web_host, web_origin
+from bot.github import CallFailed, NotListed, Refused
+from bot.github.names import web_origin
 from bot.operations import sign_ins
 from bot.services import SERVICES, Services
+from bot.web.callers import address_of
 from bot.web.problems import Problem, problem_of
 
 open_pages = OpenPages()
 _COOKIE = "experiment_bot_state"
 _STATE_SECONDS = 600  # as long as GitHub's code is good
-_SECONDS = 20.0  # for all that GitHub is asked
-_MAX_INSTALLATIONS, _MAX_REPOSITORIES = 20, 500
 
 
 async def apps(services: Services) -> list[store.Integration]:
@@ -64,7 +63,7 @@ async def begin(request: web.Request) -> web.StreamResponse:
     response = lead_away(
         f"{web_origin(app.config.api_url)}/login/oauth/authorize?{urlencode(query)}"
     )
-    cookies = _cookies(services)
+    cookies = services.shared(_cookies)
     kept = await cookies.new_session()
     kept["state"], kept["verifier"] = state, verifier
     kept["app"], kept["next"] = app.id, local_path(request.query.get("next", ""))
@@ -80,18 +79,18 @@ async def callback(request: web.Request) -> web.StreamResponse:
     nothing, and could be sent by anybody to lock out those behind the same address.
     """
     services = request.config_dict[SERVICES]
-    kept = await _cookies(services).load_session(request)
+    kept = await services.shared(_cookies).load_session(request)
     back = local_path(str(kept.get("next", "")))
     try:
         _check_state(request.query, kept)
         app = await _app(services, str(kept["app"]))
     except Problem as problem:
         return await _refused(request, problem, problem.error, back)
-    in_turn = services.shared(sessions.failed_sign_ins).is_over(request.remote)
+    in_turn = services.shared(sessions.failed_sign_ins).is_over(address_of(request))
     lane = services.shared(_lane) if in_turn else contextlib.nullcontext()
     try:
-        async with asyncio.timeout(_SECONDS), lane:
-            login, role = await _ask(services, app, request.query["code"], kept["verifier"])
+        async with asyncio.timeout(ASK_SECONDS), lane:
+            person, credential = await _ask(services, app, request.query["code"], kept["verifier"])
     except Problem as problem:
         return await _refused(request, _failed(request, problem), problem.error, back)
     except Refused as error:
@@ -105,9 +104,10 @@ async def callback(request: web.Request) -> web.StreamResponse:
         failed = Problem(503, "GitHub unavailable", said)
         return await _refused(request, failed, str(error) or "timeout", back)
     response = redirect(services, back or "/")
-    response.del_cookie(_COOKIE, path=f"{rendering.root(services)}/sign-in")
-    subject = f"github:{web_host(app.config.api_url)}:{login.lower()}"
-    await sessions.begin(request, response, subject=subject, name=login, role=role)
+    sessions.drop_cookie(services.shared(_cookies), response)
+    begun = {"subject": person.subject, **confirmed_now(person)}
+    begun |= {"integration_id": app.id, "client_id": app.config.client_id}
+    await sessions.begin(request, response, begun, credential.texts)
     return response
 
 
@@ -130,77 +130,21 @@ def _check_state(query: Mapping[str, str], kept: Any) -> None:
 
 async def _ask(
     services: Services, app: store.Integration, code: str, verifier: str
-) -> tuple[str, str]:
-    """Return who somebody is and their role; raises CallFailed, or Problem if they may not in."""
-    api_url = app.config.api_url
-    token = await services.github.user_token(
-        api_url,
-        web_origin(api_url),
-        {
-            "client_id": app.config.client_id or "",
-            "client_secret": services.vault.open(app.secrets).get("client_secret") or "",
-            "code": code,
-            "redirect_uri": _callback_url(services),
-            "code_verifier": verifier,
-        },
-    )
-    client = services.github.user(api_url, token)
-    login = (await client.getitem("/user")).get("login")
-    if not isinstance(login, str):
-        raise Problem(502, "unreadable answer", "GitHub did not say who you are.")
-    organizations = services.settings.sign_in_organizations
-    roles = [await _role_in_organization(client, one) for one in organizations]
-    if "admin" not in roles:
-        roles.append(await _role_by_repositories(client))
-    granted = [role for role in roles if role is not None]
-    if not granted:
-        raise Problem(
-            403,
-            "access denied",
-            f"{login} is not a member of an allowed organisation, and has no access to a "
-            "repository where the App is installed. Whoever runs the bot can change that, or "
-            "give you a token.",
-        )
-    return login, max(granted, key=ROLES.index)
+) -> tuple[Person, Credential]:
+    """Return who somebody is, and their token; raises CallFailed, or Problem if they may not in."""
+    fields = {"code": code, "redirect_uri": _callback_url(services), "code_verifier": verifier}
+    credential = await github_access.exchanged(services, app, fields)
+    person = await github_access.person(services, app, credential.token)
+    if person.role is None:
+        raise Problem(403, "access denied", _denied(services, person.login))
+    return person, credential
 
 
-async def _role_in_organization(client: Client, organization: str) -> str | None:
-    """Owners are admins, members may read; what more they may their repositories tell."""
-    path = "/user/memberships/orgs/{organization}"
-    try:
-        found = await client.getitem(path, {"organization": organization})
-    except Refused as error:
-        if error.status in (403, 404):
-            return None
-        raise
-    if found.get("state") != "active":
-        return None
-    return "admin" if found.get("role") == "admin" else "viewer"
-
-
-async def _role_by_repositories(client: Client) -> str | None:
-    """Return what somebody's best permission on a repository with the App installed is worth.
-
-    Who may push is a developer. Who may read is let in where not everybody may.
-    """
-    best: str | None = None
-    installations = repositories = 0
-    of_person = "/user/installations?per_page=100"
-    async for installation in client.getiter(of_person, iterable_key="installations"):
-        installations += 1
-        if installations > _MAX_INSTALLATIONS:
-            break
-        path = f"/user/installations/{int(installation['id'])}/repositories?per_page=100"
-        async for repository in client.getiter(path, iterable_key="repositories"):
-            repositories += 1
-            if repositories > _MAX_REPOSITORIES:
-                return best
-            may = repository.get("permissions") or {}
-            if any(may.get(name) for name in ("admin", "maintain", "push")):
-                return "developer"
-            if may.get("triage") or (may.get("pull") and repository.get("private") is True):
-                best = "viewer"
-    return best
+def _denied(services: Services, login: str) -> str:
+    said = f"{login} is not a member of an allowed organisation"
+    if services.settings.sign_in_collaborators != "off":
+        said += ", and has no access to a repository where the App is installed"
+    return f"{said}. Whoever runs the bot can change that, or give you a token."
 
 
 def _lane(_: Services) -> asyncio.Lock:
@@ -220,7 +164,7 @@ async def _app(services: Services, integration_id: str) -> store.Integration:
 def _failed(request: web.Request, problem: Problem) -> Problem:
     """Count a failed sign-in; return its problem, or that there were too many."""
     guesses = request.config_dict[SERVICES].shared(sessions.failed_sign_ins)
-    wait = guesses.wrong(request.remote)
+    wait = guesses.wrong(address_of(request))
     if not wait:
         return problem
     return Problem(
@@ -233,7 +177,7 @@ def _failed(request: web.Request, problem: Problem) -> Problem:
 
 
 async def _refused(request: web.Request, problem: Problem, reason: str, back: str) -> web.Response:
-    await sign_ins.refused(request.config_dict[SERVICES], request.remote, reason)
+    await sign_ins.refused(request.config_dict[SERVICES], address_of(request), reason)
     return rendering.page(
         request,
         "sign_in_refused.html",
@@ -250,5 +194,4 @@ def _callback_url(services: Services) -> str:
 
 
 def _cookies(services: Services) -> EncryptedCookieStorage:
-    purpose = "state of a sign-in"
-    return sessions.sealed_cookie(services, _COOKIE, purpose, "/sign-in", _STATE_SECONDS)
+    return sessions.sealed_cookie(services, _COOKIE, "state of a sign-in", _STATE_SECONDS)

@@ -5,18 +5,20 @@ https://docs.github.com/en/apps/sharing-github-apps/registering-a-github-app-fro
 
 import json
 import re
+import secrets
 import uuid
 from collections.abc import Mapping
 
 import msgspec
 from aiohttp import web
+from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from msgspec import Struct
 
 from bot import storage as store
 from bot import times
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
-from bot.dashboard.sessions import Session
+from bot.dashboard.sessions import Session, sealed_cookie
 from bot.domain.actors import Actor, Kind
 from bot.github import manifest
 from bot.github.names import web_origin
@@ -28,21 +30,24 @@ from bot.web.problems import Problem
 
 pages = Pages()
 STATE_SECONDS = 3600  # GitHub's codes hold as long
-_PURPOSE = "register an App"  # tells a state from all else that the vault seals
+_ABOUT = "registration"  # what a state is sealed about
 _ORGANIZATION = re.compile(r"[A-Za-z0-9-]{1,39}")
 
 
 class State(Struct):
-    """What goes to GitHub and comes back sealed: which registration this is, and whose."""
+    """What goes to GitHub and comes back sealed: which registration this is, and whose.
+
+    `browser` is what the cookie of the browser holds in which it began.
+    """
 
     integration_id: str
     api_url: str
     organization: str
     token_id: str
     actor: str
+    browser: str
     until: str  # as microseconds
     kind: Kind = "session"
-    purpose: str = _PURPOSE
 
     @property
     def is_over(self) -> bool:
@@ -52,10 +57,19 @@ class State(Struct):
 def opened(vault: store.Vault, sealed: str) -> State | None:
     """Return the state that was sealed; None if it is not one of ours."""
     try:
-        state = msgspec.convert(vault.open(sealed), State)
-    except (store.VaultError, ValueError, msgspec.MsgspecError):
+        return msgspec.convert(vault.open(sealed, _ABOUT), State)
+    except (store.VaultError, msgspec.MsgspecError):
         return None
-    return state if state.purpose == _PURPOSE else None
+
+
+def _cookie(services: Services) -> EncryptedCookieStorage:
+    return sealed_cookie(services, "experiment_bot_setup", "registration of an App", STATE_SECONDS)
+
+
+async def browser_of(request: web.Request) -> str:
+    """Return what tells a browser that has been shown the form from others; empty for them."""
+    kept = await request.config_dict[SERVICES].shared(_cookie).load_session(request)
+    return str(kept.get("browser", ""))
 
 
 async def for_program(request: web.Request) -> web.StreamResponse | None:
@@ -64,22 +78,23 @@ async def for_program(request: web.Request) -> web.StreamResponse | None:
         return None
     services = request.config_dict[SERVICES]
     try:
-        return _form(request, services, await authenticate(services, request, "admin"))
+        return await _form(request, services, await authenticate(services, request, "admin"))
     except Problem as problem:
         return problem.response()
 
 
 @pages.get("/setup", role="admin", open_to_all=for_program)
 async def form(visit: Visit) -> web.StreamResponse:
-    return _form(visit.request, visit.services, visit.actor, visit.session)
+    return await _form(visit.request, visit.services, visit.actor, visit.session)
 
 
-def _form(
+async def _form(
     request: web.Request, services: Services, actor: Actor, session: Session | None = None
 ) -> web.Response:
     settings, template = services.settings, manifest.template(services.shared(dispatcher).events)
     usual = manifest.default_name(template, settings.public_url)
     api_url, organization, name, errors = _choice(request.query, settings.github_api_urls, usual)
+    browser = await browser_of(request) or secrets.token_urlsafe(32)
     state = State(
         integration_id=str(uuid.uuid4()),
         api_url=api_url,
@@ -87,12 +102,13 @@ def _form(
         token_id=actor.id,
         actor=actor.name,
         kind=actor.kind,
+        browser=browser,  # the same in all its tabs
         until=str(times.now() + STATE_SECONDS * times.SECOND),
     )
-    sealed = services.vault.seal(msgspec.to_builtins(state))
+    sealed = services.vault.seal(msgspec.to_builtins(state), _ABOUT)
     completed = manifest.complete(template, settings, state.integration_id, name)
     origin = web_origin(api_url)
-    return rendering.page(
+    response = rendering.page(
         request,
         "setup.html",
         status=422 if errors else 200,
@@ -114,6 +130,11 @@ def _form(
         manifest_text=json.dumps(completed),
         action=manifest.registration_url(api_url, organization, sealed),
     )
+    cookie = services.shared(_cookie)
+    kept = await cookie.new_session()
+    kept["browser"] = browser
+    await cookie.save_session(request, response, kept)
+    return response
 
 
 def _choice(

@@ -1,10 +1,12 @@
 """`/setup/callback`: stores the App that GitHub registered, and leads on to where it is installed.
 
 The state is the authentication here, so no session is asked for: it is sealed with the service's
-own key, and only an admin can have been given one.
+own key, only an admin can have been given one, and it counts in the browser alone that was shown
+the form: nobody can have an admin's browser complete what they began themselves, or the other way.
 """
 
 import asyncio
+import hmac
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -15,9 +17,9 @@ from aiohttp import web
 from msgspec import Meta, Struct
 
 from bot import storage as store
-from bot.dashboard import rendering
+from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, lead_away
-from bot.dashboard.setup import State, opened
+from bot.dashboard.setup import State, browser_of, opened
 from bot.domain import integrations
 from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
@@ -76,6 +78,8 @@ async def callback(request: web.Request) -> web.StreamResponse:
     try:
         if state is None or not _CODE.fullmatch(code):
             raise _cannot_be("This is not an address to which GitHub returned you.")
+        if not hmac.compare_digest(state.browser, await browser_of(request)):
+            raise _cannot_be("It was not started in this browser, or over an hour ago.")
         async with services.shared(_registering):
             return lead_away(await _register(services, state, code))
     except _Told as told:
@@ -119,11 +123,10 @@ async def _register(services: Services, state: State, code: str) -> str:
 
 async def _see_to_state(services: Services, state: State) -> None:
     """Raise _Told for a registration that is complete, or cannot be."""
-    row, is_used, token = await services.database.read(
+    row, is_used = await services.database.read(
         lambda tx: (
             store.integrations.find(tx, state.integration_id),
             store.integrations.was_there(tx, state.integration_id),
-            store.tokens.find(tx, state.token_id),
         )
     )
     if row is not None:
@@ -134,8 +137,8 @@ async def _see_to_state(services: Services, state: State) -> None:
         raise _cannot_be("More than an hour has passed since it began.")
     if state.api_url not in services.settings.github_api_urls:
         raise _cannot_be("Its GitHub is no longer in GITHUB_API_URLS.")
-    if token is None or token.role != "admin":
-        raise _cannot_be("The API token with which it began was revoked.")
+    if not await sessions.may_still(services, state.token_id, "admin"):
+        raise _cannot_be("Who began it is no admin any more: the token was revoked, or signed out.")
 
 
 async def _store(services: Services, state: State, app: Registered, html_url: str | None) -> bool:

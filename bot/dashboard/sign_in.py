@@ -5,8 +5,10 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard import github_sign_in, rendering, sessions
 from bot.dashboard.page import OpenPages, Pages, Visit, local_path, read_form, redirect
+from bot.domain.sessions import subject_of_token
 from bot.operations import sign_ins
 from bot.services import SERVICES
+from bot.web.callers import address_of
 from bot.web.problems import Problem
 
 pages, open_pages = Pages(), OpenPages()
@@ -33,16 +35,15 @@ async def sign_in(request: web.Request) -> web.StreamResponse:
     hashed = store.hash_token(fields.get("token", ""))
     row = await services.database.read(lambda tx: store.tokens.by_hash(tx, hashed))
     if row is None:
-        await sign_ins.refused(services, request.remote, "unknown token")
-        if wait := services.shared(sessions.failed_sign_ins).wrong(request.remote):
+        await sign_ins.refused(services, address_of(request), "unknown token")
+        if wait := services.shared(sessions.failed_sign_ins).wrong(address_of(request)):
             error = f"Too many wrong tokens from your address. Try again in {wait} seconds."
             return await _page(request, 429, error, {"Retry-After": str(wait)}, back=back)
         error = "This token is not valid. It may be mistyped or revoked."
         return await _page(request, 401, error, back=back)
     response = redirect(services, back or "/")
-    await sessions.begin(
-        request, response, subject=f"token:{row.id}", name=row.name, role=row.role, token_id=row.id
-    )
+    begun = {"subject": subject_of_token(row.id), "name": row.name, "role": row.role}
+    await sessions.begin(request, response, {**begun, "token_id": row.id})
     return response
 
 

@@ -5,9 +5,11 @@ from aiohttp import web
 from bot import storage as store
 from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit
+from bot.dashboard.rendering import plural
+from bot.domain import tokens as made
 from bot.domain.actors import ROLES
 from bot.domain.errors import Invalid
-from bot.operations import tokens
+from bot.operations import found, tokens
 
 pages = Pages()
 
@@ -25,7 +27,10 @@ async def show(
     rows = await visit.read(store.tokens.listed)
     return visit.render(
         "tokens.html",
-        tokens=sorted(rows, key=lambda row: (row.revoked_at is not None, -row.created_at)),
+        tokens=[
+            (row, made.person_of(rows, row))
+            for row in sorted(rows, key=lambda row: (row.revoked_at is not None, -row.seq))
+        ],
         own=visit.session.subject.removeprefix("token:"),
         problem=problem,
         name=name,
@@ -48,9 +53,20 @@ async def create(visit: Visit) -> web.StreamResponse:
 
 @pages.post("/tokens/{token_id}/revoke", role="admin")
 async def revoke(visit: Visit) -> web.StreamResponse:
-    """Revoke one token; the sessions that it began end with it."""
-    token_id = visit.path("token_id")
-    name = await tokens.revoke(visit.services, visit.actor, token_id)
-    if visit.session.subject == f"token:{token_id}":
+    """Revoke one token, or all that its maker has made; the sessions that they began end."""
+    token_id, services = visit.path("token_id").lower(), visit.services
+    if visit.form.get("all") == "yes":
+        said = await _revoke_all(visit, token_id)
+    else:
+        said = f"{await tokens.revoke(services, visit.actor, token_id)} was revoked."
+    if await visit.read(lambda tx: store.sessions.find(tx, visit.session.id)) is None:
         return visit.to("/sign-in")
-    return visit.to("/tokens", f"{name} was revoked. Running services notice within seconds.")
+    return visit.to("/tokens", f"{said} Running services notice within seconds.")
+
+
+async def _revoke_all(visit: Visit, token_id: str) -> str:
+    rows = await visit.read(store.tokens.listed)
+    row = found(next((one for one in rows if one.id == token_id), None), "token")
+    person = found(made.person_of(rows, row), "maker of this token")
+    count = await tokens.revoke_made_by(visit.services, visit.actor, person.id)
+    return f"All that {person.name} made was revoked: {plural(count, 'token')}."

@@ -13,7 +13,6 @@ from bot.dashboard.page import Visit
 
 FIELD = "kept"  # the hidden one
 _SECONDS = 3600
-_PURPOSE = "secrets typed into a form"  # tells them from all else that the vault seals
 
 
 def sound(visit: Visit, names: Sequence[str], refusal: Refusal) -> dict[str, str]:
@@ -24,22 +23,22 @@ def sound(visit: Visit, names: Sequence[str], refusal: Refusal) -> dict[str, str
 
 def seal(visit: Visit, secrets: Mapping[str, str]) -> str:
     """Return secrets for the hidden field."""
-    return visit.services.vault.seal({**_binding(visit), "at": str(times.now()), **secrets})
+    return visit.services.vault.seal({"at": str(times.now()), **secrets}, _about(visit))
 
 
 def take(visit: Visit, names: Sequence[str]) -> None:
     """Let what the hidden field has fill in for the secrets that are left empty."""
     try:
-        opened = visit.services.vault.open(visit.form.pop(FIELD, ""))
-    except (store.VaultError, ValueError):  # another key, or not one of ours
+        opened = visit.services.vault.open(visit.form.pop(FIELD, ""), _about(visit))
+    except store.VaultError:  # another key, or not one of this form
         return
-    is_of_this_form = all(opened.get(name) == value for name, value in _binding(visit).items())
-    if not is_of_this_form or times.now() - int(opened["at"]) > _SECONDS * times.SECOND:
+    if times.now() - int(opened["at"]) > _SECONDS * times.SECOND:
         return
     for name in names:
         if name in opened and not visit.form.get(name):
             visit.form[name] = opened[name]
 
 
-def _binding(visit: Visit) -> dict[str, str]:
-    return {"purpose": _PURPOSE, "session": visit.session.id, "path": visit.request.path}
+def _about(visit: Visit) -> str:
+    """Return what they are sealed about: this form in this session."""
+    return f"typed:{visit.session.id}:{visit.request.path}"

@@ -84,7 +84,7 @@ def _scope(integration_id: str, host: str, repositories: tuple[str, ...] | None)
 def load(row: store.Integration, vault: store.Vault) -> Integration:
     """Return a stored integration with its secrets open; raises VaultError."""
     config = row.config
-    opened = vault.open(row.secrets)
+    opened = vault.open(row.secrets, store.integrations.about(row.id))
     return Integration(
         seq=row.seq,
         id=row.id,
@@ -148,7 +148,7 @@ def create(
             "is_active": values.get("is_active", True),
             "config": config,
             "credential": _credential(config, secrets),
-            "secrets": vault.seal(secrets),
+            "secrets": vault.seal(secrets, store.integrations.about(integration_id)),
             "previous_secret_until": None,
             "created_at": now,
             "updated_at": now,
@@ -176,7 +176,8 @@ def change(
     row = store.integrations.find(tx, integration_id)
     if row is None:
         return None
-    old_secrets = vault.open(row.secrets)
+    about = store.integrations.about(integration_id)
+    old_secrets = vault.open(row.secrets, about)
     config, secrets = _merged(
         msgspec.to_builtins(row.config), old_secrets, values.get("config", {}), api_urls
     )
@@ -203,7 +204,7 @@ def change(
             **columns,
             "config": config,
             "credential": _credential(config, secrets),
-            "secrets": vault.seal(secrets),
+            "secrets": vault.seal(secrets, about),
             "previous_secret_until": max(previous.values(), default=None),
             "updated_at": now,
         },
@@ -249,7 +250,8 @@ def _target(row: store.Integration) -> audit.Target:
 
 def _fields(row: store.Integration, vault: store.Vault) -> dict[str, Any]:
     """Return what people have set of an integration, for the audit."""
-    opened, until = vault.open(row.secrets), row.previous_secret_until
+    opened = vault.open(row.secrets, store.integrations.about(row.id))
+    until = row.previous_secret_until
     secrets = {name: audit.Secret(opened[name]) for name in _SECRETS if name in opened}
     return {
         "name": row.name,

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import msgspec
 from cachetools import TTLCache
+from msgspec import Struct
 from yarl import URL
 
 from bot.github import payloads
@@ -32,6 +34,17 @@ class Credentials:
     def is_app(self) -> bool:
         """Tell whether it is an App's, which acts as one of its installations."""
         return self.token is None
+
+
+class UserToken(Struct):
+    """A person's token. One that expires comes with another that is good for the next, once.
+
+    https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/refreshing-user-access-tokens
+    """
+
+    access_token: str
+    expires_in: int | None = None  # seconds
+    refresh_token: str | None = None
 
 
 class GitHub:
@@ -121,11 +134,13 @@ class GitHub:
         return self._new(api_url, FixedToken(None), "none")
 
     def user(self, api_url: str, token: str) -> Client:
-        """Return a client that acts as a person, for as long as they sign in. It is not kept."""
+        """Return a client that acts as a person who signs in, or has. It is not kept."""
         return self._new(api_url, FixedToken(token), "somebody")
 
-    async def user_token(self, api_url: str, web_origin: str, fields: Mapping[str, str]) -> str:
-        """Exchange the code of a person who signs in for their token; raises CallFailed.
+    async def user_token(
+        self, api_url: str, web_origin: str, fields: Mapping[str, str]
+    ) -> UserToken:
+        """Exchange the code, or the refresh token, of a person for a token; raises CallFailed.
 
         `web_origin` is that of the pages of the GitHub at `api_url`, which is where this is
         asked. https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-user-access-token-for-a-github-app
@@ -136,17 +151,19 @@ class GitHub:
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         body = json.dumps(dict(fields)).encode()
         status, _, content = await self.anonymous(api_url).send("POST", url, headers, body)
-        if status >= 500:
+        if status >= 500 or status == 429:
             raise Temporary(f"GitHub answered {status}")
         try:
             answer = json.loads(content.strip() or b"null")
         except ValueError:
             raise Temporary("GitHub's answer is not JSON") from None
         told = answer if isinstance(answer, dict) else {}
-        token = told.get("access_token")
-        if not isinstance(token, str) or not token:
+        if not isinstance(told.get("access_token"), str) or not told["access_token"]:
             raise Refused(401, str(told.get("error") or "GitHub gave no token")[:100])
-        return token
+        try:
+            return msgspec.convert(told, UserToken)
+        except msgspec.ValidationError:
+            raise Temporary("GitHub's answer cannot be read") from None
 
     def _made(self, credentials: Credentials, role: str, auth: Auth) -> Client:
         key = (credentials, role)

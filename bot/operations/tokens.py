@@ -1,5 +1,7 @@
 """API tokens: made, and revoked."""
 
+from collections.abc import Callable, Sequence
+
 from bot import storage as store
 from bot.domain import tokens
 from bot.domain.actors import ROLES, Actor
@@ -23,13 +25,33 @@ async def create(services: Services, actor: Actor, name: str, role: str) -> str:
 
 async def revoke(services: Services, actor: Actor, token_id: str) -> str:
     """Revoke a token and end the sessions that it began; return what it was called."""
+    (token,) = await _revoke(
+        services, actor, lambda tx: [found(store.tokens.find(tx, token_id), "token in force")]
+    )
+    return token.name
 
-    def job(tx: store.Transaction) -> str:
-        row = found(store.tokens.find(tx, token_id), "token in force")
-        tokens.revoke(tx, token_id, actor)
-        store.sessions.remove_of_subject(tx, f"token:{token_id}")
-        return row.name
 
-    name = await services.database.write(job)
-    access.forget_token(services, token_id)
-    return name
+async def revoke_made_by(services: Services, actor: Actor, maker: str) -> int:
+    """Revoke all that somebody made, and what was made with it; return how many there were."""
+    revoked = await _revoke(
+        services, actor, lambda tx: tokens.made_by(store.tokens.listed(tx), maker)
+    )
+    return len(revoked)
+
+
+async def _revoke(
+    services: Services,
+    actor: Actor,
+    chosen: Callable[[store.Transaction], Sequence[store.Token]],
+) -> list[store.Token]:
+    """Revoke those that are chosen and in force. Their streams end with the commit."""
+
+    def job(tx: store.Transaction) -> list[store.Token]:
+        rows = [one for one in chosen(tx) if one.revoked_at is None]
+        tokens.revoke(tx, rows, actor)
+        return rows
+
+    revoked = await services.database.write(job)
+    for token in revoked:
+        access.forget_token(services, token.id)
+    return revoked

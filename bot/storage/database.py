@@ -68,6 +68,7 @@ class StorageRefused(Exception):
 
 
 Job = Callable[[Transaction], T]
+Bind = Callable[[str, str], str]  # the id of an integration and what it has sealed, to the new seal
 
 
 class Database(Protocol):
@@ -79,10 +80,11 @@ class Database(Protocol):
         Raises StorageRefused, which says what is there instead, if it is none of this program's.
         """
 
-    def migrate(self, note: Callable[[int, int], None] = ...) -> None:
+    def migrate(self, note: Callable[[int, int], None] = ..., bind: Bind = ...) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking.
 
-        `note` is told how many statements are done, and of how many.
+        `note` is told how many statements are done, and of how many. `bind` binds a seal of a
+        version before to its integration; what it raises undoes the whole.
         """
 
     async def start(self) -> None:

@@ -42,9 +42,15 @@ def _known(tx: Transaction) -> dict[str, Integration | None]:
     return known
 
 
-def all_secrets(tx: Transaction) -> list[str]:
-    """Return the sealed secrets of every integration."""
-    return query.values(tx, "SELECT secrets FROM integrations WHERE deleted_at IS NULL")
+def about(integration_id: str) -> str:
+    """Return what the secrets of an integration are sealed about."""
+    return f"integration:{integration_id}"
+
+
+def all_secrets(tx: Transaction) -> list[tuple[str, str]]:
+    """Return the id and the sealed secrets of every integration."""
+    rows = tx.all("SELECT id, secrets FROM integrations WHERE deleted_at IS NULL")
+    return [(row["id"], row["secrets"]) for row in rows]
 
 
 def listed(tx: Transaction, before: Place | None, limit: int) -> Part[Integration]:

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from bot.storage import query, schema
 from bot.storage.database import (
     OFFICE,
+    Bind,
     Job,
     StorageRefused,
     StorageUnavailable,
@@ -78,7 +79,9 @@ class PostgresDatabase:
         schema.check_version(found)
         return found
 
-    def migrate(self, note: Callable[[int, int], None] = schema.unnoted) -> None:
+    def migrate(
+        self, note: Callable[[int, int], None] = schema.unnoted, bind: Bind = schema.unbound
+    ) -> None:
         try:
             with self._address.connect() as connection:
                 # Ten processes that start together wait here for the first.
@@ -99,6 +102,11 @@ class PostgresDatabase:
                 for step, statement in enumerate(statements):
                     note(step, len(statements))
                     connection.execute(statement)
+                if schema.has_unbound_seals(found):
+                    for seal in connection.execute(schema.SEALS).fetchall():
+                        bound = bind(seal["id"], seal["secrets"])
+                        sql = "UPDATE integrations SET secrets = %s WHERE id = %s"
+                        connection.execute(sql, [bound, seal["id"]])
                 note(len(statements), len(statements))
                 if row is None:
                     connection.execute(

@@ -19,8 +19,12 @@ class Row(Struct, frozen=True):
 
 
 class Token(Row, frozen=True):
-    """`api_tokens`: of the token itself only the hash is kept."""
+    """`api_tokens`: of the token itself only the hash is kept.
 
+    `maker` is the id of the token, or the subject of the session, that made it.
+    """
+
+    seq: int
     id: str
     name: str
     role: columns.Role
@@ -29,16 +33,29 @@ class Token(Row, frozen=True):
     created_at: int
     last_used_at: int | None
     revoked_at: int | None
+    maker: str | None
+    created_by: str | None  # what the maker was called
 
 
 class Session(Row, frozen=True):
-    """`sessions` of the dashboard; `id` is the hash of what is in the cookie."""
+    """`sessions` of the dashboard; `hash` is of what is in the cookie.
 
+    Who came through GitHub has an App, the client that it was then, and a sealed token.
+    """
+
+    seq: int
     id: str
+    hash: str
     subject: str
     name: str
     role: columns.Role
     token_id: str | None
+    integration_id: str | None
+    client_id: str | None
+    credential: str | None
+    confirmed_at: int | None
+    ask_at: int | None
+    asking_until: int | None
     created_at: int
     seen_at: int
 

@@ -22,9 +22,27 @@ def _statements(text: str) -> tuple[str, ...]:
 MIGRATIONS: Sequence[Sequence[str]] = [_statements(file.read_text("utf-8")) for file in _FILES]
 VERSION = len(MIGRATIONS)
 
+# Seals as of before this version open in any row. They are bound to theirs in the transaction of
+# the migration, so it needs no other mark that this has been done, which somebody could take away.
+_BOUND = 13
+SEALS = "SELECT id, secrets FROM integrations WHERE secrets <> ''"
+
 
 def unnoted(done: int, of: int) -> None:
     """Take no note of how far a migration is."""
+
+
+def unbound(_: str, __: str) -> str:
+    """Refuse to bind seals where the keys are not at hand."""
+    raise StorageRefused(
+        "the database has secrets of an older Experiment Bot: start the service on it once, which "
+        "brings it up to date"
+    )
+
+
+def has_unbound_seals(found: int) -> bool:
+    """Tell whether a database of version `found` may have seals that are bound to no row."""
+    return 0 < found < _BOUND
 
 
 def check_version(found: int) -> None:

@@ -21,6 +21,7 @@ from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
     OFFICE,
+    Bind,
     Job,
     StorageRefused,
     StorageUnavailable,
@@ -62,7 +63,9 @@ class SqliteDatabase:
             raise StorageRefused(f"{self.path} is empty, no database of Experiment Bot")
         return version
 
-    def migrate(self, note: Callable[[int, int], None] = schema.unnoted) -> None:
+    def migrate(
+        self, note: Callable[[int, int], None] = schema.unnoted, bind: Bind = schema.unbound
+    ) -> None:
         self._refuse_foreign()
         connection = self._connect()
         try:
@@ -78,6 +81,11 @@ class SqliteDatabase:
             for step, statement in enumerate(statements):
                 note(step, len(statements))
                 connection.execute(statement)
+            if schema.has_unbound_seals(found):
+                for row in connection.execute(schema.SEALS).fetchall():
+                    bound = bind(row["id"], row["secrets"])
+                    sql = "UPDATE integrations SET secrets = ? WHERE id = ?"
+                    connection.execute(sql, [bound, row["id"]])
             note(len(statements), len(statements))
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("COMMIT")

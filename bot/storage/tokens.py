@@ -2,6 +2,7 @@
 
 from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.query import Part, Place
 from bot.storage.rows import Token
 
 
@@ -19,9 +20,13 @@ def add(
     created_at: int,
     *,
     is_bootstrap: bool = False,
+    maker: str | None = None,
+    created_by: str | None = None,
 ) -> None:
     token = {"id": token_id, "name": name, "role": role, "hash": hashed, "created_at": created_at}
-    query.insert(tx, Token, {**token, "is_bootstrap": is_bootstrap})
+    made = {"is_bootstrap": is_bootstrap, "maker": maker, "created_by": created_by}
+    seq = (query.number(tx, "SELECT MAX(seq) FROM api_tokens") or 0) + 1
+    query.insert(tx, Token, {**token, **made, "seq": seq})
 
 
 def by_hash(tx: Transaction, hashed: str) -> Token | None:
@@ -52,21 +57,17 @@ def remove_bootstrap(tx: Transaction) -> None:
 
 
 def listed(tx: Transaction) -> list[Token]:
-    return query.select(tx, Token, "SELECT * FROM api_tokens ORDER BY created_at, id")
+    """Return all tokens, the oldest first."""
+    return query.select(tx, Token, "SELECT * FROM api_tokens ORDER BY seq")
 
 
-def in_force(tx: Transaction, name_or_id: str) -> list[Token]:
-    """Return the tokens in force with an id or a name."""
-    sql = """SELECT * FROM api_tokens
-        WHERE (id = :token OR name = :token) AND revoked_at IS NULL ORDER BY created_at, id"""
-    return query.select(tx, Token, sql, token=name_or_id)
+def page(tx: Transaction, before: Place | None, limit: int) -> Part[Token]:
+    """Return tokens, newest first."""
+    return query.page(tx, Token, "SELECT * FROM api_tokens", [], {"seq": "seq"}, before, limit)
 
 
-def revoke(tx: Transaction, name_or_id: str, at: int) -> int:
-    """Revoke the tokens in force with an id or a name; return how many there were."""
-    sql = """UPDATE api_tokens SET revoked_at = :at
-        WHERE (id = :token OR name = :token) AND revoked_at IS NULL"""
-    return tx.run(sql, {"token": name_or_id, "at": at})
+def revoke(tx: Transaction, token_id: str, at: int) -> None:
+    query.change(tx, Token, {"id": token_id}, {"revoked_at": at})
 
 
 def used(tx: Transaction, token_id: str, at: int) -> None:

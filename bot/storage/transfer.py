@@ -38,7 +38,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "merge_groups": ("repository_id", "head_sha"),
     "command_comments": ("id",),
     "commands": ("seq",),
-    "sessions": ("id",),
+    "sessions": ("seq",),
     "audit": ("seq",),
     "recorded_settings": ("name",),
 }

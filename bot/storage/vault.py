@@ -4,7 +4,7 @@ import base64
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,13 +14,20 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 TOKEN_PREFIX = "xbot_"  # noqa: S105 - lets secret scanners know a token of ours
 
+# What it is about, and the secrets by their names.
+_SEALED = msgspec.json.Decoder(tuple[str, dict[str, str]])
+
 
 class VaultError(Exception):
     """A stored secret cannot be read with the keys at hand."""
 
 
 class Vault:
-    """Encrypts small mappings with the first of `keys` and decrypts with any of them."""
+    """Encrypts small mappings with the first of `keys` and decrypts with any of them.
+
+    Each is bound to what it is about: moved to another row, or used for another purpose, it opens
+    no more.
+    """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
@@ -30,20 +37,38 @@ class Vault:
         """Return 32 bytes from the first key that serve one purpose and tell nothing of it."""
         return HKDF(SHA256(), 32, salt=None, info=purpose.encode()).derive(self._first)
 
-    def seal(self, secrets_by_name: dict[str, str]) -> str:
-        """Return the mapping encrypted, as ASCII text."""
-        return self._fernet.encrypt(msgspec.json.encode(secrets_by_name)).decode("ascii")
+    def seal(self, secrets_by_name: Mapping[str, str], about: str) -> str:
+        """Return the mapping encrypted, as ASCII text, to be opened as what it is `about` alone."""
+        return self._fernet.encrypt(msgspec.json.encode((about, secrets_by_name))).decode("ascii")
 
-    def open(self, sealed: str) -> dict[str, str]:
-        """Return the mapping that `seal` was given; raises VaultError if no key fits."""
+    def open(self, sealed: str, about: str) -> dict[str, str]:
+        """Return the mapping that `seal` was given.
+
+        Raises VaultError if no key fits, or if it was sealed about something else.
+        """
         try:
-            plain = self._fernet.decrypt(sealed.encode("ascii"))
-        except InvalidToken:
+            bound, opened = _SEALED.decode(self._decrypted(sealed))
+        except msgspec.DecodeError:
+            bound, opened = "", {}
+        if bound != about:
+            raise VaultError(
+                "a stored secret was sealed for another place than where it is now: "
+                "store it anew, or restore a backup"
+            )
+        return opened
+
+    def bind(self, sealed: str, about: str) -> str:
+        """Return what a version before had sealed about nothing, sealed as `seal` does now."""
+        return self.seal(msgspec.json.decode(self._decrypted(sealed), type=dict[str, str]), about)
+
+    def _decrypted(self, sealed: str) -> bytes:
+        try:
+            return self._fernet.decrypt(sealed.encode("ascii"))
+        except (InvalidToken, UnicodeEncodeError):
             raise VaultError(
                 "a stored secret cannot be decrypted with SECRET_KEY: "
                 "add the key it was stored with to the list"
             ) from None
-        return msgspec.json.decode(plain, type=dict[str, str])
 
 
 def load_or_create_key(data_dir: Path) -> str:

@@ -8,6 +8,7 @@ from bot import times
 from bot.domain.actors import ROLES, Actor
 from bot.log import logger
 from bot.services import CACHE_SECONDS, Services
+from bot.web.callers import address_of
 from bot.web.guesses import Guesses
 from bot.web.problems import Problem
 
@@ -41,7 +42,7 @@ async def authenticate(services: Services, request: web.Request, role: str) -> A
         raise unauthorized()
     actor = await _actor(services, token)
     if actor is None:
-        if wait := services.shared(unknown_tokens).wrong(request.remote):
+        if wait := services.shared(unknown_tokens).wrong(address_of(request)):
             raise Problem(
                 429,
                 "too many unknown tokens",

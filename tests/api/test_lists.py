@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.browsing import new_token, sign_in
 from tests.kit.deliveries import REPO, at
 from tests.kit.marks import sqlite_only
-from tests.kit.running import Bot
+from tests.kit.running import ADMIN_TOKEN, Bot
 
 EXPERIMENT = "/api/v1/experiments/a"
 COUNT = 7
@@ -47,6 +48,14 @@ async def add_integration(bot: Bot, integration: str, number: int) -> None:
     await bot.integration(name=f"Number {number}")
 
 
+async def add_token(bot: Bot, integration: str, number: int) -> None:
+    await new_token(bot, "viewer")
+
+
+async def add_session(bot: Bot, integration: str, number: int) -> None:
+    await sign_in(bot, token=ADMIN_TOKEN)
+
+
 async def add_delivery(bot: Bot, integration: str, number: int) -> None:
     await bot.deliver(integration, "ping", {}, guid=str(uuid.UUID(int=number)))
 
@@ -60,6 +69,8 @@ LISTS: dict[str, tuple[str, Any, Any]] = {
     "activity": (f"{EXPERIMENT}/activity", add_commit, lambda row: row["id"]),
     "unresolved links": ("/api/v1/links/unresolved", add_unresolved, lambda row: row["number"]),
     "integrations": ("/api/v1/integrations", add_integration, lambda row: row["id"]),
+    "tokens": ("/api/v1/tokens", add_token, lambda row: row["id"]),
+    "sessions": ("/api/v1/sessions", add_session, lambda row: row["id"]),
     "deliveries": (
         "/api/v1/integrations/{integration}/deliveries",
         add_delivery,

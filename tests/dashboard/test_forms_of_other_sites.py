@@ -104,7 +104,7 @@ async def test_no_form_is_taken_from_elsewhere(bot: Bot) -> None:
     }
     assert len(paths) > 12 and "/sign-in" in paths and "/sign-out" in paths
     values: dict[str, Any] = {"key": "some-key", "owner": "acme", "repo": "shop", "number": "1"}
-    for name in ("integration_id", "delivery_id", "action_id", "token_id"):
+    for name in ("integration_id", "delivery_id", "action_id", "token_id", "session_id"):
         values[name] = "11111111-1111-4111-8111-111111111111"
     for path in sorted(paths):
         for origin in ("https://evil.example", "null"):

@@ -12,9 +12,10 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot import worker
-from bot.dashboard import live, sessions
+from bot.dashboard import live
 from bot.deliveries.life import retry_due
 from bot.demo import payloads
+from bot.domain.sessions import IDLE_SECONDS
 from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from bot.web import streams
@@ -176,9 +177,9 @@ async def test_an_open_page_is_no_use_of_the_session(bot: Bot, quick: None, cloc
     """A page that nobody looks at must not keep its session from running out."""
     visitor = await Browser.sign_in(bot, "viewer")
     for _ in range(3):
-        clock.ahead += sessions.IDLE_SECONDS // 2 - 60
+        clock.ahead += IDLE_SECONDS // 2 - 60
         page = await visitor.get("/repositories", headers={"X-Live": "1"}, follow=False)
-        if clock.ahead < sessions.IDLE_SECONDS:
+        if clock.ahead < IDLE_SECONDS:
             assert page.status == 200
     assert page.status == 303 and page.headers["Location"].startswith("/sign-in")
 

@@ -3,15 +3,15 @@
 Chromium lays out each page once and is then resized, which is quick.
 """
 
-import uuid
 from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Browser
 
 from bot import storage as store
-from bot import times
 from bot.demo import payloads
+from bot.domain import tokens
+from bot.domain.actors import Actor
 from bot.settings import Settings
 from tests.kit import running
 from tests.kit.chromium import Visitor, pages_of
@@ -87,10 +87,9 @@ async def fill(bot: Bot) -> str:
     await bot.tell(integration, payloads.push(long("B", 250), [message], repo=repo, author=WHO))
     await bot.tell(integration, {"zen": long("Z", 500), "action": long("x", 100)})
     await bot.services.database.write(_errors)
+    somebody = Actor(f"github:{long('h', 60)}:1", WHO, "admin")
     await bot.services.database.write(
-        lambda tx: store.tokens.add(
-            tx, str(uuid.uuid4()), long("Y", 100), "admin", store.hash_token(TOKEN), times.now()
-        )
+        lambda tx: tokens.issue(tx, long("Y", 100), "admin", somebody, secret=TOKEN)
     )
     return integration
 

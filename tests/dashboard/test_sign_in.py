@@ -1,12 +1,14 @@
 """Who gets in, how long they stay, and what a form needs to be believed."""
 
 from dataclasses import replace
+from http.cookies import SimpleCookie
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from bot.dashboard import sessions
+from bot.domain.sessions import IDLE_SECONDS
 from bot.settings import Settings
 from tests.github import SignIn
 from tests.kit import running
@@ -29,15 +31,50 @@ async def test_the_cookie_is_kept_from_scripts_and_other_sites(bot: Bot) -> None
     assert ADMIN_TOKEN not in cookie.value
 
 
-async def test_behind_tls_the_cookie_stays_there(settings: Settings) -> None:
-    bot = await running.start(replace(settings, public_url="https://bot.example/experiments-bot"))
+@pytest.mark.parametrize(
+    ("public_url", "name", "path"),
+    [
+        ("https://bot.example", f"__Host-{sessions.COOKIE}", "/"),
+        ("https://bot.example/experiments-bot", f"__Secure-{sessions.COOKIE}", "/experiments-bot"),
+    ],
+)
+async def test_behind_tls_the_cookie_stays_there(
+    settings: Settings, public_url: str, name: str, path: str
+) -> None:
+    bot = await running.start(replace(settings, public_url=public_url))
     try:
         response = await sign_in(bot, token=ADMIN_TOKEN)
-        cookie = response.cookies[sessions.COOKIE]
-        assert cookie["secure"] and cookie["path"] == "/experiments-bot"
-        assert response.headers["Location"] == "/experiments-bot/"
+        ((found, cookie),) = response.cookies.items()
+        assert (found, cookie["path"], cookie["domain"]) == (name, path, "")
+        assert cookie["secure"] and cookie["httponly"] and cookie["samesite"] == "Lax"
+        assert response.headers["Location"] == f"{path.rstrip('/')}/"
+        browser = await Browser.sign_in(bot)
+        plain = Browser(bot, {sessions.COOKIE: browser.cookies[name]})
+        assert (await plain.get("/experiments", follow=False)).status == 303, "another name is none"
+        left = await browser.post("/sign-out", follow=False)
+        (dropped,) = [SimpleCookie(one)[name] for one in left.headers.getall("Set-Cookie")]
+        assert dropped["max-age"] == "0" and dropped["path"] == path
+        assert dropped["secure"], "or a browser would not heed it"
     finally:
         await bot.close()
+
+
+async def test_a_browser_that_has_come_over_tls_comes_back_over_tls_alone(
+    bot: Bot, settings: Settings
+) -> None:
+    paths = ("/sign-in", "/api/v1/experiments", "/healthz", "/nowhere")
+    secure = await running.start(replace(settings, public_url="https://bot.example"))
+    try:
+        integration = await secure.integration()
+        answers = [await secure.get(path) for path in paths]
+        answers.append(await secure.deliver(integration, "ping", {}))
+        assert {one.headers.get("Strict-Transport-Security") for one in answers} == {
+            "max-age=31536000"
+        }
+    finally:
+        await secure.close()
+    for path in paths:
+        assert "Strict-Transport-Security" not in (await bot.get(path)).headers
 
 
 async def test_a_wrong_token_is_not_repeated(bot: Bot) -> None:
@@ -78,15 +115,15 @@ async def test_a_session_ends_by_itself(bot: Bot, clock: Clock) -> None:
         return (await browser.get("/experiments", follow=False)).status == 200
 
     for _ in range(21):
-        assert await is_in(sessions.IDLE_SECONDS - 60)
-    assert not await is_in(sessions.IDLE_SECONDS - 60), "not longer than a week, used or not"
+        assert await is_in(IDLE_SECONDS - 60)
+    assert not await is_in(IDLE_SECONDS - 60), "not longer than a week, used or not"
     browser = await Browser.sign_in(bot)
-    assert not await is_in(sessions.IDLE_SECONDS + 60)
+    assert not await is_in(IDLE_SECONDS + 60)
 
 
 async def test_a_page_that_refreshes_itself_is_no_use(bot: Bot, clock: Clock) -> None:
     browser = await Browser.sign_in(bot)
-    hours = sessions.IDLE_SECONDS // 3600
+    hours = IDLE_SECONDS // 3600
     for hour in range(1, hours + 2):
         clock.ahead = hour * 3600
         page = await browser.get("/experiments", follow=False, headers={"X-Live": "1"})
@@ -139,7 +176,7 @@ async def test_no_form_is_believed_without_its_proof(bot: Bot) -> None:
     }
     assert len(paths) > 12
     values = {"key": "some-key", "owner": "acme", "repo": "shop", "number": "1"}
-    for name in ("integration_id", "delivery_id", "action_id", "token_id"):
+    for name in ("integration_id", "delivery_id", "action_id", "token_id", "session_id"):
         values[name] = "11111111-1111-4111-8111-111111111111"
     for path in sorted(paths):
         address = path.format_map(values)
@@ -173,29 +210,33 @@ async def test_a_form_of_another_kind_or_size_is_refused(bot: Bot) -> None:
 
 
 REPOSITORY = {"full_name": "acme/shop", "private": False}
-WHO: dict[str, tuple[dict[str, Any] | None, dict[str, bool] | None, bool, str | None]] = {
-    "an owner": ({"state": "active", "role": "admin"}, None, False, "admin"),
-    "a member": ({"state": "active", "role": "member"}, None, False, "viewer"),
-    "a member who may push": (
-        {"state": "active", "role": "member"},
-        {"push": True},
-        False,
-        "developer",
-    ),
-    "somebody invited": ({"state": "pending", "role": "admin"}, None, False, None),
-    "a collaborator": (None, {"push": True, "pull": True}, False, "developer"),
-    "a maintainer": (None, {"maintain": True}, False, "developer"),
-    "an admin of a repository": (None, {"admin": True}, False, "developer"),
-    "one who triages": (None, {"triage": True, "pull": True}, False, "viewer"),
-    "a reader of a private one": (None, {"pull": True}, True, "viewer"),
-    "a stranger": (None, {"pull": True}, False, None),
-    "one who sees nothing": (None, None, False, None),
+MEMBER = {"state": "active", "role": "member"}
+# The membership, the permissions on a repository and whether that is private; the role where
+# SIGN_IN_COLLABORATORS is `off`, `viewer` and `developer`.
+Roles = tuple[str | None, str | None, str | None]
+WHO: dict[str, tuple[dict[str, Any] | None, dict[str, bool] | None, bool, Roles]] = {
+    "an owner": ({"state": "active", "role": "admin"}, None, False, ("admin",) * 3),
+    "a member": (MEMBER, None, False, ("developer",) * 3),
+    "a member who may push": (MEMBER, {"push": True}, False, ("developer",) * 3),
+    "somebody invited": ({"state": "pending", "role": "admin"}, None, False, (None,) * 3),
+    "a collaborator": (None, {"push": True, "pull": True}, False, (None, "viewer", "developer")),
+    "a maintainer": (None, {"maintain": True}, False, (None, "viewer", "developer")),
+    "an admin of a repository": (None, {"admin": True}, False, (None, "viewer", "developer")),
+    "one who triages": (None, {"triage": True, "pull": True}, False, (None, "viewer", "viewer")),
+    "a reader of a private one": (None, {"pull": True}, True, (None, "viewer", "viewer")),
+    "a stranger": (None, {"pull": True}, False, (None, None, None)),
+    "one who sees nothing": (None, None, False, (None, None, None)),
 }
 
 
+@pytest.mark.parametrize("number", range(3), ids=["off", "viewer", "developer"])
 @pytest.mark.parametrize("who", WHO)
-async def test_who_gets_in_with_which_role(app_bot: Bot, stand: SignIn, who: str) -> None:
-    membership, permissions, is_private, role = WHO[who]
+async def test_who_gets_in_with_which_role(
+    app_bot: Bot, stand: SignIn, who: str, number: int
+) -> None:
+    membership, permissions, is_private, roles = WHO[who]
+    role, most = roles[number], ("off", "viewer", "developer")[number]
+    app_bot.services.settings = replace(app_bot.services.settings, sign_in_collaborators=most)
     if membership:
         stand.memberships["acme"] = membership
     if permissions:
@@ -208,8 +249,20 @@ async def test_who_gets_in_with_which_role(app_bot: Bot, stand: SignIn, who: str
     else:
         assert (page.status, page.path) == (200, "/outbox")
         assert f"Signed in as Jane , {role}" in page.words
-    stored = await app_bot.services.database.read(lambda tx: tx.all("SELECT * FROM sessions"))
-    assert not any(token in str([dict(one) for one in stored]) for token in stand.tokens)
+    if most == "off":
+        assert not any(path.startswith("/user/installations") for path in stand.asked)
+
+
+async def test_one_who_may_push_to_the_second_repository_is_a_developer(
+    app_bot: Bot, stand: SignIn
+) -> None:
+    settings = app_bot.services.settings
+    app_bot.services.settings = replace(settings, sign_in_collaborators="developer")
+    may = ({"triage": True}, {"push": True}, {"pull": True})
+    stand.repositories = [{**REPOSITORY, "permissions": one} for one in may]
+    browser = Browser(app_bot)
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert "Signed in as Jane , developer" in page.words
 
 
 async def test_an_answer_to_another_browser_is_refused(app_bot: Bot, stand: SignIn) -> None:

@@ -1,5 +1,6 @@
 """A GitHub at which people sign in: OAuth pages and what a user's token may ask for."""
 
+import asyncio
 import base64
 import hashlib
 import secrets
@@ -17,12 +18,16 @@ class SignIn:
     """Who signs in, where they belong, and the codes and tokens given out."""
 
     url: str = ""
-    user: dict[str, Any] = field(default_factory=lambda: {"login": "Jane", "type": "User"})
+    user: dict[str, Any] = field(default_factory=lambda: {"login": "Jane", "id": 5, "type": "User"})
     memberships: dict[str, dict[str, Any]] = field(default_factory=dict)
     repositories: list[dict[str, Any]] = field(default_factory=list)
     grants: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
-    failing: int = 0
+    refresh_tokens: set[str] = field(default_factory=set)
+    expires_in: int | None = None  # seconds, of tokens that are given from now on
+    failing: int = 0  # the status that all is answered with
+    held: asyncio.Event | None = None  # until when answers wait
+    asked: list[str] = field(default_factory=list)  # the paths, "refresh" for a new token
 
     def authorize(self, location: str, **changed: str) -> str:
         """Let somebody agree; return where their browser is sent."""
@@ -40,6 +45,9 @@ class SignIn:
         if self.failing:
             return web.Response(status=self.failing)
         sent = await request.json()
+        assert sent["client_id"] == "Iv1.tests"
+        if sent.get("grant_type") == "refresh_token":
+            return self._refresh(sent)
         grant = self.grants.pop(sent["code"], None)
         digest = hashlib.sha256(sent["code_verifier"].encode()).digest()
         challenge = base64.urlsafe_b64encode(digest).decode().rstrip("=")
@@ -50,13 +58,38 @@ class SignIn:
             or sent["redirect_uri"] != grant["redirect_uri"]
         ):
             return web.json_response({"error": "bad_verification_code"})
+        return self._new_token()
+
+    def _refresh(self, sent: dict[str, str]) -> web.Response:
+        """Give another token for a refresh token, which is good once."""
+        self.asked.append("refresh")
+        if sent["client_secret"] != "a-client-secret":
+            return web.json_response({"error": "incorrect_client_credentials"})
+        if sent["refresh_token"] not in self.refresh_tokens:
+            return web.json_response({"error": "bad_refresh_token"})
+        self.tokens.clear()
+        self.refresh_tokens.clear()
+        return self._new_token()
+
+    def _new_token(self) -> web.Response:
         token = f"ghu_{secrets.token_hex(8)}"
         self.tokens.add(token)
-        return web.json_response({"access_token": token, "token_type": "bearer"})
+        answer: dict[str, Any] = {"access_token": token, "token_type": "bearer"}
+        if self.expires_in is not None:
+            refresh = f"ghr_{secrets.token_hex(8)}"
+            self.refresh_tokens.add(refresh)
+            answer |= {"expires_in": self.expires_in, "refresh_token": refresh}
+        return web.json_response(answer)
 
     async def answer(self, request: web.Request) -> web.Response:
-        assert request.headers["Authorization"].removeprefix("Bearer ") in self.tokens
         path = request.path
+        self.asked.append(path)
+        if self.held is not None:
+            await self.held.wait()
+        if self.failing:
+            return web.json_response({"message": "Failing"}, status=self.failing)
+        if request.headers["Authorization"].removeprefix("Bearer ") not in self.tokens:
+            return web.json_response({"message": "Bad credentials"}, status=401)
         if path == "/user":
             return web.json_response(self.user)
         if path.startswith("/user/memberships/orgs/"):

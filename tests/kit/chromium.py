@@ -121,6 +121,7 @@ async def pages_of(bot: Bot, integration: str) -> dict[str, str]:
         "outbox": "/outbox",
         "tokens": "/tokens",
         "audit": "/audit",
+        "sessions": "/sessions",
         "first-run": "/start",
         "setup": "/setup",
     }

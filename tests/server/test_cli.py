@@ -353,7 +353,8 @@ def test_newer_database(shell: Shell) -> None:
 def test_a_key_that_does_not_fit(shell: Shell, arguments: list[str]) -> None:
     """Said at the start, in one line, and not at the first delivery."""
     shell.says("token", "create", "ci", "--role", "viewer")
-    sealed = store.Vault([Fernet.generate_key().decode()]).seal({"webhook_secret": "of the tests"})
+    vault = store.Vault([Fernet.generate_key().decode()])
+    sealed = vault.seal({"webhook_secret": "of the tests"}, store.integrations.about("x"))
     with sqlite3.connect(Path(shell.environment["DATA_DIR"]) / "bot.db") as connection:
         connection.execute(
             """INSERT INTO integrations (id, name, integration_type, is_active, config, secrets,

@@ -6,6 +6,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,13 @@ KEY, OTHER_KEY = (base64.urlsafe_b64encode(bytes([byte]) * 32).decode() for byte
         ("PAYLOAD_DAYS", "0", "36500"),
         ("PAYLOAD_DAYS", "1" * 5000, "36500"),
         ("DELIVERY_DAYS", "a week", "36500"),
+        ("SIGN_IN_ORGANIZATIONS", "acme/shop", "separated by commas"),
+        ("SIGN_IN_COLLABORATORS", "admin", "off, viewer, developer"),
+        ("SIGN_IN_COLLABORATORS", "on", "off, viewer, developer"),
+        ("TRUSTED_PROXIES", "proxy.example", "10.0.0.0/8"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
+        ("TRUSTED_PROXIES", "10.0.0.0/8;127.0.0.1", "commas"),
+        ("TRUSTED_PROXIES", "*", "10.0.0.0/8"),
         ("LOG_LEVEL", "loud", "debug"),
         ("LOG_FORMAT", "xml", "json"),
     ],
@@ -146,6 +154,13 @@ def test_secrets_are_not_repeated(name: str, value: str) -> None:
         ),
         ("SECRET_KEY", f"{KEY}, {OTHER_KEY}", "secret_keys", (KEY, OTHER_KEY)),
         ("ADMIN_TOKEN", "x" * 24, "admin_token", "x" * 24),
+        ("SIGN_IN_COLLABORATORS", "Developer", "sign_in_collaborators", "developer"),
+        (
+            "TRUSTED_PROXIES",
+            "10.0.0.0/8, 192.0.2.1,::1",
+            "trusted_proxies",
+            tuple(map(ip_network, ("10.0.0.0/8", "192.0.2.1/32", "::1/128"))),
+        ),
         ("PUBLIC_URL", "https://bot.example/", "public_url", "https://bot.example"),
         ("PUBLIC_URL", "https://bot.example/sub", "public_url", "https://bot.example/sub"),
         (

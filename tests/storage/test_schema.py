@@ -20,7 +20,7 @@ RELEASED = [
     "ba87df6b42df770f",
     "3b562015aee14ed5",
     "c856188c506e8fb9",
-    "4f53cda18c2baa0c",
+    "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
 ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot import storage as store
 from bot import times
 from bot.demo import payloads
 from bot.settings import Settings
@@ -17,6 +18,7 @@ from tests.dashboard.setup.visit import (
     CODE,
     INTEGRATIONS,
     PUBLIC_URL,
+    back_in,
     begun,
     called_back,
     form_of,
@@ -120,7 +122,8 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
         sql = "SELECT config, secrets FROM integrations WHERE id = :id"
         row = await bot.services.database.read(lambda tx: tx.one(sql, {"id": identifier}))
         assert row is not None and "client_secret" not in row["config"]
-        config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"])
+        about = store.integrations.about(identifier)
+        config, opened = json.loads(row["config"]), bot.services.vault.open(row["secrets"], about)
         return {name for name in names if name in config or name in opened}
 
     app_config = {"webhook_secret": "0123456789abcdef", "private_key": rsa_key()}
@@ -151,25 +154,54 @@ async def test_what_belongs_to_the_app_is_kept_as_long_as_it_is_that_app(
 async def test_a_state_that_is_not_ours_is_refused(bot: Bot, github: GitHub) -> None:
     github.add_manifest_code(CODE)
     _, _, state = await begun(bot)
-    vault = bot.services.vault
-    opened = vault.open(state)
+    vault, about = bot.services.vault, "registration"
+    opened = vault.open(state, about)
     past = str(times.now() - 1)
     forged = [
         "",
         "é",
         "nonsense",
         f"{state[:-8]}AAAAAAA=",
-        vault.seal({"webhook_secret": "of an integration"}),
-        vault.seal({**opened, "purpose": "another"}),
-        vault.seal({**opened, "until": past}),
-        vault.seal({**opened, "api_url": "https://evil.example"}),
+        vault.seal({"webhook_secret": "of an integration"}, about),
+        vault.seal(opened, "notice"),
+        vault.seal({**opened, "until": past}, about),
+        vault.seal({**opened, "api_url": "https://evil.example"}, about),
+        vault.seal({**opened, "browser": "another"}, about),
     ]
     for one in forged:
-        answer = await called_back(bot, one)
+        answer = await back_in(bot, state.cookie, one)
         assert answer.status == 400 and "Start again" in answer.body, one
     for code in ("", "../../user", "a" * 300):
         assert (await called_back(bot, state, code)).status == 400
     assert not github.calls() and not await stored(bot)
+
+
+@sqlite_only
+async def test_another_browser_than_the_one_that_began_stores_nothing(
+    bot: Bot, github: GitHub
+) -> None:
+    """Nobody can have an admin's browser store an App of theirs, nor store an admin's."""
+    github.add_manifest_code(CODE)
+    _, _, state = await begun(bot)
+    _, _, of_another = await begun(bot)
+    assert state.cookie and state.cookie.startswith("__Host-experiment_bot_setup=")
+    for cookie in (None, of_another.cookie, "__Host-experiment_bot_setup=made-up"):
+        answer = await back_in(bot, cookie, state)
+        assert answer.status == 400 and "not started in this browser" in answer.body
+    assert not github.calls() and not await stored(bot)
+    assert (await called_back(bot, state)).status == 303
+
+
+@sqlite_only
+async def test_a_browser_may_have_the_form_in_several_tabs(bot: Bot, github: GitHub) -> None:
+    github.add_manifest_code(CODE)
+    github.add_manifest_code("another-code")
+    _, _, first = await begun(bot)
+    shown = await page(bot, "/setup", first.cookie, token=ADMIN_TOKEN)
+    _, _, second = form_of(shown)
+    assert (await back_in(bot, second.cookie, first)).status == 303
+    assert (await back_in(bot, second.cookie, second, "another-code")).status == 303
+    assert len(await stored(bot)) == 2
 
 
 @sqlite_only

@@ -41,6 +41,12 @@ def cookie_of(answer: Answer) -> str:
     return f"{name}={morsel.value}"
 
 
+class State(str):
+    """What a form holds, and the cookie of the browser that was shown it."""
+
+    cookie: str | None = None
+
+
 async def signed_in(bot: Bot, token: str = ADMIN_TOKEN) -> str:
     answer = await post(bot, "/sign-in", token=token, next="/setup")
     assert (answer.status, answer.headers["Location"]) == (303, "/setup")
@@ -57,23 +63,30 @@ async def add_token(bot: Bot, role: str) -> str:
     return secret
 
 
-def form_of(answer: Answer) -> tuple[str, dict[str, Any], str]:
+def form_of(answer: Answer) -> tuple[str, dict[str, Any], State]:
     """Return where the page's form goes, the manifest in it and the state."""
     assert answer.status == 200, answer.body
     action = re.search(r'<form method="post" action="(http[^"]+)"', answer.body)
     value = re.search(r'name="manifest" value="([^"]+)"', answer.body)
     assert action and value
     address = html.unescape(action[1])
-    (state,) = parse_qs(urlsplit(address).query)["state"]
+    state = State(parse_qs(urlsplit(address).query)["state"][0])
+    state.cookie = cookie_of(answer)
     return address.partition("?")[0], json.loads(html.unescape(value[1])), state
 
 
-async def begun(bot: Bot, query: str = "") -> tuple[str, dict[str, Any], str]:
+async def begun(bot: Bot, query: str = "") -> tuple[str, dict[str, Any], State]:
     return form_of(await page(bot, f"/setup{query}", token=ADMIN_TOKEN))
 
 
-async def called_back(bot: Bot, state: str, code: str = CODE) -> Answer:
-    return await page(bot, f"/setup/callback?{urlencode({'code': code, 'state': state})}")
+async def called_back(bot: Bot, state: State, code: str = CODE) -> Answer:
+    """Return to the bot in the browser that was shown the form, without a session there."""
+    return await back_in(bot, state.cookie, state, code)
+
+
+async def back_in(bot: Bot, cookie: str | None, state: str, code: str = CODE) -> Answer:
+    path = f"/setup/callback?{urlencode({'code': code, 'state': state})}"
+    return await page(bot, path, cookie)
 
 
 async def stored(bot: Bot) -> list[dict[str, Any]]:
