@@ -6,7 +6,10 @@ from collections.abc import Awaitable, Callable
 from bot import storage as store
 from bot.api import resources
 from bot.demo import payloads
+from bot.domain import tokens
+from bot.domain.actors import CLI
 from tests.api.auditing import audit
+from tests.kit.browsing import Browser
 from tests.kit.deliveries import REPO
 from tests.kit.marks import token_only
 from tests.kit.outbound import REPOSITORY, Scene
@@ -82,6 +85,18 @@ async def delete_repository(scene: Scene) -> Answer:
     return await scene.bot.delete(f"{REPOSITORIES}/acme/store")
 
 
+async def revoke_token(scene: Scene) -> Answer:
+    issued = ("Robot", "viewer", CLI)
+    made, _ = await scene.bot.services.database.write(lambda tx: tokens.issue(tx, *issued))
+    return await scene.bot.delete(f"/api/v1/tokens/{made}")
+
+
+async def end_session(scene: Scene) -> Answer:
+    await Browser.sign_in(scene.bot, "viewer")
+    sessions = (await scene.bot.get("/api/v1/sessions")).items
+    return await scene.bot.delete(f"/api/v1/sessions/{sessions[0]['id']}")
+
+
 async def check(scene: Scene) -> Answer:
     return await scene.bot.post(f"{INTEGRATIONS}/{scene.integration}/check")
 
@@ -121,6 +136,8 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
     ),
     f"PATCH {REPOSITORIES}/{{owner}}/{{repo}}": (patch_repository, "repository.changed"),
     f"DELETE {REPOSITORIES}/{{owner}}/{{repo}}": (delete_repository, "repository.forgotten"),
+    "DELETE /api/v1/tokens/{token_id}": (revoke_token, "token.revoked"),
+    "DELETE /api/v1/sessions/{session_id}": (end_session, "session.ended"),
     f"DELETE {EXPERIMENTS}/{{key}}": (delete_experiment, "experiment.deleted"),
     f"DELETE {INTEGRATIONS}/{{integration_id}}": (delete_integration, "integration.deleted"),
 }
