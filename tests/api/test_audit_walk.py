@@ -6,10 +6,8 @@ from collections.abc import Awaitable, Callable
 from bot import storage as store
 from bot.api import resources
 from bot.demo import payloads
-from bot.domain import tokens
-from bot.domain.actors import CLI
 from tests.api.auditing import audit
-from tests.kit.browsing import Browser
+from tests.kit.browsing import Browser, new_token
 from tests.kit.deliveries import REPO
 from tests.kit.marks import token_only
 from tests.kit.outbound import REPOSITORY, Scene
@@ -86,13 +84,11 @@ async def delete_repository(scene: Scene) -> Answer:
 
 
 async def revoke_token(scene: Scene) -> Answer:
-    issued = ("Robot", "viewer", CLI)
-    made, _ = await scene.bot.services.database.write(lambda tx: tokens.issue(tx, *issued))
-    return await scene.bot.delete(f"/api/v1/tokens/{made}")
+    newest = (await scene.bot.get("/api/v1/tokens")).items[0]
+    return await scene.bot.delete(f"/api/v1/tokens/{newest['id']}")
 
 
 async def end_session(scene: Scene) -> Answer:
-    await Browser.sign_in(scene.bot, "viewer")
     sessions = (await scene.bot.get("/api/v1/sessions")).items
     return await scene.bot.delete(f"/api/v1/sessions/{sessions[0]['id']}")
 
@@ -136,8 +132,8 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
     ),
     f"PATCH {REPOSITORIES}/{{owner}}/{{repo}}": (patch_repository, "repository.changed"),
     f"DELETE {REPOSITORIES}/{{owner}}/{{repo}}": (delete_repository, "repository.forgotten"),
-    "DELETE /api/v1/tokens/{token_id}": (revoke_token, "token.revoked"),
     "DELETE /api/v1/sessions/{session_id}": (end_session, "session.ended"),
+    "DELETE /api/v1/tokens/{token_id}": (revoke_token, "token.revoked"),
     f"DELETE {EXPERIMENTS}/{{key}}": (delete_experiment, "experiment.deleted"),
     f"DELETE {INTEGRATIONS}/{{integration_id}}": (delete_integration, "integration.deleted"),
 }
@@ -158,6 +154,8 @@ def test_every_operation_that_changes_something_is_tried() -> None:
 @token_only
 async def test_each_leaves_its_row(scene: Scene, impatient: None) -> None:
     await scene.bot.experiment(KEY, owner="growth")
+    await new_token(scene.bot, "viewer")
+    await Browser.sign_in(scene.bot, "viewer")
     for name, (call, type_) in CALLS.items():
         before = len(await audit(scene.bot))
         answer = await call(scene)
