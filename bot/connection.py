@@ -173,7 +173,10 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer had begun")
         detail = "The request is not HTTP/1.1 as this service reads it (line and header limits: "
         problem = Problem(
-            status, "malformed request", f"{detail}{self.max_field_size} bytes each)."
+            status,
+            "malformed request",
+            f"{detail}{self.max_field_size} bytes each).",
+            headers={"Connection": "close"},
         )
         response = problem.response()
         response.force_close()

@@ -48,7 +48,8 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
         in_hand.tasks.add(task)
         try:
             response = await routed(request)
-            if in_hand.is_stopping:
+            # aiohttp itself goes by the request, whatever the answer announces.
+            if in_hand.is_stopping or "Connection" in response.headers:
                 response.force_close()
             return response
         finally:

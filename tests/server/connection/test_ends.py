@@ -94,12 +94,46 @@ async def test_a_client_that_does_not_read(at: Door) -> None:
         assert (await connection.answer()).body == PROCESSED
 
 
-async def test_the_last_answer_on_a_connection(at: Door) -> None:
-    for changes in ({"Connection": "close"}, {"X_Hub_Signature_256": None}):
+@pytest.mark.parametrize("query", [b"", b"?by=routes"])
+@pytest.mark.parametrize("changes", [{"Connection": "close"}, {"X_Hub_Signature_256": None}])
+async def test_the_last_answer_on_a_connection(
+    at: Door, query: bytes, changes: dict[str, str | None]
+) -> None:
+    """The client asks for it, or the answer announces it: nothing that comes behind is taken in."""
+    last = whole(at, **changes).replace(b"github HTTP", b"github" + query + b" HTTP", 1)
+    async with at.connection() as connection:
+        await connection.send(last)
+        assert (await connection.answer()).headers["Connection"] == "close"
+        assert await is_closed(connection)
+    async with at.connection() as connection:
+        await connection.send(last + whole(at, X_GitHub_Delivery="behind"))
+        assert (await connection.answer()).headers["Connection"] == "close"
+        assert await is_closed(connection)
+    assert "behind" not in await stored(at)
+
+
+@pytest.mark.parametrize("wish", [b"close", b"Close", b"TE, close"])
+async def test_a_page_is_the_last_if_the_client_wants_it(at: Door, wish: bytes) -> None:
+    async with at.connection() as connection:
+        await connection.send(GET[:-2] + b"Connection: " + wish + b"\r\n\r\n")
+        answer = await connection.answer()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert await is_closed(connection)
+
+
+async def test_the_older_protocol_goes_on_only_if_asked_to(at: Door) -> None:
+    """By HTTP/1.0 a connection ends with its answer, a delivery's and a page's."""
+    for request in (GET, whole(at)):
+        older = request.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
         async with at.connection() as connection:
-            await connection.send(whole(at, **changes))
-            assert (await connection.answer()).headers["Connection"] == "close"
+            await connection.send(older)
+            assert (await connection.answer()).status == 200
             assert await is_closed(connection)
+        asking = older.replace(b"Host:", b"Connection: keep-alive\r\nHost:", 1)
+        async with at.connection() as connection:
+            for _ in range(2):
+                await connection.send(asking)
+                assert (await connection.answer()).headers["Connection"] == "keep-alive"
 
 
 async def test_a_client_that_leaves(at: Door, gate: Gate, log_stream: io.StringIO) -> None:
