@@ -126,7 +126,8 @@ async def answer(services: Services, sent: Sent, integration_id: str, request_id
     seconds = time.perf_counter() - started
     services.metrics.count_delivery(event, told["outcome"], seconds)
     fields = {"status": reply.status, "ms": round(seconds * 1000, 2), **told}
-    log.line("delivery", fields, soon=True)
+    kind = None if "delivery" in told else "delivery that is not verified"
+    log.line("delivery", fields, soon=True, kind=kind)
     await asyncio.sleep(0)  # the line is written, with those of its batch, before any is answered
     return reply
 

@@ -97,7 +97,7 @@ async def test_a_client_that_does_not_read(at: Door) -> None:
 @pytest.mark.parametrize("query", [b"", b"?by=routes"])
 @pytest.mark.parametrize("changes", [{"Connection": "close"}, {"X_Hub_Signature_256": None}])
 async def test_the_last_answer_on_a_connection(
-    at: Door, query: bytes, changes: dict[str, str | None]
+    at: Door, query: bytes, changes: dict[str, Any]
 ) -> None:
     """The client asks for it, or the answer announces it: nothing that comes behind is taken in."""
     last = whole(at, **changes).replace(b"github HTTP", b"github" + query + b" HTTP", 1)
