@@ -109,7 +109,7 @@ def _operation(
     if any(pattern for pattern, _ in operation.headers.values()):
         statuses.add(400)
     if operation.body is not None:
-        statuses |= {400, 413, 415}
+        statuses |= {400, 408, 413, 415}
     handler = operation.handler
     text = " ".join((handler.__doc__ or "").split())
     described = {

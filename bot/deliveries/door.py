@@ -29,13 +29,12 @@ from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
 from bot.handlers.dispatch import Dispatcher
 from bot.services import REQUEST_ID, SERVICES, Services
-from bot.web import problems
+from bot.web import bodies, problems
 from bot.web.problems import Problem
 from bot.web.replies import Reply
 
 PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
-BODY_SECONDS = 15.0  # GitHub itself gives up after ten
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
@@ -243,24 +242,14 @@ async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes
     macs = [hmac.new(secret, digestmod=hashlib.sha256) for secret in secrets]
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in content.iter_any():
-                size += len(chunk)
-                if size > MAX_BODY:
-                    _refuse_size()
-                chunks.append(chunk)
-                for mac in macs:
-                    mac.update(chunk)
-    except TimeoutError:
-        raise Problem(
-            408,
-            "body too slow",
-            f"The whole body must arrive within {BODY_SECONDS:.0f} seconds.",
-            headers={"Connection": "close"},
-        ) from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise Problem(400, "broken body", "The body ended before its announced length.") from None
+    async with bodies.arriving():
+        async for chunk in content.iter_any():
+            size += len(chunk)
+            if size > MAX_BODY:
+                _refuse_size()
+            chunks.append(chunk)
+            for mac in macs:
+                mac.update(chunk)
     return b"".join(chunks), [mac.digest() for mac in macs]
 
 
