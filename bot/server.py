@@ -116,6 +116,7 @@ async def serve(
     stop = stop_event()
     if supervised:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+    listening.raise_file_limit()
     sock = listening.bound_socket(settings.host, settings.port, reuse_port=supervised)
     runner = await listening.listen(application(services), sock)
     working = worker.Worker(services) if with_worker else None

@@ -35,6 +35,7 @@ from bot.web.replies import Reply
 
 PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
+_AT_ONCE = 4  # large bodies that are read at the same time
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
@@ -83,6 +84,11 @@ class _Signed(Struct, frozen=True):
     signed_by: int
     body: bytes
     received_at: int
+
+
+def _opening(_: Services) -> asyncio.Semaphore:
+    """Return what bounds how many large bodies are in memory twice: as sent, and as read."""
+    return asyncio.Semaphore(_AT_ONCE)
 
 
 def integration_of(path: str) -> str | None:
@@ -141,13 +147,15 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
         raise Problem(404, "not found", "No integration has this id; check the payload URL.")
     signature = _signature(sent)
     _check_headers_of_body(sent)
-    body, digests = await _body(sent, integration.secrets_at(received_at))
+    secrets = integration.secrets_at(received_at)
+    body, digests = await _body(sent, secrets)
     signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
         integration = await services.integration(integration_id, fresh=True)
-        if integration is not None:
-            signed_by = _signed_by(_digests(integration.secrets_at(received_at), body), signature)
+        now = integration.secrets_at(received_at) if integration is not None else []
+        if now != secrets:  # else 25 MB were signed a second time for nothing
+            signed_by = _signed_by(_digests(now, body), signature)
         if integration is None or signed_by is None:
             raise Problem(
                 401,
@@ -170,7 +178,8 @@ async def _read(sent: Sent, services: Services, signed: _Signed, told: dict[str,
     known, given = services.shared(dispatcher), sent.headers.get
 
     if size > life.LARGE:
-        event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
+        async with services.shared(_opening):
+            event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
     else:
         event, packed = _open(known, name, guid, body, is_form=is_form)
     delivery = Arriving(
