@@ -20,6 +20,7 @@ from bot.web.replies import Reply
 _KEEPALIVE_SECONDS = 75.0  # without a request
 _HEADERS_SECONDS = 15.0  # for a request's headers, once they have begun to come
 _LINGER_SECONDS = 10.0  # for the rest of a body that was refused
+_DROP_SECONDS = 0.05  # between pieces of it: there is no hurry
 _READ_SECONDS, _READ_BYTES = 15.0, 16 * 1024  # how much of an answer is read in which time
 # Answers a request of which aiohttp has read the headers, and may still be reading the body.
 Answering = Callable[[CIMultiDictProxy[str], StreamReader], Awaitable[Reply]]
@@ -64,7 +65,6 @@ class Connection(web.RequestHandler):
     __slots__ = (
         "_body",
         "_crowd",
-        "_ended",
         "_in_hand",
         "_is_deaf",
         "_is_lingering",
@@ -98,7 +98,6 @@ class Connection(web.RequestHandler):
         self._late: asyncio.TimerHandle | None = None  # when headers have been coming for too long
         self._unread: asyncio.TimerHandle | None = None  # when to see whether the client reads
         self._since = self._loop.time()  # when it began to wait for its client
-        self._ended = self._loop.create_future()
         self._is_deaf = False  # refused: whatever else comes is dropped
         self._is_straight = False  # what is in hand is answered past aiohttp
         self._is_lingering = False  # answered: the rest of the body is dropped
@@ -193,6 +192,7 @@ class Connection(web.RequestHandler):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while not body.is_eof():
                     await body.readany()
+                    await asyncio.sleep(_DROP_SECONDS)
                 await self._drain_helper()
         except (TimeoutError, ConnectionError):
             return False
@@ -223,8 +223,6 @@ class Connection(web.RequestHandler):
             if timer is not None:
                 timer.cancel()
         self._crowd.leave(self)
-        if not self._ended.done():
-            self._ended.set_result(None)
         super().connection_lost(exc)
         if not is_in_hand:
             self._let_go()
@@ -242,6 +240,8 @@ class Connection(web.RequestHandler):
         """What was in hand is answered. What waits behind it, if anything, is held with it."""
         self._since = self._loop.time()
         self._is_lingering = self._body is not None and not self._body.is_eof()
+        if self._is_deaf and self._body is not None and (told := self._body.exception()):
+            told.__traceback__ = None  # which keeps what was read so far
         if not self._messages or self.transport is None:
             self._crowd.held -= self.held
             self.held = 0
@@ -290,9 +290,12 @@ class Connection(web.RequestHandler):
 
     async def _hear_out(self) -> None:
         """Drop what the client still sends: it may not hear why before it has sent all."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LINGER_SECONDS):
-                await asyncio.shield(self._ended)
+        until = self._loop.time() + _LINGER_SECONDS
+        while self.transport is not None and self._loop.time() < until:
+            self.transport.pause_reading()
+            await asyncio.sleep(_DROP_SECONDS)
+            self._resume_transport_reading()
+            await asyncio.sleep(0)
 
     def pause_writing(self) -> None:
         """See to it that the client reads."""

@@ -102,8 +102,10 @@ class Crowd:
         for guest in holding:
             if not is_proxy(guest.address):
                 of_one[guest.address] += guest.held
+        # Who holds far less than an equal share is asked last, since that frees little.
+        share = self.held / len(holding) / 2
         waiting = _by_patience(holding)
-        waiting.sort(key=lambda guest: -(of_one[guest.address] or guest.held))
+        waiting.sort(key=lambda guest: (guest.held < share, -(of_one[guest.address] or guest.held)))
         count = 0
         for guest in waiting:
             if self.held <= most:

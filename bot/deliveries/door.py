@@ -36,6 +36,7 @@ from bot.web.replies import Reply
 PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 _AT_ONCE = 4  # large bodies that are read at the same time
+_BLOCK = 1024 * 1024
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
@@ -89,6 +90,11 @@ class _Signed(Struct, frozen=True):
 def _opening(_: Services) -> asyncio.Semaphore:
     """Return what bounds how many large bodies are in memory twice: as sent, and as read."""
     return asyncio.Semaphore(_AT_ONCE)
+
+
+def _turns(_: Services) -> asyncio.Lock:
+    """Return what lets one large body at a time be signed, a chunk in a turn of the loop."""
+    return asyncio.Lock()
 
 
 def integration_of(path: str) -> str | None:
@@ -148,7 +154,7 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
     signature = _signature(sent)
     _check_headers_of_body(sent)
     secrets = integration.secrets_at(received_at)
-    body, digests = await _body(sent, secrets)
+    body, digests = await _body(sent, secrets, services.shared(_turns))
     signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
@@ -238,7 +244,9 @@ def _refuse_size() -> NoReturn:
     raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
 
 
-async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+async def _body(
+    sent: Sent, secrets: Sequence[bytes], turns: asyncio.Lock
+) -> tuple[bytes, list[bytes]]:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
     if sent.hesitant is not None:
         await problems.expect(sent.hesitant)
@@ -249,6 +257,8 @@ async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes
             _refuse_size()
         return raw, _digests(secrets, raw)
     macs = [hmac.new(secret, digestmod=hashlib.sha256) for secret in secrets]
+    # Chunks hold on to more memory than they fill, so they are soon put together to blocks.
+    blocks: list[bytes] = []
     chunks: list[bytes] = []
     size = 0
     async with bodies.arriving():
@@ -257,9 +267,21 @@ async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes
             if size > MAX_BODY:
                 _refuse_size()
             chunks.append(chunk)
-            for mac in macs:
-                mac.update(chunk)
-    return b"".join(chunks), [mac.digest() for mac in macs]
+            if size >= (len(blocks) + 1) * _BLOCK:
+                blocks.append(b"".join(chunks))
+                chunks.clear()
+            if not blocks:
+                _sign(macs, chunk)
+                continue
+            async with turns:
+                _sign(macs, chunk)
+                await asyncio.sleep(0)  # others come first, before the next of a large body
+    return b"".join(blocks + chunks), [mac.digest() for mac in macs]
+
+
+def _sign(macs: Sequence[hmac.HMAC], chunk: bytes) -> None:
+    for mac in macs:
+        mac.update(chunk)
 
 
 def _digests(secrets: Sequence[bytes], raw: bytes) -> list[bytes]:
