@@ -32,7 +32,7 @@ from bench.load import Request, Stream, stream  # noqa: E402
 from bench.meter import percentile  # noqa: E402
 from bench.ours import Ours  # noqa: E402
 from bench.report import machine, table  # noqa: E402
-from bench.service import CORES, server  # noqa: E402
+from bench.service import CORES, cpu_seconds, server, tree  # noqa: E402
 from bench.stream import check_answers, check_stored  # noqa: E402
 
 CONNECTIONS = 8  # that the good deliveries come over
@@ -106,7 +106,9 @@ def main(hostile: int, only: tuple[str, ...], rate: float, database: str, proces
             check_answers(alone)
             log = Path(subject.folder) / "log"
             before, log_before = subject.memory, log.stat().st_size
+            used = cpu_seconds(tree(subject.pid))
             made, ends, seconds = beside(subject, hostile, only, rate)
+            used = cpu_seconds(tree(subject.pid)) - used
             check_answers(made)
             memory, logged = subject.memory, log.stat().st_size - log_before
             kept = check_stored(subject, [one.about for one in alone.answers + made.answers])
@@ -117,6 +119,7 @@ def main(hostile: int, only: tuple[str, ...], rate: float, database: str, proces
         *lines("alone", alone),
         *lines("beside strangers", made),
         ("strangers", f"{ends.total():,} requests in {seconds:.0f} s"),
+        ("processor", f"{used / seconds:.0%} of a core"),
         ("peak memory", f"{memory:.0f} MB; {before:.0f} before"),
         ("log", f"{logged / 1e6:.1f} MB, {logged / seconds / 1e3:.0f} KB a second"),
         ("none lost", kept),

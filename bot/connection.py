@@ -1,9 +1,6 @@
 """One connection: aiohttp reads it, and answers whatever is no plain delivery."""
 
 import asyncio
-import fcntl
-import sys
-import termios
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeGuard
@@ -12,7 +9,7 @@ from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion11, RawRequestMessage
 from multidict import CIMultiDictProxy
 
-from bot.crowd import MOST_OF_LARGE, Crowd
+from bot.crowd import MOST_OF_LARGE, SMALL, Crowd, Watch
 from bot.log import logger
 from bot.web.problems import Problem
 from bot.web.replies import Reply
@@ -20,8 +17,6 @@ from bot.web.replies import Reply
 _KEEPALIVE_SECONDS = 75.0  # without a request
 _HEADERS_SECONDS = 15.0  # for a request's headers, once they have begun to come
 _LINGER_SECONDS = 10.0  # for the rest of a body that was refused
-_DROP_SECONDS = 0.05  # between pieces of it: there is no hurry
-_READ_SECONDS, _READ_BYTES = 15.0, 16 * 1024  # how much of an answer is read in which time
 # Answers a request of which aiohttp has read the headers, and may still be reading the body.
 Answering = Callable[[CIMultiDictProxy[str], StreamReader], Awaitable[Reply]]
 # What answers a POST to an address past the application; None where the application does.
@@ -65,14 +60,16 @@ class Connection(web.RequestHandler):
     __slots__ = (
         "_body",
         "_crowd",
+        "_ended",
         "_in_hand",
         "_is_deaf",
         "_is_lingering",
+        "_is_queued",
         "_is_straight",
         "_late",
         "_shortcut",
         "_since",
-        "_unread",
+        "_watch",
         "address",
         "held",
     )
@@ -96,8 +93,10 @@ class Connection(web.RequestHandler):
         self._in_hand, self._shortcut, self._crowd = in_hand, shortcut, crowd
         self._body: StreamReader | None = None  # of the last request that has begun to come
         self._late: asyncio.TimerHandle | None = None  # when headers have been coming for too long
-        self._unread: asyncio.TimerHandle | None = None  # when to see whether the client reads
+        self._watch = Watch()
         self._since = self._loop.time()  # when it began to wait for its client
+        self._ended = self._loop.create_future()
+        self._is_queued = False  # it waits its turn to be read
         self._is_deaf = False  # refused: whatever else comes is dropped
         self._is_straight = False  # what is in hand is answered past aiohttp
         self._is_lingering = False  # answered: the rest of the body is dropped
@@ -109,6 +108,26 @@ class Connection(web.RequestHandler):
         transport.set_write_buffer_limits(0)  # we are told of whatever is not read at once
 
     def data_received(self, data: bytes) -> None:
+        self._take_in(data)
+        if self.held > SMALL or self._is_lingering or self._is_deaf:
+            self._wait_in_turn()
+
+    def _wait_in_turn(self) -> None:
+        if not self._is_queued and self.transport is not None:
+            self._is_queued = True
+            self._pause_transport_reading()
+            self._crowd.turns.wait(self)
+
+    def read_on(self) -> None:
+        self._is_queued = False
+        if not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._is_queued:
+            super()._resume_transport_reading()
+
+    def _take_in(self, data: bytes) -> None:
         crowd, size = self._crowd, len(data)
         if not self._is_lingering:
             self.held += size
@@ -192,7 +211,6 @@ class Connection(web.RequestHandler):
             async with asyncio.timeout(_LINGER_SECONDS):
                 while not body.is_eof():
                     await body.readany()
-                    await asyncio.sleep(_DROP_SECONDS)
                 await self._drain_helper()
         except (TimeoutError, ConnectionError):
             return False
@@ -219,10 +237,12 @@ class Connection(web.RequestHandler):
             self._body.set_exception(ConnectionResetError("the client is gone"))
         elif self._is_lingering and self._task_handler is not None:
             self._task_handler.cancel()  # aiohttp would wait for the rest
-        for timer in (self._late, self._unread):
-            if timer is not None:
-                timer.cancel()
+        if self._late is not None:
+            self._late.cancel()
+        self._watch.end()
         self._crowd.leave(self)
+        if not self._ended.done():
+            self._ended.set_result(None)
         super().connection_lost(exc)
         if not is_in_hand:
             self._let_go()
@@ -290,37 +310,18 @@ class Connection(web.RequestHandler):
 
     async def _hear_out(self) -> None:
         """Drop what the client still sends: it may not hear why before it has sent all."""
-        until = self._loop.time() + _LINGER_SECONDS
-        while self.transport is not None and self._loop.time() < until:
-            self.transport.pause_reading()
-            await asyncio.sleep(_DROP_SECONDS)
-            self._resume_transport_reading()
-            await asyncio.sleep(0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await asyncio.shield(self._ended)
 
     def pause_writing(self) -> None:
-        """See to it that the client reads."""
         super().pause_writing()
-        if self.transport is not None and self._unread is None:
-            self._watch(self.transport, _unread(self.transport))
+        if self.transport is not None:
+            self._watch.begin(self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-
-    def _watch(self, transport: asyncio.Transport, unread: int) -> None:
-        """Cut off who has read next to nothing a while later, of `unread` bytes."""
-
-        def look() -> None:
-            self._unread = None
-            left = _unread(transport)
-            if left > max(0, unread - _READ_BYTES):
-                transport.abort()
-            elif left:
-                self._watch(transport, left)
-
-        self._unread = self._loop.call_later(_READ_SECONDS, look)
+        self._watch.end()
 
     def handle_error(
         self,
@@ -358,18 +359,6 @@ def _is_plain(message: object) -> TypeGuard[RawRequestMessage]:
         and not message.upgrade
         and "Expect" not in message.headers
     )
-
-
-def _unread(transport: asyncio.Transport) -> int:
-    """Return how many bytes a client has not taken yet, of what is written.
-
-    The kernel's share can be megabytes, of which asyncio hears no more until much of it is taken.
-    """
-    count = transport.get_write_buffer_size()
-    with suppress(OSError):  # some systems do not tell
-        queued = fcntl.ioctl(transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
-        count += int.from_bytes(queued, sys.byteorder)
-    return count
 
 
 def _no_room() -> Problem:

@@ -4,8 +4,13 @@ Whoever comes finds room as long as others only keep it: those who have let the 
 make way, first those of the address that holds the most.
 """
 
-from collections import Counter
+import asyncio
+import fcntl
+import sys
+import termios
+from collections import Counter, deque
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from typing import Protocol
 
 from bot.log import logger
@@ -15,7 +20,9 @@ MOST_OF_LARGE = MOST_HELD - 32 * 1024 * 1024  # the rest is for small requests
 SMALL = 1024 * 1024
 _MOST, _MOST_OF_ONE, _LEAST_OF_ONE = 8192, 1000, 500  # connections
 _FEWEST = 16
+_PIECES = 2  # of large bodies that are read in one turn of the loop, a quarter of a megabyte each
 _KEPT_FILES = 256  # for the database, calls to GitHub and the rest
+_READ_SECONDS, _READ_BYTES = 15.0, 16 * 1024  # how much of an answer is read in which time
 _SHARE = 8  # one part in so many is freed at once: to look for who makes way takes a while
 
 
@@ -39,6 +46,30 @@ class Guest(Protocol):
     def refuse(self) -> None:
         """Let go of what it holds, and answer that there was no room."""
 
+    def read_on(self) -> None:
+        """Read the next piece of what it is sent."""
+
+
+class Turns:
+    """Turns at reading what is large: a few pieces in each turn of the event loop.
+
+    A hundred who send all they can would else be read each time before one small delivery is.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: deque[Guest] = deque()
+
+    def wait(self, guest: Guest) -> None:
+        if not self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+        self._waiting.append(guest)
+
+    def _next(self) -> None:
+        for _ in range(min(_PIECES, len(self._waiting))):
+            self._waiting.popleft().read_on()
+        if self._waiting:
+            asyncio.get_running_loop().call_soon(self._next)
+
 
 class Crowd:
     """The connections of a process, so many that `files` are enough for them."""
@@ -47,6 +78,7 @@ class Crowd:
         self.most = min(_MOST, files - min(_KEPT_FILES, files // 4))
         self.most_of_one = min(self.most, max(_LEAST_OF_ONE, min(_MOST_OF_ONE, self.most // 2)))
         self.held = 0
+        self.turns = Turns()
         self._guests: dict[Guest, None] = {}
         self._of: dict[str, set[Guest]] = {}
 
@@ -113,6 +145,46 @@ class Crowd:
             guest.refuse()
             count += 1
         logger.warning("no room for bodies", refused=count, of=len(holding), held=self.held)
+
+
+class Watch:
+    """Sees to it that a client reads what it is sent."""
+
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, transport: asyncio.Transport) -> None:
+        """Cut the client off if it goes on reading next to nothing."""
+        self.end()
+        self._look_later(transport, _unread(transport))
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look_later(self, transport: asyncio.Transport, unread: int) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(_READ_SECONDS, self._look, transport, unread)
+
+    def _look(self, transport: asyncio.Transport, unread: int) -> None:
+        left = _unread(transport)
+        if left > max(0, unread - _READ_BYTES):
+            transport.abort()
+        elif left:
+            self._look_later(transport, left)
+
+
+def _unread(transport: asyncio.Transport) -> int:
+    """Return how many bytes a client has not taken yet, of what is written.
+
+    The kernel's share can be megabytes, of which asyncio hears no more until much of it is taken.
+    """
+    count = transport.get_write_buffer_size()
+    with suppress(OSError):  # some systems do not tell
+        queued = fcntl.ioctl(transport.get_extra_info("socket"), termios.TIOCOUTQ, bytes(4))
+        count += int.from_bytes(queued, sys.byteorder)
+    return count
 
 
 def _by_patience(guests: Iterable[Guest]) -> list[Guest]:

@@ -92,11 +92,6 @@ def _opening(_: Services) -> asyncio.Semaphore:
     return asyncio.Semaphore(_AT_ONCE)
 
 
-def _turns(_: Services) -> asyncio.Lock:
-    """Return what lets one large body at a time be signed, a chunk in a turn of the loop."""
-    return asyncio.Lock()
-
-
 def integration_of(path: str) -> str | None:
     """Return the integration whose webhook has this address, None where it is another address.
 
@@ -154,7 +149,7 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
     signature = _signature(sent)
     _check_headers_of_body(sent)
     secrets = integration.secrets_at(received_at)
-    body, digests = await _body(sent, secrets, services.shared(_turns))
+    body, digests = await _body(sent, secrets)
     signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
@@ -244,9 +239,7 @@ def _refuse_size() -> NoReturn:
     raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
 
 
-async def _body(
-    sent: Sent, secrets: Sequence[bytes], turns: asyncio.Lock
-) -> tuple[bytes, list[bytes]]:
+async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
     if sent.hesitant is not None:
         await problems.expect(sent.hesitant)
@@ -266,22 +259,13 @@ async def _body(
             size += len(chunk)
             if size > MAX_BODY:
                 _refuse_size()
+            for mac in macs:
+                mac.update(chunk)
             chunks.append(chunk)
             if size >= (len(blocks) + 1) * _BLOCK:
                 blocks.append(b"".join(chunks))
                 chunks.clear()
-            if not blocks:
-                _sign(macs, chunk)
-                continue
-            async with turns:
-                _sign(macs, chunk)
-                await asyncio.sleep(0)  # others come first, before the next of a large body
     return b"".join(blocks + chunks), [mac.digest() for mac in macs]
-
-
-def _sign(macs: Sequence[hmac.HMAC], chunk: bytes) -> None:
-    for mac in macs:
-        mac.update(chunk)
 
 
 def _digests(secrets: Sequence[bytes], raw: bytes) -> list[bytes]:

@@ -111,7 +111,7 @@ async def test_who_falls_behind_misses_nothing(bot: Bot, monkeypatch: pytest.Mon
 @sqlite_only
 async def test_a_stream_that_nobody_reads_ends(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads gets everything meanwhile."""
-    monkeypatch.setattr("bot.connection._READ_SECONDS", 0.3)
+    monkeypatch.setattr("bot.crowd._READ_SECONDS", 0.3)
     integration = await bot.integration()
     await bot.experiment("a")
     door = Door(bot, integration)

@@ -206,7 +206,7 @@ async def test_who_never_reads_is_cut_off(
     at: Door, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many requests were sent, all answers but what the system keeps for it are dropped."""
-    monkeypatch.setattr("bot.connection._READ_SECONDS", 0.3)
+    monkeypatch.setattr("bot.crowd._READ_SECONDS", 0.3)
     path = "/api/v1/openapi.json" if count > 1 else "/healthz"
     request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {ADMIN_TOKEN}\r\n\r\n"
     async with at.connection() as connection:
@@ -224,7 +224,7 @@ async def test_who_never_reads_is_cut_off(
 
 
 async def test_who_reads_slowly_is_not(at: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.connection._READ_SECONDS", 0.5)
+    monkeypatch.setattr("bot.crowd._READ_SECONDS", 0.5)
     request = b"GET /api/v1/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
     async with at.connection() as connection:
         reading = asyncio.create_task(connection.send(request * 100))

@@ -1,4 +1,4 @@
-"""Connections and the files that a process may open."""
+"""Who is connected: as many as there are files for, and large bodies by turns."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.crowd import Crowd
+from bot.crowd import Crowd, Turns
 from tests.kit.marks import slow
 from tests.kit.processes import Process, running
 from tests.kit.running import eventually
@@ -23,6 +23,30 @@ def test_what_the_files_are_enough_for() -> None:
         crowd = Crowd(files)
         assert 500 <= crowd.most_of_one < crowd.most < files - 200
     assert Crowd(1_048_576).most_of_one == 1000 and Crowd(64).most > 40
+
+
+class Large:
+    """Somebody who has always more to be read."""
+
+    def __init__(self, turns: Turns) -> None:
+        self.turns, self.pieces = turns, 0
+
+    def read_on(self) -> None:
+        self.pieces += 1
+        self.turns.wait(self)  # type: ignore[arg-type]  # all that a turn needs of a connection
+
+
+async def test_large_bodies_are_read_by_turns() -> None:
+    """However many there are, in a turn of the loop a few pieces; each gets as many."""
+    turns = Turns()
+    large = [Large(turns) for _ in range(50)]
+    for one in large:
+        turns.wait(one)  # type: ignore[arg-type]
+    for _ in range(100):
+        before = sum(one.pieces for one in large)
+        await asyncio.sleep(0)
+        assert sum(one.pieces for one in large) - before <= 2
+    assert {one.pieces for one in large} <= {3, 4}
 
 
 @pytest.fixture
