@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeGuard
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion11, RawRequestMessage
 from multidict import CIMultiDictProxy
 
+from bot.crowd import MOST_OF_LARGE, SMALL, Crowd, Watch
 from bot.log import logger
 from bot.web.problems import Problem
 from bot.web.replies import Reply
 
-_KEEPALIVE_SECONDS = 75.0  # without (the rest of) a request's headers
+_KEEPALIVE_SECONDS = 75.0  # without a request
+_HEADERS_SECONDS = 15.0  # for a request's headers, once they have begun to come
 _LINGER_SECONDS = 10.0  # for the rest of a body that was refused
 # Answers a request of which aiohttp has read the headers, and may still be reading the body.
 Answering = Callable[[CIMultiDictProxy[str], StreamReader], Awaitable[Reply]]
@@ -54,10 +57,31 @@ class Connection(web.RequestHandler):
     several that come at once.
     """
 
-    __slots__ = ("_body", "_in_hand", "_shortcut")
+    __slots__ = (
+        "_body",
+        "_crowd",
+        "_ended",
+        "_in_hand",
+        "_is_deaf",
+        "_is_lingering",
+        "_is_queued",
+        "_is_straight",
+        "_late",
+        "_shortcut",
+        "_since",
+        "_watch",
+        "address",
+        "held",
+    )
 
     def __init__(
-        self, manager: web.Server, in_hand: InHand, shortcut: Shortcut, **options: Any
+        self,
+        manager: web.Server,
+        in_hand: InHand,
+        shortcut: Shortcut,
+        crowd: Crowd,
+        address: str,
+        **options: Any,
     ) -> None:
         super().__init__(
             manager,
@@ -66,13 +90,56 @@ class Connection(web.RequestHandler):
             auto_decompress=False,
             **options,
         )
-        self._in_hand, self._shortcut = in_hand, shortcut
-        self._body: StreamReader | None = None  # of the delivery in hand
+        self._in_hand, self._shortcut, self._crowd = in_hand, shortcut, crowd
+        self._body: StreamReader | None = None  # of the last request that has begun to come
+        self._late: asyncio.TimerHandle | None = None  # when headers have been coming for too long
+        self._watch = Watch()
+        self._since = self._loop.time()  # when it began to wait for its client
+        self._ended = self._loop.create_future()
+        self._is_queued = False  # it waits its turn to be read
+        self._is_deaf = False  # refused: whatever else comes is dropped
+        self._is_straight = False  # what is in hand is answered past aiohttp
+        self._is_lingering = False  # answered: the rest of the body is dropped
+        self.address, self.held = address, 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        assert isinstance(transport, asyncio.WriteTransport)
+        transport.set_write_buffer_limits(0)  # we are told of whatever is not read at once
 
     def data_received(self, data: bytes) -> None:
+        self._take_in(data)
+        if self.held > SMALL or self._is_lingering or self._is_deaf:
+            self._wait_in_turn()
+
+    def _wait_in_turn(self) -> None:
+        if not self._is_queued and self.transport is not None:
+            self._is_queued = True
+            self._pause_transport_reading()
+            self._crowd.turns.wait(self)
+
+    def read_on(self) -> None:
+        self._is_queued = False
+        if not self._reading_paused and not self._buffer_paused:
+            self._resume_transport_reading()
+
+    def _resume_transport_reading(self) -> None:
+        if not self._is_queued:
+            super()._resume_transport_reading()
+
+    def _take_in(self, data: bytes) -> None:
+        crowd, size = self._crowd, len(data)
+        if not self._is_lingering:
+            self.held += size
+            crowd.held += size
+        if (crowd.held > MOST_OF_LARGE and not crowd.has_room(self)) or self._is_deaf:
+            self.refuse()
+            return
         idle = self._waiter
         if idle is None or idle.done():  # it belongs to the request in hand, or waits its turn
             super().data_received(data)
+            if self._messages:
+                self._body, self._is_lingering = self._messages[-1][1], False
             return
         self._waiter = None
         try:
@@ -80,10 +147,19 @@ class Connection(web.RequestHandler):
         finally:
             self._waiter = idle
         if self._messages:
+            self._body, self._is_lingering = self._messages[-1][1], False
+            if not self._body.is_eof():
+                self._since = self._loop.time()
             self._begin(idle)
+        elif size and self._late is None:
+            self._since = self._loop.time()
+            self._late = self._loop.call_later(_HEADERS_SECONDS, self._give_up)
 
     def _begin(self, idle: asyncio.Future[None]) -> None:
         """Answer what has been read if that is a plain delivery, else wake aiohttp's loop."""
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
         message, body = self._messages[0]
         if len(self._messages) == 1 and _is_plain(message):
             answering = self._shortcut(message.path)
@@ -91,7 +167,7 @@ class Connection(web.RequestHandler):
                 assert self._parser is not None
                 self._messages.popleft()
                 self._parser.message_consumed()
-                self._waiter, self._body = None, body
+                self._waiter, self._is_straight = None, True
                 made = answering(message.headers, body)
                 work = self._answer(made, body, idle, message.should_close)
                 self._in_hand.tasks.add(self._loop.create_task(work))
@@ -118,10 +194,13 @@ class Connection(web.RequestHandler):
             raise
         finally:
             self._in_hand.done(task)
-        if not body.is_eof() or self.writing_paused:
+            self._let_go()
+        if self._is_deaf:
+            await self._hear_out()
+        elif not body.is_eof() or self.writing_paused:
             is_last = not await self._is_heard(body) or is_last
-        self._waiter, self._body = idle, None
-        if is_last or self._close or self._force_close:
+        self._waiter, self._is_straight = idle, False
+        if is_last or self._is_deaf or self._close or self._force_close:
             self.force_close()
         else:
             self._await_next(idle)
@@ -138,7 +217,7 @@ class Connection(web.RequestHandler):
         return True
 
     def _await_next(self, idle: asyncio.Future[None]) -> None:
-        self._next_keepalive_close_time = self._loop.time() + _KEEPALIVE_SECONDS
+        self._next_keepalive_close_time = self._since + _KEEPALIVE_SECONDS
         if self._keepalive_handle is None:
             self._keepalive_handle = self._loop.call_at(
                 self._next_keepalive_close_time, self._process_keepalive
@@ -152,10 +231,97 @@ class Connection(web.RequestHandler):
             super().resume_reading(resume_parser)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Tell the delivery in hand, unless all of it has come: then it is taken in."""
-        if self._body is not None and not self._body.is_eof():
+        """Tell what is in hand, unless all of it has come: then it is taken in."""
+        is_in_hand = self._is_straight or self._request_in_progress
+        if is_in_hand and self._body is not None and not self._body.is_eof():
             self._body.set_exception(ConnectionResetError("the client is gone"))
+        elif self._is_lingering and self._task_handler is not None:
+            self._task_handler.cancel()  # aiohttp would wait for the rest
+        if self._late is not None:
+            self._late.cancel()
+        self._watch.end()
+        self._crowd.leave(self)
+        if not self._ended.done():
+            self._ended.set_result(None)
         super().connection_lost(exc)
+        if not is_in_hand:
+            self._let_go()
+
+    async def _handle_request(self, *of: Any) -> tuple[web.StreamResponse, bool]:
+        try:
+            response, is_lost = await super()._handle_request(*of)
+        finally:
+            self._let_go()
+        if self._is_deaf:
+            await self._hear_out()
+        return response, is_lost or self._is_deaf
+
+    def _let_go(self) -> None:
+        """What was in hand is answered. What waits behind it, if anything, is held with it."""
+        self._since = self._loop.time()
+        self._is_lingering = self._body is not None and not self._body.is_eof()
+        if self._is_deaf and self._body is not None and (told := self._body.exception()):
+            told.__traceback__ = None  # which keeps what was read so far
+        if not self._messages or self.transport is None:
+            self._crowd.held -= self.held
+            self.held = 0
+
+    def waits_since(self) -> float | None:
+        """Return since when it has waited for its client, None while there is work for it."""
+        is_idle = self._waiter is not None and not self._waiter.done()
+        is_sending = self._body is not None and not self._body.is_eof()
+        return self._since if is_idle or is_sending or self.writing_paused else None
+
+    def cut_off(self) -> None:
+        transport = self.transport
+        self.force_close()
+        if transport is not None:
+            transport.abort()
+
+    def refuse(self) -> None:
+        """Let go of what has been sent of a request, and answer that there is no room for it."""
+        self._crowd.held -= self.held
+        self.held = 0
+        if self._is_deaf:
+            return
+        self._is_deaf = True
+        for body in (self._body, *(body for _, body in self._messages)):
+            if body is not None and not body.is_eof():
+                body.set_exception(_no_room())  # whoever reads it answers with that
+                return
+        self._end_with(_no_room())
+
+    def _give_up(self) -> None:
+        self._end_with(
+            Problem(
+                408,
+                "request too slow",
+                f"A request's headers must arrive within {_HEADERS_SECONDS:.0f} seconds.",
+                headers={"Connection": "close"},
+            )
+        )
+
+    def _end_with(self, problem: Problem) -> None:
+        """Answer a request that has not wholly come, and end the connection."""
+        logger.info("request refused", status=problem.status, remote=self.address)
+        if self.transport is not None:
+            self.transport.write(problem.reply().encoded(is_last=True))
+        self.force_close()
+
+    async def _hear_out(self) -> None:
+        """Drop what the client still sends: it may not hear why before it has sent all."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LINGER_SECONDS):
+                await asyncio.shield(self._ended)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.transport is not None:
+            self._watch.begin(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._watch.end()
 
     def handle_error(
         self,
@@ -173,7 +339,10 @@ class Connection(web.RequestHandler):
             raise ConnectionError("the answer had begun")
         detail = "The request is not HTTP/1.1 as this service reads it (line and header limits: "
         problem = Problem(
-            status, "malformed request", f"{detail}{self.max_field_size} bytes each)."
+            status,
+            "malformed request",
+            f"{detail}{self.max_field_size} bytes each).",
+            headers={"Connection": "close"},
         )
         response = problem.response()
         response.force_close()
@@ -189,4 +358,13 @@ def _is_plain(message: object) -> TypeGuard[RawRequestMessage]:
         and not message.chunked
         and not message.upgrade
         and "Expect" not in message.headers
+    )
+
+
+def _no_room() -> Problem:
+    return Problem(
+        503,
+        "too much in flight",
+        "What others send leaves no room for this now; nothing was stored. Try again shortly.",
+        headers={"Retry-After": "5", "Connection": "close"},
     )

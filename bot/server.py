@@ -120,6 +120,7 @@ async def serve(
     stop = stop_event()
     if supervised:
         asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+    listening.raise_file_limit()
     sock = listening.bound_socket(settings.host, settings.port, reuse_port=supervised)
     runner = await listening.listen(application(services), sock)
     working = worker.Worker(services) if with_worker else None
@@ -235,7 +236,9 @@ def _account(request: web.Request, route: str, status: int, seconds: float) -> N
         "status": status,
         "ms": round(seconds * 1000, 2),
     }
-    log.line("request", {**get_contextvars(), **fields})
+    # Of what was refused, and so changed nothing, not every line is worth its room.
+    kind = f"request {status}" if 400 <= status < 500 or status == 503 else None
+    log.line("request", {**get_contextvars(), **fields}, kind=kind)
 
 
 def _problem_of(error: web.HTTPException) -> Problem:

@@ -1,8 +1,11 @@
 """The activity feed: a page at a time, or live as Server-Sent Events."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+import itertools
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
 
 from aiohttp import web
 from msgspec import Struct
@@ -11,9 +14,11 @@ from bot import jsontext, times
 from bot import storage as store
 from bot.api.models import ActivityType, DeliveryId, Id, Person, Time, Written, shaped
 from bot.domain import activity
+from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
 from bot.operations import experiments
-from bot.web import streams
+from bot.services import Services
+from bot.web import rounds, streams
 from bot.web.access import may_still, unauthorized
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
@@ -22,7 +27,8 @@ from bot.web.problems import Problem
 operations = Operations("Activity")
 _ROLE = "viewer"
 _BATCH = 200
-_UNSETTLED = 0.25  # seconds between looks while others may still come before what is there
+_KEPT = 1000  # items that are kept for streams that are a little behind
+_Item = tuple[int, bytes]  # its place, and how it is sent
 _OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
 
 
@@ -88,33 +94,118 @@ async def stream(call: Call) -> web.StreamResponse:
     Send `Last-Event-ID` to get everything recorded after that item first; without it the stream
     begins now. Comments keep the connection alive. It ends when the token is revoked.
     """
-    database = call.services.database
-    seq = _start(call.request)
-    if seq is None:
-        seq = await database.read(store.activity.last_seq)
-    if not await database.read(lambda tx: may_still(tx, call.actor, _ROLE)):
-        raise unauthorized()  # revoked a moment ago
-    with streams.opened(call.services) as response:
+    database, seq = call.services.database, _start(call.request)
+    with streams.opened(call.services, call.request, call.actor.id) as response:
+        if seq is None:
+            seq = await database.read(store.activity.last_seq)
+        if not await database.read(lambda tx: may_still(tx, call.actor, _ROLE)):
+            raise unauthorized()  # revoked a moment ago
+        feed = call.services.shared(_feed)
         try:
             await response.prepare(call.request)
             await response.write(b"retry: %d\n: connected\n\n" % streams.RECONNECT)
-            while True:
-                # Asked for before reading: a commit in between is not missed.
-                committed = asyncio.ensure_future(database.wait_for_commit(streams.HEARTBEAT))
-                try:
-                    seq = await _send_after(call, response, seq)
-                    if seq is None:
-                        break
-                    if await database.read(store.activity.is_unsettled):
-                        # What holds it back may end without a commit that is heard of.
-                        await asyncio.wait({committed}, timeout=_UNSETTLED)
-                    elif not await committed:
-                        await response.write(b": still here\n\n")
-                finally:
-                    committed.cancel()
+            with feed.followed_by(call.actor):
+                await _follow(call, feed, response, seq)
         except (ConnectionResetError, store.StorageUnavailable):
             pass  # the client went, or comes back with Last-Event-ID
         return response
+
+
+async def _follow(call: Call, feed: "_Feed", response: web.StreamResponse, seq: int) -> None:
+    """Send every item recorded after `seq` for as long as the token may read."""
+    loop = asyncio.get_running_loop()
+    written_at = loop.time()
+    while call.actor.id not in feed.revoked:
+        number, items = feed.number, feed.after_item(seq)
+        if items is None:
+            caught_up = await _send_after(call, response, seq)
+            if caught_up is None:
+                return
+            seq = caught_up
+        elif items or streams.is_quiet(written_at):
+            await response.write(b"".join(data for _, data in items) or b": still here\n\n")
+            written_at = loop.time()
+            seq = items[-1][0] if items else seq
+        await feed.after(number)
+
+
+class _News(NamedTuple):
+    """What one look has found."""
+
+    revoked: set[str]
+    last: int  # the place of the last item up to which all is found
+    items: list[_Item]
+    is_unsettled: bool
+
+
+class _Feed(rounds.Rounds[_News]):
+    """The latest items, as they are sent, and whose tokens may not read them any more."""
+
+    def __init__(self, services: Services) -> None:
+        super().__init__(services.database)
+        self._actors: Counter[Actor] = Counter()
+        self.forget()
+
+    def forget(self) -> None:
+        self.revoked: set[str] = set()
+        self._items: deque[_Item] = deque()
+        self._first: int | None = None  # the place after which all items are here
+        self._last = 0
+
+    @contextmanager
+    def followed_by(self, actor: Actor) -> Iterator[None]:
+        self._actors[actor] += 1
+        try:
+            with self.followed():
+                yield
+        finally:
+            self._actors[actor] -= 1
+            if not self._actors[actor]:
+                del self._actors[actor]
+
+    def job(self) -> Callable[[store.Transaction], _News]:
+        actors, first, last = list(self._actors), self._first, self._last
+
+        def look(tx: store.Transaction) -> _News:
+            revoked = {one.id for one in actors if not may_still(tx, one, _ROLE)}
+            if first is None:
+                return _News(revoked, store.activity.last_seq(tx), [], is_unsettled=False)
+            rows = store.activity.after(tx, last, _BATCH)
+            is_unsettled = len(rows) == _BATCH or store.activity.is_unsettled(tx)
+            return _News(revoked, rows[-1].seq if rows else last, _sent(rows), is_unsettled)
+
+        return look
+
+    def is_unsettled(self, found: _News) -> bool:
+        return found.is_unsettled
+
+    def take(self, found: _News, *, after_commit: bool) -> bool:
+        self.revoked, self._last = found.revoked, found.last
+        is_first = self._first is None
+        if self._first is None:
+            self._first = found.last
+        self._items += found.items
+        while len(self._items) > _KEPT:
+            self._first = self._items.popleft()[0]
+        return bool(is_first or found.items or found.revoked)
+
+    def after_item(self, seq: int) -> list[_Item] | None:
+        """Return the items after a place, None if they are not all here any more."""
+        if self._first is None or seq < self._first:
+            return None
+        found = [*itertools.takewhile(lambda item: item[0] > seq, reversed(self._items))]
+        return found[::-1]
+
+
+def _feed(services: Services) -> _Feed:
+    return _Feed(services)
+
+
+def _sent(rows: Sequence[store.Activity]) -> list[_Item]:
+    return [
+        (row.seq, b"id: %s\ndata: %s\n\n" % (item.id.encode(), jsontext.render(item)))
+        for row, item in zip(rows, map(activity_item, rows), strict=True)
+    ]
 
 
 async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int | None:
@@ -134,14 +225,8 @@ async def _send_after(call: Call, response: web.StreamResponse, seq: int) -> int
             return None
         if not rows:
             return seq
-        await response.write(
-            b"".join(
-                b"id: %s\ndata: %s\n\n" % (item.id.encode(), jsontext.render(item))
-                for item in map(activity_item, rows)
-            )
-        )
+        await response.write(b"".join(data for _, data in _sent(rows)))
         seq = rows[-1].seq
-        await asyncio.sleep(0)
 
 
 def _start(request: web.Request) -> int | None:

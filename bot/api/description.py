@@ -36,10 +36,11 @@ _PROBLEMS = {
     413: "The body is too large.",
     415: "The content type is not supported.",
     422: "A field or parameter is invalid; `errors` says which.",
-    429: "Too many unknown tokens from this address; `Retry-After` says when to try again.",
+    429: "Too many unknown tokens from this address, or too many open streams; `Retry-After` says "
+    "when to try again.",
     502: "GitHub refused it, or its answer could not be read.",
-    503: "The database cannot take this now, or GitHub cannot be reached; `Retry-After` says when "
-    "to try again.",
+    503: "The database cannot take this now, GitHub cannot be reached, or others send too much; "
+    "`Retry-After` says when to try again.",
 }
 _ETAG = {
     "description": "Changes with the answer. Send it as `If-Match` to change nothing but what you "
@@ -109,7 +110,7 @@ def _operation(
     if any(pattern for pattern, _ in operation.headers.values()):
         statuses.add(400)
     if operation.body is not None:
-        statuses |= {400, 413, 415}
+        statuses |= {400, 408, 413, 415}
     handler = operation.handler
     text = " ".join((handler.__doc__ or "").split())
     described = {

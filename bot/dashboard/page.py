@@ -18,6 +18,7 @@ from bot.domain.errors import Failed
 from bot.github import CallFailed
 from bot.log import logger
 from bot.services import SERVICES, Services
+from bot.web import bodies
 from bot.web.cursors import Page, page_of, position_of
 from bot.web.operations import aiohttp_path
 from bot.web.problems import Problem, expect, problem_of, unavailable
@@ -170,12 +171,10 @@ async def read_form(request: web.Request) -> dict[str, str]:
     """Return the fields of a posted form, trimmed; raises Problem for what is none."""
     if request.content_type != "application/x-www-form-urlencoded":
         raise Problem(415, "unsupported content type", "This address accepts the form of its page.")
+    raw = await bodies.read(request, MAX_FORM)
     try:
-        raw = await request.read()
-        if len(raw) > MAX_FORM:
-            raise Problem(413, "form too large", f"A form can have at most {MAX_FORM} bytes.")
         fields = parse_qs(raw.decode("utf-8"), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
-    except (web.RequestPayloadError, ConnectionError, ValueError):
+    except ValueError:
         raise Problem(400, "broken form", "The form could not be read. Send it again.") from None
     return {name: values[-1].strip() for name, values in fields.items()}
 

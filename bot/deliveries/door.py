@@ -30,13 +30,14 @@ from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
 from bot.handlers.dispatch import Dispatcher
 from bot.services import REQUEST_ID, SERVICES, Services
-from bot.web import problems
+from bot.web import bodies, problems
 from bot.web.problems import Problem
 from bot.web.replies import Reply
 
 PATH = WEBHOOK_PATH
 MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
-BODY_SECONDS = 15.0  # GitHub itself gives up after ten
+_AT_ONCE = 4  # large bodies that are read at the same time
+_BLOCK = 1024 * 1024
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
 _HOST = "the host of deliveries"  # what a last error is about
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -88,6 +89,11 @@ class _Signed(Struct, frozen=True):
     received_at: int
 
 
+def _opening(_: Services) -> asyncio.Semaphore:
+    """Return what bounds how many large bodies are in memory twice: as sent, and as read."""
+    return asyncio.Semaphore(_AT_ONCE)
+
+
 def integration_of(path: str) -> str | None:
     """Return the integration whose webhook has this address, None where it is another address.
 
@@ -128,7 +134,8 @@ async def answer(services: Services, sent: Sent, integration_id: str, request_id
     seconds = time.perf_counter() - started
     services.metrics.count_delivery(event, told["outcome"], seconds)
     fields = {"status": reply.status, "ms": round(seconds * 1000, 2), **told}
-    log.line("delivery", fields, soon=True)
+    kind = None if "delivery" in told else "delivery that is not verified"
+    log.line("delivery", fields, soon=True, kind=kind)
     await asyncio.sleep(0)  # the line is written, with those of its batch, before any is answered
     return reply
 
@@ -143,13 +150,15 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
         raise Problem(404, "not found", "No integration has this id; check the payload URL.")
     signature = _signature(sent)
     _check_headers_of_body(sent)
-    body, digests = await _body(sent, integration.secrets_at(received_at))
+    secrets = integration.secrets_at(received_at)
+    body, digests = await _body(sent, secrets)
     signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
         integration = await services.integration(integration_id, fresh=True)
-        if integration is not None:
-            signed_by = _signed_by(_digests(integration.secrets_at(received_at), body), signature)
+        now = integration.secrets_at(received_at) if integration is not None else []
+        if now != secrets:  # else 25 MB were signed a second time for nothing
+            signed_by = _signed_by(_digests(now, body), signature)
         if integration is None or signed_by is None:
             raise Problem(
                 401,
@@ -192,7 +201,8 @@ async def _read(sent: Sent, services: Services, signed: _Signed, told: dict[str,
     known, given = services.shared(dispatcher), sent.headers.get
 
     if size > life.LARGE:
-        event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
+        async with services.shared(_opening):
+            event, packed = await asyncio.to_thread(_open, known, name, guid, body, is_form=is_form)
     else:
         event, packed = _open(known, name, guid, body, is_form=is_form)
     delivery = Arriving(
@@ -262,27 +272,22 @@ async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes
             _refuse_size()
         return raw, _digests(secrets, raw)
     macs = [hmac.new(secret, digestmod=hashlib.sha256) for secret in secrets]
+    # Chunks hold on to more memory than they fill, so they are soon put together to blocks.
+    blocks: list[bytes] = []
     chunks: list[bytes] = []
     size = 0
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in content.iter_any():
-                size += len(chunk)
-                if size > MAX_BODY:
-                    _refuse_size()
-                chunks.append(chunk)
-                for mac in macs:
-                    mac.update(chunk)
-    except TimeoutError:
-        raise Problem(
-            408,
-            "body too slow",
-            f"The whole body must arrive within {BODY_SECONDS:.0f} seconds.",
-            headers={"Connection": "close"},
-        ) from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise Problem(400, "broken body", "The body ended before its announced length.") from None
-    return b"".join(chunks), [mac.digest() for mac in macs]
+    async with bodies.arriving():
+        async for chunk in content.iter_any():
+            size += len(chunk)
+            if size > MAX_BODY:
+                _refuse_size()
+            for mac in macs:
+                mac.update(chunk)
+            chunks.append(chunk)
+            if size >= (len(blocks) + 1) * _BLOCK:
+                blocks.append(b"".join(chunks))
+                chunks.clear()
+    return b"".join(blocks + chunks), [mac.digest() for mac in macs]
 
 
 def _digests(secrets: Sequence[bytes], raw: bytes) -> list[bytes]:

@@ -25,6 +25,12 @@ def address_of(request: web.Request) -> str | None:
     return asking(request.remote, request.headers, trusted)
 
 
+def is_proxy(address: str, trusted: Sequence[Network]) -> bool:
+    """Tell whether a connection from an address is a trusted proxy's."""
+    known = _parsed(address)
+    return known is not None and _is_trusted(known, trusted)
+
+
 def asking(
     peer: str | None, headers: CIMultiDictProxy[str], trusted: Sequence[Network]
 ) -> str | None:

@@ -28,20 +28,20 @@ class Guesses:
 
     def wrong(self, remote: str | None) -> int:
         """Count a wrong guess; return how many seconds to wait, 0 for those within the limit."""
-        now, network = self.clock(), _network(remote)
-        since, count = self._counted.get(network, (now, 0))
+        now, address = self.clock(), network(remote)
+        since, count = self._counted.get(address, (now, 0))
         if now - since >= _SECONDS:
             since, count = now, 0
-        self._counted[network] = since, count + 1
+        self._counted[address] = since, count + 1
         return max(1, math.ceil(since + _SECONDS - now)) if count >= self.limit else 0
 
     def is_over(self, remote: str | None) -> bool:
         """Tell whether the next wrong guess from an address would be beyond the limit."""
-        since, count = self._counted.get(_network(remote), (0.0, 0))
+        since, count = self._counted.get(network(remote), (0.0, 0))
         return count >= self.limit and self.clock() - since < _SECONDS
 
 
-def _network(remote: str | None) -> str:
+def network(remote: str | None) -> str:
     """Return what an address is counted as: of IPv6 the /64, which one machine has to itself."""
     try:
         address = ipaddress.ip_address(remote or "")

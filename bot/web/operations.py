@@ -17,6 +17,7 @@ from bot.domain.errors import Failed
 from bot.github import CallFailed
 from bot.github.names import NAME
 from bot.services import SERVICES, Services
+from bot.web import bodies
 from bot.web.access import authenticate
 from bot.web.conditions import Conditions
 from bot.web.cursors import Page, page_of, position_of
@@ -187,12 +188,7 @@ async def _carry_out(operation: Operation, request: web.Request) -> web.StreamRe
 async def _read_body(request: web.Request, shape: type[S]) -> S:
     if request.content_type != "application/json":
         raise Problem(415, "unsupported content type", "Send the body as application/json.")
-    try:
-        raw = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        raise Problem(413, "body too large", f"The limit is {MAX_BODY} bytes.") from None
-    except (web.RequestPayloadError, ConnectionError):
-        raise Problem(400, "broken body", "The body ended before its announced length.") from None
+    raw = await bodies.read(request, MAX_BODY)
     try:
         value = jsontext.parse(raw)
     except jsontext.InvalidJSON as error:

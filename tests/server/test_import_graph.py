@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("operations",),
     ("api", "worker"),
     ("dashboard",),
-    ("connection", "listening", "server", "supervisor", "demo", "cli", "__main__"),
+    ("crowd", "connection", "listening", "server", "supervisor", "demo", "cli", "__main__"),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 

@@ -4,7 +4,9 @@ import asyncio
 import errno
 import io
 import json
+import logging
 import uuid
+from collections import Counter
 from typing import Any, NoReturn
 
 import pytest
@@ -16,7 +18,7 @@ from tests.kit.batches import gather_for
 from tests.kit.deliveries import PROCESSED, pull_request
 from tests.kit.logs import captured
 from tests.kit.marks import sqlite_only
-from tests.kit.running import Bot
+from tests.kit.running import Bot, eventually
 
 MANY = 8
 FIELDS: dict[str, Any] = {
@@ -106,6 +108,85 @@ def test_a_loop_that_ended_too_early_loses_nothing_of_the_next() -> None:
     loop.close()
     asyncio.run(add(2))
     assert handled == [1, 2]
+
+
+HOSTILE = "/\x1b[2J\x9b31m\r\u202e\u2028\udcff"
+
+
+@pytest.mark.parametrize("spaced", ["", " ", "\n"])
+def test_what_strangers_write_does_nothing_to_a_terminal(spaced: str) -> None:
+    """Neither in the message nor in a field nor in an exception, and a line stays one line."""
+    hostile = HOSTILE + spaced
+    with captured("text") as stream:
+        log.line("request", {"path": hostile})
+        log.logger.info(hostile, name=hostile, names=[hostile])
+        logging.getLogger("aiohttp.server").warning("of %s", hostile)
+    text = stream.getvalue()
+    assert text.count("\n") == 3
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert text.count("x1b[2J") == 5
+    with captured("text") as stream:
+        try:
+            raise ValueError(hostile)
+        except ValueError:
+            log.logger.exception("failed")
+    lines = stream.getvalue().split("\n")
+    assert all(line.isprintable() for line in lines)
+    assert any("x1b[2J" in line for line in lines) and any("Traceback" in line for line in lines)
+
+
+def lines_of(stream: io.StringIO, message: str) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    return [line for line in lines if line["message"] == message]
+
+
+def left_out(stream: io.StringIO) -> Counter[str]:
+    """Return how many lines of each kind the log says were left out."""
+    counted: Counter[str] = Counter()
+    for line in lines_of(stream, "lines left out"):
+        counted[line["kind"]] += line["count"]
+    return counted
+
+
+@sqlite_only
+async def test_what_is_refused_over_and_over_is_counted(bot: Bot, log_stream: io.StringIO) -> None:
+    """A verified delivery and a change are told each by itself, however many there are."""
+    integration, many = await bot.integration(), log.LINES + MANY
+    for _ in range(many):
+        forged = await bot.deliver(integration, "pull_request", pull_request(), secret="another")
+        assert forged.status == 401
+        assert (await bot.get("/api/v1/experiments", token="wrong")).status == 401
+        assert (await bot.deliver(integration, "pull_request", pull_request())).body == PROCESSED
+    for number in range(many):
+        await bot.experiment(f"key-{number}")
+    told = [line["status"] for line in lines_of(log_stream, "delivery")]
+    requests = [line["status"] for line in lines_of(log_stream, "request")]
+    assert told.count(200) == many and requests.count(201) == many + 1
+
+    async def all_counted() -> bool:
+        counted = left_out(log_stream)
+        return (
+            told.count(401) + counted["delivery that is not verified"] == many
+            and requests.count(401) + counted["request 401"] == many
+        )
+
+    await eventually(all_counted)
+    assert told.count(401) < many and requests.count(401) < many
+    assert not [line for line in lines_of(log_stream, "lines left out") if "request" in line]
+
+
+async def test_what_is_no_request_is_counted() -> None:
+    with captured() as stream:
+        for number in range(log.LINES + 5):
+            log.logger.info("request refused", status=400, remote=f"10.0.0.{number}")
+            logging.getLogger("asyncio").warning("socket.send() raised exception.")
+
+        async def counted() -> bool:
+            return left_out(stream) == {"request refused": 5, "of asyncio": 5}
+
+        await eventually(counted)
+        log.logger.info("request refused", status=400)
+    assert len(lines_of(stream, "request refused")) == log.LINES + 1
 
 
 class Full(io.StringIO):

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 @slow
 async def test_slow_body(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     """A body that trickles in is given up; others are answered meanwhile."""
-    monkeypatch.setattr("bot.deliveries.door.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("bot.web.bodies.SECONDS", 0.3)
     async with door.connection() as slow:
         await slow.send(door.head(b"{}", Content_Length="1000"))
         for _ in range(5):

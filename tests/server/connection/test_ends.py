@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from bot.deliveries import door
 from bot.services import Services
+from bot.web import bodies
 from tests.deliveries.hostile.attack import Door
 from tests.kit.deliveries import PROCESSED, assert_problem
 from tests.kit.marks import sqlite_only
-from tests.kit.running import eventually
+from tests.kit.running import ADMIN_TOKEN, eventually
 from tests.server.connection.sending import (
     BODY,
     GET,
@@ -30,7 +30,7 @@ async def test_body_too_slow(
     at: Door, changes: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that is refused by its headers, and one whose body is waited for, but not for ever."""
-    monkeypatch.setattr(door, "BODY_SECONDS", 0.1)
+    monkeypatch.setattr(bodies, "SECONDS", 0.1)
     monkeypatch.setattr("bot.connection._LINGER_SECONDS", 0.1)
     async with at.connection() as connection:
         await connection.send(at.head(BODY, **changes) + BODY[:9])
@@ -38,6 +38,33 @@ async def test_body_too_slow(
         assert_problem(answer, 415 if "Content_Type" in changes else 408)
         assert await is_closed(connection)
     assert await stored(at) == []
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/x-www-form-urlencoded"])
+async def test_body_too_slow_on_any_route(
+    at: Door, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However steadily it trickles: of the API with a right token, of a form with none."""
+    monkeypatch.setattr(bodies, "SECONDS", 0.3)
+    path = "/api/v1/experiments" if kind.endswith("json") else "/sign-in"
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {kind}\r\nContent-Length: 5000\r\n"
+        f"Authorization: Bearer {ADMIN_TOKEN}\r\n\r\n"
+    )
+    async with at.connection() as connection:
+        await connection.send(head.encode())
+
+        async def trickle() -> None:
+            while True:
+                await connection.send(b" ")
+                await asyncio.sleep(0.02)
+
+        trickling = asyncio.create_task(trickle())
+        async with asyncio.timeout(5):
+            answer = await connection.answer()
+        trickling.cancel()
+        assert answer.status == 408 and "body too slow" in str(answer.body).lower()
+        assert answer.headers["Connection"] == "close"
 
 
 @pytest.mark.parametrize("sent", [b"", b"POST /api/v1/integrations/", GET, "delivery", "half"])
@@ -94,12 +121,46 @@ async def test_a_client_that_does_not_read(at: Door) -> None:
         assert (await connection.answer()).body == PROCESSED
 
 
-async def test_the_last_answer_on_a_connection(at: Door) -> None:
-    for changes in ({"Connection": "close"}, {"X_Hub_Signature_256": None}):
+@pytest.mark.parametrize("query", [b"", b"?by=routes"])
+@pytest.mark.parametrize("changes", [{"Connection": "close"}, {"X_Hub_Signature_256": None}])
+async def test_the_last_answer_on_a_connection(
+    at: Door, query: bytes, changes: dict[str, Any]
+) -> None:
+    """The client asks for it, or the answer announces it: nothing that comes behind is taken in."""
+    last = whole(at, **changes).replace(b"github HTTP", b"github" + query + b" HTTP", 1)
+    async with at.connection() as connection:
+        await connection.send(last)
+        assert (await connection.answer()).headers["Connection"] == "close"
+        assert await is_closed(connection)
+    async with at.connection() as connection:
+        await connection.send(last + whole(at, X_GitHub_Delivery="behind"))
+        assert (await connection.answer()).headers["Connection"] == "close"
+        assert await is_closed(connection)
+    assert "behind" not in await stored(at)
+
+
+@pytest.mark.parametrize("wish", [b"close", b"Close", b"TE, close"])
+async def test_a_page_is_the_last_if_the_client_wants_it(at: Door, wish: bytes) -> None:
+    async with at.connection() as connection:
+        await connection.send(GET[:-2] + b"Connection: " + wish + b"\r\n\r\n")
+        answer = await connection.answer()
+        assert (answer.status, answer.headers["Connection"]) == (200, "close")
+        assert await is_closed(connection)
+
+
+async def test_the_older_protocol_goes_on_only_if_asked_to(at: Door) -> None:
+    """By HTTP/1.0 a connection ends with its answer, a delivery's and a page's."""
+    for request in (GET, whole(at)):
+        older = request.replace(b"HTTP/1.1", b"HTTP/1.0", 1)
         async with at.connection() as connection:
-            await connection.send(whole(at, **changes))
-            assert (await connection.answer()).headers["Connection"] == "close"
+            await connection.send(older)
+            assert (await connection.answer()).status == 200
             assert await is_closed(connection)
+        asking = older.replace(b"Host:", b"Connection: keep-alive\r\nHost:", 1)
+        async with at.connection() as connection:
+            for _ in range(2):
+                await connection.send(asking)
+                assert (await connection.answer()).headers["Connection"] == "keep-alive"
 
 
 async def test_a_client_that_leaves(at: Door, gate: Gate, log_stream: io.StringIO) -> None:
