@@ -240,7 +240,7 @@ def demo() -> None:
     """Play a week of deliveries on a throw-away database, and keep running to look around."""
     from bot.demo import play  # noqa: PLC0415 - only this command needs it
 
-    with play.throw_away_settings(_settings()) as settings:
+    with play.throw_away_settings(_quiet_settings()) as settings:
 
         async def work(services: Services) -> None:
             await play.run(services, await see_to_admin_token(services))
