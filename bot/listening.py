@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.connection import Connection, InHand, Shortcut
-from bot.crowd import Crowd
+from bot.crowd import Crowd, is_proxy
 from bot.log import logger
 from bot.web.guesses import network
 
@@ -141,7 +141,7 @@ class _Site(web.BaseSite):
             except OSError as error:  # there are no more files, or no memory
                 self._rest(error)
                 return
-            self._let_in(sock, network(host))
+            self._let_in(sock, host if is_proxy(host) else network(host))
 
     def _let_in(self, sock: socket.socket, address: str) -> None:
         connection = Connection(

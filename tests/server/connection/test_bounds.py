@@ -168,6 +168,17 @@ async def test_who_only_waits_makes_way(at: Door, crowd: Crowd) -> None:
     assert connections_of(at, connections[0]) == []
 
 
+async def test_a_proxy_may_have_any_number(
+    at: Door, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.crowd.is_proxy", lambda address: address == "127.0.0.1")
+    crowd.most_of_one = 4
+    async with several(at, 12) as connections:
+        for connection in connections:
+            await connection.send(GET)
+            assert (await connection.answer()).status == 200
+
+
 @pytest.mark.parametrize("part", [b"", b"GET /healthz HTTP/1.1\r\nHo", "body"])
 async def test_who_never_comes_to_an_end_makes_way(
     at: Door, crowd: Crowd, part: bytes | str
