@@ -21,6 +21,7 @@ from bot.together import Together
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
 LINES = 20  # of one kind that are written in a second
+SECONDS = 1.0
 # Messages that need no more than a connection to be logged.
 _CHEAP = frozenset(
     {
@@ -55,7 +56,7 @@ class _Sparing:
         """Count a line, and tell whether it is to be written."""
         now = time.monotonic()
         since, count = self._counted.get(kind, (now, 0))
-        if now - since >= 1.0:
+        if now - since >= SECONDS:
             self._tell(kind)
             since, count = now, 0
         self._counted[kind] = since, count + 1
@@ -67,7 +68,7 @@ class _Sparing:
         with suppress(RuntimeError):  # without a loop it is told before the next line
             # A context of its own: the line is not about the request that is being answered.
             loop, nothing = asyncio.get_running_loop(), contextvars.Context()
-            loop.call_later(1.0, self._tell, kind, context=nothing)
+            loop.call_later(SECONDS, self._tell, kind, context=nothing)
 
     def _tell(self, kind: str) -> None:
         _, count = self._counted.pop(kind, (0.0, 0))

@@ -11,7 +11,10 @@ from tests.kit.marks import slow, sqlite_only
 from tests.kit.processes import app, environment, running
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
-SETTINGS = ("PUBLIC_URL", "GITHUB_API_URLS", "EXTENSIONS", "SIGN_IN_ORGANIZATIONS")
+SETTINGS = (
+    *("PUBLIC_URL", "GITHUB_API_URLS", "EXTENSIONS"),
+    *("SIGN_IN_ORGANIZATIONS", "SIGN_IN_COLLABORATORS", "TRUSTED_PROXIES"),
+)
 
 
 @slow
@@ -47,7 +50,10 @@ async def test_settings_that_differ_from_the_last_start(database_url: str, tmp_p
             changes.append(await told(process, "settings"))
     first, again, added, removed = changes
     assert first == again and [one[0] for one in first] == ["settings.changed"]
-    assert {name for name, value in first[0][2].items() if value} == {*SETTINGS[:2]}
+    assert {name for name, value in first[0][2].items() if value} == {
+        *SETTINGS[:2],
+        "SIGN_IN_COLLABORATORS",
+    }
     assert first[0][1] is None
     name = "SIGN_IN_ORGANIZATIONS"
     assert added[1:] == [("settings.changed", {name: []}, {name: ["acme", "acme-labs"]})]

@@ -38,7 +38,7 @@ async def remote(bot: Bot, log_stream: io.StringIO, *headers: tuple[str, str]) -
         assert response.status in (401, 429)
     lines = map(json.loads, log_stream.getvalue().splitlines())
     (refused,) = [line for line in lines if line["message"] == "sign-in refused"]
-    return str(refused["remote"])
+    return str(refused["address"])
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """What those who are connected may hold together, and that others have their room all the same."""
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NoReturn
 
 import pytest
 
@@ -71,12 +73,31 @@ async def test_a_small_delivery_has_room_beside_large_bodies(at: Door, crowd: Cr
 
 
 async def test_who_is_refused_may_go_on_sending_and_hears_why(at: Door, crowd: Crowd) -> None:
-    body = bytes(7 * MB)
+    body = bytes(20 * MB)
     async with at.connection() as connection:
-        await connection.send(at.head(body) + body)
+        await connection.send(at.head(body) + body[: 7 * MB])
+        await asyncio.sleep(0.2)
+        await connection.send(body[7 * MB :])
         assert_problem(await connection.answer(), 503, "too much in flight")
         assert crowd.held == 0
     await held(crowd, 0)
+
+
+async def test_what_is_in_hand_makes_way_for_nobody(at: Door, crowd: Crowd, gate: Gate) -> None:
+    """Where all room is taken by what has wholly come, who comes next is refused."""
+    body = b'{"zen": "' + b"x" * (MB - 1000) + b'"}'
+    async with several(at, 9) as connections:
+        for connection in connections[:8]:
+            await connection.send(whole(at, body))
+        await gate.reached.wait()
+        await asyncio.sleep(0.3)
+        await connections[8].send(whole(at, body))
+        assert_problem(await connections[8].answer(), 503, "too much in flight")
+        gate.opened.set()
+        for connection in connections[:8]:
+            assert (await connection.answer()).body == PROCESSED
+    await held(crowd, 0)
+    assert (await at.raw(whole(at, body))).body == PROCESSED
 
 
 async def test_what_is_announced_takes_no_room(at: Door, crowd: Crowd) -> None:
@@ -147,6 +168,17 @@ async def test_who_only_waits_makes_way(at: Door, crowd: Crowd) -> None:
     assert connections_of(at, connections[0]) == []
 
 
+async def test_a_proxy_may_have_any_number(
+    at: Door, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.web.callers.is_proxy", lambda address, _: address == "127.0.0.1")
+    crowd.most_of_one = 4
+    async with several(at, 12) as connections:
+        for connection in connections:
+            await connection.send(GET)
+            assert (await connection.answer()).status == 200
+
+
 @pytest.mark.parametrize("part", [b"", b"GET /healthz HTTP/1.1\r\nHo", "body"])
 async def test_who_never_comes_to_an_end_makes_way(
     at: Door, crowd: Crowd, part: bytes | str
@@ -177,6 +209,28 @@ async def test_one_too_many_is_closed_where_nobody_waits(
         gate.opened.set()
         for connection in connections:
             assert (await connection.answer()).body == PROCESSED
+    assert (await at.raw(GET)).status == 200
+
+
+async def test_accepting_rests_when_files_run_out(
+    at: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop is not woken for a connection that cannot be had, and goes on a little later."""
+    monkeypatch.setattr("bot.listening._REST_SECONDS", 0.2)
+    (site,) = at.bot.runner.sites
+    sock, loop = site._sock, asyncio.get_running_loop()  # type: ignore[attr-defined]
+
+    class Full:
+        def fileno(self) -> int:
+            return int(sock.fileno())
+
+        def accept(self) -> NoReturn:
+            raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(site, "_sock", Full())
+    site._accept()  # type: ignore[attr-defined]
+    assert loop.remove_reader(sock.fileno()) is False
+    monkeypatch.setattr(site, "_sock", sock)
     assert (await at.raw(GET)).status == 200
 
 
