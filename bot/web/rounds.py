@@ -17,6 +17,7 @@ from bot.web import streams
 T = TypeVar("T")
 _AT_ONCE = 16  # streams that tell something in one turn of the loop, before others have theirs
 _SHARE = 4  # one part in so many of the time may go into telling, while there is much to tell
+_LONG = 86_400.0
 _UNSETTLED = 0.25  # seconds between looks while others may still come before what is there
 
 
@@ -89,23 +90,26 @@ class Rounds(ABC, Generic[T]):
                 turn.set_exception(store.StorageUnavailable("there is no news"))
 
     async def _go_round(self) -> None:
-        after_commit = False
-        while True:
-            # Asked for before reading: a commit in between is not missed.
-            committed = asyncio.ensure_future(self._database.wait_for_commit(streams.HEARTBEAT))
-            try:
+        # Waited for from before each look on, without a pause: no commit is missed.
+        committed = await self._next_commit()
+        try:
+            while True:
+                if after_commit := committed.done():
+                    committed = await self._next_commit()
                 found = await self._database.read(self.job())
                 self.number += 1
-                is_news = self.take(found, after_commit=after_commit)
-                await self._tell(is_news=is_news)
-                if self.is_unsettled(found):
-                    # What holds it back may end without a commit that is heard of.
-                    await asyncio.wait({committed}, timeout=_UNSETTLED)
-                    after_commit = committed.done()
-                else:
-                    after_commit = await committed
-            finally:
-                committed.cancel()
+                await self._tell(is_news=self.take(found, after_commit=after_commit))
+                # What holds the rest back may end without a commit that is heard of.
+                pause = _UNSETTLED if self.is_unsettled(found) else streams.HEARTBEAT
+                await asyncio.wait({committed}, timeout=pause)
+        finally:
+            committed.cancel()
+
+    async def _next_commit(self) -> "asyncio.Task[bool]":
+        """Return what is done at the next commit from now on."""
+        waiting = asyncio.create_task(self._database.wait_for_commit(_LONG))
+        await asyncio.sleep(0)  # it waits from when it has begun
+        return waiting
 
     async def _tell(self, *, is_news: bool) -> None:
         """Give those who wait their turns; without news only if they were quiet for long."""
