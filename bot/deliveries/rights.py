@@ -13,7 +13,7 @@ from cachetools import TTLCache
 
 from bot.domain.integrations import Integration
 from bot.domain.speaking import Answer, Answers, Claim
-from bot.github import CallFailed, Client, Refused, payloads
+from bot.github import CallFailed, Client, NotListed, Refused, payloads
 from bot.services import Services
 
 SECONDS = 6.0  # for GitHub to answer; it waits for us for ten itself
@@ -71,6 +71,8 @@ class Rights:
                 found = await client.fetch(_Found, path)
                 if claim.github_id in (None, found.id):
                     return found if await _may(client, integration, found) else None
+            except NotListed:
+                raise  # nobody was asked
             except Refused:
                 continue  # it knows no such repository, or none that this credential may see
         return None

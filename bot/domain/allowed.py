@@ -10,8 +10,6 @@ from bot import storage as store
 from bot.domain import speaking
 from bot.github.payloads import Repository
 
-LOST = 0  # `named_at` of a repository whose name GitHub says is another's
-
 
 class NotAllowed(Exception):
     """The integration's allow-list does not let a repository in."""
@@ -83,20 +81,36 @@ def admit(
     old_name: str | None = None,
     confirmed: Set[tuple[str, int]] = frozenset(),
 ) -> store.Repository | None:
-    """Return the repository that is meant, None if it is new; raises NotAllowed, Undecided.
+    """Return the repository that is told of, None if it is new; raises NotAllowed, Undecided.
 
     `old_name` is what a rename says that it was called before, `confirmed` are names and ids that
     GitHub itself has said belong together.
     """
-    row = _find(tx, scope, about.full_name, about.id, old_name)
-    _see_to_list(tx, scope, about, row, confirmed)
-    _see_to_name(tx, scope, about, row, confirmed)
+    row = find(tx, scope, about, old_name=old_name, confirmed=confirmed)
     if row is not None:
         if claims := speaking.unsettled(tx, scope.integration_id, row, about):
             locks = store.locks_of_repository(scope.host, row.github_id, row.full_name)
             raise Contested(f"others speak for {row.full_name}", claims, locks)
         if speaking.is_denied(tx, scope.integration_id, row):
             raise NotAllowed
+    return row
+
+
+def find(
+    tx: store.Transaction,
+    scope: Scope,
+    named: Repository,
+    *,
+    old_name: str | None = None,
+    confirmed: Set[tuple[str, int]] = frozenset(),
+) -> store.Repository | None:
+    """Return the repository that is named, whoever speaks for it; None if it is new.
+
+    Raises NotAllowed, Unconfirmed where the allow-list, or another of that name, is against it.
+    """
+    row = _find(tx, scope, named.full_name, named.id, old_name)
+    _see_to_list(tx, scope, named, row, confirmed)
+    _see_to_name(tx, scope, named, row, confirmed)
     return row
 
 
@@ -140,7 +154,11 @@ def _see_to_name(
 ) -> None:
     """Raise Unconfirmed for a name by which another speaks for another repository."""
     full_name, github_id = about.full_name, about.id
-    is_usual = row is not None and row.name_key == full_name.lower() and row.named_at != LOST
+    is_usual = (
+        row is not None
+        and row.name_key == full_name.lower()
+        and row.named_at != store.repositories.LOST
+    )
     if github_id is None or is_usual or (full_name.lower(), github_id) in confirmed:
         return
     claims, locks = [], []
@@ -159,7 +177,7 @@ def others_so_called(
         one
         for one in store.repositories.by_name(tx, scope.host, full_name)
         if one.github_id not in (None, github_id)
-        and one.named_at != LOST
+        and one.named_at != store.repositories.LOST
         and one.deleted_at is None
     ]
 

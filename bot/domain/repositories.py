@@ -9,7 +9,7 @@ from collections.abc import Set
 from bot import storage as store
 from bot import times
 from bot.domain import posts, speaking
-from bot.domain.allowed import LOST, NotAllowed, Scope, admit, others_so_called, take_place
+from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github.payloads import Repository
 
 
@@ -37,7 +37,7 @@ def resolve(
     is_certain = (full_name.lower(), github_id) in confirmed
     if is_certain and github_id is not None:
         for one in others_so_called(tx, scope, full_name, github_id):
-            store.repositories.change(tx, one.id, named_at=LOST)
+            store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     is_new, row = row is None, row or _add(tx, scope, about, updated_at)
     if speaks:
         speaking.begin(tx, scope.integration_id, row)
@@ -50,11 +50,10 @@ def resolve(
     take_place(tx, scope, row, full_name)
     if github_id is not None and row.github_id is None:
         store.repositories.change(tx, row.id, github_id=github_id)
-    is_nameless = not row.full_name
-    if row.full_name != full_name and (
-        is_nameless or is_certain or _is_news(row.named_at, updated_at, is_rename)
-    ):
-        store.repositories.rename(tx, row.id, full_name, updated_at or row.named_at)
+    is_other = row.full_name != full_name or row.named_at == store.repositories.LOST
+    is_known = row.full_name and not is_certain
+    if is_other and (not is_known or _is_news(row.named_at, updated_at, is_rename)):
+        store.repositories.rename(tx, row.id, full_name, updated_at or row.named_at or None)
     if default_branch is not None and row.default_branch != default_branch:
         store.repositories.change(tx, row.id, default_branch=default_branch)
     if row.visibility != visibility:
@@ -68,7 +67,7 @@ def correct(tx: store.Transaction, row: store.Repository, full_name: str) -> Non
     """Call a repository what somebody says who knows better than the deliveries so far."""
     for one in store.repositories.by_name(tx, row.host, full_name):
         if one.id != row.id:
-            store.repositories.change(tx, one.id, named_at=LOST)
+            store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     store.repositories.rename(tx, row.id, full_name, times.now())
 
 
@@ -112,7 +111,7 @@ def other(tx: store.Transaction, scope: Scope, named: Repository) -> int | None:
     None unless the integration speaks for it and may. What is known of it stays as it is.
     """
     try:
-        row = admit(tx, scope, named)
+        row = find(tx, scope, named)
     except NotAllowed:
         return None
     if row is None or not speaking.speaks(tx, scope.integration_id, row):
@@ -127,12 +126,15 @@ def head(tx: store.Transaction, scope: Scope, named: Repository) -> int | None:
     None where another speaks for it, or the allow-list does not let it in.
     """
     try:
-        row = admit(tx, scope, named)
+        row = find(tx, scope, named)
     except NotAllowed:
         return None
-    if row is None and named.id is not None:
-        row = store.repositories.add(tx, scope.host, named.id, "", None, None)
-    return row.id if row is not None else None
+    if row is None:
+        if named.id is None:
+            return None
+        return store.repositories.add(tx, scope.host, named.id, "", None, None).id
+    is_free = not speaking.claims_of_others(tx, scope.integration_id, row)
+    return row.id if is_free or speaking.speaks(tx, scope.integration_id, row) else None
 
 
 def _add(

@@ -154,8 +154,9 @@ def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
 
 def _rename(tx: store.Transaction, row: store.Repository, found: Repository) -> None:
     """Call a repository as GitHub does, to whoever has a right there."""
-    if row.github_id in (None, found.id) and row.full_name != found.full_name:
-        store.repositories.rename(tx, row.id, found.full_name, row.named_at)
+    is_other = row.full_name != found.full_name or row.named_at == store.repositories.LOST
+    if row.github_id in (None, found.id) and is_other:
+        store.repositories.rename(tx, row.id, found.full_name, times.now())
 
 
 def _contest(tx: store.Transaction, row: store.Repository) -> None:

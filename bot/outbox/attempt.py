@@ -10,7 +10,6 @@ from bot import storage as store
 from bot import times
 from bot.domain import actions, after, allowed, commands, installations, parts, speaking
 from bot.domain.after import Waiting
-from bot.domain.allowed import LOST
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.parts import Outcome
 from bot.github import CallFailed, Client, NotListed, Refused
@@ -93,7 +92,7 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
     wait = None
     if not integration.is_active:
         wait = "the integration is not active"
-    elif known.repository.named_at == LOST:
+    elif known.repository.named_at == store.repositories.LOST:
         wait = identity.another(known.repository)
     elif known.state == "removed":
         raise Refused(404, "the App is no longer installed there: install it again")

@@ -6,7 +6,6 @@ of the repository under this name. https://docs.github.com/en/rest/repos/repos#g
 
 from bot import storage as store
 from bot import times
-from bot.domain.allowed import LOST
 from bot.domain.heard import Names
 from bot.github import Client, Refused, payloads
 from bot.services import Services
@@ -32,7 +31,7 @@ async def confirm(
     found = await client.fetch(payloads.Repository, "/repos/{+repository}", at)
     if found.id != row.github_id:
         await services.database.write(
-            lambda tx: store.repositories.change(tx, row.id, named_at=LOST),
+            lambda tx: store.repositories.change(tx, row.id, named_at=store.repositories.LOST),
             locks=store.locks_of_repository(row.host, row.github_id, row.full_name),
         )
         raise Refused(404, another(row))

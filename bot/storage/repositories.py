@@ -10,6 +10,8 @@ from bot.storage.known_rows import KnownRows
 from bot.storage.query import Part, Place
 from bot.storage.rows import Repository
 
+LOST = 0  # `named_at` of a repository whose name is known to be another's
+
 
 class _Known(KnownRows[Repository]):
     """The repositories that a transaction knows, by id, and by what GitHub calls them."""

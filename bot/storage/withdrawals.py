@@ -104,6 +104,9 @@ def hand_over(tx: Transaction, repository_id: int, integration_id: str) -> list[
         sql = f"""DELETE FROM tellers WHERE kind = '{kind}' AND integration_id = :integration_id
             AND target_id IN (SELECT id FROM {table} WHERE repository_id = :repository_id)"""
         tx.run(sql, place)
+    query.run_in_parts(
+        tx, "UPDATE posts SET integration_id = NULL WHERE item_id IN ({names})", handed
+    )
     sql = """UPDATE links SET integration_id = COALESCE((SELECT integration_id FROM items
             WHERE items.id = links.target_id AND links.kind <> 'commit'),
             (SELECT integration_id FROM commits WHERE commits.id = links.target_id

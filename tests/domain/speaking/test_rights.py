@@ -1,10 +1,13 @@
 """Several integrations speak for one repository: who is asked, how often, and who has to go."""
 
 import asyncio
+import dataclasses
+import re
 
 import pytest
 
 from bot.demo import payloads
+from bot.outbox.loop import Outbox
 from tests.domain.speaking.world import (
     ACME,
     KINDS,
@@ -18,6 +21,7 @@ from tests.github import Fault, rsa_key
 from tests.kit.deliveries import PROCESSED
 from tests.kit.marks import sqlite_only
 from tests.kit.outbound import PERMISSIONS
+from tests.kit.running import start
 
 
 async def test_nobody_is_asked_while_one_alone_speaks(world: World) -> None:
@@ -73,6 +77,42 @@ async def test_what_one_alone_told_goes_with_its_right(world: World) -> None:
     assert found.body["integration_id"] == world.integrations[ACME]
     listed = await world.bot.walk("/api/v1/experiments/a/commits")
     assert {one["integration_id"] for one in listed} == {world.integrations[ACME]}
+
+
+async def test_who_stays_brings_up_to_date_what_the_other_showed(world: World) -> None:
+    """With its own credential, in a comment of its own: the other's it may not edit."""
+    world.share(RIVAL)
+    pull = world.github.open_pull("acme/shop", title="T", body="experiment_key: a")
+    sha = world.github.pull_payload("acme/shop", pull.number)["head"]["sha"]
+    await world.passes(RIVAL, world.pull(pull.number, sha=sha))
+    await world.outbox.work_off()
+    await world.passes(ACME, world.pull(pull.number, sha=sha, action="edited"))
+    world.lose(RIVAL)
+    world.clock.ahead += 3601
+    await world.is_refused(RIVAL, world.pull(8))
+    before = len(world.github.writes())
+    await world.bot.patch("/api/v1/experiments/a", {"status": "active"})
+    await world.outbox.work_off()
+    bodies = [str(one["body"]) for one in world.github.comments("acme/shop", pull.number)]
+    assert "active" in bodies[-1]
+    since = world.github.writes()[before:]
+    assert since and all(re.search("acme|:55", one.credential) for one in since)
+
+
+@sqlite_only
+@pytest.mark.parametrize("kinds", KINDS[:1], indirect=True, ids="-".join)
+async def test_who_is_not_asked_has_not_lost_its_right(world: World) -> None:
+    """Its GitHub is not listed any more, so nothing is called there."""
+    await world.passes(ACME, world.pull())
+    settings = world.bot.services.settings
+    elsewhere = dataclasses.replace(settings, github_api_urls=("https://x.example",))
+    await world.outbox.stop(1)
+    await world.bot.close()
+    world.bot = await start(elsewhere)
+    world.outbox = Outbox(world.bot.services)
+    answer = await world.send(RIVAL, world.pull(8))
+    assert (answer.status, answer.body) == (202, WAITING)
+    assert [number for _, number, *_ in await world.pulls()] == [7]
 
 
 async def test_a_refusal_holds_for_an_hour_also_after_a_restart(world: World) -> None:
