@@ -132,6 +132,7 @@ def settle(tx: store.Transaction, answers: Answers) -> None:
         if isinstance(answer, Repository):
             _contest(tx, row)
             store.speakers.answered(tx, store.Speaker(row.id, claim.integration_id, True, now))
+            store.integrations.clear_last_error(tx, claim.integration_id, _about(row))
             _rename(tx, row, answer)
         elif answer is Answer.NONE:
             known = _standing(tx, row).get(claim.integration_id)
@@ -146,10 +147,18 @@ def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
     _contest(tx, row)
     store.speakers.answered(tx, store.Speaker(row.id, claim.integration_id, False, now))
     withdrawal.withdraw(tx, row, claim.integration_id)
+    why = (
+        f"it has no right to {row.full_name}, says GitHub, and another integration speaks for that"
+    )
+    store.integrations.set_last_error(tx, claim.integration_id, why, _about(row))
     if all(_is_denied(one) for one in _standing(tx, row).values()):
         # What it is called, who sees it and that it was deleted was told by nobody else.
         unknown = ("named_at", "visibility", "visibility_at", "default_branch", "deleted_at")
         store.repositories.change(tx, row.id, **dict.fromkeys(unknown))
+
+
+def _about(row: store.Repository) -> str:
+    return f"speaking for {row.id}"
 
 
 def _rename(tx: store.Transaction, row: store.Repository, found: Repository) -> None:

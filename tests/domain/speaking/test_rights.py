@@ -125,7 +125,10 @@ async def test_a_refusal_holds_for_an_hour_also_after_a_restart(world: World) ->
     world.share(RIVAL)
     await world.is_refused(RIVAL, world.pull(8))
     world.clock.ahead += 3601
+    path = f"/api/v1/integrations/{world.integrations[RIVAL]}"
+    assert "no right to acme/shop" in (await world.bot.get(path)).body["last_error"]
     await world.passes(RIVAL, world.pull(8))
+    assert (await world.bot.get(path)).body["last_error"] is None
     await world.passes(ACME, world.pull(9))
 
 
