@@ -59,18 +59,19 @@ class Rights:
     async def _found(self, integration: Integration, claim: Claim) -> payloads.Repository | None:
         """Return the repository as GitHub has it, if there is a right to it.
 
-        By its names, and else by its id: to that address GitHub leads whoever asks for one that was
-        renamed. https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
+        By its names, and by its id where these are another's: to that address GitHub leads whoever
+        asks for one that was renamed. https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#follow-redirects
         """
-        paths = [f"/repos/{name}" for name in claim.names]
-        if claim.github_id is not None:
-            paths.append(f"/repositories/{claim.github_id}")
-        for path in paths:
+        by_id, is_another = f"/repositories/{claim.github_id}", claim.is_lost
+        for path in [*(f"/repos/{name}" for name in claim.names), by_id]:
+            if path == by_id and not is_another:
+                break
             try:
                 client = await self._client(integration, path)
                 found = await client.fetch(_Found, path)
                 if claim.github_id in (None, found.id):
                     return found if await _may(client, integration, found) else None
+                is_another = True
             except NotListed:
                 raise  # nobody was asked
             except Refused:

@@ -26,7 +26,7 @@ Standing = Mapping[str, store.Speaker]
 class Claim:
     """That an integration has a right to a repository of ours, which has one of some names.
 
-    `is_new`: it does not speak for it yet, or not any more.
+    `is_new`: it does not speak for it yet, or not any more. `is_lost`: another has its name.
     """
 
     integration_id: str
@@ -34,6 +34,7 @@ class Claim:
     github_id: int | None
     names: tuple[str, ...]
     is_new: bool = False
+    is_lost: bool = False
 
 
 class Answer(Enum):
@@ -75,7 +76,7 @@ def claims_of_others(
     if _is_alone(row, integration_id):
         return []
     return [
-        Claim(one.integration_id, row.id, row.github_id, (row.full_name,))
+        Claim(one.integration_id, row.id, row.github_id, (row.full_name,), is_lost=True)
         for one in _others(tx, integration_id, _standing(tx, row))
     ]
 
