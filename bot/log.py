@@ -52,6 +52,10 @@ class _Sparing:
     def __init__(self) -> None:
         self._counted: dict[str, tuple[float, int]] = {}  # since when, how many
 
+    def forget(self) -> None:
+        """Begin anew, with nothing counted."""
+        self._counted.clear()
+
     def allows(self, kind: str) -> bool:
         """Count a line, and tell whether it is to be written."""
         now = time.monotonic()
@@ -76,7 +80,7 @@ class _Sparing:
             logger.warning("lines left out", kind=kind, count=count - LINES)
 
 
-_sparing = _Sparing()
+sparing = _Sparing()
 
 
 class _Line:
@@ -96,7 +100,7 @@ class _Line:
 
         Of a `kind` only so many a second are written.
         """
-        if kind is not None and not _sparing.allows(kind):
+        if kind is not None and not sparing.allows(kind):
             return
         if self.writer is None or not structlog.is_configured():
             logger.info(message, **fields)
@@ -119,7 +123,7 @@ class _ToStructlog(logging.Handler):
     """Passes what libraries log on to structlog, so that every line has one form."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not _sparing.allows(f"of {record.name}"):
+        if not sparing.allows(f"of {record.name}"):
             return
         exc_info: Any = record.exc_info if record.exc_info and record.exc_info[0] else None
         logger.log(record.levelno, record.getMessage(), logger=record.name, exc_info=exc_info)
@@ -153,6 +157,7 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
+    sparing.forget()
     line.writer = writer if not as_text and number <= logging.INFO else None
     root = logging.getLogger()
     root.handlers[:] = [_ToStructlog()]
@@ -164,7 +169,7 @@ def _to_json(event: dict[str, Any], **_: Any) -> str:
 
 
 def _spare(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    if event["event"] in _CHEAP and not _sparing.allows(event["event"]):
+    if event["event"] in _CHEAP and not sparing.allows(event["event"]):
         raise structlog.DropEvent
     return event
 
