@@ -59,10 +59,12 @@ def unsettled(
         return []
     if not others and not _is_denied(mine):
         return []
-    names = tuple(dict.fromkeys([row.full_name, told.full_name]))
-    github_id = row.github_id if row.github_id is not None else told.id
+    # Who speaks for one that is known by its name alone speaks for whatever has that name: an id
+    # that is told now may be made up, or another's.
+    more = [told.full_name] if row.github_id is not None else []
+    names = tuple(dict.fromkeys([row.full_name, *more]))
     return [
-        Claim(one.integration_id, row.id, github_id, names, is_new=_is_new(one, standing))
+        Claim(one.integration_id, row.id, row.github_id, names, is_new=_is_new(one, standing))
         for one in (mine, *others)
         if not _is_fresh(one)
     ]
@@ -124,6 +126,8 @@ def ask_again(tx: store.Transaction, repository_id: int, integration_id: str | N
 def settle(tx: store.Transaction, answers: Answers) -> None:
     """Keep what GitHub has answered; who has no right speaks for the repository no longer."""
     now = times.now()
+    # One that was forgotten while GitHub was asked is nobody's.
+    answers = [one for one in answers if store.repositories.get(tx, one[0].repository_id).host]
     for claim, answer in answers:
         if answer is Answer.NO:
             _deny(tx, claim, now)
@@ -133,6 +137,7 @@ def settle(tx: store.Transaction, answers: Answers) -> None:
             _contest(tx, row)
             store.speakers.answered(tx, store.Speaker(row.id, claim.integration_id, True, now))
             store.integrations.clear_last_error(tx, claim.integration_id, _about(row))
+            _identify(tx, row, answer)
             _rename(tx, row, answer)
         elif answer is Answer.NONE:
             known = _standing(tx, row).get(claim.integration_id)
@@ -159,6 +164,14 @@ def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
 
 def _about(row: store.Repository) -> str:
     return f"speaking for {row.id}"
+
+
+def _identify(tx: store.Transaction, row: store.Repository, found: Repository) -> None:
+    """Know by its id from now on what was known by its name alone."""
+    if row.github_id is not None or found.id is None:
+        return
+    if store.repositories.by_github_id(tx, row.host, found.id) is None:
+        store.repositories.change(tx, row.id, github_id=found.id)
 
 
 def _rename(tx: store.Transaction, row: store.Repository, found: Repository) -> None:
