@@ -26,10 +26,12 @@ Standing = Mapping[str, store.Speaker]
 class Claim:
     """That an integration has a right to a repository of ours, which has one of some names.
 
-    `is_new`: it does not speak for it yet, or not any more.
+    `changed_at` is when the integration was last changed: an answer to another credential than it
+    has counts for nothing. `is_new`: it does not speak for it yet, or not any more.
     """
 
     integration_id: str
+    changed_at: int
     repository_id: int
     github_id: int | None
     names: tuple[str, ...]
@@ -64,7 +66,7 @@ def unsettled(
     more = [told.full_name] if row.github_id is not None else []
     names = tuple(dict.fromkeys([row.full_name, *more]))
     return [
-        Claim(one.integration_id, row.id, row.github_id, names, is_new=_is_new(one, standing))
+        _claim(tx, one, row, names, is_new=_is_new(one, standing))
         for one in (mine, *others)
         if not _is_fresh(one)
     ]
@@ -77,7 +79,7 @@ def claims_of_others(
     if _is_alone(row, integration_id):
         return []
     return [
-        Claim(one.integration_id, row.id, row.github_id, (row.full_name,))
+        _claim(tx, one, row, (row.full_name,))
         for one in _others(tx, integration_id, _standing(tx, row))
     ]
 
@@ -126,8 +128,7 @@ def ask_again(tx: store.Transaction, repository_id: int, integration_id: str | N
 def settle(tx: store.Transaction, answers: Answers) -> None:
     """Keep what GitHub has answered; who has no right speaks for the repository no longer."""
     now = times.now()
-    # One that was forgotten while GitHub was asked is nobody's.
-    answers = [one for one in answers if store.repositories.get(tx, one[0].repository_id).host]
+    answers = [one for one in answers if _is_current(tx, one[0])]
     for claim, answer in answers:
         if answer is Answer.NO:
             _deny(tx, claim, now)
@@ -145,6 +146,26 @@ def settle(tx: store.Transaction, answers: Answers) -> None:
                 _contest(tx, row)
                 asked_at = now - _REMEMBERED + _UNREACHED
                 store.speakers.answered(tx, msgspec.structs.replace(known, asked_at=asked_at))
+
+
+def _claim(
+    tx: store.Transaction,
+    one: store.Speaker,
+    row: store.Repository,
+    names: tuple[str, ...],
+    *,
+    is_new: bool = False,
+) -> Claim:
+    known = store.integrations.find(tx, one.integration_id)
+    assert known is not None  # as all who stand there
+    return Claim(known.id, known.updated_at, row.id, row.github_id, names, is_new=is_new)
+
+
+def _is_current(tx: store.Transaction, claim: Claim) -> bool:
+    """Tell whether neither side of a claim was changed, or forgotten, while GitHub was asked."""
+    known = store.integrations.find(tx, claim.integration_id)
+    is_same = known is not None and known.updated_at == claim.changed_at
+    return is_same and store.repositories.get(tx, claim.repository_id).host != ""
 
 
 def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:

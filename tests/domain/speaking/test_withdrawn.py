@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from bot.demo import payloads
-from tests.domain.speaking.world import ACME, KINDS, RIVAL, World
+from tests.domain.speaking.world import ACME, KINDS, NOT_ALLOWED, RIVAL, World, token_of
 from tests.github import Fault
 
 pytestmark = pytest.mark.parametrize("kinds", KINDS[:1], indirect=True, ids="-".join)
@@ -43,3 +43,20 @@ async def test_a_repository_may_be_forgotten_while_github_is_asked(world: World)
     told = await world.told()
     assert sum("acme/shop" in one for one in told["repositories"]) == 1
     assert [number for _, number, *_ in await world.pulls()] == [9]
+
+
+async def test_what_github_said_of_a_credential_counts_for_no_other(world: World) -> None:
+    """A token that was revoked is replaced while GitHub refuses it."""
+    await world.passes(ACME, world.pull())
+    new = f"{token_of(ACME)}-again"
+    del world.github._tokens[token_of(ACME)]
+    world.github.add_token(new, "acme-bot", pushes_to=["acme/shop"])
+    world.github.fail(Fault("slow", times=None, seconds=0.5))
+    asking = asyncio.create_task(world.send(RIVAL, world.pull(8)))
+    while not world.asked():
+        await asyncio.sleep(0.01)
+    path = f"/api/v1/integrations/{world.integrations[ACME]}"
+    assert (await world.bot.patch(path, {"config": {"token": new}})).status == 200
+    assert (await asking).body == NOT_ALLOWED
+    await world.passes(ACME, world.pull(9))
+    assert [number for _, number, *_ in await world.pulls()] == [7, 9]
