@@ -47,6 +47,9 @@ class Rights:
 
     async def _ask(self, claim: Claim) -> payloads.Repository | Answer:
         integration = await self._services.integration(claim.integration_id)
+        if integration is not None and integration.updated_at != claim.changed_at:
+            # Another process has stored another credential.
+            integration = await self._services.integration(claim.integration_id, fresh=True)
         if integration is None or claim.integration_id in self._silent:
             return Answer.NONE
         try:

@@ -26,10 +26,13 @@ Standing = Mapping[str, store.Speaker]
 class Claim:
     """That an integration has a right to a repository of ours, which has one of some names.
 
-    `is_new`: it does not speak for it yet, or not any more. `is_lost`: another has its name.
+    `changed_at` is when the integration was last changed: an answer to another credential than it
+    has counts for nothing. `is_new`: it does not speak for it yet, or not any more. `is_lost`:
+    another has its name.
     """
 
     integration_id: str
+    changed_at: int
     repository_id: int
     github_id: int | None
     names: tuple[str, ...]
@@ -60,10 +63,12 @@ def unsettled(
         return []
     if not others and not _is_denied(mine):
         return []
-    names = tuple(dict.fromkeys([row.full_name, told.full_name]))
-    github_id = row.github_id if row.github_id is not None else told.id
+    # Who speaks for one that is known by its name alone speaks for whatever has that name: an id
+    # that is told now may be made up, or another's.
+    more = [told.full_name] if row.github_id is not None else []
+    names = tuple(dict.fromkeys([row.full_name, *more]))
     return [
-        Claim(one.integration_id, row.id, github_id, names, is_new=_is_new(one, standing))
+        _claim(tx, one, row, names, is_new=_is_new(one, standing))
         for one in (mine, *others)
         if not _is_fresh(one)
     ]
@@ -76,7 +81,7 @@ def claims_of_others(
     if _is_alone(row, integration_id):
         return []
     return [
-        Claim(one.integration_id, row.id, row.github_id, (row.full_name,), is_lost=True)
+        _claim(tx, one, row, (row.full_name,), is_lost=True)
         for one in _others(tx, integration_id, _standing(tx, row))
     ]
 
@@ -125,6 +130,7 @@ def ask_again(tx: store.Transaction, repository_id: int, integration_id: str | N
 def settle(tx: store.Transaction, answers: Answers) -> None:
     """Keep what GitHub has answered; who has no right speaks for the repository no longer."""
     now = times.now()
+    answers = [one for one in answers if _is_current(tx, one[0])]
     for claim, answer in answers:
         if answer is Answer.NO:
             _deny(tx, claim, now)
@@ -134,6 +140,7 @@ def settle(tx: store.Transaction, answers: Answers) -> None:
             _contest(tx, row)
             store.speakers.answered(tx, store.Speaker(row.id, claim.integration_id, True, now))
             store.integrations.clear_last_error(tx, claim.integration_id, _about(row))
+            _identify(tx, row, answer)
             _rename(tx, row, answer)
         elif answer is Answer.NONE:
             known = _standing(tx, row).get(claim.integration_id)
@@ -141,6 +148,25 @@ def settle(tx: store.Transaction, answers: Answers) -> None:
                 _contest(tx, row)
                 asked_at = now - _REMEMBERED + _UNREACHED
                 store.speakers.answered(tx, msgspec.structs.replace(known, asked_at=asked_at))
+
+
+def _claim(
+    tx: store.Transaction,
+    one: store.Speaker,
+    row: store.Repository,
+    names: tuple[str, ...],
+    **more: bool,
+) -> Claim:
+    known = store.integrations.find(tx, one.integration_id)
+    assert known is not None  # as all who stand there
+    return Claim(known.id, known.updated_at, row.id, row.github_id, names, **more)
+
+
+def _is_current(tx: store.Transaction, claim: Claim) -> bool:
+    """Tell whether neither side of a claim was changed, or forgotten, while GitHub was asked."""
+    known = store.integrations.find(tx, claim.integration_id)
+    is_same = known is not None and known.updated_at == claim.changed_at
+    return is_same and store.repositories.get(tx, claim.repository_id).host != ""
 
 
 def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
@@ -160,6 +186,14 @@ def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
 
 def _about(row: store.Repository) -> str:
     return f"speaking for {row.id}"
+
+
+def _identify(tx: store.Transaction, row: store.Repository, found: Repository) -> None:
+    """Know by its id from now on what was known by its name alone."""
+    if row.github_id is not None or found.id is None:
+        return
+    if store.repositories.by_github_id(tx, row.host, found.id) is None:
+        store.repositories.change(tx, row.id, github_id=found.id)
 
 
 def _rename(tx: store.Transaction, row: store.Repository, found: Repository) -> None:

@@ -22,6 +22,7 @@ def withdraw(tx: store.Transaction, row: store.Repository, integration_id: str) 
     _drop_actions(tx, *where)
     item_ids = store.withdrawals.told_alone(tx, "items", *where)
     _remove(tx, row.id, item_ids, store.withdrawals.told_alone(tx, "commits", *where))
+    store.withdrawals.prune_commands(tx, *where)
     for item in store.withdrawals.hand_over(tx, *where):
         if item.state == "open" and item.gone_at is None and links.of_item(tx, item):
             posts.follow(tx, item, Cause.LINKS, item.integration_id)

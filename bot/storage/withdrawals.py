@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.rows import Item
+from bot.storage.rows import Activity, Item
 
 # What hangs on an item or a commit, by the column that names it.
 _OF_ITEM = (
@@ -89,6 +89,25 @@ def remove_repository(tx: Transaction, repository_id: int) -> None:
     tx.run(sql, {"id": repository_id})
 
 
+# Commands that an integration has told of and GitHub has not confirmed, or that are in no item.
+_LOOSE_COMMANDS = """SELECT commands.id FROM commands
+    JOIN command_comments AS said ON said.id = commands.comment_row
+    WHERE said.repository_id = :repository_id AND said.integration_id = :integration_id
+    AND (said.verified = 0 OR NOT EXISTS (SELECT 1 FROM items
+        WHERE items.repository_id = said.repository_id AND items.kind = said.kind
+        AND items.number = said.number))"""
+
+
+def prune_commands(tx: Transaction, repository_id: int, integration_id: str) -> None:
+    """Take out of the feeds such commands. What became of them is still told in their list."""
+    place = {"repository_id": repository_id, "integration_id": integration_id}
+    guids = [f"command:{one}" for one in query.values(tx, _LOOSE_COMMANDS, **place)]
+    told = query.in_parts(tx, Activity, "SELECT * FROM activity WHERE guid IN ({names})", guids)
+    if told:
+        query.run_in_parts(tx, "DELETE FROM activity WHERE guid IN ({names})", guids)
+        _heard_last(tx, repository_id, list({one.experiment_key for one in told}))
+
+
 def hand_over(tx: Transaction, repository_id: int, integration_id: str) -> list[Item]:
     """Let what others told of too be theirs alone; return the items among it."""
     place = {"repository_id": repository_id, "integration_id": integration_id}
@@ -138,6 +157,11 @@ def prune_feeds(tx: Transaction, repository_id: int) -> None:
         OR (commit_id IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM commits WHERE commits.id = commit_id)))"""
     tx.run(sql, {"id": repository_id})
+    _heard_last(tx, repository_id, keys)
+
+
+def _heard_last(tx: Transaction, repository_id: int, keys: Sequence[str]) -> None:
+    """Find out anew when a repository, and some experiments, were last heard of."""
     sql = """UPDATE repositories SET last_activity = COALESCE((SELECT MAX(position) FROM activity
         WHERE activity.repository_id = repositories.id), 0) WHERE id = :id"""
     tx.run(sql, {"id": repository_id})
