@@ -68,3 +68,28 @@ async def test_a_call_that_was_on_its_way_changes_nothing(bot: Bot) -> None:
     rest.set()
     assert await sending == 401
     assert (await bot.get("/api/v1/experiments/late")).status == 404
+
+
+async def test_no_token_is_made_by_who_is_revoked_at_that_moment(bot: Bot) -> None:
+    """However many forms come at once: "Revoke all" finds what was made before, nothing else."""
+    secret = await new_token(bot, "admin")
+    token = await token_of(bot, secret)
+    flood = await Browser.sign_in(bot, token=secret)
+
+    async def make(number: int) -> None:
+        await asyncio.sleep(number / 500)
+        data = {"csrf": flood.csrf, "name": f"made {number}", "role": "admin"}
+        cookie = "; ".join(f"{name}={value}" for name, value in flood.cookies.items())
+        async with bot.session.post(
+            f"{bot.url}/tokens", data=data, headers={"Cookie": cookie}, allow_redirects=False
+        ) as response:
+            await response.read()
+
+    flooding = [asyncio.create_task(make(number)) for number in range(100)]
+    await asyncio.sleep(0.1)
+    assert (await bot.delete(f"/api/v1/tokens/{token.id}")).status == 204
+    await asyncio.gather(*flooding)
+    audit = await bot.walk("/api/v1/audit")
+    (gone,) = [at for at, one in enumerate(audit) if one["type"] == "token.revoked"]
+    late = [one["target"]["name"] for one in audit[:gone] if one["type"] == "token.created"]
+    assert late == []
