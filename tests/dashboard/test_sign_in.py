@@ -265,6 +265,34 @@ async def test_one_who_may_push_to_the_second_repository_is_a_developer(
     assert "Signed in as Jane , developer" in page.words
 
 
+async def test_who_works_on_what_is_not_served_stays_out(app_bot: Bot, stand: SignIn) -> None:
+    """An App that others may install, too, is installed where they can push: on what they made."""
+    settings = app_bot.services.settings
+    app_bot.services.settings = replace(settings, sign_in_collaborators="developer")
+    identifier = (await app_bot.get("/api/v1/integrations")).items[0]["id"]
+    listed = {"config": {"repositories": ["Acme/*"]}}
+    assert (await app_bot.patch(f"/api/v1/integrations/{identifier}", listed)).status == 200
+    stand.repositories = [{"full_name": "mallory/acme", "id": 8, "permissions": {"push": True}}]
+    browser = Browser(app_bot)
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert page.status == 403 and "no access to a repository" in page.words
+    stand.repositories.append({"full_name": "acme/shop", "id": 9, "permissions": {"triage": True}})
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert "Signed in as Jane , viewer" in page.words
+
+
+async def test_an_installation_that_is_suspended_keeps_nobody_out(
+    app_bot: Bot, stand: SignIn
+) -> None:
+    settings = app_bot.services.settings
+    app_bot.services.settings = replace(settings, sign_in_collaborators="developer")
+    stand.suspended = [4]
+    stand.repositories = [{**REPOSITORY, "permissions": {"push": True}}]
+    browser = Browser(app_bot)
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert "Signed in as Jane , developer" in page.words
+
+
 async def test_an_answer_to_another_browser_is_refused(app_bot: Bot, stand: SignIn) -> None:
     stand.memberships["acme"] = {"state": "active", "role": "admin"}
     attacker, victim = Browser(app_bot), Browser(app_bot)
