@@ -1,5 +1,7 @@
 """Who gets in, how long they stay, and what a form needs to be believed."""
 
+import asyncio
+import io
 from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
@@ -75,6 +77,22 @@ async def test_a_browser_that_has_come_over_tls_comes_back_over_tls_alone(
         await secure.close()
     for path in paths:
         assert "Strict-Transport-Security" not in (await bot.get(path)).headers
+
+
+async def test_a_cookie_of_bytes_that_are_no_text_is_none(
+    bot: Bot, log_stream: io.StringIO
+) -> None:
+    """Whatever bytes somebody sends for one of ours."""
+    port = int(bot.url.rpartition(":")[2])
+    for name in (sessions.COOKIE, "experiment_bot_state", "experiment_bot_setup"):
+        for path in ("/sign-in", "/experiments", "/sign-in/github/callback", "/setup/callback"):
+            for value in (b"\xff", b"gAAAAA", '"é"'.encode(), b"\xed\xa0\x80"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: {name}="
+                writer.write(head.encode() + value + b"\r\n\r\n")
+                assert (await reader.read()).split(b" ", 2)[1] in (b"200", b"303", b"400")
+                writer.close()
+    assert "request failed" not in log_stream.getvalue()
 
 
 async def test_a_wrong_token_is_not_repeated(bot: Bot) -> None:
