@@ -23,6 +23,7 @@ _FEWEST = 16
 _PIECES = 2  # of large bodies that are read in one turn of the loop, a quarter of a megabyte each
 _KEPT_FILES = 256  # for the database, calls to GitHub and the rest
 _READ_SECONDS, _READ_BYTES = 15.0, 16 * 1024  # how much of an answer is read in which time
+_SHORT_SECONDS = 60.0  # after files have run out, until as many connections as ever are tried again
 _SHARE = 8  # one part in so many is freed at once: to look for who makes way takes a while
 
 
@@ -70,8 +71,9 @@ class Crowd:
     """The connections of a process, so many that `files` are enough for them."""
 
     def __init__(self, files: int) -> None:
-        self.most = min(_MOST, files - min(_KEPT_FILES, files // 4))
+        self.most = self._usual = min(_MOST, files - min(_KEPT_FILES, files // 4))
         self.most_of_one = min(self.most, max(_LEAST_OF_ONE, min(_MOST_OF_ONE, self.most // 2)))
+        self._short_until = 0.0
         self.held = 0
         self.turns = Turns()
         self._guests: dict[Guest, None] = {}
@@ -79,6 +81,8 @@ class Crowd:
 
     def enter(self, guest: Guest) -> bool:
         """Take a connection in if there is, or can be made, room for it."""
+        if self.most < self._usual and asyncio.get_running_loop().time() >= self._short_until:
+            self.most = self._usual
         of_one = self._of.get(guest.address, set())
         if len(of_one) >= self.most_of_one:
             self._thin_out(of_one, self.most_of_one, guest.address)
@@ -102,8 +106,9 @@ class Crowd:
                 del self._of[guest.address]
 
     def is_short_of_files(self) -> None:
-        """Make do with fewer connections: the rest of the process needs more files than thought."""
-        self.most = max(_FEWEST, len(self._guests) - _FEWEST)
+        """Make do with fewer connections for a while: the rest needs more files than thought."""
+        self.most = min(self._usual, max(_FEWEST, len(self._guests) - _FEWEST))
+        self._short_until = asyncio.get_running_loop().time() + _SHORT_SECONDS
         self._thin_out(self._guests, self.most)
 
     def _thin_out(self, guests: Collection[Guest], most: int, address: str | None = None) -> None:

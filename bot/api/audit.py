@@ -31,8 +31,9 @@ Fields = Annotated[
 
 
 class AuditActor(Struct):
-    """Who did it. The `id` is a token's, also of the sessions that it began, else
-    `github:HOST:LOGIN`, `cli` or `system`."""
+    """Who did it. The `id` is a token's, also of the sessions that it began; of a session of
+    somebody from GitHub `github:HOST:NUMBER`, of a command there `github:HOST:LOGIN`; else `cli` or
+    `system`."""
 
     kind: ActorKind
     id: str

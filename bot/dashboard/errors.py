@@ -48,11 +48,12 @@ async def page_of(request: web.Request, problem: Problem) -> web.Response:
 async def _page_of_form(request: web.Request) -> str:
     """Return the path of the page that a form was on: the nearest one above its address."""
     path = request.rel_url.raw_path
-    while path:
-        found = await request.app.router.resolve(request.clone(method="GET", rel_url=path))
-        if found.http_exception is None:
-            return path
-        path = path.rpartition("/")[0]
+    with suppress(RuntimeError):  # one that has been read cannot be cloned
+        while path:
+            found = await request.app.router.resolve(request.clone(method="GET", rel_url=path))
+            if found.http_exception is None:
+                return path
+            path = path.rpartition("/")[0]
     return ""
 
 

@@ -1,18 +1,21 @@
 """What a person may do here, asked of GitHub with their own token.
 
 Owners of SIGN_IN_ORGANIZATIONS are admins, members developers. Who merely works on a repository
-where the App is installed may as much as SIGN_IN_COLLABORATORS says.
+that the App serves may as much as SIGN_IN_COLLABORATORS says.
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app/generating-a-user-access-token-for-a-github-app
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from bot import storage as store
 from bot import times
+from bot.domain import allowed
 from bot.domain.actors import ROLES
+from bot.domain.integrations import scope_of
 from bot.domain.sessions import subject_on_github
 from bot.github import Client, Refused, Temporary
 from bot.github.names import web_host, web_origin
@@ -90,7 +93,9 @@ async def _asked(services: Services, app: store.Integration, token: str) -> Pers
     roles = [await _role_in_organization(client, one) for one in organizations]
     granted = [role for role in roles if role is not None]
     if not granted and settings.sign_in_collaborators != "off":
-        by_repositories = await _role_by_repositories(client, settings.sign_in_collaborators)
+        by_repositories = await _role_by_repositories(
+            services, app, client, settings.sign_in_collaborators
+        )
         granted += [by_repositories] if by_repositories else []
     return Person(subject, login, max(granted, key=ROLES.index, default=None))
 
@@ -109,29 +114,60 @@ async def _role_in_organization(client: Client, organization: str) -> str | None
     return "admin" if found.get("role") == "admin" else "developer"
 
 
-async def _role_by_repositories(client: Client, most: str) -> str | None:
-    """Return what somebody's best permission on a repository with the App installed is worth.
+async def _role_by_repositories(
+    services: Services, app: store.Integration, client: Client, most: str
+) -> str | None:
+    """Return what somebody's best permission on a repository that is served is worth.
 
     Who may push is a developer, if that is the `most`. Who may do more than everybody, if only to
     read what is private, is a viewer.
     """
     best: str | None = None
-    installations = repositories = 0
+    repositories = 0
+    async for repository in _repositories(client):
+        repositories += 1
+        if repositories > _MAX_REPOSITORIES:
+            break
+        may = repository.get("permissions") or {}
+        role = None
+        if any(may.get(name) for name in ("admin", "maintain", "push")):
+            role = most
+        elif may.get("triage") or (may.get("pull") and repository.get("private") is True):
+            role = "viewer"
+        if role not in (None, best) and await _is_served(services, app, repository):
+            best = role
+        if best == most:
+            break
+    return best
+
+
+async def _repositories(client: Client) -> AsyncIterator[Mapping[str, Any]]:
+    """Yield the repositories that somebody sees where the App is installed."""
+    installations = 0
     of_person = "/user/installations?per_page=100"
     async for installation in client.getiter(of_person, iterable_key="installations"):
         installations += 1
         if installations > _MAX_INSTALLATIONS:
             break
         path = f"/user/installations/{int(installation['id'])}/repositories?per_page=100"
-        async for repository in client.getiter(path, iterable_key="repositories"):
-            repositories += 1
-            if repositories > _MAX_REPOSITORIES:
-                return best
-            may = repository.get("permissions") or {}
-            if any(may.get(name) for name in ("admin", "maintain", "push")):
-                best = most
-            elif may.get("triage") or (may.get("pull") and repository.get("private") is True):
-                best = best or "viewer"
-            if best == most:
-                return best
-    return best
+        try:
+            async for repository in client.getiter(path, iterable_key="repositories"):
+                yield repository
+        except Refused as error:
+            # Suspended, gone meanwhile, behind a single sign-on: that says nothing of the others.
+            if error.status not in (403, 404):
+                raise
+
+
+async def _is_served(
+    services: Services, app: store.Integration, repository: Mapping[str, Any]
+) -> bool:
+    """Tell whether the App's integration may hear of a repository: anybody can make one."""
+    scope, full_name = scope_of(app), str(repository["full_name"])
+    github_id = int(repository.get("id") or 0)
+
+    def job(tx: store.Transaction) -> bool:
+        known = store.repositories.by_github_id(tx, scope.host, github_id)
+        return allowed.allows(tx, scope, known) if known else scope.lists(full_name)
+
+    return await services.database.read(job)

@@ -52,7 +52,7 @@ async def _follow(
     written_at = loop.time()
     while True:
         await news.after(seen)
-        if not await news.is_in_force(visit.request):
+        if not await news.is_in_force(visit):
             return
         is_news, seen = news.told(key) > seen, news.number
         if is_news or streams.is_quiet(written_at):
@@ -117,13 +117,13 @@ class _News(rounds.Rounds[_Found]):
     def told(self, key: str | None) -> int:
         return self._told.get(key, 0)
 
-    async def is_in_force(self, request: web.Request) -> bool:
+    async def is_in_force(self, visit: Visit) -> bool:
         """Tell whether a session is in force: asked once a round, however many pages are open."""
-        cookie = request.cookies[sessions.COOKIE]
-        if cookie not in self._asked:
-            asking = sessions.of_request(request, note=False)
-            self._asked[cookie] = asyncio.ensure_future(asking)
-        return await asyncio.shield(self._asked[cookie]) is not None
+        session = visit.session.id
+        if session not in self._asked:
+            asking = sessions.of_request(visit.request, note=False)
+            self._asked[session] = asyncio.ensure_future(asking)
+        return await asyncio.shield(self._asked[session]) is not None
 
     def job(self) -> Callable[[store.Transaction], _Found]:
         keys, place = list(self._open), self._place

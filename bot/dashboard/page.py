@@ -183,7 +183,7 @@ def _serving(path: str, role: str, handler: Handler, open_to_all: Open | None) -
     async def serve(request: web.Request) -> web.StreamResponse:
         services = request.config_dict[SERVICES]
         by_itself = "X-Live" in request.headers or path == "/live"
-        session = await sessions.of_request(request, note=not by_itself)
+        session = await _session(request, role, note=not by_itself)
         if session is None:
             if path == "/live":  # what is no stream ends it, and this without a complaint
                 return web.Response(status=204, headers={"Cache-Control": "no-store"})
@@ -192,13 +192,13 @@ def _serving(path: str, role: str, handler: Handler, open_to_all: Open | None) -
             if request.method == "GET":
                 back = local_path(request.path_qs) if request.path != "/" else ""
                 return redirect(services, "/sign-in", {"next": back} if back else None)
-            raise Problem(401, "signed out", "The session has ended. Sign in again.")
-        if not session.actor.may(role):
-            said = f"This requires the {role} role; you are {session.actor.role}."
-            raise Problem(403, "forbidden", said)
+            raise _signed_out()
         visit = Visit(request, services, session)
         if request.method == "POST":
             visit.form = await read_form(request)
+            # Asked again: who is thrown out could else have a slow form on its way at all times.
+            if await _session(request, role, note=False) is None:
+                raise _signed_out()
             given = visit.form.pop("csrf", "")
             if not hmac.compare_digest(given.encode(), session.csrf.encode()):
                 raise Problem(
@@ -210,6 +210,19 @@ def _serving(path: str, role: str, handler: Handler, open_to_all: Open | None) -
         return await handler(visit)
 
     return serve
+
+
+async def _session(request: web.Request, role: str, *, note: bool) -> Session | None:
+    """Return the session of a request, None if there is none; raises Problem for one of less."""
+    session = await sessions.of_request(request, note=note)
+    if session is not None and not session.actor.may(role):
+        said = f"This requires the {role} role; you are {session.actor.role}."
+        raise Problem(403, "forbidden", said)
+    return session
+
+
+def _signed_out() -> Problem:
+    return Problem(401, "signed out", "The session has ended. Sign in again.")
 
 
 def _explaining(handler: RequestHandler) -> RequestHandler:

@@ -47,6 +47,14 @@ def failed_sign_ins(_: Services) -> Guesses:
     return Guesses(FAILED_SIGN_INS)
 
 
+class _SealedCookie(EncryptedCookieStorage):
+    """What we have not sealed is as good as none; bytes that are no text would be a fault."""
+
+    def load_cookie(self, request: web.Request) -> str | None:
+        cookie = super().load_cookie(request)
+        return cookie if cookie is not None and cookie.isascii() else None
+
+
 def sealed_cookie(
     services: Services, name: str, purpose: str, seconds: int
 ) -> EncryptedCookieStorage:
@@ -58,7 +66,7 @@ def sealed_cookie(
     parts = urlsplit(services.settings.public_url)
     is_secure, path = parts.scheme == "https", parts.path.rstrip("/") or "/"
     prefix = ("__Host-" if path == "/" else "__Secure-") if is_secure else ""
-    return EncryptedCookieStorage(
+    return _SealedCookie(
         services.vault.derive(purpose),
         cookie_name=f"{prefix}{name}",
         path=path,

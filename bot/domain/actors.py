@@ -14,8 +14,8 @@ Kind = Literal["token", "session", "login", "cli", "system"]
 class Actor:
     """Whoever holds an API token or a session, or else has something changed.
 
-    `id` is that of the token, also of one that has begun a session; of who signed in with GitHub,
-    or gives a command there, `github:HOST:LOGIN`.
+    `id` is that of the token, also of one that has begun a session; of who signed in with GitHub
+    `github:HOST:NUMBER`, of who gives a command there `github:HOST:LOGIN`.
     """
 
     id: str

@@ -93,3 +93,7 @@ class Conflict(Failed):
 
 class Changed(Failed):
     """What is there is not (any more) what whoever asks has seen."""
+
+
+class NoLonger(Failed):
+    """Whoever asks was let in, and may not any more."""

@@ -97,8 +97,8 @@ def ensure_admin(tx: store.Transaction, given: str | None) -> str | None:
     known = store.tokens.bootstrap(tx)
     if known is not None and (given is None or known.hash == store.hash_token(given)):
         return None
-    if known is not None:
-        store.sessions.remove_of_subject(tx, subject_of_token(known.id))
+    if known is not None and known.revoked_at is None:
+        revoke(tx, [known], SYSTEM)
     store.tokens.remove_bootstrap(tx)
     if given is not None and store.tokens.is_known(tx, store.hash_token(given)):
         raise Taken

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from bot import storage as store
 from bot.domain import tokens
 from bot.domain.actors import ROLES, Actor
-from bot.domain.errors import FieldError, Invalid
+from bot.domain.errors import FieldError, Invalid, NoLonger
 from bot.operations import found
 from bot.services import Services
 from bot.web import access
@@ -20,7 +20,14 @@ async def create(services: Services, actor: Actor, name: str, role: str) -> str:
         errors.append(FieldError("role", "not_one_of", ", ".join(ROLES)))
     if errors:
         raise Invalid(errors)
-    return (await services.database.write(lambda tx: tokens.issue(tx, name, role, actor)))[1]
+
+    def job(tx: store.Transaction) -> str:
+        # Looked at here: what is made once its maker has been revoked would be left.
+        if not access.may_still(tx, actor, "admin"):
+            raise NoLonger
+        return tokens.issue(tx, name, role, actor)[1]
+
+    return await services.database.write(job)
 
 
 async def revoke(services: Services, actor: Actor, token_id: str) -> str:

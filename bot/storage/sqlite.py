@@ -35,6 +35,7 @@ from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.turns import Turns
 
 BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
+_MIGRATION_MS = 3_600_000  # to wait for another process that brings the database up to date
 READERS = 4
 WRITER_CACHE = 8_000  # KiB; what indexes in random order need beyond is in the system's cache
 _POLL = 0.5  # seconds between looks for commits of other processes
@@ -69,6 +70,9 @@ class SqliteDatabase:
         self._refuse_foreign()
         connection = self._connect()
         try:
+            if connection.execute("PRAGMA user_version").fetchone()[0] < schema.VERSION:
+                # Others that start together wait for the first, however long it takes.
+                connection.execute(f"PRAGMA busy_timeout = {_MIGRATION_MS}")
             connection.execute("BEGIN IMMEDIATE")
             found = connection.execute("PRAGMA user_version").fetchone()[0]
             schema.check_version(found)

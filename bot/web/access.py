@@ -67,9 +67,10 @@ def unauthorized() -> Problem:
 
 
 def may_still(tx: store.Transaction, actor: Actor, role: str) -> bool:
-    """Tell whether an actor's token is in force, with a role that is enough, as of now."""
-    row = store.tokens.find(tx, actor.id)
-    return row is not None and ROLES.index(row.role) >= ROLES.index(role)
+    """Tell whether an actor's token, or a session without one, is there with enough of a role."""
+    token = store.tokens.find(tx, actor.id)
+    found = [token] if token is not None else store.sessions.of_subject(tx, actor.id)
+    return any(ROLES.index(row.role) >= ROLES.index(role) for row in found)
 
 
 async def _actor(services: Services, token: str) -> Actor | None:

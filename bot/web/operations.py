@@ -169,7 +169,11 @@ async def _carry_out(operation: Operation, request: web.Request) -> web.StreamRe
     services = request.config_dict[SERVICES]
     actor = await authenticate(services, request, operation.role)
     query = parse_query(request, operation.query)
-    body = await _read_body(request, operation.body) if operation.body else None
+    body = None
+    if operation.body:
+        body = await _read_body(request, operation.body)
+        # Again: a revoked token could else have a slow body on its way at all times.
+        actor = await authenticate(services, request, operation.role)
     call = Call(request, services, actor, operation.path, query, body)
     answer = await operation.handler(call)
     if isinstance(answer, web.StreamResponse):

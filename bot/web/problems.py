@@ -8,7 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
-from bot.domain.errors import Changed, Conflict, ConflictCode, Failed, Invalid, NotFound
+from bot.domain.errors import Changed, Conflict, ConflictCode, Failed, Invalid, NoLonger, NotFound
 from bot.github import CallFailed, Refused
 from bot.web.replies import Reply
 from bot.web.validation import words
@@ -114,13 +114,18 @@ def problem_of(error: Failed | CallFailed) -> Problem:
         case Changed():
             detail = "It has changed since you read it, so nothing was done."
             return Problem(412, "precondition failed", detail)
-        case Refused():
-            return Problem(502, "refused by GitHub", f"{error}.")
+        case NoLonger():
+            return Problem(403, "forbidden", "You may not do this any more, so nothing was done.")
         case CallFailed():
-            return Problem(
-                503, "GitHub unavailable", f"{error}. Try again.", headers={"Retry-After": "30"}
-            )
+            return _problem_of_call(error)
     raise AssertionError(f"no words for {error!r}")
+
+
+def _problem_of_call(error: CallFailed) -> Problem:
+    if isinstance(error, Refused):
+        return Problem(502, "refused by GitHub", f"{error}.")
+    said = f"{error}. Try again."
+    return Problem(503, "GitHub unavailable", said, headers={"Retry-After": "30"})
 
 
 def unavailable() -> Problem:

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,6 +45,20 @@ async def test_every_commit_is_told(bot: Bot, quick: None) -> None:
         for number in range(5):
             await bot.experiment(f"key-{number}")
             await asyncio.gather(first.change(), second.change())
+
+
+@sqlite_only
+async def test_pages_are_live_behind_tls(settings: Settings, quick: None) -> None:
+    """There the session's cookie has another name."""
+    bot = await start(replace(settings, public_url="https://bot.example"))
+    try:
+        visitor = await Browser.sign_in(bot, "viewer")
+        async with listening(visitor) as stream:
+            for key in ("checkout", "search"):
+                await bot.experiment(key)
+                await stream.change()
+    finally:
+        await bot.close()
 
 
 async def test_what_is_committed_as_the_stream_opens_is_told(bot: Bot, quick: None) -> None:

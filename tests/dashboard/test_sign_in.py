@@ -1,5 +1,7 @@
 """Who gets in, how long they stay, and what a form needs to be believed."""
 
+import asyncio
+import io
 from dataclasses import replace
 from http.cookies import SimpleCookie
 from typing import Any
@@ -75,6 +77,22 @@ async def test_a_browser_that_has_come_over_tls_comes_back_over_tls_alone(
         await secure.close()
     for path in paths:
         assert "Strict-Transport-Security" not in (await bot.get(path)).headers
+
+
+async def test_a_cookie_of_bytes_that_are_no_text_is_none(
+    bot: Bot, log_stream: io.StringIO
+) -> None:
+    """Whatever bytes somebody sends for one of ours."""
+    port = int(bot.url.rpartition(":")[2])
+    for name in (sessions.COOKIE, "experiment_bot_state", "experiment_bot_setup"):
+        for path in ("/sign-in", "/experiments", "/sign-in/github/callback", "/setup/callback"):
+            for value in (b"\xff", b"gAAAAA", '"é"'.encode(), b"\xed\xa0\x80"):
+                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                head = f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: {name}="
+                writer.write(head.encode() + value + b"\r\n\r\n")
+                assert (await reader.read()).split(b" ", 2)[1] in (b"200", b"303", b"400")
+                writer.close()
+    assert "request failed" not in log_stream.getvalue()
 
 
 async def test_a_wrong_token_is_not_repeated(bot: Bot) -> None:
@@ -260,6 +278,34 @@ async def test_one_who_may_push_to_the_second_repository_is_a_developer(
     app_bot.services.settings = replace(settings, sign_in_collaborators="developer")
     may = ({"triage": True}, {"push": True}, {"pull": True})
     stand.repositories = [{**REPOSITORY, "permissions": one} for one in may]
+    browser = Browser(app_bot)
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert "Signed in as Jane , developer" in page.words
+
+
+async def test_who_works_on_what_is_not_served_stays_out(app_bot: Bot, stand: SignIn) -> None:
+    """An App that others may install, too, is installed where they can push: on what they made."""
+    settings = app_bot.services.settings
+    app_bot.services.settings = replace(settings, sign_in_collaborators="developer")
+    identifier = (await app_bot.get("/api/v1/integrations")).items[0]["id"]
+    listed = {"config": {"repositories": ["Acme/*"]}}
+    assert (await app_bot.patch(f"/api/v1/integrations/{identifier}", listed)).status == 200
+    stand.repositories = [{"full_name": "mallory/acme", "id": 8, "permissions": {"push": True}}]
+    browser = Browser(app_bot)
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert page.status == 403 and "no access to a repository" in page.words
+    stand.repositories.append({"full_name": "acme/shop", "id": 9, "permissions": {"triage": True}})
+    page = await browser.get(stand.authorize(await begin(app_bot, browser)))
+    assert "Signed in as Jane , viewer" in page.words
+
+
+async def test_an_installation_that_is_suspended_keeps_nobody_out(
+    app_bot: Bot, stand: SignIn
+) -> None:
+    settings = app_bot.services.settings
+    app_bot.services.settings = replace(settings, sign_in_collaborators="developer")
+    stand.suspended = [4]
+    stand.repositories = [{**REPOSITORY, "permissions": {"push": True}}]
     browser = Browser(app_bot)
     page = await browser.get(stand.authorize(await begin(app_bot, browser)))
     assert "Signed in as Jane , developer" in page.words

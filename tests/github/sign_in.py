@@ -21,6 +21,7 @@ class SignIn:
     user: dict[str, Any] = field(default_factory=lambda: {"login": "Jane", "id": 5, "type": "User"})
     memberships: dict[str, dict[str, Any]] = field(default_factory=dict)
     repositories: list[dict[str, Any]] = field(default_factory=list)
+    suspended: list[int] = field(default_factory=list)  # installations, before the one that is not
     grants: dict[str, dict[str, str]] = field(default_factory=dict)
     tokens: set[str] = field(default_factory=set)
     refresh_tokens: set[str] = field(default_factory=set)
@@ -98,7 +99,12 @@ class SignIn:
                 found or {"message": "Not Found"}, status=200 if found else 404
             )
         if path == "/user/installations":
-            return web.json_response({"total_count": 1, "installations": [{"id": 5}]})
+            found_there = [{"id": one} for one in (*self.suspended, 5)]
+            return web.json_response(
+                {"total_count": len(found_there), "installations": found_there}
+            )
+        if path.split("/")[3] in map(str, self.suspended):
+            return web.json_response({"message": "Suspended"}, status=403)
         assert path == "/user/installations/5/repositories"
         return web.json_response({"total_count": 1, "repositories": self.repositories})
 

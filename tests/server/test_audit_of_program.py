@@ -81,7 +81,8 @@ async def test_the_admin_token_of_the_first_start_and_another(settings: Settings
     other = "another-admin-token-of-the-tests"
     again = await start(dataclasses.replace(settings, admin_token=other))
     rows = (await again.get("/api/v1/audit", token=other)).items
-    assert [row["type"] for row in rows] == ["token.created", "token.created"]
+    assert [row["type"] for row in rows] == ["token.created", "token.revoked", "token.created"]
+    assert rows[1]["target"] == rows[2]["target"] and rows[1]["actor"]["kind"] == "system"
     assert other not in str(rows) and ADMIN_TOKEN not in str(rows)
     await again.close()
 

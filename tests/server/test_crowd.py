@@ -25,6 +25,37 @@ def test_what_the_files_are_enough_for() -> None:
     assert Crowd(1_048_576).most_of_one == 1000 and Crowd(64).most > 40
 
 
+class Idle:
+    """A connection that waits for its client."""
+
+    address, held = "192.0.2.1", 0
+
+    def waits_since(self) -> float:
+        return 0.0
+
+    def cut_off(self) -> None:
+        pass
+
+
+async def test_there_is_room_again_some_time_after_files_ran_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One moment without files would else leave room for sixteen connections for good."""
+
+    def come() -> int:
+        for _ in range(100):
+            assert crowd.enter(Idle())  # type: ignore[arg-type]  # all that is asked of one here
+        return len(crowd._guests)
+
+    crowd = Crowd(1024)
+    usual = crowd.most
+    crowd.is_short_of_files()
+    assert come() <= crowd.most < 100
+    monkeypatch.setattr("bot.crowd._SHORT_SECONDS", 0.0)
+    crowd.is_short_of_files()
+    assert come() >= 100 and crowd.most == usual
+
+
 class Large:
     """Somebody who has always more to be read."""
 

@@ -145,6 +145,24 @@ async def test_the_upgrade_binds_what_is_there(before: Settings) -> None:
             await bot.close()
 
 
+@sqlite_only
+async def test_who_starts_during_a_long_upgrade_waits_for_it(
+    before: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on PostgreSQL: a worker that is started with the service does not give up."""
+    monkeypatch.setattr("bot.storage.sqlite.BUSY_TIMEOUT", 0.2)
+    path = before.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None)) as upgrading:
+        upgrading.execute("BEGIN IMMEDIATE")
+        starting = asyncio.create_task(start(before))
+        await asyncio.sleep(1)
+        assert not starting.done()
+        upgrading.execute("COMMIT")
+    bot = await starting
+    await server.check_secrets(bot.services)
+    await bot.close()
+
+
 async def test_an_upgrade_without_a_key_changes_nothing(before: Settings) -> None:
     """The version before can still be started on it."""
     with pytest.raises(store.VaultError, match="SECRET_KEY"):
