@@ -31,12 +31,21 @@ UPDATE repositories SET
     is_contested = (SELECT CASE WHEN COUNT(*) > 1 THEN 1 ELSE 0 END FROM speakers
         WHERE speakers.repository_id = repositories.id);
 DELETE FROM speakers WHERE repository_id IN (SELECT id FROM repositories WHERE is_contested = 0);
+-- A delivery of the same GUID is the same event.
 INSERT INTO tellers (kind, target_id, integration_id)
-    SELECT DISTINCT 'item', items.id, integrations.id FROM repositories
-    JOIN items ON items.repository_id = repositories.id
+    SELECT DISTINCT 'item', items.id, integrations.id FROM items
     JOIN versions ON versions.item_id = items.id
-    JOIN speakers ON speakers.repository_id = repositories.id
-    JOIN integrations ON integrations.id = speakers.integration_id
+    JOIN integrations ON integrations.id <> items.integration_id
+        AND integrations.deleted_at IS NULL
     JOIN deliveries ON deliveries.integration_seq = integrations.seq
-        AND deliveries.guid = versions.guid
-    WHERE repositories.is_contested = 1 AND integrations.id <> items.integration_id;
+        AND deliveries.guid = versions.guid AND deliveries.status = 'processed'
+    WHERE 1 = 1
+    ON CONFLICT DO NOTHING;
+INSERT INTO tellers (kind, target_id, integration_id)
+    SELECT DISTINCT 'commit', commits.id, integrations.id FROM commits
+    JOIN integrations ON integrations.id <> commits.integration_id
+        AND integrations.deleted_at IS NULL
+    JOIN deliveries ON deliveries.integration_seq = integrations.seq
+        AND deliveries.guid = commits.guid AND deliveries.status = 'processed'
+    WHERE 1 = 1
+    ON CONFLICT DO NOTHING;
