@@ -132,7 +132,10 @@ def add(
     named_at: int | None,
     default_branch: str | None,
 ) -> Repository:
-    """Add a repository that is not there yet, and return it."""
+    """Add a repository that is not there yet, and return it.
+
+    One of which no name is known is found by its id alone: there may be a great many.
+    """
     row = Repository(
         id=tx.stored.next_id("repositories"),
         host=host,
@@ -149,12 +152,13 @@ def add(
         is_contested=False,
     )
     here = known(tx)
-    others = by_name(tx, host, full_name)
+    others = by_name(tx, host, full_name) if full_name else []
     here.add(row)
     tx.put(here.made, row.id, True)
     if github_id is not None:
         tx.put(here.by_github_id, (host, github_id), row.id)
-    tx.put(here.by_name, (host, row.name_key), (*[one.id for one in others], row.id))
+    if full_name:
+        tx.put(here.by_name, (host, row.name_key), (*[one.id for one in others], row.id))
     return row
 
 

@@ -19,10 +19,11 @@ RELEASED = [
     "4ec60b0a68f61793",
     "ba87df6b42df770f",
     "3b562015aee14ed5",
-    "1b5b4a2c277bef60",
+    "931c423694bf96e5",
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
+    "b0dee324683298ea",
 ]
 
 

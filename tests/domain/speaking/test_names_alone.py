@@ -1,9 +1,10 @@
-"""Repositories that are known by a name alone: their deliveries say no id."""
+"""Repositories that are known by a name alone, as deliveries without ids tell, or by an id."""
 
 import pytest
 
 from bot.demo import payloads
 from tests.domain.speaking.world import ACME, KINDS, RIVAL, TOOL, World
+from tests.kit.statements import Statements
 
 pytestmark = pytest.mark.parametrize("kinds", KINDS, indirect=True, ids="-".join)
 
@@ -32,3 +33,17 @@ async def test_a_made_up_rename_takes_no_repository_from_its_team(
     await world.send(RIVAL, forged)
     assert await world.pulls() == [("acme/shop", 7, "open", "Try the new checkout")]
     await world.passes(ACME, world.pull(9, nameless))
+
+
+async def test_one_more_fork_costs_what_the_first_did(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of forks the id alone is kept, and none has to be looked for among the others."""
+    read = Statements(monkeypatch)
+    rows = []
+    for number in range(1, 12):
+        fork = payloads.repository(f"mallory-{number}/shop", 9000 + number)
+        read.take()
+        await world.passes(ACME, world.pull(number, head_repo=fork))
+        rows.append(read.take()[1])
+    assert rows[-1] <= rows[1]
