@@ -7,6 +7,7 @@ strangers can have logged as often as they like is said so many times a second, 
 import asyncio
 import contextvars
 import io
+import json
 import logging
 import sys
 import time
@@ -33,7 +34,16 @@ _CHEAP = frozenset(
         "storage unavailable",
     }
 )
-_encode = msgspec.json.Encoder(enc_hook=str).encode
+_encoder = msgspec.json.Encoder(enc_hook=str)
+
+
+def _encode(fields: dict[str, Any]) -> bytes:
+    """Return a line of JSON, with `?` for bytes of a header that are no text."""
+    try:
+        return _encoder.encode(fields)
+    except UnicodeEncodeError:
+        plain = msgspec.to_builtins(fields, enc_hook=str)
+        return json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace")
 
 
 class _Writer(structlog.WriteLogger):

@@ -91,7 +91,7 @@ def load_or_create_key(data_dir: Path) -> str:
             pass  # another process was first: its key is the key
         finally:
             aside.unlink()
-    key = path.read_text("ascii").strip()
+    key = path.read_text("ascii", "replace").strip()
     try:
         Fernet(key)
     except ValueError:

@@ -48,6 +48,20 @@ def test_it_is_the_line_that_the_logger_writes(form: str) -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "text"])
+def test_bytes_that_are_no_text_end_no_request(form: str) -> None:
+    """Anybody can send them in a header; they come as lone surrogates."""
+    with captured(form) as stream:
+        log.line("request", {**FIELDS, "origin": ["\udcff"]})
+        log.logger.info("request", origin="a\udcffb")
+    one, other = stream.getvalue().encode().splitlines()
+    if form == "json":
+        assert json.loads(one)["origin"] == ["?"] and json.loads(other)["origin"] == "a?b"
+        assert json.loads(one)["timestamp"][-1] == "Z" and json.loads(one)["id"] == str(
+            FIELDS["id"]
+        )
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
 def test_it_goes_by_the_level(form: str) -> None:
     with captured(form, level="warning") as stream:
         log.line("request", FIELDS)

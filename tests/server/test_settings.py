@@ -301,7 +301,7 @@ async def test_folder_for_a_file(folder: Path) -> None:
     assert "bot.db" in await refusal(folder)
 
 
-@pytest.mark.parametrize("content", ["", "no key at all", KEY[:-1]])
+@pytest.mark.parametrize("content", ["", "no key at all", KEY[:-1], "schlüssel"])
 async def test_spoiled_key(folder: Path, content: str) -> None:
     """A key that is no key is not replaced: it may be mended."""
     (folder / "secret.key").write_text(content)
