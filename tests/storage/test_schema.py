@@ -23,7 +23,6 @@ RELEASED = [
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
-    "b0dee324683298ea",
 ]
 
 
