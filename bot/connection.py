@@ -71,6 +71,7 @@ class Connection(web.RequestHandler):
         "_since",
         "_watch",
         "address",
+        "has_delivered",
         "held",
     )
 
@@ -100,7 +101,7 @@ class Connection(web.RequestHandler):
         self._is_deaf = False  # refused: whatever else comes is dropped
         self._is_straight = False  # what is in hand is answered past aiohttp
         self._is_lingering = False  # answered: the rest of the body is dropped
-        self.address, self.held = address, 0
+        self.address, self.held, self.has_delivered = address, 0, False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -185,6 +186,7 @@ class Connection(web.RequestHandler):
         assert task is not None
         try:
             reply = await made
+            self.has_delivered = self.has_delivered or reply.status < 300
             is_last = is_last or self._in_hand.is_stopping or "Connection" in reply.headers
             if self.transport is not None:
                 self.transport.write(reply.encoded(is_last=is_last))

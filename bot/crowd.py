@@ -32,6 +32,7 @@ class Guest(Protocol):
 
     address: str
     held: int  # bytes, of the requests that are not answered yet
+    has_delivered: bool  # something that was signed
 
     def waits_since(self) -> float | None:
         """Return since when it has waited for its client, None while there is work for it."""
@@ -187,7 +188,11 @@ def _unread(transport: asyncio.Transport) -> int:
 
 
 def _by_patience(guests: Iterable[Guest]) -> list[Guest]:
-    """Return the connections that wait for their clients, those first that have waited longest."""
+    """Return the connections that wait for their clients, those first that have waited longest.
+
+    But last of all those that have delivered something: the next may be on its way already, and
+    nobody sends it again.
+    """
     found = [(since, guest) for guest in guests if (since := guest.waits_since()) is not None]
-    found.sort(key=lambda one: one[0])
+    found.sort(key=lambda one: (one[1].has_delivered, one[0]))
     return [guest for _, guest in found]

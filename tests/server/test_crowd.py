@@ -28,7 +28,7 @@ def test_what_the_files_are_enough_for() -> None:
 class Idle:
     """A connection that waits for its client."""
 
-    address, held = "192.0.2.1", 0
+    address, held, has_delivered = "192.0.2.1", 0, False
 
     def waits_since(self) -> float:
         return 0.0

@@ -168,6 +168,22 @@ async def test_who_only_waits_makes_way(at: Door, crowd: Crowd) -> None:
     assert connections_of(at, connections[0]) == []
 
 
+async def test_who_has_delivered_stays_beside_those_who_only_come(at: Door, crowd: Crowd) -> None:
+    """The next delivery may be on its way already, and GitHub sends none again."""
+    crowd.most_of_one = 24
+    async with at.connection() as ours, at.connection() as forger:
+        for connection, request, status in (
+            (ours, whole(at), 200),
+            (forger, whole(at, X_Hub_Signature_256=sign(b"other")), 401),
+        ):
+            await connection.send(request)
+            assert (await connection.answer()).status == status
+        async with several(at, 60):
+            assert await is_closed(forger)
+            await ours.send(GET)
+            assert (await ours.answer()).status == 200
+
+
 async def test_a_proxy_may_have_any_number(
     at: Door, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
 ) -> None:
