@@ -32,6 +32,7 @@ from bot.web.callers import address_of
 from bot.web.problems import Problem, problem_of
 
 open_pages = OpenPages()
+_AT_ONCE = 8  # sign-ins of those who fail too often that GitHub is asked about
 _COOKIE = "experiment_bot_state"
 _STATE_SECONDS = 600  # as long as GitHub's code is good
 
@@ -147,9 +148,12 @@ def _denied(services: Services, login: str) -> str:
     return f"{said}. Whoever runs the bot can change that, or give you a token."
 
 
-def _lane(_: Services) -> asyncio.Lock:
-    """Who fails too often signs in one after the other: each asks GitHub."""
-    return asyncio.Lock()
+def _lane(_: Services) -> asyncio.Semaphore:
+    """Who fails too often signs in a few at a time: each asks GitHub.
+
+    Not one at a time, or those who share an address with a guesser wait too long.
+    """
+    return asyncio.Semaphore(_AT_ONCE)
 
 
 async def _app(services: Services, integration_id: str) -> store.Integration:
