@@ -62,10 +62,6 @@ class _Sparing:
     def __init__(self) -> None:
         self._counted: dict[str, tuple[float, int]] = {}  # since when, how many
 
-    def forget(self) -> None:
-        """Begin anew, with nothing counted."""
-        self._counted.clear()
-
     def allows(self, kind: str) -> bool:
         """Count a line, and tell whether it is to be written."""
         now = time.monotonic()
@@ -90,7 +86,7 @@ class _Sparing:
             logger.warning("lines left out", kind=kind, count=count - LINES)
 
 
-sparing = _Sparing()
+_sparing = _Sparing()
 
 
 class _Line:
@@ -110,7 +106,7 @@ class _Line:
 
         Of a `kind` only so many a second are written.
         """
-        if kind is not None and not sparing.allows(kind):
+        if kind is not None and not _sparing.allows(kind):
             return
         if self.writer is None or not structlog.is_configured():
             logger.info(message, **fields)
@@ -133,7 +129,7 @@ class _ToStructlog(logging.Handler):
     """Passes what libraries log on to structlog, so that every line has one form."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        if not sparing.allows(f"of {record.name}"):
+        if not _sparing.allows(f"of {record.name}"):
             return
         exc_info: Any = record.exc_info if record.exc_info and record.exc_info[0] else None
         logger.log(record.levelno, record.getMessage(), logger=record.name, exc_info=exc_info)
@@ -167,7 +163,6 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
-    sparing.forget()
     line.writer = writer if not as_text and number <= logging.INFO else None
     root = logging.getLogger()
     root.handlers[:] = [_ToStructlog()]
@@ -179,7 +174,7 @@ def _to_json(event: dict[str, Any], **_: Any) -> str:
 
 
 def _spare(_: Any, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    if event["event"] in _CHEAP and not sparing.allows(event["event"]):
+    if event["event"] in _CHEAP and not _sparing.allows(event["event"]):
         raise structlog.DropEvent
     return event
 
