@@ -13,7 +13,7 @@ from cachetools import TTLCache
 
 from bot.domain.integrations import Integration
 from bot.domain.speaking import Answer, Answers, Claim
-from bot.github import CallFailed, Client, NotListed, Refused, payloads
+from bot.github import CallFailed, Client, NotListed, Refused, Temporary, payloads
 from bot.services import Services
 
 SECONDS = 6.0  # for GitHub to answer; it waits for us for ten itself
@@ -70,8 +70,7 @@ class Rights:
             if path == by_id and not is_another:
                 break
             try:
-                client = await self._client(integration, path)
-                found = await client.fetch(_Found, path)
+                found, client = await self._seen(integration, path)
                 if claim.github_id in (None, found.id):
                     return found if await _may(client, integration, found) else None
                 is_another = True
@@ -81,14 +80,23 @@ class Rights:
                 continue  # it knows no such repository, or none that this credential may see
         return None
 
-    async def _client(self, integration: Integration, path: str) -> Client:
-        """Return who asks for a repository: the token, or the installation of the App there."""
+    async def _seen(self, integration: Integration, path: str) -> tuple[_Found, Client]:
+        """Return a repository, and who has seen it: the token, or the App's installation there.
+
+        Raises Refused for what it may not see. An installation that is suspended has its right, but
+        cannot look.
+        """
         github, credentials = self._services.github, integration.credentials
         if not credentials.is_app:
-            return github.client(credentials, None)
+            client = github.client(credentials, None)
+            return await client.fetch(_Found, path), client
         app = github.app(credentials)
         installation = await app.fetch(payloads.Installation, f"{path}/installation")
-        return github.client(credentials, installation.id)
+        client = github.client(credentials, installation.id)
+        try:
+            return await client.fetch(_Found, path), client
+        except Refused as error:
+            raise Temporary(f"the installation cannot look at it ({error})") from None
 
 
 async def _may(client: Client, integration: Integration, found: _Found) -> bool:

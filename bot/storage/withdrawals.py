@@ -136,8 +136,11 @@ def hand_over(tx: Transaction, repository_id: int, integration_id: str) -> list[
 
 
 def _next_teller(table: str, kind: str) -> str:
-    return f"""UPDATE {table} SET integration_id = (SELECT MIN(integration_id) FROM tellers
-        WHERE kind = '{kind}' AND target_id = {table}.id) WHERE id IN ({{names}})"""
+    told = f"FROM tellers WHERE kind = '{kind}' AND target_id = {table}.id"
+    return f"""UPDATE {table} SET integration_id = COALESCE(
+        (SELECT MIN(integration_id) {told} AND integration_id IN (
+            SELECT id FROM integrations WHERE deleted_at IS NULL)),
+        (SELECT MIN(integration_id) {told})) WHERE id IN ({{names}})"""
 
 
 def _no_teller(table: str, kind: str) -> str:

@@ -10,6 +10,7 @@ from bot.demo import payloads
 from bot.outbox.loop import Outbox
 from tests.domain.speaking.world import (
     ACME,
+    APPS,
     KINDS,
     NOT_ALLOWED,
     RIVAL,
@@ -112,6 +113,15 @@ async def test_who_is_not_asked_has_not_lost_its_right(world: World) -> None:
     world.outbox = Outbox(world.bot.services)
     answer = await world.send(RIVAL, world.pull(8))
     assert (answer.status, answer.body) == (202, WAITING)
+    assert [number for _, number, *_ in await world.pulls()] == [7]
+
+
+@pytest.mark.parametrize("kinds", [("app", "token")], indirect=True, ids="-".join)
+async def test_a_suspended_installation_has_not_lost_its_right(world: World) -> None:
+    """It cannot look which repository that is, so nothing is known against it."""
+    await world.passes(ACME, world.pull())
+    world.github.installations[APPS[ACME][1]].suspended_at = world.clock()
+    await world.is_refused(RIVAL, world.pull(8))
     assert [number for _, number, *_ in await world.pulls()] == [7]
 
 
