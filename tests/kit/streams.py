@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import aiohttp
@@ -86,6 +86,13 @@ class News:
     async def change(self) -> None:
         while await self.event() != "change":
             pass
+
+    async def end(self) -> None:
+        """Read to its end. It may still tell of what was before."""
+        with suppress(EOFError):
+            async with asyncio.timeout(20):
+                while True:
+                    await self.event()
 
 
 @asynccontextmanager
