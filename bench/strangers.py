@@ -35,6 +35,7 @@ from bench.report import machine, table  # noqa: E402
 from bench.service import CORES, cpu_seconds, server, tree  # noqa: E402
 from bench.stream import check_answers, check_stored  # noqa: E402
 
+_AHEAD = 3  # seconds that good deliveries come before the strangers
 CONNECTIONS = 8  # that the good deliveries come over
 MOST_MS, MOST_MB = 500, 600  # p99, and the peak of a process
 Ends = Counter[tuple[str, str]]
@@ -45,6 +46,7 @@ def send_hostile(target: Target, count: int, only: Sequence[str], pipe: Connecti
     os.sched_setaffinity(0, CORES[-1:])
     os.nice(19)
     pipe.send("ready")
+    time.sleep(_AHEAD)
     pipe.send(asyncio.run(attack(target, count, only)))
 
 

@@ -19,6 +19,7 @@ from bot.web.guesses import network
 
 _STOP_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _CUT_SECONDS = 2.0  # the same once nothing more of them is read
+_BACKLOG = 4096  # that wait to be accepted: who finds no room there tries again after a second
 _AT_ONCE = 64  # connections that are accepted in one turn of the loop
 _REST_SECONDS = 0.5  # after accepting has failed
 _FILES = 65_536  # that we ask for at most: some systems know no limit
@@ -132,7 +133,7 @@ class _Site(web.BaseSite):
     async def start(self) -> None:
         await super().start()
         self._sock.setblocking(False)
-        self._sock.listen(1024)
+        self._sock.listen(_BACKLOG)
         self._loop.add_reader(self._sock, self._accept)
 
     async def stop(self) -> None:
