@@ -15,6 +15,7 @@ from bot.domain.integrations import Integration
 from bot.github import GitHub
 from bot.metrics import Metrics
 from bot.settings import Settings
+from bot.together import Once
 
 T = TypeVar("T")
 # How long a change made by another process may go unseen, in seconds.
@@ -34,7 +35,7 @@ class Services:
     _integrations: "TTLCache[str, Integration]" = field(
         default_factory=lambda: TTLCache(maxsize=1024, ttl=CACHE_SECONDS)
     )
-    _loading: "dict[str, asyncio.Task[Integration | None]]" = field(default_factory=dict)
+    _loading: "Once[Integration | None]" = field(default_factory=Once)
     _shared: dict[object, object] = field(default_factory=dict)
 
     def shared(self, make: Callable[["Services"], T]) -> T:
@@ -59,11 +60,7 @@ class Services:
         if fresh:
             return await self._read(integration_id)
         # A hundred deliveries that come when it was forgotten read it once.
-        if integration_id not in self._loading:
-            task = asyncio.create_task(self._read(integration_id))
-            self._loading[integration_id] = task
-            task.add_done_callback(lambda _: self._loading.pop(integration_id, None))
-        return await asyncio.shield(self._loading[integration_id])
+        return await self._loading.get(integration_id, lambda: self._read(integration_id))
 
     async def _read(self, integration_id: str) -> Integration | None:
         row = await self.database.read(lambda tx: store.integrations.find(tx, integration_id))

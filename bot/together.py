@@ -1,12 +1,12 @@
-"""What is done for many at once, at the end of the event loop's present turn.
+"""What is done for many at once: in one turn of the event loop, or while they all wait for it.
 
 A delivery is answered together with those of its batch. What each leaves behind is cheaper to do
 for all of them than for one after the other, between their answers.
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Coroutine, Hashable
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
@@ -34,3 +34,21 @@ class Together(Generic[T]):
         gathered, self._gathered = self._gathered, []
         if gathered:
             self._handle(gathered)
+
+
+class Once(Generic[T]):
+    """Finds something out once for all who want to know it at the same time, by what it is about.
+
+    It goes on if who was the first goes away.
+    """
+
+    def __init__(self) -> None:
+        self._under_way: dict[Hashable, asyncio.Task[T]] = {}
+
+    async def get(self, about: Hashable, find: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what `find` finds, or is finding already; raises what it raises."""
+        if about not in self._under_way:
+            task = asyncio.create_task(find())
+            self._under_way[about] = task
+            task.add_done_callback(lambda _: self._under_way.pop(about, None))
+        return await asyncio.shield(self._under_way[about])

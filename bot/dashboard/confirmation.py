@@ -17,6 +17,7 @@ from bot.github import CallFailed, Refused
 from bot.log import logger
 from bot.operations import sessions
 from bot.services import Services
+from bot.together import Once
 
 ASKED_AFTER = 14 * 60  # seconds: a minute is left to get the answer
 LONGEST = 30 * 60  # seconds that an answer counts while there is no other
@@ -34,9 +35,9 @@ def confirmed_now(person: github_access.Person) -> dict[str, Any]:
     return {**role, "confirmed_at": now, "ask_at": ask_at, "asking_until": None}
 
 
-def _asking(_: Services) -> "dict[str, asyncio.Task[store.Session | None]]":
+def _asking(_: Services) -> "Once[store.Session | None]":
     """What is being asked in this process, by the session that it is about."""
-    return {}
+    return Once()
 
 
 async def confirmed(
@@ -48,11 +49,8 @@ async def confirmed(
     if _is_sure(row):
         return row
     asking = services.shared(_asking)
-    if row.id not in asking:
-        asking[row.id] = asyncio.create_task(_settled(services, row.id, app))
-        asking[row.id].add_done_callback(lambda _: asking.pop(row.id, None))
     try:
-        return await asyncio.shield(asking[row.id])
+        return await asking.get(row.id, lambda: _settled(services, row.id, app))
     except store.StorageUnavailable:  # reading goes on while nothing can be written
         if _is_recent(row):
             return row

@@ -18,6 +18,7 @@ from bot.domain.integrations import Integration
 from bot.domain.speaking import Answer
 from bot.github import CallFailed, Refused, payloads
 from bot.services import Services
+from bot.together import Once
 
 T = TypeVar("T")
 Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
@@ -39,7 +40,7 @@ class Names:
         self._github = services.github
         self._refuted: TTLCache[tuple[object, ...], bool] = TTLCache(65536, _REMEMBERED)
         self._silent: TTLCache[str, bool] = TTLCache(1024, _UNREACHABLE)
-        self._asking: dict[tuple[object, ...], asyncio.Task[bool]] = {}
+        self._asking: Once[bool] = Once()
 
     async def confirm(self, integration: Integration, question: Unconfirmed) -> bool:
         """Tell whether a repository has a name now; raises Waiting if GitHub cannot be asked."""
@@ -47,18 +48,15 @@ class Names:
         key = (integration.id, integration.updated_at, full_name, question.github_id)
         if key in self._refuted:
             return False
-        if key not in self._asking:
-            if integration.id in self._silent:
-                raise Waiting
-            task = asyncio.create_task(self._ask(integration, full_name, question.github_id))
-            self._asking[key] = task
-            task.add_done_callback(lambda _: self._asking.pop(key, None))
-        is_so = await asyncio.shield(self._asking[key])
+        asked = integration, full_name, question.github_id
+        is_so = await self._asking.get(key, lambda: self._ask(*asked))
         if not is_so:
             self._refuted[key] = True
         return is_so
 
     async def _ask(self, integration: Integration, full_name: str, github_id: int) -> bool:
+        if integration.id in self._silent:
+            raise Waiting
         try:
             async with asyncio.timeout(SECONDS):
                 client = await self._github.client_in(integration.credentials, full_name)

@@ -8,6 +8,7 @@ and for an installation token the list of what it was given
 """
 
 import asyncio
+from functools import partial
 
 from cachetools import TTLCache
 
@@ -15,6 +16,7 @@ from bot.domain.integrations import Integration
 from bot.domain.speaking import Answer, Answers, Claim
 from bot.github import CallFailed, Client, NotListed, Refused, Temporary, payloads
 from bot.services import Services
+from bot.together import Once
 
 SECONDS = 6.0  # for GitHub to answer; it waits for us for ten itself
 _UNREACHABLE = 10.0  # seconds in which an integration is not asked again, after it could not be
@@ -31,19 +33,12 @@ class Rights:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._silent: TTLCache[str, bool] = TTLCache(1024, _UNREACHABLE)
-        self._asking: dict[Claim, asyncio.Task[payloads.Repository | Answer]] = {}
+        self._asking: Once[payloads.Repository | Answer] = Once()
 
     async def ask(self, claims: tuple[Claim, ...]) -> Answers:
         """Return what GitHub says of each of some claims."""
-        answers = await asyncio.gather(*[self._answer(one) for one in claims])
-        return list(zip(claims, answers, strict=True))
-
-    async def _answer(self, claim: Claim) -> payloads.Repository | Answer:
-        if claim not in self._asking:
-            task = asyncio.create_task(self._ask(claim))
-            self._asking[claim] = task
-            task.add_done_callback(lambda _: self._asking.pop(claim, None))
-        return await asyncio.shield(self._asking[claim])
+        asking = [self._asking.get(one, partial(self._ask, one)) for one in claims]
+        return list(zip(claims, await asyncio.gather(*asking), strict=True))
 
     async def _ask(self, claim: Claim) -> payloads.Repository | Answer:
         integration = await self._services.integration(claim.integration_id)
