@@ -11,7 +11,7 @@ from typing import TypeVar
 from cachetools import TTLCache
 
 from bot import storage as store
-from bot.deliveries.rights import Rights
+from bot.deliveries.rights import Denials, Rights
 from bot.domain import speaking
 from bot.domain.allowed import NotAllowed, Unconfirmed, Undecided
 from bot.domain.integrations import Integration
@@ -119,6 +119,7 @@ async def _settle(
             lambda tx: speaking.settle(tx, answers), heavy=True, locks=question.locks
         )
     for claim, answer in answers:
+        services.shared(Denials).forget(claim.integration_id)
         if claim.integration_id != integration_id:
             continue
         if answer is Answer.NONE and claim.is_new:

@@ -7,13 +7,15 @@ undone, and why is stored instead.
 
 from collections.abc import Callable, Set
 
+import msgspec
 import structlog
 
 from bot import storage as store
 from bot import times
 from bot.deliveries import admission, records
+from bot.deliveries.rights import Denials
 from bot.domain.allowed import Contested, NotAllowed, Undecided
-from bot.domain.heard import Names
+from bot.domain.heard import HeardNames
 from bot.domain.integrations import note_secret
 from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatch, dispatcher
@@ -32,6 +34,8 @@ class PayloadGone(Exception):
 async def ingest(services: Services, delivery: records.Arriving) -> records.Outcome:
     """Ingest a delivery that has just come, once; it and its effects are committed then."""
     integration = delivery.integration
+    if not delivery.handlers and await services.shared(Denials).concern(integration.id):
+        delivery = msgspec.structs.replace(delivery, is_doubted=True)
 
     def arriving(tx: store.Transaction) -> records.Delivery:
         note_secret(tx, integration, delivery.signed_by, delivery.received_at)
@@ -47,7 +51,7 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
     assert outcome is not None  # what arrives is there
     about = delivery.event.about
     if outcome is records.PROCESSED and about is not None and about.id is not None:
-        services.shared(Names).heard(integration.host, about.id, about.full_name)
+        services.shared(HeardNames).heard(integration.host, about.id, about.full_name)
     return outcome
 
 
@@ -164,7 +168,7 @@ def _attempt(
     event, handlers = delivery.open(dispatcher)
     told = dispatch.Delivery.of(tx, delivery.scope, event, delivery.received_at, confirmed)
     try:
-        if handlers or delivery.scope.entries is not None:
+        if handlers or delivery.is_fenced:
             told.admit(event)
     except NotAllowed as refusal:
         if handlers and isinstance(refusal, Undecided):

@@ -76,7 +76,7 @@ class Arriving(Struct, frozen=True):
     """A delivery that has just come, verified by one of the integration's secrets.
 
     `signed_by` is the position of that secret, `payload` the JSON text, zlib-compressed, and `size`
-    what came in bytes.
+    what came in bytes. `is_doubted`: the integration has no right to some repository.
     """
 
     integration: Integration
@@ -88,6 +88,12 @@ class Arriving(Struct, frozen=True):
     headers: dict[str, str]
     payload: bytes
     size: int
+    is_doubted: bool = False
+
+    @property
+    def is_fenced(self) -> bool:
+        """Tell whether its repository matters though nobody handles it."""
+        return self.is_doubted or self.scope.entries is not None
 
     @property
     def scope(self) -> Scope:
@@ -108,7 +114,7 @@ class Arriving(Struct, frozen=True):
 
     def touched(self, _: Dispatcher) -> store.Touched:
         """Return what its handlers are going to look at, as far as the payload tells at once."""
-        if not self.handlers and self.scope.entries is None:
+        if not self.handlers and not self.is_fenced:
             return store.Touched(
                 integration_id=self.integration.id,
                 integration_seq=self.integration.seq,
@@ -165,6 +171,10 @@ class Stored(Struct, frozen=True):
             return None
         row = store.deliveries.find(tx, integration.seq, guid)
         return cls(scope_of(integration), row) if row is not None else None
+
+    @property
+    def is_fenced(self) -> bool:
+        return True
 
     @property
     def received_at(self) -> int:

@@ -12,10 +12,11 @@ from functools import partial
 
 from cachetools import TTLCache
 
+from bot import storage as store
 from bot.domain.integrations import Integration
 from bot.domain.speaking import Answer, Answers, Claim
 from bot.github import CallFailed, Client, NotListed, Refused, Temporary, payloads
-from bot.services import Services
+from bot.services import CACHE_SECONDS, Services
 from bot.together import Once
 
 SECONDS = 6.0  # for GitHub to answer; it waits for us for ten itself
@@ -25,6 +26,27 @@ _MAY_WRITE = ("push", "maintain", "admin")
 
 class _Found(payloads.Repository):
     permissions: dict[str, bool] | None = None
+
+
+class Denials:
+    """Knows, to within seconds, which integrations have no right to some repository.
+
+    What nobody handles is answered without a look at its repository, except for these.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._known: TTLCache[str, bool] = TTLCache(1024, CACHE_SECONDS)
+
+    async def concern(self, integration_id: str) -> bool:
+        if integration_id not in self._known:
+            self._known[integration_id] = await self._database.read(
+                lambda tx: store.speakers.is_denied_anywhere(tx, integration_id)
+            )
+        return bool(self._known.get(integration_id))
+
+    def forget(self, integration_id: str) -> None:
+        self._known.pop(integration_id, None)
 
 
 class Rights:

@@ -5,7 +5,7 @@ from bot import times
 _MOST = 8192  # names that are remembered
 
 
-class Names:
+class HeardNames:
     """When repositories last had their names, as deliveries and GitHub told this process."""
 
     def __init__(self, _: object) -> None:

@@ -144,7 +144,7 @@ def settle(tx: store.Transaction, answers: Answers) -> None:
             _rename(tx, row, answer)
         elif answer is Answer.NONE:
             known = _standing(tx, row).get(claim.integration_id)
-            if known is not None:  # it speaks as before for now
+            if known is not None:  # who has spoken goes on until GitHub can be asked
                 _contest(tx, row)
                 asked_at = now - _REMEMBERED + _UNREACHED
                 store.speakers.answered(tx, msgspec.structs.replace(known, asked_at=asked_at))

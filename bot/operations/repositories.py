@@ -17,7 +17,7 @@ async def rename(
     Whatever else is known under that name has lost it.
     """
     if not is_repository(new_name):
-        raise Invalid.field("full_name", "no_repository")
+        raise Invalid.field("full_name", "no_full_name")
     known = await _known(services, full_name, host)
 
     def job(tx: store.Transaction) -> store.Repository:

@@ -6,7 +6,7 @@ of the repository under this name. https://docs.github.com/en/rest/repos/repos#g
 
 from bot import storage as store
 from bot import times
-from bot.domain.heard import Names
+from bot.domain.heard import HeardNames
 from bot.github import Client, Refused, payloads
 from bot.services import Services
 
@@ -23,7 +23,7 @@ async def confirm(
     """
     if row.github_id is None:
         return
-    names = services.shared(Names)
+    names = services.shared(HeardNames)
     told_at = names.told_at(row.host, row.github_id, row.full_name)
     if told_at >= wanted_at and times.now() - told_at < _KNOWN:
         return

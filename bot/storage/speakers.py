@@ -52,6 +52,12 @@ def ask_again_for(tx: Transaction, integration_id: str) -> None:
     tx.run(sql, {"integration_id": integration_id})
 
 
+def is_denied_anywhere(tx: Transaction, integration_id: str) -> bool:
+    """Tell whether GitHub has said of some repository that an integration has no right there."""
+    sql = "SELECT 1 FROM speakers WHERE integration_id = :integration_id AND has_right = 0 LIMIT 1"
+    return query.exists(tx, sql, integration_id=integration_id)
+
+
 def told_too(tx: Transaction, kind: str, target_ids: Sequence[int], integration_id: str) -> None:
     """Note that an integration told of items or commits which another told of first."""
     sql = """INSERT INTO tellers (kind, target_id, integration_id)

@@ -80,7 +80,7 @@ class Rounds(ABC, Generic[T]):
             await self._go_round()
         except store.StorageUnavailable:
             pass
-        except Exception:
+        except Exception:  # a fault of our own must not leave those waiting who follow
             logger.exception("no news for streams")
         # Those who wait come back, by themselves or with the next to follow.
         self._stop()

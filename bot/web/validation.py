@@ -52,6 +52,7 @@ _WORDS: Mapping[Code, str] = {
     "only_of_app": "is only allowed with app_id and private_key",
     "not_listed": "must be one of GITHUB_API_URLS: {limit}",
     "no_repository": "must be owner/name or owner/*",
+    "no_full_name": "must be owner/name, as GitHub has it",
     "empty_list": "lists no repository; null allows all",
     "not_printable": "must be printable text without leading or trailing white space",
     "not_removable": "cannot be removed again through GitHub's API; choose another",

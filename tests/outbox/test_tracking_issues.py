@@ -1,6 +1,7 @@
 """Tracking issues ordered over the API: one each, linked, whatever GitHub answers or when."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.github import Fault
 from tests.kit.golden import Golden
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
-from tests.kit.running import eventually
+from tests.kit.running import Answer, eventually
 from tests.outbox.stories import KEY
 
 ISSUES = "POST /repos/{owner}/{repo}/issues"
@@ -72,16 +73,22 @@ async def test_the_issues_own_delivery_comes_first(scene: Scene) -> None:
     ]
 
 
-@sqlite_only
-@pytest.mark.parametrize("login", ["mallory", "ci[bot]"])
-async def test_a_marker_that_somebody_has_copied(scene: Scene, login: str) -> None:
-    """It makes their issue neither ours when it is delivered, nor when the attempt is repeated."""
+async def of_unknown_outcome(scene: Scene) -> tuple["asyncio.Task[Answer]", dict[str, Any]]:
+    """Order an issue that GitHub makes without an answer; return who waits for it, and the issue."""
     await scene.bot.experiment(KEY)
     scene.github.fail(Fault("drop_after", template=ISSUES, status=500))
     ordering = asyncio.create_task(scene.issue(KEY, title="Ramp up"))
     await eventually(scene.actions)
     await scene.work()
     (ours,) = scene.github.issues(REPOSITORY)
+    return ordering, ours
+
+
+@sqlite_only
+@pytest.mark.parametrize("login", ["mallory", "ci[bot]"])
+async def test_a_marker_that_somebody_has_copied(scene: Scene, login: str) -> None:
+    """It makes their issue neither ours when it is delivered, nor when the attempt is repeated."""
+    ordering, ours = await of_unknown_outcome(scene)
     copy = scene.github.open_issue(REPOSITORY, title="Mine", body=ours["body"], author=login)
     told = scene.github.issue_payload(REPOSITORY, copy.number)
     payload = {
@@ -101,12 +108,7 @@ async def test_a_marker_that_somebody_has_copied(scene: Scene, login: str) -> No
 
 @sqlite_only
 async def test_its_own_delivery_settles_one_of_unknown_outcome(scene: Scene) -> None:
-    await scene.bot.experiment(KEY)
-    scene.github.fail(Fault("drop_after", template=ISSUES, status=500))
-    ordering = asyncio.create_task(scene.issue(KEY, title="Ramp up"))
-    await eventually(scene.actions)
-    await scene.work()
-    (ours,) = scene.github.issues(REPOSITORY)
+    ordering, ours = await of_unknown_outcome(scene)
     repository = scene.github.repository_payload(REPOSITORY)
     payload = {"action": "opened", "issue": ours, "repository": repository}
     await scene.bot.deliver(scene.integration, "issues", payload)

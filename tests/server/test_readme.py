@@ -17,6 +17,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import aiohttp
 import pytest
@@ -32,6 +33,16 @@ TOOLS = ("bash", "make", "curl", "jq", "openssl", "sqlite3")
 KEY = "checkout-flow-v2"
 # Blocks of other pages that can be run where the README has led to.
 ELSEWHERE = (("deployment.md", "integrity_check"), ("deployment.md", "for id in $(get"))
+
+
+def leave(why: str) -> NoReturn:
+    """Pass a test over, except where CI is set, so that it is never forgotten."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+
+
+def see_to_tools(*names: str) -> None:
+    if missing := [one for one in names if shutil.which(one) is None]:
+        leave(f"not on the path: {', '.join(missing)}")
 
 
 def blocks(path: Path) -> list[str]:
@@ -140,9 +151,7 @@ async def github() -> AsyncIterator[GitHub]:
 
 @pytest.fixture
 def newcomer(tmp_path: Path, github: GitHub) -> Newcomer:
-    leave = pytest.fail if os.environ.get("CI") else pytest.skip
-    if missing := [one for one in TOOLS if shutil.which(one) is None]:
-        leave(f"not on the path: {', '.join(missing)}")
+    see_to_tools(*TOOLS)
     if not (Path(sys.prefix) / ".run-installed").exists():
         leave("this environment was not made by make")
     return Newcomer(tmp_path, github)
@@ -191,8 +200,7 @@ COPIES = {
 @pytest.mark.parametrize("whose", COPIES)
 def test_a_backup_is_for_nobody_else_to_read(tmp_path: Path, whose: str) -> None:
     """Also where a copy of before is lying there that everybody may read."""
-    if shutil.which("sqlite3") is None:
-        pytest.skip("sqlite3 is not on the path")
+    see_to_tools("bash", "sqlite3")
     page, words, copies = COPIES[whose]
     (block,) = [one for one in blocks(page) if words in one]
     (tmp_path / "data").mkdir()

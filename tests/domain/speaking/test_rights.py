@@ -14,6 +14,7 @@ from tests.domain.speaking.world import (
     KINDS,
     NOT_ALLOWED,
     RIVAL,
+    TOOL,
     WAITING,
     World,
     integration,
@@ -140,6 +141,24 @@ async def test_a_refusal_holds_for_an_hour_also_after_a_restart(world: World) ->
     await world.passes(RIVAL, world.pull(8))
     assert (await world.bot.get(path)).body["last_error"] is None
     await world.passes(ACME, world.pull(9))
+
+
+async def test_what_nobody_handles_is_refused_too(world: World) -> None:
+    """Of that repository; of others it is told that nobody handles it."""
+    star = {"action": "created", "starred_at": world.now()}
+    no_handler = {"processed": False, "reason": "no handler"}
+    rivals = world.integrations[RIVAL]
+    await world.passes(ACME, world.pull())
+    for repository, before, after in (
+        (world.repo(), no_handler, NOT_ALLOWED),
+        (world.repo("rival/tool", TOOL), no_handler, no_handler),
+    ):
+        payload = {**star, "repository": repository}
+        if before != after:
+            assert (await world.bot.deliver(rivals, "star", payload)).body == before
+            await world.is_refused(RIVAL, world.pull(8))
+        assert (await world.bot.deliver(rivals, "star", payload)).body == after
+        assert (await world.bot.deliver(world.integrations[ACME], "star", payload)).body == before
 
 
 async def test_a_newcomer_waits_while_github_cannot_be_asked(world: World) -> None:
