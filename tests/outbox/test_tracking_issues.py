@@ -74,7 +74,7 @@ async def test_the_issues_own_delivery_comes_first(scene: Scene) -> None:
 
 
 async def of_unknown_outcome(scene: Scene) -> tuple["asyncio.Task[Answer]", dict[str, Any]]:
-    """Order an issue that GitHub makes without an answer; return who waits for it, and the issue."""
+    """Order an issue, made without an answer; return who waits for it, and the issue."""
     await scene.bot.experiment(KEY)
     scene.github.fail(Fault("drop_after", template=ISSUES, status=500))
     ordering = asyncio.create_task(scene.issue(KEY, title="Ramp up"))
