@@ -40,10 +40,11 @@ class Denials:
 
     async def concern(self, integration_id: str) -> bool:
         if integration_id not in self._known:
-            self._known[integration_id] = await self._database.read(
-                lambda tx: store.speakers.is_denied_anywhere(tx, integration_id)
+            denied = await self._database.read(
+                lambda tx: store.speakers.denied(tx, integration_id, 1)
             )
-        return bool(self._known.get(integration_id))
+            self._known[integration_id] = bool(denied)
+        return self._known.get(integration_id, False)
 
     def forget(self, integration_id: str) -> None:
         self._known.pop(integration_id, None)

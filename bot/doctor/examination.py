@@ -216,12 +216,13 @@ class Repositories(Struct):
 
 def _records(
     tx: store.Transaction, integration: Integration
-) -> tuple[list[store.Delivery], list[store.Action], list[store.Action], frozenset[str]]:
+) -> tuple[list[store.Delivery], list[store.Action], list[store.Action], frozenset[str], list[str]]:
     return (
         store.deliveries.listed(tx, integration.seq, None, None, None, RECENT).rows,
         store.actions.failed_of(tx, integration.id, times.now() - _FAILED_SINCE),
         store.actions.open_of_integration(tx, integration.id),
         frozenset(row.name_key for row in store.places.all_of(tx, integration.id)),
+        store.speakers.denied(tx, integration.id, RECENT),
     )
 
 
@@ -237,6 +238,7 @@ class Examination:
     failed: Sequence[store.Action]
     waiting: Sequence[store.Action]
     held: frozenset[str]  # the names of those that keep their place on the allow-list
+    denied: Sequence[str]  # the names of those to which it has no right, says GitHub
     check: str = ""  # the subject of the look that is taken
     findings: list[Finding] = field(default_factory=list)
     kind: Literal["app", "classic", "fine-grained", "installation"] = "app"

@@ -5,6 +5,7 @@ from bot.doctor.examination import Examination, Stage, look
 from bot.doctor.findings import NO_REASON, at, number
 
 _WAITS_LONG = 600 * times.SECOND
+_NAMED = 3  # repositories
 
 
 @look(Stage.AFTERWARDS, "deliveries")
@@ -45,6 +46,19 @@ async def deliveries(exam: Examination) -> None:
     elif not failed and not retrying:
         rest = f"; {len(ignored)} were ignored" if ignored else ""
         exam.ok(f"The last {count} succeeded{rest}. The last arrived {last}.")
+
+
+@look(Stage.AFTERWARDS, "rights")
+async def rights(exam: Examination) -> None:
+    if exam.denied:
+        named, others = ", ".join(exam.denied[:_NAMED]), len(exam.denied) - _NAMED
+        more = f" and {others} more" if others > 0 else ""
+        exam.warning(
+            f"GitHub says that it has no right to {named}{more}, and another integration speaks "
+            "for that: deliveries about it are refused.",
+            "Give its credential write access there, or install the App; GitHub is asked again "
+            "within the hour. Else take the webhook off there.",
+        )
 
 
 @look(Stage.AFTERWARDS, "actions")

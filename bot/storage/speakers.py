@@ -52,10 +52,13 @@ def ask_again_for(tx: Transaction, integration_id: str) -> None:
     tx.run(sql, {"integration_id": integration_id})
 
 
-def is_denied_anywhere(tx: Transaction, integration_id: str) -> bool:
-    """Tell whether GitHub has said of some repository that an integration has no right there."""
-    sql = "SELECT 1 FROM speakers WHERE integration_id = :integration_id AND has_right = 0 LIMIT 1"
-    return query.exists(tx, sql, integration_id=integration_id)
+def denied(tx: Transaction, integration_id: str, limit: int) -> list[str]:
+    """Return the names of repositories to which an integration has no right, as GitHub said."""
+    sql = """SELECT repositories.full_name FROM speakers
+        JOIN repositories ON repositories.id = speakers.repository_id
+        WHERE speakers.integration_id = :integration_id AND has_right = 0
+        ORDER BY repositories.name_key LIMIT :limit"""
+    return query.values(tx, sql, integration_id=integration_id, limit=limit)
 
 
 def told_too(tx: Transaction, kind: str, target_ids: Sequence[int], integration_id: str) -> None:

@@ -138,6 +138,9 @@ async def test_a_refusal_holds_for_an_hour_also_after_a_restart(world: World) ->
     world.clock.ahead += 3601
     path = f"/api/v1/integrations/{world.integrations[RIVAL]}"
     assert "no right to acme/shop" in (await world.bot.get(path)).body["last_error"]
+    findings = (await world.bot.post(f"{path}/check")).body["findings"]
+    (found,) = [one for one in findings if one["check"] == "rights"]
+    assert found["status"] == "warning" and "no right to acme/shop" in found["message"]
     await world.passes(RIVAL, world.pull(8))
     assert (await world.bot.get(path)).body["last_error"] is None
     await world.passes(ACME, world.pull(9))
