@@ -10,7 +10,8 @@ from bot.api.models import END, Id, RepositoryName, text
 from bot.domain import sizes
 from bot.operations import issues, linking
 from bot.web.operations import Call, Operations
-from bot.web.problems import Problem
+from bot.web.problems import FieldMessage, Problem
+from bot.web.validation import words
 
 operations = Operations("Links")
 _IDEMPOTENCY_KEY = r"^[!-~]{1,255}$"
@@ -76,7 +77,8 @@ class PromisedIssue(Struct):
 async def link(call: Call) -> Any:
     """Asks GitHub for the pull request, links it, and brings its status comment up to date.
 
-    The link stays whatever the description says, until it is deleted.
+    The link stays whatever the description says, until it is deleted. A repository or number that
+    GitHub does not know is a 422 that says which.
     """
     row = await linking.link(call.services, call.actor, call.path("key"), **call.values)
     return 201, linked_pull_request(row)
@@ -118,7 +120,7 @@ async def create_issue(call: Call) -> Any:
     """201 once GitHub has created it; 202 if it takes longer: the bot goes on until it exists.
 
     It is linked to the experiment and never created twice. Labels that the repository lacks are
-    created.
+    created. What GitHub refuses of repository, title, labels or assignees is a 422 that names it.
     """
     action = await issues.create(
         call.services,
@@ -143,13 +145,20 @@ def _idempotency_key(call: Call) -> str | None:
     return key
 
 
+def _refused(action: store.ListedAction) -> Problem:
+    """Return the answer to what GitHub refuses: 422 where it is about what the caller named."""
+    again = f"POST /api/v1/actions/{action.id}/retry"
+    wrong = issues.refusal_of(action)
+    if wrong is None:
+        said = f"{action.last_error}. Once that is fixed, {again}."
+        return Problem(502, "refused by GitHub", said)
+    detail = f"Correct the fields listed in `errors`; or mend it on GitHub, then {again}."
+    return Problem(422, "invalid request", detail, [FieldMessage(wrong.field, words(wrong))])
+
+
 def _ordered(action: store.ListedAction) -> tuple[int, CreatedIssue | PromisedIssue]:
     if action.status == "failed":
-        raise Problem(
-            502,
-            "refused by GitHub",
-            f"{action.last_error}. Once that is fixed, POST /api/v1/actions/{action.id}/retry.",
-        )
+        raise _refused(action)
     if action.status == "done":
         result = action.result or {}
         return 201, CreatedIssue(

@@ -210,7 +210,10 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
     except (Failed, CallFailed) as error:
         return await experiment_page(visit, "track", refusal(error))
     if made.status == "failed":
+        wrong = issues.refusal_of(made)
         failed = Refusal(502, "refused by GitHub", f"{made.last_error}.")
+        if wrong is not None:
+            failed = refusal(Invalid([wrong]), helpful(_HELP))
         return await experiment_page(visit, "track", failed)
     if made.status == "done":
         issue = made.result or {}

@@ -18,6 +18,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import installations, parts
 from bot.domain.parts import PARTS, Part
+from bot.github import Refused
 
 _GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 
@@ -88,6 +89,12 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     again: int = 0
     rewrite: int = 0
     id: str = msgspec.field(default_factory=_new_id)
+
+
+def refused(refusal: Refused) -> dict[str, Any]:
+    """Return what is kept of GitHub's refusal that has ended an action."""
+    about = {"field": refusal.field} if refusal.field else {}
+    return {"status": refusal.status, **about}
 
 
 class Place(NamedTuple):

@@ -92,10 +92,15 @@ class Decision:
         return None if self.failure is None else self.failure.remedy or None
 
     @property
+    def refusal(self) -> Refused | None:
+        """GitHub's refusal, if it is that which has ended the action."""
+        is_final = self.status == "failed" and not self.is_given_up
+        return self.failure if is_final and isinstance(self.failure, Refused) else None
+
+    @property
     def refused_with(self) -> int | None:
         """GitHub's status, if it is its refusal that has ended the action."""
-        is_final = self.status == "failed" and not self.is_given_up
-        return self.failure.status if is_final and isinstance(self.failure, Refused) else None
+        return self.refusal.status if self.refusal is not None else None
 
     def _since(self, text: str) -> str:
         return f"failed for three days: {text}" if self.is_given_up else text
@@ -147,7 +152,8 @@ def _refused(failure: Refused, attempt: Attempt, jitter: Callable[[int], int]) -
     if again is not None:
         return Decision("pending", failures, failure, at=again, aside=not attempt.prompt)
     if not isinstance(failure, Shut):
-        return Decision("failed", failures, failure, is_told=True)
+        # What was asked for was wrong: whoever asked is told, the integration is well.
+        return Decision("failed", failures, failure, is_told=not failure.field)
     if attempt.now >= attempt.give_up_at:
         return _given_up(failure, attempt)
     at = attempt.now + max(jitter(_backoff(attempt.number)), _PARKED)

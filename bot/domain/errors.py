@@ -14,6 +14,7 @@ _Form = Literal["no_key", "no_cursor", "no_place", "no_number", "no_name", "no_a
 _Acting = Literal["no_integration", "inactive_integration", "unlisted_integration"]
 _Pull = Literal["no_pull_request", "is_issue", "no_such_number", "not_reached"]
 _Repository = Literal["repository_not_allowed", "repository_not_served"]
+_OnGitHub = Literal["not_on_github", "issues_off", "archived", "refused"]
 _Host = Literal["host_not_served", "no_host_served"]
 _Credential = Literal["not_alone", "needs_credential", "needs_private_key", "only_of_app"]
 _Secret = Literal["same_secret", "is_mask", "short_secret"]
@@ -27,6 +28,7 @@ RuleCode = Literal[
     _Acting,
     _Pull,
     _Repository,
+    _OnGitHub,
     _Host,
     _Credential,
     _Secret,

@@ -2,7 +2,7 @@
 
 from bot.github.client import Client
 from bot.github.clients import Credentials, GitHub
-from bot.github.failures import CallFailed, Limited, NotListed, Refused, Shut, Temporary
+from bot.github.failures import CallFailed, Limited, NotListed, NoToken, Refused, Shut, Temporary
 
 __all__ = [
     "CallFailed",
@@ -10,6 +10,7 @@ __all__ = [
     "Credentials",
     "GitHub",
     "Limited",
+    "NoToken",
     "NotListed",
     "Refused",
     "Shut",

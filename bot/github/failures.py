@@ -5,7 +5,8 @@ nobody has to take it apart.
 """
 
 import re
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import gidgethub
 
@@ -68,12 +69,24 @@ class Refused(CallFailed):
     """GitHub says no, and would say so again: somebody has to do something first.
 
     `lags`: it does not know what was asked for, which it may yet, if a delivery has just named it.
+    `errors` is what it says of fields. `field` is what is wrong of what somebody has asked us for.
     """
 
-    def __init__(self, status: int, reason: str, remedy: str = "", *, lags: bool = False) -> None:
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        remedy: str = "",
+        *,
+        lags: bool = False,
+        errors: Sequence[Mapping[str, Any]] = (),
+        field: str = "",
+    ) -> None:
         super().__init__(reason, remedy)
         self.status = status
         self.lags = lags
+        self.errors = errors
+        self.field = field
 
 
 class Shut(Refused):
@@ -115,14 +128,13 @@ def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
     needs = error.headers.get("X-Accepted-GitHub-Permissions")
     if status == 403 and needs:
         remedy = f"{remedy} {needs[:100]}"
-    lags = status == 404 or _names_no_commit(error, message)
-    return Refused(status, f"{status} {message}", remedy, lags=lags)
+    told = getattr(error, "errors", None)
+    errors = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+    lags = status == 404 or (status == 422 and _names_no_commit(errors, message))
+    return Refused(status, f"{status} {message}", remedy, lags=lags, errors=errors)
 
 
-def _names_no_commit(error: gidgethub.HTTPException, message: str) -> bool:
-    """Tell whether a refusal is about a commit that GitHub does not know."""
-    if int(error.status_code) != 422:
-        return False
-    errors = getattr(error, "errors", None)
-    fields = [one.get("field") for one in errors or () if isinstance(one, dict)]
-    return _NO_COMMIT.search(message) is not None or any(one in _SHAS for one in fields)
+def _names_no_commit(errors: Sequence[Mapping[str, Any]], message: str) -> bool:
+    """Tell whether a 422 is about a commit that GitHub does not know."""
+    named = any(one.get("field") in _SHAS for one in errors)
+    return named or _NO_COMMIT.search(message) is not None

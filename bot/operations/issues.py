@@ -1,18 +1,20 @@
 """Tracking issues ordered from the platform's side: each is created once, by an action."""
 
 import asyncio
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from bot import storage as store
 from bot.deliveries import admission
 from bot.domain import allowed, repositories, tracking
 from bot.domain.actors import Actor
-from bot.domain.errors import Conflict, Invalid
+from bot.domain.errors import Code, Conflict, FieldError, Invalid
 from bot.github import payloads
 from bot.operations import experiments, found, linking
 from bot.services import Services
 
+# What it means for the field that an order names if GitHub refuses it so
+_CODES: Mapping[int, Code] = {403: "archived", 404: "not_on_github", 410: "issues_off"}
 ANSWER_SECONDS = 8.0  # how long is waited for GitHub to have created an issue
 
 
@@ -69,6 +71,16 @@ async def create(
     except admission.Waiting:
         raise linking.unclear(repository) from None
     return await _outcome(services.database, action_id)
+
+
+def refusal_of(order: store.ListedAction) -> FieldError | None:
+    """Return which field of an order that has failed GitHub refuses; None if it is about none."""
+    result = order.result or {}
+    status = int(result.get("status", 0))
+    field = result.get("field") or ("repository" if status == 404 else None)
+    if order.status != "failed" or field is None:
+        return None
+    return FieldError(field, _CODES.get(status, "refused"), order.last_error)
 
 
 def _same_request(

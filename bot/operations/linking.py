@@ -10,7 +10,7 @@ from bot.domain import allowed, installations, integrations, items, snapshots
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid, NotFound
 from bot.domain.integrations import Integration
-from bot.github import CallFailed, NotListed, Refused, Temporary, payloads
+from bot.github import CallFailed, Client, NotListed, NoToken, Refused, Temporary, payloads
 from bot.operations import experiments
 from bot.services import Services
 
@@ -140,21 +140,46 @@ async def _fetch(
 
     installation_id, is_known = await services.database.read(job)
     try:
-        client = await services.github.client_in(
-            integration.credentials, repository, installation_id or integration.installation_id
-        )
-        fetched: object = await client.getitem(
-            "/repos/{+repository}/pulls/{number}", {"repository": repository, "number": str(number)}
-        )
-    except Refused as error:
-        if error.status == 404:
-            raise Invalid.field("number", "no_pull_request") from None
+        client = await _client(services, integration, repository, installation_id)
+        return await _pull_request(client, repository, number)
+    except Refused:
         raise
     except CallFailed:
         if is_known:
             return None
         raise
-    return fetched
+
+
+async def _client(
+    services: Services, integration: Integration, repository: str, installation_id: int | None
+) -> Client:
+    """Return who asks about a repository; raises Invalid where an App is not installed."""
+    known = installation_id or integration.installation_id
+    try:
+        return await services.github.client_in(integration.credentials, repository, known)
+    except Refused as error:
+        if error.status == 404:
+            raise Invalid.field("repository", "not_on_github") from None
+        raise
+
+
+async def _pull_request(client: Client, repository: str, number: int) -> object:
+    """Ask for a pull request; raises Invalid, which says what of it GitHub does not know."""
+    at = {"repository": repository, "number": str(number)}
+    try:
+        return await client.getitem("/repos/{+repository}/pulls/{number}", at)
+    except NoToken:
+        raise
+    except Refused as error:
+        if error.status not in (404, 410, 422):
+            raise
+    try:
+        await client.getitem("/repos/{+repository}", at)
+    except Refused as error:
+        if error.status != 404:
+            raise
+        raise Invalid.field("repository", "not_on_github") from None
+    raise Invalid.field("number", "no_pull_request")
 
 
 def _hand(actor: Actor, integration_id: str) -> items.Hand:

@@ -217,8 +217,8 @@ def _settle(
         decision = outcomes[0].decision
         errors = {name: getattr(decision, name) for name in ("reason", "remedy")}
         action = msgspec.structs.replace(action, last_error=decision.error, **errors)
-        status = decision.refused_with
-        result = outcomes[0].result if status is None else {"status": status}
+        refusal = decision.refusal
+        result = outcomes[0].result if refusal is None else actions.refused(refusal)
     attempts = action.attempts + (1 if decision.counts else 0)
     action = msgspec.structs.replace(action, attempts=attempts)
     if decision.status == "pending":

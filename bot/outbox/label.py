@@ -84,5 +84,6 @@ async def _see_to_label(job: Job, name: str) -> None:
     try:
         await job.client.post(_LABELS, job.at(), data=data)
     except Refused as error:
-        if error.status != 422:  # another one was first
-            raise
+        is_there = any(one.get("code") == "already_exists" for one in error.errors)
+        if error.status != 422 or (error.errors and not is_there):
+            raise  # else another one was first

@@ -4,12 +4,14 @@ Its body carries the action's id, by which an attempt that follows one of unknow
 issue's own delivery, recognises it if it is by the bot's own account. https://docs.github.com/en/rest/issues/issues#create-an-issue
 """
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from bot import storage as store
 from bot import times
 from bot.domain import sizes, snapshots, tracking
-from bot.github import Refused
+from bot.github import NoToken, Refused, Shut
 from bot.github.payloads import CreatedIssue
 from bot.outbox.label import see_to_label
 from bot.outbox.registry import Job, carries_out
@@ -29,14 +31,7 @@ async def run(job: Job) -> dict[str, Any]:
         issue = await job.made_before(CreatedIssue, _ANY, marker, since=since)
     if issue is None:
         await _note_login(job)
-        for label in action.request.get("labels") or []:
-            await see_to_label(job, label)
-        data = {"title": sizes.shortened(action.request["title"], sizes.TITLE)}
-        data["body"] = tracking.body_of(action.request, action.id)
-        for name in ("labels", "assignees"):
-            if action.request.get(name):
-                data[name] = action.request[name]
-        issue = await job.client.create(CreatedIssue, _ISSUES, job.at(), data)
+        issue = await _create(job)
 
     def done(tx: store.Transaction, issue: CreatedIssue) -> None:
         source = snapshots.by_answer(tx, job.integration.scope)
@@ -44,6 +39,57 @@ async def run(job: Job) -> dict[str, Any]:
 
     await job.write(done, issue)
     return tracking.result_of(issue)
+
+
+async def _create(job: Job) -> CreatedIssue:
+    request = job.action.request
+    for position, label in enumerate(request.get("labels") or []):
+        with _naming(job, f"labels[{position}]"):
+            await see_to_label(job, label)
+    data = {"title": sizes.shortened(request["title"], sizes.TITLE)}
+    data["body"] = tracking.body_of(request, job.action.id)
+    for name in ("labels", "assignees"):
+        if request.get(name):
+            data[name] = request[name]
+    with _naming(job):
+        return await job.client.create(CreatedIssue, _ISSUES, job.at(), data)
+
+
+@contextmanager
+def _naming(job: Job, field: str = "") -> Iterator[None]:
+    """Say of a refusal which field of the order it is about: `field`, else what GitHub names."""
+    try:
+        yield
+    except NoToken:
+        raise
+    except Refused as error:
+        named = _named(error, job.action.request, field)
+        if not named:
+            raise
+        raise Refused(error.status, error.reason, error.remedy, field=named) from None
+
+
+def _named(error: Refused, request: Mapping[str, Any], field: str) -> str:
+    """Return which field of an order a refusal is about, nothing if it is about none.
+
+    A command names no repository: it stands in the one that is meant.
+    """
+    if error.status == 422:
+        named = (_field(one, request) for one in error.errors)
+        return field or next(filter(None, named), "repository")
+    is_closed = isinstance(error, Shut) or error.status in (404, 410)
+    return "repository" if is_closed and request["made_by"] == "api" else ""
+
+
+def _field(error: Mapping[str, Any], request: Mapping[str, Any]) -> str:
+    """Return the field of an order that GitHub calls wrong, nothing if it is none."""
+    name = "labels" if error.get("resource") == "Label" else str(error.get("field"))
+    if name not in ("title", "body", "labels", "assignees"):
+        return ""
+    given, value = request.get(name), error.get("value")
+    if isinstance(given, list) and value in given:
+        return f"{name}[{given.index(value)}]"
+    return name
 
 
 async def _note_login(job: Job) -> None:

@@ -279,9 +279,9 @@ async def test_a_tracking_issue_that_cannot_be(scene: Scene) -> None:
         page = await browser.post(f"{path}/issues", form)
     finally:
         working.cancel()
-    assert page.status == 502
+    assert page.status == 422
     assert "/api/v1/" not in page.words
-    assert 'href="/outbox"' in page.text
+    assert 'id="repository-error">Has issues switched off on GitHub' in page.text
     assert f'name="once" value="{form["once"]}"' not in page.text
 
 

@@ -155,4 +155,4 @@ async def test_an_issue_ordered_by_the_api_is_refused_at_once(scene: Scene) -> N
     working = scene.work_on()
     answer = await scene.issue(KEY)
     working.cancel()
-    assert answer.status == 502 and "404" in answer.body["detail"]
+    assert (answer.status, answer.body["errors"][0]["field"]) == (422, "repository")

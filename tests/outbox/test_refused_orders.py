@@ -1,0 +1,149 @@
+"""What GitHub refuses of what the caller has named is the caller's to correct; its troubles not."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.github import Fault
+from tests.kit.marks import sqlite_only, token_only
+from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.running import Answer
+from tests.outbox.stories import KEY
+
+ISSUES = "POST /repos/{owner}/{repo}/issues"
+LABELS = "POST /repos/{owner}/{repo}/labels"
+PULL = "GET /repos/{owner}/{repo}/pulls/{pull_number}"
+pytestmark = sqlite_only
+
+
+@pytest.fixture
+async def working(scene: Scene) -> AsyncIterator[Scene]:
+    """A bot with an experiment, whose outbox is at work."""
+    await scene.bot.experiment(KEY)
+    task = scene.work_on()
+    yield scene
+    task.cancel()
+
+
+def wrong(answer: Answer) -> list[tuple[str, str]]:
+    """Return which fields an answer calls wrong, and why."""
+    assert (answer.status, answer.body["error"]) == (422, "invalid request"), answer.body
+    return [(one["field"], one["message"]) for one in answer.body["errors"]]
+
+
+def invalid(*errors: Any, **options: Any) -> Fault:
+    body = {"message": "Validation Failed", "errors": list(errors)}
+    return Fault("status", template=ISSUES, status=422, body=body, **options)
+
+
+async def is_well(scene: Scene) -> bool:
+    """Tell whether the integration shows no error: what was asked for was wrong, not it."""
+    answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
+    return answer.body["last_error"] is None
+
+
+async def test_an_issue_in_a_repository_that_is_not_there(working: Scene) -> None:
+    answer = await working.issue(KEY, repository="acme/nowhere")
+    ((field, message),) = wrong(answer)
+    assert field == "repository" and "is not on GitHub" in message
+    assert "/retry" in answer.body["detail"]
+
+
+@pytest.mark.parametrize("kind", ["issues_off", "archived"])
+async def test_a_repository_that_takes_no_issues(working: Scene, kind: str) -> None:
+    repository = working.github.repository(REPOSITORY)
+    said = {"issues_off": "issues switched off", "archived": "is archived"}[kind]
+    repository.has_issues, repository.archived = kind != "issues_off", kind == "archived"
+    ((field, message),) = wrong(await working.issue(KEY))
+    assert field == "repository" and said in message
+    assert await is_well(working)
+    repository.has_issues, repository.archived = True, False
+    (action,) = await working.actions("?kind=tracking_issue")
+    assert action["result"]["status"] in (403, 410)
+    again = await working.bot.post(f"/api/v1/actions/{action['id']}/retry")
+    assert again.status < 300
+
+
+@token_only
+@pytest.mark.parametrize(
+    ("error", "field"),
+    [
+        ({"resource": "Issue", "field": "assignees", "code": "invalid", "value": "bo"}, "[1]"),
+        ({"resource": "Issue", "field": "assignees", "code": "invalid"}, ""),
+        ({"resource": "Issue", "field": "title", "code": "custom", "message": "No"}, "title"),
+        ({"resource": "Label", "field": "name", "code": "invalid", "value": "b"}, "labels[1]"),
+        ({"resource": "Issue", "field": "milestone", "code": "invalid"}, "repository"),
+        ("Something is wrong", "repository"),
+    ],
+)
+async def test_githubs_422_names_the_field(working: Scene, error: Any, field: str) -> None:
+    working.github.fail(invalid(error))
+    answer = await working.issue(KEY, labels=["a", "b"], assignees=["jane", "bo"])
+    ((named, message),) = wrong(answer)
+    expected = field if field[:1].isalpha() else f"assignees{field}"
+    assert named == expected and "422 Validation Failed" in message
+    assert await is_well(working)
+
+
+@token_only
+async def test_a_label_that_cannot_be_made(working: Scene) -> None:
+    """One that somebody else has made this very moment is as good as ours."""
+    taken = {"resource": "Label", "field": "name", "code": "already_exists"}
+    odd = {"resource": "Label", "field": "name", "code": "invalid"}
+    for error in (taken, odd):
+        working.github.fail(
+            Fault("status", LABELS, status=422, body={"message": "No", "errors": [error]})
+        )
+    working.github.add_label(REPOSITORY, "a")
+    ((field, _),) = wrong(await working.issue(KEY, labels=["a", "odd-label", "odd"]))
+    assert field == "labels[2]"
+    assert working.github.issues(REPOSITORY) == []
+
+
+@token_only
+@pytest.mark.parametrize("status", [401, 403])
+async def test_what_the_credential_may_not_do_is_not_the_callers(
+    working: Scene, status: int
+) -> None:
+    body = {"message": "Bad credentials"}
+    working.github.fail(Fault("status", template=ISSUES, status=status, body=body))
+    answer = await working.issue(KEY)
+    assert (answer.status, answer.body["error"]) == (502, "refused by GitHub")
+    assert not await is_well(working)
+
+
+@token_only
+async def test_githubs_own_trouble_is_not_the_callers(working: Scene, impatient: None) -> None:
+    working.github.fail(Fault("status", template=ISSUES, times=None, status=502))
+    assert (await working.issue(KEY)).status == 202
+
+
+async def link(scene: Scene, repository: str, number: int) -> Answer:
+    body = {"integration_id": scene.integration, "repository": repository, "number": number}
+    return await scene.bot.post(f"/api/v1/experiments/{KEY}/pull-requests", body)
+
+
+async def test_a_link_says_what_github_does_not_know(working: Scene) -> None:
+    assert [one for one, _ in wrong(await link(working, "acme/nowhere", 1))] == ["repository"]
+    assert [one for one, _ in wrong(await link(working, REPOSITORY, 999))] == ["number"]
+    issue = working.github.open_issue(REPOSITORY, title="No pull request")
+    assert [one for one, _ in wrong(await link(working, REPOSITORY, issue.number))] == ["number"]
+
+
+@token_only
+@pytest.mark.parametrize(("status", "expected"), [(410, 422), (422, 422), (403, 502), (500, 503)])
+async def test_what_a_link_is_answered(working: Scene, status: int, expected: int) -> None:
+    working.github.fail(Fault("status", template=PULL, status=status, body={"message": "No"}))
+    assert (await link(working, REPOSITORY, 999)).status == expected
+
+
+@token_only
+async def test_a_command_is_told_what_it_has_named_wrongly(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    scene.github.fail(invalid({"resource": "Issue", "field": "assignees", "code": "invalid"}))
+    await scene.say(number, f'/experiment issue "T" key={KEY} assignee=nobody-here')
+    (reply,) = scene.replies(number)
+    assert "assignees" in reply
+    assert await is_well(scene)
