@@ -30,6 +30,11 @@ class Metrics:
             "Webhook deliveries by event (other: one without a handler) and outcome.",
             ["event", "outcome"],
         )
+        self.refused = counter(
+            "experiment_bot_refused_signatures",
+            "Deliveries that were refused for their signature: missing, sha1, malformed or wrong.",
+            ["why"],
+        )
         self.delivery_seconds = histogram(
             "experiment_bot_delivery_seconds", "Time from a delivery's headers to its answer."
         )

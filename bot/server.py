@@ -23,6 +23,7 @@ from bot.connection import Answering, Shortcut
 from bot.dashboard import errors
 from bot.deliveries import door
 from bot.deliveries.door import Sent
+from bot.deliveries.refusals import Refusals
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -97,6 +98,7 @@ def application(services: Services) -> web.Application:
     app[listening.SHORTCUT] = _shortcut(services)
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_end_streams)
+    app.on_cleanup.append(_keep_refusals)
     app.router.add_routes(door.routes())
     app.router.add_routes(resources.routes(services.settings))
     app.router.add_routes(dashboard.application_routes())
@@ -267,3 +269,7 @@ def _same_headers(services: Services) -> dict[str, str]:
 async def _end_streams(app: web.Application) -> None:
     for task in list(app[SERVICES].open_streams):
         task.cancel()
+
+
+async def _keep_refusals(app: web.Application) -> None:
+    await app[SERVICES].shared(Refusals).close()

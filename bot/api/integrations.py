@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from bot import times
 from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.commands.registry import Level
-from bot.domain import sizes
+from bot.domain import signatures, sizes
 from bot.domain.audit import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
@@ -190,6 +190,16 @@ class Installation(Struct):
     suspended_at: Time | None
 
 
+class Refused(Struct):
+    """Deliveries that were refused for their signature since the last good one; none is stored."""
+
+    count: int
+    last_at: Time | None
+    last_reason: Annotated[
+        str | None, Meta(description="What was wrong with the last one, and what to do about it.")
+    ]
+
+
 class Integration(Struct):
     """An integration."""
 
@@ -207,6 +217,7 @@ class Integration(Struct):
     ]
     last_delivery_at: Time | None
     last_error: str | None
+    refused: Refused
     installations: list[Installation]
 
 
@@ -235,6 +246,7 @@ async def create(call: Call) -> Any:
 )
 async def list_all(call: Call) -> Any:
     """The newest first."""
+    await integrations.up_to_date(call.services)
     return await call.page(1, integrations.listed, lambda one: shown(call.services, one))
 
 
@@ -308,5 +320,10 @@ def shown(services: Services, known: integrations.Known) -> Integration:
         previous_secret_until=times.render(until if until and until > times.now() else None),
         last_delivery_at=times.render(known.last_delivery_at),
         last_error=last_error,
+        refused=Refused(
+            count=row.refused_count,
+            last_at=times.render(row.refused_at),
+            last_reason=signatures.last_reason(row),
+        ),
         installations=[shaped(Installation, one) for one in known.installations],
     )

@@ -10,9 +10,11 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit, redirect
+from bot.domain import signatures
 from bot.github.names import web_origin
 from bot.github.reach import is_local, webhook_url
 from bot.handlers import dispatcher
+from bot.operations import integrations
 
 pages = Pages()
 
@@ -40,6 +42,7 @@ async def home(visit: Visit) -> web.StreamResponse:
 @pages.get("/start")
 async def start(visit: Visit) -> web.StreamResponse:
     """Show every step; the first that is not done is the present one."""
+    await integrations.up_to_date(visit.services)
     standing = await visit.read(_standing)
     done = {
         "sign-in": True,
@@ -80,6 +83,8 @@ def _hook(public_url: str, row: store.Integration) -> dict[str, Any]:
         "id": row.id,
         "name": row.name,
         "url": webhook_url(public_url, row.id),
+        "refused": signatures.last_reason(row),
+        "refused_count": row.refused_count,
         "is_app": config.auth != "token",
         "app": config.html_url,
         "pages": [(one, f"{origin}/{one}/settings/hooks/new") for one in named[:5]],

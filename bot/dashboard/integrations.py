@@ -73,6 +73,7 @@ class Health:
 async def listing(visit: Visit) -> web.StreamResponse:
     """All of them with their health, the newest first."""
     before = visit.position(1, "/integrations")
+    await integrations.up_to_date(visit.services)
     found = await visit.services.database.read(lambda tx: integrations.listed(tx, before, _ON_PAGE))
     page = visit.page(found, "/integrations", lambda one: shown(visit.services, one))
     health = await health_of(visit, [one.id for one in page.items])

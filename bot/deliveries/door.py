@@ -10,7 +10,7 @@ import hmac
 import re
 import time
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 from aiohttp import StreamReader, web
@@ -23,6 +23,8 @@ from bot import jsontext, log, times
 from bot import storage as store
 from bot.deliveries import life
 from bot.deliveries.records import Arriving, id_of
+from bot.deliveries.refusals import Refusals
+from bot.domain import signatures
 from bot.domain.integrations import Integration
 from bot.github import names
 from bot.github.delivered import DeliveredEvent, NoObject
@@ -30,6 +32,7 @@ from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
 from bot.handlers.dispatch import Dispatcher
 from bot.services import REQUEST_ID, SERVICES, Services
+from bot.storage import RefusedFor
 from bot.web import bodies, problems
 from bot.web.problems import Problem
 from bot.web.replies import Reply
@@ -78,6 +81,14 @@ class Sent(Struct, frozen=True):
     @property
     def media_type(self) -> str:
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+class Unsigned(Problem):
+    """The signature of a delivery does not let it in; `why` is what is counted."""
+
+    def __init__(self, why: RefusedFor, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(401, *signatures.WORDS[why], headers=headers)
+        self.why = why
 
 
 class _Signed(Struct, frozen=True):
@@ -129,6 +140,9 @@ async def answer(services: Services, sent: Sent, integration_id: str, request_id
         told |= {"outcome": "unavailable", "reason": str(error)}
         reply = _unavailable().reply()
     except Problem as problem:
+        if isinstance(problem, Unsigned):
+            services.metrics.refused.labels(problem.why).inc()
+            services.shared(Refusals).count(integration_id.lower(), problem.why)
         told |= {"outcome": "refused", "reason": problem.error}
         reply = problem.reply()
     seconds = time.perf_counter() - started
@@ -160,15 +174,13 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
         if now != secrets:  # else 25 MB were signed a second time for nothing
             signed_by = _signed_by(_digests(now, body), signature)
         if integration is None or signed_by is None:
-            raise Problem(
-                401,
-                "invalid signature",
-                "X-Hub-Signature-256 does not match the body and the integration's webhook_secret; "
-                "check that the secret in GitHub's webhook settings is the same.",
-            )
+            raise Unsigned("wrong")
     if not integration.is_active:
         raise Problem(403, "integration inactive", "Set is_active to true to accept deliveries.")
     await _check_host(sent, services, integration)
+    refusals = services.shared(Refusals)
+    if refusals.concern(integration):
+        await refusals.take_back(integration.id)
     return _Signed(integration, signed_by, body, received_at)
 
 
@@ -228,18 +240,10 @@ def _signature(sent: Sent) -> bytes:
     """Return what a well-formed signature header says; raises a 401 that says what is wrong."""
     values = sent.headers.getall("X-Hub-Signature-256", [])
     if not any(values):
-        raise Problem(
-            401,
-            "missing signature",
-            "X-Hub-Signature-256 is missing; set a secret in GitHub's webhook settings.",
-            headers={"Connection": "close"} if sent.length != 0 else None,
-        )
+        why: RefusedFor = "sha1" if sent.headers.get("X-Hub-Signature") else "missing"
+        raise Unsigned(why, headers={"Connection": "close"} if sent.length != 0 else None)
     if len(values) > 1 or not _SIGNATURE.fullmatch(values[0]):
-        raise Problem(
-            401,
-            "invalid signature",
-            "X-Hub-Signature-256 must be sha256= and 64 hexadecimal digits.",
-        )
+        raise Unsigned("malformed")
     return bytes.fromhex(values[0].removeprefix("sha256="))
 
 

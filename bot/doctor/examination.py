@@ -5,13 +5,14 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, auto
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from bot import extensions, times
 from bot import storage as store
+from bot.deliveries.refusals import Refusals
 from bot.doctor.findings import Finding
 from bot.domain.audit import MASK
 from bot.domain.integrations import Integration
@@ -86,6 +87,7 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
         return [Finding("integration", "problem", message, remedy)]
     if integration is None:
         return None
+    await services.shared(Refusals).write()
     records = await services.database.read(lambda tx: _records(tx, integration))
     # Clients of its own: they remember nothing, and the headers of the last answer are ours.
     github = GitHub(services.metrics, services.settings.github_api_urls)
@@ -214,15 +216,14 @@ class Repositories(Struct):
 # --- What is known so far
 
 
-def _records(
-    tx: store.Transaction, integration: Integration
-) -> tuple[list[store.Delivery], list[store.Action], list[store.Action], frozenset[str], list[str]]:
+def _records(tx: store.Transaction, integration: Integration) -> tuple[Any, ...]:
     return (
         store.deliveries.listed(tx, integration.seq, None, None, None, RECENT).rows,
         store.actions.failed_of(tx, integration.id, times.now() - _FAILED_SINCE),
         store.actions.open_of_integration(tx, integration.id),
         frozenset(row.name_key for row in store.places.all_of(tx, integration.id)),
         store.speakers.denied(tx, integration.id, RECENT),
+        store.integrations.find(tx, integration.id),
     )
 
 
@@ -239,6 +240,7 @@ class Examination:
     waiting: Sequence[store.Action]
     held: frozenset[str]  # the names of those that keep their place on the allow-list
     denied: Sequence[str]  # the names of those to which it has no right, says GitHub
+    row: store.Integration | None  # None if it has just been deleted
     check: str = ""  # the subject of the look that is taken
     findings: list[Finding] = field(default_factory=list)
     kind: Literal["app", "classic", "fine-grained", "installation"] = "app"

@@ -3,6 +3,7 @@
 from bot import times
 from bot.doctor.examination import Examination, Stage, look
 from bot.doctor.findings import NO_REASON, at, number
+from bot.domain import signatures
 
 _WAITS_LONG = 600 * times.SECOND
 _NAMED = 3  # repositories
@@ -11,6 +12,8 @@ _NAMED = 3  # repositories
 @look(Stage.AFTERWARDS, "deliveries")
 async def deliveries(exam: Examination) -> None:
     recent = exam.deliveries
+    if not recent and exam.row is not None and exam.row.refused_for is not None:
+        return  # they arrive, but are refused
     if not recent:
         exam.warning(
             "No delivery has arrived yet.",
@@ -46,6 +49,22 @@ async def deliveries(exam: Examination) -> None:
     elif not failed and not retrying:
         rest = f"; {len(ignored)} were ignored" if ignored else ""
         exam.ok(f"The last {count} succeeded{rest}. The last arrived {last}.")
+
+
+@look(Stage.AFTERWARDS, "signatures")
+async def refused(exam: Examination) -> None:
+    row = exam.row
+    if row is None or row.refused_for is None or row.refused_at is None:
+        return
+    error, detail = signatures.WORDS[row.refused_for]
+    count = number(row.refused_count, "delivery was", "deliveries were")
+    # Where good ones came before, strangers may have sent them.
+    report = exam.warning if exam.deliveries else exam.problem
+    report(
+        f"{count} refused for the signature since the last good one; the last of them came "
+        f"{at(row.refused_at)}: {error}.",
+        detail,
+    )
 
 
 @look(Stage.AFTERWARDS, "rights")

@@ -49,6 +49,7 @@ class Integration:
     commands: Mapping[str, str]  # the permission that each needs, where it is not its own
     updated_at: int
     last_error_about: str | None
+    has_refused: bool  # deliveries for their signature, since the last good one
     webhook_secret: str = field(repr=False)
     previous_secrets: tuple[tuple[str, int], ...] = field(repr=False)  # secret, valid until
     token: str | None = field(repr=False)
@@ -100,6 +101,7 @@ def load(row: store.Integration, vault: store.Vault) -> Integration:
         commands=config.commands,
         updated_at=row.updated_at,
         last_error_about=row.last_error_about,
+        has_refused=row.refused_count > 0,
         webhook_secret=opened["webhook_secret"],
         previous_secrets=tuple(_previous_secrets(opened)),
         token=opened.get("token"),

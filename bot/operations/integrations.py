@@ -6,6 +6,7 @@ from typing import Any
 
 from bot import commands
 from bot import storage as store
+from bot.deliveries.refusals import Refusals
 from bot.domain import integrations
 from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
@@ -46,7 +47,13 @@ def listed(tx: store.Transaction, before: store.Place | None, limit: int) -> sto
     return store.Part(_known(tx, part.rows), part.next)
 
 
+async def up_to_date(services: Services) -> None:
+    """Let what is read next tell all that this process has counted."""
+    await services.shared(Refusals).write()
+
+
 async def get(services: Services, integration_id: str) -> Known:
+    await up_to_date(services)
     return await services.database.read(lambda tx: _known(tx, [find(tx, integration_id)])[0])
 
 

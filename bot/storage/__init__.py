@@ -53,6 +53,8 @@ from bot.storage.columns import (
     LinkedBy,
     NamedRepository,
     PartState,
+    Refused,
+    RefusedFor,
     Role,
     Shown,
     Snapshot,

@@ -14,6 +14,7 @@ DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]
 CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
 Shown = Literal["comment", "check", "label"]  # on a pull request, in columns of `posts`
+RefusedFor = Literal["missing", "sha1", "malformed", "wrong"]  # of a delivery's signature
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
 
 # Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
@@ -35,6 +36,17 @@ class Config(Struct, frozen=True, omit_defaults=True):
     client_id: str | None = None
     slug: str | None = None
     html_url: str | None = None
+
+
+class Refused(Struct, frozen=True):
+    """Deliveries that were refused for their signature: how many; when and why the last one was."""
+
+    count: int
+    at: int
+    why: RefusedFor
+
+    def after(self, earlier: "Refused") -> "Refused":
+        return Refused(self.count + earlier.count, self.at, self.why)
 
 
 class NamedRepository(Struct, frozen=True, omit_defaults=True):

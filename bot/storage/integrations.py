@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
+from bot.storage.columns import Refused
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
 from bot.storage.rows import Integration
@@ -93,6 +94,20 @@ def secret_used(
 def forget_secret_use(tx: Transaction, integration_id: str) -> None:
     """Forget when deliveries came that webhook secrets have signed: there is a new one."""
     change(tx, integration_id, {"secret_used_at": None, "previous_secret_used_at": None})
+
+
+def add_refused(tx: Transaction, integration_id: str, more: Refused) -> None:
+    """Add to the deliveries that were refused for their signature since the last good one."""
+    sql = """UPDATE integrations SET refused_count = refused_count + :count, refused_at = :at,
+            refused_for = :why WHERE id = :id AND deleted_at IS NULL"""
+    tx.run(sql, {"id": integration_id, "count": more.count, "at": more.at, "why": more.why})
+
+
+def forget_refused(tx: Transaction, integration_id: str) -> None:
+    """Count anew what is refused for its signature: a good delivery has come."""
+    sql = """UPDATE integrations SET refused_count = 0, refused_at = NULL, refused_for = NULL
+        WHERE id = :id AND refused_count > 0"""
+    tx.run(sql, {"id": integration_id})
 
 
 def mark_deleted(tx: Transaction, integration_id: str, at: int) -> bool:

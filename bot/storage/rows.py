@@ -78,7 +78,10 @@ class Audit(Row, frozen=True):
 
 
 class Integration(Row, frozen=True):
-    """`integrations`. `secrets` is sealed (vault.py); `credential` names who calls GitHub."""
+    """`integrations`. `secrets` is sealed (vault.py); `credential` names who calls GitHub.
+
+    `refused_…` is about deliveries that were refused for their signature since the last good one.
+    """
 
     seq: int
     id: str
@@ -97,6 +100,9 @@ class Integration(Row, frozen=True):
     credential: str
     secret_used_at: int | None
     previous_secret_used_at: int | None
+    refused_count: int
+    refused_at: int | None
+    refused_for: columns.RefusedFor | None
 
 
 class Delivery(Row, frozen=True):
