@@ -181,12 +181,20 @@ class Config(Struct, omit_defaults=True):
 
 
 class Installation(Struct):
-    """An installation of the App that deliveries told of."""
+    """An installation of the App that deliveries told of, or that is the default."""
 
     installation_id: int
-    account: str | None
-    repository_selection: str | None
-    repositories: int
+    account: Annotated[
+        str | None,
+        Meta(
+            description="Of one that no `installation` event has told of, the owner of a "
+            "repository whose deliveries came through it."
+        ),
+    ]
+    repository_selection: Annotated[
+        str | None, Meta(description="null until an `installation` event tells.")
+    ]
+    repositories: Annotated[int, Meta(description="How many of them deliveries have told of.")]
     suspended_at: Time | None
 
 

@@ -18,11 +18,22 @@ Condition = Callable[[store.Integration], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Installed:
+    """An installation of the App, as far as it is known: `repositories` counts what is told of."""
+
+    installation_id: int
+    account: str | None = None
+    repository_selection: str | None = None
+    repositories: int = 0
+    suspended_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Known:
     """An integration, and what its deliveries have told of it."""
 
     row: store.Integration
-    installations: Sequence[store.CountedInstallation]
+    installations: Sequence[Installed]
     last_delivery_at: int | None
 
 
@@ -102,12 +113,35 @@ def find(tx: store.Transaction, integration_id: str) -> store.Integration:
 
 
 def _known(tx: store.Transaction, rows: Sequence[store.Integration]) -> list[Known]:
-    installed: dict[str, list[store.CountedInstallation]] = {row.id: [] for row in rows}
-    for one in store.installations.of_integrations(tx, list(installed)):
-        installed[one.integration_id].append(one)
+    installed = _installed(tx, rows)
     return [
         Known(row, installed[row.id], store.deliveries.last_received(tx, row.seq)) for row in rows
     ]
+
+
+def _installed(
+    tx: store.Transaction, rows: Sequence[store.Integration]
+) -> dict[str, list[Installed]]:
+    """Return the installations of integrations: those that events have told of, and the others.
+
+    One that is older than the bot is known by the deliveries that came through it, or because it
+    is the default; an account is then whose repository it was.
+    """
+    found: dict[str, list[Installed]] = {row.id: [] for row in rows}
+    for one in store.installations.of_integrations(tx, list(found)):
+        known = (one.account, one.repository_selection, one.repositories, one.suspended_at)
+        found[one.integration_id].append(Installed(one.installation_id, *known))
+    for heard in store.installations.only_heard_of(tx, list(found)):
+        owner = heard.full_name.partition("/")[0]
+        one_more = Installed(heard.installation_id, owner, repositories=heard.repositories)
+        found[heard.integration_id].append(one_more)
+    for row in rows:
+        default = row.config.installation_id
+        is_new = default not in {one.installation_id for one in found[row.id]}
+        # One that is found all the same has been removed.
+        if default and is_new and store.installations.find(tx, row.id, default) is None:
+            found[row.id].append(Installed(default))
+    return found
 
 
 def _check_commands(services: Services, values: Mapping[str, Any]) -> None:

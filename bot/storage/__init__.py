@@ -81,6 +81,7 @@ from bot.storage.joined import (
     DueDelivery,
     Head,
     HeadCommit,
+    HeardInstallation,
     KeyedExperiment,
     LinkedCommit,
     LinkedItem,

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.joined import CountedInstallation
+from bot.storage.joined import CountedInstallation, HeardInstallation
 from bot.storage.rows import Installation
 
 
@@ -88,3 +88,22 @@ def of_integrations(tx: Transaction, integration_ids: Sequence[str]) -> list[Cou
         FROM installations WHERE deleted_at IS NULL AND integration_id IN ({names})
         ORDER BY installations.id"""
     return query.in_parts(tx, CountedInstallation, sql, integration_ids)
+
+
+def only_heard_of(tx: Transaction, integration_ids: Sequence[str]) -> list[HeardInstallation]:
+    """Return the installations that deliveries came through, and that no event has told of.
+
+    They are older than the bot, or than its webhook.
+    """
+    sql = """SELECT heard.integration_id, heard.installation_id, heard.repositories,
+            repositories.full_name
+        FROM (SELECT integration_id, installation_id, COUNT(*) AS repositories,
+                MAX(repository_id) AS repository_id FROM repository_installations
+                WHERE integration_id IN ({names}) GROUP BY integration_id, installation_id
+            ) AS heard
+        JOIN repositories ON repositories.id = heard.repository_id
+        WHERE NOT EXISTS (SELECT 1 FROM installations
+            WHERE installations.integration_id = heard.integration_id
+                AND installations.installation_id = heard.installation_id)
+        ORDER BY heard.installation_id"""
+    return query.in_parts(tx, HeardInstallation, sql, integration_ids)

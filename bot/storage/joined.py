@@ -242,6 +242,16 @@ class CountedInstallation(Installation, frozen=True):
     repositories: int
 
 
+class HeardInstallation(Row, frozen=True):
+    """An installation of which deliveries of repositories alone have told, the name of one of
+    these, and how many they are."""
+
+    integration_id: str
+    installation_id: int
+    full_name: str
+    repositories: int
+
+
 class ListedAction(Action, frozen=True):
     """An action with the present name of its repository."""
 

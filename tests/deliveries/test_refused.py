@@ -163,7 +163,7 @@ async def test_what_the_database_cannot_take_now_is_counted_on(
     monkeypatch.setattr(type(bot.services.database), "write", write)
 
     async def counted() -> bool:
-        return (await refused(bot, integration))["count"] == 2
+        return bool((await refused(bot, integration))["count"] == 2)
 
     assert await eventually(counted)
 
