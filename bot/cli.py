@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, commands, doctor, log, server, supervisor, times
+from bot import __version__, characters, commands, doctor, log, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
 from bot.domain import tokens
@@ -224,7 +224,7 @@ def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[
 
 
 def _show_findings(row: store.Integration, findings: list[doctor.Finding]) -> None:
-    name = "".join(one if one.isprintable() else "?" for one in row.name)
+    name = characters.plain(row.name)
     click.echo(click.style(f"{name} ({row.id})", bold=True))
     marks = {"ok": ("ok", "green"), "warning": ("warn", "yellow"), "problem": ("PROBLEM", "red")}
     for finding in findings:

@@ -2,6 +2,7 @@
 
 import re
 
+from bot import characters
 from bot import storage as store
 from bot.commands.registry import Refusal, Run, command
 from bot.domain import sizes, texts
@@ -28,7 +29,7 @@ def issue(run: Run) -> None:
     if not keys:
         raise Refusal(f"No experiment is linked here; name one with {texts.code('key=KEY')}.")
     labels = list(dict.fromkeys(given["label"]))
-    if any(len(label) > sizes.LABEL or not label.isprintable() for label in labels):
+    if any(len(label) > sizes.LABEL or not characters.is_plain(label) for label in labels):
         raise Refusal(f"A label can have at most {sizes.LABEL} characters.")
     assignees = list(dict.fromkeys(login.lstrip("@") for login in given["assignee"]))
     for login in assignees:

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from html.entities import html5
 from itertools import islice
 
+from bot import characters
 from bot.domain import keys, markdown
 from bot.domain.commands import MAX_COMMANDS
 from bot.domain.markdown import CALLERS, INVISIBLE, Line
 from bot.storage import Invocation
 
-_VARIATIONS = ("\ufe0e", "\ufe0f")  # make the sign before them text, or an emoji
+# What makes the sign before it text, an emoji, or the flag of a region
+_CLOSING = re.compile("[\ufe0e\ufe0f\U000e0020-\U000e007f]*")
 _SEARCHED = 1_000  # characters of a line, for what is invisible in its arguments
 _LINE_END = re.compile(r"\r\n?|\n")
 
@@ -126,7 +128,7 @@ def _invocation(line: str, text: str) -> Invocation:
         found = list(_as_written(found, line[:_SEARCHED]))
     words = tuple(value for option, value in found if not option)
     options = tuple((option, value) for option, value in found if option)
-    return Invocation(line.strip()[:500], name, words, options, problem)
+    return Invocation(characters.begin(line.strip(), 500), name, words, options, problem)
 
 
 def _as_written(found: Sequence[tuple[str, str]], line: str) -> Iterator[tuple[str, str]]:
@@ -137,7 +139,7 @@ def _as_written(found: Sequence[tuple[str, str]], line: str) -> Iterator[tuple[s
         start = -1 if keys.is_key(value) or not value else seen.find(value)
         if start >= 0:
             end = places[start + len(value) - 1] + 1
-            end += line.startswith(_VARIATIONS, end)
+            end += len(_CLOSING.match(line, end)[0])  # type: ignore[index]  # it matches nothing, too
             yield name, line[places[start] : end]
         else:
             yield name, value

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bot import characters
 from bot.domain.audit import MASK
 from bot.emails import without_emails
 
@@ -47,11 +48,10 @@ class Part:
 
 def text(value: str) -> str:
     """Return a text without what looks like a secret or an e-mail address."""
-    is_long = len(value) > _LONGEST
     hidden = value[: _LONGEST + _MARGIN]
     hidden = _PARAMETERS.sub(rf"\g<1>{MASK}", _SECRETS.sub(MASK, hidden))
     hidden = without_emails(hidden, MAIL)
-    return f"{hidden[:_LONGEST]}…" if is_long else hidden
+    return f"{characters.begin(hidden, _LONGEST)}…" if len(value) > _LONGEST else hidden
 
 
 def named(name: str, value: str) -> str:
@@ -78,7 +78,9 @@ def _part(name: str, value: Any) -> Part:
     if isinstance(value, dict | list):
         what = "field" if isinstance(value, dict) else "item"
         size = f"{len(value):,} {what}{'' if len(value) == 1 else 's'}"
-    return Part(text(name), shown[:_PART], size, looked_at.is_cut or len(shown) > _PART)
+    return Part(
+        text(name), characters.begin(shown, _PART), size, looked_at.is_cut or len(shown) > _PART
+    )
 
 
 class _Look:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import jinja2
 from aiohttp import web
 
-from bot import __version__, times
+from bot import __version__, characters, times
 from bot.dashboard import sessions
 from bot.emails import name_without_email, without_emails
 from bot.services import SERVICES, Services
@@ -151,7 +151,17 @@ def _made() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["version"] = __version__
-    filters = (exact, iso, ago, day, external, plural, without_emails, name_without_email)
+    filters = (
+        characters.shortened,
+        exact,
+        iso,
+        ago,
+        day,
+        external,
+        plural,
+        without_emails,
+        name_without_email,
+    )
     environment.filters.update({one.__name__: one for one in filters})
     return environment
 

@@ -15,8 +15,8 @@ import msgspec
 from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 
+from bot import characters, times
 from bot import storage as store
-from bot import times
 from bot.dashboard import confirmation
 from bot.domain.actors import ROLES, Actor
 from bot.domain.sessions import ABSOLUTE_SECONDS, oldest
@@ -188,7 +188,9 @@ class Notice:
 def sign_notice(vault: store.Vault, text: str, kind: str) -> str:
     """Return a notice as it goes through an address: nobody else can put words on our pages."""
     assert kind in NOTICES
-    return vault.seal({"notice": text[:500], "kind": kind, "at": str(times.now())}, _NOTICE)
+    return vault.seal(
+        {"notice": characters.begin(text, 500), "kind": kind, "at": str(times.now())}, _NOTICE
+    )
 
 
 def open_notice(vault: store.Vault, sealed: str | None) -> Notice | None:

@@ -14,8 +14,8 @@ from aiohttp import web
 from aiohttp_session.cookie_storage import EncryptedCookieStorage
 from msgspec import Struct
 
+from bot import characters, times
 from bot import storage as store
-from bot import times
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit
 from bot.dashboard.sessions import Session, sealed_cookie
@@ -154,7 +154,7 @@ def _choice(
         errors.append("The name of an organisation has up to 39 letters, digits and hyphens.")
         organization = ""
     name = query.get("name", "").strip() or usual
-    if len(name) > manifest.MAX_NAME or not name.isprintable():
+    if len(name) > manifest.MAX_NAME or not characters.is_plain(name):
         errors.append(f"The App's name must have up to {manifest.MAX_NAME} printable characters.")
         name = usual
     return api_url, organization, name, errors

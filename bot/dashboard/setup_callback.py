@@ -16,6 +16,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from bot import characters
 from bot import storage as store
 from bot.dashboard import rendering, sessions
 from bot.dashboard.page import OpenPages, lead_away
@@ -187,7 +188,7 @@ def _values(app: Registered, api_url: str, html_url: str | None) -> dict[str, An
     if app.client_secret:
         config["client_secret"] = app.client_secret
     return {
-        "name": name if 0 < len(name) <= 100 and name.isprintable() else f"App {app.id}",
+        "name": name if 0 < len(name) <= 100 and characters.is_plain(name) else f"App {app.id}",
         "integration_type": "GITHUB",
         "config": config,
     }

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct
 
-from bot import extensions, times
+from bot import characters, extensions, times
 from bot import storage as store
 from bot.deliveries.refusals import Refusals
 from bot.doctor.findings import Finding
@@ -164,9 +164,9 @@ def _fit_to_show(finding: Finding, integration: Integration) -> Finding:
     def fit(text: str) -> str:
         for secret in secrets:
             text = text.replace(secret, MASK) if secret else text
-        text = "".join(one if one.isprintable() else " " for one in text)
+        text = characters.plain(text)
         text = re.sub(r"(?<!\.)\.\.$", ".", text)  # what GitHub says may be a sentence already
-        return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+        return characters.shortened(text, _LONGEST)
 
     remedy = None if finding.remedy is None else fit(finding.remedy)
     return replace(finding, message=fit(finding.message), remedy=remedy)

@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 
+from bot import characters, times
 from bot import storage as store
-from bot import times
 from bot.domain import actions, audit, commands, posts, private_keys
 from bot.domain.actors import Actor
 from bot.domain.allowed import Scope, allows
@@ -319,7 +319,7 @@ def _merged(
     if config.get("repositories") == []:
         errors.append(FieldError("config.repositories", "empty_list"))
     label = config.get("label")
-    if label is not None and (label != label.strip() or not label.isprintable()):
+    if label is not None and (label != label.strip() or not characters.is_plain(label)):
         errors.append(FieldError("config.label", "not_printable"))
     elif label in (".", ".."):
         errors.append(FieldError("config.label", "not_removable"))

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from itertools import accumulate
 
+from bot import characters
+
 BODY = 65_536  # characters of a comment or an issue
 SUMMARY = 65_535  # bytes of what a check run says
 TITLE = 256  # characters of an issue's
@@ -46,11 +48,6 @@ def cut(text: str, room: int, note: str) -> str:
         elif mark and line.strip().startswith(fence):
             fence = ""
     if not kept:
-        kept = [lines[0][: room - len(note) - 100]]
+        kept = [characters.begin(lines[0], room - len(note) - 100)]
     said = note.format(left=len(lines) - len(kept))
     return "\n".join([*kept, *([fence] if fence else []), "", said])
-
-
-def shortened(text: str, room: int) -> str:
-    """Return one line of text, cut at its end."""
-    return text if len(text) <= room else f"{text[: room - 1]}…"

@@ -6,16 +6,17 @@ emphasis (https://github.github.com/gfm/#code-spans), so that is where all of it
 
 import re
 
+from bot import characters
+from bot.domain.markdown import without_invisible
+
 SIGNS = {"draft": "📝", "active": "🟢", "paused": "⏸️", "completed": "🏁", "archived": "📦"}
 _LONGEST = 120  # characters shown of a name
 
 
 def code(text: str) -> str:
     """Return `text` as a code span that is also safe in a table's cell."""
-    shown = "".join(character if character.isprintable() else " " for character in text)
-    shown = " ".join(shown.split()) or "(empty)"
-    if len(shown) > _LONGEST:
-        shown = f"{shown[: _LONGEST - 1]}…"
+    shown = " ".join(characters.plain(text).split())
+    shown = characters.shortened(shown, _LONGEST) if without_invisible(shown) else "(empty)"
     # A table ends its cells at a pipe even inside code; a backslash before one would undo that.
     shown = re.sub(r"\\+(?=\|)", "", shown).replace("|", "\\|")
     shown = shown.rstrip("\\") if shown.endswith("\\") else shown

@@ -6,6 +6,7 @@ Whoever may not be told of experiments learns whether each key is known, and not
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from bot import characters
 from bot import storage as store
 from bot.domain import sizes, texts
 
@@ -67,7 +68,7 @@ def _unknown(close: Close, keys: Sequence[str], *, is_told: bool) -> Verdict:
     advice = "Correct the key in the description, or create the experiment."
     return Verdict(
         "action_required",
-        sizes.shortened(f"Unknown experiment: {', '.join(keys)}", sizes.STATUS),
+        characters.shortened(f"Unknown experiment: {', '.join(keys)}", sizes.STATUS),
         _listed(lines) + f"\n\n{advice}",
     )
 
@@ -79,10 +80,10 @@ def _known(linked: Sequence[store.KeyedExperiment], *, is_told: bool) -> Verdict
         lines = [f"- {texts.code(link.experiment_key)} is {link.status}." for link in linked]
     over = [link for link in linked if is_told and link.status in OVER]
     if not over:
-        title = sizes.shortened(f"Part of {', '.join(keys)}", sizes.STATUS)
+        title = characters.shortened(f"Part of {', '.join(keys)}", sizes.STATUS)
         return Verdict("success", title, _listed(lines))
     said = ", ".join(f"{link.experiment_key} is {link.status}" for link in over)
-    title = sizes.shortened(f"Warning: {said}", sizes.STATUS)
+    title = characters.shortened(f"Warning: {said}", sizes.STATUS)
     return Verdict("success", title, f"{_listed(lines)}\n\n⚠️ {_ADVICE_IF_OVER}")
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import gidgethub
 
+from bot import characters
 from bot.emails import without_emails
 from bot.github import limits
 
@@ -115,7 +116,7 @@ class NotListed(Refused):
 def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
     """Return what an answer of GitHub's that is not a success amounts to; `now` in seconds."""
     status = int(error.status_code)
-    message = without_emails(str(error)[:300])  # GitHub repeats what it was given
+    message = without_emails(characters.begin(str(error), 300))  # GitHub repeats what it was given
     if limits.is_limit(status, error.headers, message):
         return Limited(f"GitHub's rate limit: {message}", limits.pause_of(error.headers, now))
     if status >= 500 or status in (408, 425) or 300 <= status < 400:

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from bot import characters, times
 from bot import storage as store
-from bot import times
 from bot.domain import sizes, snapshots, tracking
 from bot.github import NoToken, Refused, Shut
 from bot.github.payloads import CreatedIssue
@@ -46,7 +46,7 @@ async def _create(job: Job) -> CreatedIssue:
     for position, label in enumerate(request.get("labels") or []):
         with _naming(job, f"labels[{position}]"):
             await see_to_label(job, label)
-    data = {"title": sizes.shortened(request["title"], sizes.TITLE)}
+    data = {"title": characters.shortened(request["title"], sizes.TITLE)}
     data["body"] = tracking.body_of(request, job.action.id)
     for name in ("labels", "assignees"):
         if request.get(name):

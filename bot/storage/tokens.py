@@ -1,5 +1,6 @@
 """Queries for API tokens, of which only the hash is stored."""
 
+from bot.characters import is_plain
 from bot.storage import query
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
@@ -8,7 +9,7 @@ from bot.storage.rows import Token
 
 def is_name(text: str) -> bool:
     """Tell whether a token may have this name."""
-    return bool(text.strip()) and len(text) <= 100 and text.isprintable()
+    return bool(text.strip()) and len(text) <= 100 and is_plain(text)
 
 
 def add(

@@ -143,9 +143,10 @@ async def test_what_github_repeats_is_not_shown(scene: Scene, impatient: None) -
     said = {"message": "Validation Failed: jane@localhost is none, root@3f2a1b4c5d6e neither"}
     scene.github.fail(Fault("status", status=422, body=said, times=None))
     answer = await scene.issue("a", title="Ask jane@localhost")
+    await scene.open("experiment_key: a")
     await scene.work()
-    (action,) = await scene.actions("?status=failed")
-    assert "Validation Failed" in action["last_error"]
+    action = await scene.actions("?status=failed")
+    assert all("Validation Failed" in one["last_error"] for one in action) and len(action) == 2
     path = f"/api/v1/integrations/{scene.integration}"
     integration = (await scene.bot.get(path)).body
     assert "Validation Failed" in integration["last_error"]

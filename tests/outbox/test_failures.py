@@ -14,6 +14,7 @@ GITHUB = Path(__file__).parents[2] / "bot" / "github"
 # Modules that know nothing of anything else, beside bot.github itself.
 LEAVES = {
     "bot",
+    "bot.characters",
     "bot.emails",
     "bot.jsontext",
     "bot.log",

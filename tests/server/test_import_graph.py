@@ -18,6 +18,7 @@ ITSELF = "bot"  # bot/__init__.py: the version
 # that makes no circle. The leaves know nothing of the house, and its two ground walls only them.
 LEAVES = (
     ITSELF,
+    "characters",
     "emails",
     "extensions",
     "jsontext",
