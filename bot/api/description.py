@@ -3,6 +3,7 @@
 https://spec.openapis.org/oas/v3.1.0
 """
 
+import inspect
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
@@ -76,6 +77,9 @@ def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, A
         types += [operation.body, operation.query]
     types = [one for one in dict.fromkeys(types) if one is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    for component in components.values():
+        if "description" in component:  # a docstring, whose indentation would make it code
+            component["description"] = inspect.cleandoc(component["description"])
     schema_of = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:

@@ -17,6 +17,7 @@ from bot import jsontext, metrics
 from bot.services import SERVICES
 from bot.web.problems import expect
 
+_CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -75,7 +76,7 @@ def _page(description: dict[str, Any]) -> tuple[str, str]:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["with_code"] = _with_code
+    environment.filters.update(with_code=_with_code, meaning=_meaning)
     style = (_TEMPLATES / "docs.css").read_text("utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     page = environment.get_template("docs.html").render(api=description, style=style)
@@ -87,9 +88,17 @@ def _page(description: dict[str, Any]) -> tuple[str, str]:
 
 
 def _with_code(text: str) -> Markup:
-    """Show what the description has in backticks as code."""
-    parts = re.split("`([^`]+)`", text)
-    return Markup().join(
-        Markup("<code>{}</code>").format(part) if number % 2 else part
-        for number, part in enumerate(parts)
-    )
+    """Show the code spans of CommonMark as code; all else is text."""
+    shown, position = Markup(), 0
+    for span in _CODE_SPAN.finditer(text):
+        shown += text[position : span.start()]
+        shown += Markup("<code>{}</code>").format(" ".join(span[2].split()))
+        position = span.end()
+    return shown + text[position:]
+
+
+def _meaning(schema: dict[str, Any]) -> str:
+    """Return what a schema says of itself, and of what it may be or hold."""
+    inner = [*schema.get("anyOf", []), *([schema["items"]] if "items" in schema else [])]
+    said = [schema.get("description", ""), *map(_meaning, inner)]
+    return " ".join(filter(None, said))
