@@ -142,6 +142,11 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
+def sentence(text: str) -> str:
+    """Return a text that begins as a sentence does."""
+    return text[:1].upper() + text[1:]
+
+
 def _made() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
@@ -151,17 +156,9 @@ def _made() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.globals["version"] = __version__
-    filters = (
-        characters.shortened,
-        exact,
-        iso,
-        ago,
-        day,
-        external,
-        plural,
-        without_emails,
-        name_without_email,
-    )
+    of_times = (exact, iso, ago, day)
+    of_texts = (characters.shortened, sentence, external, without_emails, name_without_email)
+    filters = (*of_times, *of_texts, plural)
     environment.filters.update({one.__name__: one for one in filters})
     return environment
 
