@@ -147,13 +147,25 @@ async def _client(
     """Return who acts. An installation that no delivery has told of is asked for."""
     installation_id = action.installation_id
     if integration.token is None and installation_id is None:
-        found = await services.github.installation_of(integration.credentials, action.repository)
+        found = await _installation(services, integration, action)
         where = integration.id, action.repository_id, found
         await services.database.write(
             lambda tx: installations.observe_repository(tx, *where), locks=()
         )
         installation_id = found
     return services.github.client(integration.credentials, installation_id)
+
+
+async def _installation(
+    services: Services, integration: Integration, action: store.ListedAction
+) -> int:
+    """Ask which installation serves the repository; whoever has named it may have been wrong."""
+    try:
+        return await services.github.installation_of(integration.credentials, action.repository)
+    except Refused as error:
+        if error.status == 404 and action.request.get("made_by") == "api":
+            error.field = "repository"
+        raise
 
 
 # --- What became of it

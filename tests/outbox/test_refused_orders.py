@@ -48,6 +48,7 @@ async def test_an_issue_in_a_repository_that_is_not_there(working: Scene) -> Non
     ((field, message),) = wrong(answer)
     assert field == "repository" and "is not on GitHub" in message
     assert "/retry" in answer.body["detail"]
+    assert await is_well(working)
 
 
 @pytest.mark.parametrize("kind", ["issues_off", "archived"])
