@@ -22,6 +22,7 @@ class Cause(enum.Enum):
     REOPENED = "it is open again, and linked to an experiment"
     VERSION = "it is open, and has another head or base, or is a draft no more"
     EXPERIMENT = "one of its experiments has changed"
+    KNOWN = "one of its experiments has come to be, or is no more"
 
 
 @dataclass(frozen=True, eq=False, slots=True)

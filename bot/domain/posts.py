@@ -20,16 +20,16 @@ CHECK = Part(
     1,
     title="Check",
     setting="check",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT, Cause.KNOWN),
 )
 COMMENT = Part(
     "status_comment",
     2,
     title="Status comment",
     setting="comments",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN),
 )
-LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS,))
+LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS, Cause.KNOWN))
 GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0)
 REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
@@ -115,10 +115,10 @@ def is_checked(tx: store.Transaction, item_id: int) -> bool:
     return post is not None and post.check_sha is not None
 
 
-def refresh_experiment(tx: store.Transaction, key: str) -> None:
+def refresh_experiment(tx: store.Transaction, key: str, cause: Cause = Cause.EXPERIMENT) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
     for item in store.items.open_pull_requests_of_experiment(tx, key):
-        follow(tx, item, Cause.EXPERIMENT, item.integration_id)
+        follow(tx, item, cause, item.integration_id)
 
 
 # --- Merge groups: commits that a merge queue makes, and waits for the checks of

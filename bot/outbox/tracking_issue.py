@@ -30,7 +30,7 @@ async def run(job: Job) -> dict[str, Any]:
     if issue is None:
         await _note_login(job)
         for label in action.request.get("labels") or []:
-            await see_to_label(job, label)
+            await see_to_label(job, label, is_plain=True)
         data = {"title": sizes.shortened(action.request["title"], sizes.TITLE)}
         data["body"] = tracking.body_of(action.request, action.id)
         for name in ("labels", "assignees"):
