@@ -14,7 +14,9 @@ from bot.domain import commands
 from bot.domain.actions import Kind, Place, Wanted, acting, enqueue, order_of
 from bot.domain.parts import Cause, Part, following
 
-PULL_REQUEST = Kind("pull_request", title="Comment, check and label", priority=1, has_parts=True)
+PULL_REQUEST = Kind(
+    "pull_request", title="Comment, check and label", priority=1, has_parts=True, writes=True
+)
 CHECK = Part(
     "check",
     1,
@@ -30,7 +32,7 @@ COMMENT = Part(
     follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN),
 )
 LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS, Cause.KNOWN))
-GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0)
+GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0, writes=True)
 REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
 ON_ALL = ("always", "required")  # settings with which every pull request has the check

@@ -104,6 +104,7 @@ def by_answer(
     return Told(tx, scope, f"fetched:{uuid.uuid4()}", times.now(), confirmed=confirmed)
 
 
+_LOCKS = {"locked": True, "unlocked": False}  # what an action says, whatever the payload does
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
 
@@ -120,7 +121,9 @@ def observe_pull_request(
     _belongs_to(about, pull.base)
     repository_id = source.repository(about)
     snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
-    return items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
+    item = items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
+    items.observe_lock(source.tx, item, _LOCKS.get(action, pull.locked), snapshot.at)
+    return item
 
 
 def observe_answer(
@@ -160,7 +163,9 @@ def observe_issue(
 ) -> Item:
     """Take in what is told of an issue."""
     snapshot = of_issue(source, issue, action, actor, label)
-    return items.observe(source.tx, repository_id, "issue", issue.number, snapshot)
+    item = items.observe(source.tx, repository_id, "issue", issue.number, snapshot)
+    items.observe_lock(source.tx, item, _LOCKS.get(action, issue.locked), snapshot.at)
+    return item
 
 
 def of_pull_request(

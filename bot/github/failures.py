@@ -4,6 +4,7 @@ A failure is data: why it is so and, where people can mend it, how. Its text is 
 nobody has to take it apart.
 """
 
+import enum
 import re
 from typing import ClassVar
 
@@ -15,14 +16,28 @@ from bot.github import limits
 # What GitHub says of what it does not know (yet), and of what people have shut.
 _NO_COMMIT = re.compile("no commit found", re.I)
 _SHAS = ("sha", "head_sha")
+
+
+class Hindrance(enum.IntFlag):
+    """What people have to end before something can be done. Its bits stand in databases."""
+
+    NONE = 0
+    LOCKED = 1
+    ARCHIVED = 2
+    ACCESS = 4
+    PERMISSION = 8
+
+
+LOCKED = "the conversation is locked: the action waits until it is unlocked"
+ARCHIVED = "the repository is archived: the action waits until it is unarchived"
 _SHUT = {
     re.compile(r"\b(?:issue|pull request|conversation)\b.*\blocked\b", re.I): (
-        "the conversation is locked: the action waits until it is unlocked"
+        LOCKED,
+        Hindrance.LOCKED,
     ),
-    re.compile(r"\barchived\b", re.I): (
-        "the repository is archived: the action waits until it is unarchived"
-    ),
+    re.compile(r"\barchived\b", re.I): (ARCHIVED, Hindrance.ARCHIVED),
 }
+_HINDRANCES = {403: Hindrance.PERMISSION, 404: Hindrance.ACCESS}
 _REMEDIES = {
     401: "the credential is not valid (any more): store a new one in the integration",
     403: "the credential may not do this: give it the permission",
@@ -36,9 +51,11 @@ class CallFailed(Exception):
 
     _TEXT: ClassVar[str] = "{reason} ({remedy})"
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    def __init__(
+        self, reason: str, remedy: str = "", hindrance: Hindrance = Hindrance.NONE
+    ) -> None:
         super().__init__(reason, remedy)
-        self.reason, self.remedy = reason, remedy
+        self.reason, self.remedy, self.hindrance = reason, remedy, hindrance
 
     def __str__(self) -> str:
         if not self.remedy:
@@ -70,8 +87,16 @@ class Refused(CallFailed):
     `lags`: it does not know what was asked for, which it may yet, if a delivery has just named it.
     """
 
-    def __init__(self, status: int, reason: str, remedy: str = "", *, lags: bool = False) -> None:
-        super().__init__(reason, remedy)
+    def __init__(
+        self,
+        status: int,
+        reason: str,
+        remedy: str = "",
+        *,
+        lags: bool = False,
+        hindrance: Hindrance = Hindrance.NONE,
+    ) -> None:
+        super().__init__(reason, remedy, hindrance)
         self.status = status
         self.lags = lags
 
@@ -108,15 +133,16 @@ def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
     if status >= 500 or status in (408, 425) or 300 <= status < 400:
         return Temporary(f"GitHub answered {status}: {message}")
     if status == 403:
-        for pattern, what in _SHUT.items():
+        for pattern, (what, hindrance) in _SHUT.items():
             if pattern.search(message):
-                return Shut(status, f"{what} ({status} {message})")
+                return Shut(status, f"{what} ({status} {message})", hindrance=hindrance)
     remedy = _REMEDIES.get(status, "")
     needs = error.headers.get("X-Accepted-GitHub-Permissions")
     if status == 403 and needs:
         remedy = f"{remedy} {needs[:100]}"
     lags = status == 404 or _names_no_commit(error, message)
-    return Refused(status, f"{status} {message}", remedy, lags=lags)
+    hindrance = _HINDRANCES.get(status, Hindrance.NONE)
+    return Refused(status, f"{status} {message}", remedy, lags=lags, hindrance=hindrance)
 
 
 def _names_no_commit(error: gidgethub.HTTPException, message: str) -> bool:

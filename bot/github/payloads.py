@@ -47,6 +47,7 @@ class Repository(Struct):
     default_branch: Ref | None = None
     private: Any = None
     visibility: Any = None
+    archived: Any = None
     updated_at: Time = None
     pushed_at: Time = None
 
@@ -74,6 +75,7 @@ class Item(Struct, kw_only=True):
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
+    locked: Any = None
 
 
 class PullRequest(Item):

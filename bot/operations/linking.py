@@ -130,18 +130,19 @@ async def _fetch(
 ) -> object | None:
     """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
 
-    def job(tx: store.Transaction) -> tuple[int | None, bool]:
+    def job(tx: store.Transaction) -> tuple[int | None, int | None, bool]:
         rows = store.repositories.by_name(tx, integration.host, repository)
         if not rows:
-            return None, False
+            return integration.installation_id, None, False
         known = store.items.find(tx, rows[0].id, "pull_request", number)
         is_known = known is not None and known.gone_at is None
-        return installations.serving(tx, integration.id, rows[0]), is_known
+        serves = installations.serving(tx, integration.id, rows[0]) or integration.installation_id
+        return serves, installations.granted(tx, integration.id, serves), is_known
 
-    installation_id, is_known = await services.database.read(job)
+    serves, granted, is_known = await services.database.read(job)
     try:
         client = await services.github.client_in(
-            integration.credentials, repository, installation_id or integration.installation_id
+            integration.credentials, repository, serves, granted
         )
         fetched: object = await client.getitem(
             "/repos/{+repository}/pulls/{number}", {"repository": repository, "number": str(number)}

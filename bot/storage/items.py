@@ -87,6 +87,13 @@ def posted_on(tx: Transaction, repository_id: int, before: Place | None, limit: 
     return query.page(tx, Item, sql, where, by, before, limit, id=repository_id)
 
 
+def is_locked(tx: Transaction, repository_id: int, number: int) -> bool:
+    """Tell whether a conversation is locked, as far as deliveries told."""
+    sql = """SELECT 1 FROM items WHERE repository_id = :repository_id AND number = :number
+        AND kind IN ('pull_request', 'issue') AND locked = 1"""
+    return query.exists(tx, sql, repository_id=repository_id, number=number)
+
+
 def open_pull_requests_of_experiment(tx: Transaction, key: str) -> list[Item]:
     sql = """SELECT items.* FROM links JOIN items ON items.id = links.target_id
         WHERE links.experiment_key = :key AND links.kind = 'pull_request'

@@ -150,6 +150,8 @@ def add(
         visibility_at=None,
         speaker_id=None,
         is_contested=False,
+        archived=None,
+        archived_at=None,
     )
     here = known(tx)
     others = by_name(tx, host, full_name) if full_name else []

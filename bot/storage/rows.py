@@ -151,7 +151,7 @@ class Experiment(Row, frozen=True):
 
 
 class Repository(Row, frozen=True):
-    """`repositories`. `visibility` is null while it is not known.
+    """`repositories`. `visibility` and `archived` are null while they are not known.
 
     `speaker_id` is the integration that speaks for it; `speakers` tells, once it `is_contested`.
     """
@@ -169,6 +169,8 @@ class Repository(Row, frozen=True):
     visibility_at: int | None
     speaker_id: str | None
     is_contested: bool
+    archived: bool | None
+    archived_at: int | None
 
 
 class Speaker(Row, frozen=True):
@@ -215,6 +217,7 @@ class Item(Row, frozen=True):
     author_writes: bool | None
     base_since: int | None
     loose: bool
+    locked: bool
 
 
 class Version(Row, frozen=True):
@@ -292,7 +295,7 @@ class Activity(Row, frozen=True):
 
 
 class Installation(Row, frozen=True):
-    """`installations` of the GitHub App."""
+    """`installations` of the GitHub App. `granted`: how often it was given something."""
 
     id: int
     host: str
@@ -303,6 +306,7 @@ class Installation(Row, frozen=True):
     updated_at: int
     suspended_at: int | None
     deleted_at: int | None
+    granted: int
 
 
 class Action(Row, frozen=True):
@@ -338,6 +342,8 @@ class Action(Row, frozen=True):
     again: int
     rewrite: int
     parts: Annotated[dict[str, columns.PartState] | None, JSON]
+    waits: int  # bits of Hindrance (bot/github/failures.py)
+    by_hand: bool
 
 
 class Queue(Row, frozen=True):
