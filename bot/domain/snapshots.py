@@ -200,6 +200,7 @@ def of_pull_request(
         head_ref=head.ref,
         head_sha=head.sha,
         base_ref=pull.base.ref if pull.base else None,
+        labels=pull.label_names,
         created_at=source.time(pull.created_at),
         closed_at=source.time(pull.closed_at),
         merged_at=merged_at,

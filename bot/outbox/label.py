@@ -1,10 +1,10 @@
 """`label`: the integration's label, on a pull request while a known experiment is linked to it.
 
 Put on when the first comes and taken off when the last one goes; a person who changes it in
-between is not fought over. https://docs.github.com/en/rest/issues/labels
+between is not fought over, and one who has put it there before keeps it. https://docs.github.com/en/rest/issues/labels
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cachetools import TTLCache
@@ -29,6 +29,8 @@ async def plan(job: Job) -> Change | dict[str, Any]:
     seen, present = job.seen, job.seen.post.label
     is_linked = any(one.status is not None for one in seen.linked) and seen.item.gone_at is None
     wanted = job.integration.label if is_linked else None
+    if not seen.post.labelled and _is_among(seen.item.labels, wanted):
+        return {"label": wanted, "changed": False}
     if wanted == present and seen.post.label_writing is None:
         return {"label": wanted, "changed": False}
 
@@ -45,7 +47,13 @@ async def plan(job: Job) -> Change | dict[str, Any]:
             await job.client.post(_ON_ITEM, job.at(), data={"labels": [wanted]})
         return Made({"label": wanted}, {"label": wanted, "changed": True})
 
-    return Change("label", {"label": wanted if present is None else present}, make)
+    kept = wanted if present is None else present
+    return Change("label", {"label": kept, "labelled": 1}, make)
+
+
+def _is_among(labels: Sequence[str], name: str | None) -> bool:
+    """Tell whether a label is among those that deliveries told of; GitHub does not mind case."""
+    return name is not None and name.lower() in [one.lower() for one in labels]
 
 
 async def _take_off(job: Job, label: str) -> None:

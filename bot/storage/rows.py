@@ -359,7 +359,10 @@ class Queue(Row, frozen=True):
 
 
 class Post(Row, frozen=True):
-    """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it."""
+    """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it.
+
+    `labelled`: it has put a label there once.
+    """
 
     item_id: int
     marker: str
@@ -373,6 +376,7 @@ class Post(Row, frozen=True):
     comment_writing: str | None = None
     check_writing: str | None = None
     label_writing: str | None = None
+    labelled: bool = False
 
 
 class MergeGroup(Row, frozen=True):

@@ -63,6 +63,38 @@ async def test_another_change_of_an_experiment_leaves_it_to_people(scene: Scene)
 
 
 @sqlite_only
+async def test_a_label_that_somebody_has_put_stays(scene: Scene) -> None:
+    """The bot takes off what it has put there itself, and that again and again."""
+    await scene.bot.experiment(KEY)
+    scene.github.add_label(REPOSITORY, LABEL)
+    pull = scene.github.open_pull(REPOSITORY, title="One page checkout", body=LINE)
+    scene.github.repository(REPOSITORY).issues[pull.number].labels.append(LABEL)
+    await scene.tell("opened", pull.number)
+    await scene.work()
+    await edit(scene, pull.number, "Without a key")
+    assert labels(scene, pull.number) == [LABEL]
+    own = await scene.open(LINE)
+    await scene.work()
+    for body, expected in (("", []), (LINE, [LABEL]), ("", [])):
+        await edit(scene, own, body)
+        assert labels(scene, own) == expected
+
+
+@sqlite_only
+@token_only
+async def test_commands_put_and_take_it_again(scene: Scene) -> None:
+    """Between them a push has told of the label, which is the bot's own."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    for verb, expected in (("link", [LABEL]), ("unlink", []), ("link", [LABEL])):
+        await scene.say(number, f"/experiment {verb} {KEY}")
+        assert labels(scene, number) == expected
+        if verb == "link":
+            scene.clock.ahead += 1
+            await scene.tell("synchronize", number)
+
+
+@sqlite_only
 async def test_labels_of_a_tracking_issue_are_plain(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     number = await scene.open(LINE)

@@ -145,11 +145,12 @@ async def test_errors_of_one_integration_are_not_anothers(scene: Scene) -> None:
 
 
 async def test_it_goes_with_the_repository(scene: Scene) -> None:
+    await fails(scene, "ValueError in a handler", "delivery 1")
     refuse(scene, COMMENTS)
     await scene.bot.experiment(KEY)
     await scene.open(LINE)
     await scene.work()
-    await fails(scene, "ValueError in a handler", "delivery 1")
+    assert "422 No." in str(await last_error(scene))
     told = scene.github.repository_payload(REPOSITORY)
     await scene.bot.deliver(
         scene.integration, "repository", {"action": "deleted", "repository": told}

@@ -23,7 +23,7 @@ RELEASED = [
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
-    "6a8d18d116e90857",
+    "acb4f59069f1ec1e",
 ]
 
 

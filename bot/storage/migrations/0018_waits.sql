@@ -5,6 +5,9 @@
 ALTER TABLE repositories ADD COLUMN archived SMALLINT;
 ALTER TABLE repositories ADD COLUMN archived_at BIGINT;
 ALTER TABLE items ADD COLUMN locked SMALLINT NOT NULL DEFAULT 0;
+-- 1 once the bot has put its label on a pull request: until then one that is there is somebody else's.
+ALTER TABLE posts ADD COLUMN labelled SMALLINT NOT NULL DEFAULT 0;
+UPDATE posts SET labelled = 1 WHERE label IS NOT NULL OR label_writing IS NOT NULL;
 -- How often an installation was given something: each time its tokens are minted anew.
 ALTER TABLE installations ADD COLUMN granted BIGINT NOT NULL DEFAULT 0;
 -- What people have to end before an action can be done (bits of Hindrance, bot/github/failures.py),
