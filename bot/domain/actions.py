@@ -249,6 +249,7 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
     credential as well, or of what it might not do.
     """
     now = times.now()
+    store.integrations.clear_asking(tx, integration.id)
     for action in store.actions.failed_of(tx, integration.id, now - _GIVE_UP_AFTER):
         if 401 in parts.refused_with(action) or action.waits & GIVEN:
             retry(tx, action)

@@ -79,12 +79,12 @@ def observe_lock(tx: store.Transaction, item: Item, locked: object, at: int) -> 
 
     `item` is what `observe` returned. Once it is not, what has waited for that goes on.
     """
-    if locked is item.locked or not isinstance(locked, bool):
+    if not isinstance(locked, bool) or locked == item.locked:
         return
     row = store.items.get(tx, item.id)
     if at < row.version_at:
         return
-    store.items.change(tx, row, locked=locked)
+    store.items.change(tx, row, locked=int(locked))
     if not locked:
         place = {"repository_id": row.repository_id, "number": row.number}
         actions.go_on(tx, Hindrance.LOCKED, **place)
@@ -99,7 +99,7 @@ def _first(
     now = carried_forward(None, snapshot)
     columns = _columns(now)
     more = {"integration_id": seen_by, "gone_at": None}
-    flags = {"decided": False, "loose": False, "locked": False}
+    flags = {"decided": False, "loose": False, "locked": 0}
     item = store.items.add(tx, {**columns, **place, **more, **flags})
     history = History()
     apply(history, item, snapshot, now)

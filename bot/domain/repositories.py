@@ -61,7 +61,7 @@ def resolve(
         store.repositories.change(tx, row.id, default_branch=default_branch)
     if row.visibility != visibility:
         observe_visibility(tx, row, visibility, updated_at)
-    if about.archived is not (row.archived or False):
+    if about.archived is not None and about.archived != (row.archived or 0):
         observe_archived(tx, row, about.archived, updated_at)
     if row.deleted_at is not None and (updated_at or 0) > row.deleted_at:
         store.repositories.change(tx, row.id, deleted_at=None)
@@ -116,7 +116,8 @@ def observe_archived(
     is_old = at is not None and known_at is not None and at < known_at
     if is_old or not isinstance(archived, bool):
         return
-    store.repositories.change(tx, row.id, archived=archived, archived_at=at or known_at)
+    told = {"archived": int(archived), "archived_at": at or known_at}
+    store.repositories.change(tx, row.id, **told)
     if not archived:
         actions.go_on(tx, Hindrance.ARCHIVED, repository_id=row.id)
 

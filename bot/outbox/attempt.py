@@ -12,7 +12,7 @@ from bot.domain import actions, after, allowed, commands, installations, parts, 
 from bot.domain.after import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.parts import Outcome
-from bot.github import CallFailed, Client, Hindrance, NotListed, Refused
+from bot.github import CallFailed, Client, Hindrance, NotListed, Refused, Shut
 from bot.github.failures import ARCHIVED, LOCKED
 from bot.log import logger
 from bot.outbox import identity, pull_request, queue, seen
@@ -186,7 +186,7 @@ def _standing(
     state, granted = installations.standing(tx, *whose, repository)
     number = action.number
     is_locked = number is not None and store.items.is_locked(tx, repository.id, number)
-    return _Standing(state, granted, bool(repository.archived), is_locked)
+    return _Standing(state, granted, repository.archived == store.rows.TOLD, is_locked)
 
 
 async def _client(
@@ -242,6 +242,7 @@ def _keep(
             if one.decision.is_told:
                 _tell(tx, action, one)
     if any(one.decision.waits for one in outcomes):
+        _note_refusals(tx, action, outcomes)
         _see_to_end(tx, action, known)
     actions.wake_order(tx, action.lane, now)
 
@@ -249,6 +250,17 @@ def _keep(
 def _may_have_lost(failure: object) -> bool:
     """Tell whether GitHub's answer may mean that there is no right to the repository any more."""
     return isinstance(failure, Refused) and failure.status in (401, 403, 404)
+
+
+def _note_refusals(
+    tx: store.Transaction, action: store.Action, outcomes: Sequence[Outcome]
+) -> None:
+    """Note what GitHub alone has told is shut, so that any delivery that says otherwise ends it."""
+    for failure in [one.decision.failure for one in outcomes]:
+        if isinstance(failure, Shut) and failure.hindrance is Hindrance.ARCHIVED:
+            store.repositories.note_archive(tx, action.repository_id)
+        elif isinstance(failure, Shut) and action.number is not None:
+            store.items.note_lock(tx, action.repository_id, action.number)
 
 
 def _see_to_end(tx: store.Transaction, action: store.ListedAction, known: _Known) -> None:

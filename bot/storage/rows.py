@@ -150,8 +150,12 @@ class Experiment(Row, frozen=True):
     repositories: Annotated[tuple[columns.NamedRepository, ...] | None, JSON]
 
 
+# Who says that a repository is archived, or a conversation locked.
+SHUT = TOLD, REFUSED = 1, 2
+
+
 class Repository(Row, frozen=True):
-    """`repositories`. `visibility` and `archived` are null while they are not known.
+    """`repositories`. `visibility` and `archived` (0 or one of SHUT) are null while unknown.
 
     `speaker_id` is the integration that speaks for it; `speakers` tells, once it `is_contested`.
     """
@@ -169,7 +173,7 @@ class Repository(Row, frozen=True):
     visibility_at: int | None
     speaker_id: str | None
     is_contested: bool
-    archived: bool | None
+    archived: int | None
     archived_at: int | None
 
 
@@ -189,7 +193,8 @@ class Item(Row, frozen=True):
     """`items`: pull requests and issues, each as its newest version says.
 
     `decided`: it was linked or unlinked by hand. `author_writes`: whether its author may write.
-    `loose`: not all its versions are in `versions`, each with what was known after it.
+    `loose`: not all its versions are in `versions`, each with what was known after it. `locked`: 0
+    or one of SHUT.
     """
 
     id: int
@@ -217,7 +222,7 @@ class Item(Row, frozen=True):
     author_writes: bool | None
     base_since: int | None
     loose: bool
-    locked: bool
+    locked: int
 
 
 class Version(Row, frozen=True):

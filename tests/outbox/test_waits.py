@@ -109,17 +109,21 @@ async def test_what_was_given_up_in_an_archive_goes_on_after_it(scene: Scene) ->
     assert await last_error(scene) is None
 
 
+@pytest.mark.parametrize("event", ["repository", "push"])
 @sqlite_only
 @token_only
-async def test_what_github_says_of_an_archive_ends_with_it(scene: Scene) -> None:
-    """No delivery told of the archive, but GitHub did; the end is told."""
+async def test_what_github_alone_says_of_an_archive_ends_with_it(scene: Scene, event: str) -> None:
+    """No delivery told of the archive, but one does of the end."""
     number = await open_one(scene)
     scene.github.repository(REPOSITORY).archived = True
     await change(scene, "active")
     action = (await scene.actions())[0]
     assert action["status"] == "pending" and "archived" in action["last_error"]
-    await pushed(scene, archived=True)
-    await repository(scene, "unarchived")
+    scene.github.repository(REPOSITORY).archived = False
+    if event == "push":
+        await pushed(scene, archived=False)
+    else:
+        await repository(scene, "unarchived")
     await scene.work()
     assert "active" in scene.comments(number)[0]
 
@@ -196,6 +200,18 @@ async def test_a_lock_is_told_by_whatever_tells_of_the_pull_request(scene: Scene
     await scene.tell("edited", pull.number)
     await scene.work()
     assert len(scene.comments(pull.number)) == 1
+
+
+@token_only
+async def test_what_github_alone_says_of_a_lock_ends_with_it(scene: Scene) -> None:
+    await scene.bot.experiment(KEY)
+    number = await scene.open(LINE)
+    await lock(scene, number, tell=False)
+    await scene.work()
+    assert "locked" in (await scene.part("status_comment"))["error"]
+    await lock(scene, number, locked=False)
+    await scene.work()
+    assert len(scene.comments(number)) == 1
 
 
 @sqlite_only

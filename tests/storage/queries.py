@@ -58,7 +58,7 @@ PULL = store.Item(
     gone_at=None,
     decided=False,
     loose=False,
-    locked=False,
+    locked=0,
 )
 ALONE = store.Commit(
     id=ROWS + 7,

@@ -1,7 +1,7 @@
 -- What waits for people, and the errors that an integration shows.
 
--- Whether a repository is archived and a conversation locked, as deliveries say. `archived_at` is
--- GitHub's time of the one that said so last.
+-- Whether a repository is archived and a conversation locked: 1 as deliveries say, 2 as GitHub alone
+-- has said in answer to a call. `archived_at` is GitHub's time of the delivery that said so last.
 ALTER TABLE repositories ADD COLUMN archived SMALLINT;
 ALTER TABLE repositories ADD COLUMN archived_at BIGINT;
 ALTER TABLE items ADD COLUMN locked SMALLINT NOT NULL DEFAULT 0;
