@@ -74,20 +74,19 @@ def observe(
     return row
 
 
-def observe_lock(tx: store.Transaction, item: Item, locked: object, at: int) -> None:
+def observe_lock(
+    tx: store.Transaction, repository_id: int, kind: Kind, number: int, locked: object, at: int
+) -> None:
     """Keep whether a conversation is locked, unless something newer is known of the item.
 
-    `item` is what `observe` returned. Once it is not, what has waited for that goes on.
+    Once it is not, what has waited for that goes on.
     """
-    if not isinstance(locked, bool) or locked == item.locked:
-        return
-    row = store.items.get(tx, item.id)
-    if at < row.version_at:
+    row = store.items.find(tx, repository_id, kind, number)
+    if row is None or locked == row.locked or not isinstance(locked, bool) or at < row.version_at:
         return
     store.items.change(tx, row, locked=int(locked))
     if not locked:
-        place = {"repository_id": row.repository_id, "number": row.number}
-        actions.go_on(tx, Hindrance.LOCKED, **place)
+        actions.go_on(tx, Hindrance.LOCKED, repository_id=repository_id, number=number)
 
 
 def _first(

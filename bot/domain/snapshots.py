@@ -14,7 +14,7 @@ from bot import times
 from bot.domain import installations, items, keys, repositories
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
-from bot.storage import Item, Snapshot
+from bot.storage import Item, Kind, Snapshot
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -121,8 +121,9 @@ def observe_pull_request(
     _belongs_to(about, pull.base)
     repository_id = source.repository(about)
     snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
-    item = items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
-    items.observe_lock(source.tx, item, _LOCKS.get(action, pull.locked), snapshot.at)
+    place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
+    item = items.observe(source.tx, *place, snapshot)
+    items.observe_lock(source.tx, *place, _LOCKS.get(action, pull.locked), snapshot.at)
     return item
 
 
@@ -163,8 +164,9 @@ def observe_issue(
 ) -> Item:
     """Take in what is told of an issue."""
     snapshot = of_issue(source, issue, action, actor, label)
-    item = items.observe(source.tx, repository_id, "issue", issue.number, snapshot)
-    items.observe_lock(source.tx, item, _LOCKS.get(action, issue.locked), snapshot.at)
+    place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
+    item = items.observe(source.tx, *place, snapshot)
+    items.observe_lock(source.tx, *place, _LOCKS.get(action, issue.locked), snapshot.at)
     return item
 
 

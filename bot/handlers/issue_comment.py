@@ -8,7 +8,6 @@ import re
 
 from gidgethub.routing import Router
 
-from bot import storage as store
 from bot.commands import parser
 from bot.domain import commands, installations, items, snapshots
 from bot.github import payloads
@@ -74,10 +73,9 @@ def _see_to_lock(delivery: Delivery, repository_id: int, issue: payloads.Issue) 
 
     So nothing waits on because the event of the end was missed.
     """
-    pull = store.items.find(delivery.tx, repository_id, "pull_request", issue.number)
-    if pull is not None and issue.locked is False:
+    if issue.locked is False:
         at = delivery.time(issue.updated_at) or delivery.received_at
-        items.observe_lock(delivery.tx, pull, False, at)
+        items.observe_lock(delivery.tx, repository_id, "pull_request", issue.number, False, at)
 
 
 def _author(payload: payloads.IssueCommentEvent) -> str | None:

@@ -232,3 +232,19 @@ async def test_a_new_token_makes_up_for_missing_permissions(scene: Scene) -> Non
     await outbound.set_to(scene, comments="on")
     await scene.work()
     assert len(scene.comments(number)) == 1 and await last_error(scene) is None
+
+
+@app_only
+@sqlite_only
+async def test_what_could_not_be_asked_is_forgotten_with_the_permission(scene: Scene) -> None:
+    """The command was refused; the next one is asked about anew."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    asking = "GET /repos/{owner}/{repo}/collaborators/{username}/permission"
+    scene.github.fail(Fault("status", asking, status=403, body={"message": "Not accessible"}))
+    await scene.say(number, f"/experiment link {KEY}")
+    assert "asking who may use commands" in await last_error(scene)
+    await tell(scene, "new_permissions_accepted")
+    assert await last_error(scene) is None
+    await scene.say(number, f"/experiment link {KEY}")
+    assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
