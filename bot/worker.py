@@ -75,6 +75,7 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
+        store.integrations.clear_old_errors(tx, now - settings.delivery_days * _DAY)
         cleared += store.audit.remove_old(tx, now - KEPT_DAYS * _DAY, _STEP)
         store.sessions.remove_ended(tx, *oldest(now))
         for seq in store.integrations.deleted(tx):

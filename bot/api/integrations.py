@@ -224,7 +224,10 @@ class Integration(Struct):
         Time | None, Meta(description="Until when an earlier webhook secret is accepted.")
     ]
     last_delivery_at: Time | None
-    last_error: str | None
+    last_error: Annotated[
+        str | None,
+        Meta(description="The newest error of which what it is about has not been done since."),
+    ]
     refused: Refused
     installations: list[Installation]
 

@@ -42,7 +42,7 @@ MAX_BODY = 25 * 1024 * 1024  # GitHub's cap on a payload
 _AT_ONCE = 4  # large bodies that are read at the same time
 _BLOCK = 1024 * 1024
 _JSON, _FORM = "application/json", "application/x-www-form-urlencoded"
-_HOST = "the host of deliveries"  # what a last error is about
+_HOST = store.integrations.HOST
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")

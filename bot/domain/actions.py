@@ -18,8 +18,9 @@ from bot import storage as store
 from bot import times
 from bot.domain import installations, parts
 from bot.domain.parts import PARTS, Part
-from bot.github import Refused
+from bot.github import Hindrance, Refused
 
+GIVEN = Hindrance.ACCESS | Hindrance.PERMISSION  # what an installation, or a credential, is given
 _GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 
 
@@ -30,7 +31,8 @@ class Kind:
     It is declared where it is enqueued, or else beside the code that carries it out (bot/outbox).
     The lower its `priority`, the sooner it has its turn. `prompt`: somebody waits for it, so it
     keeps its place in the order, and is refused where it would have to wait for people. One with
-    `has_parts` is carried out part by part.
+    `has_parts` is carried out part by part. One that `writes` is not tried
+    in an archived repository.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Kind:
     priority: int
     prompt: bool = False
     has_parts: bool = False
+    writes: bool = False
 
     def __post_init__(self) -> None:
         if self.name in {**KINDS, **PARTS}:
@@ -179,6 +182,15 @@ def order_of(repository_id: int, number: int) -> str:
     return f"{repository_id}#{number}"
 
 
+def about(action: store.Action, name: str) -> str:
+    """Return what an error of an integration is about: an action, or a part of it, by its name.
+
+    It is done if it is for the same pull request, or in the same order of its own.
+    """
+    is_alone = action.lane.startswith(f"{action.kind}:")
+    return f"{name} {action.item_id or (action.lane if is_alone else action.id)}"
+
+
 def acting(
     tx: store.Transaction, item: store.Item, sees_now: str | None
 ) -> store.Integration | None:
@@ -203,10 +215,11 @@ def wake_order(tx: store.Transaction, ordering_key: str, now: int) -> None:
         store.actions.wake(tx, queue, now)
 
 
-def retry(tx: store.Transaction, action: store.Action) -> bool:
+def retry(tx: store.Transaction, action: store.Action, *, by_hand: bool = False) -> bool:
     """Try a failed action again now, or a pending one sooner.
 
     False if another that is pending does the same. One that does less takes over what has failed.
+    With `by_hand` it is tried even if a conversation is known to be locked, and the like.
     """
     now = times.now()
     newer = superseding(tx, action) if action.status == "failed" else None
@@ -215,7 +228,8 @@ def retry(tx: store.Transaction, action: store.Action) -> bool:
             return False
         failed = msgspec.structs.replace(action, **parts.anew(action))
         more = parts.merged(failed, newer)
-        store.actions.change(tx, newer.id, **more, next_attempt_at=now, aside=False)
+        more |= {"next_attempt_at": now, "aside": False, "by_hand": by_hand}
+        store.actions.change(tx, newer.id, **more)
         store.actions.change(tx, action.id, status="done", result={"superseded_by": newer.id})
         store.actions.wake(tx, newer.queue, now)
         return True
@@ -228,6 +242,7 @@ def retry(tx: store.Transaction, action: store.Action) -> bool:
         give_up_at=now + _GIVE_UP_AFTER,
         finished_at=None,
         aside=False,
+        by_hand=by_hand,
     )
     store.actions.wake(tx, action.queue, now)
     return True
@@ -237,11 +252,12 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
     """A credential or a setting was changed: what waits for it is tried with the new one.
 
     That goes for actions that GitHub refused in the last three days because of the old
-    credential as well.
+    credential as well, or of what it might not do.
     """
     now = times.now()
+    store.integrations.clear_asking(tx, integration.id)
     for action in store.actions.failed_of(tx, integration.id, now - _GIVE_UP_AFTER):
-        if 401 in parts.refused_with(action):
+        if 401 in parts.refused_with(action) or action.waits & GIVEN:
             retry(tx, action)
     for action in store.actions.open_of_integration(tx, integration.id):
         place = place_of(tx, integration, action.repository_id)
@@ -261,9 +277,19 @@ def integration_deleted(tx: store.Transaction, integration_id: str) -> None:
 
 
 def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> None:
-    """An installation may be called again: what waits for it is tried now."""
-    now = times.now()
-    for action in store.actions.open_of_integration(tx, integration_id):
-        if action.installation_id == installation_id and action.status == "pending":
-            store.actions.change(tx, action.id, **parts.anew(action), next_attempt_at=now)
-            store.actions.wake(tx, action.queue, now)
+    """An installation may be called again, or may do more: what waited for that is tried now."""
+    integration = store.integrations.find(tx, integration_id)
+    if integration is None:
+        return
+    for action in store.actions.waiting(tx, GIVEN, integration_id=integration_id):
+        place = place_of(tx, integration, action.repository_id)
+        if place.installation_id == installation_id:
+            store.actions.change(tx, action.id, **place._asdict())
+            retry(tx, msgspec.structs.replace(action, **place._asdict()))
+    store.integrations.clear_asking(tx, integration_id)
+
+
+def go_on(tx: store.Transaction, hindrance: Hindrance, **place: int) -> None:
+    """What kept actions in some place from being done is over: they are tried now."""
+    for action in store.actions.waiting(tx, hindrance, **place):
+        retry(tx, action)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from bot import storage as store
 from bot import times
-from bot.github import CallFailed, Limited, NotListed, Refused, Shut
+from bot.github import CallFailed, Hindrance, Limited, NotListed, Refused, Shut
 
 OUTAGE = 3  # failures in a row
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
@@ -96,6 +96,9 @@ class Decision:
         """GitHub's refusal, if it is that which has ended the action."""
         is_final = self.status == "failed" and not self.is_given_up
         return self.failure if is_final and isinstance(self.failure, Refused) else None
+    def waits(self) -> int:
+        """What people have to end before it can be done: bits of Hindrance."""
+        return int(self.failure.hindrance) if self.failure is not None else 0
 
     @property
     def refused_with(self) -> int | None:
@@ -138,7 +141,7 @@ def _parked(failure: CallFailed, attempt: Attempt) -> Decision:
     if attempt.now >= attempt.give_up_at:
         return _given_up(failure, attempt, counts=False)
     at = attempt.now + _PARKED
-    aside = isinstance(failure, Unknown)
+    aside = isinstance(failure, Unknown) or failure.hindrance is not Hindrance.NONE
     return Decision("pending", attempt.failures, failure, at=at, aside=aside, counts=False)
 
 

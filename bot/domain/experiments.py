@@ -10,6 +10,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import activity, audit, posts
 from bot.domain.actors import Actor, named
+from bot.domain.parts import Cause
 
 CREATED = activity.Type("experiment.created", 0, "★", "Created experiment {name}")
 STATUS_CHANGED = activity.Type(
@@ -35,7 +36,7 @@ def create(
     actor = named(actor)
     audit.record(tx, actor, audit.EXPERIMENT_CREATED, _target(row), None, _fields(row))
     _tell(tx, row, CREATED, CREATED.says(name=row.name), actor.name)
-    posts.refresh_experiment(tx, row.key)
+    posts.refresh_experiment(tx, row.key, Cause.KNOWN)
     return row
 
 
@@ -107,7 +108,7 @@ def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
     store.experiments.remove(tx, key)
     audit.record(tx, actor, audit.EXPERIMENT_DELETED, _target(row), _fields(row))
     store.links.set_resolved(tx, key, resolved=False)
-    posts.refresh_experiment(tx, key)
+    posts.refresh_experiment(tx, key, Cause.KNOWN)
     return True
 
 

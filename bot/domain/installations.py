@@ -1,5 +1,7 @@
 """Installations of the GitHub App: which one serves a repository, and whether it may be called."""
 
+from collections.abc import Collection
+
 from bot import storage as store
 
 
@@ -24,6 +26,56 @@ def serving(tx: store.Transaction, integration_id: str, repository: store.Reposi
 def cannot_act(tx: store.Transaction, integration_id: str, installation_id: int) -> str | None:
     """Return why an installation must not be called: `suspended` or `removed`; None if it may."""
     row = store.installations.find(tx, integration_id, installation_id)
-    if row is None:
-        return None
+    return _cannot_act(row) if row is not None else None
+
+
+def _cannot_act(row: store.Installation) -> str | None:
     return "removed" if row.deleted_at else "suspended" if row.suspended_at else None
+
+
+def standing(
+    tx: store.Transaction,
+    integration_id: str,
+    installation_id: int | None,
+    repository: store.Repository,
+) -> tuple[str | None, int | None]:
+    """Return why an installation must not be called about a repository, and what it was granted.
+
+    That is `suspended`, `removed` or `lost`, as far as deliveries told.
+    """
+    if installation_id is None:
+        return None, None
+    row = store.installations.find(tx, integration_id, installation_id)
+    if row is None:
+        return None, None
+    state, github_id = _cannot_act(row), repository.github_id
+    if state is None and github_id is not None and store.installations.has_lost(tx, row, github_id):
+        state = "lost"
+    return state, row.granted
+
+
+def granted(tx: store.Transaction, integration_id: str, installation_id: int | None) -> int | None:
+    """Return how often an installation was given something, None if it is not known."""
+    if installation_id is None:
+        return None
+    row = store.installations.find(tx, integration_id, installation_id)
+    return row.granted if row is not None else None
+
+
+def given(
+    tx: store.Transaction,
+    integration_id: str,
+    row: store.Installation,
+    github_ids: Collection[int],
+) -> None:
+    """An installation was given repositories or permissions: it serves what it may see.
+
+    Those are named, or for one that may see all, those of one that was there before.
+    """
+    store.installations.grant(tx, row.id)
+    found = [store.repositories.by_github_id(tx, row.host, one) for one in github_ids]
+    repository_ids = [one.id for one in found if one is not None]
+    if row.account is not None and row.repository_selection == "all":
+        repository_ids += store.installations.gone_from(tx, integration_id, row.account)
+    for one in repository_ids:
+        observe_repository(tx, integration_id, one, row.installation_id)

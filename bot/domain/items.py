@@ -8,10 +8,11 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, audit, links, posts, stories
+from bot.domain import actions, activity, audit, links, posts, stories
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.domain.parts import Cause
+from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
@@ -73,6 +74,21 @@ def observe(
     return row
 
 
+def observe_lock(
+    tx: store.Transaction, repository_id: int, kind: Kind, number: int, locked: object, at: int
+) -> None:
+    """Keep whether a conversation is locked, unless something newer is known of the item.
+
+    Once it is not, what has waited for that goes on.
+    """
+    row = store.items.find(tx, repository_id, kind, number)
+    if row is None or locked == row.locked or not isinstance(locked, bool) or at < row.version_at:
+        return
+    store.items.change(tx, row, locked=int(locked))
+    if not locked:
+        actions.go_on(tx, Hindrance.LOCKED, repository_id=repository_id, number=number)
+
+
 def _first(
     tx: store.Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
 ) -> Item:
@@ -81,8 +97,9 @@ def _first(
     place = {"repository_id": repository_id, "kind": kind, "number": number}
     now = carried_forward(None, snapshot)
     columns = _columns(now)
-    more = {"integration_id": seen_by, "gone_at": None, "decided": False, "loose": False}
-    item = store.items.add(tx, {**columns, **place, **more})
+    more = {"integration_id": seen_by, "gone_at": None}
+    flags = {"decided": False, "loose": False, "locked": 0}
+    item = store.items.add(tx, {**columns, **place, **more, **flags})
     history = History()
     apply(history, item, snapshot, now)
     if history.named or not stories.keep_aside(tx, item, snapshot):

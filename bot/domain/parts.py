@@ -6,6 +6,8 @@ They share one action. Each is done, waits or fails by itself, and holds none of
 import enum
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import msgspec
@@ -22,6 +24,7 @@ class Cause(enum.Enum):
     REOPENED = "it is open again, and linked to an experiment"
     VERSION = "it is open, and has another head or base, or is a draft no more"
     EXPERIMENT = "one of its experiments has changed"
+    KNOWN = "one of its experiments has come to be, or is no more"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -141,6 +144,7 @@ def after_attempt(
         again=action.again & kept,
         rewrite=action.rewrite & kept,
         parts=states,
+        waits=reduce(or_, (one.waits for one in states.values())),
         last_error=_joined(errors, "error"),
         reason=_joined(errors, "reason"),
         remedy="; ".join(dict.fromkeys(one.remedy for one in errors.values() if one.remedy))
@@ -160,6 +164,7 @@ def _after(action: store.Action, outcome: Outcome) -> store.PartState:
         remedy=decision.remedy,
         refused_with=decision.refused_with,
         at=decision.at if status == "pending" and decision.aside else 0,
+        waits=decision.waits,
         attempts=attempts_of(action, name) + decision.counts if status == "pending" else 0,
         give_up_at=give_up_at(action, name) if status == "pending" else 0,
     )

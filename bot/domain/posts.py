@@ -14,23 +14,25 @@ from bot.domain import commands
 from bot.domain.actions import Kind, Place, Wanted, acting, enqueue, order_of
 from bot.domain.parts import Cause, Part, following
 
-PULL_REQUEST = Kind("pull_request", title="Comment, check and label", priority=1, has_parts=True)
+PULL_REQUEST = Kind(
+    "pull_request", title="Comment, check and label", priority=1, has_parts=True, writes=True
+)
 CHECK = Part(
     "check",
     1,
     title="Check",
     setting="check",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT, Cause.KNOWN),
 )
 COMMENT = Part(
     "status_comment",
     2,
     title="Status comment",
     setting="comments",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN),
 )
-LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS,))
-GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0)
+LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS, Cause.KNOWN))
+GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0, writes=True)
 REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
@@ -115,10 +117,10 @@ def is_checked(tx: store.Transaction, item_id: int) -> bool:
     return post is not None and post.check_sha is not None
 
 
-def refresh_experiment(tx: store.Transaction, key: str) -> None:
+def refresh_experiment(tx: store.Transaction, key: str, cause: Cause = Cause.EXPERIMENT) -> None:
     """Bring the posts on all open pull requests of an experiment up to date."""
     for item in store.items.open_pull_requests_of_experiment(tx, key):
-        follow(tx, item, Cause.EXPERIMENT, item.integration_id)
+        follow(tx, item, cause, item.integration_id)
 
 
 # --- Merge groups: commits that a merge queue makes, and waits for the checks of

@@ -8,8 +8,9 @@ from collections.abc import Set
 
 from bot import storage as store
 from bot import times
-from bot.domain import posts, speaking
+from bot.domain import actions, posts, speaking
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
+from bot.github import Hindrance
 from bot.github.payloads import Repository
 
 
@@ -45,6 +46,8 @@ def resolve(
         if visibility is not None:  # nothing was written there that is to be looked over
             seen = {"visibility": visibility, "visibility_at": updated_at}
             store.repositories.change(tx, row.id, **seen)
+        if about.archived is True:
+            observe_archived(tx, row, True, updated_at)
         take_place(tx, scope, row, full_name)
         return row.id
     take_place(tx, scope, row, full_name)
@@ -58,6 +61,8 @@ def resolve(
         store.repositories.change(tx, row.id, default_branch=default_branch)
     if row.visibility != visibility:
         observe_visibility(tx, row, visibility, updated_at)
+    if about.archived is not None and about.archived != (row.archived or 0):
+        observe_archived(tx, row, about.archived, updated_at)
     if row.deleted_at is not None and (updated_at or 0) > row.deleted_at:
         store.repositories.change(tx, row.id, deleted_at=None)
     return row.id
@@ -98,6 +103,23 @@ def observe_visibility(
     )
     if visibility == "public" and row.visibility != "public":
         posts.enqueue_rewriting(tx, row)
+
+
+def observe_archived(
+    tx: store.Transaction, row: store.Repository, archived: object, at: int | None
+) -> None:
+    """Keep whether a repository is archived, unless something newer is known.
+
+    Once it is not, what has waited for that goes on.
+    """
+    known_at = row.archived_at
+    is_old = at is not None and known_at is not None and at < known_at
+    if is_old or not isinstance(archived, bool):
+        return
+    told = {"archived": int(archived), "archived_at": at or known_at}
+    store.repositories.change(tx, row.id, **told)
+    if not archived:
+        actions.go_on(tx, Hindrance.ARCHIVED, repository_id=row.id)
 
 
 def is_public(row: store.Repository) -> bool:

@@ -14,7 +14,7 @@ from bot import times
 from bot.domain import installations, items, keys, repositories
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
-from bot.storage import Item, Snapshot
+from bot.storage import Item, Kind, Snapshot
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -104,6 +104,7 @@ def by_answer(
     return Told(tx, scope, f"fetched:{uuid.uuid4()}", times.now(), confirmed=confirmed)
 
 
+_LOCKS = {"locked": True, "unlocked": False}  # what an action says, whatever the payload does
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
 
@@ -120,7 +121,10 @@ def observe_pull_request(
     _belongs_to(about, pull.base)
     repository_id = source.repository(about)
     snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
-    return items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
+    place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
+    item = items.observe(source.tx, *place, snapshot)
+    items.observe_lock(source.tx, *place, _LOCKS.get(action, pull.locked), snapshot.at)
+    return item
 
 
 def observe_answer(
@@ -160,7 +164,10 @@ def observe_issue(
 ) -> Item:
     """Take in what is told of an issue."""
     snapshot = of_issue(source, issue, action, actor, label)
-    return items.observe(source.tx, repository_id, "issue", issue.number, snapshot)
+    place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
+    item = items.observe(source.tx, *place, snapshot)
+    items.observe_lock(source.tx, *place, _LOCKS.get(action, issue.locked), snapshot.at)
+    return item
 
 
 def of_pull_request(
@@ -195,6 +202,7 @@ def of_pull_request(
         head_ref=head.ref,
         head_sha=head.sha,
         base_ref=pull.base.ref if pull.base else None,
+        labels=pull.label_names,
         created_at=source.time(pull.created_at),
         closed_at=source.time(pull.closed_at),
         merged_at=merged_at,

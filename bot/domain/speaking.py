@@ -177,10 +177,11 @@ def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
     why = (
         f"it has no right to {row.full_name}, says GitHub, and another integration speaks for that"
     )
-    store.integrations.set_last_error(tx, claim.integration_id, why, _about(row))
+    store.integrations.set_last_error(tx, claim.integration_id, why, _about(row), row.id)
     if all(_is_denied(one) for one in _standing(tx, row).values()):
         # What it is called, who sees it and that it was deleted was told by nobody else.
-        unknown = ("named_at", "visibility", "visibility_at", "default_branch", "deleted_at")
+        unknown = ["named_at", "visibility", "visibility_at", "default_branch", "deleted_at"]
+        unknown += ["archived", "archived_at"]
         store.repositories.change(tx, row.id, **dict.fromkeys(unknown))
 
 

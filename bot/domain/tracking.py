@@ -13,7 +13,7 @@ from bot.domain.actors import Actor
 from bot.domain.snapshots import Told
 from bot.github import payloads
 
-ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0)
+ISSUE = actions.Kind("tracking_issue", title="Tracking issue", priority=0, writes=True)
 CREATED = activity.Type("issue.created", 2, "+", "Created tracking issue #{number}: {title}")
 _MARKER = re.compile(r"<!-- experiment-bot:issue ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}) -->")
 
@@ -103,6 +103,8 @@ def created(source: Told, action_id: str, repository_id: int, issue: payloads.Is
         )
         activity.record(tx, [news])
     store.actions.set_error(tx, action_id, None)
+    about = actions.about(action, action.kind)
+    store.integrations.clear_last_error(tx, action.integration_id, about)
     store.actions.change(
         tx,
         action_id,

@@ -32,6 +32,7 @@ def forget(tx: store.Transaction, row: store.Repository) -> None:
     """Take out all that was told of a repository. Whoever tells of it next is the first."""
     item_ids = store.withdrawals.all_of(tx, "items", row.id)
     _remove(tx, row.id, item_ids, store.withdrawals.all_of(tx, "commits", row.id))
+    store.integrations.clear_errors_in(tx, row.id)
     store.withdrawals.remove_repository(tx, row.id)
 
 
@@ -49,6 +50,7 @@ def _remove(
 
 def _drop_actions(tx: store.Transaction, repository_id: int, integration_id: str) -> None:
     now = times.now()
+    store.integrations.clear_errors_in(tx, repository_id, integration_id)
     for action in store.actions.open_of_integration(tx, integration_id):
         if action.repository_id == repository_id:
             store.actions.set_error(tx, action.id, _WHY)

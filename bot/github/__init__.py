@@ -2,13 +2,23 @@
 
 from bot.github.client import Client
 from bot.github.clients import Credentials, GitHub
-from bot.github.failures import CallFailed, Limited, NotListed, NoToken, Refused, Shut, Temporary
+from bot.github.failures import (
+    CallFailed,
+    Hindrance,
+    Limited,
+    NotListed,
+    NoToken,
+    Refused,
+    Shut,
+    Temporary,
+)
 
 __all__ = [
     "CallFailed",
     "Client",
     "Credentials",
     "GitHub",
+    "Hindrance",
     "Limited",
     "NoToken",
     "NotListed",

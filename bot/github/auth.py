@@ -99,4 +99,6 @@ def explain_mint(error: Refused, installation_id: int) -> Refused:
         403: (f"{what} gives no token: {error.reason}", "unsuspend it in GitHub"),
         404: (f"{what} does not exist (any more)", "install the App again"),
     }.get(error.status)
-    return NoToken(error.status, *why, lags=error.status == 404) if why else error
+    if why is None:
+        return error
+    return NoToken(error.status, *why, lags=error.status == 404, hindrance=error.hindrance)

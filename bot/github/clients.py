@@ -58,23 +58,36 @@ class GitHub:
         self._api_urls = frozenset(api_urls)
         self._open: aiohttp.ClientSession | None = None
         # A changed credential is another key, and makes a new client.
-        self._clients: TTLCache[tuple[Credentials, str], Client] = TTLCache(maxsize=4096, ttl=7200)
+        self._clients: TTLCache[tuple[Credentials, str, int], Client] = TTLCache(4096, ttl=7200)
+        self._granted: TTLCache[tuple[Credentials, int], int] = TTLCache(4096, ttl=7200)
         self._logins: TTLCache[Credentials, str | None] = TTLCache(maxsize=4096, ttl=3600)
 
-    def client(self, credentials: Credentials, installation_id: int | None) -> Client:
+    def client(
+        self, credentials: Credentials, installation_id: int | None, granted: int | None = None
+    ) -> Client:
         """Return the client that acts with a credential: as its token, or an installation.
 
-        Raises Refused if an App's installation is not known.
+        Its tokens know of what the installation was `granted` up to this time, or as far as this
+        process has heard. Raises Refused if an App's installation is not known.
         """
         if credentials.token is not None:
             return self._made(credentials, "token", FixedToken(credentials.token))
         if installation_id is None:
             raise Refused(404, "it is not known which installation of the App serves it")
+        known = (credentials, installation_id)
+        if granted is None:
+            granted = self._granted.get(known, 0)
+        else:
+            self._granted[known] = granted
         auth = InstallationToken(lambda: self._mint(credentials, installation_id))
-        return self._made(credentials, f"installation {installation_id}", auth)
+        return self._made(credentials, f"installation {installation_id}", auth, granted)
 
     async def client_in(
-        self, credentials: Credentials, repository: str, installation_id: int | None = None
+        self,
+        credentials: Credentials,
+        repository: str,
+        installation_id: int | None = None,
+        granted: int | None = None,
     ) -> Client:
         """Return the client that acts in a repository; raises CallFailed.
 
@@ -82,7 +95,7 @@ class GitHub:
         """
         if credentials.is_app and installation_id is None:
             installation_id = await self.installation_of(credentials, repository)
-        return self.client(credentials, installation_id)
+        return self.client(credentials, installation_id, granted)
 
     def app(self, credentials: Credentials) -> Client:
         """Return the client that acts as the App itself, by JWT. Only for an App's credentials."""
@@ -100,7 +113,7 @@ class GitHub:
             if error.status != 404:
                 raise
             reason = "the App is not installed on this repository"
-            raise Refused(404, reason, lags=error.lags) from None
+            raise Refused(404, reason, lags=error.lags, hindrance=error.hindrance) from None
 
     async def login(self, credentials: Credentials) -> str | None:
         """Return the login under which a credential writes; None if GitHub does not say.
@@ -165,8 +178,8 @@ class GitHub:
         except msgspec.ValidationError:
             raise Temporary("GitHub's answer cannot be read") from None
 
-    def _made(self, credentials: Credentials, role: str, auth: Auth) -> Client:
-        key = (credentials, role)
+    def _made(self, credentials: Credentials, role: str, auth: Auth, granted: int = 0) -> Client:
+        key = (credentials, role, granted)
         known = self._clients.get(key)
         if known is None:
             label = f"{credentials.label} {role}"

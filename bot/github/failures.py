@@ -4,6 +4,7 @@ A failure is data: why it is so and, where people can mend it, how. Its text is 
 nobody has to take it apart.
 """
 
+import enum
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -17,14 +18,28 @@ from bot.github import limits
 # What GitHub says of what it does not know (yet), and of what people have shut.
 _NO_COMMIT = re.compile("no commit found", re.I)
 _SHAS = ("sha", "head_sha")
+
+
+class Hindrance(enum.IntFlag):
+    """What people have to end before something can be done. Its bits stand in databases."""
+
+    NONE = 0
+    LOCKED = 1
+    ARCHIVED = 2
+    ACCESS = 4
+    PERMISSION = 8
+
+
+LOCKED = "the conversation is locked: the action waits until it is unlocked"
+ARCHIVED = "the repository is archived: the action waits until it is unarchived"
 _SHUT = {
     re.compile(r"\b(?:issue|pull request|conversation)\b.*\blocked\b", re.I): (
-        "the conversation is locked: the action waits until it is unlocked"
+        LOCKED,
+        Hindrance.LOCKED,
     ),
-    re.compile(r"\barchived\b", re.I): (
-        "the repository is archived: the action waits until it is unarchived"
-    ),
+    re.compile(r"\barchived\b", re.I): (ARCHIVED, Hindrance.ARCHIVED),
 }
+_HINDRANCES = {403: Hindrance.PERMISSION, 404: Hindrance.ACCESS}
 _REMEDIES = {
     401: "the credential is not valid (any more): store a new one in the integration",
     403: "the credential may not do this: give it the permission",
@@ -38,9 +53,11 @@ class CallFailed(Exception):
 
     _TEXT: ClassVar[str] = "{reason} ({remedy})"
 
-    def __init__(self, reason: str, remedy: str = "") -> None:
+    def __init__(
+        self, reason: str, remedy: str = "", hindrance: Hindrance = Hindrance.NONE
+    ) -> None:
         super().__init__(reason, remedy)
-        self.reason, self.remedy = reason, remedy
+        self.reason, self.remedy, self.hindrance = reason, remedy, hindrance
 
     def __str__(self) -> str:
         if not self.remedy:
@@ -80,10 +97,11 @@ class Refused(CallFailed):
         remedy: str = "",
         *,
         lags: bool = False,
+        hindrance: Hindrance = Hindrance.NONE,
         errors: Sequence[Mapping[str, Any]] = (),
         field: str = "",
     ) -> None:
-        super().__init__(reason, remedy)
+        super().__init__(reason, remedy, hindrance)
         self.status = status
         self.lags = lags
         self.errors = errors
@@ -122,9 +140,9 @@ def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
     if status >= 500 or status in (408, 425) or 300 <= status < 400:
         return Temporary(f"GitHub answered {status}: {message}")
     if status == 403:
-        for pattern, what in _SHUT.items():
+        for pattern, (what, hindrance) in _SHUT.items():
             if pattern.search(message):
-                return Shut(status, f"{what} ({status} {message})")
+                return Shut(status, f"{what} ({status} {message})", hindrance=hindrance)
     remedy = _REMEDIES.get(status, "")
     needs = error.headers.get("X-Accepted-GitHub-Permissions")
     if status == 403 and needs:
@@ -132,7 +150,10 @@ def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
     told = getattr(error, "errors", None)
     errors = [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
     lags = status == 404 or (status == 422 and _names_no_commit(errors, message))
-    return Refused(status, f"{status} {message}", remedy, lags=lags, errors=errors)
+    hindrance = _HINDRANCES.get(status, Hindrance.NONE)
+    return Refused(
+        status, f"{status} {message}", remedy, lags=lags, hindrance=hindrance, errors=errors
+    )
 
 
 def _names_no_commit(errors: Sequence[Mapping[str, Any]], message: str) -> bool:

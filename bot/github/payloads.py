@@ -47,6 +47,7 @@ class Repository(Struct):
     default_branch: Ref | None = None
     private: Any = None
     visibility: Any = None
+    archived: Any = None
     updated_at: Time = None
     pushed_at: Time = None
 
@@ -74,6 +75,12 @@ class Item(Struct, kw_only=True):
     created_at: Time = None
     updated_at: Time = None
     closed_at: Time = None
+    locked: Any = None
+    labels: list[Label] | None = None
+
+    @property
+    def label_names(self) -> list[str] | None:
+        return None if self.labels is None else [one.name for one in self.labels]
 
 
 class PullRequest(Item):
@@ -95,17 +102,12 @@ class Issue(Item):
 
     number: Number = 0
     state: Literal["open", "closed"] | None = None
-    labels: list[Label] | None = None
     pull_request: Any = None  # of a comment: set if it is on a pull request
 
     def __post_init__(self) -> None:
         self.number = self.number or number_in(self.html_url) or 0
         if not self.number:
             raise ValueError("Object missing required field `number`")
-
-    @property
-    def label_names(self) -> list[str] | None:
-        return None if self.labels is None else [one.name for one in self.labels]
 
 
 class CreatedIssue(Issue, kw_only=True):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import actions
+from bot.domain import actions, installations
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import Heard
@@ -25,6 +25,8 @@ REPOSITORIES = Heard(
     reads=payloads.InstallationEvent,
 )
 router = Router()
+# What gives an installation something that it did not have.
+_GIVES = ("created", "unsuspend", "new_permissions_accepted", "added")
 
 
 @router.register("ping")
@@ -57,8 +59,6 @@ def _remember(
     Where several speak for a repository, GitHub is asked again who has a right there.
     """
     store.speakers.ask_again_for(delivery.tx, delivery.integration_id)
-    if action in ("unsuspend", "created", "new_permissions_accepted"):
-        actions.resume(delivery.tx, delivery.integration_id, installation.id)
     at = delivery.time(installation.updated_at) or delivery.received_at
     suspended_at = delivery.time(installation.suspended_at) or at
     is_suspended = action == "suspend" or installation.suspended_at is not None
@@ -90,3 +90,14 @@ def _remember(
             if delivery.scope.lists(one.full_name)
         ],
     )
+    if action in _GIVES:
+        _go_on(delivery, installation.id, [one.id for one in added])
+
+
+def _go_on(delivery: Delivery, installation_id: int, github_ids: Sequence[int]) -> None:
+    """Let what had failed for what an installation was now given be tried again."""
+    tx, integration_id = delivery.tx, delivery.integration_id
+    row = store.installations.find(tx, integration_id, installation_id)
+    if row is not None and row.deleted_at is None:
+        installations.given(tx, integration_id, row, github_ids)
+        actions.resume(tx, integration_id, installation_id)

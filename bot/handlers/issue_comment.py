@@ -9,7 +9,7 @@ import re
 from gidgethub.routing import Router
 
 from bot.commands import parser
-from bot.domain import commands, installations, snapshots
+from bot.domain import commands, installations, items, snapshots
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import ISSUES, Heard
@@ -47,6 +47,8 @@ async def created(event: DeliveredEvent, delivery: Delivery) -> None:
     if not is_pull_request:
         issue = snapshots.in_its_place(delivery, issue, about)
         snapshots.observe_issue(delivery, repository_id, issue, actor=author)
+    else:
+        _see_to_lock(delivery, repository_id, issue)
     page = f"issues/{issue.number}#issuecomment-{comment.id}"
     address = delivery.address(comment.html_url, about, page) or ""
     commands.take_in(
@@ -64,6 +66,16 @@ async def created(event: DeliveredEvent, delivery: Delivery) -> None:
         invocations,
         _reason_not_to(delivery),
     )
+
+
+def _see_to_lock(delivery: Delivery, repository_id: int, issue: payloads.Issue) -> None:
+    """A pull request's own events say when it is locked; that it is not any more is heard here too.
+
+    So nothing waits on because the event of the end was missed.
+    """
+    if issue.locked is False:
+        at = delivery.time(issue.updated_at) or delivery.received_at
+        items.observe_lock(delivery.tx, repository_id, "pull_request", issue.number, False, at)
 
 
 def _author(payload: payloads.IssueCommentEvent) -> str | None:

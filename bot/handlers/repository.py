@@ -3,6 +3,7 @@
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#repository
 """
 
+import msgspec
 from gidgethub.routing import Router
 
 from bot import storage as store
@@ -44,6 +45,15 @@ async def publicized(event: DeliveredEvent, delivery: Delivery) -> None:
     repositories.observe_visibility(delivery.tx, row, "public", at)
 
 
+@router.register("repository", action="archived")
+@router.register("repository", action="unarchived")
+async def archived(event: DeliveredEvent, delivery: Delivery) -> None:
+    """Nothing can be written in one that is archived; what waited for its end goes on."""
+    payload = event.read(payloads.RepositoryEvent)
+    told = msgspec.structs.replace(payload.repository, archived=event.action == "archived")
+    delivery.repository(told)
+
+
 @router.register("repository", action="deleted")
 async def deleted(event: DeliveredEvent, delivery: Delivery) -> None:
     payload = event.read(payloads.RepositoryEvent)
@@ -52,6 +62,7 @@ async def deleted(event: DeliveredEvent, delivery: Delivery) -> None:
     actor = payload.sender.login if payload.sender else None
     store.repositories.change(delivery.tx, repository_id, deleted_at=at)
     speaking.ask_again(delivery.tx, repository_id)
+    store.integrations.clear_errors_in(delivery.tx, repository_id)
     items.close_all_of_repository(
         delivery.tx, repository_id, delivery.received_at, actor, delivery.guid
     )

@@ -18,7 +18,7 @@ async def retry(services: Services, actor: Actor, action_id: str) -> store.Liste
         action = found(store.actions.find(tx, action_id), "action")
         if action.status in ("running", "done"):
             raise Conflict("not_waiting", action.status)
-        if not actions.retry(tx, action):
+        if not actions.retry(tx, action, by_hand=True):
             raise Conflict("superseded")
         retried = found(store.actions.find(tx, action_id), "action")
         target = audit.Target("action", action_id, actions.title_of(action.kind))

@@ -130,17 +130,18 @@ async def _fetch(
 ) -> object | None:
     """Return a pull request as GitHub has it; None if it cannot be reached but is known here."""
 
-    def job(tx: store.Transaction) -> tuple[int | None, bool]:
+    def job(tx: store.Transaction) -> tuple[int | None, int | None, bool]:
         rows = store.repositories.by_name(tx, integration.host, repository)
         if not rows:
-            return None, False
+            return integration.installation_id, None, False
         known = store.items.find(tx, rows[0].id, "pull_request", number)
         is_known = known is not None and known.gone_at is None
-        return installations.serving(tx, integration.id, rows[0]), is_known
+        serves = installations.serving(tx, integration.id, rows[0]) or integration.installation_id
+        return serves, installations.granted(tx, integration.id, serves), is_known
 
-    installation_id, is_known = await services.database.read(job)
+    serves, granted, is_known = await services.database.read(job)
     try:
-        client = await _client(services, integration, repository, installation_id)
+        client = await _client(services, integration, repository, serves, granted)
         return await _pull_request(client, repository, number)
     except Refused:
         raise
@@ -151,12 +152,17 @@ async def _fetch(
 
 
 async def _client(
-    services: Services, integration: Integration, repository: str, installation_id: int | None
+    services: Services,
+    integration: Integration,
+    repository: str,
+    installation_id: int | None,
+    granted: int | None,
 ) -> Client:
     """Return who asks about a repository; raises Invalid where an App is not installed."""
-    known = installation_id or integration.installation_id
     try:
-        return await services.github.client_in(integration.credentials, repository, known)
+        return await services.github.client_in(
+            integration.credentials, repository, installation_id, granted
+        )
     except Refused as error:
         if error.status == 404:
             raise Invalid.field("repository", "not_on_github") from None

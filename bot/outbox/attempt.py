@@ -12,7 +12,8 @@ from bot.domain import actions, after, allowed, commands, installations, parts, 
 from bot.domain.after import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.parts import Outcome
-from bot.github import CallFailed, Client, NotListed, Refused
+from bot.github import CallFailed, Client, Hindrance, NotListed, Refused, Shut
+from bot.github.failures import ARCHIVED, LOCKED
 from bot.log import logger
 from bot.outbox import identity, pull_request, queue, seen
 from bot.outbox.outcomes import is_prompt, outcome_of, safely, unknown
@@ -29,7 +30,8 @@ async def carry_out(
 ) -> None:
     """Run an action that has been begun, keep what became of it, and begin the next."""
     kind, failures = actions.KINDS.get(action.kind), held.failures
-    job = await safely(action.kind, _job(services, held, action))
+    known_here = await services.database.read(lambda tx: _known(tx, action))
+    job = await safely(action.kind, _job(services, held, action, known_here))
     shown: pull_request.CarriedOut | None = None
     if isinstance(job, CallFailed):
         outcomes = [outcome_of(failures, action, action.kind, job)]
@@ -41,7 +43,9 @@ async def carry_out(
         outcomes = [outcome_of(failures, action, action.kind, ended, job.doubts)]
     last = outcomes[-1].decision
     await held.settle(
-        lambda tx: _keep(tx, held, action, outcomes, shown), last.failures, last.not_before
+        lambda tx: _keep(tx, held, action, known_here, outcomes, shown),
+        last.failures,
+        last.not_before,
     )
     for outcome in outcomes:
         _report(services, action, outcome)
@@ -67,21 +71,33 @@ def _report(services: Services, action: store.ListedAction, outcome: Outcome) ->
 
 
 @dataclass(frozen=True, slots=True)
+class _Standing:
+    """What people may end that keeps an action from being done, as deliveries told.
+
+    `state`: why the installation must not be called. `granted`: see store.Installation.
+    """
+
+    state: str | None
+    granted: int | None
+    is_archived: bool
+    is_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of who acts where. `state`: why the installation must not be called."""
+    """What is known of who acts where."""
 
     integration: store.Integration | None
     repository: store.Repository
     is_allowed: bool
-    state: str | None
+    standing: _Standing
     seen: Seen | None
 
 
-async def _job(services: Services, held: Held, action: store.ListedAction) -> Job:
+async def _job(services: Services, held: Held, action: store.ListedAction, known: _Known) -> Job:
     """Return what the action runs with. Raises CallFailed; Waiting if people are waited for."""
     if action.kind not in actions.KINDS:
         raise unknown(action.kind)
-    known = await services.database.read(lambda tx: _known(tx, action))
     if known.integration is None:
         raise Refused(404, "the integration was deleted")
     integration = services.opened(known.integration)
@@ -89,19 +105,9 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
         raise Refused(403, "the integration does not allow this repository")
     if integration.api_url not in services.settings.github_api_urls:
         raise NotListed(integration.api_url)
-    wait = None
-    if not integration.is_active:
-        wait = "the integration is not active"
-    elif known.repository.named_at == store.repositories.LOST:
-        wait = identity.another(known.repository)
-    elif known.state == "removed":
-        raise Refused(404, "the App is no longer installed there: install it again")
-    elif known.state is not None:
-        wait = f"installation {action.installation_id} is suspended"
-    if wait is not None:
-        # Nobody expects what somebody waits for to run days later.
-        raise Refused(403, wait) if is_prompt(action) else Waiting(wait)
-    client = await _client(services, integration, action)
+    _see_to_waits(action, known)
+    standing = known.standing
+    client = await _client(services, integration, action, standing.granted)
     wanted_at = action.news_at or action.created_at
 
     async def before_write(method: str, path: str) -> None:
@@ -122,27 +128,72 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
         known.seen,
         again=again,
         rewrite=rewrite,
+        shut=None if action.by_hand else _shut(standing),
     )
+
+
+def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
+    """Raise Waiting if people have to do something first; Refused if that may not be waited for."""
+    assert known.integration is not None
+    state, hindrance = known.standing.state, Hindrance.ACCESS
+    if not known.integration.is_active:
+        wait, hindrance = "the integration is not active", Hindrance.NONE
+    elif known.repository.named_at == store.repositories.LOST:
+        wait, hindrance = identity.another(known.repository), Hindrance.NONE
+    elif state == "removed":
+        gone = "the App is no longer installed there: install it again"
+        raise Refused(404, gone, hindrance=hindrance)
+    elif state == "suspended":
+        wait = f"installation {action.installation_id} is suspended"
+    elif state == "lost" and not action.by_hand:
+        wait = (
+            f"the App has no access to {action.repository}: the action waits until its "
+            f"installation {action.installation_id} is given the repository"
+        )
+    elif known.standing.is_archived and actions.KINDS[action.kind].writes and not action.by_hand:
+        raise Waiting(ARCHIVED, hindrance=Hindrance.ARCHIVED)
+    else:
+        return
+    # Nobody expects what somebody waits for to run days later.
+    raise Refused(403, wait) if is_prompt(action) else Waiting(wait, hindrance=hindrance)
+
+
+def _shut(standing: _Standing) -> Waiting | None:
+    """Return why nobody can comment."""
+    if standing.is_archived:
+        return Waiting(ARCHIVED, hindrance=Hindrance.ARCHIVED)
+    return Waiting(LOCKED, hindrance=Hindrance.LOCKED) if standing.is_locked else None
 
 
 def _known(tx: store.Transaction, action: store.ListedAction) -> _Known:
     """Read at once all that an action needs to begin with."""
     integration = store.integrations.find(tx, action.integration_id)
     repository = store.repositories.get(tx, action.repository_id)
+    standing = _standing(tx, action, repository)
     if integration is None:
-        return _Known(None, repository, False, None, None)
+        return _Known(None, repository, False, standing, None)
     is_allowed = allowed.allows(tx, scope_of(integration), repository)
-    state = None
-    if action.installation_id is not None:
-        state = installations.cannot_act(tx, integration.id, action.installation_id)
-    kind, looked = actions.KINDS[action.kind], None
-    if kind.has_parts and action.item_id is not None:
+    kind, looked = actions.KINDS.get(action.kind), None
+    if kind is not None and kind.has_parts and action.item_id is not None:
         looked = seen.look(tx, repository, action.item_id)
-    return _Known(integration, repository, is_allowed, state, looked)
+    return _Known(integration, repository, is_allowed, standing, looked)
+
+
+def _standing(
+    tx: store.Transaction, action: store.Action, repository: store.Repository
+) -> _Standing:
+    whose = action.integration_id, action.installation_id
+    state, granted = installations.standing(tx, *whose, repository)
+    number = action.number
+    is_locked = number is not None and store.items.is_locked(tx, repository.id, number)
+    return _Standing(state, granted, repository.archived == store.rows.TOLD, is_locked)
 
 
 async def _client(
-    services: Services, integration: Integration, action: store.ListedAction
+    services: Services,
+    integration: Integration,
+    action: store.ListedAction,
+    granted: int | None,
 ) -> Client:
     """Return who acts. An installation that no delivery has told of is asked for."""
     installation_id = action.installation_id
@@ -153,7 +204,7 @@ async def _client(
             lambda tx: installations.observe_repository(tx, *where), locks=()
         )
         installation_id = found
-    return services.github.client(integration.credentials, installation_id)
+    return services.github.client(integration.credentials, installation_id, granted)
 
 
 async def _installation(
@@ -175,6 +226,7 @@ def _keep(
     tx: store.Transaction,
     held: Held,
     action: store.ListedAction,
+    known: _Known,
     outcomes: Sequence[Outcome],
     shown: pull_request.CarriedOut | None,
 ) -> None:
@@ -189,7 +241,9 @@ def _keep(
         store.actions.hasten(tx, held.name, now)
     if went_well:
         # What kept the action as a whole does so no more, either.
-        about = {_where(action, name) for name in (action.kind, *(one.name for one in went_well))}
+        about = {
+            actions.about(action, name) for name in (action.kind, *(one.name for one in went_well))
+        }
         store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
@@ -198,10 +252,10 @@ def _keep(
     if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
             if one.decision.is_told:
-                where = _where(action, one.name)
-                number = f"#{action.number}" if action.number else ""
-                message = f"{where}{number}: {one.decision.error}"
-                store.integrations.set_last_error(tx, action.integration_id, message, where)
+                _tell(tx, action, one)
+    if any(one.decision.waits for one in outcomes):
+        _note_refusals(tx, action, outcomes)
+        _see_to_end(tx, action, known)
     actions.wake_order(tx, action.lane, now)
 
 
@@ -210,9 +264,33 @@ def _may_have_lost(failure: object) -> bool:
     return isinstance(failure, Refused) and failure.status in (401, 403, 404)
 
 
-def _where(action: store.ListedAction, name: str) -> str:
-    """Return what an error of an integration is about: a kind or part by its name."""
-    return f"{name} in {action.repository}"
+def _note_refusals(
+    tx: store.Transaction, action: store.Action, outcomes: Sequence[Outcome]
+) -> None:
+    """Note what GitHub alone has told is shut, so that any delivery that says otherwise ends it."""
+    for failure in [one.decision.failure for one in outcomes]:
+        if isinstance(failure, Shut) and failure.hindrance is Hindrance.ARCHIVED:
+            store.repositories.note_archive(tx, action.repository_id)
+        elif isinstance(failure, Shut) and action.number is not None:
+            store.items.note_lock(tx, action.repository_id, action.number)
+
+
+def _see_to_end(tx: store.Transaction, action: store.ListedAction, known: _Known) -> None:
+    """Try it again at once if what it waits for has ended while it was in hand."""
+    repository = store.repositories.get(tx, action.repository_id)
+    if _standing(tx, action, repository) != known.standing:
+        kept = store.actions.find(tx, action.id)
+        if kept is not None and kept.status in ("pending", "failed"):
+            actions.retry(tx, kept)
+
+
+def _tell(tx: store.Transaction, action: store.ListedAction, outcome: Outcome) -> None:
+    """Show with its integration that an action, or a part of it, has failed."""
+    number = f"#{action.number}" if action.number else ""
+    message = f"{outcome.name} in {action.repository}{number}: {outcome.decision.error}"
+    about = actions.about(action, outcome.name)
+    where = action.integration_id, message, about, action.repository_id
+    store.integrations.set_last_error(tx, *where)
 
 
 def _settle(
@@ -227,12 +305,12 @@ def _settle(
         action, decision = parts.after_attempt(action, outcomes)
     else:
         decision = outcomes[0].decision
-        errors = {name: getattr(decision, name) for name in ("reason", "remedy")}
+        errors = {name: getattr(decision, name) for name in ("reason", "remedy", "waits")}
         action = msgspec.structs.replace(action, last_error=decision.error, **errors)
         refusal = decision.refusal
         result = outcomes[0].result if refusal is None else actions.refused(refusal)
     attempts = action.attempts + (1 if decision.counts else 0)
-    action = msgspec.structs.replace(action, attempts=attempts)
+    action = msgspec.structs.replace(action, attempts=attempts, by_hand=False)
     if decision.status == "pending":
         return queue.put_back(tx, action, decision.at, aside=decision.aside)
     is_settled = queue.end(tx, action, decision.status, result)

@@ -242,7 +242,8 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
         if error.lags and job.is_news:
             raise
         message = f"{about}: {error}"
-        await job.write(store.integrations.set_last_error, job.integration.id, message, about)
+        where = job.integration.id, message, about, job.action.repository_id
+        await job.write(store.integrations.set_last_error, *where)
         raise Refusal(_MAY_NOT_ASK) from None
     await job.write(store.integrations.clear_last_error, job.integration.id, about)
     return author.permission, allowed
@@ -279,6 +280,8 @@ async def _item(job: Job, comment: store.CommandComment) -> store.Item:
 
 async def _react(job: Job, comment: store.CommandComment, content: str) -> CallFailed | None:
     """Set a reaction; return why it could not be. It is a sign, and stops nothing."""
+    if job.shut is not None:
+        return None  # nobody can react there, either
     try:
         at = job.at(comment=comment.comment_id)
         await job.client.post(f"{COMMENT}/reactions", at, data={"content": content})
@@ -326,6 +329,7 @@ async def _reply(
     text = _text_of(rows)
     if text is None:
         return None
+    job.see_to_comments()
     marker = _marker(comment)
     reply_id = await job.comment_before(marker) if job.may_be_done else None
     if reply_id is None:
@@ -337,6 +341,7 @@ async def _reply(
 
 async def _take_back(job: Job, comment: store.CommandComment) -> dict[str, Any]:
     """Empty a reply that a private repository's reader got, now that everybody reads it."""
+    job.see_to_comments()
     data = {"body": f"{_TAKEN_BACK}\n\n{_marker(comment)}\n"}
     try:
         await job.client.patch(COMMENT, job.at(comment=comment.reply_id), data=data)

@@ -1,9 +1,10 @@
-"""`label`: the integration's label, on a pull request while it is linked to an experiment.
+"""`label`: the integration's label, on a pull request while a known experiment is linked to it.
 
-Put on when the first link comes and taken off when the last one goes; a person who changes it in
-between is not fought over. https://docs.github.com/en/rest/issues/labels
+Put on when the first comes and taken off when the last one goes; a person who changes it in
+between is not fought over, and one who has put it there before keeps it. https://docs.github.com/en/rest/issues/labels
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cachetools import TTLCache
@@ -14,8 +15,8 @@ from bot.github import Refused
 from bot.outbox.registry import Change, Job, Made, shows
 from bot.services import Services
 
-COLOR = "5319e7"
-DESCRIPTION = "Part of an experiment"
+_OURS = {"color": "5319e7", "description": "Part of an experiment"}
+PLAIN = "ededed"  # the color of labels for which nobody chose one
 _LABELS = "/repos/{+repository}/labels"
 _ON_ITEM = "/repos/{+repository}/issues/{number}/labels"
 REMEMBERED = 900 * times.SECOND
@@ -26,8 +27,10 @@ _ABSENT = "Label does not exist"  # GitHub's words; of a pull request that it la
 @shows(posts.LABEL)
 async def plan(job: Job) -> Change | dict[str, Any]:
     seen, present = job.seen, job.seen.post.label
-    is_linked = bool(seen.linked) and seen.item.gone_at is None
+    is_linked = any(one.status is not None for one in seen.linked) and seen.item.gone_at is None
     wanted = job.integration.label if is_linked else None
+    if not seen.post.labelled and _is_among(seen.item.labels, wanted):
+        return {"label": wanted, "changed": False}
     if wanted == present and seen.post.label_writing is None:
         return {"label": wanted, "changed": False}
 
@@ -44,7 +47,13 @@ async def plan(job: Job) -> Change | dict[str, Any]:
             await job.client.post(_ON_ITEM, job.at(), data={"labels": [wanted]})
         return Made({"label": wanted}, {"label": wanted, "changed": True})
 
-    return Change("label", {"label": wanted if present is None else present}, make)
+    kept = wanted if present is None else present
+    return Change("label", {"label": kept, "labelled": 1}, make)
+
+
+def _is_among(labels: Sequence[str], name: str | None) -> bool:
+    """Tell whether a label is among those that deliveries told of; GitHub does not mind case."""
+    return name is not None and name.lower() in [one.lower() for one in labels]
 
 
 async def _take_off(job: Job, label: str) -> None:
@@ -61,28 +70,27 @@ def _known_labels(_: Services) -> _Labels:
     return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.now)
 
 
-async def see_to_label(job: Job, name: str) -> None:
-    """Create a label of the repository if it is missing.
+async def see_to_label(job: Job, name: str, *, is_plain: bool = False) -> None:
+    """Create a label of the repository if it is missing, a plain one as GitHub itself would.
 
     One that was there lately is not asked for: GitHub makes one that was deleted since by itself,
     in a color of its own.
     """
     known, key = job.services.shared(_known_labels), (job.action.repository_id, name)
     if key not in known:
-        await _see_to_label(job, name)
+        await _see_to_label(job, name, {} if is_plain else _OURS)
         known[key] = True
 
 
-async def _see_to_label(job: Job, name: str) -> None:
+async def _see_to_label(job: Job, name: str, more: Mapping[str, str]) -> None:
     try:
         await job.client.getitem(f"{_LABELS}/{{name}}", job.at(name=name))
         return
     except Refused as error:
         if error.status != 404:
             raise
-    data = {"name": name, "color": COLOR, "description": DESCRIPTION}
     try:
-        await job.client.post(_LABELS, job.at(), data=data)
+        await job.client.post(_LABELS, job.at(), data={"name": name, "color": PLAIN, **more})
     except Refused as error:
         is_there = any(one.get("code") == "already_exists" for one in error.errors)
         if error.status != 422 or (error.errors and not is_there):

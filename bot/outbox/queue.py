@@ -191,7 +191,7 @@ def _put_back_running(tx: store.Transaction, name: str, at: int) -> None:
 
 
 # What an attempt may have changed of an action; of one that has parts, also what is left of them.
-_KEPT = ("attempts", "last_error", "reason", "remedy")
+_KEPT = ("attempts", "last_error", "reason", "remedy", "waits", "by_hand")
 _KEPT_OF_PARTS = (*_KEPT, "stale", "again", "rewrite", "parts")
 
 

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from bot import extensions
 from bot import storage as store
 from bot.domain import actions, parts
+from bot.domain.after import Waiting
 from bot.domain.integrations import Integration
 from bot.github import Client, Refused
 from bot.github.payloads import Comment, CreatedIssue, User
@@ -38,6 +39,7 @@ class Job:
     part: str = ""
     again: bool = False  # what seems to be there already is written all the same
     rewrite: bool = False  # whatever stands there is written, whatever the settings are by now
+    shut: Waiting | None = None  # why nobody can comment there, as deliveries told
     # All is done that can be, but for what GitHub may know in a moment: then it is run again.
     doubts: list[Refused] = field(default_factory=list)
 
@@ -52,6 +54,11 @@ class Job:
         bit = parts.bit_of(name)
         again, rewrite = bool(self.action.again & bit), bool(self.action.rewrite & bit)
         return dataclasses.replace(self, part=name, again=again, rewrite=rewrite, doubts=[])
+
+    def see_to_comments(self) -> None:
+        """Raise Waiting where nobody can comment now."""
+        if self.shut is not None:
+            raise self.shut
 
     @property
     def may_be_done(self) -> bool:

@@ -20,27 +20,32 @@ from bot.outbox.seen import Seen
 async def plan(job: Job) -> Change | dict[str, Any]:
     seen = job.seen
     post, is_linked = seen.post, bool(seen.linked)
-    is_told = await audience.is_told_on(job, seen)
-    text = text_of(seen, job.services.settings.public_url, is_told=is_told)
-    marker = f"<!-- experiment-bot:status {post.marker} -->"
     setting = job.integration.comments
     # What stands there is rewritten, whatever the setting is by now.
     rewrite = job.rewrite
     # An earlier attempt may have changed it without our knowing.
     is_unsure = post.comment_writing is not None
     comment_id = post.comment_id
+    makes_one = is_linked and setting != "off"  # quiet where nothing is linked
     if seen.item.gone_at is not None or (setting == "off" and not rewrite):
         return {"changed": False}
+    if comment_id is None and not is_unsure and not makes_one:
+        return {"changed": False}
+    if comment_id is not None and setting == "once" and not rewrite:
+        return {"comment_id": comment_id, "changed": False}
+    job.see_to_comments()
+    is_told = await audience.is_told_on(job, seen)
+    text = text_of(seen, job.services.settings.public_url, is_told=is_told)
+    marker = f"<!-- experiment-bot:status {post.marker} -->"
     if comment_id is None and is_unsure:
         comment_id = await job.comment_before(marker)
-    if comment_id is None and (not is_linked or setting == "off"):
-        return {"changed": False}  # quiet where nothing is linked
+    if comment_id is None and not makes_one:
+        return {"changed": False}
     digest = hashlib.sha256(text.encode()).hexdigest()
-    if comment_id is not None and setting == "once" and not rewrite:
-        if post.comment_id is None:  # it is there, with what it said then
-            await job.note("comment", comment_id=comment_id, integration_id=job.integration.id)
-        return {"comment_id": comment_id, "changed": False}
-    if comment_id is not None and not is_unsure and digest == post.comment_digest:
+    is_said = setting == "once" and not rewrite
+    if comment_id is not None and is_said:  # it is there, with what it said then
+        await job.note("comment", comment_id=comment_id, integration_id=job.integration.id)
+    if comment_id is not None and (is_said or (not is_unsure and digest == post.comment_digest)):
         return {"comment_id": comment_id, "changed": False}
     # One that was deleted is not made again only to take back what it said.
     makes = is_linked and not (rewrite and comment_id is not None)

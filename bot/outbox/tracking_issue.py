@@ -11,7 +11,7 @@ from typing import Any
 from bot import characters, times
 from bot import storage as store
 from bot.domain import sizes, snapshots, tracking
-from bot.github import NoToken, Refused, Shut
+from bot.github import NoToken, Refused
 from bot.github.payloads import CreatedIssue
 from bot.outbox.label import see_to_label
 from bot.outbox.registry import Job, carries_out
@@ -45,7 +45,7 @@ async def _create(job: Job) -> CreatedIssue:
     request = job.action.request
     for position, label in enumerate(request.get("labels") or []):
         with _naming(job, f"labels[{position}]"):
-            await see_to_label(job, label)
+            await see_to_label(job, label, is_plain=True)
     data = {"title": characters.shortened(request["title"], sizes.TITLE)}
     data["body"] = tracking.body_of(request, job.action.id)
     for name in ("labels", "assignees"):
@@ -66,7 +66,9 @@ def _naming(job: Job, field: str = "") -> Iterator[None]:
         named = _named(error, job.action.request, field)
         if not named:
             raise
-        raise Refused(error.status, error.reason, error.remedy, field=named) from None
+        raise Refused(
+            error.status, error.reason, error.remedy, hindrance=error.hindrance, field=named
+        ) from None
 
 
 def _named(error: Refused, request: Mapping[str, Any], field: str) -> str:
@@ -77,8 +79,8 @@ def _named(error: Refused, request: Mapping[str, Any], field: str) -> str:
     if error.status == 422:
         named = (_field(one, request) for one in error.errors)
         return field or next(filter(None, named), "repository")
-    is_closed = isinstance(error, Shut) or error.status in (404, 410)
-    return "repository" if is_closed and request["made_by"] == "api" else ""
+    is_away = error.status in (404, 410)
+    return "repository" if is_away and request["made_by"] == "api" else ""
 
 
 def _field(error: Mapping[str, Any], request: Mapping[str, Any]) -> str:

@@ -90,6 +90,14 @@ def failed_of(tx: Transaction, integration_id: str, since: int) -> list[Action]:
     return query.select(tx, Action, sql, integration_id=integration_id, since=since)
 
 
+def waiting(tx: Transaction, bits: int, **place: Any) -> list[Action]:
+    """Return what people keep from being done for one of some reasons, in some place."""
+    where = " AND ".join(f"{name} = :{name}" for name in place)
+    sql = f"""SELECT * FROM actions WHERE waits <> 0 AND (waits & :bits) <> 0
+        AND status IN ('pending', 'failed') AND {where} ORDER BY seq"""
+    return query.select(tx, Action, sql, bits=int(bits), **place)
+
+
 def owed_by(tx: Transaction, integration_id: str) -> dict[str, int]:
     """Return how many actions of an integration there are of each status but done."""
     sql = """SELECT status, COUNT(*) AS number FROM actions

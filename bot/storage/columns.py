@@ -72,6 +72,7 @@ class PartState(Struct, frozen=True, omit_defaults=True):
     at: int = 0
     attempts: int = 0
     give_up_at: int = 0
+    waits: int = 0  # see Action
 
 
 class Snapshot(Struct, frozen=True, omit_defaults=True):

@@ -72,6 +72,31 @@ def set_of_repository(
     tx.put(known, (integration_id, repository_id), installation_id)
 
 
+def grant(tx: Transaction, row_id: int) -> None:
+    """Note that an installation was given something: tokens from before do not know of it."""
+    tx.run("UPDATE installations SET granted = granted + 1 WHERE id = :id", {"id": row_id})
+
+
+def has_lost(tx: Transaction, row: Installation, github_id: int) -> bool:
+    """Tell whether a repository was taken from an installation."""
+    sql = """SELECT 1 FROM installation_repositories WHERE installation_row = :id
+        AND github_id = :github_id AND removed = 1 AND (:all = 0 OR changed_at > :updated_at)"""
+    is_all = int(row.repository_selection == "all")
+    known = {"id": row.id, "github_id": github_id, "all": is_all, "updated_at": row.updated_at}
+    return query.exists(tx, sql, **known)
+
+
+def gone_from(tx: Transaction, integration_id: str, account: str) -> list[int]:
+    """Return the repositories whose installation on an account was removed."""
+    sql = """SELECT repository_id FROM repository_installations AS served
+        JOIN installations ON installations.integration_id = served.integration_id
+            AND installations.installation_id = served.installation_id
+        WHERE served.integration_id = :integration_id AND LOWER(account) = :account
+            AND deleted_at IS NOT NULL"""
+    known = {"integration_id": integration_id, "account": account.lower()}
+    return query.values(tx, sql, **known)
+
+
 def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:
     """Return the installations of an integration on an account, the newest first."""
     sql = """SELECT * FROM installations WHERE integration_id = :integration_id

@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bot import times
 from bot.storage import query
 from bot.storage.columns import Refused
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
 from bot.storage.rows import Integration
+
+HOST = "the host of deliveries"  # what an error is about where another GitHub delivers
 
 
 def add(tx: Transaction, columns: Mapping[str, Any]) -> None:
@@ -64,17 +67,75 @@ def change(tx: Transaction, integration_id: str, columns: Mapping[str, Any]) -> 
     query.change(tx, Integration, {"id": integration_id}, columns)
 
 
-def set_last_error(tx: Transaction, integration_id: str, error: str, about: str) -> None:
+def set_last_error(
+    tx: Transaction,
+    integration_id: str,
+    error: str,
+    about: str,
+    repository_id: int | None = None,
+) -> None:
     """Keep what went wrong last; `about` names what has to work again for it to be forgotten."""
-    change(tx, integration_id, {"last_error": error, "last_error_about": about})
+    sql = """INSERT INTO integration_errors (integration_id, about, error, at, repository_id)
+        VALUES (:integration_id, :about, :error, :at, :repository_id)
+        ON CONFLICT (integration_id, about) DO UPDATE SET
+            error = excluded.error, at = excluded.at, repository_id = excluded.repository_id"""
+    one = {"integration_id": integration_id, "about": about, "error": error, "at": times.now()}
+    tx.run(sql, {**one, "repository_id": repository_id})
+    _show_errors(tx, [integration_id])
 
 
 def clear_last_error(tx: Transaction, integration_id: str, *about: str) -> None:
-    """Forget the last error if it is `about` what works again."""
+    """Forget the errors that are `about` what works again; what is left is shown."""
     names = {f"about{number}": one for number, one in enumerate(about)}
-    sql = f"""UPDATE integrations SET last_error = NULL, last_error_about = NULL
-        WHERE id = :id AND last_error_about IN ({", ".join(f":{name}" for name in names)})"""
-    tx.run(sql, {"id": integration_id, **names})
+    sql = f"""DELETE FROM integration_errors WHERE integration_id = :integration_id
+        AND about IN ({", ".join(f":{name}" for name in names)})"""
+    if tx.run(sql, {"integration_id": integration_id, **names}):
+        _show_errors(tx, [integration_id])
+
+
+def clear_errors(tx: Transaction, where: str, **params: Any) -> None:
+    """Forget all errors that meet a condition: what they are about is gone, or long ago."""
+    sql = f"SELECT DISTINCT integration_id FROM integration_errors WHERE {where}"
+    integration_ids = query.values(tx, sql, **params)
+    if integration_ids:
+        tx.run(f"DELETE FROM integration_errors WHERE {where}", params)
+        _show_errors(tx, integration_ids)
+
+
+def clear_errors_in(tx: Transaction, repository_id: int, integration_id: str | None = None) -> None:
+    """Forget what went wrong in a repository: for one integration, or for all."""
+    whose = "" if integration_id is None else " AND integration_id = :integration_id"
+    where = f"repository_id = :repository_id{whose}"
+    params = {} if integration_id is None else {"integration_id": integration_id}
+    clear_errors(tx, where, repository_id=repository_id, **params)
+
+
+def clear_asking(tx: Transaction, integration_id: str) -> None:
+    """Forget that it could not be asked who may use commands: the next to write one will show."""
+    where = "integration_id = :integration_id AND about LIKE 'asking %'"
+    clear_errors(tx, where, integration_id=integration_id)
+
+
+def clear_old_errors(tx: Transaction, before: int) -> None:
+    """Forget what went wrong before a time: neither actions nor deliveries are kept for so long.
+
+    That an integration has no right to a repository stays true.
+    """
+    clear_errors(tx, "at < :before AND about NOT LIKE 'speaking for %'", before=before)
+
+
+def _show_errors(tx: Transaction, integration_ids: Sequence[str]) -> None:
+    """Let integrations show the newest of their errors; a wrong host is more than all others.
+
+    Who changes them at the same time is waited for first, so that the newest is seen.
+    """
+    held = "UPDATE integrations SET last_error = last_error WHERE id IN ({names})"
+    query.run_in_parts(tx, held, integration_ids)
+    newest = f"""FROM integration_errors WHERE integration_id = integrations.id
+        ORDER BY CASE WHEN about = '{HOST}' THEN 0 ELSE 1 END, at DESC, about DESC LIMIT 1"""
+    sql = f"""UPDATE integrations SET last_error = (SELECT error {newest}),
+        last_error_about = (SELECT about {newest}) WHERE id IN ({{names}})"""
+    query.run_in_parts(tx, sql, integration_ids)
 
 
 def secret_used(
@@ -114,6 +175,7 @@ def mark_deleted(tx: Transaction, integration_id: str, at: int) -> bool:
     """Take an integration out of service and wipe its secrets; its deliveries go later."""
     sql = """UPDATE integrations SET deleted_at = :at, secrets = '', config = '{}',
             previous_secret_until = NULL WHERE id = :id AND deleted_at IS NULL"""
+    tx.run("DELETE FROM integration_errors WHERE integration_id = :id", {"id": integration_id})
     return tx.run(sql, {"id": integration_id, "at": at}) == 1
 
 

@@ -10,7 +10,7 @@ from bot.storage.database import Transaction
 from bot.storage.joined import NamedItem, VersionPlace
 from bot.storage.known_rows import KnownRows, add_rows
 from bot.storage.query import Part, Place, Reader
-from bot.storage.rows import Decision, Item, Version
+from bot.storage.rows import REFUSED, TOLD, Decision, Item, Version
 
 
 class _Known(KnownRows[Item]):
@@ -85,6 +85,20 @@ def posted_on(tx: Transaction, repository_id: int, before: Place | None, limit: 
     ]
     by = {"items.number": "number"}
     return query.page(tx, Item, sql, where, by, before, limit, id=repository_id)
+
+
+def is_locked(tx: Transaction, repository_id: int, number: int) -> bool:
+    """Tell whether a conversation is locked, as far as deliveries told."""
+    sql = """SELECT 1 FROM items WHERE repository_id = :repository_id AND number = :number
+        AND kind IN ('pull_request', 'issue') AND locked = :told"""
+    return query.exists(tx, sql, repository_id=repository_id, number=number, told=TOLD)
+
+
+def note_lock(tx: Transaction, repository_id: int, number: int) -> None:
+    """Note that GitHub has refused something because a conversation is locked."""
+    sql = """UPDATE items SET locked = :refused WHERE repository_id = :repository_id
+        AND number = :number AND kind IN ('pull_request', 'issue') AND locked = 0"""
+    tx.run(sql, {"repository_id": repository_id, "number": number, "refused": REFUSED})
 
 
 def open_pull_requests_of_experiment(tx: Transaction, key: str) -> list[Item]:

@@ -8,7 +8,7 @@ from bot.storage.database import Transaction
 from bot.storage.joined import CountedRepository
 from bot.storage.known_rows import KnownRows
 from bot.storage.query import Part, Place
-from bot.storage.rows import Repository
+from bot.storage.rows import REFUSED, Repository
 
 LOST = 0  # `named_at` of a repository whose name is known to be another's
 
@@ -150,6 +150,8 @@ def add(
         visibility_at=None,
         speaker_id=None,
         is_contested=False,
+        archived=None,
+        archived_at=None,
     )
     here = known(tx)
     others = by_name(tx, host, full_name) if full_name else []
@@ -185,6 +187,13 @@ def change(tx: Transaction, repository_id: int, **columns: Any) -> None:
         if place in here.by_name:
             others = tuple(one for one in here.by_name[place] if one != now.id)
             tx.put(here.by_name, place, (*others, now.id) if is_new else others)
+
+
+def note_archive(tx: Transaction, repository_id: int) -> None:
+    """Note that GitHub has refused something because a repository is archived."""
+    sql = """UPDATE repositories SET archived = :refused
+        WHERE id = :id AND COALESCE(archived, 0) = 0"""
+    tx.run(sql, {"id": repository_id, "refused": REFUSED})
 
 
 def rename(tx: Transaction, repository_id: int, full_name: str, named_at: int | None) -> None:

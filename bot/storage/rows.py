@@ -156,8 +156,12 @@ class Experiment(Row, frozen=True):
     repositories: Annotated[tuple[columns.NamedRepository, ...] | None, JSON]
 
 
+# Who says that a repository is archived, or a conversation locked.
+SHUT = TOLD, REFUSED = 1, 2
+
+
 class Repository(Row, frozen=True):
-    """`repositories`. `visibility` is null while it is not known.
+    """`repositories`. `visibility` and `archived` (0 or one of SHUT) are null while unknown.
 
     `speaker_id` is the integration that speaks for it; `speakers` tells, once it `is_contested`.
     """
@@ -175,6 +179,8 @@ class Repository(Row, frozen=True):
     visibility_at: int | None
     speaker_id: str | None
     is_contested: bool
+    archived: int | None
+    archived_at: int | None
 
 
 class Speaker(Row, frozen=True):
@@ -193,7 +199,8 @@ class Item(Row, frozen=True):
     """`items`: pull requests and issues, each as its newest version says.
 
     `decided`: it was linked or unlinked by hand. `author_writes`: whether its author may write.
-    `loose`: not all its versions are in `versions`, each with what was known after it.
+    `loose`: not all its versions are in `versions`, each with what was known after it. `locked`: 0
+    or one of SHUT.
     """
 
     id: int
@@ -221,6 +228,7 @@ class Item(Row, frozen=True):
     author_writes: bool | None
     base_since: int | None
     loose: bool
+    locked: int
 
 
 class Version(Row, frozen=True):
@@ -298,7 +306,7 @@ class Activity(Row, frozen=True):
 
 
 class Installation(Row, frozen=True):
-    """`installations` of the GitHub App."""
+    """`installations` of the GitHub App. `granted`: how often it was given something."""
 
     id: int
     host: str
@@ -309,6 +317,7 @@ class Installation(Row, frozen=True):
     updated_at: int
     suspended_at: int | None
     deleted_at: int | None
+    granted: int
 
 
 class Action(Row, frozen=True):
@@ -344,6 +353,8 @@ class Action(Row, frozen=True):
     again: int
     rewrite: int
     parts: Annotated[dict[str, columns.PartState] | None, JSON]
+    waits: int  # bits of Hindrance (bot/github/failures.py)
+    by_hand: bool
 
 
 class Queue(Row, frozen=True):
@@ -359,7 +370,10 @@ class Queue(Row, frozen=True):
 
 
 class Post(Row, frozen=True):
-    """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it."""
+    """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it.
+
+    `labelled`: it has put a label there once.
+    """
 
     item_id: int
     marker: str
@@ -373,6 +387,7 @@ class Post(Row, frozen=True):
     comment_writing: str | None = None
     check_writing: str | None = None
     label_writing: str | None = None
+    labelled: bool = False
 
 
 class MergeGroup(Row, frozen=True):

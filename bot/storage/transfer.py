@@ -14,6 +14,7 @@ from bot.storage.database import Database, StorageRefused, Transaction
 TABLES: Mapping[str, tuple[str, ...]] = {
     "api_tokens": ("id",),
     "integrations": ("seq",),
+    "integration_errors": ("integration_id", "about"),
     "deliveries": ("seq",),
     "experiments": ("seq",),
     "repositories": ("id",),

@@ -54,7 +54,7 @@ async def test_ping(bot: Bot) -> None:
     [
         ("star", {"action": "created", "repository": REPO}),
         ("no_such_event_yet", {}),
-        ("repository", {"action": "archived", "repository": REPO}),
+        ("repository", {"action": "edited", "repository": REPO}),
         ("repository", {"action": "anything else"}),
     ],
 )

@@ -181,7 +181,7 @@ async def test_a_replayed_rename_changes_nothing(bot: Bot, integration: str) -> 
 
 
 @sqlite_only
-@pytest.mark.parametrize("action", ["archived", "edited", "privatized", "created"])
+@pytest.mark.parametrize("action", ["edited", "privatized", "created"])
 async def test_other_news_of_a_repository_is_not_needed(
     bot: Bot, integration: str, action: str
 ) -> None:

@@ -51,17 +51,26 @@ async def test_an_issue_in_a_repository_that_is_not_there(working: Scene) -> Non
     assert await is_well(working)
 
 
-@pytest.mark.parametrize("kind", ["issues_off", "archived"])
-async def test_a_repository_that_takes_no_issues(working: Scene, kind: str) -> None:
+async def test_an_issue_in_an_archived_repository_waits(working: Scene) -> None:
     repository = working.github.repository(REPOSITORY)
-    said = {"issues_off": "issues switched off", "archived": "is archived"}[kind]
-    repository.has_issues, repository.archived = kind != "issues_off", kind == "archived"
-    ((field, message),) = wrong(await working.issue(KEY))
-    assert field == "repository" and said in message
-    assert await is_well(working)
-    repository.has_issues, repository.archived = True, False
+    repository.archived = True
+    answer = await working.issue(KEY)
+    assert answer.status == 202
     (action,) = await working.actions("?kind=tracking_issue")
-    assert action["result"]["status"] in (403, 410)
+    assert action["status"] == "pending" and "archived" in action["last_error"]
+    repository.archived = False
+    assert (await working.bot.post(f"/api/v1/actions/{action['id']}/retry")).status < 300
+
+
+async def test_a_repository_that_takes_no_issues(working: Scene) -> None:
+    repository = working.github.repository(REPOSITORY)
+    repository.has_issues = False
+    ((field, message),) = wrong(await working.issue(KEY))
+    assert field == "repository" and "issues switched off" in message
+    assert await is_well(working)
+    repository.has_issues = True
+    (action,) = await working.actions("?kind=tracking_issue")
+    assert action["result"]["status"] == 410
     again = await working.bot.post(f"/api/v1/actions/{action['id']}/retry")
     assert again.status < 300
 

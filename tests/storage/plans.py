@@ -204,6 +204,7 @@ def fill(tx: store.Transaction) -> None:
                 "give_up_at": at(n),
                 "created_at": at(n),
                 "finished_at": at(n),
+                "waits": 0 if n % 400 else 2,
             }
             for n in range(ROWS)
         ],

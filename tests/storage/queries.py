@@ -1,6 +1,7 @@
 """The queries of the service, each with what it may be asked for in the database of plans.py."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from bot import storage as store
@@ -57,6 +58,7 @@ PULL = store.Item(
     gone_at=None,
     decided=False,
     loose=False,
+    locked=0,
 )
 ALONE = store.Commit(
     id=ROWS + 7,
@@ -198,6 +200,9 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.actions.owed_by, ("integration 3",)),
     (store.actions.pending_like, ("pull_request:7",)),
     (store.actions.remove_old, (NOW, 200)),
+    (partial(store.actions.waiting, repository_id=7, number=7), (2,)),
+    (partial(store.actions.waiting, integration_id="integration 3"), (12,)),
+    (store.items.is_locked, (7, 7)),
     (store.actions.begin, ("queue 3", SOME, 6)),
     (store.actions.earliest, ("queue 3",)),
     (store.deliveries.next_due, ()),
