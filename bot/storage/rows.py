@@ -169,6 +169,16 @@ class Repository(Row, frozen=True):
     visibility_at: int | None
     speaker_id: str | None
     is_contested: bool
+    owner_id: int | None
+
+
+class FormerName(Row, frozen=True):
+    """`former_names`: one that a repository had, and when it was known to have another."""
+
+    repository_id: int
+    full_name: str
+    name_key: str
+    until: int
 
 
 class Speaker(Row, frozen=True):
