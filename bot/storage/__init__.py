@@ -14,6 +14,7 @@ from bot.settings import Settings
 from bot.storage import (
     actions,
     activity,
+    addresses,
     audit,
     branches,
     commands,

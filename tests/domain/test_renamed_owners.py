@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot.demo import payloads
+from tests.kit.browsing import Browser
 from tests.kit.deliveries import at
 from tests.kit.marks import sqlite_only
 from tests.kit.running import Bot
@@ -92,6 +93,34 @@ async def test_all_that_is_theirs_follows(
     feed = await bot.walk("/api/v1/experiments/a/activity")
     told_of = {one["repository"] for one in feed if one["repository"]}
     assert told_of == {"acme-inc/shop", "acme-inc/tool"}
+
+
+@each_teller
+async def test_addresses_lead_to_the_new_name(
+    bot: Bot, integration: str, told: Callable[..., Payload]
+) -> None:
+    """Whoever takes the old name is not who is meant, wherever an address is shown."""
+    shop = repo("acme/shop")
+    push = payloads.push("main", ["One\n\nExperiment-Key: a", "Experiment-Key: b"], repo=shop)
+    issue = payloads.issue("opened", 7, at(0), repo=shop, body="experiment_key: a, b")
+    await bot.tell(integration, push, issue, told("acme", "acme-inc"))
+    shown = [
+        *[
+            one
+            for kind in ("pull-requests", "issues", "commits", "activity")
+            for one in await bot.walk(f"/api/v1/experiments/a/{kind}")
+        ],
+        *await bot.walk("/api/v1/links/unresolved"),
+        (await bot.get("/api/v1/pull-requests/acme-inc/tool/2")).body,
+    ]
+    addresses = {one["html_url"] for one in shown if one.get("repository")}
+    assert len(addresses) == 5
+    for one in addresses:
+        assert one.startswith("https://github.com/acme-inc/")
+    visitor, shop_page = await Browser.sign_in(bot), "acme-inc/shop"
+    for page in (f"repositories/{shop_page}", f"pull-requests/{shop_page}/1", "experiments/a"):
+        text = (await visitor.get(f"/{page}")).text
+        assert "github.com/acme-inc/shop/" in text and "github.com/acme/" not in text
 
 
 @each_teller
