@@ -257,6 +257,16 @@ def heard_of(
     return query.page(tx, CountedRepository, sql, where, by, before, limit, pattern=pattern)
 
 
+def formerly(tx: Transaction, full_name: str) -> Repository | None:
+    """Return the repository that had a name last which none has now, on whichever host."""
+    sql = """SELECT repositories.* FROM former_names
+        JOIN repositories ON repositories.id = former_names.repository_id
+        WHERE former_names.name_key = :name_key AND deleted_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM repositories AS holder WHERE holder.name_key = :name_key)
+        ORDER BY former_names.until DESC, repositories.id DESC LIMIT 1"""
+    return query.first(tx, Repository, sql, name_key=full_name.lower())
+
+
 def find(tx: Transaction, full_name: str, host: str | None = None) -> CountedRepository | None:
     """Return a repository, with counts as in the list, by its present name; on any host if None."""
     sql = f"""SELECT repositories.*, {_IN_REPOSITORY} FROM repositories
