@@ -177,7 +177,8 @@ def _keep(
         store.actions.hasten(tx, held.name, now)
     if went_well:
         # What kept the action as a whole does so no more, either.
-        about = {_where(action, name) for name in (action.kind, *(one.name for one in went_well))}
+        names = {action.kind, *(one.name for one in went_well)}
+        about = [said(action, name) for name in names for said in (_about, _where)]
         store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
@@ -186,10 +187,10 @@ def _keep(
     if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
             if one.decision.is_told:
-                where = _where(action, one.name)
                 number = f"#{action.number}" if action.number else ""
-                message = f"{where}{number}: {one.decision.error}"
-                store.integrations.set_last_error(tx, action.integration_id, message, where)
+                message = f"{_where(action, one.name)}{number}: {one.decision.error}"
+                about = _about(action, one.name)
+                store.integrations.set_last_error(tx, action.integration_id, message, about)
     actions.wake_order(tx, action.lane, now)
 
 
@@ -199,8 +200,16 @@ def _may_have_lost(failure: object) -> bool:
 
 
 def _where(action: store.ListedAction, name: str) -> str:
-    """Return what an error of an integration is about: a kind or part by its name."""
+    """Return where something failed, a kind or part by its name.
+
+    Versions before knew by this what an error of an integration was about.
+    """
     return f"{name} in {action.repository}"
+
+
+def _about(action: store.ListedAction, name: str) -> str:
+    """Return what an error of an integration is about, whatever the repository is called later."""
+    return f"{name} in repository {action.repository_id}"
 
 
 def _settle(

@@ -7,6 +7,7 @@ from tests.kit.browsing import Browser
 from tests.kit.deliveries import at
 from tests.kit.running import Bot
 
+
 async def renamed(bot: Bot, *, private: bool = False) -> str:
     """Let a repository with a linked pull request be renamed; return the integration."""
     await bot.experiment("a")

@@ -3,9 +3,10 @@
 import pytest
 
 from bot.demo import payloads
+from tests.github import Fault
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.outbox.stories import COMMENTS, KEY
 
-KEY = "checkout-flow-v2"
 NEW = "acme-inc/shop"
 
 
@@ -52,12 +53,29 @@ async def test_what_is_owed_is_written_under_the_new_name(scene: Scene, way: str
     assert not [one.path for one in scene.github.requests if one.path.startswith("/repos/acme/")]
 
 
+async def test_an_error_goes_once_it_works_under_the_new_name(scene: Scene) -> None:
+    """It is told of the repository, whatever that is called by then."""
+    await scene.bot.experiment(KEY)
+    scene.github.fail(Fault("status", COMMENTS, status=403, body={"message": "No."}))
+    await scene.open(f"experiment_key: {KEY}")
+    await scene.work()
+    path = f"/api/v1/integrations/{scene.integration}"
+    assert REPOSITORY in (await scene.bot.get(path)).body["last_error"]
+    owner_id = scene.github.rename_owner("acme", "acme-inc")
+    await tell(scene, owner_id, "told")
+    for action in await scene.actions("?status=failed"):
+        await scene.bot.post(f"/api/v1/actions/{action['id']}/retry")
+    await scene.work()
+    assert len(scene.github.comments(NEW, 1)) == 1
+    assert (await scene.bot.get(path)).body["last_error"] is None
+
+
 async def test_what_is_owed_before_anybody_tells_waits(scene: Scene) -> None:
     """It is done once the new name is told."""
     owner_id = await renamed(scene)
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
     await scene.work()
-    assert scene.github.writes("/repos/{owner}/{repo}/issues/comments/{comment_id}") == []
+    assert [one.path for one in scene.github.writes() if one.path.startswith("/repos/")] == []
     assert scene.github.comments(REPOSITORY, 1) == []
     await tell(scene, owner_id, "told")
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "paused"})
