@@ -4,10 +4,11 @@ Whatever takes a repository from a payload or a request goes through `admit`.
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot import storage as store
 from bot.domain import naming, speaking
+from bot.github import names
 from bot.github.payloads import Repository
 
 
@@ -60,6 +61,20 @@ class Scope:
     integration_id: str
     host: str
     entries: tuple[str, ...] | None
+
+    def where(self, about: Repository | None) -> "Scope":
+        """Return the scope for what is told of a repository: on GitHub's own host, or on another.
+
+        An Enterprise Server's delivery may come to an integration of GitHub's own hosts, without
+        the header that says whose it is. Of any other integration its own host is believed.
+        """
+        page = about.html_url if about is not None else None
+        if page is None or page.startswith(f"https://{self.host}/"):
+            return self
+        host = names.host_in(page)
+        if host in (None, self.host) or not names.is_githubs(self.host):
+            return self
+        return replace(self, host=host)
 
     def entry_of(self, full_name: str) -> str | None:
         """Return the entry that lists a name, the one that names it before `owner/*`."""
@@ -189,7 +204,7 @@ def others_so_called(
 
 def allows(tx: store.Transaction, scope: Scope, repository: store.Repository) -> bool:
     """Tell whether an integration may act on a repository that is known."""
-    if speaking.is_denied(tx, scope.integration_id, repository):
+    if repository.host != scope.host or speaking.is_denied(tx, scope.integration_id, repository):
         return False
     return scope.lists(repository.full_name) or _has_place(tx, scope, repository)
 

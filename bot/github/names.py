@@ -71,9 +71,23 @@ def web_host(api_url: str) -> str:
     Enterprise Server serves its API below its own host.
     """
     netloc = urlsplit(api_url).netloc.lower()
-    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
-        return netloc.removeprefix("api.")
+    if is_githubs(host := without_port(netloc)):
+        return host.removeprefix("api.")
     return netloc
+
+
+def is_githubs(host: str) -> bool:
+    """Tell whether GitHub itself serves a host, or the API of one: nobody else's is called so."""
+    return host in ("github.com", "api.github.com") or host.endswith(".ghe.com")
+
+
+def host_in(html_url: str | None) -> str | None:
+    """Return the host that an address of a page tells, None if it is none."""
+    try:
+        parts = urlsplit(html_url or "")
+    except ValueError:
+        return None
+    return parts.netloc.lower() or None if parts.scheme in ("http", "https") else None
 
 
 def without_port(host: str) -> str:

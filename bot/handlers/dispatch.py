@@ -33,7 +33,7 @@ class Delivery(Told, frozen=True):
         installation_id = event.installation_id
         return cls(
             tx,
-            scope,
+            scope.where(event.about),
             event.delivery_id,
             received_at,
             installation_id,

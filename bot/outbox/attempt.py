@@ -85,6 +85,8 @@ async def _job(services: Services, held: Held, action: store.ListedAction) -> Jo
     if known.integration is None:
         raise Refused(404, "the integration was deleted")
     integration = services.opened(known.integration)
+    if known.repository.host != integration.host:
+        raise Refused(403, "the repository is on another GitHub than the integration")
     if not known.is_allowed:
         raise Refused(403, "the integration does not allow this repository")
     if integration.api_url not in services.settings.github_api_urls:
@@ -189,8 +191,9 @@ def _keep(
             if one.decision.is_told:
                 number = f"#{action.number}" if action.number else ""
                 message = f"{_where(action, one.name)}{number}: {one.decision.error}"
-                about = _about(action, one.name)
-                store.integrations.set_last_error(tx, action.integration_id, message, about)
+                store.integrations.set_last_error(
+                    tx, action.integration_id, message, _about(action, one.name)
+                )
     actions.wake_order(tx, action.lane, now)
 
 

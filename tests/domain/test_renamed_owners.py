@@ -1,5 +1,6 @@
 """Organisations and users that are renamed: all that is theirs follows, in any order of telling."""
 
+import asyncio
 from collections.abc import Callable
 from itertools import permutations
 from typing import Any
@@ -195,6 +196,23 @@ async def test_two_renames_that_an_app_is_told_of(
     await bot.tell(integration, *(story[position] for position in order))
     await bot.tell(integration, pull(3, repo("acme-inc/shop", SHOP, 3), 3))
     assert {name for name, _ in await places(bot)} == {"acme-corp/shop", "acme-corp/tool"}
+
+
+async def test_a_rename_among_deliveries_of_all_that_is_theirs(bot: Bot, integration: str) -> None:
+    """What is told at the same time of each of them is neither lost nor left behind."""
+    names = [(f"tool-{number}", 6000 + number) for number in range(12)]
+    await bot.tell(integration, *(pull(1, repo(f"acme/{name}", one)) for name, one in names))
+    told = [pull(2, repo(f"acme/{name}", one, 2), 2) for name, one in names]
+    told += [told_an_app("acme", "acme-inc"), renamed("tool-3", repo("acme/hammer", 6003, 4))]
+    told += [pull(3, repo(f"acme/{name}", one, 3), 3) for name, one in names]
+    await asyncio.gather(*(bot.tell(integration, one) for one in told))
+    found = await places(bot)
+    assert len(found) == 2 + 3 * len(names)
+    assert {name for name, _ in found} == {
+        *(f"acme-inc/{'hammer' if name == 'tool-3' else name}" for name, _ in names),
+        "acme-inc/shop",
+        "acme-inc/tool",
+    }
 
 
 SWAP = [told_an_app("globex", "initech", OTHER), told_an_app("acme", "globex")]
