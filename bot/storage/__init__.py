@@ -106,7 +106,6 @@ from bot.storage.rows import (
     Decision,
     Delivery,
     Experiment,
-    FormerName,
     Installation,
     Integration,
     Item,

@@ -25,7 +25,6 @@ TABLES: Mapping[type[Row], str] = {
     rows.StoredDelivery: "deliveries",
     rows.Experiment: "experiments",
     rows.Repository: "repositories",
-    rows.FormerName: "former_names",
     rows.Speaker: "speakers",
     rows.Item: "items",
     rows.Version: "versions",

@@ -4,9 +4,18 @@ from collections.abc import Sequence
 
 from bot.storage import query
 from bot.storage.database import Transaction
-from bot.storage.rows import FormerName
+from bot.storage.rows import Row
 
 _TABLE = "former_names"
+
+
+class FormerName(Row, frozen=True):
+    """`former_names`: one that a repository had, and when it was known to have another."""
+
+    repository_id: int
+    full_name: str
+    name_key: str
+    until: int
 
 
 def of_repository(tx: Transaction, repository_id: int) -> Sequence[FormerName]:

@@ -181,15 +181,6 @@ class Repository(Row, frozen=True):
     owner_id: int | None
 
 
-class FormerName(Row, frozen=True):
-    """`former_names`: one that a repository had, and when it was known to have another."""
-
-    repository_id: int
-    full_name: str
-    name_key: str
-    until: int
-
-
 class Speaker(Row, frozen=True):
     """`speakers` for a repository that is contested. `has_right` is what GitHub last said.
 
