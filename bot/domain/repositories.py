@@ -31,7 +31,8 @@ def resolve(
     full_name, github_id, default_branch = about.full_name, about.id, about.default_branch
     visibility, updated_at = _visibility_of(about), word.updated_at
     is_certain = (full_name.lower(), github_id) in confirmed
-    if is_certain and github_id is not None:
+    is_renamed = row is not None and row.full_name not in ("", full_name)
+    if (is_certain or is_renamed) and github_id is not None:
         for one in others_so_called(tx, scope, full_name, github_id):
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     is_new, row = row is None, row or _add(tx, scope, about, updated_at)

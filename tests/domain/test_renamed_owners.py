@@ -231,6 +231,23 @@ async def test_a_name_passes_from_one_to_another(
 
 
 @each_teller
+async def test_who_has_a_name_now_is_found_by_it(
+    bot: Bot, integration: str, told: Callable[..., Payload]
+) -> None:
+    """Also while nobody has told what became of who had it before."""
+    before = pull(1, repo("globex/shop", 5001, 0, OTHER))
+    before["pull_request"]["title"] = "Initech's"
+    await bot.tell(integration, before, told("acme", "globex"))
+    found = (await bot.get("/api/v1/pull-requests/globex/shop/1")).body
+    assert found["title"] == "Try the new checkout"
+    after = {**before, "repository": repo("initech/shop", 5001, 1, OTHER)}
+    after["pull_request"] = {**before["pull_request"], "base": {"ref": "main"}}
+    await bot.tell(integration, after)
+    found = (await bot.get("/api/v1/pull-requests/initech/shop/1")).body
+    assert found["title"] == "Initech's"
+
+
+@each_teller
 @pytest.mark.parametrize("is_first", [True, False])
 async def test_a_repository_is_renamed_as_well(
     bot: Bot, integration: str, told: Callable[..., Payload], is_first: bool
