@@ -76,6 +76,12 @@ def call(
     store.repositories.rename(tx, row.id, full_name, named_at)
 
 
+def confirmed(tx: store.Transaction, row: store.Repository, full_name: str) -> None:
+    """Call a repository by a name that it has now for certain: GitHub says so, or an admin."""
+    now = times.now()
+    call(tx, row, full_name, now, now)
+
+
 def owner_of(full_name: str) -> str:
     return full_name.partition("/")[0]
 

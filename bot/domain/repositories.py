@@ -7,7 +7,6 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot import times
 from bot.domain import naming, owners, posts, speaking
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github.payloads import Repository
@@ -64,8 +63,7 @@ def correct(tx: store.Transaction, row: store.Repository, full_name: str) -> Non
     for one in store.repositories.by_name(tx, row.host, full_name):
         if one.id != row.id:
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
-    now = times.now()
-    naming.call(tx, row, full_name, now, now)
+    naming.confirmed(tx, row, full_name)
 
 
 def _visibility_of(about: Repository) -> str | None:

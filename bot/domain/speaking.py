@@ -207,8 +207,7 @@ def _rename(tx: store.Transaction, row: store.Repository, found: Repository) -> 
     """Call a repository as GitHub does, to whoever has a right there."""
     is_other = row.full_name != found.full_name or row.named_at == store.repositories.LOST
     if row.github_id in (None, found.id) and is_other:
-        now = times.now()
-        naming.call(tx, row, found.full_name, now, now)
+        naming.confirmed(tx, row, found.full_name)
 
 
 def _contest(tx: store.Transaction, row: store.Repository) -> None:

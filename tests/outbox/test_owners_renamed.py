@@ -53,6 +53,27 @@ async def test_what_is_owed_is_written_under_the_new_name(scene: Scene, way: str
     assert not [one.path for one in scene.github.requests if one.path.startswith("/repos/acme/")]
 
 
+async def test_an_old_name_that_leads_on_is_not_written_to(scene: Scene) -> None:
+    """GitHub tells the new one, which counts from then on, whoever takes the old one then."""
+    await scene.bot.experiment(KEY)
+    await scene.open(f"experiment_key: {KEY}")
+    await scene.work()
+    scene.github.rename_owner("acme", "acme-inc")
+    scene.github.requests.clear()
+    for status in ("active", "paused"):
+        await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
+        await scene.pass_time(60, step=5)
+        (comment,) = scene.github.comments(NEW, 1)
+        assert status in comment["body"]
+        if status == "active":
+            scene.github.add_repository(REPOSITORY, id=9009)
+            scene.github.open_pull(REPOSITORY, title="Another's", body="")
+    called = [one for one in scene.github.writes() if one.path.startswith("/repos/acme/")]
+    assert called == [] and scene.github.comments(REPOSITORY, 1) == []
+    found = await scene.bot.get(f"/api/v1/pull-requests/{NEW}/1")
+    assert found.body["repository"] == NEW
+
+
 async def test_an_error_goes_once_it_works_under_the_new_name(scene: Scene) -> None:
     """It is told of the repository, whatever that is called by then."""
     await scene.bot.experiment(KEY)
