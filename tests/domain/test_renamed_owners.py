@@ -296,7 +296,14 @@ async def test_what_is_known_by_name_alone(bot: Bot, integration: str) -> None:
     }
 
 
-@sqlite_only
+async def test_an_owner_without_an_id(bot: Bot, integration: str) -> None:
+    """A name alone means whoever has it now."""
+    told = told_an_app("acme", "acme-inc")
+    del told["account"]["id"]
+    await bot.tell(integration, told)
+    assert await places(bot) == [("acme-inc/shop", 1), ("acme-inc/tool", 2)]
+
+
 @pytest.mark.parametrize(
     "odd",
     [
