@@ -181,11 +181,10 @@ async def _check_host(sent: Sent, services: Services, integration: Integration) 
             f"The delivery comes from another GitHub than {expected}, which the integration's "
             "api_url belongs to: set its api_url, or point the webhook at another integration."
         )
-        if integration.last_error_about != _HOST:
-            await services.database.write(
-                lambda tx: store.integrations.set_last_error(tx, integration.id, detail, _HOST)
-            )
-            services.forget_integration(integration.id)
+        await services.database.write(
+            lambda tx: store.integrations.set_last_error(tx, integration.id, detail, _HOST)
+        )
+        services.forget_integration(integration.id)  # so that the next good one takes it back
         raise Problem(403, "wrong host", detail)
     if integration.last_error_about == _HOST:
         await services.database.write(
