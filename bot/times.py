@@ -68,6 +68,15 @@ def not_ahead(moment: int, arrival: int) -> int:
     return arrival if moment > arrival + _AHEAD else moment
 
 
+def told(value: str | int | None, arrival: int) -> int | None:
+    """Return a time that somebody else tells, never ahead of its arrival; None if it is none."""
+    try:
+        moment = parse(value)
+    except ValueError:
+        return None
+    return None if moment is None else not_ahead(moment, arrival)
+
+
 @overload
 def render(moment: int) -> str: ...
 

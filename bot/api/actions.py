@@ -99,4 +99,6 @@ async def retry(call: Call) -> Any:
 
 
 def _shown(row: store.ListedAction) -> Action:
-    return shaped(Action, row, result=parts.result_of(row))
+    return shaped(
+        Action, row, result=store.addresses.present_in(parts.result_of(row), row.repository)
+    )

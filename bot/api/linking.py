@@ -165,6 +165,6 @@ def _ordered(action: store.ListedAction) -> tuple[int, CreatedIssue | PromisedIs
             action_id=action.id,
             repository=action.repository,
             number=result["number"],
-            html_url=result["html_url"],
+            html_url=store.addresses.present(result["html_url"], action.repository),
         )
     return 202, PromisedIssue(action_id=action.id, status=action.status)

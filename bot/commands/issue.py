@@ -37,7 +37,8 @@ def issue(run: Run) -> None:
             raise Refusal(f"{texts.code(login)} is not a GitHub username.")
     named = ", ".join(texts.code(key) for key in keys)
     by = texts.code(run.actor)
-    where = run.comment_url or store.items.get(run.tx, run.item.id).html_url
+    page = store.items.get(run.tx, run.item.id).html_url
+    where = store.addresses.present(run.comment_url or page, run.repository)
     body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {where}"
     run.order_issue(title, body, labels, assignees, keys)
 

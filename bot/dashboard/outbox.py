@@ -109,12 +109,13 @@ def _shown(
     url: str | None
     if row.item_id:
         item = store.items.get(tx, row.item_id)
-        title, url = item.title, item.html_url
+        title, url = item.title, store.addresses.present(item.html_url, row.repository)
         linked = store.links.of_target(tx, item.kind, row.item_id)
         keys = [link.experiment_key for link in linked]
     else:
         title, keys = row.request.get("title"), row.request.get("experiment_keys") or []
-        url = (row.result or {}).get("html_url") or _address(tx, row)
+        made = (row.result or {}).get("html_url")
+        url = store.addresses.present(made, row.repository) or _address(tx, row)
     return {
         **msgspec.structs.asdict(row),
         "kind": title_of(row.kind),

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard import rendering
-from bot.dashboard.page import Pages, Visit
+from bot.dashboard.page import Pages, Visit, redirect
 from bot.domain import actions, suggestions, verdicts
 from bot.domain.errors import NotFound
 from bot.domain.verdicts import Verdict
@@ -44,7 +44,9 @@ async def for_everybody(request: web.Request) -> web.Response | None:
     found = await request.config_dict[SERVICES].database.read(
         lambda tx: _standing(tx, request, is_told=False)
     )
-    if found is None or found.repository.visibility != "public":
+    if found is None:
+        return await _moved(request, is_public=True)
+    if found.repository.visibility != "public":
         return None
     return rendering.page(request, "pull_request.html", standing=found)
 
@@ -54,8 +56,21 @@ async def pull_request(visit: Visit) -> web.StreamResponse:
     """Show the verdict and the experiments."""
     found = await visit.read(lambda tx: _standing(tx, visit.request, is_told=True))
     if found is None:
-        raise NotFound("pull request that the bot knows")
+        moved = await _moved(visit.request)
+        if moved is None:
+            raise NotFound("pull request that the bot knows")
+        return moved
     return visit.render("pull_request.html", standing=found)
+
+
+async def _moved(request: web.Request, *, is_public: bool = False) -> web.Response | None:
+    """Lead on from a name that the repository had when the check was set; None if none had it."""
+    services, path = request.config_dict[SERVICES], request.match_info
+    old = f"{path['owner']}/{path['repo']}"
+    found = await services.database.read(lambda tx: store.repositories.formerly(tx, old))
+    if found is None or (is_public and found.visibility != "public"):
+        return None
+    return redirect(services, f"/pull-requests/{found.full_name}/{path['number']}")
 
 
 def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> Standing | None:

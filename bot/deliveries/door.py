@@ -186,9 +186,9 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
 
 async def _check_host(sent: Sent, services: Services, integration: Integration) -> None:
     """Refuse what another GitHub sends than the one that the integration is of."""
-    told = sent.headers.get("X-GitHub-Enterprise-Host")
+    told = sent.headers.getall("X-GitHub-Enterprise-Host", ())
     expected = names.without_port(integration.host)
-    if told is not None and names.without_port(told.strip().lower()) != expected:
+    if any(names.without_port(one.strip().lower()) != expected for one in told):
         detail = (
             f"The delivery comes from another GitHub than {expected}, which the integration's "
             "api_url belongs to: set its api_url, or point the webhook at another integration."
@@ -196,11 +196,13 @@ async def _check_host(sent: Sent, services: Services, integration: Integration) 
         await services.database.write(
             lambda tx: store.integrations.set_last_error(tx, integration.id, detail, _HOST)
         )
+        services.forget_integration(integration.id)  # so that the next good one takes it back
         raise Problem(403, "wrong host", detail)
     if integration.last_error_about == _HOST:
         await services.database.write(
             lambda tx: store.integrations.clear_last_error(tx, integration.id, _HOST)
         )
+        services.forget_integration(integration.id)
 
 
 async def _read(sent: Sent, services: Services, signed: _Signed, told: dict[str, Any]) -> Arriving:

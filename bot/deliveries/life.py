@@ -51,7 +51,8 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
     assert outcome is not None  # what arrives is there
     about = delivery.event.about
     if outcome is records.PROCESSED and about is not None and about.id is not None:
-        services.shared(HeardNames).heard(integration.host, about.id, about.full_name)
+        host = integration.scope.where(about).host
+        services.shared(HeardNames).heard(host, about.id, about.full_name)
     return outcome
 
 

@@ -218,12 +218,12 @@ Delivery = Arriving | Stored
 
 
 def _touched(delivery: Delivery, event: DeliveredEvent) -> store.Touched:
-    about, item = event.about, event.item
+    about, item, scope = event.about, event.item, delivery.scope.where(event.about)
     return store.Touched(
-        integration_id=delivery.scope.integration_id,
+        integration_id=scope.integration_id,
         integration_seq=delivery.integration_seq,
         guid=delivery.guid,
-        host=delivery.scope.host,
+        host=scope.host,
         github_id=about.id if about is not None else None,
         full_name=about.full_name if about is not None else None,
         kind=item[0] if item is not None else None,

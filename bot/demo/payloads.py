@@ -279,6 +279,28 @@ def repository_event(action: str, repo: Payload, changes: Payload | None = None)
     return {"action": action, "repository": repo, "sender": user("mona"), **more}
 
 
+def installation_target(old: str, login: str, account_id: int, installation_id: int) -> Payload:
+    """Return what GitHub tells an App of an organisation that was renamed."""
+    return {
+        "action": "renamed",
+        "account": {**user(login), "id": account_id, "type": "Organization"},
+        "changes": {"login": {"from": old}},
+        "target_type": "Organization",
+        "installation": {"id": installation_id, "node_id": sha_of(f"{installation_id}")[:20]},
+        "sender": user("mona"),
+    }
+
+
+def organization(old: str, login: str, account_id: int) -> Payload:
+    """Return what GitHub tells an organisation's webhook of the same."""
+    return {
+        "action": "renamed",
+        "changes": {"login": {"from": old}},
+        "organization": {"login": login, "id": account_id, "url": f"{API}/orgs/{login}"},
+        "sender": user("mona"),
+    }
+
+
 def ping(hook_id: int, at: str) -> Payload:
     """Return the `ping` that GitHub sends when the webhook of an App is set up."""
     return {

@@ -96,6 +96,8 @@ class Decision:
         """GitHub's refusal, if it is that which has ended the action."""
         is_final = self.status == "failed" and not self.is_given_up
         return self.failure if is_final and isinstance(self.failure, Refused) else None
+
+    @property
     def waits(self) -> int:
         """What people have to end before it can be done: bits of Hindrance."""
         return int(self.failure.hindrance) if self.failure is not None else 0

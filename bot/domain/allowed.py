@@ -4,10 +4,11 @@ Whatever takes a repository from a payload or a request goes through `admit`.
 """
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot import storage as store
-from bot.domain import speaking
+from bot.domain import naming, speaking
+from bot.github import names
 from bot.github.payloads import Repository
 
 
@@ -61,6 +62,20 @@ class Scope:
     host: str
     entries: tuple[str, ...] | None
 
+    def where(self, about: Repository | None) -> "Scope":
+        """Return the scope for what is told of a repository: on GitHub's own host, or on another.
+
+        An Enterprise Server's delivery may come to an integration of GitHub's own hosts, without
+        the header that says whose it is. Of any other integration its own host is believed.
+        """
+        page = about.html_url if about is not None else None
+        if page is None or page.startswith(f"https://{self.host}/"):
+            return self
+        host = names.host_in(page)
+        if host in (None, self.host) or not names.is_githubs(self.host):
+            return self
+        return replace(self, host=host)
+
     def entry_of(self, full_name: str) -> str | None:
         """Return the entry that lists a name, the one that names it before `owner/*`."""
         name = full_name.lower()
@@ -77,41 +92,46 @@ def admit(
     tx: store.Transaction,
     scope: Scope,
     about: Repository,
-    *,
-    old_name: str | None = None,
+    word: naming.Word,
     confirmed: Set[tuple[str, int]] = frozenset(),
-) -> store.Repository | None:
-    """Return the repository that is told of, None if it is new; raises NotAllowed, Undecided.
+) -> tuple[store.Repository | None, Repository]:
+    """Return the repository that is told of, None if it is new, and what is told of it, by the
+    newest name; raises NotAllowed, Undecided.
 
-    `old_name` is what a rename says that it was called before, `confirmed` are names and ids that
-    GitHub itself has said belong together.
+    `confirmed` are names and ids that GitHub itself has said belong together.
     """
-    row = find(tx, scope, about, old_name=old_name, confirmed=confirmed)
+    row = _find(tx, scope, about.full_name, about.id, word.old_name)
+    if row is not None and (about.full_name.lower(), about.id) not in confirmed:
+        about = naming.believed(tx, row, about, word)
+    _see_to(tx, scope, about, row, confirmed)
     if row is not None:
         if claims := speaking.unsettled(tx, scope.integration_id, row, about):
             locks = store.locks_of_repository(scope.host, row.github_id, row.full_name)
             raise Contested(f"others speak for {row.full_name}", claims, locks)
         if speaking.is_denied(tx, scope.integration_id, row):
             raise NotAllowed
-    return row
+    return row, about
 
 
-def find(
-    tx: store.Transaction,
-    scope: Scope,
-    named: Repository,
-    *,
-    old_name: str | None = None,
-    confirmed: Set[tuple[str, int]] = frozenset(),
-) -> store.Repository | None:
+def find(tx: store.Transaction, scope: Scope, named: Repository) -> store.Repository | None:
     """Return the repository that is named, whoever speaks for it; None if it is new.
 
     Raises NotAllowed, Unconfirmed where the allow-list, or another of that name, is against it.
     """
-    row = _find(tx, scope, named.full_name, named.id, old_name)
-    _see_to_list(tx, scope, named, row, confirmed)
-    _see_to_name(tx, scope, named, row, confirmed)
+    row = _find(tx, scope, named.full_name, named.id, None)
+    _see_to(tx, scope, named, row, frozenset())
     return row
+
+
+def _see_to(
+    tx: store.Transaction,
+    scope: Scope,
+    about: Repository,
+    row: store.Repository | None,
+    confirmed: Set[tuple[str, int]],
+) -> None:
+    _see_to_list(tx, scope, about, row, confirmed)
+    see_to_name(tx, scope, about, row, confirmed)
 
 
 def _see_to_list(
@@ -145,7 +165,7 @@ def _see_to_list(
         raise Unconfirmed(full_name, github_id)
 
 
-def _see_to_name(
+def see_to_name(
     tx: store.Transaction,
     scope: Scope,
     about: Repository,
@@ -170,7 +190,7 @@ def _see_to_name(
 
 
 def others_so_called(
-    tx: store.Transaction, scope: Scope, full_name: str, github_id: int
+    tx: store.Transaction, scope: Scope, full_name: str, github_id: int | None
 ) -> list[store.Repository]:
     """Return other repositories that are known to have a name, and not to have lost it."""
     return [
@@ -184,7 +204,7 @@ def others_so_called(
 
 def allows(tx: store.Transaction, scope: Scope, repository: store.Repository) -> bool:
     """Tell whether an integration may act on a repository that is known."""
-    if speaking.is_denied(tx, scope.integration_id, repository):
+    if repository.host != scope.host or speaking.is_denied(tx, scope.integration_id, repository):
         return False
     return scope.lists(repository.full_name) or _has_place(tx, scope, repository)
 

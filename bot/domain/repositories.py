@@ -7,8 +7,7 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot import times
-from bot.domain import actions, posts, speaking
+from bot.domain import actions, naming, owners, posts, speaking
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github import Hindrance
 from bot.github.payloads import Repository
@@ -18,25 +17,22 @@ def resolve(
     tx: store.Transaction,
     scope: Scope,
     about: Repository,
-    updated_at: int | None = None,
+    word: naming.Word,
     *,
-    is_rename: bool = False,
-    old_name: str | None = None,
     confirmed: Set[tuple[str, int]] = frozenset(),
     speaks: bool = False,
 ) -> int:
     """Return our id of a repository, which is made or renamed as far as the payload knows better.
 
-    A payload that tells of a rename is believed unless it is older than what is known. Any other
-    is believed only if it is newer, since a late one still carries the old name. `speaks` says that
-    it is a delivery, by which the integration speaks for the repository from now on. Raises
-    NotAllowed, Undecided.
+    `speaks` says that it is a delivery, by which the integration speaks for the repository from now
+    on. Raises NotAllowed, Undecided.
     """
+    row, about = admit(tx, scope, about, word, confirmed)
     full_name, github_id, default_branch = about.full_name, about.id, about.default_branch
-    visibility = _visibility_of(about)
-    row = admit(tx, scope, about, old_name=old_name, confirmed=confirmed)
+    visibility, updated_at = _visibility_of(about), word.updated_at
     is_certain = (full_name.lower(), github_id) in confirmed
-    if is_certain and github_id is not None:
+    is_renamed = row is not None and row.full_name not in ("", full_name)
+    if (is_certain or is_renamed) and github_id is not None:
         for one in others_so_called(tx, scope, full_name, github_id):
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     is_new, row = row is None, row or _add(tx, scope, about, updated_at)
@@ -53,10 +49,9 @@ def resolve(
     take_place(tx, scope, row, full_name)
     if github_id is not None and row.github_id is None:
         store.repositories.change(tx, row.id, github_id=github_id)
-    is_other = row.full_name != full_name or row.named_at == store.repositories.LOST
-    is_known = row.full_name and not is_certain
-    if is_other and (not is_known or _is_news(row.named_at, updated_at, is_rename)):
-        store.repositories.rename(tx, row.id, full_name, updated_at or row.named_at or None)
+    if row.full_name != full_name or _is_found_again(row, word, is_certain=is_certain):
+        naming.call(tx, row, full_name, word.named_at or row.named_at or None, word.at)
+    owners.heard(tx, scope, row, about, word)
     if default_branch is not None and row.default_branch != default_branch:
         store.repositories.change(tx, row.id, default_branch=default_branch)
     if row.visibility != visibility:
@@ -73,7 +68,7 @@ def correct(tx: store.Transaction, row: store.Repository, full_name: str) -> Non
     for one in store.repositories.by_name(tx, row.host, full_name):
         if one.id != row.id:
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
-    store.repositories.rename(tx, row.id, full_name, times.now())
+    naming.confirmed(tx, row, full_name)
 
 
 def _visibility_of(about: Repository) -> str | None:
@@ -163,11 +158,11 @@ def _add(
     tx: store.Transaction, scope: Scope, new: Repository, updated_at: int | None
 ) -> store.Repository:
     return store.repositories.add(
-        tx, scope.host, new.id, new.full_name, updated_at, new.default_branch
+        tx, scope.host, new.id, new.full_name, updated_at, new.default_branch, new.owner_id
     )
 
 
-def _is_news(known: int | None, told: int | None, is_rename: bool) -> bool:
-    if is_rename:
-        return known is None or told is None or told >= known
-    return told is not None and known is not None and told > known
+def _is_found_again(row: store.Repository, word: naming.Word, *, is_certain: bool) -> bool:
+    """Tell whether a repository has the name again that another was thought to have taken."""
+    is_told = is_certain or word.is_rename or word.updated_at is not None
+    return row.named_at == store.repositories.LOST and is_told

@@ -11,7 +11,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import installations, items, keys, repositories
+from bot.domain import installations, items, keys, naming, repositories
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
 from bot.storage import Item, Kind, Snapshot
@@ -22,7 +22,8 @@ class Told(msgspec.Struct, frozen=True):
 
     `scope` says of which repositories the integration may hear, and `confirmed` which names GitHub
     itself has told. `received_at` stands in for times that are not told, in microseconds. `speaks`:
-    it is a delivery, by which the integration speaks for the repository.
+    it is a delivery, by which the integration speaks for the repository. `item_time` is when the
+    pull request or issue was last changed that it tells of.
     """
 
     tx: store.Transaction
@@ -32,6 +33,7 @@ class Told(msgspec.Struct, frozen=True):
     installation_id: int | None = None
     confirmed: Set[tuple[str, int]] = frozenset()
     speaks: bool = False
+    item_time: naming.Time = None
 
     @property
     def integration_id(self) -> str:
@@ -44,11 +46,14 @@ class Told(msgspec.Struct, frozen=True):
 
     def time(self, value: str | int | None) -> int | None:
         """Return a time that was told; None if it is none. It is never ahead of its arrival."""
-        try:
-            moment = times.parse(value)
-        except ValueError:
-            return None
-        return None if moment is None else times.not_ahead(moment, self.received_at)
+        return times.told(value, self.received_at)
+
+    def word(
+        self, about: payloads.Repository, *, is_rename: bool = False, old_name: str | None = None
+    ) -> naming.Word:
+        """Return when and how it is told what a repository is called."""
+        told = (about.updated_at, about.pushed_at, self.item_time)
+        return naming.Word(self.received_at, told, is_rename, old_name)
 
     def repository(
         self, about: payloads.Repository, *, is_rename: bool = False, old_name: str | None = None
@@ -61,9 +66,7 @@ class Told(msgspec.Struct, frozen=True):
             self.tx,
             self.scope,
             about,
-            self.time(about.updated_at),
-            is_rename=is_rename,
-            old_name=old_name,
+            self.word(about, is_rename=is_rename, old_name=old_name),
             confirmed=self.confirmed,
             speaks=self.speaks,
         )

@@ -13,7 +13,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import withdrawal
+from bot.domain import naming, withdrawal
 from bot.github.names import web_host
 from bot.github.payloads import Repository
 
@@ -180,8 +180,8 @@ def _deny(tx: store.Transaction, claim: Claim, now: int) -> None:
     store.integrations.set_last_error(tx, claim.integration_id, why, _about(row), row.id)
     if all(_is_denied(one) for one in _standing(tx, row).values()):
         # What it is called, who sees it and that it was deleted was told by nobody else.
-        unknown = ["named_at", "visibility", "visibility_at", "default_branch", "deleted_at"]
-        unknown += ["archived", "archived_at"]
+        unknown = ["named_at", "owner_id", "visibility", "visibility_at", "default_branch"]
+        unknown += ["deleted_at", "archived", "archived_at"]
         store.repositories.change(tx, row.id, **dict.fromkeys(unknown))
 
 
@@ -201,7 +201,7 @@ def _rename(tx: store.Transaction, row: store.Repository, found: Repository) -> 
     """Call a repository as GitHub does, to whoever has a right there."""
     is_other = row.full_name != found.full_name or row.named_at == store.repositories.LOST
     if row.github_id in (None, found.id) and is_other:
-        store.repositories.rename(tx, row.id, found.full_name, times.now())
+        naming.confirmed(tx, row, found.full_name)
 
 
 def _contest(tx: store.Transaction, row: store.Repository) -> None:

@@ -90,6 +90,14 @@ class DeliveredEvent(Event):
         return None
 
     @property
+    def item_time(self) -> str | int | None:
+        """When the pull request or issue that it tells of was last changed, as that is written."""
+        told: str | int | None = None
+        for kind in ("pull_request", "issue"):
+            told = told or getattr(getattr(self._envelope, kind, None), "updated_at", None)
+        return told
+
+    @property
     def head_ref(self) -> str | None:
         """The head branch of the pull request that it tells of, unless that is a fork's."""
         head = getattr(getattr(self._envelope, "pull_request", None), "head", None)

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
 FULL_NAME = rf"^{NAME}/{NAME}$(?!\n)"  # Python alone lets `$` match before a last line feed
 MAX_NUMBER = 2**31 - 1  # of a pull request or issue
+_NAME = re.compile(NAME)
 _FULL_NAME = re.compile(FULL_NAME)
 _PLACE = re.compile(rf"[^/]*/({NAME}/{NAME})/(?:pull|issues)/([0-9]{{1,10}})")
 _API_PLACE = re.compile(rf".*/repos/({NAME}/{NAME})/issues/([0-9]{{1,10}})")
@@ -16,6 +17,11 @@ _API_PLACE = re.compile(rf".*/repos/({NAME}/{NAME})/issues/([0-9]{{1,10}})")
 def is_repository(name: str) -> bool:
     """Tell whether a name is OWNER/NAME, and can be a part of a path."""
     return _FULL_NAME.fullmatch(name) is not None
+
+
+def is_owner(login: str | None) -> TypeGuard[str]:
+    """Tell whether a name can be that of an organisation or user, and a part of a path."""
+    return login is not None and _NAME.fullmatch(login) is not None
 
 
 def is_number(value: object) -> TypeGuard[int]:
@@ -65,9 +71,23 @@ def web_host(api_url: str) -> str:
     Enterprise Server serves its API below its own host.
     """
     netloc = urlsplit(api_url).netloc.lower()
-    if netloc == "api.github.com" or netloc.endswith(".ghe.com"):
-        return netloc.removeprefix("api.")
+    if is_githubs(host := without_port(netloc)):
+        return host.removeprefix("api.")
     return netloc
+
+
+def is_githubs(host: str) -> bool:
+    """Tell whether GitHub itself serves a host, or the API of one: nobody else's is called so."""
+    return host in ("github.com", "api.github.com") or host.endswith(".ghe.com")
+
+
+def host_in(html_url: str | None) -> str | None:
+    """Return the host that an address of a page tells, None if it is none."""
+    try:
+        parts = urlsplit(html_url or "")
+    except ValueError:
+        return None
+    return parts.netloc.lower() or None if parts.scheme in ("http", "https") else None
 
 
 def without_port(host: str) -> str:

@@ -40,6 +40,14 @@ class User(Struct):
     type: str | None = None
 
 
+class Owner(Struct):
+    id: Id | None = None
+
+
+class Account(User):
+    id: Id | None = None
+
+
 class Repository(Struct):
     full_name: FullName
     id: Id | None = None
@@ -50,6 +58,11 @@ class Repository(Struct):
     archived: Any = None
     updated_at: Time = None
     pushed_at: Time = None
+    owner: Owner | None = None
+
+    @property
+    def owner_id(self) -> int | None:
+        return self.owner.id if self.owner is not None else None
 
 
 class Branch(Struct):
@@ -201,6 +214,26 @@ class RepositoryEvent(Envelope, kw_only=True):
     repository: Repository
 
 
+class LoginChange(Struct):
+    old: Login | None = msgspec.field(default=None, name="from")
+
+
+class AccountChanges(Struct):
+    login: LoginChange | None = None
+
+
+class InstallationTargetEvent(Event, kw_only=True):
+    """Of the account that an App is installed on."""
+
+    account: Account
+    changes: AccountChanges | None = None
+
+
+class OrganizationEvent(Event, kw_only=True):
+    organization: Account
+    changes: AccountChanges | None = None
+
+
 class Checked(Struct):
     """A check run or check suite."""
 
@@ -320,13 +353,13 @@ def _salvaged(value: Any, hint: Any, path: str) -> Any:
 def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
     kept: dict[str, Any] = {}
     for field in msgspec.structs.fields(shape):
-        here = f"{path}.{field.name}".lstrip(".")
-        if field.name not in value:
+        here = f"{path}.{field.encode_name}".lstrip(".")
+        if field.encode_name not in value:
             if field.required:
                 raise _unreadable(here)
             continue
         try:
-            kept[field.name] = _salvaged(value[field.name], field.type, here)
+            kept[field.name] = _salvaged(value[field.encode_name], field.type, here)
         except InvalidPayload:
             if field.required:
                 raise

@@ -31,7 +31,16 @@ class Delivery(Told, frozen=True):
     ) -> "Delivery":
         """Return what the handlers of `event` are given."""
         installation_id = event.installation_id
-        return cls(tx, scope, event.delivery_id, received_at, installation_id, confirmed, True)
+        return cls(
+            tx,
+            scope.where(event.about),
+            event.delivery_id,
+            received_at,
+            installation_id,
+            confirmed,
+            speaks=True,
+            item_time=event.item_time,
+        )
 
     @property
     def transaction(self) -> store.Transaction:
@@ -44,13 +53,9 @@ class Delivery(Told, frozen=True):
         Raises NotAllowed, Undecided.
         """
         if event.about is not None:
-            allowed.admit(
-                self.tx,
-                self.scope,
-                event.about,
-                old_name=old_name_in(event),
-                confirmed=self.confirmed,
-            )
+            old_name = old_name_in(event)
+            word = self.word(event.about, is_rename=tells_of_rename(event), old_name=old_name)
+            allowed.admit(self.tx, self.scope, event.about, word, self.confirmed)
 
 
 def repository_told(
@@ -65,11 +70,13 @@ def repository_told(
     return payloads.Repository(full_name=place[0])
 
 
+def tells_of_rename(event: DeliveredEvent) -> bool:
+    return event.event == "repository" and event.action in ("renamed", "transferred")
+
+
 def old_name_in(event: DeliveredEvent) -> str | None:
     """Return what a repository was called before the rename or transfer that an event tells of."""
-    if event.event != "repository" or event.action not in ("renamed", "transferred"):
-        return None
-    if event.about is None:
+    if not tells_of_rename(event) or event.about is None:
         return None
     changes: Any = event.data.get("changes")
     owner, name = event.about.full_name.split("/")

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from bot import storage as store
+from bot import times
 from bot.deliveries import admission
-from bot.domain import allowed, repositories, tracking
+from bot.domain import allowed, naming, repositories, tracking
 from bot.domain.actors import Actor
 from bot.domain.errors import Code, Conflict, FieldError, Invalid
 from bot.github import payloads
@@ -52,7 +53,9 @@ async def create(
 
     def job(tx: store.Transaction, confirmed: Set[tuple[str, int]]) -> str:
         experiments.existing(tx, key)
-        repository_id = repositories.resolve(tx, integration.scope, about, confirmed=confirmed)
+        repository_id = repositories.resolve(
+            tx, integration.scope, about, naming.Word(times.now()), confirmed=confirmed
+        )
         if idempotency_key is not None:
             earlier = store.actions.by_idempotency_key(tx, idempotency_key)
             if earlier is not None:

@@ -101,6 +101,8 @@ async def _job(services: Services, held: Held, action: store.ListedAction, known
     if known.integration is None:
         raise Refused(404, "the integration was deleted")
     integration = services.opened(known.integration)
+    if known.repository.host != integration.host:
+        raise Refused(403, "the repository is on another GitHub than the integration")
     if not known.is_allowed:
         raise Refused(403, "the integration does not allow this repository")
     if integration.api_url not in services.settings.github_api_urls:

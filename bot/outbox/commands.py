@@ -226,7 +226,9 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
 
     Raises Refusal if GitHub does not let the bot ask, CallFailed if it does not answer.
     """
-    about = f"asking who may use commands in {job.action.repository}"
+    asking = "asking who may use commands in"
+    where = f"{asking} {job.action.repository}"
+    about = f"{asking} repository {job.action.repository_id}"  # whatever it is called later
     try:
         if author.permission is None:
             author.permission = await permission_of(job, author.login)
@@ -241,11 +243,11 @@ async def _permission(job: Job, author: _Author, needed: str) -> tuple[str, bool
     except Refused as error:
         if error.lags and job.is_news:
             raise
-        message = f"{about}: {error}"
-        where = job.integration.id, message, about, job.action.repository_id
-        await job.write(store.integrations.set_last_error, *where)
+        message = f"{where}: {error}"
+        told = job.integration.id, message, about, job.action.repository_id
+        await job.write(store.integrations.set_last_error, *told)
         raise Refusal(_MAY_NOT_ASK) from None
-    await job.write(store.integrations.clear_last_error, job.integration.id, about)
+    await job.write(store.integrations.clear_last_error, job.integration.id, about, where)
     return author.permission, allowed
 
 

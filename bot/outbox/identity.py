@@ -6,8 +6,9 @@ of the repository under this name. https://docs.github.com/en/rest/repos/repos#g
 
 from bot import storage as store
 from bot import times
+from bot.domain import naming
 from bot.domain.heard import HeardNames
-from bot.github import Client, Refused, payloads
+from bot.github import Client, Limited, Refused, payloads
 from bot.services import Services
 
 _KNOWN = 600 * times.SECOND  # how long a delivery's word counts, or GitHub's
@@ -18,8 +19,9 @@ async def confirm(
 ) -> None:
     """Raise Refused if a repository's name is another's by now; CallFailed if GitHub cannot say.
 
-    What has told of the name after something was `wanted_at` is believed: most of what is written
-    follows from a delivery.
+    An old name leads to the new one for as long as nobody takes it: what is to be written waits a
+    moment and goes to the new one. What has told of the name after something was `wanted_at` is
+    believed: most of what is written follows from a delivery.
     """
     if row.github_id is None:
         return
@@ -35,6 +37,12 @@ async def confirm(
             locks=store.locks_of_repository(row.host, row.github_id, row.full_name),
         )
         raise Refused(404, another(row))
+    if found.full_name.lower() != row.name_key:
+        await services.database.write(
+            lambda tx: naming.confirmed(tx, row, found.full_name),
+            locks=store.locks_of_repository(row.host, row.github_id, row.full_name),
+        )
+        raise Limited(f"{row.full_name} is called {found.full_name} by now", 1.0)
     names.heard(row.host, row.github_id, row.full_name)
 
 

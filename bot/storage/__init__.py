@@ -14,11 +14,13 @@ from bot.settings import Settings
 from bot.storage import (
     actions,
     activity,
+    addresses,
     audit,
     branches,
     commands,
     deliveries,
     experiments,
+    former_names,
     heads,
     installations,
     integrations,

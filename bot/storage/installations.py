@@ -47,6 +47,18 @@ def find(tx: Transaction, integration_id: str, installation_id: int) -> Installa
     return query.by_key(tx, Installation, **key)
 
 
+def rename(
+    tx: Transaction, integration_id: str, installation_id: int, old: str | None, login: str
+) -> None:
+    """Call the account of an installation by another login, if it was `old` before."""
+    sql = """UPDATE installations SET account = :login WHERE integration_id = :integration_id
+        AND installation_id = :installation_id
+        AND (CAST(:old AS TEXT) IS NULL OR account IS NULL OR LOWER(account) = :old)"""
+    known = old.lower() if old is not None else None
+    place = {"integration_id": integration_id, "installation_id": installation_id}
+    tx.run(sql, {**place, "old": known, "login": login})
+
+
 def of_repository(tx: Transaction, integration_id: str, repository_id: int) -> int | None:
     """Return the installation that a repository's deliveries came with last."""
     sql = """SELECT installation_id FROM repository_installations

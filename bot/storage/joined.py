@@ -8,6 +8,7 @@ from bot.storage.commit_rows import Commit
 from bot.storage.rows import (
     JSON,
     Action,
+    Addressed,
     Experiment,
     Installation,
     Item,
@@ -103,7 +104,7 @@ class PlacedRepository(Repository, frozen=True):
     entry: str
 
 
-class NamedItem(Item, frozen=True):
+class NamedItem(Addressed, Item, frozen=True):
     """An item with the present name of its repository."""
 
     repository: str
@@ -124,13 +125,13 @@ class ListedItem(LinkedItem, frozen=True):
     listed_at: int
 
 
-class PlacedItem(Item, frozen=True):
+class PlacedItem(NamedItem, frozen=True):
     """An item of a repository at its place in a list, which goes by state and `state_at`."""
 
     state_at: int
 
 
-class LinkedCommit(Commit, frozen=True):
+class LinkedCommit(Addressed, Commit, frozen=True):
     """A commit of an experiment, with its link, at its place in a list."""
 
     link_id: int
@@ -179,7 +180,7 @@ class KeyedExperiment(Row, frozen=True):
     status: ExperimentStatus | None
 
 
-class Target(Row, frozen=True):
+class Target(Addressed, frozen=True):
     """What a link leads to: a pull request or issue (`number`) or a commit (`sha`)."""
 
     kind: Literal["pull_request", "issue", "commit"]
@@ -190,7 +191,7 @@ class Target(Row, frozen=True):
     html_url: str
 
 
-class UnresolvedLink(Link, frozen=True):
+class UnresolvedLink(Addressed, Link, frozen=True):
     """A link whose experiment does not exist, and what it leads to."""
 
     repository: str
@@ -264,7 +265,7 @@ class BegunAction(ListedAction, frozen=True):
     waiting: int
 
 
-class ListedCommand(Command, frozen=True):
+class ListedCommand(Addressed, Command, frozen=True):
     """A command, and where it was written."""
 
     repository: str | None

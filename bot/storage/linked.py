@@ -129,10 +129,12 @@ def items_of_repository(
     """
     is_behind, place = query.behind(["state", "state_at", "target_id"], before)
     where = query.where_all("repository_id = :id", "kind = :kind", "state IS NOT NULL", is_behind)
-    sql = f"""SELECT items.*, found.state_at FROM (SELECT DISTINCT state, state_at, target_id
+    sql = f"""SELECT items.*, repositories.full_name AS repository, found.state_at
+        FROM (SELECT DISTINCT state, state_at, target_id
             FROM links {where}
             ORDER BY state DESC, state_at DESC, target_id DESC LIMIT :limit) AS found
         JOIN items ON items.id = found.target_id
+        JOIN repositories ON repositories.id = items.repository_id
         ORDER BY found.state DESC, found.state_at DESC, found.target_id DESC"""
     by = ["state", "state_at", "id"]
     return query.part(tx, PlacedItem, sql, by, limit, id=repository_id, kind=kind, **place)

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.storage import query
-from bot.storage.database import Transaction
+from bot.storage.database import Transaction, locks_of_repository
 from bot.storage.joined import CountedRepository
 from bot.storage.known_rows import KnownRows
 from bot.storage.query import Part, Place
 from bot.storage.rows import REFUSED, Repository
 
+_MOST_LOCKED = 1000  # of an owner's, since PostgreSQL has room for some thousand locks
 LOST = 0  # `named_at` of a repository whose name is known to be another's
 
 
@@ -131,6 +132,7 @@ def add(
     full_name: str,
     named_at: int | None,
     default_branch: str | None,
+    owner_id: int | None = None,
 ) -> Repository:
     """Add a repository that is not there yet, and return it.
 
@@ -152,6 +154,7 @@ def add(
         is_contested=False,
         archived=None,
         archived_at=None,
+        owner_id=owner_id,
     )
     here = known(tx)
     others = by_name(tx, host, full_name) if full_name else []
@@ -200,6 +203,30 @@ def rename(tx: Transaction, repository_id: int, full_name: str, named_at: int | 
     change(tx, repository_id, full_name=full_name, name_key=full_name.lower(), named_at=named_at)
 
 
+def of_owner(
+    tx: Transaction, host: str, owner_id: int | None, login: str | None = None
+) -> list[Repository]:
+    """Return the repositories of an owner, locked as deliveries lock them.
+
+    With `login` also those below it of which it is not known whose they are, or all of them where
+    no id is known.
+    """
+    here, place = f"{login or ''}/".lower(), {"host": host, "owner_id": owner_id}
+    sql = """SELECT * FROM repositories WHERE host = :host AND owner_id = :owner_id
+        UNION SELECT * FROM repositories WHERE host = :host AND :length > 1
+            AND SUBSTR(name_key, 1, :length) = :here
+            AND (owner_id IS NULL OR CAST(:owner_id AS BIGINT) IS NULL)
+        ORDER BY id"""
+    wanted = {**place, "here": here, "length": len(here)}
+    there = query.select(tx, Repository, sql, **wanted)[:_MOST_LOCKED]
+    locks = [locks_of_repository(host, one.github_id, one.full_name)[0] for one in there]
+    tx.stored.lock(locks)
+    found = query.select(tx, Repository, sql, **wanted)
+    for row in found:
+        known(tx).know(row)
+    return [get(tx, row.id) for row in found]
+
+
 def with_open_pull_requests(tx: Transaction, integration_id: str) -> list[Repository]:
     """Return the repositories with open pull requests that an integration saw first."""
     sql = """SELECT * FROM repositories WHERE deleted_at IS NULL AND id IN (
@@ -237,6 +264,16 @@ def heard_of(
     where = ["last_activity > 0", "name_key LIKE :pattern ESCAPE '!'" if text else None]
     by, pattern = {"last_activity": "last_activity", "id": "id"}, query.containing(text.lower())
     return query.page(tx, CountedRepository, sql, where, by, before, limit, pattern=pattern)
+
+
+def formerly(tx: Transaction, full_name: str) -> Repository | None:
+    """Return the repository that had a name last which none has now, on whichever host."""
+    sql = """SELECT repositories.* FROM former_names
+        JOIN repositories ON repositories.id = former_names.repository_id
+        WHERE former_names.name_key = :name_key AND deleted_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM repositories AS holder WHERE holder.name_key = :name_key)
+        ORDER BY former_names.until DESC, repositories.id DESC LIMIT 1"""
+    return query.first(tx, Repository, sql, name_key=full_name.lower())
 
 
 def find(tx: Transaction, full_name: str, host: str | None = None) -> CountedRepository | None:

@@ -7,8 +7,9 @@ decoded, both by query.py.
 from typing import Annotated, Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import force_setattr
 
-from bot.storage import columns
+from bot.storage import addresses, columns
 
 # A column that holds JSON text: query.py decodes what comes and encodes what goes.
 JSON = "JSON"
@@ -16,6 +17,14 @@ JSON = "JSON"
 
 class Row(Struct, frozen=True):
     """What all rows have in common."""
+
+
+class Addressed(Row, frozen=True):
+    """A row with the present name of its `repository`, which `html_url` leads to."""
+
+    def __post_init__(self) -> None:
+        row: Any = self
+        force_setattr(self, "html_url", addresses.present(row.html_url, row.repository))
 
 
 class Token(Row, frozen=True):
@@ -181,6 +190,7 @@ class Repository(Row, frozen=True):
     is_contested: bool
     archived: int | None
     archived_at: int | None
+    owner_id: int | None
 
 
 class Speaker(Row, frozen=True):
@@ -283,7 +293,7 @@ class Link(Row, frozen=True):
     last_at: int
 
 
-class Activity(Row, frozen=True):
+class Activity(Addressed, frozen=True):
     """`activity`: the feed, with the present name of the repository.
 
     `position` is when it happened, in microseconds, whose last three digits are the type's rank.

@@ -18,6 +18,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("seq",),
     "experiments": ("seq",),
     "repositories": ("id",),
+    "former_names": ("repository_id", "full_name"),
     "speakers": ("repository_id", "integration_id"),
     "tellers": ("kind", "target_id", "integration_id"),
     "items": ("id",),

@@ -34,6 +34,7 @@ _OF_REPOSITORY = (
     "repository_installations",
     "allowed_repositories",
     "speakers",
+    "former_names",
 )
 
 
@@ -85,7 +86,7 @@ def remove_repository(tx: Transaction, repository_id: int) -> None:
     sql = """UPDATE repositories SET host = '', github_id = NULL, full_name = '', name_key = '',
         named_at = NULL, default_branch = NULL, deleted_at = NULL, last_activity = 0,
         visibility = NULL, visibility_at = NULL, archived = NULL, archived_at = NULL,
-        speaker_id = NULL, is_contested = 0
+        speaker_id = NULL, is_contested = 0, owner_id = NULL
         WHERE id = :id"""
     tx.run(sql, {"id": repository_id})
 

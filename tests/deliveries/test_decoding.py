@@ -34,6 +34,7 @@ EVENTS: dict[str, payloads.Payload] = {
     },
     "issue_comment": {**issue(), "action": "created", "comment": COMMENT},
     "issues": issue(),
+    "installation_target": payloads.installation_target("acme", "acme-inc", 9, 5),
     "merge_group": {
         "action": "checks_requested",
         "merge_group": {
@@ -42,6 +43,7 @@ EVENTS: dict[str, payloads.Payload] = {
         },
         **ABOUT,
     },
+    "organization": payloads.organization("acme", "acme-inc", 9),
     "ping": payloads.ping(7, at(0)),
     "pull_request": pull(),
     "push": push("One", "Two"),

@@ -144,6 +144,8 @@ def test_an_event_is_declared_with_its_permission() -> None:
         "ping",
         "installation",
         "installation_repositories",
+        "installation_target",
+        "organization",
     ]
 
 

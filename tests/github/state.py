@@ -87,6 +87,22 @@ class State:
         self._moved.pop(new.lower(), None)
         return moved
 
+    def rename_owner(self, old: str, new: str) -> int:
+        """Rename an organisation or user with all that is theirs; return their id."""
+        known = self.add_user(old)
+        self._users[new.lower()] = self._users.pop(old.lower())
+        known["login"] = new
+        for one in list(self.repositories.values()):
+            owner, _, name = one.full_name.partition("/")
+            if owner.lower() == old.lower():
+                updated_at = one.updated_at
+                self.rename_repository(one.full_name, f"{new}/{name}").updated_at = updated_at
+        for installation in self.installations.values():
+            if installation.account.lower() == old.lower():
+                installation.account = new
+        identifier: int = known["id"]
+        return identifier
+
     def repository(self, full_name: str) -> Repository:
         return self.repositories[full_name.lower()]
 

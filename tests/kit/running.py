@@ -154,6 +154,8 @@ def event_of(payload: dict[str, Any]) -> str:
         "issue": "issues",
         "commits": "push",
         "zen": "ping",
+        "target_type": "installation_target",
+        "organization": "organization",
     }
     return next((event for part, event in named.items() if part in payload), "repository")
 
