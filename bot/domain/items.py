@@ -17,7 +17,15 @@ from bot.storage import Item, Kind, Snapshot, Tie
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
-_PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
+_PUSHES_BY = (
+    "head_repository_id",
+    "head_ref",
+    "base_ref",
+    "base_since",
+    "created_at",
+    "closed_at",
+    "merge_sha",
+)
 
 
 @dataclass(frozen=True, slots=True)

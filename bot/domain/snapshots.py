@@ -198,6 +198,7 @@ def of_pull_request(
         created_at=source.time(pull.created_at),
         closed_at=source.time(pull.closed_at),
         merged_at=merged_at,
+        merge_sha=pull.merge_commit_sha if state == "merged" else None,
     )
 
 

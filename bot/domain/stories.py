@@ -20,7 +20,13 @@ from bot.storage import Decision, Item, Known, Snapshot, Version
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NEVER = (store.branches.FOREVER, 0)  # the place in a story that nothing comes behind
-_FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # of a version, in the items table
+_FACTS = (
+    *CARRIED,
+    "base_since",
+    "closed_at",
+    "merged_at",
+    "merge_sha",
+)  # of a version, in the items table
 _values = attrgetter(*_FACTS)
 _AT_ONCE = 50  # versions that are read together
 

@@ -82,6 +82,7 @@ class PullRequest(Item):
     draft: bool | None = None
     merged: bool | None = None
     author_association: Any = None
+    merge_commit_sha: Sha | None = None  # before it is merged that of a trial
     head: Branch | None = None
     base: Branch | None = None
     merged_at: Time = None
@@ -188,7 +189,9 @@ class Commit(Struct):
 class PushEvent(Envelope, kw_only=True):
     ref: Ref
     repository: Repository
+    before: Sha | None = None
     after: Short | None = None
+    forced: Any = None  # true if what the branch had before is not all in what it has now
     commits: list[Commit] | None = None
     deleted: bool | None = None
     created: Any = None  # true if the push has made the branch

@@ -30,6 +30,7 @@ from bot.storage import (
     places,
     pushes,
     repositories,
+    rewrites,
     schema,
     sessions,
     speakers,
@@ -59,7 +60,7 @@ from bot.storage.columns import (
     Tie,
 )
 from bot.storage.command_rows import Command, CommandComment
-from bot.storage.commit_rows import BranchCommit, Commit
+from bot.storage.commit_rows import BranchCommit, Commit, Rewrite
 from bot.storage.database import (
     Database,
     Job,

@@ -90,6 +90,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     created_at: int | None = None
     closed_at: int | None = None
     merged_at: int | None = None
+    merge_sha: str | None = None  # the commit as which it came to its base
 
     @property
     def order(self) -> tuple[int, int]:

@@ -110,6 +110,8 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
     tx.put(here.by_id, row.id, row)
     links.known(tx).keys[row.id, row.kind] = ()
     known_posts(tx).rows[row.id,] = None
+    if row.merge_sha is not None:
+        heads.lands(tx, row.merge_sha)
     if row.closed_at is not None:
         _head_changed(tx, row)
     elif row.head_repository_id is not None and row.head_ref is not None:
@@ -120,6 +122,8 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
 def change(tx: Transaction, item: Item, **columns: Any) -> Item:
     """Set columns of an item; return it as it is then."""
     row = known(tx).change(item, **columns)
+    if row.merge_sha is not None and row.merge_sha != item.merge_sha:
+        heads.lands(tx, row.merge_sha)
     if _on_head(row) != _on_head(item):
         _head_changed(tx, item)
         _head_changed(tx, row)

@@ -215,6 +215,7 @@ class Item(Row, frozen=True):
     author_writes: bool | None
     base_since: int | None
     loose: bool
+    merge_sha: str | None
 
 
 class Version(Row, frozen=True):
