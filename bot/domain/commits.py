@@ -107,8 +107,9 @@ def _see_to_rewrite(tx: store.Transaction, push: Push, rewrite: tuple[str, str])
     for commit in heads.values():
         store.pushes.place_apart(tx, push.place, commit.pushed_at, [commit])
     before, after = (heads.get(sha) for sha in rewrite)
-    seen = [{"commit_id": before.id, "gone_at": push.pushed_at}] if before else []
-    seen += [{"commit_id": after.id, "again_at": push.pushed_at}] if after else []
+    at = push.pushed_at
+    seen = [{"commit_id": before.id, "again_at": at - 1, "gone_at": at}] if before else []
+    seen += [{"commit_id": after.id, "again_at": at}] if after else []
     store.rewrites.set_seen(tx, push.place, seen)
     links.rewritten(tx, push.place, push.pushed_at, push.integration_id)
     counted.settle(tx, [commit.id for commit in heads.values()])
@@ -174,7 +175,7 @@ def _seen_by_rewrites(
         to, away = found.get(row.after_sha, _UNSEEN)
         found[row.after_sha] = (_later(to, row.pushed_at), away)
         to, away = found.get(row.before_sha, _UNSEEN)
-        found[row.before_sha] = (to, _later(away, row.pushed_at))
+        found[row.before_sha] = (_later(to, row.pushed_at - 1), _later(away, row.pushed_at))
     return found
 
 

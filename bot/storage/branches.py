@@ -7,6 +7,7 @@ Only what asks by time says `ref || ''`, as the index by time does. Where a comm
 `branch_commits`, or, if `made_branch` is not null, the commit itself (pushes.py).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -110,10 +111,16 @@ _BASE_ALONE = """FROM commits AS base
     WHERE base.repository_id = :base_repository_id AND base.sha = commits.sha
         AND base.ref = :base_ref AND base.made_branch IS NOT NULL"""
 _PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at,
-        here.is_new, here.again_at, here.gone_at,
+        here.is_new, here.again_at AS again_at, here.gone_at AS gone_at,
         (SELECT MAX(rewrites.pushed_at) FROM rewrites
             WHERE rewrites.repository_id = :repository_id AND rewrites.ref = :ref
                 AND rewrites.pushed_at > :since AND rewrites.pushed_at <= :until) AS rewritten_at,
+        (SELECT MIN(rewrites.pushed_at) FROM rewrites
+            WHERE rewrites.repository_id = :repository_id AND rewrites.ref = :ref
+                AND rewrites.pushed_at >= here.pushed_at) AS first_rewrite_at,
+        (SELECT MIN(rewrites.pushed_at) FROM rewrites
+            WHERE rewrites.repository_id = :repository_id AND rewrites.ref = :ref
+                AND rewrites.pushed_at >= COALESCE(here.again_at + 1, here.pushed_at)) AS next_at,
         COALESCE((SELECT base.pushed_at {_BASE}),
             (SELECT base.pushed_at {_BASE_ALONE})) AS on_base_at,
         COALESCE((SELECT base.is_new {_BASE}),
@@ -141,8 +148,8 @@ _BY_PLACE = f"""{_PUSHED}
     FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
     WHERE here.id IN ({{names}}) AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
     ORDER BY here.pushed_at, here.id"""
-_ALONE = "here.was_new AS is_new, NULL AS again_at, NULL AS gone_at"
-_BY_ITSELF = f"""{_PUSHED.replace("here.is_new, here.again_at, here.gone_at", _ALONE)}
+_ALONE = _PUSHED.replace("here.is_new", "here.was_new AS is_new")
+_BY_ITSELF = f"""{re.sub("here.(again|gone)_at", "NULL", _ALONE)}
     FROM commits AS here JOIN commits ON commits.id = here.id
     WHERE here.id IN ({{names}}) AND here.made_branch IS NOT NULL
         AND here.repository_id + 0 = :repository_id AND here.ref = :ref

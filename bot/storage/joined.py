@@ -152,7 +152,8 @@ class HeadCommit(Commit, frozen=True):
     """A commit on the head of a pull request, and what tells whether it belongs to it.
 
     Null: it is not on the base; it is not known whether it was new there; GitHub was not asked.
-    `again_at` and `gone_at` are those of its place, `rewritten_at` the last force push of the head.
+    `again_at` and `gone_at` are those of its place, `rewritten_at` the last force push of the head,
+    `first_rewrite_at` the first one since it came there, `next_at` since it was seen there last.
     """
 
     on_branch_at: int
@@ -160,6 +161,8 @@ class HeadCommit(Commit, frozen=True):
     again_at: int | None
     gone_at: int | None
     rewritten_at: int | None
+    first_rewrite_at: int | None
+    next_at: int | None
     on_base_at: int | None
     is_new_on_base: bool | None
     listed: bool | None

@@ -207,6 +207,29 @@ STORIES: Mapping[str, tuple[Story, dict[str, tuple[str, str, bool]]]] = {
             "Two at last": ("feature", BRANCH, COUNTED),
         },
     ),
+    "amended before it was opened": (
+        [
+            push("feature", 0, ("One", NEW)),
+            push("feature", 1, ("Two", NEW), force=("One", "Two")),
+            pull("opened", 2, created_at=at(2)),
+            push("feature", 3, ("Three", NEW)),
+        ],
+        {"Two": ("feature", BRANCH, COUNTED), "Three": ("feature", BRANCH, COUNTED)},
+    ),
+    "amended before it was opened, then merged": (
+        [
+            push("feature", 0, ("One", NEW), ("Two", NEW)),
+            push("feature", 1, ("Two again", NEW), force=("Two", "Two again")),
+            pull("opened", 2, created_at=at(2)),
+            pull("closed", 3, merge="Merge #7", created_at=at(2)),
+            push("main", 3, ("One", OLD), ("Two again", OLD), ("Merge #7", NEW)),
+        ],
+        {
+            "One": ("main", BRANCH, COUNTED),
+            "Two again": ("main", BRANCH, COUNTED),
+            "Merge #7": ("main", BRANCH, COUNTED),
+        },
+    ),
     "dropped, and pushed again": (
         [
             pull("opened", 1),
