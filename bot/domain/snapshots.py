@@ -3,8 +3,9 @@
 A delivery, an answer of the API and what a command reads are translated here and nowhere else.
 """
 
+import hashlib
 import uuid
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
@@ -104,6 +105,7 @@ def by_answer(
     return Told(tx, scope, f"fetched:{uuid.uuid4()}", times.now(), confirmed=confirmed)
 
 
+NOTHING: Mapping[str, str] = {}
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
 
@@ -113,13 +115,14 @@ def observe_pull_request(
     pull: payloads.PullRequest,
     action: str = "",
     actor: str | None = None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Item:
     """Take in what is told of a pull request in `about`; raises InvalidPayload, NotAllowed."""
     if pull.number is None:
         raise payloads.InvalidPayload("`number` is missing or cannot be read")
     _belongs_to(about, pull.base)
     repository_id = source.repository(about)
-    snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
+    snapshot = of_pull_request(source, about, repository_id, pull, action, actor, was)
     return items.observe(source.tx, repository_id, "pull_request", pull.number, snapshot)
 
 
@@ -157,9 +160,10 @@ def observe_issue(
     action: str = "",
     actor: str | None = None,
     label: str | None = None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Item:
     """Take in what is told of an issue."""
-    snapshot = of_issue(source, issue, action, actor, label)
+    snapshot = of_issue(source, issue, action, actor, label, was)
     return items.observe(source.tx, repository_id, "issue", issue.number, snapshot)
 
 
@@ -170,8 +174,9 @@ def of_pull_request(
     pull: payloads.PullRequest,
     action: str,
     actor: str | None,
+    was: Mapping[str, str],
 ) -> Snapshot:
-    """Return the version of a pull request that is told."""
+    """Return the version of a pull request that is told; `was` is what it says was before."""
     head = pull.head or payloads.Branch()
     head_repository_id = _head_repository(source, head, about, repository_id)
     merged_at = source.time(pull.merged_at)
@@ -199,6 +204,8 @@ def of_pull_request(
         closed_at=source.time(pull.closed_at),
         merged_at=merged_at,
         merge_sha=pull.merge_commit_sha if state == "merged" else None,
+        body=_digest(pull.body),
+        was=dict(was),
     )
 
 
@@ -208,6 +215,7 @@ def of_issue(
     action: str = "",
     actor: str | None = None,
     label: str | None = None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Snapshot:
     """Return the version of an issue that is told."""
     # A deleted issue names nothing any more, whatever its last text was.
@@ -227,7 +235,25 @@ def of_issue(
         label=label,
         created_at=source.time(issue.created_at),
         closed_at=source.time(issue.closed_at),
+        body=_digest(issue.body),
+        was=dict(was),
     )
+
+
+def was_before(changes: payloads.Changes | None, head_sha: str | None = None) -> dict[str, str]:
+    """Return what a delivery says that an item was before; of the text a digest."""
+    found = {"head_sha": head_sha}
+    if changes is not None:
+        base = changes.base.ref if changes.base else None
+        found["title"] = changes.title.was if changes.title else None
+        found["body"] = _digest(changes.body.was) if changes.body else None
+        found["base_ref"] = base.was if base else None
+    return {name: told for name, told in found.items() if told is not None}
+
+
+def _digest(text: str | None) -> str:
+    """Return what tells a text from others; none is as good as an empty one."""
+    return hashlib.blake2b((text or "").encode(), digest_size=8).hexdigest()
 
 
 def in_its_place(

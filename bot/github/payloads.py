@@ -136,16 +136,36 @@ class Event(Envelope, kw_only=True):
     repository: Repository | None = None
 
 
+class Change(Struct):
+    """What something was before; null where there was nothing."""
+
+    was: str | None = msgspec.field(default=None, name="from")
+
+
+class BaseChange(Struct):
+    ref: Change | None = None
+
+
+class Changes(Struct):
+    """What `edited` has changed."""
+
+    title: Change | None = None
+    body: Change | None = None
+    base: BaseChange | None = None
+
+
 class PullRequestEvent(Event, kw_only=True):
     pull_request: PullRequest
     number: Number | None = None
+    changes: Changes | None = None
+    before: Sha | None = None  # the head before a push to it
 
     def __post_init__(self) -> None:
         self.pull_request.number = self.number or self.pull_request.number
 
 
-class IssueChanges(Struct):
-    """Set when an issue is transferred: on `transferred` where to, on `opened` where from."""
+class IssueChanges(Changes):
+    """When an issue is transferred also, on `transferred`, where to, and on `opened` where from."""
 
     new_issue: Issue | None = None
     new_repository: Repository | None = None
@@ -321,13 +341,13 @@ def _salvaged(value: Any, hint: Any, path: str) -> Any:
 def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
     kept: dict[str, Any] = {}
     for field in msgspec.structs.fields(shape):
-        here = f"{path}.{field.name}".lstrip(".")
-        if field.name not in value:
+        here = f"{path}.{field.encode_name}".lstrip(".")
+        if field.encode_name not in value:
             if field.required:
                 raise _unreadable(here)
             continue
         try:
-            kept[field.name] = _salvaged(value[field.name], field.type, here)
+            kept[field.name] = _salvaged(value[field.encode_name], field.type, here)
         except InvalidPayload:
             if field.required:
                 raise

@@ -257,6 +257,23 @@ def versions_after(
     return query.select(tx, Version, sql, item_id=item_id, limit=limit, **place)
 
 
+def versions_at(tx: Transaction, item_id: int, at: int) -> list[Version]:
+    """Return the versions of an item of one moment in the order in which they came."""
+    sql = "SELECT * FROM versions WHERE item_id = :item_id AND version_at = :at ORDER BY id"
+    return query.select(tx, Version, sql, item_id=item_id, at=at)
+
+
+def rank_version(tx: Transaction, version: Version, snapshot: Snapshot) -> None:
+    """Give a version the place that its snapshot has by now."""
+    columns = {"version_rank": snapshot.order[1], "snapshot": snapshot}
+    query.change(tx, Version, {"id": version.id}, columns)
+
+
+def rank_decisions(tx: Transaction, item_id: int, at: int, rank: int) -> None:
+    """Let the decisions of a moment go behind the versions of it, the last of which has a rank."""
+    query.change(tx, Decision, {"item_id": item_id, "version_at": at}, {"version_rank": rank})
+
+
 def change_version(tx: Transaction, version: Version, known: Known) -> None:
     """Keep what is known after a version."""
     query.change(tx, Version, {"id": version.id}, {"known": known})
