@@ -252,6 +252,8 @@ def _see_to(
         here = [_Wanted(commit, key, pull.id) for commit in found.mine for key in keys[pull.id]]
         wanted += here
         may_stand_otherwise |= found.replaced
+        if may_lose and not keys[pull.id] and pull.merge_sha is not None:
+            may_stand_otherwise |= branches.commits_of(tx, pull, commit_ids).replaced
         places = {one.place for one in here}
         lost += [
             link

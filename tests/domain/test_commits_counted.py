@@ -348,3 +348,28 @@ async def test_in_any_order(bot: Bot, name: str) -> None:
         place = await told(bot, integration, story, order)
         wanted = {place.sha(message): one for message, one in expected.items()}
         assert await shown(bot, place) == wanted, order
+
+
+async def test_a_pull_request_that_is_linked_after_it_was_merged(bot: Bot) -> None:
+    """It gets what it landed as, and loses that with its link; so does what stands for another."""
+    integration = await bot.integration()
+    place = Place(payloads.repository("acme/shop"), "a")
+    await bot.experiment("a")
+    for build in (
+        pull("opened", 1, body=""),
+        push("feature", 2, ("One", NEW), (KEYED, NEW)),
+        pull("closed", 3, merge="Squashed", body=""),
+        push("main", 3, ("Squashed", NEW)),
+    ):
+        await bot.tell(integration, build(place))
+    alone = {place.sha(KEYED): ("feature", MESSAGE, COUNTED)}
+    assert await shown(bot, place) == alone
+    link = {"integration_id": integration, "repository": "acme/shop", "number": 7}
+    await bot.post("/api/v1/experiments/a/pull-requests", link)
+    assert await shown(bot, place) == {
+        place.sha("One"): ("feature", BRANCH, REPLACED),
+        place.sha(KEYED): ("feature", MESSAGE, REPLACED),
+        place.sha("Squashed"): ("main", BRANCH, COUNTED),
+    }
+    await bot.delete("/api/v1/experiments/a/pull-requests/acme/shop/7")
+    assert await shown(bot, place) == alone

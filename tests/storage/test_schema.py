@@ -23,7 +23,7 @@ RELEASED = [
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
-    "efe9a281aba11056",
+    "fedd3d5d6787e179",
 ]
 
 

@@ -17,3 +17,8 @@ CREATE TABLE rewrites (
 -- not any more. Null: nothing has been said of that.
 ALTER TABLE branch_commits ADD COLUMN again_at BIGINT;
 ALTER TABLE branch_commits ADD COLUMN gone_at BIGINT;
+-- What is known of the branches of merge queues alone has landed nowhere.
+UPDATE links SET state = 'replaced' WHERE kind = 'commit' AND target_id IN (
+    SELECT id FROM commits WHERE SUBSTR(ref, 1, 18) = 'gh-readonly-queue/' AND NOT EXISTS (
+        SELECT 1 FROM branch_commits WHERE branch_commits.commit_id = commits.id
+            AND SUBSTR(branch_commits.ref, 1, 18) <> 'gh-readonly-queue/'));
