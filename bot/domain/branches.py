@@ -113,8 +113,8 @@ def _landed(
     return [
         commit
         for commit in came
-        if commit.sha == pull.merge_sha
-        or (commit.sha not in shas and (commit.message, commit.author) in known)
+        if commit.sha not in shas  # what the head has is there, in a fork as a row of its own
+        and (commit.sha == pull.merge_sha or (commit.message, commit.author) in known)
     ]
 
 
