@@ -174,7 +174,7 @@ def of_pull_request(
     pull: payloads.PullRequest,
     action: str,
     actor: str | None,
-    was: Mapping[str, str],
+    was: Mapping[str, str] = NOTHING,
 ) -> Snapshot:
     """Return the version of a pull request that is told; `was` is what it says was before."""
     head = pull.head or payloads.Branch()

@@ -2,99 +2,33 @@
 
 import itertools
 import random
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping
 
 import pytest
 
 from bot.demo import payloads
-from tests.kit.browsing import Browser
+from tests.domain.landings import (
+    BRANCH,
+    COUNTED,
+    KEYED,
+    MESSAGE,
+    NEW,
+    OLD,
+    REPLACED,
+    SQUASHED,
+    Place,
+    Story,
+    gone,
+    pull,
+    push,
+    shown,
+)
 from tests.kit.deliveries import at
 from tests.kit.marks import slow
 from tests.kit.running import Bot
 
-Payload = dict[str, Any]
 _numbers = itertools.count(1)
-NEW, OLD = True, False
-
-
-@dataclass
-class Place:
-    """A repository of a story's own, and the experiment that it is about."""
-
-    repo: Payload
-    key: str
-
-    def sha(self, message: str) -> str:
-        return payloads.sha_of(f"{self.repo['full_name']} {self.text(message)}")
-
-    def text(self, message: str) -> str:
-        return message.replace("KEY", self.key)
-
-
-Story = list[Callable[[Place], Payload]]
-
-
-def push(
-    branch: str,
-    minute: int,
-    *commits: tuple[str, bool],
-    force: tuple[str, str] | None = None,
-    second: int = 0,
-    author: str = "mona",
-) -> Callable[[Place], Payload]:
-    """A push of commits, each a message and whether it is new; `force` has the heads around it."""
-
-    def build(place: Place) -> Payload:
-        moment = int(datetime.fromisoformat(at(minute)).timestamp()) + second
-        messages = [place.text(message) for message, _ in commits]
-        made = payloads.push(
-            branch, messages, repo=place.repo, pushed_at=moment, at=at(minute), author=author
-        )
-        for commit, (_, distinct) in zip(made["commits"], commits, strict=True):
-            commit["distinct"] = distinct
-        if force is not None:
-            before, after = map(place.sha, force)
-            made.update(forced=True, before=before, after=after)
-        return made
-
-    return build
-
-
-def gone(branch: str, minute: int) -> Callable[[Place], Payload]:
-    """The deletion of a branch."""
-
-    def build(place: Place) -> Payload:
-        moment = int(datetime.fromisoformat(at(minute)).timestamp())
-        return payloads.push(branch, [], repo=place.repo, pushed_at=moment, deleted=True)
-
-    return build
-
-
-def pull(action: str, minute: int, *, merge: str | None = None, **values: Any) -> Any:
-    """A version of pull request 7 from `feature`; `merge` names the commit as which it landed."""
-
-    def build(place: Place) -> Payload:
-        body = f"experiment_key: {place.key}"
-        known = {"repo": place.repo, "body": body, "created_at": at(1), **values}
-        if merge is not None and action == "closed":
-            known.update(state="closed", merged=True)
-        made = payloads.pull_request(action, 7, at(minute), **known)
-        if merge is not None:
-            made["pull_request"]["merge_commit_sha"] = place.sha(merge)
-        return made
-
-    return build
-
-
 QUEUE = f"gh-readonly-queue/main/pr-7-{'a' * 40}"
-BRANCH, MESSAGE = "branch", "message"
-COUNTED, REPLACED = False, True
-KEYED = "Named\n\nExperiment-Key: KEY"
-SQUASHED = "Squashed (#7)\n\nExperiment-Key: KEY"
-
 # Of each commit by its message: the branch where it lives, why it is linked, and what became of it.
 STORIES: Mapping[str, tuple[Story, dict[str, tuple[str, str, bool]]]] = {
     "squashed": (
@@ -325,17 +259,6 @@ async def told(bot: Bot, integration: str, story: Story, order: list[int]) -> Pl
     return place
 
 
-async def shown(bot: Bot, place: Place) -> dict[str, tuple[str, str, bool]]:
-    """Return what is shown of the commits; those that are not replaced are counted."""
-    found = await bot.walk(f"/api/v1/experiments/{place.key}/commits")
-    experiment = await bot.get(f"/api/v1/experiments/{place.key}")
-    assert experiment.body["counts"]["commits"] == sum(not one["replaced"] for one in found)
-    return {
-        one["sha"]: (one["ref"].removeprefix("refs/heads/"), one["linked_by"], one["replaced"])
-        for one in found
-    }
-
-
 @pytest.mark.parametrize("name", STORIES)
 @slow
 async def test_in_any_order(bot: Bot, name: str) -> None:
@@ -349,57 +272,3 @@ async def test_in_any_order(bot: Bot, name: str) -> None:
         place = await told(bot, integration, story, order)
         wanted = {place.sha(message): one for message, one in expected.items()}
         assert await shown(bot, place) == wanted, order
-
-
-async def test_the_pages_say_what_was_replaced(bot: Bot) -> None:
-    integration = await bot.integration()
-    place = Place(payloads.repository("acme/shop"), "a")
-    await bot.experiment("a")
-    await bot.tell(integration, pull("opened", 1)(place), push("feature", 2, ("One", NEW))(place))
-    browser = await Browser.sign_in(bot, "viewer")
-    pages = ("/experiments/a", "/experiments/a/commits")
-    for page in pages:
-        assert "replaced" not in (await browser.get(page)).words
-    forced = push("feature", 3, ("Two", NEW), force=("One", "Two"))
-    await bot.tell(integration, forced(place))
-    for page in pages:
-        assert (await browser.get(page)).words.count("replaced, not counted") == 1
-
-
-async def test_a_fork_that_sends_its_pushes(bot: Bot) -> None:
-    """What it has pushed comes to the base as it is, and is there once."""
-    integration = await bot.integration()
-    place = Place(payloads.repository("acme/shop"), "a")
-    fork = payloads.repository("octo/shop")
-    await bot.experiment("a")
-    theirs = push("feature", 2, ("One", NEW))(place)
-    theirs["repository"] = {**theirs["repository"], **fork}
-    closed = pull("closed", 3, merge="One", head_repo=fork)(place)
-    ours = push("main", 3, ("One", NEW))(place)
-    await bot.tell(integration, pull("opened", 1, head_repo=fork)(place), theirs, closed, ours)
-    assert list((await shown(bot, place)).values()) == [("feature", BRANCH, COUNTED)]
-
-
-async def test_a_pull_request_that_is_linked_after_it_was_merged(bot: Bot) -> None:
-    """It gets what it landed as, and loses that with its link; so does what stands for another."""
-    integration = await bot.integration()
-    place = Place(payloads.repository("acme/shop"), "a")
-    await bot.experiment("a")
-    for build in (
-        pull("opened", 1, body=""),
-        push("feature", 2, ("One", NEW), (KEYED, NEW)),
-        pull("closed", 3, merge="Squashed", body=""),
-        push("main", 3, ("Squashed", NEW)),
-    ):
-        await bot.tell(integration, build(place))
-    alone = {place.sha(KEYED): ("feature", MESSAGE, COUNTED)}
-    assert await shown(bot, place) == alone
-    link = {"integration_id": integration, "repository": "acme/shop", "number": 7}
-    await bot.post("/api/v1/experiments/a/pull-requests", link)
-    assert await shown(bot, place) == {
-        place.sha("One"): ("feature", BRANCH, REPLACED),
-        place.sha(KEYED): ("feature", MESSAGE, REPLACED),
-        place.sha("Squashed"): ("main", BRANCH, COUNTED),
-    }
-    await bot.delete("/api/v1/experiments/a/pull-requests/acme/shop/7")
-    assert await shown(bot, place) == alone
