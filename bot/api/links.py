@@ -74,7 +74,11 @@ class LinkedIssue(Struct):
 
 
 class LinkedCommit(Struct):
-    """A commit of an experiment, without anybody's e-mail address."""
+    """A commit of an experiment, without anybody's e-mail address.
+
+    `ref` is the branch where it lives. One that was `replaced`, by a force push or by what its pull
+    request landed as, is not counted.
+    """
 
     repository: str
     sha: str
@@ -84,6 +88,7 @@ class LinkedCommit(Struct):
     ref: str
     committed_at: Time
     linked_by: LinkedBy
+    replaced: bool
     integration_id: Id | None
 
 
@@ -226,7 +231,7 @@ def linked_issue(row: store.LinkedItem) -> LinkedIssue:
 
 def linked_commit(row: store.LinkedCommit) -> LinkedCommit:
     """Return a linked commit's row as the API shows it."""
-    return shaped(LinkedCommit, row, ref=f"refs/heads/{row.ref}")
+    return shaped(LinkedCommit, row, ref=f"refs/heads/{row.lives_in}")
 
 
 def _unresolved(row: store.UnresolvedLink) -> UnresolvedLink:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
-from bot.domain import links
+from bot.domain import counted, links
 from bot.emails import name_without_email, without_emails
 
 
@@ -13,7 +13,8 @@ from bot.emails import name_without_email, without_emails
 class Push:
     """A push to a branch, `ref` without what stands before its name. Times in microseconds.
 
-    `made_branch`: there was no such branch before.
+    `made_branch`: there was no such branch before. `rewrite`: the heads of the branch before and
+    after it, of a force push.
     """
 
     repository_id: int
@@ -23,6 +24,7 @@ class Push:
     integration_id: str
     guid: str
     made_branch: bool
+    rewrite: tuple[str, str] | None = None
 
     @property
     def place(self) -> tuple[int, str]:
@@ -50,14 +52,20 @@ def observe(tx: store.Transaction, push: Push, commits: Sequence[Pushed]) -> Non
     by_sha: dict[str, Pushed] = {}
     for one in commits:
         by_sha.setdefault(one.sha, one)
-    is_named = any(one.keys for one in by_sha.values())
-    if not is_named and store.pushes.concerns_nothing(
+    is_plain = push.rewrite is None and not any(one.keys for one in by_sha.values())
+    if is_plain and store.pushes.concerns_nothing(
         tx, push.place, push.pushed_at, list(by_sha), made_branch=push.made_branch
     ):
         _keep(tx, push, list(by_sha.values()))
         return
+    if push.rewrite is not None:
+        store.rewrites.add(tx, push.place, push.pushed_at, *push.rewrite)
     if by_sha:
         _take_in(tx, push, by_sha)
+    if push.rewrite is not None:
+        _see_to_rewrite(tx, push, push.rewrite)
+    elif store.heads.may_be_rewritten(tx, push.place, push.pushed_at):
+        links.rewritten(tx, push.place, push.pushed_at, push.integration_id)
     if push.made_branch:
         links.branch_started(tx, push.repository_id, push.ref, push.pushed_at)
 
@@ -89,6 +97,22 @@ def _take_in(tx: store.Transaction, push: Push, by_sha: Mapping[str, Pushed]) ->
     links.pushed(tx, repository_id, ref, times, push.integration_id)
     news = [sha for sha, row in rows.items() if row.id in times]
     links.came_to_base(tx, repository_id, ref, news)
+    if store.heads.may_be_rewritten(tx, push.place, push.pushed_at):
+        counted.settle(tx, [row.id for row in rows.values()])
+
+
+def _see_to_rewrite(tx: store.Transaction, push: Push, rewrite: tuple[str, str]) -> None:
+    """See to what the branch had before a force push, and has again."""
+    heads = store.branches.commits_by_sha(tx, push.repository_id, rewrite)
+    for commit in heads.values():
+        store.pushes.place_apart(tx, push.place, commit.pushed_at, [commit])
+    before, after = (heads.get(sha) for sha in rewrite)
+    at = push.pushed_at
+    seen = [{"commit_id": before.id, "again_at": at - 1, "gone_at": at}] if before else []
+    seen += [{"commit_id": after.id, "again_at": at}] if after else []
+    store.rewrites.set_seen(tx, push.place, seen)
+    links.rewritten(tx, push.place, push.pushed_at, push.integration_id)
+    counted.settle(tx, [commit.id for commit in heads.values()])
 
 
 def _row(push: Push, one: Pushed) -> dict[str, Any]:
@@ -115,20 +139,83 @@ def _keep_on_branch(
     Returns, of those for which that is news, the time now and, if there was one, the time before.
     """
     known = store.branches.on_branch(tx, push.repository_id, push.ref, list(pushed))
-    place = {"repository_id": push.repository_id, "ref": push.ref, "pushed_at": push.pushed_at}
+    seen = _seen_by_rewrites(tx, push, pushed)
+    news: dict[int, dict[str, Any]] = {}
     times: dict[int, tuple[int, ...]] = {}
     for commit_id, one in pushed.items():
-        old = known.get(commit_id)
+        old, now = (
+            known.get(commit_id),
+            _on_branch(push, commit_id, one, seen.get(one.sha, _UNSEEN)),
+        )
         if old is None:
-            times[commit_id] = (push.pushed_at,)
-        elif push.pushed_at < old.pushed_at or (
-            push.pushed_at == old.pushed_at and _is_better(one.is_new, old.is_new)
-        ):
-            times[commit_id] = (push.pushed_at, old.pushed_at)
-    news = [{**place, "commit_id": one, "is_new": pushed[one].is_new} for one in times]
+            news[commit_id], times[commit_id] = now, (push.pushed_at,)
+            continue
+        both = _with_old(now, old)
+        if any(both[name] != getattr(old, name) for name in both):
+            news[commit_id] = both
+            times[commit_id] = tuple(dict.fromkeys((push.pushed_at, old.pushed_at)))
     if news:
-        store.branches.set_on_branch(tx, news)
+        store.branches.set_on_branch(tx, list(news.values()))
     return times
+
+
+_UNSEEN: tuple[int | None, int | None] = (None, None)
+
+
+def _seen_by_rewrites(
+    tx: store.Transaction, push: Push, pushed: Mapping[int, Pushed]
+) -> dict[str, tuple[int | None, int | None]]:
+    """Return, by SHA, when a force push to the branch last led to commits, and away from them."""
+    if not store.heads.may_be_rewritten(tx, push.place, push.pushed_at):
+        return {}
+    found: dict[str, tuple[int | None, int | None]] = {}
+    if push.rewrite is not None:  # it has brought them itself
+        found = {one.sha: (push.pushed_at, None) for one in pushed.values()}
+    for row in store.rewrites.of_shas(tx, push.place, [one.sha for one in pushed.values()]):
+        to, away = found.get(row.after_sha, _UNSEEN)
+        found[row.after_sha] = (_later(to, row.pushed_at), away)
+        to, away = found.get(row.before_sha, _UNSEEN)
+        found[row.before_sha] = (_later(to, row.pushed_at - 1), _later(away, row.pushed_at))
+    return found
+
+
+def _on_branch(
+    push: Push, commit_id: int, one: Pushed, seen: tuple[int | None, int | None]
+) -> dict[str, Any]:
+    """Return what a push tells of a commit on its branch."""
+    return {
+        "repository_id": push.repository_id,
+        "ref": push.ref,
+        "commit_id": commit_id,
+        "pushed_at": push.pushed_at,
+        "is_new": one.is_new,
+        "again_at": seen[0],
+        "gone_at": seen[1],
+    }
+
+
+def _with_old(now: Mapping[str, Any], old: store.BranchCommit) -> dict[str, Any]:
+    """Return what a push and those that are known tell of a commit on its branch."""
+    first = min(now["pushed_at"], old.pushed_at)
+    is_first = now["pushed_at"] < old.pushed_at or (
+        now["pushed_at"] == old.pushed_at and _is_better(now["is_new"], old.is_new)
+    )
+    later = max(now["pushed_at"], old.pushed_at)
+    again = _later(_later(now["again_at"], old.again_at), later if later > first else None)
+    return {
+        **now,
+        "pushed_at": first,
+        "is_new": now["is_new"] if is_first else old.is_new,
+        "again_at": again,
+        "gone_at": _later(now["gone_at"], old.gone_at),
+    }
+
+
+def _later(one: int | None, other: int | None) -> int | None:
+    """Return the later of two times, of which either may not be known."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other)
 
 
 def _is_better(is_new: bool | None, known: bool | None) -> bool:

@@ -174,6 +174,8 @@ def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
         closed_at = closed_at or merged_at or snapshot.at
         merged_at = (merged_at or closed_at) if state == "merged" else None
     values.update(state=state, closed_at=closed_at, merged_at=merged_at)
+    if state == "merged" and before is not None:
+        values["merge_sha"] = snapshot.merge_sha or before.merge_sha
     if before is not None:
         is_other_base = snapshot.base_ref not in (None, before.base_ref)
         is_retargeted = is_other_base and before.base_ref is not None

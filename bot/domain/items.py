@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, links, posts, stories
+from bot.domain import actions, activity, audit, links, moments, posts, stories
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.domain.parts import Cause
@@ -16,9 +16,18 @@ from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
+_BY_TEXT = frozenset({"body", "title"})
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
-_PUSHES_BY = ("head_repository_id", "head_ref", "base_ref", "base_since", "created_at", "closed_at")
+_PUSHES_BY = (
+    "head_repository_id",
+    "head_ref",
+    "base_ref",
+    "base_since",
+    "created_at",
+    "closed_at",
+    "merge_sha",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +59,11 @@ def observe(
     is_concerned = row.decided or bool(before)
     if is_concerned and store.items.has_version(tx, row.id, stories.guid_of(snapshot)):
         return row
-    newest = (row.version_at, row.version_rank)
-    if snapshot.order < newest or (snapshot.order == newest and row.decided):
+    if _goes_before(row, before, snapshot):
         _observe_late(tx, row, before, snapshot, is_concerned=is_concerned)
         return row
+    if snapshot.at == row.version_at and snapshot.order[1] < row.version_rank:
+        snapshot = msgspec.structs.replace(snapshot, rank=row.version_rank)
     is_loose = row.loose
     if not row.decided:
         history = History(stories.facts_of(row), dict(before))
@@ -89,6 +99,18 @@ def observe_lock(
         actions.go_on(tx, Hindrance.LOCKED, repository_id=repository_id, number=number)
 
 
+def _goes_before(row: Item, before: Mapping[str, Tie], snapshot: Snapshot) -> bool:
+    """Tell whether a version goes before what is known of an item, or may go before it.
+
+    What comes behind versions that have been put in order may tell better how they go.
+    """
+    is_contested = row.version_rank >= moments.CONTESTED
+    if snapshot.at != row.version_at:
+        return snapshot.at < row.version_at or is_contested
+    named = {key: one.linked_by for key, one in before.items() if one.linked_by in _BY_TEXT}
+    return row.decided or not moments.is_next(row, named, snapshot)
+
+
 def _first(
     tx: store.Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
 ) -> Item:
@@ -122,8 +144,9 @@ def _observe_late(
     *,
     is_concerned: bool,
 ) -> None:
-    """Take in a version that is older than what is known of an item."""
+    """Take in a version that is older than what is known of an item, or may be."""
     is_news = is_concerned or bool(snapshot.keys) or _adds_to(row, snapshot)
+    is_news = is_news or snapshot.at >= row.version_at or row.version_rank >= moments.CONTESTED
     # It may have been linked before what is known now: then this may be what has ended that.
     is_news = is_news or store.items.has_versions(tx, row.id)
     if not is_news and stories.keep_aside(tx, row, snapshot):

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bot import storage as store
-from bot.domain import actions, activity, branches
+from bot.domain import actions, activity, branches, counted
 from bot.storage import Item, Tie
 
 PUSHED = activity.Type("commit.pushed", 8, "●", "Pushed {sha}: {title}")
+NONE = branches.Commits()
 COMMITS = actions.Kind("pull_request_commits", title="Commits of a pull request", priority=3)
 
 
@@ -57,7 +58,7 @@ def link_messages(
     tx: store.Transaction, named: Sequence[tuple[store.Commit, Sequence[str]]]
 ) -> None:
     """Link commits to the keys of their messages."""
-    _add(tx, [_Wanted(commit, key) for commit, keys in named for key in keys])
+    counted.settle(tx, _add(tx, [_Wanted(commit, key) for commit, keys in named for key in keys]))
 
 
 def pushed(
@@ -80,18 +81,38 @@ def pushed(
 
 
 def came_to_base(tx: store.Transaction, repository_id: int, ref: str, shas: Sequence[str]) -> None:
-    """Commits have come to a branch: pull requests into it may have them, or not any more."""
+    """Commits have come to a branch: pull requests into it may have them, or not any more.
+
+    Those that landed as some of them have these.
+    """
     if not shas or not store.branches.is_base(tx, repository_id, ref):
         return
     commit_ids = store.branches.ids_by_sha(tx, shas)
-    pulls = _that_may_have(tx, commit_ids, (repository_id, ref))
+    pulls = counted.that_may_have(tx, commit_ids, (repository_id, ref))
     _see_to(tx, pulls, commit_ids)
+    if store.heads.may_land(tx, shas):
+        _see_to(tx, store.branches.landed_as(tx, repository_id, shas))
 
 
 def branch_started(tx: store.Transaction, repository_id: int, ref: str, at: int) -> None:
     """A branch was made, from another: what that one had before, pull requests into it have not."""
     if store.branches.add_start(tx, repository_id, ref, at):
         _see_to(tx, store.branches.linked_into(tx, repository_id, ref, at))
+
+
+def rewritten(
+    tx: store.Transaction, place: store.heads.Place, at: int, integration_id: str
+) -> None:
+    """A branch was force pushed: its pull requests may have other commits than before.
+
+    One that is not linked tells of those that their messages link.
+    """
+    pulls = store.branches.linked_between(tx, place[0], [place[1]], (at, at))
+    _see_to(tx, pulls, integration_id=integration_id)
+    known = {pull.id for pull in pulls}
+    for pull in store.branches.open_on(tx, *place):
+        if pull.id not in known and counted.untold_by_message(tx, pull):
+            ask_for_commits(tx, pull, integration_id)
 
 
 def time_changed(tx: store.Transaction, pull: store.Item, before: store.Item | None) -> None:
@@ -116,23 +137,55 @@ def _may_have_commits(tx: store.Transaction, pull: store.Item, before: store.Ite
     repository_id, ref = pull.head_repository_id, pull.head_ref
     if (repository_id, ref) != (before.head_repository_id, before.head_ref):
         return True
+    if pull.merge_sha != before.merge_sha:
+        return True
     if repository_id is None or ref is None or not store.heads.has_pushes(tx, (repository_id, ref)):
         return False
     return bool(store.links.of_target(tx, "pull_request", pull.id))
 
 
 def answered(
-    tx: store.Transaction, item_id: int, base_ref: str, listed: Mapping[int, bool]
+    tx: store.Transaction,
+    pull: store.Item,
+    listed: Mapping[int, bool],
+    has_still: Mapping[int, tuple[int, bool]],
 ) -> None:
-    """GitHub has said which of some commits its page of a pull request lists."""
+    """GitHub has said which of some commits its page of a pull request lists.
+
+    `has_still` has of commits that its head had before a force push when that was, and whether it
+    has them since.
+    """
+    answers = {"item_id": pull.id, "base_ref": pull.base_ref or ""}
     store.branches.set_listed(
         tx,
         [
-            {"item_id": item_id, "commit_id": one, "base_ref": base_ref, "listed": int(is_listed)}
+            {**answers, "commit_id": one, "listed": int(is_listed)}
             for one, is_listed in listed.items()
         ],
     )
-    _see_to(tx, [store.items.get(tx, item_id)], list(listed))
+    if has_still:
+        _keep_seen(tx, pull, has_still)
+    _see_to(tx, [store.items.get(tx, pull.id)], [*listed, *has_still])
+    counted.settle(tx, list(has_still))
+
+
+def _keep_seen(
+    tx: store.Transaction, pull: store.Item, has_still: Mapping[int, tuple[int, bool]]
+) -> None:
+    """Keep which commits the head of a pull request has still, right after a force push."""
+    assert pull.head_repository_id is not None and pull.head_ref is not None
+    place = (pull.head_repository_id, pull.head_ref)
+    for commit in store.branches.commits_by_id(tx, list(has_still)).values():
+        if commit.made_branch is not None:
+            store.pushes.place_apart(tx, place, commit.pushed_at, [commit])
+    store.rewrites.set_seen(
+        tx,
+        place,
+        [
+            {"commit_id": one, ("again_at" if is_there else "gone_at"): at + 1}
+            for one, (at, is_there) in has_still.items()
+        ],
+    )
 
 
 def ask_for_commits(
@@ -193,21 +246,26 @@ def _see_to(
         keys = store.links.keys_of_targets(tx, "pull_request", [pull.id for pull in pulls])
     wanted: list[_Wanted] = []
     lost: list[store.Link] = []
+    may_stand_otherwise: set[int] = set()
     for pull in pulls:
-        mine, unclear = branches.commits_of(tx, pull, commit_ids) if keys[pull.id] else ([], [])
-        here = [_Wanted(commit, key, pull.id) for commit in mine for key in keys[pull.id]]
+        found = branches.commits_of(tx, pull, commit_ids) if keys[pull.id] else NONE
+        here = [_Wanted(commit, key, pull.id) for commit in found.mine for key in keys[pull.id]]
         wanted += here
+        may_stand_otherwise |= found.replaced
+        if may_lose and not keys[pull.id] and pull.merge_sha is not None:
+            may_stand_otherwise |= branches.commits_of(tx, pull, commit_ids).replaced
         places = {one.place for one in here}
         lost += [
             link
             for link in (store.links.via_item(tx, pull.id, commit_ids) if may_lose else ())
             if (link.target_id, link.experiment_key) not in places
         ]
-        if unclear:
+        if found.unclear or found.untold:
             ask_for_commits(tx, pull, integration_id or pull.integration_id)
     if lost:
         _pass_on(tx, lost, wanted)
-    _add(tx, wanted)
+        may_stand_otherwise |= {link.target_id for link in lost}
+    counted.settle(tx, [*may_stand_otherwise, *_add(tx, wanted)])
 
 
 def _pass_on(tx: store.Transaction, lost: Sequence[store.Link], wanted: Sequence[_Wanted]) -> None:
@@ -231,36 +289,23 @@ def _pass_on(tx: store.Transaction, lost: Sequence[store.Link], wanted: Sequence
 
 def _others(tx: store.Transaction, commit_ids: Sequence[int]) -> list[_Wanted]:
     """Return the links that pull requests give to some commits, whichever branch they are on."""
-    pulls = _that_may_have(tx, commit_ids)
+    pulls = counted.that_may_have(tx, commit_ids)
     keys = store.links.keys_of_targets(tx, "pull_request", [pull.id for pull in pulls])
     return [
         _Wanted(commit, key, pull.id)
         for pull in pulls
-        for commit in branches.commits_of(tx, pull, commit_ids)[0]
+        for commit in branches.commits_of(tx, pull, commit_ids).mine
         for key in keys[pull.id]
     ]
 
 
-def _that_may_have(
-    tx: store.Transaction, commit_ids: Sequence[int], base: tuple[int, str] | None = None
-) -> list[store.Item]:
-    """Return the linked pull requests, with `base` those into it, to whose heads commits came."""
-    heads: dict[int, list[store.Head]] = {}
-    for head in store.branches.heads_of(tx, commit_ids):
-        if (head.repository_id, head.ref) != base:
-            heads.setdefault(head.repository_id, []).append(head)
-    found = []
-    for repository_id, rows in heads.items():
-        between = (min(row.earliest for row in rows), max(row.latest for row in rows))
-        refs = sorted({row.ref for row in rows})
-        found += store.branches.linked_between(tx, repository_id, refs, between, base)
-    return found
+def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> list[int]:
+    """Make the links that are not there yet, and tell the feed of them.
 
-
-def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
-    """Make the links that are not there yet, and tell the feed of them."""
+    Returns the commits of those that are there and were not counted until now.
+    """
     if not wanted:
-        return
+        return []
     present = store.links.places_of_commits(tx, sorted({one.commit.id for one in wanted}))
     missing: dict[tuple[int, str], _Wanted] = {}
     for one in wanted:
@@ -271,6 +316,7 @@ def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> None:
         linked_by = "message" if one.via_item_id is None else "branch"
         store.links.add_to_commit(tx, one.commit, one.key, linked_by, one.via_item_id)
     activity.record(tx, [_news(one.commit, one.key) for one in added])
+    return [commit_id for (commit_id, _), link in present.items() if link.state == counted.REPLACED]
 
 
 def first_push_changed(tx: store.Transaction, commits: Sequence[store.Commit]) -> None:

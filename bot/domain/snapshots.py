@@ -3,8 +3,9 @@
 A delivery, an answer of the API and what a command reads are translated here and nowhere else.
 """
 
+import hashlib
 import uuid
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from typing import Any
 
 import msgspec
@@ -108,6 +109,7 @@ def by_answer(
 
 
 _LOCKS = {"locked": True, "unlocked": False}  # what an action says, whatever the payload does
+NOTHING: Mapping[str, str] = {}
 _STATES = {"opened": "open", "reopened": "open", "closed": "closed"}
 
 
@@ -117,13 +119,14 @@ def observe_pull_request(
     pull: payloads.PullRequest,
     action: str = "",
     actor: str | None = None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Item:
     """Take in what is told of a pull request in `about`; raises InvalidPayload, NotAllowed."""
     if pull.number is None:
         raise payloads.InvalidPayload("`number` is missing or cannot be read")
     _belongs_to(about, pull.base)
     repository_id = source.repository(about)
-    snapshot = of_pull_request(source, about, repository_id, pull, action, actor)
+    snapshot = of_pull_request(source, about, repository_id, pull, action, actor, was)
     place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
     item = items.observe(source.tx, *place, snapshot)
     items.observe_lock(source.tx, *place, _LOCKS.get(action, pull.locked), snapshot.at)
@@ -164,9 +167,10 @@ def observe_issue(
     action: str = "",
     actor: str | None = None,
     label: str | None = None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Item:
     """Take in what is told of an issue."""
-    snapshot = of_issue(source, issue, action, actor, label)
+    snapshot = of_issue(source, issue, action, actor, label, was)
     place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
     item = items.observe(source.tx, *place, snapshot)
     items.observe_lock(source.tx, *place, _LOCKS.get(action, issue.locked), snapshot.at)
@@ -180,8 +184,9 @@ def of_pull_request(
     pull: payloads.PullRequest,
     action: str,
     actor: str | None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Snapshot:
-    """Return the version of a pull request that is told."""
+    """Return the version of a pull request that is told; `was` is what it says was before."""
     head = pull.head or payloads.Branch()
     head_repository_id = _head_repository(source, head, about, repository_id)
     merged_at = source.time(pull.merged_at)
@@ -209,6 +214,9 @@ def of_pull_request(
         created_at=source.time(pull.created_at),
         closed_at=source.time(pull.closed_at),
         merged_at=merged_at,
+        merge_sha=pull.merge_commit_sha if state == "merged" else None,
+        body=_digest(pull.body),
+        was=dict(was),
     )
 
 
@@ -218,6 +226,7 @@ def of_issue(
     action: str = "",
     actor: str | None = None,
     label: str | None = None,
+    was: Mapping[str, str] = NOTHING,
 ) -> Snapshot:
     """Return the version of an issue that is told."""
     # A deleted issue names nothing any more, whatever its last text was.
@@ -237,7 +246,25 @@ def of_issue(
         label=label,
         created_at=source.time(issue.created_at),
         closed_at=source.time(issue.closed_at),
+        body=_digest(issue.body),
+        was=dict(was),
     )
+
+
+def was_before(changes: payloads.Changes | None, head_sha: str | None = None) -> dict[str, str]:
+    """Return what a delivery says that an item was before; of the text a digest."""
+    found = {"head_sha": head_sha}
+    if changes is not None:
+        base = changes.base.ref if changes.base else None
+        found["title"] = changes.title.was if changes.title else None
+        found["body"] = _digest(changes.body.was) if changes.body else None
+        found["base_ref"] = base.was if base else None
+    return {name: told for name, told in found.items() if told is not None}
+
+
+def _digest(text: str | None) -> str:
+    """Return what tells a text from others; none is as good as an empty one."""
+    return hashlib.blake2b((text or "").encode(), digest_size=8).hexdigest()
 
 
 def in_its_place(

@@ -14,13 +14,20 @@ from typing import Any
 import msgspec
 
 from bot import storage as store
-from bot.domain import activity
+from bot.domain import activity, moments
 from bot.domain.history import CARRIED, History, apply, decide
 from bot.storage import Decision, Item, Known, Snapshot, Version
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_LAST_RANK, _NO_ID = 2**15 - 1, store.branches.FOREVER  # behind all of a second
 _NEVER = (store.branches.FOREVER, 0)  # the place in a story that nothing comes behind
-_FACTS = (*CARRIED, "base_since", "closed_at", "merged_at")  # of a version, in the items table
+_FACTS = (
+    *CARRIED,
+    "base_since",
+    "closed_at",
+    "merged_at",
+    "merge_sha",
+)  # of a version, in the items table
 _values = attrgetter(*_FACTS)
 _AT_ONCE = 50  # versions that are read together
 
@@ -90,25 +97,61 @@ def insert(tx: store.Transaction, item: Item, snapshot: Snapshot) -> History | N
         collect(tx, item)
     if store.items.has_version(tx, item.id, guid):
         return tell_anew(tx, item) if item.loose else None
-    if item.loose:
-        store.items.add_version(tx, item.id, guid, snapshot, None)
-        return tell_anew(tx, item)
-    before = _last_before(tx, item.id, snapshot.order)
-    history = _history_of(before)
-    apply(history, item, snapshot)
-    store.items.add_version(tx, item.id, guid, snapshot, history.known(snapshot))
-    return _tell_on(tx, item, history, snapshot)
+    store.items.add_version(tx, item.id, guid, snapshot, None)
+    since, until = _put_in_place(tx, item, snapshot.at)
+    return tell_anew(tx, item) if item.loose else _tell_on(tx, item, since, until)
 
 
-def _tell_on(
-    tx: store.Transaction, item: Item, history: History, snapshot: Snapshot
-) -> History | None:
-    """Tell what comes behind a version again, until it ends as before; None if it does."""
-    guids, is_same = [snapshot.guid], False
-    for entry in _after(tx, item.id, snapshot.order):
+def _put_in_place(tx: store.Transaction, item: Item, at: int) -> tuple[int, int]:
+    """Put the versions of a second in their order, to which one has been added.
+
+    It may also tell how those of the second before or after it go. Returns the first and the last
+    moment that is told otherwise now.
+    """
+    since = until = at
+    before = store.items.last_version_up_to(tx, item.id, (at, -1))
+    if before is not None and before.version_rank >= moments.CONTESTED:
+        since = before.version_at
+        _put_in_order(tx, item, since)
+    _put_in_order(tx, item, at)
+    for after in store.items.versions_after(tx, item.id, (at, _LAST_RANK), _NO_ID, 1):
+        if after.version_rank >= moments.CONTESTED:
+            until = after.version_at
+            _put_in_order(tx, item, until)
+    return since, until
+
+
+def _put_in_order(tx: store.Transaction, item: Item, at: int) -> None:
+    """Put the versions of one second in the order in which they were made, if there are several."""
+    versions = store.items.versions_at(tx, item.id, at)
+    if len(versions) < 2:
+        return
+    rows = {id(one.snapshot): one for one in versions}
+    before = store.items.last_version_up_to(tx, item.id, (at, -1))
+    after = store.items.versions_after(tx, item.id, (at, _LAST_RANK), _NO_ID, 1)
+    ordered = moments.in_order(
+        before.snapshot if before else None,
+        [one.snapshot for one in versions],
+        after[0].snapshot if after else None,
+    )
+    for rank, told in enumerate(ordered, moments.CONTESTED):
+        placed = msgspec.structs.replace(told, rank=None if told.action == "opened" else rank)
+        if placed != told:
+            store.items.rank_version(tx, rows[id(told)], placed)
+    store.items.rank_decisions(tx, item.id, at, moments.CONTESTED + len(ordered) - 1)
+
+
+def _tell_on(tx: store.Transaction, item: Item, since: int, until: int) -> History | None:
+    """Tell again what there is from a moment on, until it ends as before; None if it does.
+
+    At least up to the moment `until`.
+    """
+    history = _history_of(_last_before(tx, item.id, (since, -1)))
+    guids, is_same = [], False
+    for entry in _after(tx, item.id, (since, -1)):
         guids.append(_step(history, item, entry))
         known = history.known(_told_by(entry))
-        if known == entry.known:
+        if known == entry.known and entry.version_at > until:
             is_same = True
             break
         _change(tx, entry, known)
@@ -151,6 +194,7 @@ def facts_of(row: Item) -> Snapshot:
         action="opened" if row.version_rank == 0 else "",
         integration_id=row.integration_id,
         keys={},
+        rank=row.version_rank,
         **{**facts_in(row), "labels": list(row.labels)},
     )
 

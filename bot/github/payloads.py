@@ -102,6 +102,7 @@ class PullRequest(Item):
     draft: bool | None = None
     merged: bool | None = None
     author_association: Any = None
+    merge_commit_sha: Sha | None = None  # before it is merged that of a trial
     head: Branch | None = None
     base: Branch | None = None
     merged_at: Time = None
@@ -150,16 +151,36 @@ class Event(Envelope, kw_only=True):
     repository: Repository | None = None
 
 
+class Change(Struct):
+    """What something was before; null where there was nothing."""
+
+    was: str | None = msgspec.field(default=None, name="from")
+
+
+class BaseChange(Struct):
+    ref: Change | None = None
+
+
+class Changes(Struct):
+    """What `edited` has changed."""
+
+    title: Change | None = None
+    body: Change | None = None
+    base: BaseChange | None = None
+
+
 class PullRequestEvent(Event, kw_only=True):
     pull_request: PullRequest
     number: Number | None = None
+    changes: Changes | None = None
+    before: Sha | None = None  # the head before a push to it
 
     def __post_init__(self) -> None:
         self.pull_request.number = self.number or self.pull_request.number
 
 
-class IssueChanges(Struct):
-    """Set when an issue is transferred: on `transferred` where to, on `opened` where from."""
+class IssueChanges(Changes):
+    """When an issue is transferred also, on `transferred`, where to, and on `opened` where from."""
 
     new_issue: Issue | None = None
     new_repository: Repository | None = None
@@ -203,7 +224,9 @@ class Commit(Struct):
 class PushEvent(Envelope, kw_only=True):
     ref: Ref
     repository: Repository
+    before: Sha | None = None
     after: Short | None = None
+    forced: Any = None  # true if what the branch had before is not all in what it has now
     commits: list[Commit] | None = None
     deleted: bool | None = None
     created: Any = None  # true if the push has made the branch

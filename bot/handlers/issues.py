@@ -34,7 +34,8 @@ async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
     label = payload.label.name if payload.label else None
     said = (payload.action or "", actor, label)
     tracking.delivered(delivery, repository_id, issue)
-    snapshots.observe_issue(delivery, repository_id, issue, *said)
+    was = snapshots.was_before(payload.changes)
+    snapshots.observe_issue(delivery, repository_id, issue, *said, was)
     if payload.action == "deleted":
         items.forget(delivery.tx, repository_id, "issue", issue.number, at)
     if payload.action == "transferred" and changes.new_issue and changes.new_repository:

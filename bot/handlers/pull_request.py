@@ -27,4 +27,6 @@ async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
     pull = payload.pull_request
     about = repository_told(payload.repository, pull.html_url)
     actor = payload.sender.login if payload.sender else None
-    snapshots.observe_pull_request(delivery, about, pull, payload.action or "", actor)
+    before = payload.before if payload.action == "synchronize" else None
+    was = snapshots.was_before(payload.changes, before)
+    snapshots.observe_pull_request(delivery, about, pull, payload.action or "", actor, was)

@@ -1,7 +1,9 @@
-"""`push`: commits on a branch; tags and deleted branches link nothing.
+"""`push`: commits on a branch; tags, deleted branches and those of merge queues link nothing.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#push
 """
+
+import re
 
 from gidgethub.routing import Router
 
@@ -20,6 +22,7 @@ HEARS = Heard(
     reads=payloads.PushEvent,
 )
 router = Router()
+_SHA = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
 @router.register("push")
@@ -31,6 +34,7 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
             merge_group.end(delivery, repository_id, payload.ref)
         elif payload.created is not False:
             merge_group.check(delivery, repository_id, payload.after, payload.ref)
+        return  # what comes of it is pushed to the base, and nothing if the group is thrown away
     if not payload.ref.startswith(payloads.BRANCHES) or payload.deleted:
         return
     pushed_at = delivery.time(payload.repository.pushed_at) or delivery.received_at
@@ -65,5 +69,15 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
         delivery.integration_id,
         delivery.guid,
         made_branch=payload.created is True,
+        rewrite=_rewrite(payload),
     )
     commits.observe(delivery.tx, push, found)
+
+
+def _rewrite(payload: payloads.PushEvent) -> tuple[str, str] | None:
+    """Return the heads of the branch before and after a force push, None if it is none."""
+    before, after = payload.before, payload.after
+    if payload.forced is not True or not before or not after or before == after:
+        return None
+    is_sha = _SHA.fullmatch(after) and before.strip("0") and after.strip("0")
+    return (before, after) if is_sha else None

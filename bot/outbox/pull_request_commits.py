@@ -2,15 +2,17 @@
 
 A push that calls a commit not `distinct` may bring it from the base branch, whose commits are none
 of the pull request's, or from the branch below a stacked one. If no push to the base has told
-which, GitHub is asked, once for all commits that wait for it, and its answer is kept.
+which, GitHub is asked, once for all commits that wait for it, and its answer is kept. So it is of
+what the head had before a force push, which tells by itself no more than the last commit of it.
 https://docs.github.com/en/rest/pulls/pulls#list-commits-on-a-pull-request
 """
 
+from collections.abc import Sequence, Set
 from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import branches, links
+from bot.domain import branches, counted, links
 from bot.github.payloads import PullRequestCommit
 from bot.outbox.registry import Job, carries_out
 
@@ -22,13 +24,15 @@ _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35))
 
 @carries_out(links.COMMITS)
 async def run(job: Job) -> dict[str, Any]:
-    def question(tx: store.Transaction) -> tuple[store.Item, list[store.HeadCommit]]:
+    def question(tx: store.Transaction) -> tuple[store.Item, branches.Commits]:
         pull = store.items.get(tx, job.item_id)
-        is_linked = bool(store.links.of_target(tx, "pull_request", pull.id))
-        return pull, branches.commits_of(tx, pull)[1] if is_linked else []
+        if store.links.of_target(tx, "pull_request", pull.id):
+            return pull, branches.commits_of(tx, pull)
+        return pull, branches.Commits(untold=counted.untold_by_message(tx, pull))
 
-    pull, unclear = await job.read(question)
-    if not unclear:
+    pull, wanted = await job.read(question)
+    asked = len(wanted.unclear) + len(wanted.untold)
+    if not asked:
         return {"asked": 0}
     commits = job.client.fetch_all(PullRequestCommit, _COMMITS, job.at())
     listed = {commit.sha async for commit in commits}
@@ -36,16 +40,30 @@ async def run(job: Job) -> dict[str, Any]:
 
     def answered(tx: store.Transaction) -> bool:
         is_final = look > len(_WAITS) or len(listed) >= _MOST or _is_new(tx, pull, listed)
-        answer = {one.id: one.sha in listed for one in unclear if is_final or one.sha in listed}
-        links.answered(tx, pull.id, pull.base_ref or "", answer)
-        if len(answer) == len(unclear):
+        told = [one for one in wanted.unclear if is_final or one.sha in listed]
+        belong = {one.id: one.sha in listed for one in told}
+        # What an older head had it may have no more.
+        links.answered(tx, pull, belong, _has_still(wanted.untold, listed) if is_final else {})
+        if is_final or len(told) == asked:
             return True
         wait = _WAITS[look - 1]
         links.ask_for_commits(tx, pull, job.integration.id, look=look + 1, after=wait)
         return False
 
     is_final = await job.write(answered)
-    return {"asked": len(unclear), "listed": len(listed), "asked_again": not is_final}
+    return {"asked": asked, "listed": len(listed), "asked_again": not is_final}
+
+
+def _has_still(untold: Sequence[store.HeadCommit], listed: Set[str]) -> dict[int, tuple[int, bool]]:
+    """Return, of commits that a head had before a force push, when that was and if it has them.
+
+    A list that is full tells nothing of those that are not in it.
+    """
+    return {
+        one.id: (one.rewritten_at, one.sha in listed or len(listed) >= _MOST)
+        for one in untold
+        if one.rewritten_at is not None
+    }
 
 
 def _is_new(tx: store.Transaction, pull: store.Item, listed: set[str]) -> bool:
@@ -53,7 +71,11 @@ def _is_new(tx: store.Transaction, pull: store.Item, listed: set[str]) -> bool:
     until = store.branches.FOREVER if pull.closed_at is None else pull.closed_at
     if pull.head_repository_id is None or pull.head_ref is None:
         return True
-    newest = store.branches.newest_on_branch(tx, pull.head_repository_id, pull.head_ref, until)
+    place = (pull.head_repository_id, pull.head_ref)
+    newest = store.branches.newest_on_branch(tx, *place, until)
+    rewrites = store.rewrites.last(tx, place, until)
+    if rewrites and (not newest or newest[0].on_branch_at <= rewrites[0].pushed_at):
+        return any(one.after_sha in listed for one in rewrites)
     if not newest or newest[0].sha in listed:
         return True
     # In whatever order a push tells its commits, what it was the first to bring came with it.

@@ -32,6 +32,7 @@ from bot.storage import (
     places,
     pushes,
     repositories,
+    rewrites,
     schema,
     sessions,
     speakers,
@@ -63,7 +64,7 @@ from bot.storage.columns import (
     Tie,
 )
 from bot.storage.command_rows import Command, CommandComment
-from bot.storage.commit_rows import BranchCommit, Commit
+from bot.storage.commit_rows import BranchCommit, Commit, Rewrite
 from bot.storage.database import (
     Database,
     Job,

@@ -7,8 +7,11 @@ Only what asks by time says `ref || ''`, as the index by time does. Where a comm
 `branch_commits`, or, if `made_branch` is not null, the commit itself (pushes.py).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from bot.storage import codec, heads, items, pushes, query
 from bot.storage.commit_rows import BranchCommit, Commit
@@ -71,11 +74,16 @@ def on_branch(
 
 
 def set_on_branch(tx: Transaction, places: Sequence[Mapping[str, Any]]) -> None:
-    """Note when some commits were first pushed to a branch, and whether they were new then."""
-    sql = """INSERT INTO branch_commits (repository_id, ref, commit_id, pushed_at, is_new)
-        VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new)
+    """Note when some commits were first pushed to a branch, and whether they were new then.
+
+    And what is known of them there since.
+    """
+    sql = """INSERT INTO branch_commits
+            (repository_id, ref, commit_id, pushed_at, is_new, again_at, gone_at)
+        VALUES (:repository_id, :ref, :commit_id, :pushed_at, :is_new, :again_at, :gone_at)
         ON CONFLICT (repository_id, ref, commit_id)
-            DO UPDATE SET pushed_at = excluded.pushed_at, is_new = excluded.is_new"""
+            DO UPDATE SET pushed_at = excluded.pushed_at, is_new = excluded.is_new,
+                again_at = excluded.again_at, gone_at = excluded.gone_at"""
     tx.run_many(sql, [codec.write(BranchCommit, place) for place in places])
 
 
@@ -102,7 +110,17 @@ _BASE = """FROM branch_commits AS base
 _BASE_ALONE = """FROM commits AS base
     WHERE base.repository_id = :base_repository_id AND base.sha = commits.sha
         AND base.ref = :base_ref AND base.made_branch IS NOT NULL"""
-_PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at, here.is_new,
+_PUSHED = f"""SELECT commits.*, here.pushed_at AS on_branch_at,
+        here.is_new, here.again_at AS again_at, here.gone_at AS gone_at,
+        (SELECT MAX(rewrites.pushed_at) FROM rewrites
+            WHERE rewrites.repository_id = :repository_id AND rewrites.ref = :ref
+                AND rewrites.pushed_at > :since AND rewrites.pushed_at <= :until) AS rewritten_at,
+        (SELECT MIN(rewrites.pushed_at) FROM rewrites
+            WHERE rewrites.repository_id = :repository_id AND rewrites.ref = :ref
+                AND rewrites.pushed_at >= here.pushed_at) AS first_rewrite_at,
+        (SELECT MIN(rewrites.pushed_at) FROM rewrites
+            WHERE rewrites.repository_id = :repository_id AND rewrites.ref = :ref
+                AND rewrites.pushed_at >= COALESCE(here.again_at + 1, here.pushed_at)) AS next_at,
         COALESCE((SELECT base.pushed_at {_BASE}),
             (SELECT base.pushed_at {_BASE_ALONE})) AS on_base_at,
         COALESCE((SELECT base.is_new {_BASE}),
@@ -117,9 +135,10 @@ _IN_ORDER = "ORDER BY here.pushed_at, here.is_alone, here.id"
 def _on_branch(time: str) -> str:
     """Return the table of the commits that were pushed to a branch, wherever that is told."""
     branch = f"repository_id = :repository_id AND ref || '' = :ref AND {time}"
-    return f"""(SELECT here.id, 0 AS is_alone, here.commit_id, here.pushed_at, here.is_new
+    return f"""(SELECT here.id, 0 AS is_alone, here.commit_id, here.pushed_at, here.is_new,
+                here.again_at, here.gone_at
             FROM branch_commits AS here WHERE {branch}
-        UNION ALL SELECT here.id, 1, here.id, here.pushed_at, here.was_new
+        UNION ALL SELECT here.id, 1, here.id, here.pushed_at, here.was_new, NULL, NULL
             FROM commits AS here WHERE {branch} AND here.made_branch IS NOT NULL) AS here"""
 
 
@@ -129,7 +148,8 @@ _BY_PLACE = f"""{_PUSHED}
     FROM branch_commits AS here JOIN commits ON commits.id = here.commit_id
     WHERE here.id IN ({{names}}) AND here.pushed_at + 0 > :since AND here.pushed_at + 0 <= :until
     ORDER BY here.pushed_at, here.id"""
-_BY_ITSELF = f"""{_PUSHED.replace("here.is_new", "here.was_new AS is_new")}
+_ALONE = _PUSHED.replace("here.is_new", "here.was_new AS is_new")
+_BY_ITSELF = f"""{re.sub("here.(again|gone)_at", "NULL", _ALONE)}
     FROM commits AS here JOIN commits ON commits.id = here.id
     WHERE here.id IN ({{names}}) AND here.made_branch IS NOT NULL
         AND here.repository_id + 0 = :repository_id AND here.ref = :ref
@@ -165,6 +185,31 @@ def pushed_to_head(
         found += query.in_parts(tx, HeadCommit, _BY_ITSELF, commit_ids, **known)
         found.sort(key=lambda commit: commit.on_branch_at)
     return found
+
+
+def landed_with(tx: Transaction, pull: Item) -> list[HeadCommit]:
+    """Return what came to the base of a pull request together with the commit as which it landed.
+
+    Nothing if no push has brought that one yet.
+    """
+    if pull.merge_sha is None or pull.base_ref is None:
+        return []
+    base = {"repository_id": pull.repository_id, "ref": pull.base_ref}
+    at = query.number(tx, _CAME, sha=pull.merge_sha, **base)
+    if at is None:
+        return []
+    there = msgspec.structs.replace(
+        pull, head_repository_id=pull.repository_id, head_ref=pull.base_ref
+    )
+    return pushed_to_head(tx, there, (at - 1, at))
+
+
+_CAME = """SELECT COALESCE((SELECT place.pushed_at FROM branch_commits AS place
+            WHERE place.repository_id = :repository_id AND place.ref = :ref
+                AND place.commit_id = commits.id),
+        CASE WHEN commits.made_branch IS NOT NULL AND commits.ref = :ref
+            THEN commits.pushed_at END) AS came_at
+    FROM commits WHERE commits.repository_id = :repository_id AND commits.sha = :sha"""
 
 
 def newest_on_branch(tx: Transaction, repository_id: int, ref: str, until: int) -> list[PushedSha]:
@@ -253,6 +298,35 @@ def is_base(tx: Transaction, repository_id: int, ref: str) -> bool:
     sql = """SELECT 1 FROM items WHERE repository_id = :repository_id AND base_ref = :ref
         AND base_ref IS NOT NULL ORDER BY created_at LIMIT 1"""
     return query.exists(tx, sql, repository_id=repository_id, ref=ref)
+
+
+def open_on(tx: Transaction, repository_id: int, ref: str) -> list[Item]:
+    """Return the open pull requests of a head, linked or not."""
+    sql = f"SELECT * FROM items WHERE {_OF_HEAD} AND closed_at IS NULL ORDER BY id"
+    return query.select(tx, Item, sql, repository_id=repository_id, ref=ref)
+
+
+def landed_as(tx: Transaction, repository_id: int, shas: Sequence[str]) -> list[Item]:
+    """Return the linked pull requests of a repository that landed as one of some commits."""
+    sql = f"""SELECT * FROM items WHERE merge_sha IN ({{names}}) AND merge_sha IS NOT NULL
+            AND repository_id + 0 = :repository_id AND {_STANDS} AND {_LINKED}"""
+    found = query.in_parts(tx, Item, sql, shas, repository_id=repository_id)
+    return sorted(found, key=lambda pull: (pull.created_at, pull.id))
+
+
+def landed_beside(tx: Transaction, places: Sequence[BranchCommit]) -> list[Item]:
+    """Return the linked pull requests that landed by the pushes that brought some commits."""
+    found: dict[int, Item] = {}
+    pushes = {(one.repository_id, one.ref, one.pushed_at) for one in places}
+    bases = {place: is_base(tx, *place) for place in {(one[0], one[1]) for one in pushes}}
+    for repository_id, ref, at in sorted(pushes):
+        if bases[repository_id, ref]:
+            came = query.select(
+                tx, PushedSha, _NEWEST, repository_id=repository_id, ref=ref, last=at
+            )
+            pulls = landed_as(tx, repository_id, [one.sha for one in came])
+            found.update((pull.id, pull) for pull in pulls if pull.base_ref == ref)
+    return list(found.values())
 
 
 def linked_into(tx: Transaction, repository_id: int, ref: str, since: int) -> list[Item]:

@@ -32,6 +32,7 @@ TABLES: Mapping[type[Row], str] = {
     commit_rows.Commit: "commits",
     commit_rows.BranchCommit: "branch_commits",
     commit_rows.BranchStart: "branch_starts",
+    commit_rows.Rewrite: "rewrites",
     rows.Link: "links",
     rows.Activity: "activity",
     rows.Installation: "installations",

@@ -103,11 +103,22 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     created_at: int | None = None
     closed_at: int | None = None
     merged_at: int | None = None
+    merge_sha: str | None = None  # the commit as which it came to its base
+    body: str | None = None  # a digest of the text
+    was: dict[str, str] = {}  # what it says that it was before, of title, body, base_ref, head_sha
+    rank: int | None = (
+        None  # its place within its second, where that is not what the action implies
+    )
+
+    @property
+    def natural_rank(self) -> int:
+        """Its place within its second, as the action implies it."""
+        return _RANKS.get(self.action, 1)
 
     @property
     def order(self) -> tuple[int, int]:
         """The place of this version among the others of its item."""
-        return (self.at, _RANKS.get(self.action, 1))
+        return (self.at, self.natural_rank if self.rank is None else self.rank)
 
 
 class Tie(Struct, frozen=True, array_like=True):

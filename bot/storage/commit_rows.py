@@ -26,7 +26,10 @@ class Commit(Row, frozen=True):
 
 
 class BranchCommit(Row, frozen=True):
-    """`branch_commits`: where and when a commit was pushed, and whether it was new then."""
+    """`branch_commits`: where and when a commit was pushed first, and whether it was new then.
+
+    `again_at` is when the branch last had it, if that was said later, `gone_at` when it had not.
+    """
 
     id: int
     repository_id: int
@@ -34,6 +37,23 @@ class BranchCommit(Row, frozen=True):
     commit_id: int
     pushed_at: int
     is_new: bool | None
+    again_at: int | None
+    gone_at: int | None
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the branch was rewritten without the commit, as far as is known."""
+        return self.gone_at is not None and self.gone_at >= (self.again_at or self.pushed_at)
+
+
+class Rewrite(Row, frozen=True):
+    """`rewrites`: a force push, and the heads of the branch before and after it."""
+
+    repository_id: int
+    ref: str
+    pushed_at: int
+    before_sha: str
+    after_sha: str
 
 
 class BranchStart(Row, frozen=True):

@@ -15,11 +15,14 @@ def folded(*texts: str | None) -> str:
     return "\n".join(text.casefold() for text in texts if text)
 
 
-_COUNTS = ", ".join(
-    f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
-        AND links.kind = '{kind}') AS {kind}_count"""
-    for kind in ("pull_request", "issue", "commit")
-)
+def _count(kind: str, state: str = "") -> str:
+    return f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
+        AND links.kind = '{kind}' {state})"""
+
+
+# Of commits those are not counted that were replaced: there are few, and each index tells one part.
+_COUNTS = f"""{_count("pull_request")} AS pull_request_count, {_count("issue")} AS issue_count,
+    {_count("commit")} - {_count("commit", "AND links.state = 'replaced'")} AS commit_count"""
 
 
 def add(tx: Transaction, columns: Mapping[str, Any]) -> Experiment | None:

@@ -20,7 +20,7 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
 
     None if all are known.
     """
-    ends, pushed = _ends(tx), _pushed(tx)
+    ends, pushed, rewritten = _ends(tx), _pushed(tx), _rewritten(tx)
     missing = [place for place in dict.fromkeys(places) if place not in ends]
     if not missing:
         return None
@@ -29,6 +29,7 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
         for row in rows:
             ends[row.repository_id, row.ref] = row
             pushed[row.repository_id, row.ref] = row.place_id is not None
+            rewritten.setdefault((row.repository_id, row.ref), row.rewritten_at)
 
     of_head = """FROM items WHERE items.head_repository_id = wanted.repository_id
         AND items.head_ref = wanted.ref AND kind = 'pull_request' AND gone_at IS NULL"""
@@ -47,7 +48,9 @@ def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
                 WHERE links.target_id = items.id AND links.kind = 'pull_request' LIMIT 1)
                 IS NOT NULL ORDER BY created_at LIMIT 1) AS linked_id,
             (SELECT id FROM items WHERE items.repository_id = wanted.repository_id
-                AND items.base_ref = wanted.ref ORDER BY created_at LIMIT 1) AS into_id
+                AND items.base_ref = wanted.ref ORDER BY created_at LIMIT 1) AS into_id,
+            (SELECT MAX(pushed_at) FROM rewrites WHERE rewrites.repository_id = wanted.repository_id
+                AND rewrites.ref = wanted.ref) AS rewritten_at
         FROM {{keys}} AS wanted"""
     return query.Load(HeadInUse, sql, ("repository_id", "ref"), missing, accept)
 
@@ -120,8 +123,51 @@ def pushed_to(tx: Transaction, place: Place) -> None:
     tx.put(_pushed(tx), place, True)
 
 
+def rewritten(tx: Transaction, place: Place, at: int) -> None:
+    """A branch has been force pushed."""
+    known = _rewritten(tx).get(place)
+    tx.put(_rewritten(tx), place, at if known is None else max(known, at))
+
+
+def may_be_rewritten(
+    tx: Transaction, place: Place, since: int, *, unless_known: bool = True
+) -> bool:
+    """Tell whether a branch may have been force pushed at a time or later.
+
+    Where nothing is known of the branch the answer is `unless_known`.
+    """
+    known = _rewritten(tx)
+    if place not in known:
+        return unless_known
+    at = known[place]
+    return at is not None and at >= since
+
+
+def may_land(tx: Transaction, shas: Sequence[str]) -> bool:
+    """Tell whether a pull request that is linked may have landed as one of some commits."""
+    known = landed(tx)
+    return any(known.get(sha, True) for sha in shas)
+
+
+def lands(tx: Transaction, sha: str) -> None:
+    """A pull request has landed as a commit."""
+    tx.put(landed(tx), sha, True)
+
+
+def landed(tx: Transaction) -> dict[str, bool]:
+    """Return, by SHA, whether a pull request that is linked has landed so."""
+    found: dict[str, bool] = tx.kept.setdefault("landed", {})
+    return found
+
+
 def _ends(tx: Transaction) -> dict[Place, HeadInUse]:
     found: dict[Place, HeadInUse] = tx.kept.setdefault("ends of heads", {})
+    return found
+
+
+def _rewritten(tx: Transaction) -> dict[Place, int | None]:
+    """Return when branches were last force pushed, None for those that never were."""
+    found: dict[Place, int | None] = tx.kept.setdefault("rewrites", {})
     return found
 
 

@@ -124,6 +124,8 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
     tx.put(here.by_id, row.id, row)
     links.known(tx).keys[row.id, row.kind] = ()
     known_posts(tx).rows[row.id,] = None
+    if row.merge_sha is not None:
+        heads.lands(tx, row.merge_sha)
     if row.closed_at is not None:
         _head_changed(tx, row)
     elif row.head_repository_id is not None and row.head_ref is not None:
@@ -134,6 +136,8 @@ def add(tx: Transaction, columns: Mapping[str, Any]) -> Item:
 def change(tx: Transaction, item: Item, **columns: Any) -> Item:
     """Set columns of an item; return it as it is then."""
     row = known(tx).change(item, **columns)
+    if row.merge_sha is not None and row.merge_sha != item.merge_sha:
+        heads.lands(tx, row.merge_sha)
     if _on_head(row) != _on_head(item):
         _head_changed(tx, item)
         _head_changed(tx, row)
@@ -265,6 +269,23 @@ def versions_after(
     at, rank = order
     place = {"version_at": at, "version_rank": rank, "last": last}
     return query.select(tx, Version, sql, item_id=item_id, limit=limit, **place)
+
+
+def versions_at(tx: Transaction, item_id: int, at: int) -> list[Version]:
+    """Return the versions of an item of one moment in the order in which they came."""
+    sql = "SELECT * FROM versions WHERE item_id = :item_id AND version_at = :at ORDER BY id"
+    return query.select(tx, Version, sql, item_id=item_id, at=at)
+
+
+def rank_version(tx: Transaction, version: Version, snapshot: Snapshot) -> None:
+    """Give a version the place that its snapshot has by now."""
+    columns = {"version_rank": snapshot.order[1], "snapshot": snapshot}
+    query.change(tx, Version, {"id": version.id}, columns)
+
+
+def rank_decisions(tx: Transaction, item_id: int, at: int, rank: int) -> None:
+    """Let the decisions of a moment go behind the versions of it, the last of which has a rank."""
+    query.change(tx, Decision, {"item_id": item_id, "version_at": at}, {"version_rank": rank})
 
 
 def change_version(tx: Transaction, version: Version, known: Known) -> None:

@@ -46,6 +46,7 @@ class HeadInUse(Row, frozen=True):
     """A head: its pull request that ended last, when the newest open one came, a commit's place.
 
     `linked_id` is an open pull request of it that is linked, `into_id` one that leads into it.
+    `rewritten_at` is when it was last force pushed.
     """
 
     repository_id: int
@@ -56,13 +57,15 @@ class HeadInUse(Row, frozen=True):
     place_id: int | None
     linked_id: int | None
     into_id: int | None
+    rewritten_at: int | None
 
 
 class KnownSha(Row, frozen=True):
-    """A SHA, and a commit that has it in some repository."""
+    """A SHA, a commit that has it in some repository, and a linked pull request that landed so."""
 
     sha: str
     commit_id: int | None
+    landed_id: int | None
 
 
 class PlacedAlone(Row, frozen=True):
@@ -132,9 +135,14 @@ class PlacedItem(NamedItem, frozen=True):
 
 
 class LinkedCommit(Addressed, Commit, frozen=True):
-    """A commit of an experiment, with its link, at its place in a list."""
+    """A commit of an experiment, with its link, at its place in a list.
+
+    `lives_in` is the branch where it is found.
+    """
 
     link_id: int
+    replaced: bool
+    lives_in: str
     listed_at: int
     linked_by: LinkedBy
     linked_at: int
@@ -145,10 +153,17 @@ class HeadCommit(Commit, frozen=True):
     """A commit on the head of a pull request, and what tells whether it belongs to it.
 
     Null: it is not on the base; it is not known whether it was new there; GitHub was not asked.
+    `again_at` and `gone_at` are those of its place, `rewritten_at` the last force push of the head,
+    `first_rewrite_at` the first one since it came there, `next_at` since it was seen there last.
     """
 
     on_branch_at: int
     is_new: bool | None
+    again_at: int | None
+    gone_at: int | None
+    rewritten_at: int | None
+    first_rewrite_at: int | None
+    next_at: int | None
     on_base_at: int | None
     is_new_on_base: bool | None
     listed: bool | None

@@ -48,11 +48,33 @@ def item_of_experiment(tx: Transaction, key: str, kind: str, item_id: int) -> Li
     return query.first(tx, LinkedItem, sql, key=key, kind=kind, item_id=item_id)
 
 
+_THERE = """FROM branch_commits AS here WHERE here.commit_id = commits.id
+    AND (here.gone_at IS NULL OR here.gone_at < COALESCE(here.again_at, here.pushed_at))"""
+# Asked only of a commit whose first branch has been rewritten without it.
+_STILL = f"""(SELECT (SELECT MIN(here.ref) {_THERE}) FROM branch_commits AS gone
+    WHERE gone.repository_id = commits.repository_id AND gone.ref = commits.ref
+        AND gone.commit_id = commits.id AND gone.gone_at IS NOT NULL)"""
+
+
+def _here(ref: str) -> str:
+    """Return the branch of that name, if it has the commit."""
+    return f"""(SELECT here.ref {_THERE}
+        AND here.repository_id = commits.repository_id AND here.ref = {ref})"""
+
+
 def commits_of_experiment(
     tx: Transaction, key: str, before: Place | None, limit: int
 ) -> Part[LinkedCommit]:
-    """Return linked commits, the one committed last first. That time is `listed_at`."""
-    sql = """SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
+    """Return linked commits, the one committed last first. That time is `listed_at`.
+
+    A commit lives in the default branch, else in the base of the pull request that it is linked
+    through, else in the branch that it was pushed to first, or another if that has it no more.
+    """
+    sql = f"""SELECT links.id AS link_id, links.last_at AS listed_at, links.linked_by,
+            CASE WHEN links.state IS NULL THEN 0 ELSE 1 END AS replaced,
+            COALESCE({_here("repositories.default_branch")},
+                {_here("(SELECT base_ref FROM items WHERE items.id = links.via_item_id)")},
+                {_STILL}, commits.ref) AS lives_in,
             links.linked_at, repositories.full_name AS repository, commits.*
         FROM links JOIN commits ON commits.id = links.target_id
         JOIN repositories ON repositories.id = commits.repository_id"""
@@ -88,7 +110,7 @@ _COUNTS_HERE = ", ".join(
         ("open_pull_requests", "pull_request", "AND links.state = 'open'"),
         ("merged_pull_requests", "pull_request", "AND links.state = 'merged'"),
         ("issues", "issue", ""),
-        ("commits", "commit", ""),
+        ("commits", "commit", "AND links.state IS NULL"),
     )
 )
 

@@ -19,16 +19,21 @@ from bot.storage.known_rows import add_rows
 
 def loading(tx: Transaction, shas: Sequence[str]) -> query.Load | None:
     """Return how to read which SHAs are known in any repository, None if that is known of all."""
-    known = _known(tx)
+    known, landed = _known(tx), heads.landed(tx)
     missing = [(sha,) for sha in dict.fromkeys(shas) if sha not in known]
     if not missing:
         return None
 
     def accept(rows: list[KnownSha]) -> None:
         known.update({row.sha: row.commit_id is not None for row in rows})
+        for row in rows:
+            landed.setdefault(row.sha, row.landed_id is not None)
 
     sql = """SELECT wanted.sha,
-            (SELECT id FROM commits WHERE commits.sha = wanted.sha LIMIT 1) AS commit_id
+            (SELECT id FROM commits WHERE commits.sha = wanted.sha LIMIT 1) AS commit_id,
+            (SELECT items.id FROM items WHERE items.merge_sha = wanted.sha
+                AND (SELECT links.id FROM links WHERE links.target_id = items.id
+                    AND links.kind = 'pull_request' LIMIT 1) IS NOT NULL LIMIT 1) AS landed_id
         FROM {keys} AS wanted"""
     return query.Load(KnownSha, sql, ("sha",), missing, accept)
 
@@ -40,11 +45,15 @@ def concerns_nothing(
 
     By what has been read for the batch and was changed since: nothing is asked here.
     """
-    known = _known(tx)
-    if any(known.get(sha, True) for sha in shas):
+    known, (repository_id, ref) = _known(tx), place
+    is_made = repositories.is_made(tx, repository_id)
+    if (
+        any(known.get(sha, True) for sha in shas)
+        or heads.may_land(tx, shas)
+        or heads.may_be_rewritten(tx, place, pushed_at, unless_known=not is_made)
+    ):
         return False
-    repository_id, ref = place
-    if repositories.is_made(tx, repository_id):
+    if is_made:
         return not items.knows_any(tx, repository_id)
     head = heads.find(tx, place)
     if head is None or head.linked_id is not None:

@@ -239,6 +239,7 @@ class Item(Row, frozen=True):
     base_since: int | None
     loose: bool
     locked: int
+    merge_sha: str | None
 
 
 class Version(Row, frozen=True):

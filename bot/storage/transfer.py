@@ -26,6 +26,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "commits": ("id",),
     "branch_commits": ("id",),
     "branch_starts": ("repository_id", "ref", "started_at"),
+    "rewrites": ("repository_id", "ref", "pushed_at", "before_sha", "after_sha"),
     "listed_commits": ("item_id", "commit_id"),
     "links": ("id",),
     "activity": ("seq",),

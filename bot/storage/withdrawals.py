@@ -26,6 +26,7 @@ _OF_COMMIT = (
 )
 _OF_REPOSITORY = (
     "branch_starts",
+    "rewrites",
     "merge_groups",
     "actions",
     "activity",

@@ -1,7 +1,8 @@
 """Random histories of a repository: what is linked, GitHub's page of the pull request has listed.
 
-A small model of git makes branches, merges and pull requests, and the deliveries that GitHub would
-send of them; nothing answers the bot's questions, so that only what pushes tell is linked.
+A small model of git makes branches, merges, squashes, force pushes, merge queues and pull requests,
+and the deliveries that GitHub would send of them; nothing answers the bot's questions, so that only
+what pushes tell is linked, and replaced.
 """
 
 import itertools
@@ -33,10 +34,17 @@ class History:
         self.pulls: dict[int, tuple[str, str, datetime]] = {}  # head, base, when opened
         self.open: set[int] = set()
         self.pages: dict[int, set[str]] = {}  # all that each pull request has ever listed
+        self.landed: dict[int, str] = {}  # the commit as which each was merged or squashed
+        self.squashed: set[int] = set()
+        self.had: dict[int, set[str]] = {}  # what the head of each had in the end
+        self.dropped: dict[int, set[str]] = {}  # heads that force pushes took out of each
         self.events: list[tuple[str, dict[str, Any]]] = []
         for _ in range(self.random.randrange(50, 90)):
             self.time += timedelta(seconds=5)
-            self.random.choice((self.commit, self.commit, self.update, self.begin, self.end))()
+            steps = (self.commit, self.commit, self.update, self.begin, self.end, self.amend)
+            self.random.choice(steps)()
+        for number in self.open:
+            self.had[number] = self.reached(self.pulls[number][0])
 
     def commit(self) -> None:
         branch = self.random.choice(("main", *HEADS))
@@ -47,6 +55,18 @@ class History:
         into, source = self.random.choice(HEADS), self.random.choice(("main", *HEADS))
         if {into, source} <= self.tips.keys() and self.tips[source] not in self.reached(into):
             self.push(into, self.made("update", self.tips[into], self.tips[source]))
+
+    def amend(self) -> None:
+        """Force push another commit in the place of the last one, or nothing."""
+        branch = self.random.choice(HEADS)
+        tip = self.tips.get(branch)
+        if tip is None or not self.parents[tip]:
+            return
+        onto = self.parents[tip][0]
+        self.push(branch, self.random.choice((self.made(branch, onto), onto)), is_forced=True)
+        for number in self.open:
+            if self.pulls[number][0] == branch:
+                self.dropped.setdefault(number, set()).add(tip)
 
     def begin(self) -> None:
         head, base = self.random.choice(HEADS), self.random.choice(("main", "main", *HEADS))
@@ -66,10 +86,18 @@ class History:
         number = self.random.choice(sorted(self.open))
         head, base, _ = self.pulls[number]
         self.open.discard(number)
-        self.tell(number, "closed", state="closed", merged=True)
+        self.had[number] = self.reached(head)
         is_squashed = self.random.random() < 0.3
         parents = (self.tips[base],) if is_squashed else (self.tips[base], self.tips[head])
-        self.push(base, self.made("merge", *parents))
+        commit = self.landed[number] = self.made("merge", *parents)
+        if is_squashed:
+            self.squashed.add(number)
+        self.tell(number, "closed", state="closed", merged=True)
+        if base == "main" and self.random.random() < 0.5:
+            queue = f"gh-readonly-queue/main/pr-{number}-{'a' * 40}"
+            self.push(queue, commit)
+            del self.tips[queue]
+        self.push(base, commit)
 
     def made(self, name: str, *parents: str) -> str:
         commit = f"{name} {len(self.parents)}"
@@ -86,8 +114,8 @@ class History:
                 waiting += self.parents[commit]
         return found
 
-    def push(self, branch: str, tip: str) -> None:
-        is_created = branch not in self.tips
+    def push(self, branch: str, tip: str, *, is_forced: bool = False) -> None:
+        is_created, before = branch not in self.tips, self.tips.get(branch, "")
         had = self.reached("main" if is_created else branch)
         self.tips[branch] = tip
         listed = [commit for commit in self.parents if commit in self.reached(branch) - had]
@@ -98,6 +126,8 @@ class History:
             pushed_at=int(self.time.timestamp()),
         )
         payload["created"] = is_created
+        if is_forced:
+            payload.update(forced=True, before=sha_of(before), after=sha_of(tip))
         for commit in payload["commits"]:
             commit["distinct"] = commit["message"] not in self.pushed
         self.pushed.update(listed)
@@ -124,10 +154,19 @@ class History:
             body=f"experiment_key: number-{number}",
             **more,
         )
+        if number in self.landed:
+            payload["pull_request"]["merge_commit_sha"] = sha_of(self.landed[number])
         self.events.append(("pull_request", payload))
 
 
-async def linked(bot: Bot, history: History, *, shuffled: bool) -> dict[int, set[str]]:
+def sha_of(commit: str) -> str:
+    return payloads.sha_of(f"acme/shop {commit}")
+
+
+Linked = dict[str, tuple[str, bool]]  # where commits live, and whether they were replaced
+
+
+async def linked(bot: Bot, history: History, *, shuffled: bool) -> dict[int, Linked]:
     """Deliver a history, to a repository of its own, and return what is linked in the end."""
     name = f"acme/shop-{next(_numbers)}"
     integration = await bot.integration()
@@ -145,8 +184,34 @@ async def linked(bot: Bot, history: History, *, shuffled: bool) -> dict[int, set
     for number in history.pulls:
         page = f"/api/v1/experiments/number-{number}/commits"
         commits = await bot.walk(page, limit=200)
-        found[number] = {one["message"] for one in commits if one["repository"] == name}
+        found[number] = {
+            one["message"]: (one["ref"].removeprefix("refs/heads/"), one["replaced"])
+            for one in commits
+            if one["repository"] == name
+        }
     return found
+
+
+def check(history: History, number: int, commits: Linked) -> None:
+    """What is linked was listed or has landed, and what is replaced is to be found no more."""
+    base = history.pulls[number][1]
+    landed = history.landed.get(number)
+    assert commits.keys() <= history.pages[number] | {landed}
+    assert not any(ref.startswith("gh-readonly-queue") for ref, _ in commits.values())
+    if base != "main":  # what another had from its beginning, no push tells
+        return
+    if landed is not None:
+        assert not commits[landed][1]
+    there = history.reached("main")
+    for commit, (ref, is_replaced) in commits.items():
+        assert (ref == "main") == (commit in there)
+        is_dropped = commit not in history.had[number]
+        if is_replaced:
+            assert commit not in there
+            assert is_dropped or number in history.squashed
+        elif commit not in there:
+            assert number not in history.squashed
+            assert not is_dropped or commit not in history.dropped.get(number, ())
 
 
 @pytest.mark.parametrize("seed", range(15))
@@ -157,7 +222,7 @@ async def test_random_histories(bot: Bot, seed: int) -> None:
         await bot.experiment(f"number-{number}")
     in_order = await linked(bot, history, shuffled=False)
     for number, commits in in_order.items():
-        assert commits <= history.pages[number]
+        check(history, number, commits)
     assert any(in_order.values())
     for _ in range(2):
         assert await linked(bot, history, shuffled=True) == in_order

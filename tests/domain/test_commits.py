@@ -41,6 +41,7 @@ async def test_a_linked_commit_has_these_fields(bot: Bot) -> None:
         "ref": "refs/heads/feature",
         "committed_at": "2026-03-02T10:02:00Z",
         "linked_by": "message",
+        "replaced": False,
         "integration_id": integration,
     }
     (news,) = (await bot.get("/api/v1/experiments/a/activity?type=commit.pushed")).items

@@ -101,6 +101,7 @@ def fill(tx: store.Transaction) -> None:
                 "head_repository_id": n + 1 if n % 4 else 1,
                 "head_ref": f"branch-{n}" if n % 4 else "train",
                 "closed_at": at(n) if n % 3 else None,
+                "merge_sha": f"{n:040x}" if n % 3 == 2 else None,
                 "labels": "[]",
                 "created_at": at(n),
                 "version_at": at(n),
@@ -137,6 +138,19 @@ def fill(tx: store.Transaction) -> None:
                 "pushed_at": at(n),
                 "was_new": 1,
                 "made_branch": 0 if n % 500 else 1,
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "rewrites",
+        [
+            {
+                "repository_id": n % 50 + 1,
+                "ref": f"branch-{n % 100}" if n % 4 else "train",
+                "pushed_at": at(n),
+                "before_sha": f"{n:040x}",
+                "after_sha": f"{n + 1:040x}",
             }
             for n in range(ROWS)
         ],

@@ -59,7 +59,9 @@ PULL = store.Item(
     decided=False,
     loose=False,
     locked=0,
+    merge_sha=f"{7:040x}",
 )
+PLACED = store.BranchCommit(7, 1, "main", 7, SOME, True, None, None)
 ALONE = store.Commit(
     id=ROWS + 7,
     repository_id=1,
@@ -162,6 +164,14 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         store.branches.set_first_push,
         ([{"id": 7, "ref": "a", "pushed_at": 1, "actor": "", "guid": ""}],),
     ),
+    (store.branches.landed_with, (PULL,)),
+    (store.branches.landed_as, (7, SHAS)),
+    (store.branches.landed_beside, ([PLACED],)),
+    (store.branches.open_on, (1, "train")),
+    (store.rewrites.of_shas, ((1, "train"), SHAS)),
+    (store.rewrites.last, ((1, "train"), SOME)),
+    (store.rewrites.set_seen, ((1, "train"), [{"commit_id": 7, "again_at": 1, "gone_at": 2}])),
+    (store.rewrites.places_of, ([7, 8, 9],)),
     (store.branches.end_before, (PULL,)),
     (store.branches.first_end, (1, "train", SOME)),
     *(

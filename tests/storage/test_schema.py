@@ -23,6 +23,7 @@ RELEASED = [
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
+    "fedd3d5d6787e179",
     "54cfa6b76eafcc2a",
     "acb4f59069f1ec1e",
     "d5f236db3fdde5e1",
