@@ -28,28 +28,25 @@ from bot.storage.database import (
     Touched,
     Transaction,
 )
-from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
+from bot.storage.group_commit import Task
 from bot.storage.postgres_address import (
-    COMMIT_SECONDS,
     CONFLICT,
     HEAVY_SECONDS,
     LOST,
-    READ_ONLY,
     STATEMENTS_SECONDS,
     Address,
     Connection,
     Watchdog,
     adapt,
-    commit,
     one_line,
 )
 from bot.storage.postgres_listening import Commits
-from bot.storage.postgres_opening import READING, Held, Opening, OpeningToWrite, roll_back
+from bot.storage.postgres_opening import READING, Opening
 from bot.storage.postgres_statements import PostgresStatements
+from bot.storage.postgres_writing import PATIENCE, Writer
 
 READERS = 4
 PATIENT = 16  # writers, at most, for deliveries that wait for whoever holds their repository
-PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
 _MIGRATION_LOCK = 7_266_301_941  # any number of ours; held while the schema changes
 
 
@@ -144,7 +141,7 @@ class PostgresDatabase:
         # Deliveries wait neither for other jobs nor for deliveries of another repository.
         self._writer = self._new_writer()
         self._ingesting = self._new_writer(self._set_aside)
-        self._patient: dict[int, _Writer] = {}
+        self._patient: dict[int, Writer] = {}
         self._waited_for: dict[str, int] = {}  # by which of these, or was it last
 
     async def write(
@@ -158,9 +155,9 @@ class PostgresDatabase:
         writer = self._writer if touched is None else self._ingesting
         return await writer.write(job, heavy=heavy, touched=touched, locks=locks)
 
-    def _new_writer(self, set_aside: Callable[[Task], None] | None = None) -> "_Writer":
+    def _new_writer(self, set_aside: Callable[[Task], None] | None = None) -> Writer:
         renew = self._pool.drain
-        return _Writer(self._address, self._watchdog, self._commits, renew, set_aside)
+        return Writer(self._address, self._watchdog, self._commits, renew, set_aside)
 
     def _set_aside(self, task: Task) -> None:
         """Let a delivery wait for whoever holds its repository, and only those of that one too.
@@ -249,137 +246,6 @@ class PostgresDatabase:
                     raise StorageUnavailable(one_line(error)) from error
                 self._pool.drain()  # what is lost with one connection is with the others
         raise AssertionError("unreachable")
-
-
-class _Writer(GroupCommit):
-    """A connection of this process that writes; opened when needed, again when lost.
-
-    `renew_readers` is called when the server turns out to take no writes any more: what is read
-    there is getting old. Jobs whose locks others hold are set aside, if there is somebody to take
-    them over; or else waited for.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        watchdog: Watchdog,
-        commits: Commits,
-        renew_readers: Callable[[], None],
-        set_aside: Callable[[Task], None] | None = None,
-    ) -> None:
-        super().__init__()
-        self.signal = commits
-        self._address, self._watchdog, self._renew_readers = address, watchdog, renew_readers
-        self._set_aside = set_aside
-        self._connection: Connection | None = None
-        self._ids: dict[str, list[int]] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
-
-    async def commit(self, batch: list[Task]) -> bool:
-        changed = await self._loop.run_in_executor(self._thread, self._commit, batch)
-        for task in batch:
-            if task.is_aside and self._set_aside is not None:
-                self._set_aside(task)
-        return changed
-
-    async def close(self) -> None:
-        await super().close()
-        await asyncio.to_thread(self._thread.shutdown)
-        if self._connection is not None:
-            self._connection.close()
-
-    def _commit(self, batch: list[Task]) -> bool:
-        """Run `batch`, again from its beginning while the server is away or takes sides.
-
-        Jobs only ever change the database, so one that was rolled back can be run again. One
-        whose outcome nobody can know is not acknowledged: see `commit`.
-        """
-        deadline = time.monotonic() + PATIENCE
-        seconds = HEAVY_SECONDS if any(task.heavy for task in batch) else STATEMENTS_SECONDS
-        while True:
-            try:
-                connection = self._open()
-                with self._watchdog.limit(connection, seconds):
-                    changed = self._run(connection, batch)
-            except (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation) as error:
-                if self._set_aside is not None and isinstance(error, errors.LockNotAvailable):
-                    roll_back(connection)
-                    for task in batch:
-                        task.is_aside = True
-                    return False
-                self._drop()
-                if isinstance(error, READ_ONLY):
-                    self._renew_readers()
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable(one_line(error)) from error
-                for task in batch:
-                    task.result = task.error = None
-                    task.is_aside = False
-                time.sleep(0.1)
-                continue
-            except Exception:  # a fault of our own: begin anew next time
-                self._drop()
-                raise
-            try:
-                with self._watchdog.limit(connection, COMMIT_SECONDS):
-                    commit(connection)
-            except StorageUnavailable:
-                self._drop()
-                raise
-            return changed
-
-    def _run(self, connection: Connection, batch: list[Task]) -> bool:
-        """Run the jobs of `batch`, but for those that are set aside; tell if a row was changed."""
-        for singly in (False, True):
-            batch = [task for task in batch if not task.is_aside]
-            names = {lock for task in batch for lock in task.locks}
-            hasty = self._set_aside is not None
-            opening = OpeningToWrite(names, self._ids, len(batch), hasty=hasty)
-            statements = PostgresStatements(connection, self._ids, opening)
-            try:
-                self._run_once(statements, batch, singly=singly)
-            except FlushRefused:
-                if singly:
-                    raise
-                roll_back(connection)
-                continue
-            if not statements.changed and not all(task.is_aside for task in batch):
-                # What is answered follows from what others have committed: whether that is safe
-                # on a replica is told with a commit that has something to say.
-                statements.run("SELECT pg_logical_emit_message(TRUE, 'experiment-bot', '')")
-            return statements.changed
-        raise AssertionError("unreachable")
-
-    def _run_once(self, statements: PostgresStatements, batch: list[Task], *, singly: bool) -> None:
-        """Run jobs; those that wait for locks of others are set aside, and what was read, too."""
-        try:
-            run_all(Transaction(statements), batch, _told, psycopg.Error, singly=singly)
-        except Held as held:
-            for task in batch:
-                task.is_aside = not held.names.isdisjoint(task.locks)
-            mine = [task for task in batch if not task.is_aside]
-            run_all(Transaction(statements), mine, _told, psycopg.Error, singly=singly)
-
-    def _open(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._address.connect()
-        return self._connection
-
-    def _drop(self) -> None:
-        self._ids.clear()  # another server may give them to others
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _told(error: Exception) -> Exception:
-    """Return what the caller of a job is told of an error; raises what ends the transaction.
-
-    A row that was not there a moment ago has been added by another: tried again, the job sees it.
-    """
-    if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation, Held)):
-        raise error
-    return error
 
 
 def _prepare_reader(connection: Connection) -> None:
