@@ -14,9 +14,12 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot import jsontext, metrics
-from bot.services import SERVICES
+from bot import storage as store
+from bot.services import SERVICES, Services
+from bot.together import Once
 from bot.web.problems import expect
 
+_READY_SECONDS = 1.0  # for which it is known whether the database takes a write
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -52,15 +55,47 @@ async def _healthz(request: web.Request) -> web.Response:
     return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
 
+class _Readiness:
+    """Whether the database takes a write: tried once a second at most, however many ask."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._trying: Once[store.StorageUnavailable | None] = Once()
+        self._tried_at = -_READY_SECONDS
+        self._failure: store.StorageUnavailable | None = None
+
+    async def check(self) -> None:
+        """Raise StorageUnavailable if it does not."""
+        now = asyncio.get_running_loop().time()
+        if now < self._tried_at + _READY_SECONDS:
+            failure = self._failure
+        else:
+            failure = await self._trying.get("write", self._try)
+        if failure is not None:
+            raise failure.with_traceback(None)
+
+    async def _try(self) -> store.StorageUnavailable | None:
+        self._failure = None
+        try:
+            await self._database.check()
+        except store.StorageUnavailable as error:
+            self._failure = error
+        self._tried_at = asyncio.get_running_loop().time()
+        return self._failure
+
+
 async def _readyz(request: web.Request) -> web.Response:
-    """Ready when the database answers; it was migrated before the service began to listen."""
+    """Ready when the database takes what is written; it was migrated before anybody could ask."""
     services = request.config_dict[SERVICES]
-    await services.database.check()
-    return web.Response(body=b'{"status":"ok"}', content_type="application/json")
+    await services.shared(_Readiness).check()
+    warning = services.database.burden().warning
+    told = {"status": "ok"} if warning is None else {"status": "ok", "warning": warning}
+    return web.Response(body=jsontext.render(told), content_type="application/json")
 
 
 async def _metrics(request: web.Request) -> web.Response:
     services = request.config_dict[SERVICES]
+    services.metrics.log_bytes.set(services.database.burden().log_bytes)
     return web.Response(
         body=services.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE}
     )

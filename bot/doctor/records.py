@@ -48,6 +48,16 @@ async def deliveries(exam: Examination) -> None:
         exam.ok(f"The last {count} succeeded{rest}. The last arrived {last}.")
 
 
+@look(Stage.AFTERWARDS, "database")
+async def database(exam: Examination) -> None:
+    if warning := exam.services.database.burden().warning:
+        exam.problem(
+            f"{warning[0].upper()}{warning[1:]}.",
+            "End whatever reads it (`fuser -v` on the file shows what does): soon nothing is "
+            "written any more.",
+        )
+
+
 @look(Stage.AFTERWARDS, "rights")
 async def rights(exam: Examination) -> None:
     if exam.denied:

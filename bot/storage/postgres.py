@@ -9,8 +9,10 @@ processes hear of each other's commits in `postgres_listening.py`.
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import psycopg
 from psycopg import errors
@@ -19,21 +21,24 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bot.storage import query, schema
 from bot.storage.database import (
+    CHECK_SECONDS,
+    LONG_SECONDS,
     OFFICE,
+    SECONDS,
     Bind,
+    Burden,
     Job,
     StorageRefused,
     StorageUnavailable,
     T,
     Touched,
     Transaction,
+    in_time,
 )
 from bot.storage.group_commit import Task
 from bot.storage.postgres_address import (
     CONFLICT,
-    HEAVY_SECONDS,
     LOST,
-    STATEMENTS_SECONDS,
     Address,
     Connection,
     Watchdog,
@@ -41,13 +46,27 @@ from bot.storage.postgres_address import (
     one_line,
 )
 from bot.storage.postgres_listening import Commits
-from bot.storage.postgres_opening import READING, Opening
+from bot.storage.postgres_opening import OpeningToRead
 from bot.storage.postgres_statements import PostgresStatements
-from bot.storage.postgres_writing import PATIENCE, Writer
+from bot.storage.postgres_writing import Writer
 
 READERS = 4
 PATIENT = 16  # writers, at most, for deliveries that wait for whoever holds their repository
+PATIENCE = 5.0  # seconds to wait for a connection to read on
 _MIGRATION_LOCK = 7_266_301_941  # any number of ours; held while the schema changes
+
+
+# What deliveries write to, and what the check whether they can locks, by process.
+_WRITTEN = (
+    "integrations",
+    "deliveries",
+    "repositories",
+    "items",
+    "versions",
+    "activity",
+    "actions",
+)
+_CHECKING = f"check:{uuid.uuid4()}"
 
 
 class PostgresDatabase:
@@ -121,6 +140,7 @@ class PostgresDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="postgres-reader")
+        self._watchdog = Watchdog()
         self._pool = ConnectionPool(
             self._address.conninfo,
             min_size=1,
@@ -128,12 +148,11 @@ class PostgresDatabase:
             open=False,
             timeout=PATIENCE,
             reconnect_timeout=PATIENCE,  # or it waits as long as the server was away once more
-            configure=_prepare_reader,
+            configure=partial(_prepare_reader, watchdog=self._watchdog),
             connection_class=Connection,
             kwargs={"row_factory": dict_row},
         )
         self._pool.open()
-        self._watchdog = Watchdog()
         self._watching = asyncio.create_task(self._watchdog.run())
         self._commits = Commits(
             self._listen_address or self._address, is_apart=self._listen_address is not None
@@ -151,9 +170,10 @@ class PostgresDatabase:
         heavy: bool = False,
         touched: Touched | None = None,
         locks: Sequence[str] = OFFICE,
+        seconds: float = SECONDS,
     ) -> T:
         writer = self._writer if touched is None else self._ingesting
-        return await writer.write(job, heavy=heavy, touched=touched, locks=locks)
+        return await writer.write(job, heavy=heavy, touched=touched, locks=locks, seconds=seconds)
 
     def _new_writer(self, set_aside: Callable[[Task], None] | None = None) -> Writer:
         renew = self._pool.drain
@@ -184,8 +204,9 @@ class PostgresDatabase:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         deadline = time.monotonic() + PATIENCE  # from now: it may have to wait for a thread
-        seconds = HEAVY_SECONDS if heavy else STATEMENTS_SECONDS
-        return await self._loop.run_in_executor(self._threads, self._read, job, deadline, seconds)
+        seconds = LONG_SECONDS if heavy else SECONDS
+        work = self._loop.run_in_executor(self._threads, self._read, job, deadline, seconds)
+        return await in_time(work, seconds)
 
     async def last_id(self, table: str) -> int:
         sql = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq'))"
@@ -205,15 +226,20 @@ class PostgresDatabase:
         await self.write(job)
 
     async def check(self) -> None:
-        sql = """SELECT version, CAST(pg_is_in_recovery()
-            OR current_setting('default_transaction_read_only') = 'on' AS INTEGER) AS read_only
-            FROM schema_version"""
-        row = await self.read(lambda tx: tx.one(sql))
-        if row is None or row["version"] != schema.VERSION:
-            raise StorageUnavailable("another version of the program has changed the schema")
-        if row["read_only"]:
-            self._pool.drain()  # another server may have taken its place
-            raise StorageUnavailable("the server is a replica, or takes no writes")
+        def job(tx: Transaction) -> None:
+            if query.number(tx, "SELECT version FROM schema_version") != schema.VERSION:
+                raise StorageUnavailable("another version of the program has changed the schema")
+            # As deliveries are: refused where nothing can be written, and where a table is locked.
+            tx.run(f"LOCK TABLE {', '.join(_WRITTEN)} IN ROW EXCLUSIVE MODE")
+            tx.run("DELETE FROM deliveries WHERE FALSE")
+
+        # The way of deliveries, so that what holds these up is found; with a lock of our own.
+        await self._ingesting.write(
+            job, heavy=False, touched=None, locks=[_CHECKING], seconds=CHECK_SECONDS
+        )
+
+    def burden(self) -> Burden:
+        return Burden()
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
         return await self._commits.wait(timeout)
@@ -237,7 +263,7 @@ class PostgresDatabase:
                     raise PoolTimeout("the server is away")
                 with self._pool.connection(timeout=left) as connection:
                     with self._watchdog.limit(connection, seconds):
-                        statements = PostgresStatements(connection, opening=Opening(READING))
+                        statements = PostgresStatements(connection, opening=OpeningToRead(seconds))
                         result = job(Transaction(statements))
                         connection.commit()  # after a rollback nothing would stay prepared
                     return result
@@ -248,7 +274,7 @@ class PostgresDatabase:
         raise AssertionError("unreachable")
 
 
-def _prepare_reader(connection: Connection) -> None:
-    adapt(connection)
+def _prepare_reader(connection: Connection, watchdog: Watchdog) -> None:
+    adapt(connection, watchdog)
     connection.read_only = True
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

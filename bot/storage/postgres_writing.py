@@ -13,21 +13,18 @@ from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.postgres_address import (
     COMMIT_SECONDS,
     CONFLICT,
-    HEAVY_SECONDS,
     LOST,
     READ_ONLY,
-    STATEMENTS_SECONDS,
     Address,
     Connection,
     Watchdog,
     commit,
+    limit_of,
     one_line,
 )
 from bot.storage.postgres_listening import Commits
 from bot.storage.postgres_opening import Held, OpeningToWrite, roll_back
 from bot.storage.postgres_statements import PostgresStatements
-
-PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
 
 
 class Writer(GroupCommit):
@@ -57,7 +54,7 @@ class Writer(GroupCommit):
     async def commit(self, batch: list[Task]) -> bool:
         changed = await self._loop.run_in_executor(self._thread, self._commit, batch)
         for task in batch:
-            if task.is_aside and self._set_aside is not None:
+            if task.is_aside and not task.is_over and self._set_aside is not None:
                 self._set_aside(task)
         return changed
 
@@ -70,16 +67,20 @@ class Writer(GroupCommit):
     def _commit(self, batch: list[Task]) -> bool:
         """Run `batch`, again from its beginning while the server is away or takes sides.
 
+        It is given up when nobody waits for it any more.
+
         Jobs only ever change the database, so one that was rolled back can be run again. One
         whose outcome nobody can know is not acknowledged: see `commit`.
         """
-        deadline = time.monotonic() + PATIENCE
-        seconds = HEAVY_SECONDS if any(task.heavy for task in batch) else STATEMENTS_SECONDS
+        if not batch:
+            return False
+        longest = max(task.seconds for task in batch)
+        seconds = limit_of(longest, heavy=any(task.heavy for task in batch))
         while True:
             try:
                 connection = self._open()
                 with self._watchdog.limit(connection, seconds):
-                    changed = self._run(connection, batch)
+                    changed = self._run(connection, batch, seconds)
             except (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation) as error:
                 if self._set_aside is not None and isinstance(error, errors.LockNotAvailable):
                     roll_back(connection)
@@ -89,8 +90,9 @@ class Writer(GroupCommit):
                 self._drop()
                 if isinstance(error, READ_ONLY):
                     self._renew_readers()
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable(one_line(error)) from error
+                self.obstacle = one_line(error)
+                if not self.is_awaited(batch):
+                    raise StorageUnavailable(self.obstacle) from error
                 for task in batch:
                     task.result = task.error = None
                     task.is_aside = False
@@ -99,6 +101,9 @@ class Writer(GroupCommit):
             except Exception:  # a fault of our own: begin anew next time
                 self._drop()
                 raise
+            if not self.is_worth_it(batch):
+                self._drop()
+                return False
             try:
                 with self._watchdog.limit(connection, COMMIT_SECONDS):
                     commit(connection)
@@ -107,13 +112,13 @@ class Writer(GroupCommit):
                 raise
             return changed
 
-    def _run(self, connection: Connection, batch: list[Task]) -> bool:
+    def _run(self, connection: Connection, batch: list[Task], seconds: float) -> bool:
         """Run the jobs of `batch`, but for those that are set aside; tell if a row was changed."""
         for singly in (False, True):
             batch = [task for task in batch if not task.is_aside]
             names = {lock for task in batch for lock in task.locks}
             hasty = self._set_aside is not None
-            opening = OpeningToWrite(names, self._ids, len(batch), hasty=hasty)
+            opening = OpeningToWrite(names, self._ids, len(batch), seconds, hasty=hasty)
             statements = PostgresStatements(connection, self._ids, opening)
             try:
                 self._run_once(statements, batch, singly=singly)
@@ -141,7 +146,7 @@ class Writer(GroupCommit):
 
     def _open(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = self._address.connect()
+            self._connection = self._address.connect(self._watchdog)
         return self._connection
 
     def _drop(self) -> None:

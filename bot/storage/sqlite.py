@@ -15,22 +15,29 @@ import sqlite_utils
 from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
+    CHECK_SECONDS,
+    LONG_SECONDS,
     OFFICE,
+    SECONDS,
     Bind,
+    Burden,
     Job,
     StorageRefused,
     StorageUnavailable,
     T,
     Touched,
     Transaction,
+    in_time,
 )
 from bot.storage.sqlite_checkpoints import Checkpoints
 from bot.storage.sqlite_statements import SqliteStatements
-from bot.storage.sqlite_writing import BUSY_TIMEOUT, Writer
+from bot.storage.sqlite_writing import Writer
 from bot.storage.turns import Turns
 
+BUSY_TIMEOUT = 5.0  # seconds for a connection to wait for another process
 _MIGRATION_MS = 3_600_000  # to wait for another process that brings the database up to date
 READERS = 4
+_STEPS = 100_000  # of a statement, some milliseconds, between looks at the time that it has
 _POLL = 0.5  # seconds between looks for commits of other processes
 
 
@@ -93,7 +100,9 @@ class SqliteDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = Writer(self._connect(), Checkpoints(self._connect()), self._take_turns())
+        self._writer = Writer(
+            self._connect(), Checkpoints(self._connect(), self.path), self._take_turns()
+        )
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(
@@ -103,13 +112,20 @@ class SqliteDatabase:
         heavy: bool = False,
         touched: Touched | None = None,
         locks: Sequence[str] = OFFICE,
+        seconds: float = SECONDS,
     ) -> T:
-        return await self._writer.write(job, heavy=heavy, touched=touched, locks=locks)
+        return await self._writer.write(
+            job, heavy=heavy, touched=touched, locks=locks, seconds=seconds
+        )
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
-        return await self._loop.run_in_executor(self._readers, self._read, job)
+        seconds = LONG_SECONDS if heavy else SECONDS
+        until = time.monotonic() + seconds
+        return await in_time(
+            self._loop.run_in_executor(self._readers, self._read, job, until), seconds
+        )
 
     async def last_id(self, table: str) -> int:
         sql = "SELECT seq FROM sqlite_sequence WHERE name = :table"
@@ -125,9 +141,15 @@ class SqliteDatabase:
         await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
-        sql = "PRAGMA user_version"
-        if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
-            raise StorageUnavailable("another version of the program has changed the schema")
+        def job(tx: Transaction) -> None:
+            if query.number(tx, "PRAGMA user_version") != schema.VERSION:
+                raise StorageUnavailable("another version of the program has changed the schema")
+            tx.run(f"PRAGMA user_version = {schema.VERSION}")  # a page that has to get to the disk
+
+        await self.write(job, seconds=CHECK_SECONDS)
+
+    def burden(self) -> Burden:
+        return self._writer.burden()
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
         return await self._writer.signal.wait(timeout)
@@ -204,17 +226,20 @@ class SqliteDatabase:
         except OSError as error:
             raise StorageRefused(f"{self.path}-turn: {error.strerror}") from None
 
-    def _read(self, job: Job[T]) -> T:
+    def _read(self, job: Job[T], until: float) -> T:
+        """Read in one snapshot, until then at most: beside it the log cannot be begun anew."""
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
                 self._reading.append(connection)
+            connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             connection.execute("BEGIN")
             try:
                 return job(Transaction(SqliteStatements(connection)))
             finally:
+                connection.set_progress_handler(None, 0)
                 connection.execute("ROLLBACK")
         except (sqlite3.OperationalError, StorageRefused) as error:
             raise StorageUnavailable(str(error)) from error
@@ -222,6 +247,7 @@ class SqliteDatabase:
     async def _watch_other_processes(self) -> None:
         """Announce commits that other processes make in the same file."""
         connection = self._connect()
+        connection.execute("PRAGMA busy_timeout = 0")  # this is on the event loop
         self._reading.append(connection)
         seen = connection.execute("PRAGMA data_version").fetchone()[0]
         while True:

@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from bot.storage.database import StorageUnavailable, Transaction
+from bot.storage.database import Burden, StorageUnavailable, Transaction
 from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
-from bot.storage.sqlite_checkpoints import Checkpoints
+from bot.storage.sqlite_checkpoints import KEPT, MUCH, Checkpoints
 from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.turns import Turns
 
-BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
+_TURN = 1.0  # seconds after which it is looked whether anybody still waits for a turn
+_HELD = "another process holds the database"
 WRITER_CACHE = 8_000  # KiB; what indexes in random order need beyond is in the system's cache
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
@@ -33,30 +34,37 @@ class Writer(GroupCommit):
         super().__init__()
         self._connection, self._checkpoints, self._turns = connection, checkpoints, turns
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
+        connection.execute("PRAGMA busy_timeout = 0")  # _wait_to_begin waits, on its thread
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")  # see sqlite_checkpoints.py
+        connection.execute(f"PRAGMA journal_size_limit = {KEPT}")
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
     async def prepare(self) -> None:
-        if not await self._turns.take(BUSY_TIMEOUT):
-            raise StorageUnavailable("another process holds the database")
+        while not await self._turns.take(_TURN):
+            self.obstacle = _HELD
+            if not self.is_awaited(self._waiting):
+                raise StorageUnavailable(_HELD)
 
     async def commit(self, batch: list[Task]) -> bool:
         try:
-            return await self._commit(batch)
+            return await self._commit(batch) if batch else False
         finally:
             self._turns.end()
 
     async def _commit(self, batch: list[Task]) -> bool:
         before = self._connection.total_changes
         try:
+            if not self._checkpoints.is_well():
+                await self._in_thread(self._checkpoints.make_room, self._connection)
             try:
                 await self._attempt(batch, singly=False)
             except FlushRefused:
                 self._connection.execute("ROLLBACK")
                 before = self._connection.total_changes
                 await self._attempt(batch, singly=True)
+            if not self.is_worth_it(batch):
+                return False
             await self._in_thread(self._end, before)
         except sqlite3.Error as error:
             raise StorageUnavailable(str(error)) from error
@@ -66,11 +74,17 @@ class Writer(GroupCommit):
         return self._connection.total_changes != before
 
     async def _attempt(self, batch: list[Task], *, singly: bool) -> None:
-        if any(task.heavy for task in batch) or not self._begin(patience=0):
-            await self._in_thread(self._begin, BUSY_TIMEOUT)
+        if any(task.heavy for task in batch) or not self._begin():
+            await self._in_thread(self._wait_to_begin, batch)
             await self._in_thread(self._run, batch, singly)
         else:
             self._run(batch, singly)
+
+    def burden(self) -> Burden:
+        """Return what has piled up in the log."""
+        size = self._checkpoints.log_bytes()
+        reason = f"{self._checkpoints.reason()}, so the write-ahead log has {size >> 20} MB"
+        return Burden(size, reason if size >= MUCH else None)
 
     async def close(self) -> None:
         await super().close()
@@ -82,24 +96,24 @@ class Writer(GroupCommit):
     async def _in_thread(self, function: Callable[..., object], *args: object) -> None:
         await self._loop.run_in_executor(self._thread, function, *args)
 
-    def _begin(self, patience: float) -> bool:
-        """Begin to write; False if another process writes and there is no patience to wait.
+    def _begin(self) -> bool:
+        """Begin to write; False if another process writes."""
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY:
+                raise
+            return False
+        return True
 
-        Raises StorageUnavailable when `patience`, in seconds, has run out.
-        """
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                return True
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _BUSY:
-                    raise
-                if patience == 0:
-                    return False
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable("another process holds the database") from error
+    def _wait_to_begin(self, batch: list[Task]) -> None:
+        """Wait for another process that writes, as long as anybody waits for us."""
+        while not self._begin():
+            self.obstacle = _HELD
+            if not self.is_awaited(batch):
+                raise StorageUnavailable(_HELD)
             time.sleep(0.002)
+        self.obstacle = None
 
     def _end(self, before: int) -> None:
         self._connection.execute("COMMIT")
