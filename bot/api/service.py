@@ -4,7 +4,9 @@ import asyncio
 import base64
 import functools
 import hashlib
+import math
 import re
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from bot.services import SERVICES, Services
 from bot.together import Once
 from bot.web.problems import expect
 
-_READY_SECONDS = 1.0  # for which it is known whether the database takes a write
+_TRIES = 5  # in a second, of whether the database takes a write
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -56,32 +58,29 @@ async def _healthz(request: web.Request) -> web.Response:
 
 
 class _Readiness:
-    """Whether the database takes a write: tried once a second at most, however many ask."""
+    """Whether the database takes a write: tried five times a second at most, whoever asks."""
 
     def __init__(self, services: Services) -> None:
         self._database = services.database
         self._trying: Once[store.StorageUnavailable | None] = Once()
-        self._tried_at = -_READY_SECONDS
-        self._failure: store.StorageUnavailable | None = None
+        self._tries: deque[float] = deque(maxlen=_TRIES)
+        self._failure: store.StorageUnavailable | None = None  # of the last
 
     async def check(self) -> None:
         """Raise StorageUnavailable if it does not."""
-        now = asyncio.get_running_loop().time()
-        if now < self._tried_at + _READY_SECONDS:
-            failure = self._failure
-        else:
-            failure = await self._trying.get("write", self._try)
-        if failure is not None:
-            raise failure.with_traceback(None)
+        oldest = self._tries[0] if len(self._tries) == _TRIES else -math.inf
+        if asyncio.get_running_loop().time() > oldest + 1:
+            self._failure = await self._trying.get("write", self._try)
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
 
     async def _try(self) -> store.StorageUnavailable | None:
-        self._failure = None
+        self._tries.append(asyncio.get_running_loop().time())
         try:
             await self._database.check()
         except store.StorageUnavailable as error:
-            self._failure = error
-        self._tried_at = asyncio.get_running_loop().time()
-        return self._failure
+            return error
+        return None
 
 
 async def _readyz(request: web.Request) -> web.Response:
