@@ -95,11 +95,14 @@ class Database(Protocol):
     def existing_version(self) -> int:
         """Return the schema version of the database that is there, and change nothing. Blocking.
 
-        Raises StorageRefused, which says what is there instead, if it is none of this program's.
+        Raises StorageRefused, which says what is there instead, if it is none of this program's,
+        and StorageUnavailable while its server is away.
         """
 
     def migrate(self, note: Callable[[int, int], None] = ..., bind: Bind = ...) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking.
+
+        Raises StorageUnavailable while the server is away.
 
         `note` is told how many statements are done, and of how many. `bind` binds a seal of a
         version before to its integration; what it raises undoes the whole.

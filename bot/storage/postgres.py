@@ -44,6 +44,7 @@ from bot.storage.postgres_address import (
     Watchdog,
     adapt,
     one_line,
+    unusable,
 )
 from bot.storage.postgres_listening import Commits
 from bot.storage.postgres_opening import OpeningToRead
@@ -90,7 +91,7 @@ class PostgresDatabase:
                     raise StorageRefused("the PostgreSQL database holds nothing of Experiment Bot")
                 row = connection.execute("SELECT version FROM schema_version").fetchone()
         except psycopg.Error as error:
-            raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
+            raise unusable(error) from None
         found = int(row["version"]) if row else 0
         schema.check_version(found)
         return found
@@ -100,8 +101,9 @@ class PostgresDatabase:
     ) -> None:
         try:
             with self._address.connect() as connection:
-                # Ten processes that start together wait here for the first.
+                # Ten processes that start together wait here for the first, however long it takes.
                 connection.execute("SET LOCAL lock_timeout = 0")
+                connection.execute("SET LOCAL statement_timeout = 0")
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"
@@ -135,7 +137,7 @@ class PostgresDatabase:
                 "the PostgreSQL database holds tables of another program; give the bot its own"
             ) from None
         except psycopg.Error as error:
-            raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
+            raise unusable(error) from None
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ prepared statements; so what a transaction needs is set in it.
 
 import asyncio
 import os
+import re
 import socket
 import threading
 import time
@@ -19,7 +20,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
-from bot.storage.database import SECONDS, StorageUnavailable
+from bot.storage.database import SECONDS, StorageRefused, StorageUnavailable
 
 COMMIT_SECONDS = 8.0
 _HEAVY_SECONDS = 30.0  # for the statements of a transaction that has much to do
@@ -139,6 +140,24 @@ def commit(connection: Connection) -> None:
         connection.remove_notice_handler(note)
     if warnings:
         raise StorageUnavailable(f"it is not certain that the commit is safe: {warnings[0]}")
+
+
+# What an operator has to mend; libpq tells it in words alone. All else may be over soon.
+_LASTING = re.compile(
+    r"password|authenti|pg_hba|not exist|no such (user|database)|not permitted|permission denied"
+    r"|SSL was required|certificate",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"""\"[^"]*\"|'[^']*'""")
+
+
+def unusable(error: psycopg.Error) -> StorageUnavailable | StorageRefused:
+    """Return what somebody is told who wanted to begin with a database: whether time mends it."""
+    _, *hosts = str(error).split("\n- host")
+    lasts = all(_LASTING.search(_QUOTED.sub("", one)) for one in hosts or [str(error)])
+    is_passing = isinstance(error, psycopg.OperationalError) and not lasts
+    kind = StorageUnavailable if is_passing else StorageRefused
+    return kind(f"PostgreSQL cannot be used: {one_line(error)}")
 
 
 def one_line(error: BaseException) -> str:

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from bot.storage import query, schema
-from bot.storage.database import LONG_SECONDS, Database, Job, StorageRefused, Transaction
+from bot.storage.database import (
+    LONG_SECONDS,
+    Database,
+    Job,
+    StorageRefused,
+    StorageUnavailable,
+    Transaction,
+)
 
 # Every table with the columns of its primary key, in whose order it is copied.
 TABLES: Mapping[str, tuple[str, ...]] = {
@@ -59,7 +66,7 @@ def refuse_unfit(source: Database) -> None:
     """
     try:
         found = source.existing_version()
-    except StorageRefused as error:
+    except (StorageRefused, StorageUnavailable) as error:
         raise TransferRefused(f"FROM: {error}") from None
     if found != schema.VERSION:
         raise TransferRefused(
@@ -73,7 +80,7 @@ def prepare(target: Database) -> None:
     """Give a target its tables, as the service would; raises TransferRefused. Blocking."""
     try:
         target.migrate()
-    except StorageRefused as error:
+    except (StorageRefused, StorageUnavailable) as error:
         raise TransferRefused(f"TO: {error}") from None
 
 

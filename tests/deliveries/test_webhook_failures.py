@@ -118,7 +118,7 @@ def locked(database_url: str) -> Iterator[None]:
         blocker.close()
     else:
         with psycopg.connect(database_url) as connection:
-            connection.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+            connection.execute("LOCK TABLE deliveries, experiments, audit IN ACCESS EXCLUSIVE MODE")
             yield
 
 
