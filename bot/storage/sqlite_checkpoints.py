@@ -100,7 +100,8 @@ class Checkpoints:
         """Return why the log is long."""
         seconds = time.monotonic() - (self._long_since or time.monotonic())
         so_long = f"{seconds / 60:.0f} minutes" if seconds >= 120 else f"{seconds:.0f} seconds"
-        return f"somebody has been reading the database file for {so_long} at least"
+        known = f"{so_long} at least" if seconds >= 1 else "a while"
+        return f"somebody has been reading the database file for {known}"
 
     def close(self) -> None:
         """Wait for what is being written; to the end SQLite writes it itself."""
