@@ -105,11 +105,11 @@ class Commits(CommitSignal):
                     self._untold = False
                     await connection.execute(f"NOTIFY {_CHANNEL}")
                     await asyncio.sleep(_SPACING)
-                if is_quiet:
-                    await connection.execute("SELECT 1")
                 await self._hear(connection)
                 if self._polls and self._waiting:
                     await self._look(connection)
+                elif is_quiet:
+                    await connection.execute("SELECT 1")
             looks = self._waiting and self._polls
             is_quiet = not await self._stir(connection, _LOOK_EVERY if looks else _PROVE_EVERY)
 

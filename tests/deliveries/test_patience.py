@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 from bot import storage as store
+from bot.demo import payloads
 from bot.settings import Settings
 from tests.deliveries.storing import stored
 from tests.deliveries.test_webhook_failures import locked
 from tests.kit.deliveries import PROCESSED, pull_request
 from tests.kit.hole import Hole, hole
 from tests.kit.marks import slow, sqlite_only
-from tests.kit.running import ADMIN_TOKEN, Answer, Bot, eventually, start
+from tests.kit.running import ADMIN_TOKEN, SECRET, Answer, Bot, eventually, start
 
 MANY = 80  # more than a batch, and fewer than the connections that the client opens
 GIVES_UP = 10.0  # seconds, after which GitHub does
@@ -109,6 +110,30 @@ async def test_what_nobody_waits_for_is_not_begun(
         assert_refused(answers)
     assert (await deliver(bot, integration, MANY)).status == 200
     assert len(await stored(bot, integration)) == 1
+
+
+@sqlite_only
+async def test_the_time_begins_when_the_body_is_there(
+    bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    integration = await bot.integration()
+    monkeypatch.setattr(store, "SECONDS", 0.5)
+    body = payloads.encode(pull_request())
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield body[:100]
+        await asyncio.sleep(1.0)
+        yield body[100:]
+
+    signed = payloads.headers("pull_request", body, SECRET, guid(1))
+    answer = await bot.request(
+        "POST",
+        f"/api/v1/integrations/{integration}/webhook/github",
+        token=None,
+        data=slowly(),
+        headers=signed,
+    )
+    assert (answer.status, answer.body) == (200, PROCESSED)
 
 
 @sqlite_only
