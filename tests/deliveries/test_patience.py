@@ -81,14 +81,22 @@ async def swallowed(settings: Settings) -> AsyncIterator[tuple[Bot, Hole]]:
 
 @slow
 @pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
-async def test_a_server_that_is_gone_without_a_word(swallowed: tuple[Bot, Hole]) -> None:
+@pytest.mark.parametrize("greets", [False, True])
+async def test_a_server_that_is_gone_without_a_word(
+    swallowed: tuple[Bot, Hole], greets: bool
+) -> None:
+    """Or one that is away behind a pooler, which lets everybody in and says nothing more."""
     bot, way = swallowed
+    way.greets = greets
     integration = await bot.integration()
     await bot.experiment("checkout")
     way.swallow()
     reads = in_time(bot.get("/api/v1/experiments") for _ in range(12))
     answers, read = await asyncio.gather(everything(bot, integration), reads)
-    assert_refused([*answers, *read, await bot.get("/readyz", token=None)])
+    assert_refused([*answers, *read])
+    # By now what there was of connections is given up, and new ones are tried.
+    later = [bot.get("/readyz", token=None), *(deliver(bot, integration, n) for n in range(8))]
+    assert_refused(await in_time(later))
     way.clear()
 
     async def is_well() -> bool:

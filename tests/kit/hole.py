@@ -8,12 +8,18 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.kit.wire import connect
 
+_READY = b"Z\x00\x00\x00\x05I"  # the server's last word when somebody has connected
+
 
 class Hole:
-    """Connections stay open while nothing gets through; new ones are taken, and never greeted."""
+    """Connections stay open while nothing gets through; new ones are taken, and never answered.
+
+    With `greets` new ones are let in before, as a pooler does whose server is away.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.greets = False
         self._is_clear = asyncio.Event()
         self._is_clear.set()
 
@@ -24,16 +30,31 @@ class Hole:
         self._is_clear.set()
 
     async def lead(self, here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
-        await self._is_clear.wait()
+        greeted = asyncio.Event()
+        if not self.greets:
+            greeted.set()
+            await self._is_clear.wait()
         there, forth = await connect(self.url)
-        await asyncio.gather(self._pass(here, forth), self._pass(there, back))
+        await asyncio.gather(
+            self._pass(here, forth, greeted), self._pass(there, back, greeted, tells=True)
+        )
 
-    async def _pass(self, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    async def _pass(
+        self,
+        source: asyncio.StreamReader,
+        to: asyncio.StreamWriter,
+        greeted: asyncio.Event,
+        *,
+        tells: bool = False,
+    ) -> None:
         try:
             while data := await source.read(1 << 16):
-                await self._is_clear.wait()
+                if greeted.is_set():
+                    await self._is_clear.wait()
                 to.write(data)
                 await to.drain()
+                if tells and data.endswith(_READY):
+                    greeted.set()
         except ConnectionError:
             pass  # the other side has closed it
         finally:
