@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from bot.domain.actors import CLI, ROLES
 from bot.operations import settings as noted_settings
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
+from bot.stopping import stop_event
 
 T = TypeVar("T")
 
@@ -79,7 +81,7 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
                 services, with_worker=worker, on_start=on_start, supervised=supervised
             )
 
-    _with_services(work, settings)
+    _with_services(work, settings, partial(stop_event, supervised=supervised))
     if processes > 1:
         _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
@@ -92,7 +94,7 @@ def run_worker() -> None:
         await server.check_secrets(services)
         await bot_worker.run_until_stopped(services)
 
-    _with_services(work)
+    _with_services(work, waits_until=stop_event)
 
 
 @main.group()
@@ -263,12 +265,15 @@ def _quiet_settings() -> Settings:
 
 
 def _with_services(
-    work: Callable[[Services], Coroutine[Any, Any, T]], settings: Settings | None = None
+    work: Callable[[Services], Coroutine[Any, Any, T]],
+    settings: Settings | None = None,
+    waits_until: Callable[[], asyncio.Event] | None = None,
 ) -> T:
+    """Run `work`; see `server.open_services`."""
     settings = settings or _settings()
 
     async def run() -> T:
-        services = await server.open_services(settings)
+        services = await server.open_services(settings, waits_until)
         try:
             return await work(services)
         finally:

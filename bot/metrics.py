@@ -78,6 +78,11 @@ class Metrics:
             "Live activity streams that are open.",
             multiprocess_mode="livesum",
         )
+        self.log_bytes = gauge(
+            "experiment_bot_write_ahead_log_bytes",
+            "How large SQLite's write-ahead log is; 0 with PostgreSQL.",
+            multiprocess_mode="mostrecent",
+        )
         info = gauge(
             "experiment_bot_info", "The running version.", ["version"], multiprocess_mode="livemax"
         )

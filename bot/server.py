@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import itertools
+import math
 import re
 import secrets
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from http import HTTPStatus
 
@@ -40,16 +42,21 @@ _FAULT = "Something went wrong in the service; its log has the details under the
 _HSTS = f"max-age={365 * 86_400}"  # of this host alone: others of the domain are not ours
 _MIGRATED = 1.0  # seconds in which a database is mostly up to date, and nothing is shown
 _MIGRATION_TICK = 0.2
+_AGAIN_IN = 1.0  # seconds, after the server was away at the start
+_SAID_EVERY = 5.0  # seconds in which it is said that it is waited for
 _DETAILS = {
     404: "There is nothing at this address; see GET /api/v1/docs.",
     405: "This method is not allowed here; the Allow header lists those that are.",
 }
 
 
-async def open_services(settings: Settings) -> Services:
+async def open_services(
+    settings: Settings, waits_until: Callable[[], asyncio.Event] | None = None
+) -> Services:
     """Open what a process needs: the vault and the database, migrated; handlers and commands.
 
-    Raises SettingsError, StorageRefused or VaultError.
+    With `waits_until`, a server that is away is waited for until what that returns is set, which
+    ends the program. Raises SettingsError, StorageRefused, StorageUnavailable or VaultError.
     """
     vault = store.Vault(await asyncio.to_thread(store.secret_keys, settings))
     database = store.engine(settings.database_url, settings.database_listen_url)
@@ -58,9 +65,33 @@ async def open_services(settings: Settings) -> Services:
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):
         services.shared(extended)  # an extension that cannot be used ends the start here
-    await _migrate(database, vault)
+    if waits_until is None:
+        await _migrate(database, vault)
+    else:
+        await _migrate_when_there(database, vault, waits_until)
     await database.start()
     return services
+
+
+async def _migrate_when_there(
+    database: store.Database, vault: store.Vault, waits_until: Callable[[], asyncio.Event]
+) -> None:
+    """Bring the schema up to date once the server is there; end the program if it is to stop."""
+    said_at = -math.inf
+    while True:
+        try:
+            return await _migrate(database, vault)
+        except store.StorageUnavailable as error:
+            reason = str(error)
+        if time.monotonic() > said_at + _SAID_EVERY:
+            logger.warning("waiting for the database", reason=reason)
+            said_at = time.monotonic()
+        stop = waits_until()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), _AGAIN_IN)
+        if stop.is_set():
+            logger.info("stopping")
+            raise SystemExit(0)
 
 
 async def _migrate(database: store.Database, vault: store.Vault) -> None:
@@ -68,7 +99,7 @@ async def _migrate(database: store.Database, vault: store.Vault) -> None:
 
     A large database of an earlier version takes a while: then its steps are shown, and logged.
     """
-    done, total = 0, 1
+    done, total = 0, 0
 
     def note(step: int, steps: int) -> None:
         nonlocal done, total
@@ -79,6 +110,8 @@ async def _migrate(database: store.Database, vault: store.Vault) -> None:
 
     work = asyncio.create_task(asyncio.to_thread(database.migrate, note, bind))
     await asyncio.wait({work}, timeout=_MIGRATED)
+    while not work.done() and not total:  # it is not the first, or there is no server yet
+        await asyncio.wait({work}, timeout=_MIGRATION_TICK)
     if work.done():
         return await work
     logger.info("bringing the database up to date", schema=store.schema.VERSION, steps=total)
@@ -115,13 +148,10 @@ async def serve(
     """Serve until SIGTERM or SIGINT; then stop accepting, finish what is in hand, and return.
 
     `on_start` is called once connections are accepted. A `supervised` process shares its port
-    with others, and stops too when its supervisor, at the other end of its standard input, is
-    gone. Raises OSError if the address is taken.
+    with others. Raises OSError if the address is taken.
     """
     settings = services.settings
-    stop = stop_event()
-    if supervised:
-        asyncio.get_running_loop().add_reader(sys.stdin.fileno(), stop.set)
+    stop = stop_event(supervised=supervised)
     listening.raise_file_limit()
     sock = listening.bound_socket(settings.host, settings.port, reuse_port=supervised)
     runner = await listening.listen(application(services), sock)
@@ -200,7 +230,7 @@ async def _around(
         response = await _answer(request, _problem_of(error))
     except store.StorageUnavailable as error:
         logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
-        response = await _answer(request, unavailable())
+        response = await _answer(request, unavailable(error))
     except Exception:
         response = await _answer(request, _fault(request.path, request[REQUEST_ID]))
     if route != door.PATH:

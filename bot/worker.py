@@ -20,6 +20,7 @@ _PAUSE = 1.0  # seconds between looks for deliveries to be retried, at least
 _STEP_PAUSE = 0.05  # seconds between steps while there is something to clear away
 _CLEARING_PAUSE = 600.0  # the same while there is nothing
 _STEP = 200  # deliveries cleared in one step
+_CLEAR_SECONDS = 60.0  # for such a step: nobody waits for it
 _STOP_SECONDS = 3.0  # for calls to GitHub in hand when the worker is told to stop
 _DAY = 86_400 * times.SECOND
 
@@ -85,7 +86,7 @@ async def clear_some(services: Services) -> bool:
             cleared += removed
         return cleared >= _STEP
 
-    return await services.database.write(job)
+    return await services.database.write(job, heavy=True, seconds=_CLEAR_SECONDS)
 
 
 async def run_until_stopped(services: Services) -> None:

@@ -66,6 +66,9 @@ class Health(Struct):
     """Whether the service can do its work."""
 
     status: Literal["ok"]
+    warning: Annotated[
+        str | UnsetType, Meta(description="What has to be looked after, or it will not for long.")
+    ] = UNSET
 
 
 def describe(operations: Sequence[Operation], settings: Settings) -> dict[str, Any]:

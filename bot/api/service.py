@@ -4,7 +4,9 @@ import asyncio
 import base64
 import functools
 import hashlib
+import math
 import re
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,13 @@ from aiohttp import web
 from markupsafe import Markup
 
 from bot import jsontext, metrics
-from bot.services import SERVICES
+from bot import storage as store
+from bot.services import SERVICES, Services
+from bot.together import Once
 from bot.web.problems import expect
 
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
+_TRIES = 5  # in a second, of whether the database takes a write
 _TEMPLATES = Path(__file__).parent / "templates"
 
 
@@ -53,15 +58,44 @@ async def _healthz(request: web.Request) -> web.Response:
     return web.Response(body=b'{"status":"ok"}', content_type="application/json")
 
 
+class _Readiness:
+    """Whether the database takes a write: tried five times a second at most, whoever asks."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._trying: Once[store.StorageUnavailable | None] = Once()
+        self._tries: deque[float] = deque(maxlen=_TRIES)
+        self._failure: store.StorageUnavailable | None = None  # of the last
+
+    async def check(self) -> None:
+        """Raise StorageUnavailable if it does not."""
+        oldest = self._tries[0] if len(self._tries) == _TRIES else -math.inf
+        if asyncio.get_running_loop().time() > oldest + 1:
+            self._failure = await self._trying.get("write", self._try)
+        if self._failure is not None:
+            raise self._failure.with_traceback(None)
+
+    async def _try(self) -> store.StorageUnavailable | None:
+        self._tries.append(asyncio.get_running_loop().time())
+        try:
+            await self._database.check()
+        except store.StorageUnavailable as error:
+            return error
+        return None
+
+
 async def _readyz(request: web.Request) -> web.Response:
-    """Ready when the database answers; it was migrated before the service began to listen."""
+    """Ready when the database takes what is written; it was migrated before anybody could ask."""
     services = request.config_dict[SERVICES]
-    await services.database.check()
-    return web.Response(body=b'{"status":"ok"}', content_type="application/json")
+    await services.shared(_Readiness).check()
+    warning = services.database.burden().warning
+    told = {"status": "ok"} if warning is None else {"status": "ok", "warning": warning}
+    return web.Response(body=jsontext.render(told), content_type="application/json")
 
 
 async def _metrics(request: web.Request) -> web.Response:
     services = request.config_dict[SERVICES]
+    services.metrics.log_bytes.set(services.database.burden().log_bytes)
     return web.Response(
         body=services.metrics.render(), headers={"Content-Type": metrics.CONTENT_TYPE}
     )

@@ -77,7 +77,7 @@ async def _settled(
         return row, is_open and store.sessions.take_turn(tx, session_id, now, now + _TURN)
 
     for _ in range(int(ASK_SECONDS / _LOOK)):
-        row, is_our_turn = await services.database.write(job)
+        row, is_our_turn = await services.database.write(job, seconds=store.ASIDE_SECONDS)
         if row is None or _is_sure(row):
             return row
         if is_our_turn:

@@ -32,7 +32,8 @@ async def page_of(request: web.Request, problem: Problem) -> web.Response:
     """Return the page of a problem, with the way to the others for who is signed in."""
     session = None
     with suppress(store.StorageUnavailable):  # then the page is for everybody
-        session = await sessions.of_request(request, note=False)
+        found = sessions.of_request(request, note=False)
+        session = await store.in_time(found, store.ASIDE_SECONDS)  # it was waited for already
     return rendering.page(
         request,
         "problem.html",

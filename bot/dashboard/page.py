@@ -241,7 +241,7 @@ def _explaining(handler: RequestHandler) -> RequestHandler:
             found = problem_of(failed)
         except store.StorageUnavailable as error:
             logger.warning("storage unavailable", reason=str(error))
-            found = unavailable()
+            found = unavailable(error)
         return await errors.page_of(request, found)
 
     return explained

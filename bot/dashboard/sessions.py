@@ -161,7 +161,9 @@ async def may_still(services: Services, holder: str, role: str) -> bool:
 async def _note_use(services: Services, session_id: str) -> None:
     now = times.now()
     try:
-        await services.database.write(lambda tx: store.sessions.seen(tx, session_id, now))
+        await services.database.write(
+            lambda tx: store.sessions.seen(tx, session_id, now), seconds=store.ASIDE_SECONDS
+        )
     except store.StorageUnavailable as error:  # reading goes on while nothing can be written
         logger.warning("last use of a session not noted", reason=str(error))
 

@@ -5,7 +5,8 @@ which repository has a name is GitHub's to say, to whoever holds this integratio
 """
 
 import asyncio
-from collections.abc import Callable, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Sequence, Set
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from cachetools import TTLCache
@@ -23,6 +24,7 @@ from bot.together import Once
 T = TypeVar("T")
 Job = Callable[[store.Transaction, Set[tuple[str, int]]], T]
 SECONDS = 3.0  # for GitHub to answer; it waits for us for ten itself
+_ASK_SECONDS = 7.0  # for all that it is asked about one delivery: who sent it waits for eight
 _REMEMBERED = 300.0  # seconds that a "no" holds, so that a flood asks once
 _UNREACHABLE = 10.0  # the same where GitHub could not be asked
 _ROUNDS = 4  # of questions about one delivery
@@ -86,6 +88,7 @@ async def write(
     Raises what `job` raises, NotAllowed if GitHub says no, Waiting if it cannot be asked.
     """
     confirmed: frozenset[tuple[str, int]] = frozenset()
+    until = asyncio.get_running_loop().time() + _ASK_SECONDS
     for _ in range(_ROUNDS):
         try:
             return await services.database.write(
@@ -96,12 +99,22 @@ async def write(
             )
         except Undecided as open_question:
             question = open_question
-        confirmed |= await _settle(services, integration_id, question)
+        confirmed |= await _settle(services, integration_id, question, until)
     raise Waiting  # others speak for it in the meantime, again and again
 
 
+@asynccontextmanager
+async def _answered(until: float) -> AsyncIterator[None]:
+    """Raise Waiting if GitHub has not answered by then."""
+    try:
+        async with asyncio.timeout_at(until):
+            yield
+    except TimeoutError:
+        raise Waiting from None
+
+
 async def _settle(
-    services: Services, integration_id: str, question: Undecided
+    services: Services, integration_id: str, question: Undecided, until: float
 ) -> Set[tuple[str, int]]:
     """Ask GitHub, and keep what it says; return which names and ids it says belong together.
 
@@ -110,10 +123,15 @@ async def _settle(
     confirmed = set()
     if isinstance(question, Unconfirmed):
         integration = await services.integration(integration_id)
-        if integration is None or not await services.shared(Names).confirm(integration, question):
+        if integration is None:
+            raise NotAllowed
+        async with _answered(until):
+            is_so = await services.shared(Names).confirm(integration, question)
+        if not is_so:
             raise NotAllowed
         confirmed.add((question.full_name.lower(), question.github_id))
-    answers = await services.shared(Rights).ask(tuple(question.claims))
+    async with _answered(until):
+        answers = await services.shared(Rights).ask(tuple(question.claims))
     if answers:
         await services.database.write(
             lambda tx: speaking.settle(tx, answers), heavy=True, locks=question.locks

@@ -128,16 +128,20 @@ async def answer(services: Services, sent: Sent, integration_id: str, request_id
     told: dict[str, Any] = {"request": request_id, "integration": integration_id}
     event = "other"
     try:
-        signed = await _verified(sent, services, integration_id.lower())
-        delivery = await _read(sent, services, signed, told)
-        if delivery.handlers:
-            event = delivery.event.event
-        outcome = await life.ingest(services, delivery)
+        async with asyncio.timeout(store.SECONDS) as limit:
+            signed = await _verified(sent, services, integration_id.lower(), limit)
+            delivery = await _read(sent, services, signed, told)
+            if delivery.handlers:
+                event = delivery.event.event
+            outcome = await life.ingest(services, delivery)
         told["outcome"] = outcome.name
         status = 202 if outcome.status == "retrying" else 200
         reply = Reply(status, jsontext.render(outcome.answer), {"Content-Type": _JSON})
     except store.StorageUnavailable as error:
         told |= {"outcome": "unavailable", "reason": str(error)}
+        reply = _unavailable(error).reply()
+    except TimeoutError:  # GitHub is about to give up itself, and would call that our failure
+        told |= {"outcome": "unavailable", "reason": "it was not stored in time"}
         reply = _unavailable().reply()
     except Problem as problem:
         if isinstance(problem, Unsigned):
@@ -154,8 +158,13 @@ async def answer(services: Services, sent: Sent, integration_id: str, request_id
     return reply
 
 
-async def _verified(sent: Sent, services: Services, integration_id: str) -> _Signed:
-    """Return the body of a request that an integration's secret has signed; raises Problem."""
+async def _verified(
+    sent: Sent, services: Services, integration_id: str, limit: asyncio.Timeout
+) -> _Signed:
+    """Return the body of a request that an integration's secret has signed; raises Problem.
+
+    The time of `limit` begins anew once the body is there.
+    """
     received_at = times.now()
     integration = (
         await services.integration(integration_id) if _UUID.fullmatch(integration_id) else None
@@ -165,7 +174,7 @@ async def _verified(sent: Sent, services: Services, integration_id: str) -> _Sig
     signature = _signature(sent)
     _check_headers_of_body(sent)
     secrets = integration.secrets_at(received_at)
-    body, digests = await _body(sent, secrets)
+    body, digests = await _body(sent, secrets, limit)
     signed_by = _signed_by(digests, signature)
     if signed_by is None:
         # Another process may have stored a new secret, or a new state, this very moment.
@@ -267,7 +276,9 @@ def _refuse_size() -> NoReturn:
     raise Problem(413, "body too large", f"The limit is GitHub's own: {MAX_BODY} bytes.")
 
 
-async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes]]:
+async def _body(
+    sent: Sent, secrets: Sequence[bytes], limit: asyncio.Timeout
+) -> tuple[bytes, list[bytes]]:
     """Read the body and sign it on the way, chunk by chunk, with every secret in force."""
     if sent.hesitant is not None:
         await problems.expect(sent.hesitant)
@@ -282,6 +293,7 @@ async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes
     blocks: list[bytes] = []
     chunks: list[bytes] = []
     size = 0
+    limit.reschedule(None)
     async with bodies.arriving():
         async for chunk in content.iter_any():
             size += len(chunk)
@@ -293,6 +305,7 @@ async def _body(sent: Sent, secrets: Sequence[bytes]) -> tuple[bytes, list[bytes
             if size >= (len(blocks) + 1) * _BLOCK:
                 blocks.append(b"".join(chunks))
                 chunks.clear()
+    limit.reschedule(asyncio.get_running_loop().time() + store.SECONDS)
     return b"".join(blocks + chunks), [mac.digest() for mac in macs]
 
 
@@ -355,12 +368,12 @@ def _payload_field(raw: bytes) -> bytes:
     return payload.encode()
 
 
-def _unavailable() -> Problem:
+def _unavailable(error: store.StorageUnavailable | None = None) -> Problem:
     return Problem(
         503,
         "storage unavailable",
-        "The database cannot take the delivery now; nothing was stored. "
-        "Send it again with GitHub's Redeliver button.",
+        f"The database cannot take the delivery now{problems.told_of(error)}. "
+        "Send it again with GitHub's Redeliver button: it counts once.",
         headers={"Retry-After": "30"},
     )
 

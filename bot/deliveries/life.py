@@ -5,7 +5,8 @@ so the delivery and its effects commit together. If a handler fails, what all of
 undone, and why is stored instead.
 """
 
-from collections.abc import Callable, Set
+import asyncio
+from collections.abc import Callable, Sequence, Set
 
 import msgspec
 import structlog
@@ -57,11 +58,26 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
 
 
 async def retry_due(services: Services) -> None:
-    """Run the handlers of every delivery whose next attempt is due, each in its transaction."""
+    """Run the handlers of every delivery whose next attempt is due, each in its transaction.
+
+    Those of an integration in their order, but beside those of others: GitHub may have to be asked,
+    and keep one of them waiting.
+    """
     now = times.now()
     rows = await services.database.read(lambda tx: store.deliveries.due(tx, now, _AT_ONCE))
+    guids: dict[str, list[str]] = {}
     for row in rows:
-        integration_id, guid = row.integration_id, row.guid
+        guids.setdefault(row.integration_id, []).append(row.guid)
+    retrying = [_retry_in_order(services, *one, now) for one in guids.items()]
+    results = await asyncio.gather(*retrying, return_exceptions=True)
+    for failure in filter(None, results):
+        raise failure
+
+
+async def _retry_in_order(
+    services: Services, integration_id: str, guids: Sequence[str], now: int
+) -> None:
+    for guid in guids:
         with structlog.contextvars.bound_contextvars(integration=integration_id, delivery=guid):
             await _retry(services, integration_id, guid, now)
 

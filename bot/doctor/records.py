@@ -67,6 +67,16 @@ async def refused(exam: Examination) -> None:
     )
 
 
+@look(Stage.AFTERWARDS, "database")
+async def database(exam: Examination) -> None:
+    if warning := exam.services.database.burden().warning:
+        exam.problem(
+            f"{warning[0].upper()}{warning[1:]}.",
+            "End whatever reads it (`fuser -v` on the file shows what does): soon nothing is "
+            "written any more.",
+        )
+
+
 @look(Stage.AFTERWARDS, "rights")
 async def rights(exam: Examination) -> None:
     if exam.denied:

@@ -24,6 +24,7 @@ from bot.outbox import owner
 LEASE = 20 * times.SECOND
 # A write begins only while this much of the lease is left: its call ends within it.
 _NEEDED = round((CALL_SECONDS + 2) * times.SECOND)
+_BACK_SECONDS = 3.0  # for a queue to be given back: its lease runs out soon
 _LONGEST_NAP = 2.0  # seconds that an action waits for its turn within itself
 
 
@@ -119,7 +120,9 @@ class Held:
         if not self.is_held:
             return
         try:
-            await asyncio.shield(self.database.write(self._give_back, locks=()))
+            await asyncio.shield(
+                self.database.write(self._give_back, locks=(), seconds=_BACK_SECONDS)
+            )
         except store.StorageUnavailable as error:  # the lease runs out by itself
             logger.warning("queue not given back", queue=self.name, reason=str(error))
 

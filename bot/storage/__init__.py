@@ -66,12 +66,18 @@ from bot.storage.columns import (
 from bot.storage.command_rows import Command, CommandComment
 from bot.storage.commit_rows import BranchCommit, Commit, Rewrite
 from bot.storage.database import (
+    ASIDE_SECONDS,
+    LONG_SECONDS,
+    SECONDS,
+    Burden,
     Database,
     Job,
     StorageRefused,
     StorageUnavailable,
+    TooMuchUnread,
     Touched,
     Transaction,
+    in_time,
     lock_of_experiment,
     locks_of_repository,
 )

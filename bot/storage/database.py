@@ -6,7 +6,7 @@ one writer in any case.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from msgspec import Struct
@@ -17,7 +17,11 @@ __all__ = ["NO_PARAMS", "Params", "Row", "Statements", "Transaction", "Values"]
 
 T = TypeVar("T")
 
-
+# In which a job is done, or whoever waits for it told that it is not: GitHub gives up after ten.
+SECONDS = 8.0
+CHECK_SECONDS = 5.0  # the same for whoever asks whether there is a database
+ASIDE_SECONDS = 1.0  # the same for what may just as well be left out
+LONG_SECONDS = 600.0  # the same for work for which nobody waits over HTTP
 OFFICE = ("office",)  # what jobs lock that touch nothing that deliveries do
 
 
@@ -60,11 +64,25 @@ class Touched(Struct, frozen=True):
 
 
 class StorageUnavailable(Exception):
-    """The database cannot take or give data now; nothing of the job was kept."""
+    """The database cannot take or give data now.
+
+    Nothing of the job was kept, or nobody knows yet whether it is going to be.
+    """
+
+
+class TooMuchUnread(StorageUnavailable):
+    """Somebody has kept the database from being tidied for too long. Anybody may read why."""
 
 
 class StorageRefused(Exception):
     """The database cannot be used at all: made by a newer version, or not a database."""
+
+
+class Burden(Struct, frozen=True):
+    """What has piled up in a database that others keep from being tidied."""
+
+    log_bytes: int = 0  # of the write-ahead log, where it is ours to look after
+    warning: str | None = None  # what to do about it, if it is much
 
 
 Job = Callable[[Transaction], T]
@@ -77,11 +95,14 @@ class Database(Protocol):
     def existing_version(self) -> int:
         """Return the schema version of the database that is there, and change nothing. Blocking.
 
-        Raises StorageRefused, which says what is there instead, if it is none of this program's.
+        Raises StorageRefused, which says what is there instead, if it is none of this program's,
+        and StorageUnavailable while its server is away.
         """
 
     def migrate(self, note: Callable[[int, int], None] = ..., bind: Bind = ...) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking.
+
+        Raises StorageUnavailable while the server is away.
 
         `note` is told how many statements are done, and of how many. `bind` binds a seal of a
         version before to its integration; what it raises undoes the whole.
@@ -97,13 +118,16 @@ class Database(Protocol):
         heavy: bool = False,
         touched: Touched | None = None,
         locks: Sequence[str] = OFFICE,
+        seconds: float = SECONDS,
     ) -> T:
         """Run `job` in a transaction and return its result once that is committed.
 
         Jobs that wait together share one commit: one that raises is undone alone and its exception
         raised here. `heavy` says that the job may take longer than a few milliseconds, `touched`
         what it will look at, which is read for the whole batch at once. A job may be run more than
-        once before it is committed. Raises StorageUnavailable.
+        once before it is committed. Raises StorageUnavailable, after some seconds at the latest:
+        a job that has not begun by then, or whose caller has gone, is not run any more. Of one that
+        is being committed at that moment nobody knows what becomes of it.
 
         Jobs that lock different names may be run at the same time, by other processes too: each
         sees what those with a name in common have committed before. What a job locks follows from
@@ -113,7 +137,8 @@ class Database(Protocol):
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         """Run `job` in a read-only transaction. Raises StorageUnavailable.
 
-        `heavy` says that it may take longer than anybody who asks over HTTP would wait.
+        `heavy` says that it may take longer than anybody who asks over HTTP would wait: without
+        that it has SECONDS.
         """
 
     async def last_id(self, table: str) -> int:
@@ -126,16 +151,28 @@ class Database(Protocol):
         """
 
     async def check(self) -> None:
-        """Return if the database answers, takes writes and has this program's schema.
+        """Return if the database takes a write now and has this program's schema.
 
         Raises StorageUnavailable.
         """
+
+    def burden(self) -> Burden:
+        """Return what has piled up."""
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
         """Return True at the next commit of a change, False after `timeout` seconds without."""
 
     async def close(self) -> None:
         """Finish the jobs in hand and close every connection."""
+
+
+async def in_time(work: Awaitable[T], seconds: float) -> T:
+    """Return what comes of some work; raises StorageUnavailable if that takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise StorageUnavailable(f"the database did not answer in {seconds:g} seconds") from None
 
 
 class CommitSignal:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.storage import loading
-from bot.storage.database import CommitSignal, Job, StorageUnavailable, T, Touched
+from bot.storage.database import SECONDS, CommitSignal, Job, StorageUnavailable, T, Touched
 from bot.storage.transaction import Interrupted, Transaction
 
 MAX_BATCH = 64  # jobs in one commit
@@ -17,6 +17,8 @@ _SIBLINGS = 4  # jobs of a batch, from which on the next may wait for as many
 _RECENT = 0.01  # seconds after it in which that is so
 _PAUSE = 0.001  # seconds in which one of them at least has to come
 _LOOKS = 8  # at most
+_CLOSE_SECONDS = 3.0  # for jobs in hand, when there are to be no more
+_LATE = "the database did not take it in time"
 
 
 @dataclass(slots=True)
@@ -29,10 +31,13 @@ class Task:
     heavy: bool
     touched: Touched | None
     locks: Sequence[str]
+    seconds: float  # in which it is done, or its caller told that it is not
+    until: float  # that is, of the loop's time
     result: Any = None
     error: Exception | None = None
     afterwards: Sequence[Callable[[], None]] = ()
     is_aside: bool = False  # it is somebody else's by now
+    is_over: bool = False  # nobody waits for it any more: if it has not begun, it is left out
 
 
 class GroupCommit(ABC):
@@ -43,17 +48,23 @@ class GroupCommit(ABC):
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._waiting: list[Task] = []
+        self._in_hand: list[Task] = []
+        self._timer: asyncio.TimerHandle | None = None  # for the first of them whose time is over
         self._flushing: asyncio.Task[None] | None = None
         self._closed = False
         self._answered, self._answered_at = 0, 0.0  # jobs of the last batch, and when
+        self.obstacle: str | None = None  # what the batch in hand waits for
         self.signal = CommitSignal()
 
     async def prepare(self) -> None:  # noqa: B027 - not every engine has to wait
-        """Wait until a batch can begin; raises StorageUnavailable. Jobs go on gathering."""
+        """Wait until a batch can begin, or nobody waits for it. Jobs go on gathering.
+
+        Raises StorageUnavailable.
+        """
 
     @abstractmethod
     async def commit(self, batch: list[Task]) -> bool:
-        """Run the jobs in order (see `run_all`), and commit them.
+        """Run the jobs in order (see `run_all`), and commit them; there may be none by now.
 
         Returns whether a row was changed: who waits for commits is not woken for nothing.
 
@@ -62,19 +73,33 @@ class GroupCommit(ABC):
         """
 
     async def write(
-        self, job: Job[T], *, heavy: bool, touched: Touched | None, locks: Sequence[str]
+        self,
+        job: Job[T],
+        *,
+        heavy: bool,
+        touched: Touched | None,
+        locks: Sequence[str],
+        seconds: float = SECONDS,
     ) -> T:
         """Run `job` in the next batch; see Database.write."""
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         future: asyncio.Future[T] = self._loop.create_future()
         locks = touched.locks if touched is not None else locks
-        self.take(Task(job, future, contextvars.copy_context(), heavy, touched, locks))
-        return await future
+        context, until = contextvars.copy_context(), self._loop.time() + seconds
+        task = Task(job, future, context, heavy, touched, locks, seconds, until)
+        self.take(task)
+        try:
+            return await future
+        except asyncio.CancelledError:
+            task.is_over = True
+            raise
 
     def take(self, task: Task) -> None:
         """Run a task in the next batch."""
         self._waiting.append(task)
+        if self._timer is None or self._timer.when() > task.until:
+            self._look_again_at(task.until)
         if self._flushing is None:
             self._flushing = self._loop.create_task(self._flush())
 
@@ -84,11 +109,46 @@ class GroupCommit(ABC):
         return self._flushing is None
 
     async def close(self) -> None:
-        """Take no more jobs, and return when those in hand are committed."""
+        """Take no more jobs, and return when those in hand are committed, or cannot be."""
         self._closed = True
         if self._flushing is not None:
+            await asyncio.wait((self._flushing,), timeout=_CLOSE_SECONDS)
+            self._give_up(self._in_hand + self._waiting)
+        if self._flushing is not None:
             await self._flushing
+        if self._timer is not None:
+            self._timer.cancel()
         self.signal.announce()
+
+    def is_awaited(self, tasks: Sequence[Task]) -> bool:
+        """Tell whether anybody still waits for one of some tasks."""
+        return any(not task.is_over for task in tasks)
+
+    def is_worth_it(self, batch: Sequence[Task]) -> bool:
+        """Tell whether what has been done for some tasks is to be committed.
+
+        What took long is there when it is sent again, even if nobody waits for it any more.
+        """
+        return any(task.heavy or not task.is_over for task in batch)
+
+    def _look_again_at(self, until: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(until, self._look_at_time)
+
+    def _look_at_time(self) -> None:
+        """Give up the tasks whose time is over. One timer serves all: most never need it."""
+        self._timer, now = None, self._loop.time()
+        held = [task for task in (*self._in_hand, *self._waiting) if not task.future.done()]
+        self._give_up([task for task in held if task.until <= now])
+        if rest := [task.until for task in held if task.until > now]:
+            self._look_again_at(min(rest))
+
+    def _give_up(self, tasks: Sequence[Task]) -> None:
+        for task in tasks:
+            task.is_over = True
+            if not task.future.done():
+                task.future.set_exception(StorageUnavailable(self.obstacle or _LATE))
 
     async def _flush(self) -> None:
         """Commit what waits, batch by batch: while one is synced to disk the next gathers."""
@@ -101,8 +161,7 @@ class GroupCommit(ABC):
                     try:
                         await self.prepare()
                     finally:
-                        batch = self._waiting[:MAX_BATCH]
-                        del self._waiting[:MAX_BATCH]
+                        batch = self._in_hand = self._take_batch()
                     for task in batch:
                         task.is_aside = False
                     changed = await self.commit(batch)
@@ -114,10 +173,17 @@ class GroupCommit(ABC):
                         task.error = task.error or StorageUnavailable(f"{type(error).__name__}")
                         task.error.__cause__ = task.error.__cause__ or error
                 self._hand_back(batch)
+                self._in_hand, self.obstacle = [], None
                 if changed:
                     self.signal.announce()
         finally:
             self._flushing = None
+
+    def _take_batch(self) -> list[Task]:
+        """Return the first of those that somebody waits for; nobody else is kept."""
+        waiting = [task for task in self._waiting if not task.is_over]
+        batch, self._waiting[:] = waiting[:MAX_BATCH], waiting[MAX_BATCH:]
+        return batch
 
     async def _gather(self) -> None:
         """Let the requests that have already arrived add their jobs: a larger batch costs less.
@@ -151,7 +217,7 @@ class GroupCommit(ABC):
             if task.error is None:
                 for call in task.afterwards:
                     task.context.run(call)
-            # Its request may be cancelled; the work stands all the same.
+            # Its request may be cancelled, or its time over; the work stands all the same.
             if task.future.done():
                 continue
             if task.error is not None:
@@ -182,8 +248,13 @@ def run_all(
 
     `told` turns an error into what the job's caller is told; it raises what ends the whole
     transaction. `database_error` are those of the engine's own. With `singly` each job is written
-    by itself, so that one whose changes are refused fails alone. Raises FlushRefused.
+    by itself, so that one whose changes are refused fails alone. What is over is left out. Raises
+    FlushRefused.
     """
+    for task in batch:
+        task.result = task.error = None
+        task.afterwards = ()
+    batch = [task for task in batch if not task.is_over]
     touched = [task.touched for task in batch if task.touched is not None]
     if touched and not singly:
         try:
@@ -191,8 +262,6 @@ def run_all(
         except Exception as error:
             raise FlushRefused from told(error)
     for task in batch:
-        task.result = task.error = None
-        task.afterwards = ()
         is_done = False
         if task.touched is not None and not singly:
             is_done = _run_in_memory(tx, task, told, database_error)

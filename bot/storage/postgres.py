@@ -9,8 +9,10 @@ processes hear of each other's commits in `postgres_listening.py`.
 
 import asyncio
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import psycopg
 from psycopg import errors
@@ -19,38 +21,53 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from bot.storage import query, schema
 from bot.storage.database import (
+    CHECK_SECONDS,
+    LONG_SECONDS,
     OFFICE,
+    SECONDS,
     Bind,
+    Burden,
     Job,
     StorageRefused,
     StorageUnavailable,
     T,
     Touched,
     Transaction,
+    in_time,
 )
-from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
+from bot.storage.group_commit import Task
 from bot.storage.postgres_address import (
-    COMMIT_SECONDS,
     CONFLICT,
-    HEAVY_SECONDS,
     LOST,
-    READ_ONLY,
-    STATEMENTS_SECONDS,
     Address,
     Connection,
     Watchdog,
     adapt,
-    commit,
     one_line,
+    unusable,
 )
 from bot.storage.postgres_listening import Commits
-from bot.storage.postgres_opening import READING, Held, Opening, OpeningToWrite, roll_back
+from bot.storage.postgres_opening import OpeningToRead
 from bot.storage.postgres_statements import PostgresStatements
+from bot.storage.postgres_writing import Writer
 
 READERS = 4
 PATIENT = 16  # writers, at most, for deliveries that wait for whoever holds their repository
-PATIENCE = 5.0  # seconds to go on trying when the server is away or the lock is taken
+PATIENCE = 5.0  # seconds to wait for a connection to read on
 _MIGRATION_LOCK = 7_266_301_941  # any number of ours; held while the schema changes
+
+
+# What deliveries write to, and what the check whether they can locks, by process.
+_WRITTEN = (
+    "integrations",
+    "deliveries",
+    "repositories",
+    "items",
+    "versions",
+    "activity",
+    "actions",
+)
+_CHECKING = f"check:{uuid.uuid4()}"
 
 
 class PostgresDatabase:
@@ -74,7 +91,7 @@ class PostgresDatabase:
                     raise StorageRefused("the PostgreSQL database holds nothing of Experiment Bot")
                 row = connection.execute("SELECT version FROM schema_version").fetchone()
         except psycopg.Error as error:
-            raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
+            raise unusable(error) from None
         found = int(row["version"]) if row else 0
         schema.check_version(found)
         return found
@@ -84,8 +101,9 @@ class PostgresDatabase:
     ) -> None:
         try:
             with self._address.connect() as connection:
-                # Ten processes that start together wait here for the first.
+                # Ten processes that start together wait here for the first, however long it takes.
                 connection.execute("SET LOCAL lock_timeout = 0")
+                connection.execute("SET LOCAL statement_timeout = 0")
                 connection.execute("SELECT pg_advisory_xact_lock(%s)", [_MIGRATION_LOCK])
                 connection.execute(
                     "CREATE TABLE IF NOT EXISTS schema_version (version INTEGER NOT NULL)"
@@ -119,11 +137,12 @@ class PostgresDatabase:
                 "the PostgreSQL database holds tables of another program; give the bot its own"
             ) from None
         except psycopg.Error as error:
-            raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
+            raise unusable(error) from None
 
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="postgres-reader")
+        self._watchdog = Watchdog()
         self._pool = ConnectionPool(
             self._address.conninfo,
             min_size=1,
@@ -131,12 +150,11 @@ class PostgresDatabase:
             open=False,
             timeout=PATIENCE,
             reconnect_timeout=PATIENCE,  # or it waits as long as the server was away once more
-            configure=_prepare_reader,
+            configure=partial(_prepare_reader, watchdog=self._watchdog),
             connection_class=Connection,
             kwargs={"row_factory": dict_row},
         )
         self._pool.open()
-        self._watchdog = Watchdog()
         self._watching = asyncio.create_task(self._watchdog.run())
         self._commits = Commits(
             self._listen_address or self._address, is_apart=self._listen_address is not None
@@ -144,7 +162,7 @@ class PostgresDatabase:
         # Deliveries wait neither for other jobs nor for deliveries of another repository.
         self._writer = self._new_writer()
         self._ingesting = self._new_writer(self._set_aside)
-        self._patient: dict[int, _Writer] = {}
+        self._patient: dict[int, Writer] = {}
         self._waited_for: dict[str, int] = {}  # by which of these, or was it last
 
     async def write(
@@ -154,13 +172,14 @@ class PostgresDatabase:
         heavy: bool = False,
         touched: Touched | None = None,
         locks: Sequence[str] = OFFICE,
+        seconds: float = SECONDS,
     ) -> T:
         writer = self._writer if touched is None else self._ingesting
-        return await writer.write(job, heavy=heavy, touched=touched, locks=locks)
+        return await writer.write(job, heavy=heavy, touched=touched, locks=locks, seconds=seconds)
 
-    def _new_writer(self, set_aside: Callable[[Task], None] | None = None) -> "_Writer":
+    def _new_writer(self, set_aside: Callable[[Task], None] | None = None) -> Writer:
         renew = self._pool.drain
-        return _Writer(self._address, self._watchdog, self._commits, renew, set_aside)
+        return Writer(self._address, self._watchdog, self._commits, renew, set_aside)
 
     def _set_aside(self, task: Task) -> None:
         """Let a delivery wait for whoever holds its repository, and only those of that one too.
@@ -187,8 +206,9 @@ class PostgresDatabase:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         deadline = time.monotonic() + PATIENCE  # from now: it may have to wait for a thread
-        seconds = HEAVY_SECONDS if heavy else STATEMENTS_SECONDS
-        return await self._loop.run_in_executor(self._threads, self._read, job, deadline, seconds)
+        seconds = LONG_SECONDS if heavy else SECONDS
+        work = self._loop.run_in_executor(self._threads, self._read, job, deadline, seconds)
+        return await in_time(work, seconds)
 
     async def last_id(self, table: str) -> int:
         sql = "SELECT pg_sequence_last_value(pg_get_serial_sequence(:table, 'seq'))"
@@ -208,15 +228,20 @@ class PostgresDatabase:
         await self.write(job)
 
     async def check(self) -> None:
-        sql = """SELECT version, CAST(pg_is_in_recovery()
-            OR current_setting('default_transaction_read_only') = 'on' AS INTEGER) AS read_only
-            FROM schema_version"""
-        row = await self.read(lambda tx: tx.one(sql))
-        if row is None or row["version"] != schema.VERSION:
-            raise StorageUnavailable("another version of the program has changed the schema")
-        if row["read_only"]:
-            self._pool.drain()  # another server may have taken its place
-            raise StorageUnavailable("the server is a replica, or takes no writes")
+        def job(tx: Transaction) -> None:
+            if query.number(tx, "SELECT version FROM schema_version") != schema.VERSION:
+                raise StorageUnavailable("another version of the program has changed the schema")
+            # As deliveries are: refused where nothing can be written, and where a table is locked.
+            tx.run(f"LOCK TABLE {', '.join(_WRITTEN)} IN ROW EXCLUSIVE MODE")
+            tx.run("DELETE FROM deliveries WHERE FALSE")
+
+        # The way of deliveries, so that what holds these up is found; with a lock of our own.
+        await self._ingesting.write(
+            job, heavy=False, touched=None, locks=[_CHECKING], seconds=CHECK_SECONDS
+        )
+
+    def burden(self) -> Burden:
+        return Burden()
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
         return await self._commits.wait(timeout)
@@ -240,7 +265,7 @@ class PostgresDatabase:
                     raise PoolTimeout("the server is away")
                 with self._pool.connection(timeout=left) as connection:
                     with self._watchdog.limit(connection, seconds):
-                        statements = PostgresStatements(connection, opening=Opening(READING))
+                        statements = PostgresStatements(connection, opening=OpeningToRead(seconds))
                         result = job(Transaction(statements))
                         connection.commit()  # after a rollback nothing would stay prepared
                     return result
@@ -251,138 +276,7 @@ class PostgresDatabase:
         raise AssertionError("unreachable")
 
 
-class _Writer(GroupCommit):
-    """A connection of this process that writes; opened when needed, again when lost.
-
-    `renew_readers` is called when the server turns out to take no writes any more: what is read
-    there is getting old. Jobs whose locks others hold are set aside, if there is somebody to take
-    them over; or else waited for.
-    """
-
-    def __init__(
-        self,
-        address: Address,
-        watchdog: Watchdog,
-        commits: Commits,
-        renew_readers: Callable[[], None],
-        set_aside: Callable[[Task], None] | None = None,
-    ) -> None:
-        super().__init__()
-        self.signal = commits
-        self._address, self._watchdog, self._renew_readers = address, watchdog, renew_readers
-        self._set_aside = set_aside
-        self._connection: Connection | None = None
-        self._ids: dict[str, list[int]] = {}
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
-
-    async def commit(self, batch: list[Task]) -> bool:
-        changed = await self._loop.run_in_executor(self._thread, self._commit, batch)
-        for task in batch:
-            if task.is_aside and self._set_aside is not None:
-                self._set_aside(task)
-        return changed
-
-    async def close(self) -> None:
-        await super().close()
-        await asyncio.to_thread(self._thread.shutdown)
-        if self._connection is not None:
-            self._connection.close()
-
-    def _commit(self, batch: list[Task]) -> bool:
-        """Run `batch`, again from its beginning while the server is away or takes sides.
-
-        Jobs only ever change the database, so one that was rolled back can be run again. One
-        whose outcome nobody can know is not acknowledged: see `commit`.
-        """
-        deadline = time.monotonic() + PATIENCE
-        seconds = HEAVY_SECONDS if any(task.heavy for task in batch) else STATEMENTS_SECONDS
-        while True:
-            try:
-                connection = self._open()
-                with self._watchdog.limit(connection, seconds):
-                    changed = self._run(connection, batch)
-            except (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation) as error:
-                if self._set_aside is not None and isinstance(error, errors.LockNotAvailable):
-                    roll_back(connection)
-                    for task in batch:
-                        task.is_aside = True
-                    return False
-                self._drop()
-                if isinstance(error, READ_ONLY):
-                    self._renew_readers()
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable(one_line(error)) from error
-                for task in batch:
-                    task.result = task.error = None
-                    task.is_aside = False
-                time.sleep(0.1)
-                continue
-            except Exception:  # a fault of our own: begin anew next time
-                self._drop()
-                raise
-            try:
-                with self._watchdog.limit(connection, COMMIT_SECONDS):
-                    commit(connection)
-            except StorageUnavailable:
-                self._drop()
-                raise
-            return changed
-
-    def _run(self, connection: Connection, batch: list[Task]) -> bool:
-        """Run the jobs of `batch`, but for those that are set aside; tell if a row was changed."""
-        for singly in (False, True):
-            batch = [task for task in batch if not task.is_aside]
-            names = {lock for task in batch for lock in task.locks}
-            hasty = self._set_aside is not None
-            opening = OpeningToWrite(names, self._ids, len(batch), hasty=hasty)
-            statements = PostgresStatements(connection, self._ids, opening)
-            try:
-                self._run_once(statements, batch, singly=singly)
-            except FlushRefused:
-                if singly:
-                    raise
-                roll_back(connection)
-                continue
-            if not statements.changed and not all(task.is_aside for task in batch):
-                # What is answered follows from what others have committed: whether that is safe
-                # on a replica is told with a commit that has something to say.
-                statements.run("SELECT pg_logical_emit_message(TRUE, 'experiment-bot', '')")
-            return statements.changed
-        raise AssertionError("unreachable")
-
-    def _run_once(self, statements: PostgresStatements, batch: list[Task], *, singly: bool) -> None:
-        """Run jobs; those that wait for locks of others are set aside, and what was read, too."""
-        try:
-            run_all(Transaction(statements), batch, _told, psycopg.Error, singly=singly)
-        except Held as held:
-            for task in batch:
-                task.is_aside = not held.names.isdisjoint(task.locks)
-            mine = [task for task in batch if not task.is_aside]
-            run_all(Transaction(statements), mine, _told, psycopg.Error, singly=singly)
-
-    def _open(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._address.connect()
-        return self._connection
-
-    def _drop(self) -> None:
-        self._ids.clear()  # another server may give them to others
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-
-def _told(error: Exception) -> Exception:
-    """Return what the caller of a job is told of an error; raises what ends the transaction.
-
-    A row that was not there a moment ago has been added by another: tried again, the job sees it.
-    """
-    if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation, Held)):
-        raise error
-    return error
-
-
-def _prepare_reader(connection: Connection) -> None:
-    adapt(connection)
+def _prepare_reader(connection: Connection, watchdog: Watchdog) -> None:
+    adapt(connection, watchdog)
     connection.read_only = True
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

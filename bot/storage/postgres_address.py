@@ -7,11 +7,12 @@ prepared statements; so what a transaction needs is set in it.
 
 import asyncio
 import os
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg
@@ -19,11 +20,11 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
-from bot.storage.database import StorageUnavailable
+from bot.storage.database import SECONDS, StorageRefused, StorageUnavailable
 
-STATEMENTS_SECONDS = 8.0  # for the statements of a transaction: GitHub itself gives up after ten
-HEAVY_SECONDS = 600.0  # for those of one that may take long
 COMMIT_SECONDS = 8.0
+_HEAVY_SECONDS = 30.0  # for the statements of a transaction that has much to do
+_GREETING_SECONDS = 5.0  # for what is asked on a new connection
 _TICK = 1.0
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 3,  # for each host
@@ -65,9 +66,13 @@ class Address:
         several = _OF_SEVERAL if "," in str(given.get("host") or "") else {}
         self.conninfo = make_conninfo("", **{**_DEFAULTS, **several, **given, **_ALWAYS})
 
-    def connect(self) -> Connection:
+    def connect(self, watchdog: "Watchdog | None" = None) -> Connection:
         connection = Connection.connect(self.conninfo, row_factory=dict_row)
-        adapt(connection)
+        try:
+            adapt(connection, watchdog)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     async def connect_to_listen(self) -> tuple[AsyncConnection, bool]:
@@ -76,8 +81,9 @@ class Address:
             self.conninfo, row_factory=dict_row, autocommit=True
         )
         try:
-            cursor = await connection.execute(_WHO)
-            is_pooled = _is_pooled(connection, await cursor.fetchone())
+            async with asyncio.timeout(_GREETING_SECONDS):
+                cursor = await connection.execute(_WHO)
+                is_pooled = _is_pooled(connection, await cursor.fetchone())
         except BaseException:
             await connection.close()
             raise
@@ -89,10 +95,11 @@ class Address:
 _WHO = "SELECT pg_backend_pid() AS pid"
 
 
-def adapt(connection: Connection) -> None:
+def adapt(connection: Connection, watchdog: "Watchdog | None" = None) -> None:
     """Let a new connection do without prepared statements if a pooler is in between."""
-    is_pooled = _is_pooled(connection, connection.execute(_WHO).fetchone())
-    connection.rollback()
+    with watchdog.limit(connection, _GREETING_SECONDS) if watchdog else nullcontext():
+        is_pooled = _is_pooled(connection, connection.execute(_WHO).fetchone())
+        connection.rollback()
     if is_pooled:
         connection.prepare_threshold = None
 
@@ -100,6 +107,15 @@ def adapt(connection: Connection) -> None:
 def _is_pooled(connection: Connection | AsyncConnection, row: DictRow | None) -> bool:
     """Tell whether somebody else than the server greeted us: a pooler makes up its own numbers."""
     return row is None or row["pid"] != connection.info.backend_pid
+
+
+def limit_of(seconds: float, *, heavy: bool) -> float:
+    """Return how long the statements of a transaction may take for whoever has so long.
+
+    What has much to do goes on when nobody waits for it any more, so that it is there when it is
+    sent again.
+    """
+    return max(seconds, _HEAVY_SECONDS if heavy else SECONDS)
 
 
 def commit(connection: Connection) -> None:
@@ -124,6 +140,24 @@ def commit(connection: Connection) -> None:
         connection.remove_notice_handler(note)
     if warnings:
         raise StorageUnavailable(f"it is not certain that the commit is safe: {warnings[0]}")
+
+
+# What an operator has to mend; libpq tells it in words alone. All else may be over soon.
+_LASTING = re.compile(
+    r"password|authenti|pg_hba|not exist|no such (user|database)|not permitted|permission denied"
+    r"|SSL was required|certificate",
+    re.IGNORECASE,
+)
+_QUOTED = re.compile(r"""\"[^"]*\"|'[^']*'""")
+
+
+def unusable(error: psycopg.Error) -> StorageUnavailable | StorageRefused:
+    """Return what somebody is told who wanted to begin with a database: whether time mends it."""
+    _, *hosts = str(error).split("\n- host")
+    lasts = all(_LASTING.search(_QUOTED.sub("", one)) for one in hosts or [str(error)])
+    is_passing = isinstance(error, psycopg.OperationalError) and not lasts
+    kind = StorageUnavailable if is_passing else StorageRefused
+    return kind(f"PostgreSQL cannot be used: {one_line(error)}")
 
 
 def one_line(error: BaseException) -> str:

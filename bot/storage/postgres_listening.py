@@ -16,12 +16,13 @@ from typing import Any
 import psycopg
 
 from bot.log import logger
-from bot.storage.database import CommitSignal
-from bot.storage.postgres_address import STATEMENTS_SECONDS, Address, AsyncConnection, one_line
+from bot.storage.database import SECONDS, CommitSignal
+from bot.storage.postgres_address import Address, AsyncConnection, one_line
 
 _CHANNEL = "experiment_bot_commits"
 _LOOK_EVERY = 0.5  # seconds, where commits cannot be heard of
 _SPACING = 0.05  # seconds between two of our own notifications
+_PROVE_EVERY = 10.0  # seconds in which nothing was said, to find out that the server is gone
 _AGAIN_IN = 0.5  # seconds, after a connection was lost
 _CLOSE_SECONDS = 1.0  # to tell of the last commits
 
@@ -97,26 +98,33 @@ class Commits(CommitSignal):
         )
         self._is_lost = False
         super().announce()  # for what came while nobody listened
+        is_quiet = False
         while not (self._closing and not self._untold):
-            async with asyncio.timeout(STATEMENTS_SECONDS):
+            async with asyncio.timeout(SECONDS):
                 if self._untold:
                     self._untold = False
                     await connection.execute(f"NOTIFY {_CHANNEL}")
                     await asyncio.sleep(_SPACING)
-                await self._hear(connection)  # which also finds out that the server is gone
+                await self._hear(connection)
                 if self._polls and self._waiting:
                     await self._look(connection)
-            await self._stir(connection, _LOOK_EVERY if self._waiting and self._polls else None)
+                elif is_quiet:
+                    await connection.execute("SELECT 1")
+            looks = self._waiting and self._polls
+            is_quiet = not await self._stir(connection, _LOOK_EVERY if looks else _PROVE_EVERY)
 
-    async def _stir(self, connection: AsyncConnection, timeout: float | None) -> None:  # noqa: ASYNC109
-        """Wait until there is something to do. psycopg itself waits on the same socket in turn."""
+    async def _stir(self, connection: AsyncConnection, timeout: float) -> bool:  # noqa: ASYNC109
+        """Wait until there is something to do, False if there was nothing for some seconds.
+
+        psycopg itself waits on the same socket in turn.
+        """
         loop, line = asyncio.get_running_loop(), connection.fileno()
         loop.add_reader(line, self._stirred.set)
         try:
             async with asyncio.timeout(timeout):
-                await self._stirred.wait()
+                return await self._stirred.wait()
         except TimeoutError:
-            pass
+            return False
         finally:
             loop.remove_reader(line)
             self._stirred.clear()

@@ -14,16 +14,20 @@ from bot.storage import postgres_pipeline as pipeline
 from bot.storage.postgres_arrays import array, types_of
 from bot.storage.postgres_pipeline import BINARY, Command, Connection
 
-READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_READING = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 LOCK_TIMEOUT = "5s"
 HASTY_LOCK_TIMEOUT = "0.5s"  # in a batch of which others can wait instead
 _IDS = 64  # that are taken from a sequence together
 
-# A process that hangs must not hold up others. Warnings are asked for because `commit` has to see
+# A process that hangs, or has gone without a word, must not hold up others: the server ends what it
+# has left. Warnings are asked for because `commit` has to see
 # them. The transaction gets its number at once: ids that others follow are taken after that.
 _SETTINGS = """SELECT set_config('lock_timeout', $1, TRUE),
+    set_config('statement_timeout', $2, TRUE),
     set_config('idle_in_transaction_session_timeout', '10s', TRUE),
     set_config('client_min_messages', 'warning', TRUE), pg_current_xact_id()::text"""
+_LIMITS = """SELECT set_config('statement_timeout', $1, TRUE),
+    set_config('idle_in_transaction_session_timeout', '10s', TRUE)"""
 # In one order, so that two who want the same ones do not wait for each other.
 _LOCK = """SELECT pg_advisory_xact_lock(name)
     FROM (SELECT unnest($1::bigint[]) AS name ORDER BY 1) AS names"""
@@ -43,21 +47,36 @@ class Held(Exception):
 class Opening:
     """The statements that a transaction begins with, and what is made of their results."""
 
-    def __init__(self, begin: str = "BEGIN") -> None:
-        self.commands = [Command(begin)]
+    def __init__(self) -> None:
+        self.commands = [Command("BEGIN")]
 
     def accept(self, connection: Connection, results: Sequence[PGresult]) -> None:
         """Keep what the statements have brought."""
 
 
+class OpeningToRead(Opening):
+    """The same for one that reads one moment, for some seconds at most."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.commands = [Command(_READING), Command(_LIMITS, [_milliseconds(seconds)])]
+
+
 class OpeningToWrite(Opening):
     """The same for one that locks some names, and for whose jobs ids are kept by table.
 
-    With `hasty` nothing is waited for that others have locked.
+    No statement takes longer than some seconds. With `hasty` nothing is waited for that others have
+    locked.
     """
 
     def __init__(
-        self, names: Iterable[str], ids: dict[str, list[int]], jobs: int, *, hasty: bool
+        self,
+        names: Iterable[str],
+        ids: dict[str, list[int]],
+        jobs: int,
+        seconds: float,
+        *,
+        hasty: bool,
     ) -> None:
         super().__init__()
         self._names = {_number_of(name): name for name in names}
@@ -65,7 +84,7 @@ class OpeningToWrite(Opening):
         self._few = [table for table, left in ids.items() if len(left) < jobs]
         self._tries = hasty and bool(self._names)
         timeout = HASTY_LOCK_TIMEOUT if hasty else LOCK_TIMEOUT
-        self.commands.append(Command(_SETTINGS, [timeout.encode()]))
+        self.commands.append(Command(_SETTINGS, [timeout.encode(), _milliseconds(seconds)]))
         self.commands += [take_ids(table) for table in self._few]
         if self._names:
             self.commands.append(_locking(_TRY_LOCK if hasty else _LOCK, self._names))
@@ -77,6 +96,10 @@ class OpeningToWrite(Opening):
         held = pipeline.rows(connection, results[-1]) if self._tries else []
         if held:
             raise Held({self._names[row["name"]] for row in held})
+
+
+def _milliseconds(seconds: float) -> bytes:
+    return b"%d" % (seconds * 1000)
 
 
 def roll_back(connection: Connection) -> None:

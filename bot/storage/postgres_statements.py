@@ -166,11 +166,8 @@ class PostgresStatements:
         self._send(commands)
 
     def open(self) -> None:
-        """Begin a transaction that writes, if that is still to be done; raises Held.
-
-        One that reads psycopg begins with the first statement that comes by it.
-        """
-        if self._opening is not None and not self._is_reading:
+        """Begin the transaction, if that is still to be done; raises Held."""
+        if self._opening is not None:
             self._send([])
 
     def _send(self, commands: Sequence[Command]) -> list[PGresult]:

@@ -1,9 +1,4 @@
-"""The SQLite engine: one writer with group commit, readers beside it.
-
-Small jobs run on the event loop, where their few microseconds cost less than handing them to a
-thread and the interpreter's lock back and forth for every statement; large ones, waiting for
-another process and the commit with its fsync run on the writer's thread.
-"""
+"""The SQLite engine: one writer with group commit, readers beside it."""
 
 import asyncio
 import contextlib
@@ -20,26 +15,30 @@ import sqlite_utils
 from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
+    CHECK_SECONDS,
+    LONG_SECONDS,
     OFFICE,
+    SECONDS,
     Bind,
+    Burden,
     Job,
     StorageRefused,
     StorageUnavailable,
     T,
     Touched,
     Transaction,
+    in_time,
 )
-from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.sqlite_checkpoints import Checkpoints
 from bot.storage.sqlite_statements import SqliteStatements
+from bot.storage.sqlite_writing import Writer
 from bot.storage.turns import Turns
 
-BUSY_TIMEOUT = 5.0  # seconds to wait for another process that writes
+BUSY_TIMEOUT = 5.0  # seconds for a connection to wait for another process
 _MIGRATION_MS = 3_600_000  # to wait for another process that brings the database up to date
 READERS = 4
-WRITER_CACHE = 8_000  # KiB; what indexes in random order need beyond is in the system's cache
+_STEPS = 100_000  # of a statement, some milliseconds, between looks at the time that it has
 _POLL = 0.5  # seconds between looks for commits of other processes
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class SqliteDatabase:
@@ -101,7 +100,9 @@ class SqliteDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(self._connect(), Checkpoints(self._connect()), self._take_turns())
+        self._writer = Writer(
+            self._connect(), Checkpoints(self._connect(), self.path), self._take_turns()
+        )
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(
@@ -111,13 +112,20 @@ class SqliteDatabase:
         heavy: bool = False,
         touched: Touched | None = None,
         locks: Sequence[str] = OFFICE,
+        seconds: float = SECONDS,
     ) -> T:
-        return await self._writer.write(job, heavy=heavy, touched=touched, locks=locks)
+        return await self._writer.write(
+            job, heavy=heavy, touched=touched, locks=locks, seconds=seconds
+        )
 
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
-        return await self._loop.run_in_executor(self._readers, self._read, job)
+        seconds = LONG_SECONDS if heavy else SECONDS
+        until = time.monotonic() + seconds
+        return await in_time(
+            self._loop.run_in_executor(self._readers, self._read, job, until), seconds
+        )
 
     async def last_id(self, table: str) -> int:
         sql = "SELECT seq FROM sqlite_sequence WHERE name = :table"
@@ -133,9 +141,15 @@ class SqliteDatabase:
         await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
-        sql = "PRAGMA user_version"
-        if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
-            raise StorageUnavailable("another version of the program has changed the schema")
+        def job(tx: Transaction) -> None:
+            if query.number(tx, "PRAGMA user_version") != schema.VERSION:
+                raise StorageUnavailable("another version of the program has changed the schema")
+            tx.run(f"PRAGMA user_version = {schema.VERSION}")  # a page that has to get to the disk
+
+        await self.write(job, seconds=CHECK_SECONDS)
+
+    def burden(self) -> Burden:
+        return self._writer.burden()
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
         return await self._writer.signal.wait(timeout)
@@ -212,17 +226,20 @@ class SqliteDatabase:
         except OSError as error:
             raise StorageRefused(f"{self.path}-turn: {error.strerror}") from None
 
-    def _read(self, job: Job[T]) -> T:
+    def _read(self, job: Job[T], until: float) -> T:
+        """Read in one snapshot, until then at most: beside it the log cannot be begun anew."""
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             if connection is None:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
                 self._reading.append(connection)
+            connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             connection.execute("BEGIN")
             try:
                 return job(Transaction(SqliteStatements(connection)))
             finally:
+                connection.set_progress_handler(None, 0)
                 connection.execute("ROLLBACK")
         except (sqlite3.OperationalError, StorageRefused) as error:
             raise StorageUnavailable(str(error)) from error
@@ -230,6 +247,7 @@ class SqliteDatabase:
     async def _watch_other_processes(self) -> None:
         """Announce commits that other processes make in the same file."""
         connection = self._connect()
+        connection.execute("PRAGMA busy_timeout = 0")  # this is on the event loop
         self._reading.append(connection)
         seen = connection.execute("PRAGMA data_version").fetchone()[0]
         while True:
@@ -260,101 +278,3 @@ def _enable_wal(connection: sqlite3.Connection) -> None:
             if not is_busy or time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
-
-
-class _Writer(GroupCommit):
-    """The one connection of this process that writes."""
-
-    waits_for_siblings = False  # who was just answered sends again while the next batch is synced
-
-    def __init__(
-        self, connection: sqlite3.Connection, checkpoints: Checkpoints, turns: Turns
-    ) -> None:
-        super().__init__()
-        self._connection, self._checkpoints, self._turns = connection, checkpoints, turns
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
-        connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
-        connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
-        connection.execute("PRAGMA wal_autocheckpoint = 0")  # see sqlite_checkpoints.py
-        connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
-
-    async def prepare(self) -> None:
-        if not await self._turns.take(BUSY_TIMEOUT):
-            raise StorageUnavailable("another process holds the database")
-
-    async def commit(self, batch: list[Task]) -> bool:
-        try:
-            return await self._commit(batch)
-        finally:
-            self._turns.end()
-
-    async def _commit(self, batch: list[Task]) -> bool:
-        before = self._connection.total_changes
-        try:
-            try:
-                await self._attempt(batch, singly=False)
-            except FlushRefused:
-                self._connection.execute("ROLLBACK")
-                before = self._connection.total_changes
-                await self._attempt(batch, singly=True)
-            await self._in_thread(self._end, before)
-        except sqlite3.Error as error:
-            raise StorageUnavailable(str(error)) from error
-        finally:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-        return self._connection.total_changes != before
-
-    async def _attempt(self, batch: list[Task], *, singly: bool) -> None:
-        if any(task.heavy for task in batch) or not self._begin(patience=0):
-            await self._in_thread(self._begin, BUSY_TIMEOUT)
-            await self._in_thread(self._run, batch, singly)
-        else:
-            self._run(batch, singly)
-
-    async def close(self) -> None:
-        await super().close()
-        await asyncio.to_thread(self._thread.shutdown)
-        await asyncio.to_thread(self._checkpoints.close)
-        self._turns.close()
-        self._connection.close()
-
-    async def _in_thread(self, function: Callable[..., object], *args: object) -> None:
-        await self._loop.run_in_executor(self._thread, function, *args)
-
-    def _begin(self, patience: float) -> bool:
-        """Begin to write; False if another process writes and there is no patience to wait.
-
-        Raises StorageUnavailable when `patience`, in seconds, has run out.
-        """
-        deadline = time.monotonic() + patience
-        while True:
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                return True
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF not in _BUSY:
-                    raise
-                if patience == 0:
-                    return False
-                if time.monotonic() > deadline:
-                    raise StorageUnavailable("another process holds the database") from error
-            time.sleep(0.002)
-
-    def _end(self, before: int) -> None:
-        self._connection.execute("COMMIT")
-        self._checkpoints.committed(self._connection, self._connection.total_changes - before)
-
-    def _run(self, batch: list[Task], singly: bool) -> None:
-        tx = Transaction(SqliteStatements(self._connection))
-        run_all(tx, batch, self._told, sqlite3.Error, singly=singly)
-
-    def _told(self, error: Exception) -> Exception:
-        """Return what the caller of a job is told of an error."""
-        if not self._connection.in_transaction:
-            raise error  # SQLite gave the whole transaction up (a full disk, a broken file)
-        if not isinstance(error, sqlite3.OperationalError):
-            return error
-        unavailable = StorageUnavailable(str(error))
-        unavailable.__cause__ = error
-        return unavailable

@@ -8,7 +8,14 @@ from typing import Any
 import msgspec
 
 from bot.storage import query, schema
-from bot.storage.database import Database, StorageRefused, Transaction
+from bot.storage.database import (
+    LONG_SECONDS,
+    Database,
+    Job,
+    StorageRefused,
+    StorageUnavailable,
+    Transaction,
+)
 
 # Every table with the columns of its primary key, in whose order it is copied.
 TABLES: Mapping[str, tuple[str, ...]] = {
@@ -62,7 +69,7 @@ def refuse_unfit(source: Database) -> None:
     """
     try:
         found = source.existing_version()
-    except StorageRefused as error:
+    except (StorageRefused, StorageUnavailable) as error:
         raise TransferRefused(f"FROM: {error}") from None
     if found != schema.VERSION:
         raise TransferRefused(
@@ -76,7 +83,7 @@ def prepare(target: Database) -> None:
     """Give a target its tables, as the service would; raises TransferRefused. Blocking."""
     try:
         target.migrate()
-    except StorageRefused as error:
+    except (StorageRefused, StorageUnavailable) as error:
         raise TransferRefused(f"TO: {error}") from None
 
 
@@ -99,24 +106,28 @@ async def copy(
     copy has left is completed. `advance(table, rows)` tells of progress. Raises TransferRefused.
     """
     await size(source)
-    await target.write(lambda tx: _mark(tx, overwrite))
+    await _write(target, lambda tx: _mark(tx, overwrite))
     if await source.read(lambda tx: tx.has_table(_MARK)):
         await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
         raise TransferRefused("source and target are the same database")
     if overwrite:
         for table in TABLES:
-            await target.write(partial(_empty, table=table), heavy=True)
+            await _write(target, partial(_empty, table=table))
     for table, key in TABLES.items():
         last = await target.read(partial(_last_key, table=table, key=key))
         advance(table, await target.read(partial(count, table=table), heavy=True))
         async for rows in _pages(source, table, key, last):
-            await target.write(partial(_insert, table=table, rows=rows), heavy=True)
+            await _write(target, partial(_insert, table=table, rows=rows))
             advance(table, len(rows))
     given = {table: await source.last_id(table) for table in _NEVER_TWICE}
     await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
     counts = await _verify(source, target)
     await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
     return counts
+
+
+async def _write(target: Database, job: Job[None]) -> None:
+    await target.write(job, heavy=True, seconds=LONG_SECONDS)
 
 
 async def counts(database: Database) -> dict[str, int]:

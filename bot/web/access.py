@@ -84,7 +84,9 @@ async def _actor(services: Services, token: str) -> Actor | None:
     now = times.now()
     if row.last_used_at is None or now - row.last_used_at > 60 * times.SECOND:
         try:
-            await services.database.write(lambda tx: store.tokens.used(tx, actor.id, now))
+            await services.database.write(
+                lambda tx: store.tokens.used(tx, actor.id, now), seconds=store.ASIDE_SECONDS
+            )
         except store.StorageUnavailable as error:  # reading goes on while nothing can be written
             logger.warning("last use of a token not noted", token=actor.id, reason=str(error))
     return actor

@@ -8,6 +8,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Struct
 
+from bot import storage as store
 from bot.domain.errors import Changed, Conflict, ConflictCode, Failed, Invalid, NoLonger, NotFound
 from bot.github import CallFailed, Refused
 from bot.web.replies import Reply
@@ -128,10 +129,15 @@ def _problem_of_call(error: CallFailed) -> Problem:
     return Problem(503, "GitHub unavailable", said, headers={"Retry-After": "30"})
 
 
-def unavailable() -> Problem:
+def told_of(error: store.StorageUnavailable | None) -> str:
+    """Return why the database cannot do something, as far as that may be read by anybody."""
+    return f": {error}" if isinstance(error, store.TooMuchUnread) else ""
+
+
+def unavailable(error: store.StorageUnavailable) -> Problem:
     return Problem(
         503,
         "storage unavailable",
-        "The database cannot take this now; nothing was stored. Try again shortly.",
+        f"The database cannot do this now{told_of(error)}. Try again shortly.",
         headers={"Retry-After": "5"},
     )

@@ -150,10 +150,10 @@ async def test_of_servers_that_are_all_away_an_error_tells_without_the_password(
     places = ",".join(f"127.0.0.1:{port}" for port in ports)
     url = f"postgresql://bot:{PASSWORD}@{places}/experiment_bot"
     env = environment(tmp_path / "data", DATABASE_URL=url, LOG_LEVEL="debug")
-    code, out, errors = await app("serve", env=env)
+    code, out, errors = await app("token", "create", "ci", "--role", "viewer", env=env)
     assert code == 1
     assert "PostgreSQL cannot be used" in errors
     assert all(str(port) in errors for port in ports)
     assert PASSWORD not in out + errors
-    with pytest.raises(store.StorageRefused):
+    with pytest.raises(store.StorageUnavailable):
         store.engine(url).migrate()

@@ -12,7 +12,6 @@ from bot import storage as store
 from bot.deliveries.life import retry_due
 from bot.deliveries.records import MAX_ATTEMPTS
 from bot.settings import Settings
-from bot.storage import postgres, postgres_opening
 from tests.deliveries.storing import DUPLICATE, GUID, numbers, stored
 from tests.kit.breakage import Breakage
 from tests.kit.clock import Clock
@@ -119,15 +118,13 @@ def locked(database_url: str) -> Iterator[None]:
         blocker.close()
     else:
         with psycopg.connect(database_url) as connection:
-            connection.execute("LOCK TABLE deliveries IN ACCESS EXCLUSIVE MODE")
+            connection.execute("LOCK TABLE deliveries, experiments, audit IN ACCESS EXCLUSIVE MODE")
             yield
 
 
 async def test_storage_down(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be stored is not acknowledged; the same delivery passes once it can be."""
-    monkeypatch.setattr(store.sqlite, "BUSY_TIMEOUT", 0.1)
-    monkeypatch.setattr(postgres, "PATIENCE", 0.1)
-    monkeypatch.setattr(postgres_opening, "LOCK_TIMEOUT", "100ms")
+    monkeypatch.setattr(store, "SECONDS", 1.0)
     bot = await start(settings)
     try:
         integration = await bot.integration()

@@ -40,7 +40,7 @@ async def counted(url: str) -> AsyncIterator[Wire]:
     async def lead(here: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         line = Line()
         wire.lines.append(line)
-        there, forth = await _connect(url)
+        there, forth = await connect(url)
         await asyncio.gather(_send(line, here, forth), _answer(line, there, back))
 
     server = await asyncio.start_server(lead, "127.0.0.1")
@@ -53,7 +53,7 @@ async def counted(url: str) -> AsyncIterator[Wire]:
     server.close()
 
 
-async def _connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     parts = conninfo_to_dict(url)
     host, port = str(parts.get("host") or "localhost"), int(parts.get("port") or 5432)
     if host.startswith("/"):

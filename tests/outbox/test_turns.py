@@ -72,13 +72,13 @@ async def _done(scene: Scene, number: int) -> bool:
 @sqlite_only
 async def test_calls_that_hang_use_up_no_places(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
-    for number in range(40):
+    for number in range(60):
         await opened(scene, await another(scene, f"slow-{number}"), f"slow-{number}/shop")
-    hanging = scene.github.fail(Fault("timeout_before", STATUSES, times=40, seconds=60))
+    hanging = scene.github.fail(Fault("timeout_before", STATUSES, times=60, seconds=60))
     working = scene.work_on()
 
     async def all_hang() -> bool:
-        return hanging.used == 40
+        return hanging.used == 60
 
     try:
         await eventually(all_hang, 30)

@@ -130,3 +130,26 @@ async def test_the_feed_goes_on_behind_a_transaction_of_another_program(
         )
         rows = await bot.services.database.read(lambda tx: store.activity.after(tx, 0, 100))
     assert [row.summary for row in rows if "#2" in row.summary] != []
+
+
+async def test_the_server_ends_what_takes_too_long_or_was_left(bot: Bot) -> None:
+    """By settings of each transaction, which a pooler lets through."""
+    database = bot.services.database
+
+    def limits(tx: store.Transaction) -> list[Any]:
+        names = ("statement_timeout", "idle_in_transaction_session_timeout")
+        return [store.query.value(tx, f"SHOW {name}") for name in names]
+
+    assert await database.read(limits) == ["8s", "10s"]
+    assert await database.read(limits, heavy=True) == ["10min", "10s"]
+    assert await database.write(limits) == ["8s", "10s"]
+    assert await database.write(limits, heavy=True) == ["30s", "10s"]
+    assert await database.write(limits, seconds=store.LONG_SECONDS) == ["10min", "10s"]
+
+
+async def test_no_read_is_endless(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.storage.postgres.SECONDS", 1.0)
+    monkeypatch.setattr("bot.storage.postgres_address.SECONDS", 1.0)
+    with pytest.raises(store.StorageUnavailable):
+        await bot.services.database.read(lambda tx: tx.one("SELECT pg_sleep(60)"))
+    assert (await bot.get("/api/v1/experiments")).status == 200

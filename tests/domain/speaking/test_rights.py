@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from bot.deliveries.life import retry_due
 from bot.demo import payloads
 from bot.outbox.loop import Outbox
 from tests.domain.speaking.world import (
@@ -20,10 +21,11 @@ from tests.domain.speaking.world import (
     integration,
 )
 from tests.github import Fault, rsa_key
+from tests.kit.breakage import broken
 from tests.kit.deliveries import PROCESSED
 from tests.kit.marks import sqlite_only
 from tests.kit.outbound import PERMISSIONS
-from tests.kit.running import start
+from tests.kit.running import eventually, start
 
 
 async def test_nobody_is_asked_while_one_alone_speaks(world: World) -> None:
@@ -179,6 +181,31 @@ async def test_a_newcomer_waits_while_github_cannot_be_asked(world: World) -> No
     again = await world.bot.post(f"{page}/{waiting['id']}/replay")
     assert again.status == 200
     assert [number for _, number, _, _ in await world.pulls("b")] == [8]
+
+
+@sqlite_only
+@pytest.mark.parametrize("kinds", [("token", "token")], indirect=True)
+async def test_what_waits_for_github_holds_up_no_retries_of_others(world: World) -> None:
+    await world.passes(ACME, world.pull())
+    world.github.fail(Fault("status", times=None, status=502))
+    assert (await world.send(RIVAL, world.pull(8))).body == WAITING
+    with broken():
+        assert (await world.send(ACME, world.pull(9))).status == 202
+    world.github.heal()
+    world.github.fail(Fault("timeout_before", times=None, seconds=60))
+    await world.restart()  # and so forgets that GitHub could not be asked
+    world.clock.ahead += 60
+    retrying = asyncio.create_task(retry_due(world.bot.services))
+
+    async def is_retried() -> bool:
+        return 9 in {number for _, number, _, _ in await world.pulls("a")}
+
+    try:
+        await eventually(is_retried)
+        assert not retrying.done()
+    finally:
+        retrying.cancel()
+        world.github.heal()
 
 
 async def test_who_was_first_goes_on_while_github_cannot_be_asked(world: World) -> None:
