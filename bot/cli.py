@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, commands, doctor, log, server, supervisor, times
+from bot import __version__, commands, doctor, log, output, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
 from bot.domain import tokens
 from bot.domain.actors import CLI, ROLES
+from bot.log import logger
 from bot.operations import settings as noted_settings
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
@@ -49,6 +50,7 @@ def main() -> None:
 
     Without a command it serves. Settings come from the environment; README.md lists them.
     """
+    output.never_wait()
     os.umask(0o077)  # nothing this program writes is for others to read
 
 
@@ -63,6 +65,7 @@ def main() -> None:
 @click.option("--supervised", is_flag=True, hidden=True)
 def serve(worker: bool, processes: int, supervised: bool) -> None:
     """Serve the API and the webhook, with the worker in the same process."""
+    output.never_wait(out=True)
     settings = _settings()
 
     def say_up() -> None:
@@ -314,4 +317,6 @@ async def see_to_admin_token(services: Services) -> str | None:
         raise SettingsError("ADMIN_TOKEN", "********", expected) from None
     if new is not None and given is None:
         click.echo(f"Admin token (shown only this once): {new}")
+        if getattr(sys.stdout, "lost", 0):
+            logger.error("admin token not shown", instead="app.py token create NAME --role admin")
     return new or given

@@ -73,6 +73,10 @@ class Metrics:
             "Live activity streams that are open.",
             multiprocess_mode="livesum",
         )
+        self.log_lines_lost = counter(
+            "experiment_bot_log_lines_lost",
+            "Lines of the log, and of what is printed, that could not be written.",
+        )
         info = gauge(
             "experiment_bot_info", "The running version.", ["version"], multiprocess_mode="livemax"
         )

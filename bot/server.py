@@ -16,7 +16,7 @@ from aiohttp import StreamReader, web
 from multidict import CIMultiDictProxy
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from bot import commands, dashboard, handlers, listening, log, worker
+from bot import commands, dashboard, handlers, listening, log, output, worker
 from bot import storage as store
 from bot.api import resources
 from bot.connection import Answering, Shortcut
@@ -53,6 +53,7 @@ async def open_services(settings: Settings) -> Services:
     vault = store.Vault(await asyncio.to_thread(store.secret_keys, settings))
     database = store.engine(settings.database_url, settings.database_listen_url)
     metrics = Metrics()
+    output.count_lost(metrics.log_lines_lost.inc)
     github = GitHub(metrics, settings.github_api_urls)
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):

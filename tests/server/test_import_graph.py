@@ -23,6 +23,7 @@ LEAVES = (
     "jsontext",
     "log",
     "metrics",
+    "output",
     "settings",
     "stopping",
     "times",
