@@ -199,7 +199,7 @@ async def _around(
         response = await _answer(request, _problem_of(error))
     except store.StorageUnavailable as error:
         logger.warning("storage unavailable", request=request[REQUEST_ID], reason=str(error))
-        response = await _answer(request, unavailable())
+        response = await _answer(request, unavailable(error.remedy))
     except Exception:
         response = await _answer(request, _fault(request.path, request[REQUEST_ID]))
     if route != door.PATH:

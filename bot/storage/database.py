@@ -60,7 +60,14 @@ class Touched(Struct, frozen=True):
 
 
 class StorageUnavailable(Exception):
-    """The database cannot take or give data now; nothing of the job was kept."""
+    """The database cannot take or give data now; nothing of the job was kept.
+
+    The `remedy`, if waiting alone does not help, may be told to anybody.
+    """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 class StorageRefused(Exception):

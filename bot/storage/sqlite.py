@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlite_utils
 
@@ -31,6 +32,7 @@ from bot.storage.database import (
 )
 from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.sqlite_checkpoints import Checkpoints
+from bot.storage.sqlite_files import SqliteFiles, version_on_disk
 from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.turns import Turns
 
@@ -67,6 +69,7 @@ class SqliteDatabase:
     def migrate(
         self, note: Callable[[int, int], None] = schema.unnoted, bind: Bind = schema.unbound
     ) -> None:
+        self._make()
         self._refuse_foreign()
         connection = self._connect()
         try:
@@ -101,7 +104,12 @@ class SqliteDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = _Writer(self._connect(), Checkpoints(self._connect()), self._take_turns())
+        connection = self._connect()
+        connection.execute("PRAGMA user_version").fetchone()  # the log is there once it is read
+        self._files = SqliteFiles(self.path)
+        self._writer = _Writer(
+            connection, Checkpoints(self._connect()), self._take_turns(), self._files
+        )
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(
@@ -133,6 +141,7 @@ class SqliteDatabase:
         await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
+        self._files.look()
         sql = "PRAGMA user_version"
         if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
@@ -167,8 +176,17 @@ class SqliteDatabase:
             raise StorageRefused(f"{self.path} is a database of another program")
         return int(version)
 
+    def _make(self) -> None:
+        """Make the file, with mode 0600, if there is none; -wal and -shm take that mode too."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise StorageRefused(f"{self.path}: {error.strerror}") from None
+
     def _open(self) -> sqlite3.Connection:
-        """Open the file, made with mode 0600 if it is new; -wal and -shm take that mode too.
+        """Open the file, and make none: one that is gone while the service runs stays so.
 
         A file that is there is never opened in any other way: closing it again would drop the
         locks that SQLite's connections of this process hold on it.
@@ -176,18 +194,14 @@ class SqliteDatabase:
         if self.path.is_dir():
             raise StorageRefused(f"{self.path} is a folder, no database file")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection = sqlite3.connect(
-                self.path,
+                f"file:{quote(str(self.path))}?mode=rw",
+                uri=True,
                 timeout=BUSY_TIMEOUT,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=256,
             )
-        except OSError as error:
-            raise StorageRefused(f"{self.path}: {error.strerror}") from None
         except sqlite3.DatabaseError as error:
             raise StorageRefused(f"{self.path} cannot be opened: {error}") from None
         connection.row_factory = sqlite3.Row
@@ -215,10 +229,12 @@ class SqliteDatabase:
     def _read(self, job: Job[T]) -> T:
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            self._files.require()
             if connection is None:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
                 self._reading.append(connection)
+                self._files.look()  # it was opened by name
             connection.execute("BEGIN")
             try:
                 return job(Transaction(SqliteStatements(connection)))
@@ -226,18 +242,26 @@ class SqliteDatabase:
                 connection.execute("ROLLBACK")
         except (sqlite3.OperationalError, StorageRefused) as error:
             raise StorageUnavailable(str(error)) from error
+        except sqlite3.DatabaseError as error:
+            if self._files.is_damage(error):
+                self._files.look()
+            raise
 
     async def _watch_other_processes(self) -> None:
-        """Announce commits that other processes make in the same file."""
+        """Announce commits that other processes make in the same file, while it is there."""
         connection = self._connect()
         self._reading.append(connection)
         seen = connection.execute("PRAGMA data_version").fetchone()[0]
         while True:
             await asyncio.sleep(_POLL)
             try:
-                version = connection.execute("PRAGMA data_version").fetchone()[0]
-            except sqlite3.OperationalError as error:
-                logger.warning("not looking for commits", reason=str(error))
+                self._files.look()
+                version = version_on_disk(connection)
+            except StorageUnavailable:
+                continue
+            except sqlite3.Error as error:
+                if not self._files.is_damage(error):
+                    logger.warning("not looking for commits", reason=str(error))
                 continue
             if version != seen:
                 seen = version
@@ -268,10 +292,15 @@ class _Writer(GroupCommit):
     waits_for_siblings = False  # who was just answered sends again while the next batch is synced
 
     def __init__(
-        self, connection: sqlite3.Connection, checkpoints: Checkpoints, turns: Turns
+        self,
+        connection: sqlite3.Connection,
+        checkpoints: Checkpoints,
+        turns: Turns,
+        files: SqliteFiles,
     ) -> None:
         super().__init__()
         self._connection, self._checkpoints, self._turns = connection, checkpoints, turns
+        self._files = files
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
@@ -279,6 +308,7 @@ class _Writer(GroupCommit):
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
     async def prepare(self) -> None:
+        self._files.require()
         if not await self._turns.take(BUSY_TIMEOUT):
             raise StorageUnavailable("another process holds the database")
 
@@ -299,6 +329,8 @@ class _Writer(GroupCommit):
                 await self._attempt(batch, singly=True)
             await self._in_thread(self._end, before)
         except sqlite3.Error as error:
+            if self._files.is_damage(error):
+                self._files.look()
             raise StorageUnavailable(str(error)) from error
         finally:
             if self._connection.in_transaction:
@@ -343,6 +375,7 @@ class _Writer(GroupCommit):
 
     def _end(self, before: int) -> None:
         self._connection.execute("COMMIT")
+        self._files.look()  # what is committed into a file that nobody finds is not stored
         self._checkpoints.committed(self._connection, self._connection.total_changes - before)
 
     def _run(self, batch: list[Task], singly: bool) -> None:
@@ -351,7 +384,7 @@ class _Writer(GroupCommit):
 
     def _told(self, error: Exception) -> Exception:
         """Return what the caller of a job is told of an error."""
-        if not self._connection.in_transaction:
+        if not self._connection.in_transaction or self._files.is_damage(error):
             raise error  # SQLite gave the whole transaction up (a full disk, a broken file)
         if not isinstance(error, sqlite3.OperationalError):
             return error

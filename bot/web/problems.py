@@ -128,10 +128,10 @@ def _problem_of_call(error: CallFailed) -> Problem:
     return Problem(503, "GitHub unavailable", said, headers={"Retry-After": "30"})
 
 
-def unavailable() -> Problem:
+def unavailable(remedy: str = "") -> Problem:
     return Problem(
         503,
         "storage unavailable",
-        "The database cannot take this now; nothing was stored. Try again shortly.",
+        f"The database cannot take this now; nothing was stored. {remedy or 'Try again shortly.'}",
         headers={"Retry-After": "5"},
     )
