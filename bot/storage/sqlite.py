@@ -145,6 +145,8 @@ class SqliteDatabase:
         sql = "PRAGMA user_version"
         if await self.read(lambda tx: query.number(tx, sql)) != schema.VERSION:
             raise StorageUnavailable("another version of the program has changed the schema")
+        if self._writer.is_failing:  # as on a full disk: see whether something can be written
+            await self.write(lambda tx: tx.run(f"{sql} = {schema.VERSION}"))
 
     async def wait_for_commit(self, timeout: float) -> bool:  # noqa: ASYNC109
         return await self._writer.signal.wait(timeout)
@@ -300,7 +302,7 @@ class _Writer(GroupCommit):
     ) -> None:
         super().__init__()
         self._connection, self._checkpoints, self._turns = connection, checkpoints, turns
-        self._files = files
+        self._files, self.is_failing = files, False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         connection.execute("PRAGMA busy_timeout = 0")  # _begin waits, where waiting is allowed
         connection.execute(f"PRAGMA cache_size = -{WRITER_CACHE}")
@@ -313,8 +315,11 @@ class _Writer(GroupCommit):
             raise StorageUnavailable("another process holds the database")
 
     async def commit(self, batch: list[Task]) -> bool:
+        self.is_failing = True
         try:
-            return await self._commit(batch)
+            changed = await self._commit(batch)
+            self.is_failing = False
+            return changed
         finally:
             self._turns.end()
 

@@ -157,3 +157,20 @@ async def test_a_file_that_is_another_now(bot: Bot, log_stream: io.StringIO) -> 
     other.close()
     assert (await bot.deliver(integration, "pull_request", pull_request(2))).status == 503
     assert "the database is damaged" in log_stream.getvalue()
+
+
+async def test_it_is_not_ready_while_nothing_can_be_written(bot: Bot, settings: Settings) -> None:
+    """On a full disk, say; reading goes on."""
+    integration = await bot.integration()
+    await bot.experiment("checkout")
+    connection = bot.services.database._writer._connection  # type: ignore[attr-defined]
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")  # "database or disk is full"
+    body = "experiment_key: checkout\n" + os.urandom(100_000).hex()
+    full = await bot.deliver(integration, "pull_request", pull_request(1, body=body))
+    assert full.status == 503
+    connection.execute("PRAGMA query_only = ON")
+    assert (await bot.get("/readyz", token=None)).status == 503
+    assert (await bot.get("/api/v1/experiments/checkout")).status == 200
+    connection.execute("PRAGMA query_only = OFF")
+    assert (await bot.get("/readyz", token=None)).status == 200
