@@ -380,7 +380,7 @@ class _Writer(GroupCommit):
 
     def _end(self, before: int) -> None:
         self._connection.execute("COMMIT")
-        self._files.look()  # what is committed into a file that nobody finds is not stored
+        self._files.look_after_commit()  # what is in a file that nobody finds is not stored
         self._checkpoints.committed(self._connection, self._connection.total_changes - before)
 
     def _run(self, batch: list[Task], singly: bool) -> None:

@@ -7,11 +7,13 @@ locks that SQLite holds on it.
 
 import os
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 
 from bot.log import logger
 from bot.storage.database import StorageUnavailable
 
+_File = tuple[str, tuple[int, int]]  # its name, and which it was
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BACK = "Put it back as it was, or stop the service, restore it, and start the service again."
 _RESTORE = "Stop the service, restore the database from a backup, and start the service again."
@@ -25,12 +27,13 @@ class SqliteFiles:
         names = (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm")))
         self._main = str(path)
         self._opened = [(str(name), _identity(name)) for name in names if name.exists()]
+        self._committed = self._opened[:2]  # which hold what was committed
         self._damage: StorageUnavailable | None = None
         self._trouble: StorageUnavailable | None = None
 
     def look(self) -> None:
         """Raise StorageUnavailable if they are not what was opened, or are known to be damaged."""
-        before, self._trouble = self._trouble, self._found()
+        before, self._trouble = self._trouble, self._found(self._opened)
         if self._trouble is None:
             if before is not None:
                 logger.warning("the database is there again")
@@ -39,6 +42,11 @@ class SqliteFiles:
             remedy = self._trouble.remedy
             logger.error("the database is lost", reason=str(self._trouble), remedy=remedy)
         raise StorageUnavailable(str(self._trouble), self._trouble.remedy)
+
+    def look_after_commit(self) -> None:
+        """Raise StorageUnavailable if what was committed just now is in a lost file."""
+        if self._found(self._committed) is not None:
+            self.look()
 
     def require(self) -> None:
         """Look again if there was trouble when somebody last looked."""
@@ -58,10 +66,10 @@ class SqliteFiles:
             logger.error("the database is damaged", reason=str(error), remedy=_RESTORE)
         return True
 
-    def _found(self) -> StorageUnavailable | None:
+    def _found(self, files: Sequence[_File]) -> StorageUnavailable | None:
         if self._damage is not None:
             return self._damage
-        for name, opened in self._opened:
+        for name, opened in files:
             try:
                 found = os.stat(name)  # noqa: PTH116 - in half of the time, for which batches wait
             except OSError as error:

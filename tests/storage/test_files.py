@@ -64,6 +64,8 @@ async def test_files_that_are_not_there_any_more(
     assert (await bot.deliver(integration, "pull_request", pull_request(1))).body == PROCESSED
     files = files_of(bot)
     how(files[which])
+    if which == 2:  # holds nothing of what is committed: it is missed when somebody looks
+        assert (await bot.get("/readyz", token=None)).status == 503
     await assert_refuses_all(bot, integration)
     if how is not replace:
         assert not files[which].exists()  # nothing is made in its place
