@@ -25,6 +25,7 @@ LEAVES = (
     "metrics",
     "output",
     "settings",
+    "shared_metrics",
     "stopping",
     "times",
     "together",
