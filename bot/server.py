@@ -16,13 +16,14 @@ from aiohttp import StreamReader, web
 from multidict import CIMultiDictProxy
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from bot import commands, dashboard, handlers, listening, log, output, worker
+from bot import commands, dashboard, handlers, listening, log, output, times, worker
 from bot import storage as store
 from bot.api import resources
 from bot.connection import Answering, Shortcut
 from bot.dashboard import errors
 from bot.deliveries import door
 from bot.deliveries.door import Sent
+from bot.domain.passing import Passing
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -60,6 +61,9 @@ async def open_services(settings: Settings) -> Services:
         services.shared(extended)  # an extension that cannot be used ends the start here
     await _migrate(database, vault)
     await database.start()
+    seen_at = await database.read(services.shared(Passing).begin)
+    if seen_at is not None:
+        times.clock.go_on_from(seen_at)
     return services
 
 

@@ -10,6 +10,7 @@ from bot import storage as store
 from bot import times
 from bot.deliveries import life
 from bot.domain.audit import KEPT_DAYS
+from bot.domain.passing import LONG, Passing
 from bot.domain.sessions import oldest
 from bot.log import logger
 from bot.outbox.loop import Outbox, look_on_commits
@@ -33,6 +34,7 @@ async def retry_deliveries(services: Services) -> float | None:
 
 async def clear(services: Services) -> None:
     """Clear away what is not kept, in small steps, until cancelled."""
+    passing, is_told = services.shared(Passing), False
     while True:
         busy = False
         try:
@@ -41,6 +43,10 @@ async def clear(services: Services) -> None:
             logger.warning("storage unavailable", reason=str(error))
         except Exception:  # a fault in one round must not end all later ones
             logger.exception("the worker failed")
+        unsure = passing.unsure()
+        if unsure > LONG and not is_told:
+            logger.warning("clearing away less than the clock says", days=round(unsure / _DAY, 1))
+        is_told = unsure > LONG
         await asyncio.sleep(_STEP_PAUSE if busy else _CLEARING_PAUSE)
 
 
@@ -66,11 +72,13 @@ async def clear_some(services: Services) -> bool:
 
     Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
     finished actions older than DELIVERY_DAYS, sessions that have run out, what the audit has of
-    more than a year ago. Facts, links and feed stay.
+    more than a year ago. Facts, links and feed stay. What is old goes by the time that is sure to
+    have passed, whatever the clock says.
     """
-    now, settings = times.now(), services.settings
+    settings, passing = services.settings, services.shared(Passing)
 
     def job(tx: store.Transaction) -> bool:
+        now = passing.keep(tx)
         cleared = store.deliveries.drop_payloads(tx, now - settings.payload_days * _DAY, _STEP)
         cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
         cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)

@@ -16,6 +16,7 @@ from bot.storage import (
     activity,
     audit,
     branches,
+    clock,
     commands,
     deliveries,
     experiments,

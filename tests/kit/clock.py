@@ -8,19 +8,26 @@ from bot import times
 
 
 class Clock(times.Clock):
-    """Goes on as the machine's does, `ahead` by some seconds; once stopped it waits for these."""
+    """Goes on as the machine's does, `ahead` by some seconds; once stopped it waits for these.
+
+    By `stepped` seconds the bot's own clock is wrong, which GitHub's is not.
+    """
 
     def __init__(self) -> None:
-        self.ahead = 0.0
-        self._stopped: int | None = None
+        self.ahead = self.stepped = 0.0
+        self._stopped: tuple[int, int] | None = None
+        super().__init__()
 
     def stop(self) -> None:
         """From here on let time pass only by `ahead`."""
-        self._stopped = super().now()
+        self._stopped = super().wall(), super().passed()
 
-    def now(self) -> int:
-        base = super().now() if self._stopped is None else self._stopped
-        return base + round(self.ahead * 1000) * times.MILLISECOND
+    def wall(self) -> int:
+        return self._true() + round(self.stepped * 1000) * times.MILLISECOND
+
+    def passed(self) -> int:
+        base = super().passed() if self._stopped is None else self._stopped[1]
+        return base + self._ahead()
 
     async def sleep(self, seconds: float) -> None:
         """Let the time pass at once."""
@@ -29,7 +36,13 @@ class Clock(times.Clock):
 
     def __call__(self) -> float:
         """Return the time in seconds, as the stand-in GitHub is told it."""
-        return self.now() / times.SECOND
+        return self._true() / times.SECOND
+
+    def _true(self) -> int:
+        return (super().wall() if self._stopped is None else self._stopped[0]) + self._ahead()
+
+    def _ahead(self) -> int:
+        return round(self.ahead * 1000) * times.MILLISECOND
 
 
 @contextmanager
