@@ -29,6 +29,7 @@ class Clock:
         self._offset = self.wall() - self.passed()  # of what is told from what has passed
         self._step: tuple[int, int] | None = None  # another such offset, and since when it stands
         self.went_back = 0  # how often a step back was followed
+        self.told_twice = (0, 0)  # from when to when, by the last of them
 
     def wall(self) -> int:
         """Return what the machine says, in microseconds."""
@@ -61,6 +62,7 @@ class Clock:
             return self._offset
         if offset < self._offset:
             self.went_back += 1
+            self.told_twice = passed + offset, passed + self._offset
         self._step = None
         return offset
 

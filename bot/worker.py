@@ -78,13 +78,14 @@ async def clear_some(services: Services) -> bool:
     settings, passing = services.settings, services.shared(Passing)
 
     def job(tx: store.Transaction) -> bool:
-        now = passing.keep(tx)
-        cleared = store.deliveries.drop_payloads(tx, now - settings.payload_days * _DAY, _STEP)
-        cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += store.audit.remove_old(tx, now - KEPT_DAYS * _DAY, _STEP)
-        store.sessions.remove_ended(tx, *oldest(now))
+        old = passing.keep(tx)
+        before = old.before(settings.delivery_days)
+        cleared = store.deliveries.drop_payloads(tx, old.before(settings.payload_days), _STEP)
+        cleared += store.deliveries.remove_old(tx, before, _STEP)
+        cleared += store.actions.remove_old(tx, before, _STEP)
+        cleared += store.merge_groups.remove_old(tx, before, _STEP)
+        cleared += store.audit.remove_old(tx, old.before(KEPT_DAYS), _STEP)
+        store.sessions.remove_ended(tx, *oldest(old.certain))
         for seq in store.integrations.deleted(tx):
             removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:

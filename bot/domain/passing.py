@@ -5,11 +5,31 @@ to clear away or to give up, goes by the time for which the service was there: t
 passes until it has caught up with the clock, so that what it was off for is made up for.
 """
 
+from dataclasses import dataclass
+
 from bot import storage as store
 from bot import times
 
 LONG = 86_400 * times.SECOND  # that is worth a word
 _SPEED = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Old:
+    """What is old by the time that is sure to have come.
+
+    Of what bears a time that the clock has told twice nobody knows when it was: the first time, or
+    when the clock had been set back.
+    """
+
+    certain: int
+    twice_from: int
+    twice_to: int
+
+    def before(self, days: int) -> int:
+        """Return the time before which everything is so many days old."""
+        at = self.certain - days * LONG
+        return self.twice_from if self.twice_from < at <= self.twice_to else at
 
 
 class Passing:
@@ -21,11 +41,11 @@ class Passing:
     def begin(self, tx: store.Transaction) -> int | None:
         """Go on from where the last process was; returns the latest time that it has told."""
         seen = store.clock.seen(tx)
-        if seen is not None:
-            self._begin_at(seen[1])
+        if seen is not None and seen.cleared_to:
+            self._begin_at(seen.cleared_to)
         elif (last := store.deliveries.last_received_at_all(tx)) is not None:
             self._begin_at(last)
-        return seen[0] if seen is not None else None
+        return seen.seen_at if seen is not None else None
 
     def certain(self) -> int:
         """Return the time that is sure to have come, never later than now."""
@@ -35,14 +55,15 @@ class Passing:
         """Return by how much the clock is ahead of that."""
         return times.now() - self.certain()
 
-    def keep(self, tx: store.Transaction) -> int:
-        """Keep it, with that of other processes, and return it."""
+    def keep(self, tx: store.Transaction) -> Old:
+        """Keep it, with that of other processes, and return what is old by it."""
         now, certain = times.now(), self.certain()
-        if (seen := store.clock.seen(tx)) is not None:
-            certain = max(certain, min(seen[1], now))
-        store.clock.keep(tx, now, certain)
-        tx.afterwards(lambda: self._begin_at(certain))
-        return certain
+        seen = store.clock.seen(tx)
+        sure = certain if seen is None else max(certain, seen.cleared_to)
+        store.clock.keep(tx, now, sure)
+        tx.afterwards(lambda: self._begin_at(sure))
+        twice = (seen.twice_from, seen.twice_to) if seen is not None else (0, 0)
+        return Old(min(sure, now), *twice)
 
     def _begin_at(self, sure: int) -> None:
         self._sure, self._since = sure, times.passed()

@@ -1,12 +1,24 @@
 """What the service knows of the time that has passed, and what to do when its clock is set back."""
 
+from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.rows import Row
+
+_SEEN = "SELECT seen_at, cleared_to, twice_from, twice_to FROM clock WHERE id = 1"
 
 
-def seen(tx: Transaction) -> tuple[int, int] | None:
-    """Return the latest time that was kept, and the time by which was cleared away then."""
-    row = tx.one("SELECT seen_at, cleared_to FROM clock WHERE id = 1")
-    return (row["seen_at"], row["cleared_to"]) if row is not None else None
+class Seen(Row, frozen=True):
+    """`clock`: the latest time that was kept, the time by which was cleared away, and those told
+    twice."""
+
+    seen_at: int
+    cleared_to: int
+    twice_from: int
+    twice_to: int
+
+
+def seen(tx: Transaction) -> Seen | None:
+    return query.first(tx, Seen, _SEEN)
 
 
 def keep(tx: Transaction, seen_at: int, cleared_to: int) -> None:
@@ -14,6 +26,17 @@ def keep(tx: Transaction, seen_at: int, cleared_to: int) -> None:
         ON CONFLICT (id) DO UPDATE SET seen_at = excluded.seen_at,
             cleared_to = excluded.cleared_to"""
     tx.run(sql, {"seen_at": seen_at, "cleared_to": cleared_to})
+
+
+def told_twice(tx: Transaction, since: int, until: int) -> None:
+    """Keep that times between two were, or will be, told twice, with those of before."""
+    sql = """INSERT INTO clock (id, seen_at, cleared_to, twice_from, twice_to)
+        VALUES (1, :since, 0, :since, :until) ON CONFLICT (id) DO UPDATE SET
+            twice_from = CASE WHEN clock.twice_to > 0 AND clock.twice_from < excluded.twice_from
+                THEN clock.twice_from ELSE excluded.twice_from END,
+            twice_to = CASE WHEN clock.twice_to > excluded.twice_to
+                THEN clock.twice_to ELSE excluded.twice_to END"""
+    tx.run(sql, {"since": since, "until": until})
 
 
 def hasten_all(tx: Transaction, now: int, leased_until: int) -> None:

@@ -5,6 +5,7 @@ import uuid
 import pytest
 
 from bot import times, worker
+from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.github import Fault
 from tests.kit.browsing import Browser
@@ -114,6 +115,24 @@ async def test_a_clock_a_year_ahead_clears_nothing_away(clock: Clock, settings: 
     await clear(bot)
     assert await kept(bot, integration) == dict.fromkeys(guids, False)
     await bot.close()
+
+
+async def test_what_came_while_the_clock_was_set_back_is_not_old(bot: Bot, clock: Clock) -> None:
+    """Each has its days, whichever time it bears; then all that bears such a time goes."""
+    integration, outbox = await bot.integration(), Outbox(bot.services)
+    await clear(bot)
+    guids = {await deliver(bot, integration, 1)}
+    step(clock, -YEAR)
+    await outbox.work_off()
+    guids |= {await deliver(bot, integration, number) for number in (2, 3)}
+    await clear(bot)
+    step(clock, YEAR)
+    clock.ahead += 29 * DAY
+    await clear(bot)
+    assert await kept(bot, integration) == dict.fromkeys(guids, True)
+    clock.ahead += 2 * DAY
+    await clear(bot)
+    assert await kept(bot, integration) == dict.fromkeys(guids, False)
 
 
 async def test_a_service_that_was_off_makes_up_for_it(clock: Clock, settings: Settings) -> None:

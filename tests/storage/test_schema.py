@@ -23,7 +23,7 @@ RELEASED = [
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
-    "3a0dae4c43a8ca85",
+    "ea8919e66c77d764",
 ]
 
 
