@@ -82,7 +82,8 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
                 services, with_worker=worker, on_start=on_start, supervised=supervised
             )
 
-    _with_services(work, settings)
+    # One that is started again must not make a database in place of one that is gone.
+    (_with_existing if supervised else _with_services)(work, settings)
     if processes > 1:
         _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
