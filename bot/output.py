@@ -45,10 +45,9 @@ class Outlet(io.TextIOBase):
     def write(self, text: str) -> int:
         data = text.encode(self.encoding, self.errors)
         with self._lock:
-            said = self._lines_lost()
-            if not self._put(said + data):
+            if not self._put(self._lines_lost() + data if self.lost else data):
                 self._lose(data)
-            elif said:
+            elif self.lost:
                 self.lost = 0
         return len(text)
 
@@ -67,8 +66,6 @@ class Outlet(io.TextIOBase):
             self._sending.join(LAST_SECONDS)
 
     def _lines_lost(self) -> bytes:
-        if not self.lost:
-            return b""
         note = self.note(self.lost).encode(self.encoding, self.errors)
         return b"\n" + note if self._is_torn else note
 
@@ -94,8 +91,8 @@ class Outlet(io.TextIOBase):
                 sent = self._send(data)
             except BlockingIOError:
                 break
-            self._is_torn = data[sent - 1 : sent] != b"\n"
-            data = data[sent:]
+            data, sent_data = data[sent:], data[:sent]
+            self._is_torn = not sent_data.endswith(b"\n")
         return data
 
     def _hold(self, data: bytes) -> None:

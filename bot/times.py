@@ -10,7 +10,7 @@ MILLISECOND = 1_000
 SECOND = 1_000_000
 
 _AHEAD = 300 * SECOND  # by which clocks may differ
-_STEP = 2 * SECOND  # more than a clock gains or loses between two looks
+_STEP = 2_000 * SECOND  # nanoseconds; more than a clock gains or loses between two looks
 STANDS = 30 * SECOND  # for which a step has to stand; longer than a lease
 # The years that RFC 3339 can write; anything outside is nonsense, not a time.
 _EARLIEST = -62_135_596_800 * SECOND
@@ -26,43 +26,40 @@ class Clock:
     """
 
     def __init__(self) -> None:
-        self._offset = self.wall() - self.passed()  # of what is told from what has passed
+        self._offset = self.wall_ns() - self.passed_ns()  # of what is told from what has passed
         self._step: tuple[int, int] | None = None  # another such offset, and since when it stands
         self.went_back = 0  # how often a step back was followed
         self.told_twice = (0, 0)  # from when to when, by the last of them
 
-    def wall(self) -> int:
-        """Return what the machine says, in microseconds."""
-        return time.time_ns() // 1_000
-
-    def passed(self) -> int:
-        """Return what goes on evenly from some moment, in microseconds."""
-        return time.monotonic_ns() // 1_000
+    # What the machine says, and what goes on evenly from some moment, in nanoseconds.
+    wall_ns = staticmethod(time.time_ns)
+    passed_ns = staticmethod(time.monotonic_ns)
 
     def now(self) -> int:
-        passed = self.passed()
-        offset = self.wall() - passed
+        passed = self.passed_ns()
+        offset = self.wall_ns() - passed
         if abs(offset - self._offset) > _STEP:
             offset = self._stepped(offset, passed)
         elif self._step is not None:
             self._step = None
         self._offset = offset
-        return (passed + offset) // MILLISECOND * MILLISECOND
+        return (passed + offset) // 1_000_000 * MILLISECOND
 
     def go_on_from(self, moment: int) -> None:
         """Take it that a moment has been: a clock that is behind it has been set back."""
-        if moment > self.now() + _STEP:
-            self._offset = moment - self.passed()
+        if 1_000 * moment > 1_000 * self.now() + _STEP:
+            self._offset = 1_000 * moment - self.passed_ns()
 
     def _stepped(self, offset: int, passed: int) -> int:
         """Return the offset that counts while the machine's is another."""
         if self._step is None or abs(offset - self._step[0]) > _STEP:
             self._step = offset, passed
-        if passed - self._step[1] < STANDS:
+        if passed - self._step[1] < 1_000 * STANDS:
             return self._offset
         if offset < self._offset:
             self.went_back += 1
-            self.told_twice = passed + offset, passed + self._offset
+            told = passed + offset, passed + self._offset
+            self.told_twice = told[0] // 1_000, told[1] // 1_000
         self._step = None
         return offset
 
@@ -75,7 +72,7 @@ clock = Clock()
 
 def passed() -> int:
     """Return what goes on evenly whatever the clock says, in microseconds: for what only lasts."""
-    return clock.passed()
+    return clock.passed_ns() // 1_000
 
 
 def now() -> int:

@@ -1,6 +1,7 @@
 """The one clock of a test: bot and GitHub tell the time by it, and the test puts it forward."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,14 +21,14 @@ class Clock(times.Clock):
 
     def stop(self) -> None:
         """From here on let time pass only by `ahead`."""
-        self._stopped = super().wall(), super().passed()
+        self._stopped = time.time_ns(), time.monotonic_ns()
 
-    def wall(self) -> int:
-        return self._true() + round(self.stepped * 1000) * times.MILLISECOND
+    def wall_ns(self) -> int:
+        return self._true_ns() + round(self.stepped * 1000) * 1_000_000
 
-    def passed(self) -> int:
-        base = super().passed() if self._stopped is None else self._stopped[1]
-        return base + self._ahead()
+    def passed_ns(self) -> int:
+        base = time.monotonic_ns() if self._stopped is None else self._stopped[1]
+        return base + self._ahead_ns()
 
     async def sleep(self, seconds: float) -> None:
         """Let the time pass at once."""
@@ -36,13 +37,14 @@ class Clock(times.Clock):
 
     def __call__(self) -> float:
         """Return the time in seconds, as the stand-in GitHub is told it."""
-        return self._true() / times.SECOND
+        return self._true_ns() // 1_000_000 / 1_000
 
-    def _true(self) -> int:
-        return (super().wall() if self._stopped is None else self._stopped[0]) + self._ahead()
+    def _true_ns(self) -> int:
+        base = time.time_ns() if self._stopped is None else self._stopped[0]
+        return base + self._ahead_ns()
 
-    def _ahead(self) -> int:
-        return round(self.ahead * 1000) * times.MILLISECOND
+    def _ahead_ns(self) -> int:
+        return round(self.ahead * 1000) * 1_000_000
 
 
 @contextmanager
