@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, characters, commands, doctor, log, server, supervisor, times
+from bot import __version__, characters, commands, doctor, log, output, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
 from bot.domain import tokens
 from bot.domain.actors import CLI, ROLES
+from bot.log import logger
 from bot.operations import settings as noted_settings
 from bot.services import Services
 from bot.settings import Settings, SettingsError, database_url
@@ -51,6 +52,7 @@ def main() -> None:
 
     Without a command it serves. Settings come from the environment; README.md lists them.
     """
+    output.never_wait()
     os.umask(0o077)  # nothing this program writes is for others to read
 
 
@@ -65,6 +67,7 @@ def main() -> None:
 @click.option("--supervised", is_flag=True, hidden=True)
 def serve(worker: bool, processes: int, supervised: bool) -> None:
     """Serve the API and the webhook, with the worker in the same process."""
+    output.never_wait(out=True)
     settings = _settings()
 
     def say_up() -> None:
@@ -81,7 +84,9 @@ def serve(worker: bool, processes: int, supervised: bool) -> None:
                 services, with_worker=worker, on_start=on_start, supervised=supervised
             )
 
-    _with_services(work, settings, partial(stop_event, supervised=supervised))
+    # One that is started again must not make a database in place of one that is gone.
+    run = _with_existing if supervised else _with_services
+    run(work, settings, partial(stop_event, supervised=supervised))
     if processes > 1:
         _run(settings, supervisor.run(settings, processes, with_worker=worker, on_start=say_up))
 
@@ -283,7 +288,9 @@ def _with_services(
 
 
 def _with_existing(
-    work: Callable[[Services], Coroutine[Any, Any, T]], settings: Settings | None = None
+    work: Callable[[Services], Coroutine[Any, Any, T]],
+    settings: Settings | None = None,
+    waits_until: Callable[[], asyncio.Event] | None = None,
 ) -> T:
     """Run `work` as `_with_services` does, on a database that is there: none is made for it."""
     settings = settings or _settings()
@@ -293,7 +300,10 @@ def _with_existing(
         raise click.ClickException(
             f"{error}. Start the service once, or set DATA_DIR and DATABASE_URL as it has them."
         ) from None
-    return _with_services(work, settings)
+    except store.StorageUnavailable:
+        if waits_until is None:
+            raise
+    return _with_services(work, settings, waits_until)
 
 
 def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
@@ -319,4 +329,6 @@ async def see_to_admin_token(services: Services) -> str | None:
         raise SettingsError("ADMIN_TOKEN", "********", expected) from None
     if new is not None and given is None:
         click.echo(f"Admin token (shown only this once): {new}")
+        if getattr(sys.stdout, "lost", 0):
+            logger.error("admin token not shown", instead="app.py token create NAME --role admin")
     return new or given

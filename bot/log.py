@@ -13,11 +13,13 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
+from bot.output import Outlet
 from bot.together import Together
 
 logger: structlog.typing.FilteringBoundLogger = structlog.get_logger()
@@ -163,10 +165,19 @@ def configure(level: str, log_format: str | None, stream: TextIO | None = None) 
         logger_factory=lambda *_: writer,
         cache_logger_on_first_use=False,
     )
+    if isinstance(stream, Outlet):
+        stream.note = partial(_note, renderer)
     line.writer = writer if not as_text and number <= logging.INFO else None
     root = logging.getLogger()
     root.handlers[:] = [_ToStructlog()]
     root.setLevel(max(number, logging.INFO))
+
+
+def _note(renderer: structlog.typing.Processor, count: int) -> str:
+    """Return the line that says how many could not be written."""
+    event = {"count": count, "level": "warning", "message": "log lines lost"}
+    timed = structlog.processors.TimeStamper(fmt="iso", utc=True)(None, "warning", event)
+    return f"{renderer(None, 'warning', timed)!s}\n"
 
 
 def _to_json(event: dict[str, Any], **_: Any) -> str:

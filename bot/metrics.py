@@ -1,6 +1,5 @@
 """What Prometheus may ask: counters and times, without names of people, repositories or secrets."""
 
-import os
 from functools import cache, partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -8,7 +7,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from bot import __version__
+from bot import __version__, shared_metrics
 from bot.together import Together
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -18,7 +17,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 class Metrics:
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._several = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._several = shared_metrics.is_shared()
         if not self._several:
             ProcessCollector(registry=self.registry)
             PlatformCollector(registry=self.registry)
@@ -82,6 +81,10 @@ class Metrics:
             "experiment_bot_write_ahead_log_bytes",
             "How large SQLite's write-ahead log is; 0 with PostgreSQL.",
             multiprocess_mode="mostrecent",
+        )
+        self.log_lines_lost = counter(
+            "experiment_bot_log_lines_lost",
+            "Lines of the log, and of what is printed, that could not be written.",
         )
         info = gauge(
             "experiment_bot_info", "The running version.", ["version"], multiprocess_mode="livemax"

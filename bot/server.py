@@ -18,7 +18,7 @@ from aiohttp import StreamReader, web
 from multidict import CIMultiDictProxy
 from structlog.contextvars import bind_contextvars, get_contextvars
 
-from bot import commands, dashboard, handlers, listening, log, worker
+from bot import commands, dashboard, handlers, listening, log, output, times, worker
 from bot import storage as store
 from bot.api import resources
 from bot.connection import Answering, Shortcut
@@ -26,6 +26,7 @@ from bot.dashboard import errors
 from bot.deliveries import door
 from bot.deliveries.door import Sent
 from bot.deliveries.refusals import Refusals
+from bot.domain.passing import Passing
 from bot.github import GitHub
 from bot.log import logger
 from bot.metrics import Metrics
@@ -61,6 +62,7 @@ async def open_services(
     vault = store.Vault(await asyncio.to_thread(store.secret_keys, settings))
     database = store.engine(settings.database_url, settings.database_listen_url)
     metrics = Metrics()
+    output.count_lost(metrics.log_lines_lost.inc)
     github = GitHub(metrics, settings.github_api_urls)
     services = Services(settings, database, vault, metrics, github)
     for extended in (handlers.dispatcher, commands.registered):
@@ -70,6 +72,9 @@ async def open_services(
     else:
         await _migrate_when_there(database, vault, waits_until)
     await database.start()
+    seen_at = await database.read(services.shared(Passing).begin)
+    if seen_at is not None:
+        times.clock.go_on_from(seen_at)
     return services
 
 

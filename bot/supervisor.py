@@ -2,9 +2,8 @@
 
 import asyncio
 import os
-import shutil
+import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ import bot
 from bot import listening
 from bot.log import logger
 from bot.settings import Settings
+from bot.shared_metrics import Folder
 from bot.stopping import stop_event
 
 STOP_SECONDS = 10.0  # after which a process that was told to stop is killed
@@ -33,7 +33,7 @@ async def run(
     listening.bound_socket(settings.host, settings.port).close()  # another of us, too
     holder = listening.bound_socket(settings.host, settings.port, reuse_port=True)
     on_start()
-    metrics = tempfile.mkdtemp(prefix="experiment-bot-metrics-")
+    metrics = Folder(processes, settings.data_dir)
     stopping = stop_event()
     keepers = [
         asyncio.create_task(_keep(index, metrics, stopping, with_worker=with_worker and index == 0))
@@ -43,10 +43,10 @@ async def run(
         await asyncio.gather(*keepers)
     finally:
         holder.close()
-        shutil.rmtree(metrics, ignore_errors=True)
+        metrics.remove()
 
 
-async def _keep(index: int, metrics: str, stopping: asyncio.Event, *, with_worker: bool) -> None:
+async def _keep(index: int, metrics: Folder, stopping: asyncio.Event, *, with_worker: bool) -> None:
     # Children find what we do, such as extensions in the folder of `python -m bot`.
     path = os.pathsep.join([str(_FOLDER), *filter(None, sys.path)])
     pause = 0.1
@@ -56,7 +56,7 @@ async def _keep(index: int, metrics: str, stopping: asyncio.Event, *, with_worke
             sys.executable,
             *("-P", "-m", "bot", "serve", "--supervised"),
             "--worker" if with_worker else "--no-worker",
-            env={**os.environ, "PYTHONPATH": path, "PROMETHEUS_MULTIPROC_DIR": metrics},
+            env={**os.environ, "PYTHONPATH": path, **metrics.environment()},
             stdin=asyncio.subprocess.PIPE,  # its end tells the process that we are gone
             start_new_session=True,  # Ctrl-C is for us to pass on
         )
@@ -68,16 +68,23 @@ async def _keep(index: int, metrics: str, stopping: asyncio.Event, *, with_worke
         if stopping.is_set():
             await _stop(process)
             return
-        mark_process_dead(process.pid, metrics)  # type: ignore[no-untyped-call]
+        if metrics.path is not None:
+            mark_process_dead(process.pid, metrics.path)  # type: ignore[no-untyped-call]
         lived = time.monotonic() - started
         pause = 0.1 if lived > _STEADY_SECONDS else min(pause * 2, 10.0)
-        logger.error(
-            "process died", process=index, pid=process.pid, code=process.returncode, again_in=pause
-        )
+        said = {"process": index, "pid": process.pid, "reason": _reason(process.returncode)}
+        logger.error("process died", code=process.returncode, again_in=pause, **said)
         try:
             await asyncio.wait_for(stopping.wait(), pause)
         except TimeoutError:
             continue
+
+
+def _reason(code: int | None) -> str:
+    """Return what has ended a process, in words."""
+    if code is None or code >= 0:
+        return "it ended by itself; what it said before tells why"
+    return signal.strsignal(-code) or f"signal {-code}"
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

@@ -10,22 +10,69 @@ MILLISECOND = 1_000
 SECOND = 1_000_000
 
 _AHEAD = 300 * SECOND  # by which clocks may differ
+_STEP = 2_000 * SECOND  # nanoseconds; more than a clock gains or loses between two looks
+STANDS = 30 * SECOND  # for which a step has to stand; longer than a lease
 # The years that RFC 3339 can write; anything outside is nonsense, not a time.
 _EARLIEST = -62_135_596_800 * SECOND
 _LATEST = 253_402_300_799 * SECOND
 
 
 class Clock:
-    """The machine's clock. Tests put one of their own in its place, `times.clock`."""
+    """The machine's clock, without its steps. Tests put their own in its place, `times.clock`.
+
+    A clock that is set is followed once that has stood for a while; until then time goes on as it
+    passes. So what is due or leased outlasts a clock that is wrong for a moment, and all processes
+    have noticed a step before one goes by it.
+    """
+
+    def __init__(self) -> None:
+        self._offset = self.wall_ns() - self.passed_ns()  # of what is told from what has passed
+        self._step: tuple[int, int] | None = None  # another such offset, and since when it stands
+        self.went_back = 0  # how often a step back was followed
+        self.told_twice = (0, 0)  # from when to when, by the last of them
+
+    # What the machine says, and what goes on evenly from some moment, in nanoseconds.
+    wall_ns = staticmethod(time.time_ns)
+    passed_ns = staticmethod(time.monotonic_ns)
 
     def now(self) -> int:
-        return time.time_ns() // 1_000_000 * MILLISECOND
+        passed = self.passed_ns()
+        offset = self.wall_ns() - passed
+        if abs(offset - self._offset) > _STEP:
+            offset = self._stepped(offset, passed)
+        elif self._step is not None:
+            self._step = None
+        self._offset = offset
+        return (passed + offset) // 1_000_000 * MILLISECOND
+
+    def go_on_from(self, moment: int) -> None:
+        """Take it that a moment has been: a clock that is behind it has been set back."""
+        if 1_000 * moment > 1_000 * self.now() + _STEP:
+            self._offset = 1_000 * moment - self.passed_ns()
+
+    def _stepped(self, offset: int, passed: int) -> int:
+        """Return the offset that counts while the machine's is another."""
+        if self._step is None or abs(offset - self._step[0]) > _STEP:
+            self._step = offset, passed
+        if passed - self._step[1] < 1_000 * STANDS:
+            return self._offset
+        if offset < self._offset:
+            self.went_back += 1
+            told = passed + offset, passed + self._offset
+            self.told_twice = told[0] // 1_000, told[1] // 1_000
+        self._step = None
+        return offset
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
 
 clock = Clock()
+
+
+def passed() -> int:
+    """Return what goes on evenly whatever the clock says, in microseconds: for what only lasts."""
+    return clock.passed_ns() // 1_000
 
 
 def now() -> int:

@@ -10,6 +10,7 @@ from bot import storage as store
 from bot import times
 from bot.deliveries import life
 from bot.domain.audit import KEPT_DAYS
+from bot.domain.passing import LONG, Passing
 from bot.domain.sessions import oldest
 from bot.log import logger
 from bot.outbox.loop import Outbox, look_on_commits
@@ -34,6 +35,7 @@ async def retry_deliveries(services: Services) -> float | None:
 
 async def clear(services: Services) -> None:
     """Clear away what is not kept, in small steps, until cancelled."""
+    passing, is_told = services.shared(Passing), False
     while True:
         busy = False
         try:
@@ -42,6 +44,10 @@ async def clear(services: Services) -> None:
             logger.warning("storage unavailable", reason=str(error))
         except Exception:  # a fault in one round must not end all later ones
             logger.exception("the worker failed")
+        unsure = passing.unsure()
+        if unsure > LONG and not is_told:
+            logger.warning("clearing away less than the clock says", days=round(unsure / _DAY, 1))
+        is_told = unsure > LONG
         await asyncio.sleep(_STEP_PAUSE if busy else _CLEARING_PAUSE)
 
 
@@ -67,18 +73,21 @@ async def clear_some(services: Services) -> bool:
 
     Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
     finished actions older than DELIVERY_DAYS, sessions that have run out, what the audit has of
-    more than a year ago. Facts, links and feed stay.
+    more than a year ago. Facts, links and feed stay. What is old goes by the time that is sure to
+    have passed, whatever the clock says.
     """
-    now, settings = times.now(), services.settings
+    settings, passing = services.settings, services.shared(Passing)
 
     def job(tx: store.Transaction) -> bool:
-        cleared = store.deliveries.drop_payloads(tx, now - settings.payload_days * _DAY, _STEP)
-        cleared += store.deliveries.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += store.actions.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        cleared += store.merge_groups.remove_old(tx, now - settings.delivery_days * _DAY, _STEP)
-        store.integrations.clear_old_errors(tx, now - settings.delivery_days * _DAY)
-        cleared += store.audit.remove_old(tx, now - KEPT_DAYS * _DAY, _STEP)
-        store.sessions.remove_ended(tx, *oldest(now))
+        old = passing.keep(tx)
+        before = old.before(settings.delivery_days)
+        cleared = store.deliveries.drop_payloads(tx, old.before(settings.payload_days), _STEP)
+        cleared += store.deliveries.remove_old(tx, before, _STEP)
+        cleared += store.actions.remove_old(tx, before, _STEP)
+        cleared += store.merge_groups.remove_old(tx, before, _STEP)
+        store.integrations.clear_old_errors(tx, before)
+        cleared += store.audit.remove_old(tx, old.before(KEPT_DAYS), _STEP)
+        store.sessions.remove_ended(tx, *oldest(old.certain))
         for seq in store.integrations.deleted(tx):
             removed = store.deliveries.remove_some(tx, seq, _STEP)
             if removed == 0:

@@ -58,7 +58,8 @@ async def confirmed(
 
 
 def _is_recent(row: store.Session) -> bool:
-    return times.now() - (row.confirmed_at or 0) <= LONGEST * times.SECOND
+    """Tell whether GitHub has said so lately; a time ahead is of a clock that was wrong."""
+    return abs(times.now() - (row.confirmed_at or 0)) <= LONGEST * times.SECOND
 
 
 def _is_sure(row: store.Session) -> bool:

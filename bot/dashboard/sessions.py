@@ -19,7 +19,7 @@ from bot import characters, times
 from bot import storage as store
 from bot.dashboard import confirmation
 from bot.domain.actors import ROLES, Actor
-from bot.domain.sessions import ABSOLUTE_SECONDS, oldest
+from bot.domain.sessions import ABSOLUTE_SECONDS, has_ended
 from bot.log import logger
 from bot.operations import sessions
 from bot.services import SERVICES, Services
@@ -140,8 +140,7 @@ async def in_force(services: Services, hashed: str) -> store.Session | None:
         return row, token, app
 
     row, token, app = await services.database.read(find)
-    used_since, begun_since = oldest(times.now())
-    if row is None or row.seen_at < used_since or row.created_at < begun_since:
+    if row is None or has_ended(times.now(), row.seen_at, row.created_at):
         return None
     if row.token_id is None:
         return await confirmation.confirmed(services, row, app)

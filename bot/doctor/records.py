@@ -4,6 +4,7 @@ from bot import times
 from bot.doctor.examination import Examination, Stage, look
 from bot.doctor.findings import NO_REASON, at, number
 from bot.domain import signatures
+from bot.domain.passing import LONG, Passing
 
 _WAITS_LONG = 600 * times.SECOND
 _NAMED = 3  # repositories
@@ -112,3 +113,14 @@ async def actions(exam: Examination) -> None:
     elif not failed:
         rest = f"; {len(waiting)} waiting" if waiting else ""
         exam.ok(f"No action failed in the last three days{rest}.")
+
+
+@look(Stage.AFTERWARDS, "clearing")
+async def clearing(exam: Examination) -> None:
+    days = exam.services.shared(Passing).unsure() / LONG
+    if days > 1:
+        exam.warning(
+            f"The clock is {days:.0f} days ahead of the time for which the service was there. What "
+            "became old in them is cleared away little by little, half of them in as many days.",
+            "If the machine was off for so long there is nothing to do; else set its clock.",
+        )

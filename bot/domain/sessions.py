@@ -11,6 +11,12 @@ def oldest(now: int) -> tuple[int, int]:
     return now - IDLE_SECONDS * times.SECOND, now - ABSOLUTE_SECONDS * times.SECOND
 
 
+def has_ended(now: int, used_at: int, begun_at: int) -> bool:
+    """Tell whether a session has run out, by its age or by a clock that was far ahead."""
+    used_since, begun_since = oldest(now)
+    return not used_since <= used_at <= now + IDLE_SECONDS * times.SECOND or begun_at < begun_since
+
+
 def subject_of_token(token_id: str) -> str:
     """Return whose the sessions are that a token began."""
     return f"token:{token_id}"

@@ -262,4 +262,4 @@ def _is_denied(one: store.Speaker) -> bool:
 
 
 def _is_fresh(one: store.Speaker) -> bool:
-    return one.asked_at is not None and times.now() - one.asked_at < _REMEMBERED
+    return one.asked_at is not None and abs(times.now() - one.asked_at) < _REMEMBERED

@@ -34,13 +34,13 @@ async def carry_out(
     job = await safely(action.kind, _job(services, held, action, known_here))
     shown: pull_request.CarriedOut | None = None
     if isinstance(job, CallFailed):
-        outcomes = [outcome_of(failures, action, action.kind, job)]
+        outcomes = [outcome_of(services, failures, action, action.kind, job)]
     elif kind is not None and kind.has_parts:
         shown = await pull_request.carry_out(known.planners, job, failures)
         outcomes = shown.outcomes
     else:
         ended = await safely(action.kind, known.runners[action.kind](job))
-        outcomes = [outcome_of(failures, action, action.kind, ended, job.doubts)]
+        outcomes = [outcome_of(services, failures, action, action.kind, ended, job.doubts)]
     last = outcomes[-1].decision
     await held.settle(
         lambda tx: _keep(tx, held, action, known_here, outcomes, shown),

@@ -24,7 +24,7 @@ _Writers = TTLCache[tuple[str, int, int, str], bool]
 
 def _writers(_: Services) -> _Writers:
     """Who may write where."""
-    return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.now)
+    return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.passed)
 
 
 async def is_told(job: Job, item_id: int) -> bool:

@@ -27,7 +27,7 @@ async def confirm(
         return
     names = services.shared(HeardNames)
     told_at = names.told_at(row.host, row.github_id, row.full_name)
-    if told_at >= wanted_at and times.now() - told_at < _KNOWN:
+    if told_at >= wanted_at and abs(times.now() - told_at) < _KNOWN:
         return
     at = {"repository": row.full_name}
     found = await client.fetch(payloads.Repository, "/repos/{+repository}", at)

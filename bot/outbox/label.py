@@ -67,7 +67,7 @@ async def _take_off(job: Job, label: str) -> None:
 
 def _known_labels(_: Services) -> _Labels:
     """Which labels repositories have."""
-    return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.now)
+    return TTLCache(maxsize=4096, ttl=REMEMBERED, timer=times.passed)
 
 
 async def see_to_label(job: Job, name: str, *, is_plain: bool = False) -> None:

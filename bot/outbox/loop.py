@@ -70,6 +70,8 @@ class Outbox:
         self._is_crowded = False  # queues wait for a place
         self._stopping = False
         self._is_new = True
+        self._went_back = times.clock.went_back
+        self._hasten_at: int | None = None  # once more: others noticed later than we did
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -98,6 +100,7 @@ class Outbox:
             api_urls = self._services.settings.github_api_urls
             await self._services.database.write(lambda tx: queue.inherit(tx, api_urls))
             self._is_new = False
+        await self._hasten()
         now = times.now()
 
         def due(tx: store.Transaction) -> tuple[list[str], int | None]:
@@ -117,6 +120,17 @@ class Outbox:
             return None
         seconds = (next_due - times.now()) / times.SECOND
         return min(max(seconds, _SHORTEST_SLEEP), _LONGEST_SLEEP)
+
+    async def _hasten(self) -> None:
+        """Let all that waits be due once the clock was set back: it would wait that much longer."""
+        passed, went_back = times.passed(), times.clock.went_back
+        is_late = self._hasten_at is not None and passed >= self._hasten_at
+        if went_back == self._went_back and not is_late:
+            return
+        logger.warning("the clock was set back", now=times.render(times.now()))
+        await self._services.database.write(queue.clock_set_back)
+        self._hasten_at = None if went_back == self._went_back else passed + times.STANDS
+        self._went_back = went_back
 
     def _wants_more(self) -> bool:
         """Tell whether a queue is to go on: while others wait, each has one action a turn."""

@@ -8,9 +8,11 @@ from bot import times
 from bot.domain import actions, after, parts
 from bot.domain.after import Attempt, Unknown
 from bot.domain.parts import Outcome
+from bot.domain.passing import Passing
 from bot.github import CallFailed, Refused, Temporary
 from bot.log import logger
 from bot.outbox.queue import LeaseLost
+from bot.services import Services
 
 T = TypeVar("T")
 
@@ -33,6 +35,7 @@ def unknown(name: str) -> Unknown:
 
 
 def outcome_of(
+    services: Services,
     failures: int,
     action: store.Action,
     name: str,
@@ -41,11 +44,14 @@ def outcome_of(
 ) -> Outcome:
     """Decide what follows for an action or a part; `failures` are those of its queue until now."""
     failure = ended if isinstance(ended, CallFailed) else None
+    now = times.now()
+    # Nothing is given up for a clock that was put forward.
+    unsure = services.shared(Passing).unsure()
     attempt = Attempt(
         number=(action.attempts if name == action.kind else parts.attempts_of(action, name)) + 1,
-        now=times.now(),
+        now=now,
         told_at=after.told_at(action),
-        give_up_at=parts.give_up_at(action, name),
+        give_up_at=parts.give_up_at(action, name) + unsure,
         failures=failures,
         prompt=is_prompt(action),
     )

@@ -55,7 +55,7 @@ async def carry_out(planners: Mapping[str, Planner], job: Job, failures: int) ->
                 _keep(done, given, planned, made.columns)
         else:
             ended = planned
-        outcome = outcome_of(failures, job.action, name, ended, given.doubts)
+        outcome = outcome_of(job.services, failures, job.action, name, ended, given.doubts)
         done.outcomes.append(outcome)
         failures, is_over = outcome.decision.failures, outcome.ends_attempt
     return done
@@ -74,7 +74,7 @@ async def _plan(
         plan.append((given, planned))
         if isinstance(planned, Change):
             continue
-        if outcome_of(failures, job.action, name, planned, given.doubts).ends_attempt:
+        if outcome_of(job.services, failures, job.action, name, planned, given.doubts).ends_attempt:
             break
     return plan
 

@@ -105,7 +105,7 @@ class Held:
         if wait > 0:
             await times.sleep(wait)
         now = times.now()
-        if self.leased_until - now < _NEEDED:
+        if not _NEEDED <= self.leased_until - now <= LEASE:  # or the clock was set back
             until = now + LEASE
             if not await self.database.write(
                 lambda tx: store.actions.renew(tx, self.name, self.owner, until), locks=()
@@ -170,6 +170,13 @@ async def claim(
     held, begun = claimed
     held.take(begun)
     return held
+
+
+def clock_set_back(tx: store.Transaction) -> None:
+    """See to it that nothing waits for a time of the clock as it was."""
+    now = times.now()
+    store.clock.told_twice(tx, *times.clock.told_twice)
+    store.clock.hasten_all(tx, now, now + LEASE)
 
 
 def inherit(tx: store.Transaction, api_urls: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from bot.storage import (
     addresses,
     audit,
     branches,
+    clock,
     commands,
     deliveries,
     experiments,

@@ -66,8 +66,13 @@ class Touched(Struct, frozen=True):
 class StorageUnavailable(Exception):
     """The database cannot take or give data now.
 
-    Nothing of the job was kept, or nobody knows yet whether it is going to be.
+    Nothing of the job was kept, or nobody knows yet whether it is going to be. The `remedy`, if
+    waiting alone does not help, may be told to anybody.
     """
+
+    def __init__(self, reason: str, remedy: str = "") -> None:
+        super().__init__(reason)
+        self.remedy = remedy
 
 
 class TooMuchUnread(StorageUnavailable):

@@ -45,6 +45,8 @@ LOST = (
     errors.QueryCanceled,
     errors.LockNotAvailable,
     errors.IdleInTransactionSessionTimeout,
+    errors.DataCorrupted,
+    errors.IndexCorrupted,
 )
 # The server was demoted, or is a replica: another one takes writes by now, or soon.
 READ_ONLY = (errors.ReadOnlySqlTransaction,)

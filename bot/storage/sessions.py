@@ -60,9 +60,13 @@ def seen(tx: Transaction, session_id: str, at: int) -> None:
 
 
 def take_turn(tx: Transaction, session_id: str, now: int, until: int) -> bool:
-    """Be the one to ask GitHub about a session, until some time; False while another is."""
+    """Be the one to ask GitHub about a session, until some time; False while another is.
+
+    A turn that ends later was taken by a clock that was ahead.
+    """
     sql = """UPDATE sessions SET asking_until = :until
-        WHERE id = :id AND (asking_until IS NULL OR asking_until <= :now)"""
+        WHERE id = :id AND (asking_until IS NULL OR asking_until <= :now
+            OR asking_until > :until)"""
     return tx.run(sql, {"id": session_id, "now": now, "until": until}) == 1
 
 

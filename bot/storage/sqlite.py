@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from urllib.parse import quote
 
 import sqlite_utils
 
@@ -30,6 +31,7 @@ from bot.storage.database import (
     in_time,
 )
 from bot.storage.sqlite_checkpoints import Checkpoints
+from bot.storage.sqlite_files import SqliteFiles, version_on_disk
 from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.sqlite_writing import Writer
 from bot.storage.turns import Turns
@@ -66,6 +68,7 @@ class SqliteDatabase:
     def migrate(
         self, note: Callable[[int, int], None] = schema.unnoted, bind: Bind = schema.unbound
     ) -> None:
+        self._make()
         self._refuse_foreign()
         connection = self._connect()
         try:
@@ -100,9 +103,11 @@ class SqliteDatabase:
     async def start(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
-        self._writer = Writer(
-            self._connect(), Checkpoints(self._connect(), self.path), self._take_turns()
-        )
+        connection = self._connect()
+        connection.execute("PRAGMA user_version").fetchone()  # the log is there once it is read
+        self._files = SqliteFiles(self.path)
+        checkpoints = Checkpoints(self._connect(), self.path)
+        self._writer = Writer(connection, checkpoints, self._take_turns(), self._files)
         self._watcher = asyncio.create_task(self._watch_other_processes())
 
     async def write(
@@ -141,6 +146,8 @@ class SqliteDatabase:
         await self.write(job)  # of the other tables SQLite takes the highest id there is
 
     async def check(self) -> None:
+        self._files.look()
+
         def job(tx: Transaction) -> None:
             if query.number(tx, "PRAGMA user_version") != schema.VERSION:
                 raise StorageUnavailable("another version of the program has changed the schema")
@@ -181,8 +188,17 @@ class SqliteDatabase:
             raise StorageRefused(f"{self.path} is a database of another program")
         return int(version)
 
+    def _make(self) -> None:
+        """Make the file, with mode 0600, if there is none; -wal and -shm take that mode too."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with contextlib.suppress(FileExistsError):
+                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        except OSError as error:
+            raise StorageRefused(f"{self.path}: {error.strerror}") from None
+
     def _open(self) -> sqlite3.Connection:
-        """Open the file, made with mode 0600 if it is new; -wal and -shm take that mode too.
+        """Open the file, and make none: one that is gone while the service runs stays so.
 
         A file that is there is never opened in any other way: closing it again would drop the
         locks that SQLite's connections of this process hold on it.
@@ -190,18 +206,14 @@ class SqliteDatabase:
         if self.path.is_dir():
             raise StorageRefused(f"{self.path} is a folder, no database file")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with contextlib.suppress(FileExistsError):
-                os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
             connection = sqlite3.connect(
-                self.path,
+                f"file:{quote(str(self.path))}?mode=rw",
+                uri=True,
                 timeout=BUSY_TIMEOUT,
                 isolation_level=None,
                 check_same_thread=False,
                 cached_statements=256,
             )
-        except OSError as error:
-            raise StorageRefused(f"{self.path}: {error.strerror}") from None
         except sqlite3.DatabaseError as error:
             raise StorageRefused(f"{self.path} cannot be opened: {error}") from None
         connection.row_factory = sqlite3.Row
@@ -230,10 +242,12 @@ class SqliteDatabase:
         """Read in one snapshot, until then at most: beside it the log cannot be begun anew."""
         try:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            self._files.require()
             if connection is None:
                 connection = self._local.connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
                 self._reading.append(connection)
+                self._files.look()  # it was opened by name
             connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             connection.execute("BEGIN")
             try:
@@ -243,9 +257,13 @@ class SqliteDatabase:
                 connection.execute("ROLLBACK")
         except (sqlite3.OperationalError, StorageRefused) as error:
             raise StorageUnavailable(str(error)) from error
+        except sqlite3.DatabaseError as error:
+            if self._files.is_damage(error):
+                self._files.look()
+            raise
 
     async def _watch_other_processes(self) -> None:
-        """Announce commits that other processes make in the same file."""
+        """Announce commits that other processes make in the same file, while it is there."""
         connection = self._connect()
         connection.execute("PRAGMA busy_timeout = 0")  # this is on the event loop
         self._reading.append(connection)
@@ -253,9 +271,13 @@ class SqliteDatabase:
         while True:
             await asyncio.sleep(_POLL)
             try:
-                version = connection.execute("PRAGMA data_version").fetchone()[0]
-            except sqlite3.OperationalError as error:
-                logger.warning("not looking for commits", reason=str(error))
+                self._files.look()
+                version = version_on_disk(connection)
+            except StorageUnavailable:
+                continue
+            except sqlite3.Error as error:
+                if not self._files.is_damage(error):
+                    logger.warning("not looking for commits", reason=str(error))
                 continue
             if version != seen:
                 seen = version

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from bot.storage.database import Burden, StorageUnavailable, Transaction
 from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.sqlite_checkpoints import KEPT, MUCH, Checkpoints
+from bot.storage.sqlite_files import SqliteFiles
 from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.turns import Turns
 
@@ -29,9 +30,14 @@ class Writer(GroupCommit):
     waits_for_siblings = False  # who was just answered sends again while the next batch is synced
 
     def __init__(
-        self, connection: sqlite3.Connection, checkpoints: Checkpoints, turns: Turns
+        self,
+        connection: sqlite3.Connection,
+        checkpoints: Checkpoints,
+        turns: Turns,
+        files: SqliteFiles,
     ) -> None:
         super().__init__()
+        self._files = files
         self._connection, self._checkpoints, self._turns = connection, checkpoints, turns
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-writer")
         connection.execute("PRAGMA busy_timeout = 0")  # _wait_to_begin waits, on its thread
@@ -41,6 +47,7 @@ class Writer(GroupCommit):
         connection.execute("PRAGMA cache_spill = OFF")  # a batch goes to disk once, whole
 
     async def prepare(self) -> None:
+        self._files.require()
         while not await self._turns.take(_TURN):
             self.obstacle = _HELD
             if not self.is_awaited(self._waiting):
@@ -67,6 +74,8 @@ class Writer(GroupCommit):
                 return False
             await self._in_thread(self._end, before)
         except sqlite3.Error as error:
+            if self._files.is_damage(error):
+                self._files.look()
             raise StorageUnavailable(str(error)) from error
         finally:
             if self._connection.in_transaction:
@@ -117,6 +126,7 @@ class Writer(GroupCommit):
 
     def _end(self, before: int) -> None:
         self._connection.execute("COMMIT")
+        self._files.look_after_commit()  # what is in a file that nobody finds is not stored
         self._checkpoints.committed(self._connection, self._connection.total_changes - before)
 
     def _run(self, batch: list[Task], singly: bool) -> None:
@@ -125,7 +135,7 @@ class Writer(GroupCommit):
 
     def _told(self, error: Exception) -> Exception:
         """Return what the caller of a job is told of an error."""
-        if not self._connection.in_transaction:
+        if not self._connection.in_transaction or self._files.is_damage(error):
             raise error  # SQLite gave the whole transaction up (a full disk, a broken file)
         if not isinstance(error, sqlite3.OperationalError):
             return error

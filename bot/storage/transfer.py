@@ -51,6 +51,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "sessions": ("seq",),
     "audit": ("seq",),
     "recorded_settings": ("name",),
+    "clock": ("id",),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _STEP = 500

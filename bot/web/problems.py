@@ -138,6 +138,6 @@ def unavailable(error: store.StorageUnavailable) -> Problem:
     return Problem(
         503,
         "storage unavailable",
-        f"The database cannot do this now{told_of(error)}. Try again shortly.",
+        f"The database cannot do this now{told_of(error)}. {error.remedy or 'Try again shortly.'}",
         headers={"Retry-After": "5"},
     )

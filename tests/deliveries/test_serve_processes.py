@@ -214,3 +214,18 @@ async def test_a_second_service_on_the_same_port_is_refused(
         code, _, errors = await app("serve", *options, env=env)
         assert code != 0
         assert errors.startswith("Error: ")
+
+
+@sqlite_only
+async def test_a_process_that_is_started_again_makes_no_database(service: Process) -> None:
+    """Its file is gone: the others are not ready, and nobody takes deliveries into a new one."""
+    path = Path(service.env["DATABASE_URL"].removeprefix("sqlite:///"))
+    path.unlink()
+    os.kill(children(service)[0], signal.SIGKILL)
+
+    async def died_again() -> bool:
+        return [line["message"] for line in log_of(service)].count("process died") >= 3
+
+    await eventually(died_again, 20)
+    assert not path.exists()
+    assert (await service.get("/readyz", token=None)).status == 503

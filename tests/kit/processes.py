@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -74,6 +74,8 @@ class Process(Bot):
 
     program: tuple[str, ...] = ("app.py",)
     cwd = ROOT
+    output: int | None = None  # where it says what it says, if not in `log`
+    before: Callable[[], None] | None = None  # called in the new process
 
     def __init__(
         self, folder: Path, session: aiohttp.ClientSession, *options: str, **env: str
@@ -94,8 +96,9 @@ class Process(Bot):
                 cwd=self.cwd,
                 env=self.env,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=log if self.output is None else self.output,
+                stderr=log if self.output is None else self.output,
+                preexec_fn=self.before,
             )
 
     async def start(self) -> None:
