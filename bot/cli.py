@@ -159,8 +159,8 @@ def migrate_database(source: str, target: str, overwrite: bool) -> None:
     """Copy an installation from one database to another, and verify the copy.
 
     FROM and TO are addresses as in DATABASE_URL. FROM is only read; an SQLite file that TO names
-    is made if it is not there, a PostgreSQL database has to be. Stop the service first. If the
-    copy is interrupted, run the same command again.
+    is made if it is not there, a PostgreSQL database has to be. Stop the service first. It does not
+    start on a copy that was interrupted: run the same command again, which begins it anew.
     """
     settings = _settings()
     old, new = (store.engine(database_url(url)) for url in (source, target))

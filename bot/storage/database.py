@@ -68,6 +68,7 @@ class StorageRefused(Exception):
 
 
 Job = Callable[[Transaction], T]
+Note = Callable[[int, int], None]  # how many statements are done, and of how many
 Bind = Callable[[str, str], str]  # the id of an integration and what it has sealed, to the new seal
 
 
@@ -77,14 +78,16 @@ class Database(Protocol):
     def existing_version(self) -> int:
         """Return the schema version of the database that is there, and change nothing. Blocking.
 
-        Raises StorageRefused, which says what is there instead, if it is none of this program's.
+        Raises StorageRefused, which says what is there instead, if it is none of this program's,
+        or a copy that was not completed.
         """
 
-    def migrate(self, note: Callable[[int, int], None] = ..., bind: Bind = ...) -> None:
+    def migrate(self, note: Note = ..., bind: Bind = ..., *, incomplete: bool = False) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking.
 
-        `note` is told how many statements are done, and of how many. `bind` binds a seal of a
-        version before to its integration; what it raises undoes the whole.
+        `note` is told how far it is. `bind` binds a seal of a version before to its integration;
+        what it raises undoes the whole. A copy that was not completed is refused, unless
+        `incomplete` says that it is about to be: then a new database is marked as one, too.
         """
 
     async def start(self) -> None:

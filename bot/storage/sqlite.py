@@ -23,6 +23,7 @@ from bot.storage.database import (
     OFFICE,
     Bind,
     Job,
+    Note,
     StorageRefused,
     StorageUnavailable,
     T,
@@ -65,9 +66,9 @@ class SqliteDatabase:
         return version
 
     def migrate(
-        self, note: Callable[[int, int], None] = schema.unnoted, bind: Bind = schema.unbound
+        self, note: Note = schema.unnoted, bind: Bind = schema.unbound, *, incomplete: bool = False
     ) -> None:
-        self._refuse_foreign()
+        self._refuse_foreign(incomplete=incomplete)
         connection = self._connect()
         try:
             if connection.execute("PRAGMA user_version").fetchone()[0] < schema.VERSION:
@@ -90,6 +91,8 @@ class SqliteDatabase:
                     bound = bind(row["id"], row["secrets"])
                     sql = "UPDATE integrations SET secrets = ? WHERE id = ?"
                     connection.execute(sql, [bound, row["id"]])
+            if incomplete and found == 0:
+                connection.execute(schema.MARK)
             note(len(statements), len(statements))
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("COMMIT")
@@ -148,10 +151,11 @@ class SqliteDatabase:
         for connection in self._reading:
             connection.close()
 
-    def _refuse_foreign(self) -> int:
+    def _refuse_foreign(self, *, incomplete: bool = False) -> int:
         """Return the file's schema version, 0 if it is empty.
 
-        Raises StorageRefused, without a change to the file, if it is another program's.
+        Raises StorageRefused, without a change to the file, if it is another program's, or a copy
+        that was not completed.
         """
         connection = self._open()
         try:
@@ -165,6 +169,8 @@ class SqliteDatabase:
         schema.check_version(version)
         if version < 0 or (tables and (version == 0 or "api_tokens" not in tables)):
             raise StorageRefused(f"{self.path} is a database of another program")
+        if schema.INCOMPLETE in tables and not incomplete:
+            schema.refuse_incomplete()
         return int(version)
 
     def _open(self) -> sqlite3.Connection:
