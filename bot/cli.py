@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,6 +22,12 @@ from bot.settings import Settings, SettingsError, database_url
 T = TypeVar("T")
 
 
+class _Misused(click.ClickException):
+    """There is another command for what is wanted."""
+
+    exit_code = 2
+
+
 class _Program(click.Group):
     """`python app.py` without a subcommand serves; what an operator can mend is said in a line."""
 
@@ -31,6 +38,7 @@ class _Program(click.Group):
             SettingsError,
             store.StorageRefused,
             store.StorageUnavailable,
+            store.backup.BackupFailed,
             store.transfer.TransferRefused,
             store.VaultError,
         ) as error:
@@ -149,6 +157,37 @@ def revoke_token(name_or_id: str) -> None:
 def print_commands() -> None:
     """Print what can be written in comments, in Markdown, with the commands of EXTENSIONS."""
     click.echo(commands.document(commands.load(_settings().extensions)))
+
+
+@main.command(short_help="Copy the SQLite database to a file, while it is in use.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    help="Seconds after which to give up.",
+)
+def backup(file: Path, force: bool, timeout: float) -> None:
+    """Copy the SQLite database to FILE, while the service runs or not, and verify the copy.
+
+    FILE appears, for nobody else to read, once the copy is whole; a failure leaves none. The key
+    that opens the secrets is not in it: keep that as well, in another place.
+    """
+    settings = _quiet_settings()
+    if (path := store.sqlite_path(settings.database_url)) is None:
+        raise _Misused(
+            "the database is PostgreSQL, whose own program copies it: "
+            'pg_dump --format=custom --file=FILE "$DATABASE_URL"'
+        )
+    copied = store.backup.make(path, file, replace=force, seconds=timeout)
+    key = "SECRET_KEY" if settings.secret_keys else str(settings.data_dir / "secret.key")
+    click.echo(
+        f"{file}: {store.backup.megabytes(copied.size)}, {copied.rows:,} rows, schema "
+        f"{copied.version}, verified. Its secrets open only with {key}, which is not in it: keep "
+        "that in another place."
+    )
 
 
 @main.command("migrate-database", short_help="Copy an installation to another database.")
