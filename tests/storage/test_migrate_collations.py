@@ -43,7 +43,7 @@ def url(server: str) -> str:
 async def fill_in_no_order(bot: Bot) -> list[str]:
     made = await fill(bot, 3)
     for branch in BRANCHES:
-        payload = payloads.push(branch, ["Try"], repo=REPO)
+        payload = {**payloads.push(branch, ["Try"], repo=REPO), "created": True}
         assert (await bot.deliver(made[0], "push", payload, secret=SECRETS[0])).status == 200
     return made
 

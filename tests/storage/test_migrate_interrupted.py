@@ -15,7 +15,6 @@ from bot.demo import payloads
 from tests.kit.deliveries import REPO
 from tests.kit.marks import slow
 from tests.kit.processes import ROOT, app, environment, free_port
-from tests.kit.running import eventually
 from tests.storage.moving import Move
 from tests.storage.test_migrate_database import DELIVERIES, everything, fill
 
@@ -95,7 +94,8 @@ async def test_a_copy_that_is_killed_is_refused_and_begun_anew(move: Move) -> No
         except (sqlite3.Error, psycopg.Error):
             return False
 
-    await eventually(has_begun, 30)
+    while not await has_begun():
+        await asyncio.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     await process.wait()
     await refuses(move, "serve")
