@@ -116,7 +116,7 @@ class Database(Protocol):
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         """Run `job` in a read-only transaction. Raises StorageUnavailable.
 
-        `heavy` says that it may take longer than anybody who asks over HTTP would wait.
+        `heavy` says that it may read all that there is, however long that takes.
         """
 
     async def last_id(self, table: str) -> int:

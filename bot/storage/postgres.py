@@ -33,6 +33,7 @@ from bot.storage.group_commit import FlushRefused, GroupCommit, Task, run_all
 from bot.storage.postgres_address import (
     COMMIT_SECONDS,
     CONFLICT,
+    COPYING_SECONDS,
     HEAVY_SECONDS,
     LOST,
     READ_ONLY,
@@ -43,6 +44,7 @@ from bot.storage.postgres_address import (
     adapt,
     commit,
     one_line,
+    refuse_incomplete,
 )
 from bot.storage.postgres_listening import Commits
 from bot.storage.postgres_opening import READING, Held, Opening, OpeningToWrite, roll_back
@@ -74,7 +76,7 @@ class PostgresDatabase:
                 if row is None or not row["ours"]:
                     raise StorageRefused("the PostgreSQL database holds nothing of Experiment Bot")
                 row = connection.execute("SELECT version FROM schema_version").fetchone()
-                _refuse_incomplete(connection)
+                refuse_incomplete(connection)
         except psycopg.Error as error:
             raise StorageRefused(f"PostgreSQL cannot be used: {one_line(error)}") from None
         found = int(row["version"]) if row else 0
@@ -96,7 +98,7 @@ class PostgresDatabase:
                 found = row["version"] if row else 0
                 schema.check_version(found)
                 if not incomplete:
-                    _refuse_incomplete(connection)
+                    refuse_incomplete(connection)
                 elif found == 0:
                     connection.execute(schema.MARK)
                 statements = schema.statements_after(
@@ -193,7 +195,7 @@ class PostgresDatabase:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
         deadline = time.monotonic() + PATIENCE  # from now: it may have to wait for a thread
-        seconds = HEAVY_SECONDS if heavy else STATEMENTS_SECONDS
+        seconds = COPYING_SECONDS if heavy else STATEMENTS_SECONDS
         return await self._loop.run_in_executor(self._threads, self._read, job, deadline, seconds)
 
     async def last_id(self, table: str) -> int:
@@ -386,12 +388,6 @@ def _told(error: Exception) -> Exception:
     if isinstance(error, (*LOST, *READ_ONLY, *CONFLICT, errors.UniqueViolation, Held)):
         raise error
     return error
-
-
-def _refuse_incomplete(connection: Connection) -> None:
-    sql = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)"
-    if connection.execute(sql, [schema.INCOMPLETE]).fetchone():
-        schema.refuse_incomplete()
 
 
 def _prepare_reader(connection: Connection) -> None:

@@ -19,11 +19,13 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
+from bot.storage import schema
 from bot.storage.database import StorageUnavailable
 
 STATEMENTS_SECONDS = 8.0  # for the statements of a transaction: GitHub itself gives up after ten
 HEAVY_SECONDS = 600.0  # for those of one that may take long
 COMMIT_SECONDS = 8.0
+COPYING_SECONDS = 86_400.0  # for a read of all that there is
 _TICK = 1.0
 _DEFAULTS: dict[str, Any] = {
     "connect_timeout": 3,  # for each host
@@ -100,6 +102,13 @@ def adapt(connection: Connection) -> None:
 def _is_pooled(connection: Connection | AsyncConnection, row: DictRow | None) -> bool:
     """Tell whether somebody else than the server greeted us: a pooler makes up its own numbers."""
     return row is None or row["pid"] != connection.info.backend_pid
+
+
+def refuse_incomplete(connection: Connection) -> None:
+    """Raise StorageRefused for a copy that was not completed."""
+    sql = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)"
+    if connection.execute(sql, [schema.INCOMPLETE]).fetchone():
+        schema.refuse_incomplete()
 
 
 def commit(connection: Connection) -> None:
