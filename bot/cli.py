@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -24,6 +25,12 @@ from bot.stopping import stop_event
 T = TypeVar("T")
 
 
+class _Misused(click.ClickException):
+    """There is another command for what is wanted."""
+
+    exit_code = 2
+
+
 class _Program(click.Group):
     """`python app.py` without a subcommand serves; what an operator can mend is said in a line."""
 
@@ -34,6 +41,7 @@ class _Program(click.Group):
             SettingsError,
             store.StorageRefused,
             store.StorageUnavailable,
+            store.backup.BackupFailed,
             store.transfer.TransferRefused,
             store.VaultError,
         ) as error:
@@ -158,6 +166,37 @@ def print_commands() -> None:
     click.echo(commands.document(commands.load(_settings().extensions)))
 
 
+@main.command(short_help="Copy the SQLite database to a file, while it is in use.")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--force", is_flag=True, help="Replace a file that is there already.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=600,
+    show_default=True,
+    help="Seconds after which to give up.",
+)
+def backup(file: Path, force: bool, timeout: float) -> None:
+    """Copy the SQLite database to FILE, while the service runs or not, and verify the copy.
+
+    FILE appears, for nobody else to read, once the copy is whole; a failure leaves none. The key
+    that opens the secrets is not in it: keep that as well, in another place.
+    """
+    settings = _quiet_settings()
+    if (path := store.sqlite_path(settings.database_url)) is None:
+        raise _Misused(
+            "the database is PostgreSQL, whose own program copies it: "
+            'pg_dump --format=custom --file=FILE "$DATABASE_URL"'
+        )
+    copied = store.backup.make(path, file, replace=force, seconds=timeout)
+    key = "SECRET_KEY" if settings.secret_keys else str(settings.data_dir / "secret.key")
+    click.echo(
+        f"{file}: {store.backup.megabytes(copied.size)}, {copied.rows:,} rows, schema "
+        f"{copied.version}, verified. Its secrets open only with {key}, which is not in it: keep "
+        "that in another place."
+    )
+
+
 @main.command("migrate-database", short_help="Copy an installation to another database.")
 @click.argument("source", metavar="FROM")
 @click.argument("target", metavar="TO")
@@ -166,8 +205,8 @@ def migrate_database(source: str, target: str, overwrite: bool) -> None:
     """Copy an installation from one database to another, and verify the copy.
 
     FROM and TO are addresses as in DATABASE_URL. FROM is only read; an SQLite file that TO names
-    is made if it is not there, a PostgreSQL database has to be. Stop the service first. If the
-    copy is interrupted, run the same command again.
+    is made if it is not there, a PostgreSQL database has to be. Stop the service first. It does not
+    start on a copy that was interrupted: run the same command again, which begins it anew.
     """
     settings = _settings()
     old, new = (store.engine(database_url(url)) for url in (source, target))

@@ -104,9 +104,12 @@ _FEW_TAGS = 200
 _DEEPEST = 100
 _DEEPEST_QUIET = 8
 
-# Quotes and lists that begin on one line, one inside of the other
-_MARKER = r"[ \t]*+(?:>|(?:[-+*]|[0-9]{1,9}+[.)])(?=[ \t]))"
-_MARKERS = re.compile(rf"^((?:{_MARKER}){{{_MOST_MARKERS}}})((?:{_MARKER})+)", re.MULTILINE)
+# Quotes and lists that begin on one line, one inside of the other: behind more spaces begins code
+_MARKER = r"(?:>|(?:[-+*]|[0-9]{1,9}+[.)])(?=[ \t]))"
+_NEXT = rf"(?: {{0,3}}\t| {{0,4}}){_MARKER}"
+_MARKERS = re.compile(
+    rf"^([ \t]*+{_MARKER}(?:{_NEXT}){{{_MOST_MARKERS - 1}}})((?:{_NEXT})+)", re.MULTILINE
+)
 # Elements that change nothing here but the letters' shape
 _STYLE = re.compile(r"</?(?:b|em|i|strong)>")
 _STYLE_WITH_ATTRIBUTES = re.compile(
@@ -125,7 +128,10 @@ _CLOSES_ITSELF = _names("a dd dt li option p tbody td tfoot th thead tr")
 
 def _fewer_markers(match: re.Match[str]) -> str:
     kept, dropped = match.groups()
-    return f"{kept}>" if ">" in dropped and ">" not in kept else kept
+    if ">" not in dropped or ">" in kept:
+        return kept
+    spaces = len(dropped) - len(dropped.lstrip())  # without one a list would not begin any more
+    return f"{kept}{dropped[:spaces]}>"
 
 
 def _tamed(html: str, *, is_long: bool) -> str:

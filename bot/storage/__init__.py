@@ -16,6 +16,7 @@ from bot.storage import (
     activity,
     addresses,
     audit,
+    backup,
     branches,
     clock,
     commands,
@@ -140,11 +141,16 @@ def engine(url: str, listen_url: str | None = None) -> Database:
 
     `listen_url` is DATABASE_LISTEN_URL, which means nothing to SQLite.
     """
-    if url.startswith("sqlite:"):
-        return SqliteDatabase(Path(url.removeprefix("sqlite:///")))
+    if (path := sqlite_path(url)) is not None:
+        return SqliteDatabase(path)
     from bot.storage.postgres import PostgresDatabase  # noqa: PLC0415 - as in settings.py
 
     return PostgresDatabase(url, listen_url)
+
+
+def sqlite_path(url: str) -> Path | None:
+    """Return the file that a database's address names, None if it is PostgreSQL's."""
+    return Path(url.removeprefix("sqlite:///")) if url.startswith("sqlite:") else None
 
 
 def secret_keys(settings: Settings) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ T = TypeVar("T")
 SECONDS = 8.0
 CHECK_SECONDS = 5.0  # the same for whoever asks whether there is a database
 ASIDE_SECONDS = 1.0  # the same for what may just as well be left out
+COPYING_SECONDS = 86_400.0  # for a read of all that there is
 LONG_SECONDS = 600.0  # the same for work for which nobody waits over HTTP
 OFFICE = ("office",)  # what jobs lock that touch nothing that deliveries do
 
@@ -91,6 +92,7 @@ class Burden(Struct, frozen=True):
 
 
 Job = Callable[[Transaction], T]
+Note = Callable[[int, int], None]  # how many statements are done, and of how many
 Bind = Callable[[str, str], str]  # the id of an integration and what it has sealed, to the new seal
 
 
@@ -101,16 +103,17 @@ class Database(Protocol):
         """Return the schema version of the database that is there, and change nothing. Blocking.
 
         Raises StorageRefused, which says what is there instead, if it is none of this program's,
-        and StorageUnavailable while its server is away.
+        or a copy that was not completed, and StorageUnavailable while its server is away.
         """
 
-    def migrate(self, note: Callable[[int, int], None] = ..., bind: Bind = ...) -> None:
+    def migrate(self, note: Note = ..., bind: Bind = ..., *, incomplete: bool = False) -> None:
         """Bring the schema up to date; raises StorageRefused for a newer one. Blocking.
 
         Raises StorageUnavailable while the server is away.
 
-        `note` is told how many statements are done, and of how many. `bind` binds a seal of a
-        version before to its integration; what it raises undoes the whole.
+        `note` is told how far it is. `bind` binds a seal of a version before to its integration;
+        what it raises undoes the whole. A copy that was not completed is refused, unless
+        `incomplete` says that it is about to be: then a new database is marked as one, too.
         """
 
     async def start(self) -> None:
@@ -142,8 +145,8 @@ class Database(Protocol):
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         """Run `job` in a read-only transaction. Raises StorageUnavailable.
 
-        `heavy` says that it may take longer than anybody who asks over HTTP would wait: without
-        that it has SECONDS.
+        `heavy` says that it may read all that there is, however long that takes: without that it
+        has SECONDS.
         """
 
     async def last_id(self, table: str) -> int:

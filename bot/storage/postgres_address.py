@@ -20,6 +20,7 @@ from psycopg import errors
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import DictRow, dict_row
 
+from bot.storage import schema
 from bot.storage.database import SECONDS, StorageRefused, StorageUnavailable
 
 COMMIT_SECONDS = 8.0
@@ -118,6 +119,13 @@ def limit_of(seconds: float, *, heavy: bool) -> float:
     sent again.
     """
     return max(seconds, _HEAVY_SECONDS if heavy else SECONDS)
+
+
+def refuse_incomplete(connection: Connection) -> None:
+    """Raise StorageRefused for a copy that was not completed."""
+    sql = "SELECT 1 FROM pg_class WHERE oid = to_regclass(%s)"
+    if connection.execute(sql, [schema.INCOMPLETE]).fetchone():
+        schema.refuse_incomplete()
 
 
 def commit(connection: Connection) -> None:

@@ -45,6 +45,18 @@ def has_unbound_seals(found: int) -> bool:
     return 0 < found < _BOUND
 
 
+# A table that a database has until all is copied into it (transfer.py).
+INCOMPLETE = "transfer_in_progress"
+MARK = f"CREATE TABLE IF NOT EXISTS {INCOMPLETE} (note TEXT)"  # who copies into it
+
+
+def refuse_incomplete() -> None:
+    raise StorageRefused(
+        "the database is a copy that was not completed, with a part of what there was: run "
+        "migrate-database again, which begins it anew"
+    )
+
+
 def check_version(found: int) -> None:
     """Raise StorageRefused if a database is of a version that this program does not know."""
     if found > VERSION:

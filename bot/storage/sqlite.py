@@ -6,7 +6,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -17,12 +17,13 @@ from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
     CHECK_SECONDS,
-    LONG_SECONDS,
+    COPYING_SECONDS,
     OFFICE,
     SECONDS,
     Bind,
     Burden,
     Job,
+    Note,
     StorageRefused,
     StorageUnavailable,
     T,
@@ -66,10 +67,10 @@ class SqliteDatabase:
         return version
 
     def migrate(
-        self, note: Callable[[int, int], None] = schema.unnoted, bind: Bind = schema.unbound
+        self, note: Note = schema.unnoted, bind: Bind = schema.unbound, *, incomplete: bool = False
     ) -> None:
         self._make()
-        self._refuse_foreign()
+        self._refuse_foreign(incomplete=incomplete)
         connection = self._connect()
         try:
             if connection.execute("PRAGMA user_version").fetchone()[0] < schema.VERSION:
@@ -92,6 +93,8 @@ class SqliteDatabase:
                     bound = bind(row["id"], row["secrets"])
                     sql = "UPDATE integrations SET secrets = ? WHERE id = ?"
                     connection.execute(sql, [bound, row["id"]])
+            if incomplete and found == 0:
+                connection.execute(schema.MARK)
             note(len(statements), len(statements))
             connection.execute(f"PRAGMA user_version = {schema.VERSION}")
             connection.execute("COMMIT")
@@ -126,7 +129,7 @@ class SqliteDatabase:
     async def read(self, job: Job[T], *, heavy: bool = False) -> T:
         if self._closed:
             raise StorageUnavailable("the service is stopping")
-        seconds = LONG_SECONDS if heavy else SECONDS
+        seconds = COPYING_SECONDS if heavy else SECONDS
         until = time.monotonic() + seconds
         return await in_time(
             self._loop.run_in_executor(self._readers, self._read, job, until), seconds
@@ -169,10 +172,11 @@ class SqliteDatabase:
         for connection in self._reading:
             connection.close()
 
-    def _refuse_foreign(self) -> int:
+    def _refuse_foreign(self, *, incomplete: bool = False) -> int:
         """Return the file's schema version, 0 if it is empty.
 
-        Raises StorageRefused, without a change to the file, if it is another program's.
+        Raises StorageRefused, without a change to the file, if it is another program's, or a copy
+        that was not completed.
         """
         connection = self._open()
         try:
@@ -186,6 +190,8 @@ class SqliteDatabase:
         schema.check_version(version)
         if version < 0 or (tables and (version == 0 or "api_tokens" not in tables)):
             raise StorageRefused(f"{self.path} is a database of another program")
+        if schema.INCOMPLETE in tables and not incomplete:
+            schema.refuse_incomplete()
         return int(version)
 
     def _make(self) -> None:

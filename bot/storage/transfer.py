@@ -1,9 +1,16 @@
-"""Copies a whole installation from one database to another, checks it, and can be resumed."""
+"""Copies a whole installation from one database to another, and checks the copy.
 
+All is read in one snapshot. A copy is marked as incomplete from when its tables are made until it
+is checked; till then it can only be begun anew. Engines and collations put texts into orders of
+their own, so none is relied on from one database to the other.
+"""
+
+import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable, Mapping
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -11,13 +18,12 @@ from bot.storage import query, schema
 from bot.storage.database import (
     LONG_SECONDS,
     Database,
-    Job,
     StorageRefused,
     StorageUnavailable,
     Transaction,
 )
 
-# Every table with the columns of its primary key, in whose order it is copied.
+# Every table with the columns of its primary key, in whose order it is read.
 TABLES: Mapping[str, tuple[str, ...]] = {
     "api_tokens": ("id",),
     "integrations": ("seq",),
@@ -55,11 +61,29 @@ TABLES: Mapping[str, tuple[str, ...]] = {
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _STEP = 500
-_MARK = "transfer_in_progress"  # a table in the target while it is not complete
+_MODULUS = 2**128
+
+Advance = Callable[[str, int], None]
 
 
 class TransferRefused(Exception):
     """Source or target is not fit for it, or the copy is not the same as the source."""
+
+
+class Contents(NamedTuple):
+    """How many rows there are, and a checksum of them in any order."""
+
+    rows: int = 0
+    checksum: int = 0
+
+    def and_also(self, rows: Sequence[Mapping[str, Any]]) -> "Contents":
+        checksum = (self.checksum + sum(map(_checksum, rows))) % _MODULUS
+        return Contents(self.rows + len(rows), checksum)
+
+
+def _checksum(row: Mapping[str, Any]) -> int:
+    written = msgspec.json.encode(row, order="sorted")
+    return int.from_bytes(hashlib.blake2b(written, digest_size=16).digest())
 
 
 def refuse_unfit(source: Database) -> None:
@@ -83,52 +107,51 @@ def refuse_unfit(source: Database) -> None:
 def prepare(target: Database) -> None:
     """Give a target its tables, as the service would; raises TransferRefused. Blocking."""
     try:
-        target.migrate()
+        target.migrate(incomplete=True)
     except (StorageRefused, StorageUnavailable) as error:
         raise TransferRefused(f"TO: {error}") from None
 
 
 async def size(source: Database) -> int:
     """Return how many rows there are to copy; raises TransferRefused for a source without any."""
-    if await source.read(lambda tx: tx.has_table(_MARK)):
-        raise TransferRefused("FROM: the database is itself a copy that was not completed")
     if not (rows := sum((await counts(source)).values())):
         raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
     return rows
 
 
 async def copy(
-    source: Database, target: Database, *, overwrite: bool, advance: Callable[[str, int], None]
+    source: Database, target: Database, *, overwrite: bool, advance: Advance
 ) -> dict[str, int]:
     """Copy every row; return how many of each table.
 
-    Both must be started and migrated, and nothing else may write to them meanwhile. A target
-    with rows of its own is refused, unless `overwrite` empties it first; one that an interrupted
-    copy has left is completed. `advance(table, rows)` tells of progress. Raises TransferRefused.
+    Both must be started and migrated. A target with rows of its own is refused, unless `overwrite`
+    empties it first; what an interrupted copy has left goes. `advance(table, rows)` tells of
+    progress. Raises TransferRefused.
     """
     await size(source)
-    await _write(target, lambda tx: _mark(tx, overwrite))
-    if await source.read(lambda tx: tx.has_table(_MARK)):
-        await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
+    ours = uuid.uuid4().hex
+    await target.write(lambda tx: _mark(tx, ours, overwrite))
+    if await source.read(lambda tx: tx.has_table(schema.INCOMPLETE)):
+        await target.write(lambda tx: tx.run(f"DROP TABLE {schema.INCOMPLETE}"))
         raise TransferRefused("source and target are the same database")
-    if overwrite:
-        for table in TABLES:
-            await _write(target, partial(_empty, table=table))
-    for table, key in TABLES.items():
-        last = await target.read(partial(_last_key, table=table, key=key))
-        advance(table, await target.read(partial(count, table=table), heavy=True))
-        async for rows in _pages(source, table, key, last):
-            await _write(target, partial(_insert, table=table, rows=rows))
-            advance(table, len(rows))
+    for table in TABLES:
+        await target.write(
+            partial(_empty, ours=ours, table=table), heavy=True, seconds=LONG_SECONDS
+        )
     given = {table: await source.last_id(table) for table in _NEVER_TWICE}
+    read = await _Copying(source, target, ours, advance).run()
     await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
-    counts = await _verify(source, target)
-    await target.write(lambda tx: tx.run(f"DROP TABLE {_MARK}"))
-    return counts
-
-
-async def _write(target: Database, job: Job[None]) -> None:
-    await target.write(job, heavy=True, seconds=LONG_SECONDS)
+    await _verify(target, read)
+    copied = {table: contents.rows for table, contents in read.items()}
+    if changed := [
+        table for table, rows in (await counts(source)).items() if rows != copied[table]
+    ]:
+        raise TransferRefused(
+            f"FROM was written to while it was copied ({', '.join(changed)}): stop the service, "
+            "and run the same command again"
+        )
+    await target.write(partial(_finish, ours=ours))
+    return copied
 
 
 async def counts(database: Database) -> dict[str, int]:
@@ -140,35 +163,107 @@ def count(tx: Transaction, table: str) -> int:
     return query.number(tx, f"SELECT COUNT(*) FROM {table}") or 0
 
 
-def _mark(tx: Transaction, overwrite: bool) -> None:
-    """Mark the target as incomplete; raises TransferRefused if it holds something else."""
-    if not (overwrite or tx.has_table(_MARK)) and any(count(tx, table) for table in TABLES):
+def _mark(tx: Transaction, ours: str, overwrite: bool) -> None:
+    """Mark the target as ours and incomplete; raises TransferRefused if it holds something else."""
+    if not (overwrite or tx.has_table(schema.INCOMPLETE)) and any(count(tx, one) for one in TABLES):
         raise TransferRefused(
             "the target is not empty; copy to an empty database, or empty it with --overwrite"
         )
-    tx.run(f"CREATE TABLE IF NOT EXISTS {_MARK} (note TEXT)")
+    tx.run(schema.MARK)
+    tx.run(f"DELETE FROM {schema.INCOMPLETE}")
+    tx.run(f"INSERT INTO {schema.INCOMPLETE} (note) VALUES (:ours)", {"ours": ours})
 
 
-def _empty(tx: Transaction, table: str) -> None:
+def _see_that_it_is_ours(tx: Transaction, ours: str) -> None:
+    if query.value(tx, f"SELECT note FROM {schema.INCOMPLETE}") != ours:
+        raise TransferRefused("another copy to the same database has begun")
+
+
+def _empty(tx: Transaction, ours: str, table: str) -> None:
+    _see_that_it_is_ours(tx, ours)
     tx.run(f"DELETE FROM {table}")
 
 
-def _last_key(tx: Transaction, table: str, key: tuple[str, ...]) -> query.Place | None:
-    columns = ", ".join(key)
-    descending = ", ".join(f"{name} DESC" for name in key)
-    row = tx.one(f"SELECT {columns} FROM {table} ORDER BY {descending} LIMIT 1")
-    return None if row is None else tuple(row[name] for name in key)
+def _insert(tx: Transaction, ours: str, table: str, rows: list[dict[str, Any]]) -> None:
+    _see_that_it_is_ours(tx, ours)
+    names = list(rows[0])
+    tx.run_many(
+        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})",
+        rows,
+    )
 
 
-async def _pages(
-    source: Database, table: str, key: tuple[str, ...], last: query.Place | None = None
-) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield the rows of a table behind a key in their order, some at a time."""
-    while rows := await source.read(
-        partial(_rows_after, table=table, key=key, after=last), heavy=True
-    ):
-        yield rows
-        last = tuple(rows[-1][name] for name in key)
+def _finish(tx: Transaction, ours: str) -> None:
+    _see_that_it_is_ours(tx, ours)
+    tx.run(f"DROP TABLE {schema.INCOMPLETE}")
+
+
+class _Copying:
+    """Rows on their way: a thread reads them in one transaction, the event loop writes them."""
+
+    def __init__(self, source: Database, target: Database, ours: str, advance: Advance) -> None:
+        self._source, self._target, self._ours, self._advance = source, target, ours, advance
+        self._loop = asyncio.get_running_loop()
+
+    async def run(self) -> dict[str, Contents]:
+        """Copy every table, and return what was read of each."""
+        return await self._source.read(self._read_all, heavy=True)
+
+    def _read_all(self, tx: Transaction) -> dict[str, Contents]:
+        return {table: self._read(tx, table) for table in TABLES}
+
+    def _read(self, tx: Transaction, table: str) -> Contents:
+        contents = Contents()
+        for rows in _pages(tx, table):
+            writing = asyncio.run_coroutine_threadsafe(self._write(table, rows), self._loop)
+            writing.result()
+            contents = contents.and_also(rows)
+        return contents
+
+    async def _write(self, table: str, rows: list[dict[str, Any]]) -> None:
+        try:
+            await self._insert(table, rows)
+        except (StorageUnavailable, TransferRefused):
+            raise
+        except Exception:
+            for row in rows:
+                await self._insert_one(table, row)
+        self._advance(table, len(rows))
+
+    async def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        job = partial(_insert, ours=self._ours, table=table, rows=rows)
+        await self._target.write(job, heavy=True, seconds=LONG_SECONDS)
+
+    async def _insert_one(self, table: str, row: dict[str, Any]) -> None:
+        """Write a row of which the target refuses one; raises TransferRefused for that one."""
+        try:
+            await self._insert(table, [row])
+        except (StorageUnavailable, TransferRefused):
+            raise
+        except Exception as error:
+            key = ", ".join(f"{name} = {row[name]!r}" for name in TABLES[table])
+            raise TransferRefused(
+                f"{table}: TO cannot take the row whose {key}: {_first_line(error)}. Correct "
+                "that row in FROM, and run the same command again"
+            ) from None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _pages(tx: Transaction, table: str) -> Iterator[list[dict[str, Any]]]:
+    """Yield the rows of a table, some at a time; raises TransferRefused."""
+    key, last = TABLES[table], None
+    try:
+        while rows := _rows_after(tx, table, key, last):
+            yield rows
+            last = tuple(rows[-1][name] for name in key)
+    except TransferRefused:
+        raise
+    except Exception as error:
+        behind = "at its beginning" if last is None else f"behind {last!r}"
+        raise TransferRefused(f"{table} cannot be read {behind}: {_first_line(error)}") from None
 
 
 def _rows_after(
@@ -180,32 +275,20 @@ def _rows_after(
     return [dict(row) for row in tx.all(sql, {"limit": _STEP, **place})]
 
 
-def _insert(tx: Transaction, table: str, rows: list[dict[str, Any]]) -> None:
-    names = list(rows[0])
-    tx.run_many(
-        f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join(f':{n}' for n in names)})",
-        rows,
-    )
-
-
-async def _verify(source: Database, target: Database) -> dict[str, int]:
+async def _verify(target: Database, read: Mapping[str, Contents]) -> None:
     """Compare number and checksum of the rows of every table; raises TransferRefused."""
-    verified = {}
-    for table, key in TABLES.items():
-        original, copied = [await _checksum(one, table, key) for one in (source, target)]
-        if original != copied:
+    for table, expected in read.items():
+        found = await target.read(partial(_contents, table=table), heavy=True)
+        if found != expected:
             raise TransferRefused(
-                f"{table}: {original[0]} rows in the source, {copied[0]} in the target, "
-                "or their contents differ; stop whatever writes to either, and copy again"
+                f"{table}: {expected.rows} rows were written, and {found.rows} are in TO, or their "
+                "contents differ: something there changes what is written, such as a trigger or "
+                "another program. What is in TO cannot be used until a copy succeeds"
             )
-        verified[table] = original[0]
-    return verified
 
 
-async def _checksum(database: Database, table: str, key: tuple[str, ...]) -> tuple[int, str]:
-    digest, rows = hashlib.sha256(), 0
-    async for page in _pages(database, table, key):
-        for row in page:
-            digest.update(msgspec.json.encode(row, order="sorted"))
-        rows += len(page)
-    return rows, digest.hexdigest()
+def _contents(tx: Transaction, table: str) -> Contents:
+    contents = Contents()
+    for rows in _pages(tx, table):
+        contents = contents.and_also(rows)
+    return contents

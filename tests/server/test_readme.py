@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -22,6 +21,7 @@ from typing import NoReturn
 import aiohttp
 import pytest
 
+from bot import storage as store
 from tests.github import GitHub
 from tests.kit.marks import slow
 from tests.kit.processes import ROOT, free_port
@@ -29,10 +29,10 @@ from tests.kit.running import eventually
 
 pytestmark = slow
 
-TOOLS = ("bash", "make", "curl", "jq", "openssl", "sqlite3")
+TOOLS = ("bash", "make", "curl", "jq", "openssl")
 KEY = "checkout-flow-v2"
 # Blocks of other pages that can be run where the README has led to.
-ELSEWHERE = (("deployment.md", "integrity_check"), ("deployment.md", "for id in $(get"))
+ELSEWHERE = (("deployment.md", "app.py backup"), ("deployment.md", "for id in $(get"))
 
 
 def leave(why: str) -> NoReturn:
@@ -191,8 +191,8 @@ STATE = {
 
 
 COPIES = {
-    "the README": (ROOT / "README.md", ".backup copy.db", ["copy.db", "copy.key"]),
-    "SQLite": (ROOT / "docs/deployment.md", "integrity_check", ["copy.db", "copy.key"]),
+    "the README": (ROOT / "README.md", "app.py backup", ["copy.db", "copy.key"]),
+    "SQLite": (ROOT / "docs/deployment.md", "app.py backup", ["copy.db", "copy.key"]),
     "PostgreSQL": (ROOT / "docs/deployment.md", "pg_dump", ["copy.dump"]),
 }
 
@@ -200,14 +200,15 @@ COPIES = {
 @pytest.mark.parametrize("whose", COPIES)
 def test_a_backup_is_for_nobody_else_to_read(tmp_path: Path, whose: str) -> None:
     """Also where a copy of before is lying there that everybody may read."""
-    see_to_tools("bash", "sqlite3")
+    see_to_tools("bash")
     page, words, copies = COPIES[whose]
     (block,) = [one for one in blocks(page) if words in one]
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "secret.key").write_text("key")
     (tmp_path / "data" / "secret.key").chmod(0o600)
-    with sqlite3.connect(tmp_path / "data" / "bot.db") as database:
-        database.execute("CREATE TABLE a (b)")
+    store.engine(f"sqlite:///{tmp_path}/data/bot.db").migrate()
+    (tmp_path / "app.py").symlink_to(ROOT / "app.py")
+    (tmp_path / ".venv").symlink_to(sys.prefix)
     for name, text in (("pg_dump", 'echo x > "${2#--file=}"'), ("pg_restore", "true")):
         (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / name).chmod(0o755)

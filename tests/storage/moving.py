@@ -35,10 +35,12 @@ class Move:
             await bot.close()
 
     @asynccontextmanager
-    async def engines(self) -> AsyncIterator[tuple[store.Database, store.Database]]:
+    async def engines(
+        self, *, incomplete: bool = False
+    ) -> AsyncIterator[tuple[store.Database, store.Database]]:
         both = store.engine(self.source), store.engine(self.target)
         for one in both:
-            one.migrate()
+            one.migrate(incomplete=incomplete)
             await one.start()
         try:
             yield both

@@ -1,7 +1,6 @@
 """`migrate-database`: a running installation moves to the other engine and nothing is lost."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -133,60 +132,35 @@ async def test_a_target_that_is_not_empty_is_refused_unless_told(move: Move) -> 
     assert (await move.run())[0] == 1
 
 
-class Interrupted(Exception):
-    """What a test raises in the middle."""
+CHANGING = {  # what is written to the feed, in the words of each engine
+    "sqlite": """CREATE TRIGGER changing AFTER INSERT ON activity BEGIN
+        UPDATE activity SET summary = 'other' WHERE seq = NEW.seq; END""",
+    "postgresql": """CREATE RULE changing AS ON INSERT TO activity DO ALSO
+        UPDATE activity SET summary = 'other' WHERE seq = NEW.seq""",
+    "losing": "CREATE RULE changing AS ON INSERT TO activity DO INSTEAD NOTHING",
+}
 
 
-def stop_in(table: str) -> Callable[[str, int], None]:
-    """Return an `advance` that raises once a step of `table` is copied."""
-
-    def advance(of: str, rows: int) -> None:
-        if of == table and rows:
-            raise Interrupted
-
-    return advance
-
-
-@pytest.mark.parametrize("table", ["integrations", "deliveries", "items", "links", "activity"])
-async def test_an_interrupted_copy_is_resumed(move: Move, table: str) -> None:
-    async with move.service(move.source) as bot:
-        integrations = await fill(bot, DELIVERIES)
-        before = await everything(bot, integrations)
-    async with move.engines() as (source, target):
-        with pytest.raises(Interrupted):
-            await store.transfer.copy(source, target, overwrite=False, advance=stop_in(table))
-    code, _, errors = await move.run()
-    assert code == 0, errors
-    async with move.service(move.target) as bot:
-        assert await everything(bot, integrations) == before
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        "UPDATE deliveries SET event = 'other' WHERE seq = (SELECT MIN(seq) FROM deliveries)",
-        "UPDATE integrations SET description = '' WHERE description IS NULL",
-        "DELETE FROM links WHERE id = (SELECT MIN(id) FROM links)",
-    ],
-)
-async def test_a_copy_that_differs_is_found(move: Move, change: str) -> None:
+@pytest.mark.parametrize("kind", CHANGING)
+async def test_a_copy_that_differs_is_found(move: Move, kind: str) -> None:
+    """Every time, so nobody is told to copy again."""
+    if (kind == "sqlite") is move.target.startswith("postgresql"):
+        pytest.skip("the other engine's words")
     async with move.service(move.source) as bot:
         await fill(bot, 3)
-    async with move.engines() as (source, target):
-        with pytest.raises(Interrupted):
-            await store.transfer.copy(source, target, overwrite=False, advance=stop_in("activity"))
-
-        def job(tx: store.Transaction) -> None:
-            assert tx.run(change) >= 1
-
-        await target.write(job)
-    code, out, errors = await move.run()
-    assert code == 1
-    assert out == ""
-    table = change.removeprefix("DELETE FROM ").removeprefix("UPDATE ").partition(" ")[0]
-    assert errors.splitlines()[-1].startswith(f"Error: {table}: ")
-    code, _, errors = await move.run("--overwrite")
-    assert code == 0, errors
+    async with move.engines() as (_, target):
+        await target.write(lambda tx: tx.run(CHANGING[kind]))
+    for _ in range(2):
+        code, out, errors = await move.run()
+        assert (code, out) == (1, "")
+        last = errors.splitlines()[-1]
+        assert last.startswith("Error: activity: ") and "changes what is written" in last
+        assert "again" not in last
+    async with move.engines(incomplete=True) as (_, target):
+        on = "" if kind == "sqlite" else " ON activity"
+        what = "TRIGGER" if kind == "sqlite" else "RULE"
+        await target.write(lambda tx: tx.run(f"DROP {what} changing{on}"))
+    assert (await move.run())[0] == 0
 
 
 async def test_ids_of_the_feed_are_not_given_out_again(move: Move) -> None:
