@@ -12,6 +12,7 @@ from bot import times
 
 LONG = 86_400 * times.SECOND  # that is worth a word
 _SPEED = 2
+_NOTED = 300 * times.SECOND  # how exactly it is kept: a commit wakes who waits for news
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +61,9 @@ class Passing:
         now, certain = times.now(), self.certain()
         seen = store.clock.seen(tx)
         sure = certain if seen is None else max(certain, seen.cleared_to)
-        store.clock.keep(tx, now, sure)
-        tx.afterwards(lambda: self._begin_at(sure))
+        if seen is None or abs(now - seen.seen_at) >= _NOTED:
+            store.clock.keep(tx, now, sure)
+            tx.afterwards(lambda: self._begin_at(sure))
         twice = (seen.twice_from, seen.twice_to) if seen is not None else (0, 0)
         return Old(min(sure, now), *twice)
 
