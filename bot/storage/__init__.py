@@ -32,6 +32,7 @@ from bot.storage import (
     repositories,
     schema,
     sessions,
+    shipped,
     speakers,
     tokens,
     transfer,
@@ -72,7 +73,6 @@ from bot.storage.database import (
 )
 from bot.storage.joined import (
     BegunAction,
-    CountedExperiment,
     CountedInstallation,
     CountedRepository,
     CountedRepositoryExperiment,
@@ -84,7 +84,6 @@ from bot.storage.joined import (
     LinkedItem,
     ListedAction,
     ListedCommand,
-    ListedExperiment,
     ListedItem,
     NamedItem,
     PlacedItem,
@@ -92,6 +91,8 @@ from bot.storage.joined import (
     PullRequestDay,
     PushedSha,
     RepositoryExperiment,
+    Shipped,
+    ShippedExperiment,
     Target,
     UnresolvedKey,
     UnresolvedLink,

@@ -1,11 +1,12 @@
 """Queries for experiments."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from bot.storage import query
+import msgspec
+
+from bot.storage import linked, query, repositories, tallies
 from bot.storage.database import Transaction, lock_of_experiment
-from bot.storage.joined import CountedExperiment, ListedExperiment
 from bot.storage.query import Part, Place
 from bot.storage.rows import Experiment
 
@@ -15,21 +16,15 @@ def folded(*texts: str | None) -> str:
     return "\n".join(text.casefold() for text in texts if text)
 
 
-_COUNTS = ", ".join(
-    f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
-        AND links.kind = '{kind}') AS {kind}_count"""
-    for kind in ("pull_request", "issue", "commit")
-)
-
-
 def add(tx: Transaction, columns: Mapping[str, Any]) -> Experiment | None:
     """Add an experiment and return its row; None if the key exists.
 
-    Its feed may have begun before it: what names its key was told already.
+    Its feed may have begun before it, and its links: what names its key was told already.
     """
     sql = "SELECT MAX(position) FROM activity WHERE experiment_key = :key"
     told = query.number(tx, sql, key=columns["key"])
-    return query.insert_returning(tx, Experiment, {**columns, "last_activity": told or 0})
+    known = {"last_activity": told or 0, **tallies.of_links(tx, columns["key"])}
+    return query.insert_returning(tx, Experiment, {**columns, **known})
 
 
 def lock(tx: Transaction, key: str) -> None:
@@ -44,12 +39,6 @@ def find(tx: Transaction, key: str) -> Experiment | None:
 def by_keys(tx: Transaction, keys: Sequence[str]) -> list[Experiment]:
     """Return those experiments that there are of some keys."""
     return query.in_parts(tx, Experiment, "SELECT * FROM experiments WHERE key IN ({names})", keys)
-
-
-def find_with_counts(tx: Transaction, key: str) -> CountedExperiment | None:
-    """Return an experiment and how many pull requests, issues and commits are linked to it."""
-    sql = f"SELECT experiments.*, {_COUNTS} FROM experiments WHERE key = :key"
-    return query.first(tx, CountedExperiment, sql, key=key)
 
 
 def exists(tx: Transaction, key: str) -> bool:
@@ -69,66 +58,112 @@ def remove(tx: Transaction, key: str) -> bool:
     return tx.run("DELETE FROM experiments WHERE key = :key", {"key": key}) == 1
 
 
-def listed(
-    tx: Transaction, status: str | None, text: str | None, before: Place | None, limit: int
-) -> Part[CountedExperiment]:
-    """Return experiments with counts, newest first. `text` is a part of key, name or owner."""
-    sql = f"SELECT experiments.*, {_COUNTS} FROM experiments"
-    where, known = _matching(status, None, text)
-    return query.page(tx, CountedExperiment, sql, where, {"seq": "seq"}, before, limit, **known)
+def words_of(text: str | None) -> tuple[str, ...]:
+    """Return the words of a text in the form in which they are looked for, each once."""
+    return tuple(dict.fromkeys(folded(text).split()))
 
 
-def _matching(
-    status: str | None, owner: str | None, text: str | None
-) -> tuple[list[str | None], dict[str, Any]]:
-    """Return the conditions of what is looked for, as far as it is given, and their parameters."""
-    where = [
-        "status = :status" if status else None,
-        "owner = :owner" if owner else None,
-        "search LIKE :pattern ESCAPE '!'" if text else None,
-    ]
-    return where, {"status": status, "owner": owner, "pattern": query.containing(folded(text))}
+class Wanted(NamedTuple):
+    """Which experiments are looked for: those that meet all that is given.
 
-
-SORTS = {
-    "newest": "seq DESC",
-    "name": "LOWER(name), seq",
-    "activity": "last_activity DESC, seq DESC",
-}
-
-
-def page(
-    tx: Transaction,
-    status: str | None,
-    owner: str | None,
-    text: str | None,
-    sort: str,
-    offset: int,
-    limit: int,
-) -> list[ListedExperiment]:
-    """Return experiments in the order of `sort`, one of SORTS, with their pull requests counted.
-
-    Only those of the page are read whole and counted for.
+    `words` are parts of the key, name, owner or tags, folded; `repository` is where something is
+    linked to it, and `has_open` whether a pull request of its is open.
     """
-    where, known = _matching(status, owner, text)
-    counts = ", ".join(
-        f"""(SELECT COUNT(*) FROM links WHERE links.experiment_key = experiments.key
-            AND links.kind = 'pull_request' AND links.state = '{state}') AS {state}"""
-        for state in ("open", "merged")
+
+    statuses: Sequence[str] = ()
+    words: Sequence[str] = ()
+    owner: str | None = None
+    tag: str | None = None
+    repository: str | None = None
+    has_open: bool | None = None
+
+
+# What lists go by, the highest first, but for names. Each is an index.
+SORTS = {
+    "activity": ("last_activity", "seq"),
+    "created": ("seq",),
+    "open": ("open_count", "seq"),
+    "last_merged": ("last_merged", "seq"),
+    "name": ("LOWER(name)", "seq"),
+}
+_FEW = 500  # keys of a repository that are named in a query; of more, many are near its beginning
+
+
+def listed(
+    tx: Transaction, wanted: Wanted, sort: str, before: Place | None, limit: int
+) -> Part[Experiment]:
+    """Return experiments in the order of `sort`, one of SORTS but `name`."""
+    where, known = _matching(tx, wanted)
+    is_behind, place = query.behind(SORTS[sort], before)
+    sql = _in_order(sort, query.where_all(*where, is_behind), "LIMIT :limit")
+    return query.part(tx, Experiment, sql, SORTS[sort], limit, **known, **place)
+
+
+def page(tx: Transaction, wanted: Wanted, sort: str, offset: int, limit: int) -> list[Experiment]:
+    """Return experiments in the order of `sort`, one of SORTS, from a place on."""
+    where, known = _matching(tx, wanted)
+    sql = _in_order(sort, query.where_all(*where), "LIMIT :limit OFFSET :offset")
+    return query.select(tx, Experiment, sql, limit=limit, offset=offset, **known)
+
+
+def _in_order(sort: str, where: str, part: str) -> str:
+    """Return a query that reads only those experiments whole which are in a part of a list."""
+    way = "" if sort == "name" else " DESC"
+    order = f"ORDER BY {', '.join(f'{column}{way}' for column in SORTS[sort])}"
+    return f"""SELECT * FROM experiments
+        WHERE seq IN (SELECT seq FROM experiments {where} {order} {part}) {order}"""
+
+
+def _matching(tx: Transaction, wanted: Wanted) -> tuple[list[str | None], dict[str, Any]]:
+    """Return the conditions of what is looked for, and their parameters."""
+    statuses = {f"status{number}": one for number, one in enumerate(wanted.statuses)}
+    words = {f"word{n}": query.containing(one) for n, one in enumerate(wanted.words)}
+    here, named = _linked_in(tx, wanted.repository) if wanted.repository else (None, {})
+    open_ = {None: None, True: "open_count > 0", False: "open_count = 0"}[wanted.has_open]
+    where = [
+        f"status IN ({', '.join(f':{name}' for name in statuses)})" if statuses else None,
+        "owner = :owner" if wanted.owner else None,
+        "REPLACE(',' || SUBSTR(tags, 2), :tag, '') <> ',' || SUBSTR(tags, 2)"
+        if wanted.tag
+        else None,
+        open_,
+        here,
+        *(f"search LIKE :{name} ESCAPE '!'" for name in words),
+    ]
+    tag = "," + msgspec.json.encode(wanted.tag).decode()
+    return where, {**statuses, **words, **named, "owner": wanted.owner, "tag": tag}
+
+
+def _linked_in(tx: Transaction, full_name: str) -> tuple[str, dict[str, Any]]:
+    """Return the condition of experiments to which something in a repository is linked.
+
+    Few are named; where many are, each experiment that is passed on the way is looked up.
+    """
+    ids = repositories.ids_called(tx, full_name)
+    keys = [one.key for id in ids for one in linked.keys_of_repository(tx, id, _FEW)]
+    if len(keys) < _FEW:
+        named = {f"key{number}": key for number, key in enumerate(keys)}
+        return f"key IN ({', '.join(f':{name}' for name in named) or 'NULL'})", named
+    places = {f"repository{number}": id for number, id in enumerate(ids)}
+    # As a value: PostgreSQL would make a join of EXISTS, and read all that is linked there.
+    return (
+        f"""(SELECT 1 FROM links WHERE links.experiment_key = experiments.key
+            AND links.repository_id IN ({", ".join(f":{name}" for name in places)})
+            LIMIT 1) IS NOT NULL""",
+        places,
     )
-    sql = f"""SELECT experiments.*, {counts} FROM experiments WHERE seq IN (
-            SELECT seq FROM experiments {query.where_all(*where)}
-            ORDER BY {SORTS[sort]} LIMIT :limit OFFSET :offset)
-        ORDER BY {SORTS[sort]}"""
-    return query.select(tx, ListedExperiment, sql, limit=limit, offset=offset, **known)
 
 
-def counts_by_status(tx: Transaction, owner: str | None, text: str | None) -> dict[str, int]:
-    """Return how many experiments of an owner and with a text there are in each status."""
-    where, known = _matching(None, owner, text)
+def counts_by_status(tx: Transaction, wanted: Wanted) -> dict[str, int]:
+    """Return how many experiments that meet the rest of what is wanted are in each status."""
+    where, known = _matching(tx, wanted._replace(statuses=()))
     sql = f"""SELECT status, COUNT(*) AS count FROM experiments {query.where_all(*where)}
         GROUP BY status"""
     return {row["status"]: row["count"] for row in tx.all(sql, known)}
+
+
+def newest(tx: Transaction) -> Experiment | None:
+    return query.first(tx, Experiment, "SELECT * FROM experiments ORDER BY seq DESC LIMIT 1")
 
 
 def owners(tx: Transaction, limit: int) -> list[str]:

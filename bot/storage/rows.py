@@ -131,7 +131,8 @@ class StoredDelivery(Delivery, frozen=True):
 class Experiment(Row, frozen=True):
     """`experiments`. `search` is what texts are looked for in.
 
-    `repositories` are those whose commands may change it, null for all.
+    `repositories` are those whose commands may change it, null for all. The counts are of what is
+    linked, `open_count` and `merged_count` of pull requests; `last_merged` is when one of them was.
     """
 
     seq: int
@@ -148,6 +149,12 @@ class Experiment(Row, frozen=True):
     updated_at: int
     last_activity: int
     repositories: Annotated[tuple[columns.NamedRepository, ...] | None, JSON]
+    pull_request_count: int
+    issue_count: int
+    commit_count: int
+    open_count: int
+    merged_count: int
+    last_merged: int
 
 
 class Repository(Row, frozen=True):
@@ -251,7 +258,7 @@ class Link(Row, frozen=True):
     """`links`. `target_id` is an item's or a commit's id, `state` the item's.
 
     `via_item_id` is the pull request that a commit is linked through. `resolved`: the experiment
-    exists.
+    exists; `owner` is whose it is, `''` for nobody's.
     """
 
     id: int
@@ -264,6 +271,7 @@ class Link(Row, frozen=True):
     via_item_id: int | None
     integration_id: str
     resolved: bool
+    owner: str
     repository_id: int | None
     state_at: int
     last_at: int
