@@ -34,6 +34,7 @@ from bot.storage import (
     sessions,
     shipped,
     speakers,
+    tallies,
     tokens,
     transfer,
     vault,
