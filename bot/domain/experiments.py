@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
@@ -20,7 +20,7 @@ _LINKED = {"last_activity", "last_merged"} | {  # what follows from what is link
     f"{kind}_count" for kind in ("pull_request", "issue", "commit", "open", "merged")
 }
 _OURS = {"seq", "search", "created_at", "updated_at"} | _LINKED  # nobody sets these
-STATUSES: tuple[str, ...] = get_args(store.ExperimentStatus)
+STATUSES = store.experiments.STATUSES
 
 
 def create(

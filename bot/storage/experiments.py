@@ -1,11 +1,12 @@
 """Queries for experiments."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import msgspec
 
 from bot.storage import linked, query, repositories, tallies
+from bot.storage.columns import ExperimentStatus
 from bot.storage.database import Transaction, lock_of_experiment
 from bot.storage.query import Part, Place
 from bot.storage.rows import Experiment
@@ -78,7 +79,8 @@ class Wanted(NamedTuple):
     has_open: bool | None = None
 
 
-# What lists go by, the highest first, but for names. Each is an index.
+# What lists go by, the highest first, but for names. But for those and `created`, it is an index
+# for each status.
 SORTS = {
     "activity": ("last_activity", "seq"),
     "created": ("seq",),
@@ -86,6 +88,10 @@ SORTS = {
     "last_merged": ("last_merged", "seq"),
     "name": ("LOWER(name)", "seq"),
 }
+STATUSES: tuple[str, ...] = get_args(ExperimentStatus)
+_STATUS = dict(zip(STATUSES, STATUSES, strict=True))  # as parameters
+# Among those of a list as JSON, each of which stands behind a comma or at its beginning.
+_HAS_TAG = "REPLACE(',' || SUBSTR(tags, 2), :tag, '') <> ',' || SUBSTR(tags, 2)"
 _FEW = 500  # keys of a repository that are named in a query; of more, many are near its beginning
 
 
@@ -95,43 +101,65 @@ def listed(
     """Return experiments in the order of `sort`, one of SORTS but `name`."""
     where, known = _matching(tx, wanted)
     is_behind, place = query.behind(SORTS[sort], before)
-    sql = _in_order(sort, query.where_all(*where, is_behind), "LIMIT :limit")
+    found = _in_order(wanted, sort, [*where, is_behind])
+    sql = _whole(f"SELECT seq FROM ({found}) AS found", sort)
     return query.part(tx, Experiment, sql, SORTS[sort], limit, **known, **place)
 
 
 def page(tx: Transaction, wanted: Wanted, sort: str, offset: int, limit: int) -> list[Experiment]:
     """Return experiments in the order of `sort`, one of SORTS, from a place on."""
     where, known = _matching(tx, wanted)
-    sql = _in_order(sort, query.where_all(*where), "LIMIT :limit OFFSET :offset")
-    return query.select(tx, Experiment, sql, limit=limit, offset=offset, **known)
+    if sort == "name":
+        found = f"experiments {query.where_all(_has_status(wanted), *where)}"
+    else:
+        found = f"({_in_order(wanted, sort, where)}) AS found"
+    part = f"{_order_by(sort)} LIMIT :shown OFFSET :offset"
+    sql = _whole(f"SELECT seq FROM {found} {part}", sort)
+    upto = {"limit": offset + limit, "offset": offset, "shown": limit}
+    return query.select(tx, Experiment, sql, **upto, **known)
 
 
-def _in_order(sort: str, where: str, part: str) -> str:
-    """Return a query that reads only those experiments whole which are in a part of a list."""
+def _in_order(wanted: Wanted, sort: str, where: Sequence[str | None]) -> str:
+    """Return a query of the first experiments of a list, put together from those of each status."""
+    some = wanted.statuses or ([] if sort == "created" else STATUSES)
+    each: list[str | None] = [f"status = :{one}" for one in STATUSES if one in some]
+    arms = [
+        f"SELECT {', '.join(SORTS[sort])} FROM experiments {query.where_all(one, *where)}"
+        for one in each or [None]
+    ]
+    return query.highest_of(arms, SORTS[sort])
+
+
+def _order_by(sort: str) -> str:
     way = "" if sort == "name" else " DESC"
-    order = f"ORDER BY {', '.join(f'{column}{way}' for column in SORTS[sort])}"
-    return f"""SELECT * FROM experiments
-        WHERE seq IN (SELECT seq FROM experiments {where} {order} {part}) {order}"""
+    return f"ORDER BY {', '.join(f'{column}{way}' for column in SORTS[sort])}"
+
+
+def _whole(seqs: str, sort: str) -> str:
+    """Return a query that reads experiments whole, of which another gives the numbers."""
+    return f"SELECT * FROM experiments WHERE seq IN ({seqs}) {_order_by(sort)}"
+
+
+def _has_status(wanted: Wanted) -> str | None:
+    names = ", ".join(f":{one}" for one in STATUSES if one in wanted.statuses)
+    return f"status IN ({names})" if names else None
 
 
 def _matching(tx: Transaction, wanted: Wanted) -> tuple[list[str | None], dict[str, Any]]:
-    """Return the conditions of what is looked for, and their parameters."""
-    statuses = {f"status{number}": one for number, one in enumerate(wanted.statuses)}
+    """Return the conditions of what is looked for, but for the status, and their parameters."""
     words = {f"word{n}": query.containing(one) for n, one in enumerate(wanted.words)}
     here, named = _linked_in(tx, wanted.repository) if wanted.repository else (None, {})
     open_ = {None: None, True: "open_count > 0", False: "open_count = 0"}[wanted.has_open]
     where = [
-        f"status IN ({', '.join(f':{name}' for name in statuses)})" if statuses else None,
         "owner = :owner" if wanted.owner else None,
-        "REPLACE(',' || SUBSTR(tags, 2), :tag, '') <> ',' || SUBSTR(tags, 2)"
-        if wanted.tag
-        else None,
+        f"tags LIKE :like ESCAPE '!' AND {_HAS_TAG}" if wanted.tag else None,
         open_,
         here,
         *(f"search LIKE :{name} ESCAPE '!'" for name in words),
     ]
-    tag = "," + msgspec.json.encode(wanted.tag).decode()
-    return where, {**statuses, **words, **named, "owner": wanted.owner, "tag": tag}
+    tag = msgspec.json.encode(wanted.tag).decode()
+    tags = {"tag": f",{tag}", "like": query.containing(tag)}
+    return where, {**_STATUS, **words, **named, **tags, "owner": wanted.owner}
 
 
 def _linked_in(tx: Transaction, full_name: str) -> tuple[str, dict[str, Any]]:
@@ -156,7 +184,7 @@ def _linked_in(tx: Transaction, full_name: str) -> tuple[str, dict[str, Any]]:
 
 def counts_by_status(tx: Transaction, wanted: Wanted) -> dict[str, int]:
     """Return how many experiments that meet the rest of what is wanted are in each status."""
-    where, known = _matching(tx, wanted._replace(statuses=()))
+    where, known = _matching(tx, wanted)
     sql = f"""SELECT status, COUNT(*) AS count FROM experiments {query.where_all(*where)}
         GROUP BY status"""
     return {row["status"]: row["count"] for row in tx.all(sql, known)}

@@ -102,11 +102,6 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for wanted in (Wanted(), Wanted(statuses=["active"]))
         for before in (None, (ROWS // 2,))
     ),
-    *(
-        (store.experiments.listed, (Wanted(), sort, before, 51))
-        for sort in ("activity", "open", "last_merged")
-        for before in (None, (0, ROWS // 2))
-    ),
     (store.experiments.newest, ()),
     *((store.integrations.listed, (before, 51)) for before in (None, (10,))),
     *(
@@ -214,18 +209,14 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
 # Those that put together what few indexes say, and may go by what they have read just before.
 MERGING: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
-        (store.shipped.listed, (store.shipped.Wanted(*span, *wanted), before, 51))
-        for span in ((None, None), (NOW, LATER))
-        for wanted in ((), ("team-1",), (None, "key-1"), ("team-1", "key-1"))
-        for before in (None, PLACE)
-    ),
-    *(
         (store.activity.listed, (store.activity.Wanted("commit.pushed"), before, 51))
         for before in (None, PLACE)
     ),
     *(
-        (store.shipped.listed, (store.shipped.Wanted(None, None, *wanted, HERE), before, 51))
-        for wanted in ((None, None), ("team-1", None), (None, "key-1"), ("team-1", "key-1"))
+        (store.shipped.listed, (store.shipped.Wanted(*span, *by, where), before, 51))
+        for span in ((None, None), (NOW, LATER))
+        for by in ((None, None), ("team-1", None), (None, "key-1"), ("team-1", "key-1"))
+        for where in (None, HERE)
         for before in (None, PLACE)
     ),
     *(
@@ -239,5 +230,10 @@ MERGING: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         )
         for before in (None, PLACE)
     ),
-    (store.experiments.listed, (Wanted(repository=HERE), "activity", None, 51)),
+    *(
+        (store.experiments.listed, (wanted, sort, before, 51))
+        for wanted in (Wanted(), Wanted(statuses=["active"]), Wanted(repository=HERE))
+        for sort in ("activity", "open", "last_merged")
+        for before in (None, (0, ROWS // 2))
+    ),
 ]

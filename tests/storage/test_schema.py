@@ -23,7 +23,7 @@ RELEASED = [
     "0a0387ff17d25c94",
     "f8e439b3be533091",
     "a208efdf4b0a7b61",
-    "9080df2308765f7e",
+    "f0d487ce063c2ed2",
 ]
 
 

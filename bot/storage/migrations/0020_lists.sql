@@ -20,8 +20,11 @@ UPDATE experiments SET pull_request_count = linked.pull_requests, issue_count = 
             MAX(CASE WHEN state = 'merged' THEN state_at ELSE 0 END) AS last_merged
         FROM links GROUP BY experiment_key) AS linked
     WHERE linked.experiment_key = experiments.key;
-CREATE INDEX experiments_by_open ON experiments (open_count, seq);
-CREATE INDEX experiments_by_last_merged ON experiments (last_merged, seq);
+-- Of each status, so that one index serves those of one and of all.
+DROP INDEX experiments_by_activity;
+CREATE INDEX experiments_by_activity ON experiments (status, last_activity, seq);
+CREATE INDEX experiments_by_open ON experiments (status, open_count, seq);
+CREATE INDEX experiments_by_last_merged ON experiments (status, last_merged, seq);
 -- Texts are looked for in tags, too; those of before as they stand in JSON.
 UPDATE experiments SET search = search || ' ' || LOWER(tags) WHERE tags <> '[]';
 -- Whose the experiment of a link is, '' for nobody's or none. What shipped is found by it.
