@@ -44,9 +44,8 @@ RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name
 Moment = Annotated[
     str,
     Meta(
-        pattern=r"^\d{4}-\d{2}-\d{2}"
-        r"(?:[Tt]\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:[Zz]|[+-]\d{2}:\d{2}))?" + END,
         description="RFC 3339, or a day, which stands for its beginning in UTC.",
+        extra_json_schema={"format": "date-time"},
     ),
 ]
 Name = Annotated[str, text(200, "A name for people.", minimum=1)]
@@ -85,7 +84,7 @@ class Actor(Struct):
 def moment(name: str, value: str | None) -> int | None:
     """Return a time that a parameter tells; raises Invalid if there is no such time."""
     try:
-        return times.parse(value.upper()) if value else None
+        return times.asked_for(value) if value is not None else None
     except ValueError:
         raise Invalid.field(name, "no_time") from None
 

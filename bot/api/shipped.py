@@ -40,8 +40,8 @@ class ShippedPullRequest(PullRequest):
 
 
 class ShippedQuery(Paged, forbid_unknown_fields=True):
-    since: Annotated[Moment, Meta(description="Merged then or later.")] | None = None
-    until: Annotated[Moment, Meta(description="Merged before.")] | None = None
+    since: Moment | None = None
+    until: Moment | None = None
     owner: (
         Annotated[str, text(200, "Exactly this owner of one of its experiments.", minimum=1)] | None
     ) = None
@@ -69,8 +69,8 @@ class ShippedQuery(Paged, forbid_unknown_fields=True):
 )
 async def shipped(call: Call) -> Any:
     """The merged pull requests of experiments, each once with all its experiments, the one merged
-    last first. A pull request that is linked to nothing, or only to keys that no experiment has,
-    is none."""
+    last first: at `since` or later, and before `until`. A pull request that is linked to nothing,
+    or only to keys that no experiment has, is none."""
     wanted = call.query.wanted()
     return await call.page(
         2, lambda tx, *part: store.shipped.listed(tx, wanted, *part), shipped_pull_request

@@ -92,7 +92,8 @@ STATUSES: tuple[str, ...] = get_args(ExperimentStatus)
 _STATUS = dict(zip(STATUSES, STATUSES, strict=True))  # as parameters
 # Among those of a list as JSON, each of which stands behind a comma or at its beginning.
 _HAS_TAG = "REPLACE(',' || SUBSTR(tags, 2), :tag, '') <> ',' || SUBSTR(tags, 2)"
-_FEW = 500  # keys of a repository that are named in a query; of more, many are near its beginning
+_FEW = 500  # keys of a repository that are named in a query
+_TYPOS = 5_000  # keys that are gone through for them
 
 
 def listed(
@@ -120,12 +121,17 @@ def page(tx: Transaction, wanted: Wanted, sort: str, offset: int, limit: int) ->
 
 
 def _in_order(wanted: Wanted, sort: str, where: Sequence[str | None]) -> str:
-    """Return a query of the first experiments of a list, put together from those of each status."""
-    some = wanted.statuses or ([] if sort == "created" else STATUSES)
-    each: list[str | None] = [f"status = :{one}" for one in STATUSES if one in some]
+    """Return a query of the first experiments of a list.
+
+    Where many are in it, those of each status are taken in their order; few are found and sorted.
+    """
+    each = [_has_status(wanted)]
+    if not (wanted.words or wanted.tag or wanted.owner or where[0]):
+        some = wanted.statuses or ([] if sort == "created" else STATUSES)
+        each = [f"status = :{one}" for one in STATUSES if one in some] or [None]
     arms = [
         f"SELECT {', '.join(SORTS[sort])} FROM experiments {query.where_all(one, *where)}"
-        for one in each or [None]
+        for one in each
     ]
     return query.highest_of(arms, SORTS[sort])
 
@@ -148,38 +154,62 @@ def _has_status(wanted: Wanted) -> str | None:
 def _matching(tx: Transaction, wanted: Wanted) -> tuple[list[str | None], dict[str, Any]]:
     """Return the conditions of what is looked for, but for the status, and their parameters."""
     words = {f"word{n}": query.containing(one) for n, one in enumerate(wanted.words)}
-    here, named = _linked_in(tx, wanted.repository) if wanted.repository else (None, {})
-    open_ = {None: None, True: "open_count > 0", False: "open_count = 0"}[wanted.has_open]
+    named, is_here, places = _linked_in(tx, wanted.repository)
     where = [
+        named,
+        is_here,
         "owner = :owner" if wanted.owner else None,
         f"tags LIKE :like ESCAPE '!' AND {_HAS_TAG}" if wanted.tag else None,
-        open_,
-        here,
+        {None: None, True: "open_count > 0", False: "open_count = 0"}[wanted.has_open],
         *(f"search LIKE :{name} ESCAPE '!'" for name in words),
     ]
     tag = msgspec.json.encode(wanted.tag).decode()
     tags = {"tag": f",{tag}", "like": query.containing(tag)}
-    return where, {**_STATUS, **words, **named, **tags, "owner": wanted.owner}
+    return where, {**_STATUS, **words, **places, **tags, "owner": wanted.owner}
 
 
-def _linked_in(tx: Transaction, full_name: str) -> tuple[str, dict[str, Any]]:
+def _linked_in(
+    tx: Transaction, full_name: str | None
+) -> tuple[str | None, str | None, dict[str, Any]]:
     """Return the condition of experiments to which something in a repository is linked.
 
-    Few are named; where many are, each experiment that is passed on the way is looked up.
+    It is the first if they are few, which are named. Where many are, those that are passed on the
+    way are looked up, of which many meet the second.
     """
+    if full_name is None:
+        return None, None, {}
     ids = repositories.ids_called(tx, full_name)
-    keys = [one.key for id in ids for one in linked.keys_of_repository(tx, id, _FEW)]
-    if len(keys) < _FEW:
+    keys = _keys_in(tx, ids)
+    if keys is not None:
         named = {f"key{number}": key for number, key in enumerate(keys)}
-        return f"key IN ({', '.join(f':{name}' for name in named) or 'NULL'})", named
+        return f"key IN ({', '.join(f':{name}' for name in named) or 'NULL'})", None, named
     places = {f"repository{number}": id for number, id in enumerate(ids)}
     # As a value: PostgreSQL would make a join of EXISTS, and read all that is linked there.
-    return (
-        f"""(SELECT 1 FROM links WHERE links.experiment_key = experiments.key
-            AND links.repository_id IN ({", ".join(f":{name}" for name in places)})
-            LIMIT 1) IS NOT NULL""",
-        places,
-    )
+    is_here = f"""(SELECT 1 FROM links WHERE links.experiment_key = experiments.key
+        AND links.repository_id IN ({", ".join(f":{name}" for name in places)})
+        LIMIT 1) IS NOT NULL"""
+    return None, is_here, places
+
+
+def _keys_in(tx: Transaction, repository_ids: Sequence[int]) -> list[str] | None:
+    """Return the keys of the experiments in some repositories, None if they are many.
+
+    Behind a few keys, most of which are those of experiments, come more of these; else it is typos
+    that are many, and they are gone through.
+    """
+    found: list[str] = []
+    for id in repository_ids:
+        for most in (_FEW, _TYPOS):
+            keys = linked.keys_of_repository(tx, id, most)
+            experiments = [one.key for one in keys if one.name is not None]
+            if len(keys) < most:
+                found += experiments
+                break
+            if len(experiments) > most // 2:
+                return None
+        else:
+            return None
+    return found if len(found) < _FEW else None
 
 
 def counts_by_status(tx: Transaction, wanted: Wanted) -> dict[str, int]:

@@ -169,6 +169,18 @@ async def test_a_monorepo_of_many_experiments_is_looked_through(bot: Bot) -> Non
     ] == ["key-500"]
 
 
+async def test_a_repository_of_many_typos_is_gone_through(bot: Bot) -> None:
+    """Keys that no experiment has, before and behind the one that an experiment has."""
+    integration = await bot.integration()
+    await bot.experiment("key-250", tags=["web"])
+    await bot.experiment("elsewhere")
+    many = [f"key-{number:03}" for number in range(520)]
+    for start in range(0, len(many), 20):
+        await pull(bot, integration, 1 + start, ", ".join(many[start : start + 20]), start, "open")
+    for query in ("", "&sort=open", "&tag=web", "&q=key", "&has_open=true"):
+        assert await keys(bot, f"repository=acme/shop{query}", 1) == "key-250"
+
+
 async def test_counts_follow_what_is_linked(bot: Bot, integration: str) -> None:
     """Through every way in which a link comes, changes and goes, and from before its creation."""
 

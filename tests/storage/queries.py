@@ -213,20 +213,20 @@ MERGING: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for before in (None, PLACE)
     ),
     *(
-        (store.shipped.listed, (store.shipped.Wanted(*span, *by, where), before, 51))
-        for span in ((None, None), (NOW, LATER))
-        for by in ((None, None), ("team-1", None), (None, "key-1"), ("team-1", "key-1"))
+        (store.shipped.listed, (store.shipped.Wanted(since, until, owner, key, where), before, 51))
+        for since, until in ((None, None), (NOW, LATER))
+        for owner, key in ((None, None), ("team-1", None), (None, "key-1"), ("team-1", "key-1"))
         for where in (None, HERE)
         for before in (None, PLACE)
     ),
     *(
-        (store.activity.listed, (store.activity.Wanted(*wanted, where), before, 51))
-        for wanted, where in (
-            ((None, None), None),
-            ((None, None), HERE),
-            (("commit.pushed", None), HERE),
-            ((None, "key-1"), HERE),
-            (("commit.pushed", "key-1"), HERE),
+        (store.activity.listed, (store.activity.Wanted(kind, key, where), before, 51))
+        for kind, key, where in (
+            (None, None, None),
+            (None, None, HERE),
+            ("commit.pushed", None, HERE),
+            (None, "key-1", HERE),
+            ("commit.pushed", "key-1", HERE),
         )
         for before in (None, PLACE)
     ),
