@@ -3,8 +3,13 @@
 import asyncio
 from typing import Any
 
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
 from bot import storage as store
 from bot.demo import payloads
+from bot.storage.postgres_statements import PostgresStatements
 from tests.kit.deliveries import at
 from tests.kit.running import Bot
 
@@ -88,3 +93,22 @@ async def test_a_failed_neighbour_counts_nothing(bot: Bot, monkeypatch: Any) -> 
     assert sorted(answer.status for answer in answers) == [200, 200, 202]
     kept, counted = await bot.services.database.read(kept_and_counted)
     assert kept == counted and kept["open_count"] == 2
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("state, body", [("merged", None), ("open", "")])
+async def test_what_changes_links_waits_for_who_makes_their_experiment(
+    bot: Bot, state: str, body: str | None
+) -> None:
+    """Who makes it counts them: what is merged or unlinked then is counted before or after that."""
+    integration = await bot.integration()
+    await bot.tell(integration, pull(1, "open"), pull(2, "open"))
+    changed = pull(1, state) if body is None else pull(1, state, body)
+    changed["pull_request"]["updated_at"] = at(9)
+    with psycopg.connect(bot.services.settings.database_url, row_factory=dict_row) as other:
+        PostgresStatements(other).lock([store.lock_of_experiment(KEY)])
+        waiting = asyncio.create_task(bot.deliver(integration, "pull_request", changed))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        other.commit()
+    assert (await waiting).body == {"processed": True}
