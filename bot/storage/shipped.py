@@ -29,6 +29,8 @@ _PLACE = ("state_at", "target_id")
 
 def listed(tx: Transaction, wanted: Wanted, before: Place | None, limit: int) -> Part[Shipped]:
     """Return each pull request once, the one merged last first. That time is `listed_at`."""
+    if wanted.owner and wanted.experiment and not _is_owned(tx, wanted):
+        return Part([], None)
     is_behind, place = query.behind(_PLACE, before)
     where = ["state = 'merged'", "resolved = 1", *_matching(wanted), is_behind]
     known: dict[str, Any] = {**wanted._asdict(), **place}
@@ -54,16 +56,18 @@ def listed(tx: Transaction, wanted: Wanted, before: Place | None, limit: int) ->
 
 def _matching(wanted: Wanted) -> list[str | None]:
     """Return the conditions of what is looked for, but for the repository."""
-    is_owned = "owner = :owner" if wanted.owner else None
-    if wanted.owner and wanted.experiment:  # asked once: all or nothing of it is the owner's
-        is_owned = """EXISTS (SELECT 1 FROM experiments
-            WHERE key = :experiment AND experiments.owner = :owner)"""
     return [
         "experiment_key = :experiment" if wanted.experiment else None,
-        is_owned,
+        "owner = :owner" if wanted.owner and not wanted.experiment else None,
         "state_at >= :since" if wanted.since is not None else None,
         "state_at < :until" if wanted.until is not None else None,
     ]
+
+
+def _is_owned(tx: Transaction, wanted: Wanted) -> bool:
+    """Tell whether the experiment is the owner's: all that shipped of it is, or nothing."""
+    sql = "SELECT 1 FROM experiments WHERE key = :key AND owner = :owner"
+    return query.exists(tx, sql, key=wanted.experiment, owner=wanted.owner)
 
 
 def _with_experiments(tx: Transaction, rows: list[Shipped]) -> list[Shipped]:
