@@ -14,6 +14,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,26 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.rows import BIG, INTEGRATION, QUIET_INTEGRATION, SMALL  # noqa: E402
+from bench.rows import (  # noqa: E402
+    BIG,
+    INTEGRATION,
+    LONE,
+    LONE_REPOSITORY,
+    MONOREPO,
+    QUIET_INTEGRATION,
+    REPOSITORIES,
+    REPOSITORY,
+    SMALL,
+)
 from bench.service import TOKEN, free_port, start, stop  # noqa: E402
 from bot import storage as store  # noqa: E402
+from bot import times  # noqa: E402
 from bot.web.cursors import cursor_of  # noqa: E402
 
 LIMIT = 50
 PAGE = 1_000
 MILLISECONDS = 50.0
+DAY = 86_400 * times.SECOND
 
 
 @dataclass(frozen=True)
@@ -39,14 +52,14 @@ class List:
     """A list of the API: its address, and where its rows are, by which its pages go."""
 
     path: str
-    query: dict[str, str]
+    query: dict[str, Any]
     table: str
     place: tuple[str, ...]
     where: str
 
     @property
     def name(self) -> str:
-        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+        return f"{self.path}?{urlencode(self.query, doseq=True)}" if self.query else self.path
 
     @property
     def route(self) -> str:
@@ -54,7 +67,8 @@ class List:
         parts = self.path.split("/")
         if len(parts) == 4:
             parts[2] = {"experiments": "{key}", "integrations": "{integration_id}"}[parts[1]]
-        return "/api/v1" + "/".join(parts)
+        order = self.query.get("sort", "created")
+        return "/api/v1" + "/".join(parts) + ("" if order == "created" else f" {order}")
 
     def cursor(self, tx: store.Transaction) -> tuple[int, str | None]:
         """Return the number of the thousandth or the last page, and the cursor that leads to it."""
@@ -69,23 +83,98 @@ class List:
                 LIMIT 1 OFFSET {LIMIT * (page - 1) - 1}"""
         )
         assert row is not None
-        return page, cursor_of(tuple(row.values() if isinstance(row, dict) else row), self.route)
+        return page, cursor_of([*(row.values() if isinstance(row, dict) else row)], self.route)
+
+
+def experiments() -> Iterator[List]:
+    """Yield the list of experiments in each order, with filters of much, of little, of nothing."""
+    in_monorepo = f"""key IN (SELECT experiment_key FROM links JOIN repositories
+        ON repositories.id = links.repository_id WHERE full_name = '{MONOREPO}')"""
+    filters: list[tuple[dict[str, Any], str]] = [
+        ({}, "TRUE"),
+        ({"status": "active"}, "status = 'active'"),
+        ({"status": ["paused", "completed"]}, "status IN ('paused', 'completed')"),
+        ({"status": "archived"}, "status = 'archived'"),  # few, and the oldest
+        ({"q": "number"}, "TRUE"),
+        ({"q": "number 12"}, "name LIKE '%12%'"),
+        ({"q": "no such thing"}, "FALSE"),
+        ({"owner": "team-7"}, "owner = 'team-7'"),
+        ({"owner": "nobody"}, "FALSE"),
+        ({"tag": "checkout"}, "tags LIKE '%checkout%'"),
+        ({"tag": "lone"}, "tags LIKE '%lone%'"),
+        ({"repository": MONOREPO}, in_monorepo),
+        ({"repository": REPOSITORY}, f"key = '{BIG}'"),
+        ({"repository": LONE_REPOSITORY}, f"key = '{LONE}'"),
+        ({"repository": MONOREPO, "tag": "lone"}, "FALSE"),
+        ({"has_open": "true"}, "open_count > 0"),
+        ({"has_open": "false"}, "open_count = 0"),
+        ({"status": "active", "has_open": "true", "q": "team-7", "tag": "checkout"}, "FALSE"),
+    ]
+    for sort, place in store.experiments.SORTS.items():
+        for query, where in filters if sort != "name" else []:
+            yield List("/experiments", {"sort": sort, **query}, "experiments", place, where)
+
+
+_SHIPPED = """(SELECT DISTINCT state_at, target_id, experiment_key, owner, repository_id FROM links
+    WHERE state = 'merged' AND resolved = 1) AS merged"""
+
+
+def shipped() -> Iterator[List]:
+    """Yield what shipped, with filters of much, of little, of nothing."""
+    long_ago, recent = ((f"{times.render(times.now() - days * DAY)}") for days in (90, 10))
+    far = f"state_at >= {times.parse(recent)}"
+    in_, lone = (f"repository_id = {id}" for id in (1, REPOSITORIES))
+    for query, where in (
+        ({}, "TRUE"),
+        ({"since": long_ago}, "TRUE"),
+        ({"since": recent}, far),
+        ({"until": long_ago}, "FALSE"),
+        ({"owner": "team-35"}, "owner = 'team-35'"),  # BIG's
+        ({"owner": "team-lone"}, "owner = 'team-lone'"),
+        ({"owner": "nobody"}, "FALSE"),
+        ({"experiment": BIG}, f"experiment_key = '{BIG}'"),
+        ({"experiment": SMALL}, f"experiment_key = '{SMALL}'"),
+        ({"repository": REPOSITORY}, in_),
+        ({"repository": LONE_REPOSITORY}, lone),
+        ({"owner": "team-35", "repository": REPOSITORY}, f"owner = 'team-35' AND {in_}"),
+        ({"owner": "team-35", "repository": LONE_REPOSITORY}, "FALSE"),
+        ({"experiment": BIG, "repository": REPOSITORY}, f"experiment_key = '{BIG}' AND {in_}"),
+        ({"experiment": BIG, "repository": LONE_REPOSITORY}, "FALSE"),
+        ({"experiment": BIG, "owner": "nobody"}, "FALSE"),
+        ({"owner": "team-lone", "since": recent, "until": times.render(times.now())}, "FALSE"),
+    ):
+        yield List("/shipped", query, _SHIPPED, ("state_at", "target_id"), where)
+
+
+def activity() -> Iterator[List]:
+    """Yield the feed of all, with filters of much, of little, of nothing."""
+    rare = "experiment.created"
+    for query, where in (
+        ({}, "TRUE"),
+        ({"type": "commit.pushed"}, "type = 'commit.pushed'"),
+        ({"type": "issue.labeled"}, "type = 'issue.labeled'"),
+        ({"experiment": BIG}, f"experiment_key = '{BIG}'"),
+        ({"experiment": BIG, "type": rare}, f"experiment_key = '{BIG}' AND type = '{rare}'"),
+        ({"repository": REPOSITORY}, "repository_id = 1"),
+        ({"repository": REPOSITORY, "type": rare}, f"repository_id = 1 AND type = '{rare}'"),
+        ({"repository": LONE_REPOSITORY}, f"repository_id = {REPOSITORIES}"),
+        ({"repository": LONE_REPOSITORY, "type": "issue.closed"}, "FALSE"),
+        (
+            {"experiment": BIG, "repository": REPOSITORY},
+            f"experiment_key = '{BIG}' AND repository_id = 1",
+        ),
+        ({"experiment": BIG, "repository": LONE_REPOSITORY}, "FALSE"),  # one item
+        (
+            {"experiment": BIG, "repository": REPOSITORY, "type": rare},
+            f"experiment_key = '{BIG}' AND repository_id = 1 AND type = '{rare}'",
+        ),
+    ):
+        yield List("/activity", query, "activity", ("position", "seq"), where)
 
 
 def lists() -> list[List]:
     """Return every list, plain and with each of its filters, of much and of little."""
-    found = [
-        List("/experiments", query, "experiments", ("seq",), where)
-        for query, where in (
-            ({}, "TRUE"),
-            ({"status": "active"}, "status = 'active'"),
-            ({"status": "archived"}, "status = 'archived'"),  # few, and the oldest
-            ({"q": "number"}, "TRUE"),
-            ({"q": "number 12"}, "name LIKE '%number 12%'"),
-            ({"q": "no such thing"}, "FALSE"),
-            ({"status": "archived", "q": "number 3"}, "seq <= 40 AND name LIKE '%number 3%'"),
-        )
-    ]
+    found = [*experiments(), *shipped(), *activity()]
     for key in (BIG, SMALL):
         path, of = f"/experiments/{key}", f"experiment_key = '{key}'"
         for kind, states in (
@@ -153,16 +242,16 @@ async def cursors(url: str, all_lists: list[List]) -> list[tuple[int, str | None
 
 
 def measure(
-    connection: http.client.HTTPConnection, one: List, cursor: str | None, repeat: int
+    connection: http.client.HTTPConnection, one: List, cursor: str | None, repeat: int, *, of: Any
 ) -> tuple[float, int]:
-    """Return the median time of a page in ms, and how many items it has."""
+    """Return the median time `of` a page in ms, or the shortest, and how many items it has."""
     query = {**one.query, "limit": str(LIMIT), **({"cursor": cursor} if cursor else {})}
     seconds, items = [], 0
     for _ in range(repeat):
         started = time.perf_counter()
         connection.request(
             "GET",
-            f"/api/v1{one.path}?{urlencode(query)}",
+            f"/api/v1{one.path}?{urlencode(query, doseq=True)}",
             headers={"Authorization": f"Bearer {TOKEN}"},
         )
         response = connection.getresponse()
@@ -171,15 +260,18 @@ def measure(
         if response.status != 200:
             raise SystemExit(f"{one.name}: {response.status} {body[:300]!r}")
         items = len(json.loads(body)["items"])
-    return statistics.median(seconds) * 1000, items
+    return of(seconds) * 1000, items
 
 
 @click.command()
 @click.argument("url")
 @click.option("--repeat", default=7, show_default=True, help="Requests for each page.")
-def main(url: str, repeat: int) -> None:
+@click.option("--fastest", is_flag=True, help="Print the shortest time, where others are at work.")
+@click.option("--only", default="", help="Only lists whose address begins so.")
+def main(url: str, repeat: int, fastest: bool, only: str) -> None:
     """Measure the lists of the database at URL, which bench/fill.py has made."""
-    all_lists = lists()
+    all_lists = [one for one in lists() if one.name.startswith(only)]
+    of = min if fastest else statistics.median
     places = asyncio.run(cursors(url, all_lists))
     slow = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -189,8 +281,8 @@ def main(url: str, repeat: int) -> None:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
             print(f"{'first':>9} {'page':>6} {'takes':>9}   milliseconds, {LIMIT} items a page")
             for one, (page, cursor) in zip(all_lists, places, strict=True):
-                first, items = measure(connection, one, None, repeat)
-                last = measure(connection, one, cursor, repeat)[0] if cursor else first
+                first, items = measure(connection, one, None, repeat, of=of)
+                last = measure(connection, one, cursor, repeat, of=of)[0] if cursor else first
                 is_slow = max(first, last) > MILLISECONDS
                 slow += is_slow
                 later = f"{page:6} {last:9.1f}" if cursor else f"{'':6} {'':9}"

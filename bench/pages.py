@@ -20,17 +20,20 @@ import click
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from bench.rows import BIG, INTEGRATION, REPOSITORY, SMALL  # noqa: E402
+from bench.rows import BIG, INTEGRATION, MONOREPO, REPOSITORY, SMALL  # noqa: E402
 from bench.service import TOKEN, free_port, start, stop  # noqa: E402
 
 MILLISECONDS = 50.0
 LAST = "200"  # page of the experiments
 PAGES = [
     "/experiments",
-    *(f"/experiments?{urlencode({'sort': sort})}" for sort in ("newest", "name")),
+    *(
+        f"/experiments?{urlencode({'sort': sort})}"
+        for sort in ("created", "open", "last_merged", "name")
+    ),
     *(
         f"/experiments?{urlencode({'sort': sort, 'page': LAST})}"
-        for sort in ("activity", "newest", "name")
+        for sort in ("activity", "created", "open", "last_merged", "name")
     ),
     *(
         f"/experiments?{urlencode(query)}"
@@ -44,7 +47,14 @@ PAGES = [
             {"q": "number 12"},
             {"q": "no such thing"},
             {"status": "archived", "owner": "team-7", "q": "number 7"},
+            {"tag": "lone"},
+            {"repository": MONOREPO, "has_open": "true", "sort": "last_merged"},
         )
+    ),
+    "/shipped",
+    *(
+        f"/shipped?{urlencode(query)}"
+        for query in ({"owner": "team-35"}, {"experiment": SMALL}, {"repository": REPOSITORY})
     ),
     f"/experiments/{BIG}",
     f"/experiments/{SMALL}",

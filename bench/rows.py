@@ -1,8 +1,12 @@
-"""The rows of a large database, the same ones on every run of one day, for `bench/fill.py`."""
+"""The rows of a large database, the same ones on every run of one day, for `bench/fill.py`.
+
+With `BENCH_PART=10` there is a tenth of everything that grows.
+"""
 
 import base64
 import hashlib
 import itertools
+import os
 import random
 import uuid
 import zlib
@@ -24,21 +28,26 @@ SECRET_KEY = base64.urlsafe_b64encode(b"the key of every benchmark, 32 b").decod
 WEBHOOK_SECRET = "the-webhook-secret-of-a-benchmark"
 INTEGRATION = "b0000000-0000-4000-8000-000000000001"  # has nine of ten deliveries
 QUIET_INTEGRATION = "b0000000-0000-4000-8000-000000000002"  # has a few
-BIG, SMALL = "checkout", "experiment-05000"
-REPOSITORY = "acme/shop"  # has what belongs to BIG
-
+PART = int(os.environ.get("BENCH_PART", "1"))
 INTEGRATIONS = 200
-EXPERIMENTS = 10_000
+EXPERIMENTS = 10_000 // PART
 LARGE = 5  # experiments, the newest ones; BIG is the first of them
 REPOSITORIES = 500
-DELIVERIES = 1_000_000
-WITH_PAYLOAD = 100_000  # of them, the newest
-PULL_REQUESTS = 100_000
-ISSUES = 100_000
-COMMITS = 200_000
-FEED = 1_000_000
-UNRESOLVED = 60_000  # links to keys of no experiment
+DELIVERIES = 1_000_000 // PART
+WITH_PAYLOAD = 100_000 // PART  # of them, the newest
+PULL_REQUESTS = 100_000 // PART
+ISSUES = 100_000 // PART
+COMMITS = 200_000 // PART
+FEED = 1_000_000 // PART
+UNRESOLVED = 60_000 // PART  # links to keys of no experiment
 RARE = 40  # rows of a kind that a filter has to find among all the others
+
+BIG, SMALL = "checkout", f"experiment-{EXPERIMENTS // 2:05}"
+LONE = "experiment-00007"  # alone has its owner, its tag and, but for one item, its repository
+REPOSITORY = "acme/shop"  # has what belongs to BIG
+MONOREPO = "acme/service-2"  # has half of the experiments
+LONE_REPOSITORY = "acme/lone"
+_LONE_ITEM = FEED // 2  # of the feed: BIG's, in the repository of LONE
 
 SPAN = 80 * 86_400 * times.SECOND  # the time in which it all happened: nothing is due to go
 
@@ -84,7 +93,10 @@ class Filling:
     def repository_of(self, key: str) -> int:
         if key == BIG:
             return 1
-        return 2 + zlib.crc32(key.encode()) % (REPOSITORIES - 1)
+        if key == LONE:
+            return REPOSITORIES
+        place = zlib.crc32(key.encode())
+        return 2 + (place % (REPOSITORIES - 2) if place % 2 else 0)
 
     def tables(self) -> list[Table]:
         item = (
@@ -171,11 +183,9 @@ class Filling:
             if number < RARE:
                 status = "archived"
             at = self.at(number, EXPERIMENTS)
-            key, name, owner = (
-                self.key(number),
-                f"Experiment number {number}",
-                f"team-{number % 40}",
-            )
+            key, name = self.key(number), f"Experiment number {number}"
+            owner = "team-lone" if key == LONE else f"team-{number % 40}"
+            tags = ["lone"] if key == LONE else ["checkout", f"quarter-{number % 4}"]
             yield (
                 number + 1,
                 key,
@@ -183,7 +193,7 @@ class Filling:
                 status,
                 owner,
                 "Fewer steps lose fewer carts.",
-                "[]",
+                msgspec.json.encode(tags).decode(),
                 store.experiments.folded(key, name, owner),
                 at,
                 at,
@@ -191,7 +201,8 @@ class Filling:
 
     def repositories(self) -> Rows:
         for number in range(1, REPOSITORIES + 1):
-            name = REPOSITORY if number == 1 else f"acme/service-{number}"
+            name = f"acme/service-{number}"
+            name = {1: REPOSITORY, REPOSITORIES: LONE_REPOSITORY}.get(number, name)
             github_id = payloads.number_of(name)
             yield number, "github.com", github_id, name, name.lower(), self.start, "main"
 
@@ -317,9 +328,11 @@ class Filling:
         for number in range(FEED):
             at = self.at(number, FEED)
             kind = ("commit.pushed", "pull_request.linked", "pull_request.merged")[number % 3]
+            if number % 20 == 0:  # and all other types, now and then
+                kind = sorted(TYPES)[number // 20 % len(TYPES)]
             if number < RARE * 5:
                 kind = "issue.labeled"
-            key = self.experiment_of(number, FEED)
+            key = BIG if number == _LONE_ITEM else self.experiment_of(number, FEED)
             is_commit = kind == "commit.pushed"
             yield (
                 number + 1,
@@ -330,7 +343,7 @@ class Filling:
                 "mona",
                 f"What happened as number {number}",
                 f"https://github.com/acme/shop/pull/{number}",
-                self.repository_of(key),
+                self.repository_of(LONE if number == _LONE_ITEM else key),
                 None if is_commit else number % PULL_REQUESTS + 1,
                 number % COMMITS + 1 if is_commit else None,
                 self.guid(number),

@@ -1,6 +1,7 @@
 """Times as the service keeps them: whole microseconds since the epoch, UTC."""
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -97,6 +98,19 @@ def parse(value: str | int | None) -> int | None:
     if not _EARLIEST <= moment <= _LATEST:
         raise ValueError("time out of range")
     return moment
+
+
+_ASKED_FOR = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d))?")
+
+
+def asked_for(text: str) -> int:
+    """Return a time that somebody asks for: RFC 3339, or a day, which is its beginning in UTC.
+
+    Raises ValueError for anything else.
+    """
+    if not (text.isascii() and _ASKED_FOR.fullmatch(text.upper())):
+        raise ValueError("not a time")
+    return _parsed(text.upper())
 
 
 @lru_cache(4096)  # a payload says one time several times, and many payloads the same

@@ -12,7 +12,17 @@ from msgspec import Struct
 
 from bot import jsontext, times
 from bot import storage as store
-from bot.api.models import ActivityType, DeliveryId, Id, Person, Time, Written, shaped
+from bot.api.experiments import Key
+from bot.api.models import (
+    ActivityType,
+    DeliveryId,
+    Id,
+    Person,
+    RepositoryName,
+    Time,
+    Written,
+    shaped,
+)
 from bot.domain import activity
 from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
@@ -53,6 +63,29 @@ class ActivityQuery(Paged, forbid_unknown_fields=True):
     def __post_init__(self) -> None:
         if self.type is not None and self.type not in activity.TYPES:
             raise Invalid.field("type", "choice")
+
+
+class AllActivityQuery(ActivityQuery, forbid_unknown_fields=True):
+    experiment: Key | None = None
+    repository: RepositoryName | None = None
+
+
+@operations.add(
+    "GET",
+    "/api/v1/activity",
+    role=_ROLE,
+    summary="List all activity",
+    query=AllActivityQuery,
+    answers={200: Page[ActivityItem]},
+)
+async def everything(call: Call) -> Any:
+    """What happened to all experiments, the newest first: what the stream tells live. Keys that no
+    experiment has, or has any more, have a feed too."""
+    query: AllActivityQuery = call.query
+    wanted = store.activity.Wanted(query.type, query.experiment, query.repository)
+    return await call.page(
+        2, lambda tx, *part: store.activity.listed(tx, wanted, *part), activity_item
+    )
 
 
 @operations.add(

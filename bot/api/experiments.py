@@ -1,6 +1,6 @@
 """Experiments: create, replace, change, delete, list."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -8,6 +8,7 @@ from bot import storage as store
 from bot.api.models import END, LongText, Name, RepositoryName, Time, shaped, text
 from bot.domain.experiments import repositories_of, version
 from bot.domain.keys import KEY_PATTERN
+from bot.github.names import FULL_NAME
 from bot.operations import experiments
 from bot.storage import ExperimentStatus as Status
 from bot.web.conditions import IF_MATCH, IF_NONE_MATCH_READ, IF_NONE_MATCH_WRITE, tag
@@ -106,10 +107,54 @@ class Experiment(Struct):
 
 
 class ExperimentQuery(Paged, forbid_unknown_fields=True):
-    status: Status | None = None
+    status: Annotated[
+        tuple[Status, ...], Meta(description="Given several times: one of these.")
+    ] = ()
     q: (
-        Annotated[str, text(200, "A part of the key, name or owner; case does not matter.")] | None
+        Annotated[
+            str,
+            text(
+                200,
+                "Words, each of which is a part of the key, name, owner or a tag; case does not "
+                "matter.",
+            ),
+        ]
+        | None
     ) = None
+    owner: Annotated[str, text(200, "Exactly this owner.", minimum=1)] | None = None
+    tag: Annotated[str, text(100, "Exactly this tag.", minimum=1)] | None = None
+    repository: (
+        Annotated[
+            str,
+            Meta(pattern=FULL_NAME, description="`owner/name`: something there is linked to it."),
+        ]
+        | None
+    ) = None
+    has_open: (
+        Annotated[
+            Literal["true", "false"], Meta(description="Whether a pull request of its is open.")
+        ]
+        | None
+    ) = None
+    sort: Annotated[
+        Literal["created", "activity", "open", "last_merged"],
+        Meta(
+            description="`created`: the newest first. `activity`: what was heard of last. `open`: "
+            "most open pull requests. `last_merged`: the one with the pull request that was merged "
+            "last; those without any at the end."
+        ),
+    ] = "created"
+
+    def wanted(self) -> store.experiments.Wanted:
+        """Return what is asked for."""
+        return store.experiments.Wanted(
+            statuses=tuple(dict.fromkeys(self.status)),
+            words=store.experiments.words_of(self.q),
+            owner=self.owner,
+            tag=self.tag,
+            repository=self.repository,
+            has_open={None: None, "true": True, "false": False}[self.has_open],
+        )
 
 
 @operations.add(
@@ -136,10 +181,14 @@ async def create(call: Call) -> Any:
     answers={200: Page[Experiment]},
 )
 async def list_all(call: Call) -> Any:
-    """The newest first."""
+    """The newest first, unless `sort` says otherwise; those that meet all that is given."""
     query: ExperimentQuery = call.query
+    wanted, sort = query.wanted(), query.sort
     return await call.page(
-        1, lambda tx, *part: store.experiments.listed(tx, query.status, query.q, *part), _experiment
+        len(store.experiments.SORTS[sort]),
+        lambda tx, *part: store.experiments.listed(tx, wanted, sort, *part),
+        _experiment,
+        "" if sort == "created" else f" {sort}",
     )
 
 
@@ -213,13 +262,13 @@ def _condition(call: Call) -> experiments.Condition:
     return lambda row: call.conditions.check(version(row) if row is not None else None)
 
 
-def _tagged(call: Call, row: store.CountedExperiment) -> Experiment:
+def _tagged(call: Call, row: store.Experiment) -> Experiment:
     """Return an experiment, and put its ETag on the answer."""
     counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}"
     call.headers["ETag"] = tag(version(row), counts)
     return _experiment(row)
 
 
-def _experiment(row: store.CountedExperiment) -> Experiment:
+def _experiment(row: store.Experiment) -> Experiment:
     counts = Counts(row.pull_request_count, row.issue_count, row.commit_count)
     return shaped(Experiment, row, counts=counts, repositories=repositories_of(row))

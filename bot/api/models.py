@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 
 from bot import extensions, times
 from bot.domain import actions, activity
+from bot.domain.errors import Invalid
 from bot.domain.sessions import host_of
 from bot.emails import name_without_email, without_emails
 from bot.github.names import FULL_NAME
@@ -40,6 +41,13 @@ Person = Annotated[str, name_without_email]
 Written = Annotated[str, without_emails]  # by people
 Reason = Annotated[str, lambda text: without_emails(text) if text else None]
 RepositoryName = Annotated[str, Meta(pattern=FULL_NAME, description="`owner/name` on GitHub.")]
+Moment = Annotated[
+    str,
+    Meta(
+        description="RFC 3339, or a day, which stands for its beginning in UTC.",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
 Name = Annotated[str, text(200, "A name for people.", minimum=1)]
 LongText = Annotated[str, text(20_000, "Free text.")]
 # Kinds of action and types of the feed are declared where they are used: here all are known.
@@ -71,6 +79,14 @@ class Actor(Struct):
         """Return an actor as the API shows it."""
         kind: Literal["token", "github"] = "github" if host_of(identifier) else "token"
         return cls(kind, identifier, name_without_email(name))
+
+
+def moment(name: str, value: str | None) -> int | None:
+    """Return a time that a parameter tells; raises Invalid if there is no such time."""
+    try:
+        return times.asked_for(value) if value is not None else None
+    except ValueError:
+        raise Invalid.field(name, "no_time") from None
 
 
 def list_what_is_declared() -> None:

@@ -19,6 +19,7 @@ from bot.api import (
     repositories,
     service,
     sessions,
+    shipped,
     tokens,
 )
 from bot.settings import Settings
@@ -26,6 +27,7 @@ from bot.settings import Settings
 RESOURCES = (
     experiments,
     links,
+    shipped,
     linking,
     activity,
     integrations,

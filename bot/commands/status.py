@@ -23,7 +23,7 @@ def status(run: Run) -> str:
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for key in keys:
-        row = store.experiments.find_with_counts(run.tx, key)
+        row = store.experiments.find(run.tx, key)
         assert row is not None
         lines.append(f"{shown(row, run.public_url)} {row.pull_request_count} | {row.issue_count} |")
     return "\n".join(lines)

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
+from multidict import MultiMapping
 
 from bot import storage as store
 from bot import times
@@ -25,6 +26,8 @@ PER_PAGE = 50
 OWNERS = 500  # as many can be chosen from; the others are found by the text
 WEEKS = 12
 _SORT = "activity"
+_RENAMED = {"newest": "created"}  # in addresses of before
+_HAS_OPEN = {"true": True, "false": False}
 _MOST = 500  # items of a week that a small line tells apart
 _FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags", "repositories")
 _LISTS = ("tags", "repositories")
@@ -43,30 +46,56 @@ _HELP = {
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of the list is asked for: all of it stands in the address."""
+    """What of the list is asked for: all of it stands in the address, named as in the API."""
 
-    status: str | None
+    status: tuple[str, ...]
     owner: str | None
     q: str | None
+    tag: str | None
+    repository: str | None
+    has_open: str | None
     sort: str
     page: int
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Wanted":
+    def of(cls, query: MultiMapping[str]) -> "Wanted":
         """Return what an address asks for; what makes no sense is as if it were not there."""
-        status, sort, page = query.get("status"), query.get("sort", ""), query.get("page", "")
-        text, owner = (query.get(name, "").strip() for name in ("q", "owner"))
+        sort, page, has_open = (query.get(name, "") for name in ("sort", "page", "has_open"))
+        q, owner, tag, repository = (
+            query.get(name, "").strip()[:limit] or None
+            for name, limit in (("q", 200), ("owner", 200), ("tag", 100), ("repository", 201))
+        )
+        sort = _RENAMED.get(sort, sort)
         return cls(
-            status if status in STATUSES else None,
-            owner[:200] or None,
-            text[:200] or None,
+            tuple(one for one in STATUSES if one in query.getall("status", [])),
+            owner,
+            q,
+            tag,
+            repository,
+            has_open if has_open in _HAS_OPEN else None,
             sort if sort in store.experiments.SORTS else _SORT,
             int(page) if re.fullmatch(r"[1-9][0-9]{0,5}", page) else 1,
         )
 
     @property
     def is_filtered(self) -> bool:
-        return any((self.status, self.owner, self.q))
+        return bool(self.status or self.q or self.owner) or self.has_more
+
+    @property
+    def has_more(self) -> bool:
+        """Tell whether something is given of what the form shows when it is opened."""
+        return any((self.tag, self.repository, self.has_open))
+
+    @property
+    def rows(self) -> store.experiments.Wanted:
+        return store.experiments.Wanted(
+            statuses=self.status,
+            words=store.experiments.words_of(self.q),
+            owner=self.owner,
+            tag=self.tag,
+            repository=self.repository,
+            has_open=_HAS_OPEN[self.has_open] if self.has_open else None,
+        )
 
     def path(self, **other: Any) -> str:
         """Return the address of this list, or of one that differs in what is named."""
@@ -78,17 +107,16 @@ class Wanted:
 
 @pages.get("/experiments")
 async def experiments_page(visit: Visit) -> web.StreamResponse:
-    wanted, now = Wanted.of(visit.query), times.now()
+    wanted, now = Wanted.of(visit.request.query), times.now()
     starts = [now + 1 - (WEEKS - number) * charts.WEEK for number in range(WEEKS + 1)]
 
     def job(tx: store.Transaction) -> dict[str, Any]:
-        status, owner, text = wanted.status, wanted.owner, wanted.q
-        counts = store.experiments.counts_by_status(tx, owner, text)
-        total = counts.get(status, 0) if status else sum(counts.values())
+        counts = store.experiments.counts_by_status(tx, wanted.rows)
+        total = sum(counts.get(one, 0) for one in wanted.status or counts)
         pages = max(1, -(-total // PER_PAGE))
         page = min(wanted.page, pages)
         first = (page - 1) * PER_PAGE
-        rows = store.experiments.page(tx, status, owner, text, wanted.sort, first, PER_PAGE)
+        rows = store.experiments.page(tx, wanted.rows, wanted.sort, first, PER_PAGE)
         return {
             "rows": rows,
             # The small lines of the experiments in `rows`

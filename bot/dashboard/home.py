@@ -68,7 +68,7 @@ def _standing(tx: store.Transaction) -> Standing:
     return Standing(
         integration=next(iter(store.integrations.listed(tx, None, 1)), None),
         delivery_at=store.deliveries.last_received_at_all(tx),
-        experiment=next(iter(store.experiments.listed(tx, None, None, None, 1)), None),
+        experiment=store.experiments.newest(tx),
         pull_request=store.links.any_pull_request(tx),
         unresolved=store.links.any_unresolved(tx),
     )

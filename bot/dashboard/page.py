@@ -1,7 +1,7 @@
 """Declares pages and forms: who may see them, what a handler is given, how an answer is made."""
 
 import hmac
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -247,10 +247,10 @@ def _explaining(handler: RequestHandler) -> RequestHandler:
     return explained
 
 
-def address(path: str, **query: str | int | None) -> str:
-    """Return a path with a query string of what is given."""
-    given = {name: str(value) for name, value in query.items() if value not in (None, "")}
-    return quote(path) + (f"?{urlencode(given)}" if given else "")
+def address(path: str, **query: str | int | Sequence[str] | None) -> str:
+    """Return a path with a query string of what is given; several values stand one by one."""
+    given = {name: value for name, value in query.items() if value not in (None, "", ())}
+    return quote(path) + (f"?{urlencode(given, doseq=True)}" if given else "")
 
 
 def local_path(text: str) -> str:

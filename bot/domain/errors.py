@@ -10,7 +10,7 @@ _Size = Literal["too_short", "too_long", "too_many", "too_many_names", "too_smal
 ShapeCode = Literal[_Kind, _Size]
 # It has, but it cannot be: in any request, of what is linked or acted on, of an integration.
 _General = Literal["missing", "twice", "not_one_of", "unknown_command", "key_of_address"]
-_Form = Literal["no_key", "no_cursor", "no_place", "no_number", "no_name", "no_address"]
+_Form = Literal["no_key", "no_cursor", "no_place", "no_number", "no_time", "no_name", "no_address"]
 _Acting = Literal["no_integration", "inactive_integration", "unlisted_integration"]
 _Pull = Literal["no_pull_request", "is_issue", "no_such_number", "not_reached"]
 _Repository = Literal["repository_not_allowed", "repository_not_served"]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
@@ -17,8 +17,11 @@ STATUS_CHANGED = activity.Type(
     "experiment.status_changed", 1, "→", "Status of {name}: {old} → {new}"
 )
 _SHOWN = {"name", "status", "owner"}  # on pull requests
-_OURS = {"seq", "search", "created_at", "updated_at", "last_activity"}  # nobody sets these
-STATUSES: tuple[str, ...] = get_args(store.ExperimentStatus)
+_LINKED = {"last_activity", "last_merged"} | {  # what follows from what is linked
+    f"{kind}_count" for kind in ("pull_request", "issue", "commit", "open", "merged")
+}
+_OURS = {"seq", "search", "created_at", "updated_at"} | _LINKED  # nobody sets these
+STATUSES = store.experiments.STATUSES
 
 
 def create(
@@ -32,7 +35,7 @@ def create(
     row = store.experiments.add(tx, {**columns, "created_at": now, "updated_at": now})
     if row is None:
         return None
-    store.links.set_resolved(tx, row.key, resolved=True)
+    store.links.follow_experiment(tx, row.key, row)
     actor = named(actor)
     audit.record(tx, actor, audit.EXPERIMENT_CREATED, _target(row), None, _fields(row))
     _tell(tx, row, CREATED, CREATED.says(name=row.name), actor.name)
@@ -62,6 +65,8 @@ def change(
     store.experiments.change(tx, key, {**changed, "updated_at": times.now()})
     row = store.experiments.find(tx, key)
     assert row is not None
+    if "owner" in changed:
+        store.links.follow_experiment(tx, key, row)
     actor, apart = named(actor), {"status": audit.EXPERIMENT_STATUS}
     told = audit.EXPERIMENT_CHANGED, _target(row), _fields(old), _fields(row)
     audit.record_change(tx, actor, *told, apart)
@@ -107,7 +112,7 @@ def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
         return False
     store.experiments.remove(tx, key)
     audit.record(tx, actor, audit.EXPERIMENT_DELETED, _target(row), _fields(row))
-    store.links.set_resolved(tx, key, resolved=False)
+    store.links.follow_experiment(tx, key, None)
     posts.refresh_experiment(tx, key, Cause.KNOWN)
     return True
 
@@ -122,15 +127,14 @@ def change_told(row: store.Activity) -> str:
 
 def version(row: store.Experiment) -> str:
     """Return what changes whenever an experiment is changed, and never with what is linked."""
-    # Of the table alone: a row that was read with its counts has the version of one without.
-    names = {*store.Experiment.__struct_fields__} - {"seq", "last_activity"}
+    names = {*store.Experiment.__struct_fields__} - {"seq", *_LINKED}
     own = {name: getattr(row, name) for name in names}
     own["repositories"] = repositories_of(row)
     return hashlib.sha256(msgspec.json.encode(own, order="sorted")).hexdigest()[:20]
 
 
 def _search(row: Mapping[str, Any]) -> str:
-    return store.experiments.folded(row["key"], row["name"], row["owner"])
+    return store.experiments.folded(row["key"], row["name"], row["owner"], *row["tags"])
 
 
 def repositories_of(row: store.Experiment) -> list[str] | None:

@@ -7,15 +7,15 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 """
 
 import json
-import types
-from contextlib import suppress
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta, Struct
 
 from bot import jsontext
 from bot.github.names import FULL_NAME, MAX_NUMBER, number_in
+from bot.github.salvaging import InvalidPayload as InvalidPayload
+from bot.github.salvaging import salvaged, unreadable
 
 # What fits a BIGINT. GitHub's ids and numbers do, with room to spare.
 Id = Annotated[int, Meta(ge=0, le=2**63 - 1)]
@@ -28,11 +28,6 @@ Ref = Annotated[str, Meta(max_length=512)]
 BRANCHES = "refs/heads/"  # with what the refs of branches begin
 Sha = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}\Z")]
 Time = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=253_402_300_799)] | None
-_MOST = 10_000  # elements that are looked at one by one of a list that cannot be read as a whole
-
-
-class InvalidPayload(ValueError):
-    """A signed payload without what its event is about: what is wrong, and where."""
 
 
 class User(Struct):
@@ -343,7 +338,7 @@ def read(data: Any, shape: type[E]) -> E:
 
     Raises InvalidPayload that names the field if that leaves nothing to take in.
     """
-    found: E = _salvaged(data, shape, "")
+    found: E = salvaged(data, shape, "")
     return found
 
 
@@ -355,57 +350,5 @@ def read_answer(data: Any, shape: type[E]) -> E:
     try:
         kept, _ = jsontext.parse_delivery(json.dumps(data).encode())
     except jsontext.InvalidJSON:
-        raise _unreadable("") from None
+        raise unreadable("") from None
     return read(kept, shape)
-
-
-def _salvaged(value: Any, hint: Any, path: str) -> Any:
-    """Return `value` as `hint` says, without what cannot be read of it; raises InvalidPayload."""
-    try:
-        return msgspec.convert(value, hint)
-    except msgspec.ValidationError:
-        pass  # piece by piece
-    for choice in _choices(hint):
-        if isinstance(value, dict) and isinstance(choice, type) and issubclass(choice, Struct):
-            return _salvaged_object(value, choice, path)
-        if isinstance(value, list) and get_origin(choice) is list:
-            return _salvaged_list(value, get_args(choice)[0], path)
-    raise _unreadable(path)
-
-
-def _salvaged_object(value: dict[str, Any], shape: type[Struct], path: str) -> Struct:
-    kept: dict[str, Any] = {}
-    for field in msgspec.structs.fields(shape):
-        here = f"{path}.{field.encode_name}".lstrip(".")
-        if field.encode_name not in value:
-            if field.required:
-                raise _unreadable(here)
-            continue
-        try:
-            kept[field.name] = _salvaged(value[field.encode_name], field.type, here)
-        except InvalidPayload:
-            if field.required:
-                raise
-            if type(None) in _choices(field.type):
-                kept[field.name] = None
-    try:
-        return shape(**kept)
-    except ValueError:
-        raise _unreadable(f"{path}.number") from None
-
-
-def _salvaged_list(value: list[Any], hint: Any, path: str) -> list[Any]:
-    kept = []
-    for element in value[:_MOST]:
-        with suppress(InvalidPayload):
-            kept.append(_salvaged(element, hint, f"{path}[]"))
-    return kept
-
-
-def _unreadable(path: str) -> InvalidPayload:
-    return InvalidPayload(f"`{path or 'the payload'}` is missing or cannot be read")
-
-
-def _choices(hint: Any) -> tuple[Any, ...]:
-    """Return what a value may be: the members of a union, else the one type."""
-    return get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)

@@ -14,27 +14,25 @@ from bot.services import Services
 Condition = Callable[[store.Experiment | None], None]
 
 
-async def create(
-    services: Services, actor: Actor, values: Mapping[str, Any]
-) -> store.CountedExperiment:
+async def create(services: Services, actor: Actor, values: Mapping[str, Any]) -> store.Experiment:
     """Create an experiment; links that were waiting for its key belong to it at once."""
 
-    def job(tx: store.Transaction) -> store.CountedExperiment:
+    def job(tx: store.Transaction) -> store.Experiment:
         row = experiments.create(tx, values, actor)
         if row is None:
             raise Conflict("experiment_exists", values["key"])
-        return _counted(tx, row.key)
+        return find(tx, row.key)
 
     locks = [store.lock_of_experiment(values["key"])]
     return await services.database.write(job, locks=locks)
 
 
-async def get(services: Services, key: str) -> store.CountedExperiment:
-    return await services.database.read(lambda tx: _counted(tx, key))
+async def get(services: Services, key: str) -> store.Experiment:
+    return await services.database.read(lambda tx: find(tx, key))
 
 
 def find(tx: store.Transaction, key: str) -> store.Experiment:
-    """Return an experiment without counting what is linked to it; raises NotFound."""
+    """Return an experiment; raises NotFound."""
     return found(store.experiments.find(tx, key), "experiment")
 
 
@@ -47,20 +45,20 @@ def existing(tx: store.Transaction, key: str) -> str:
 
 async def replace(
     services: Services, actor: Actor, key: str, values: Mapping[str, Any], condition: Condition
-) -> tuple[store.CountedExperiment, bool]:
+) -> tuple[store.Experiment, bool]:
     """Create or replace an experiment; return it, and whether it is new."""
     values = {"key": key, **values}
     if values["key"] != key:
         raise Invalid.field("key", "key_of_address")
 
-    def job(tx: store.Transaction) -> tuple[store.CountedExperiment, bool]:
+    def job(tx: store.Transaction) -> tuple[store.Experiment, bool]:
         old = store.experiments.find(tx, key)
         condition(old)
         if old is None:
             experiments.create(tx, values, actor)
         else:
             experiments.change(tx, key, values, actor)
-        return _counted(tx, key), old is None
+        return find(tx, key), old is None
 
     locks = [store.lock_of_experiment(key)]
     return await services.database.write(job, locks=locks)
@@ -68,13 +66,13 @@ async def replace(
 
 async def change(
     services: Services, actor: Actor, key: str, values: Mapping[str, Any], condition: Condition
-) -> store.CountedExperiment:
+) -> store.Experiment:
     """Change what `values` names and keep the rest. A change of status shows in the feed."""
 
-    def job(tx: store.Transaction) -> store.CountedExperiment:
+    def job(tx: store.Transaction) -> store.Experiment:
         condition(found(store.experiments.find(tx, key), "experiment"))
         experiments.change(tx, key, values, actor)
-        return _counted(tx, key)
+        return find(tx, key)
 
     return await services.database.write(job, locks=[store.lock_of_experiment(key)])
 
@@ -87,7 +85,3 @@ async def delete(services: Services, actor: Actor, key: str, condition: Conditio
         experiments.delete(tx, key, actor)
 
     await services.database.write(job, locks=[store.lock_of_experiment(key)])
-
-
-def _counted(tx: store.Transaction, key: str) -> store.CountedExperiment:
-    return found(store.experiments.find_with_counts(tx, key), "experiment")

@@ -37,12 +37,15 @@ from bot.storage import (
     rewrites,
     schema,
     sessions,
+    shipped,
     speakers,
+    tallies,
     tokens,
     transfer,
     vault,
     withdrawals,
 )
+from bot.storage.access_rows import Audit, Session, Token
 from bot.storage.columns import (
     ActionStatus,
     Check,
@@ -85,7 +88,6 @@ from bot.storage.database import (
 )
 from bot.storage.joined import (
     BegunAction,
-    CountedExperiment,
     CountedInstallation,
     CountedRepository,
     CountedRepositoryExperiment,
@@ -98,7 +100,6 @@ from bot.storage.joined import (
     LinkedItem,
     ListedAction,
     ListedCommand,
-    ListedExperiment,
     ListedItem,
     NamedItem,
     PlacedItem,
@@ -106,6 +107,8 @@ from bot.storage.joined import (
     PullRequestDay,
     PushedSha,
     RepositoryExperiment,
+    Shipped,
+    ShippedExperiment,
     Target,
     UnresolvedKey,
     UnresolvedLink,
@@ -114,7 +117,6 @@ from bot.storage.query import Part, Place, Reader
 from bot.storage.rows import (
     Action,
     Activity,
-    Audit,
     Decision,
     Delivery,
     Experiment,
@@ -126,10 +128,8 @@ from bot.storage.rows import (
     Post,
     Queue,
     Repository,
-    Session,
     Speaker,
     StoredDelivery,
-    Token,
     Version,
 )
 from bot.storage.sqlite import SqliteDatabase

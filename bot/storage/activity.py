@@ -1,9 +1,9 @@
 """Queries for the activity feed."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from bot.storage import query
+from bot.storage import query, repositories, tallies
 from bot.storage.database import Statements, Transaction
 from bot.storage.known_rows import add_rows
 from bot.storage.query import Part, Place
@@ -17,42 +17,33 @@ def add(tx: Transaction, items: Sequence[Mapping[str, Any]]) -> None:
     """Add items; experiments and repositories know when they were last heard of."""
     add_rows(tx, Activity, items)
     for one in items:
-        _heard(tx, "experiments", one["experiment_key"], one["position"])
+        tallies.heard(tx, one["experiment_key"], one["position"])
         if one["repository_id"] is not None:
-            _heard(tx, "repositories", one["repository_id"], one["position"])
+            _heard(tx, one["repository_id"], one["position"])
 
 
-def _heard(tx: Transaction, table: str, key: str | int, position: int) -> None:
-    """Note when an experiment or repository was last heard of, which is written once a batch."""
-    name = ("heard", table)
-    heard: _Heard | None = tx.kept.get(name)
+def _heard(tx: Transaction, repository_id: int, position: int) -> None:
+    """Note when a repository was last heard of, which is written once a batch."""
+    heard: _Heard | None = tx.kept.get("heard")
     if heard is None:
-        heard = tx.kept[name] = _Heard(table)
-    if heard.positions.get(key, 0) < position:
-        tx.put(heard.positions, key, position)
-        tx.touch(table, heard)
+        heard = tx.kept["heard"] = _Heard()
+    if heard.positions.get(repository_id, 0) < position:
+        tx.put(heard.positions, repository_id, position)
+        tx.touch("repositories", heard)
 
 
 class _Heard:
-    """When each of some experiments or repositories was last heard of, as far as it is news."""
+    """When each of some repositories was last heard of, as far as it is news."""
 
-    def __init__(self, table: str) -> None:
-        self.positions: dict[Any, int] = {}
-        self._table = table
+    def __init__(self) -> None:
+        self.positions: dict[int, int] = {}
 
     def flush(self, statements: Statements) -> None:
         rows = [(at, key) for key, at in sorted(self.positions.items())]
         self.positions.clear()
-        if not rows:
-            return
-        if self._table == "repositories":  # few others wait for those
+        if rows:
             at = {"last_activity": "BIGINT"}
             statements.update("repositories", {"id": "BIGINT"}, at, rows, only_up=True)
-            return
-        sql = """UPDATE experiments SET last_activity = :position
-            WHERE key = :key AND last_activity < :position"""
-        # One after the other: in which order one statement takes rows, the server decides.
-        statements.run_many(sql, [{"key": key, "position": at} for at, key in rows])
 
 
 def _newest(positions: Sequence[tuple[Any, int]]) -> list[dict[str, Any]]:
@@ -99,6 +90,60 @@ def of_experiment(
     by = {"activity.position": "position", "activity.seq": "seq"}
     known = {"key": experiment_key, "type": type}
     return query.page(tx, Activity, _SELECT, where, by, before, limit, **known)
+
+
+class Wanted(NamedTuple):
+    """Which items are looked for: those that meet all that is given."""
+
+    type: str | None = None
+    experiment: str | None = None
+    repository: str | None = None
+
+
+_PLACE = ("position", "seq")
+
+
+def listed(tx: Transaction, wanted: Wanted, before: Place | None, limit: int) -> Part[Activity]:
+    """Return the feed of all experiments, newest first.
+
+    Each index of it begins with types; without one, the newest items of each type are merged.
+    """
+    is_key = "experiment_key = :experiment" if wanted.experiment else None
+    if is_key and not wanted.repository:
+        assert wanted.experiment is not None
+        return of_experiment(tx, wanted.experiment, wanted.type, before, limit)
+    is_behind, place = query.behind(_PLACE, before)
+    known: dict[str, Any] = {"experiment": wanted.experiment, **place}
+    ids = repositories.ids_called(tx, wanted.repository) if wanted.repository else [None]
+    arms: list[str] = []
+    for number, id in enumerate(ids):
+        known[f"repository{number}"] = id
+        here = [is_key, f"repository_id = :repository{number}" if id is not None else None]
+        for type in [wanted.type] if wanted.type else _types(tx, here, known):
+            name = f"type{len(arms)}"
+            known[name] = type
+            where = query.where_all(*here, f"type = :{name}", is_behind)
+            arms.append(f"SELECT position, seq FROM activity {where}")
+    if not arms:
+        return Part([], None)
+    sql = f"""SELECT activity.*, repositories.full_name AS repository
+        FROM ({query.highest_of(arms, _PLACE)}) AS found
+        JOIN activity ON activity.seq = found.seq
+        LEFT JOIN repositories ON repositories.id = activity.repository_id
+        ORDER BY found.position DESC, found.seq DESC"""
+    return query.part(tx, Activity, sql, _PLACE, limit, **known)
+
+
+def _types(tx: Transaction, where: Sequence[str | None], known: Mapping[str, Any]) -> list[str]:
+    """Return the types of some items, stepping from one to the next."""
+    sql = f"""WITH RECURSIVE types(type) AS (
+            SELECT MIN(type) FROM activity {query.where_all(*where)}
+            UNION ALL
+            SELECT (SELECT MIN(type) FROM activity
+                    {query.where_all(*where, "type > types.type")})
+                FROM types WHERE types.type IS NOT NULL)
+        SELECT type FROM types WHERE type IS NOT NULL"""
+    return query.values(tx, sql, **known)
 
 
 def after(tx: Transaction, seq: int, limit: int) -> list[Activity]:

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 
 from bot.storage import query
+from bot.storage.access_rows import Audit
 from bot.storage.database import Transaction
 from bot.storage.known_rows import add_rows
 from bot.storage.query import Part, Place
-from bot.storage.rows import Audit
 
 _BY = {"seq": "seq"}
 

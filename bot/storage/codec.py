@@ -11,16 +11,16 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bot.storage import command_rows, commit_rows, rows
+from bot.storage import access_rows, command_rows, commit_rows, rows
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
 
 # The table of each Struct that is written to.
 TABLES: Mapping[type[Row], str] = {
-    rows.Token: "api_tokens",
-    rows.Session: "sessions",
-    rows.Audit: "audit",
+    access_rows.Token: "api_tokens",
+    access_rows.Session: "sessions",
+    access_rows.Audit: "audit",
     rows.Integration: "integrations",
     rows.StoredDelivery: "deliveries",
     rows.Experiment: "experiments",

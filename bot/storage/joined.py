@@ -2,6 +2,7 @@
 
 from typing import Annotated, Literal
 
+from bot import times
 from bot.storage.columns import ExperimentStatus, Kind, LinkedBy, Snapshot
 from bot.storage.command_rows import Command
 from bot.storage.commit_rows import Commit
@@ -9,7 +10,6 @@ from bot.storage.rows import (
     JSON,
     Action,
     Addressed,
-    Experiment,
     Installation,
     Item,
     Link,
@@ -77,21 +77,6 @@ class PlacedAlone(Row, frozen=True):
     pushed_at: int
 
 
-class CountedExperiment(Experiment, frozen=True):
-    """An experiment, and how many of each kind are linked to it."""
-
-    pull_request_count: int
-    issue_count: int
-    commit_count: int
-
-
-class ListedExperiment(Experiment, frozen=True):
-    """An experiment, and how many of its pull requests are open and merged."""
-
-    open: int
-    merged: int
-
-
 class CountedRepository(Repository, frozen=True):
     """A repository, and how much is linked in it, a thousand of each at most."""
 
@@ -126,6 +111,30 @@ class ListedItem(LinkedItem, frozen=True):
     """An item of an experiment at its place in a list, which goes by `listed_at`."""
 
     listed_at: int
+
+
+class ShippedExperiment(Row, frozen=True):
+    """An experiment of something that shipped."""
+
+    target_id: int
+    key: str
+    name: str
+    status: ExperimentStatus
+    owner: str | None
+    linked_by: LinkedBy
+
+
+class Shipped(NamedItem, frozen=True):
+    """A merged pull request of experiments, which was merged at `listed_at`."""
+
+    listed_at: int
+    experiments: tuple[ShippedExperiment, ...] = ()
+
+    @property
+    def lead_time(self) -> int | None:
+        """The seconds from its creation to its merge; None where what was told tells of none."""
+        seconds = (self.listed_at - self.created_at) // times.SECOND
+        return seconds if self.listed_at > self.created_at else None
 
 
 class PlacedItem(NamedItem, frozen=True):

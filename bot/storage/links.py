@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import heads, query
+from bot.storage import heads, query, tallies
 from bot.storage.commit_rows import Commit
 from bot.storage.database import Statements, Transaction, lock_of_experiment
 from bot.storage.joined import KeyedExperiment
 from bot.storage.known_rows import KnownRows
-from bot.storage.rows import Item, Link
+from bot.storage.rows import Experiment, Item, Link
 
 
 class _Known(KnownRows[Link]):
@@ -16,7 +16,9 @@ class _Known(KnownRows[Link]):
 
     found: Mapping[str, str] = {
         "resolved": """(SELECT COUNT(*) FROM experiments
-            WHERE experiments.key = given.experiment_key)"""
+            WHERE experiments.key = given.experiment_key)""",
+        "owner": """COALESCE((SELECT owner FROM experiments
+            WHERE experiments.key = given.experiment_key), '')""",
     }
 
     def __init__(self, tx: Transaction) -> None:
@@ -25,9 +27,26 @@ class _Known(KnownRows[Link]):
 
     def flush(self, statements: Statements) -> None:
         """Write them; whoever makes or removes their experiments comes before or after that."""
-        if keys := sorted({link.experiment_key for link in self._added.values()}):
-            statements.share([lock_of_experiment(key) for key in keys])
+        shared, locked = tallies.to_lock(self._tx)
+        if locked:
+            statements.lock([lock_of_experiment(key) for key in sorted(locked)])
+        if shared:
+            statements.share([lock_of_experiment(key) for key in sorted(shared)])
         super().flush(statements)
+
+    def add(self, row: Link) -> None:
+        super().add(row)
+        tallies.linked(self._tx, None, row)
+
+    def change(self, row: Link, **columns: Any) -> Link:
+        before = self.find(*self.key_of(row))
+        now = super().change(row, **columns)
+        tallies.linked(self._tx, before, now)
+        return now
+
+    def remove(self, row: Link) -> None:
+        tallies.linked(self._tx, self.find(*self.key_of(row)), None)
+        super().remove(row)
 
 
 def known(tx: Transaction) -> _Known:
@@ -97,7 +116,8 @@ def add(
             linked_at=linked_at,
             via_item_id=None,
             integration_id=integration_id,
-            resolved=False,  # is found out when it is written
+            resolved=False,  # is found out when it is written, and so is the owner
+            owner="",
             repository_id=item.repository_id,
             **_listed_as(item),
         )
@@ -169,7 +189,8 @@ def add_to_commit(
             linked_at=commit.pushed_at,
             via_item_id=via_item_id,
             integration_id=commit.integration_id,
-            resolved=False,  # is found out when it is written
+            resolved=False,  # is found out when it is written, and so is the owner
+            owner="",
             repository_id=commit.repository_id,
             state_at=commit.committed_at,
             last_at=commit.committed_at,
@@ -200,10 +221,12 @@ def via_item(tx: Transaction, item_id: int, commit_ids: Sequence[int] | None = N
     return [link for link in places.values() if link.via_item_id == item_id]
 
 
-def set_resolved(tx: Transaction, experiment_key: str, *, resolved: bool) -> None:
-    sql = """UPDATE links SET resolved = :resolved
-        WHERE experiment_key = :experiment_key AND resolved <> :resolved"""
-    tx.run(sql, {"experiment_key": experiment_key, "resolved": int(resolved)})
+def follow_experiment(tx: Transaction, experiment_key: str, row: Experiment | None) -> None:
+    """Let the links of an experiment know whether there is one, and whose it is."""
+    known = {"resolved": int(row is not None), "owner": (row and row.owner) or ""}
+    sql = """UPDATE links SET resolved = :resolved, owner = :owner
+        WHERE experiment_key = :experiment_key AND (resolved <> :resolved OR owner <> :owner)"""
+    tx.run(sql, {"experiment_key": experiment_key, **known})
 
 
 def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:

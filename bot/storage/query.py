@@ -208,6 +208,18 @@ def page(
     return part(tx, shape, sql, tuple(by.values()), limit, **params, **place)
 
 
+def highest_of(arms: Sequence[str], by: Sequence[str]) -> str:
+    """Return a query of the rows of several queries that are highest by some columns.
+
+    Each of them is one that the order of an index answers; `LIMIT :limit` holds for each and all.
+    """
+    order = f"ORDER BY {', '.join(f'{column} DESC' for column in by)} LIMIT :limit"
+    if len(arms) == 1:
+        return f"{arms[0]} {order}"
+    parts = [f"SELECT * FROM ({arm} {order}) AS part{n}" for n, arm in enumerate(arms)]
+    return f"SELECT * FROM ({' UNION ALL '.join(parts)}) AS parts {order}"
+
+
 def where_all(*conditions: str | None) -> str:
     """Return the WHERE of those conditions that are given, nothing if none is."""
     given = [condition for condition in conditions if condition]

@@ -120,6 +120,12 @@ def ids_named(tx: Transaction, full_name: str) -> list[int]:
     return query.values(tx, sql, name_key=full_name.lower())
 
 
+def ids_called(tx: Transaction, full_name: str) -> list[int]:
+    """Return our ids of all repositories that lists show under a name, also those that are gone."""
+    sql = "SELECT id FROM repositories WHERE name_key = :name_key ORDER BY id"
+    return query.values(tx, sql, name_key=full_name.lower())
+
+
 def _as_holder(row: Repository) -> tuple[bool, int, int]:
     """Return what is the greater, the more likely it is who has its name now."""
     return row.deleted_at is None, row.named_at or 0, row.id

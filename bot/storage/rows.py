@@ -27,65 +27,6 @@ class Addressed(Row, frozen=True):
         force_setattr(self, "html_url", addresses.present(row.html_url, row.repository))
 
 
-class Token(Row, frozen=True):
-    """`api_tokens`: of the token itself only the hash is kept.
-
-    `maker` is the id of the token, or the subject of the session, that made it.
-    """
-
-    seq: int
-    id: str
-    name: str
-    role: columns.Role
-    hash: str
-    is_bootstrap: bool
-    created_at: int
-    last_used_at: int | None
-    revoked_at: int | None
-    maker: str | None
-    created_by: str | None  # what the maker was called
-
-
-class Session(Row, frozen=True):
-    """`sessions` of the dashboard; `hash` is of what is in the cookie.
-
-    Who came through GitHub has an App, the client that it was then, and a sealed token.
-    """
-
-    seq: int
-    id: str
-    hash: str
-    subject: str
-    name: str
-    role: columns.Role
-    token_id: str | None
-    integration_id: str | None
-    client_id: str | None
-    credential: str | None
-    confirmed_at: int | None
-    ask_at: int | None
-    asking_until: int | None
-    created_at: int
-    seen_at: int
-
-
-class Audit(Row, frozen=True):
-    """`audit`: who changed what. `before` and `after` are without secrets."""
-
-    seq: int
-    id: str
-    at: int
-    actor_kind: str
-    actor_id: str
-    actor_name: str
-    type: str
-    target_kind: str
-    target_id: str
-    target_name: str
-    before: Annotated[dict[str, Any] | None, JSON]
-    after: Annotated[dict[str, Any] | None, JSON]
-
-
 class Integration(Row, frozen=True):
     """`integrations`. `secrets` is sealed (vault.py); `credential` names who calls GitHub.
 
@@ -146,7 +87,8 @@ class StoredDelivery(Delivery, frozen=True):
 class Experiment(Row, frozen=True):
     """`experiments`. `search` is what texts are looked for in.
 
-    `repositories` are those whose commands may change it, null for all.
+    `repositories` are those whose commands may change it, null for all. The counts are of what is
+    linked, `open_count` and `merged_count` of pull requests; `last_merged` is when one of them was.
     """
 
     seq: int
@@ -163,6 +105,12 @@ class Experiment(Row, frozen=True):
     updated_at: int
     last_activity: int
     repositories: Annotated[tuple[columns.NamedRepository, ...] | None, JSON]
+    pull_request_count: int
+    issue_count: int
+    commit_count: int
+    open_count: int
+    merged_count: int
+    last_merged: int
 
 
 # Who says that a repository is archived, or a conversation locked.
@@ -276,7 +224,7 @@ class Link(Row, frozen=True):
     """`links`. `target_id` is an item's or a commit's id, `state` the item's.
 
     `via_item_id` is the pull request that a commit is linked through. `resolved`: the experiment
-    exists.
+    exists; `owner` is whose it is, `''` for nobody's.
     """
 
     id: int
@@ -289,6 +237,7 @@ class Link(Row, frozen=True):
     via_item_id: int | None
     integration_id: str
     resolved: bool
+    owner: str
     repository_id: int | None
     state_at: int
     last_at: int

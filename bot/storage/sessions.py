@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.storage import query
+from bot.storage.access_rows import Session
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
-from bot.storage.rows import Session
 
 
 def about(session_id: str) -> str:

@@ -2,9 +2,9 @@
 
 from bot.characters import is_plain
 from bot.storage import query
+from bot.storage.access_rows import Token
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
-from bot.storage.rows import Token
 
 
 def is_name(text: str) -> bool:

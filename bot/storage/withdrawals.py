@@ -1,8 +1,9 @@
 """Queries that take out what was told of a repository: by one integration alone, or by all."""
 
+from collections import Counter
 from collections.abc import Sequence
 
-from bot.storage import query
+from bot.storage import query, tallies
 from bot.storage.database import Transaction
 from bot.storage.rows import Activity, Item
 
@@ -20,7 +21,6 @@ _OF_ITEM = (
 _OF_COMMIT = (
     "DELETE FROM branch_commits WHERE commit_id IN ({names})",
     "DELETE FROM listed_commits WHERE commit_id IN ({names})",
-    "DELETE FROM links WHERE kind = 'commit' AND target_id IN ({names})",
     "DELETE FROM tellers WHERE kind = 'commit' AND target_id IN ({names})",
     "DELETE FROM commits WHERE id IN ({names})",
 )
@@ -73,6 +73,11 @@ def remove_items(tx: Transaction, item_ids: Sequence[int]) -> None:
 
 
 def remove_commits(tx: Transaction, commit_ids: Sequence[int]) -> None:
+    sql = """DELETE FROM links WHERE kind = 'commit' AND target_id IN ({names})
+        RETURNING CASE WHEN state IS NULL THEN experiment_key END"""
+    counted = Counter(query.values_in_parts(tx, sql, commit_ids))
+    del counted[None]
+    tallies.commits_removed(tx, counted)
     for sql in _OF_COMMIT:
         query.run_in_parts(tx, sql, commit_ids)
 

@@ -80,14 +80,17 @@ class Call:
         length: int,
         job: Callable[[store.Transaction, store.Place | None, int], store.Part[Any]],
         item: Callable[[Any], Any],
+        order: str = "",
     ) -> Page[Any]:
         """Return the part of a list that is asked for, as the API shows it.
 
         `job` gets the place that the cursor stands for, of `length` numbers, and how many rows.
+        Cursors of one `order` are none of another.
         """
-        before = position_of(self.query.cursor, length, self.list_name)
+        name = self.list_name + order
+        before = position_of(self.query.cursor, length, name)
         part = await self.services.database.read(lambda tx: job(tx, before, self.query.limit))
-        return page_of(part, self.list_name, item)
+        return page_of(part, name, item)
 
 
 class NoQuery(Struct, forbid_unknown_fields=True):

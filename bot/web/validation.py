@@ -5,7 +5,8 @@ What msgspec says is read here, with the same sentences that the API then says, 
 
 import re
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from functools import cache
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
 from aiohttp import web
@@ -36,6 +37,7 @@ _WORDS: Mapping[Code, str] = {
     "no_cursor": "is not a next_cursor of this list",
     "no_place": "must be a place in this list",
     "no_number": "must be a number, as GitHub shows it",
+    "no_time": "must be a time, such as 2026-03-02T10:00:00Z, or a day; + is %2B in an address",
     "no_name": "must be 1 to 100 printable characters",
     "key_of_address": "is not the key in the address; a key cannot be changed",
     "no_integration": "must be the id of an integration",
@@ -99,14 +101,35 @@ def fit(value: Any, shape: type[S]) -> S:
 
 
 def parse_query(request: web.Request, shape: type[S]) -> S:
-    """Return the query string as `shape`; raises Invalid for what is unknown or malformed."""
-    values: dict[str, str | int] = {}
+    """Return the query string as `shape`; raises Invalid for what is unknown or malformed.
+
+    A parameter that is a list is given once for each of its values.
+    """
+    values: dict[str, str | int | list[str]] = {}
+    lists = _lists(shape)
     for name, value in request.query.items():
+        if name in lists:
+            values.setdefault(name, []).append(value)  # type: ignore[union-attr]
+            continue
         if name in values:
             raise Invalid.field(name, "twice")
         is_number = name == "limit" and value.isascii() and value.isdigit()
         values[name] = int(value) if is_number and len(value) < 10 else value
-    return fit(values, shape)
+    try:
+        return fit(values, shape)
+    except Invalid as error:
+        one = error.errors[0]
+        raise Invalid([FieldError(one.field.partition("[")[0], one.code, one.limit)]) from None
+
+
+@cache
+def _lists(shape: type[Struct]) -> frozenset[str]:
+    fields = msgspec.structs.fields(shape)
+    return frozenset(one.name for one in fields if get_origin(_plain(one.type)) is tuple)
+
+
+def _plain(kind: Any) -> Any:
+    return get_args(kind)[0] if get_origin(kind) is Annotated else kind
 
 
 def _read(sentence: str) -> FieldError:

@@ -23,6 +23,20 @@ async def add_pull_request(bot: Bot, integration: str, number: int) -> None:
     await bot.deliver(integration, "pull_request", payload)
 
 
+async def add_shipped(bot: Bot, integration: str, number: int) -> None:
+    payload = payloads.pull_request(
+        "closed",
+        number,
+        at(number),
+        repo=REPO,
+        body="experiment_key: a",
+        created_at=at(0),
+        state="closed",
+        merged=True,
+    )
+    await bot.deliver(integration, "pull_request", payload)
+
+
 async def add_issue(bot: Bot, integration: str, number: int) -> None:
     payload = payloads.issue("opened", number, at(number), repo=REPO, body="experiment_key: a")
     await bot.deliver(integration, "issues", payload)
@@ -67,6 +81,8 @@ LISTS: dict[str, tuple[str, Any, Any]] = {
     "issues": (f"{EXPERIMENT}/issues", add_issue, lambda row: row["number"]),
     "commits": (f"{EXPERIMENT}/commits", add_commit, lambda row: row["message"]),
     "activity": (f"{EXPERIMENT}/activity", add_commit, lambda row: row["id"]),
+    "all activity": ("/api/v1/activity", add_commit, lambda row: row["id"]),
+    "shipped": ("/api/v1/shipped", add_shipped, lambda row: row["number"]),
     "unresolved links": ("/api/v1/links/unresolved", add_unresolved, lambda row: row["number"]),
     "integrations": ("/api/v1/integrations", add_integration, lambda row: row["id"]),
     "tokens": ("/api/v1/tokens", add_token, lambda row: row["id"]),

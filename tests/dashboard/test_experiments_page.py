@@ -101,6 +101,41 @@ async def test_filters_by_status_owner_and_text(bot: Bot) -> None:
     assert "No matching experiments" in (await browser.get("/experiments?q=zzz")).words
 
 
+async def test_filters_are_those_of_the_api(bot: Bot) -> None:
+    """What stands in an address holds, and stays when something else is chosen."""
+    integration = await bot.integration()
+    await bot.experiment(KEY, name="Checkout", tags=["web"], status="active")
+    await bot.experiment("quiet", name="Quiet", tags=["web", "big & small"], status="paused")
+    await bot.experiment("draft", name="Draft")
+    await pull(bot, integration, 1, "open")
+    browser = await Browser.sign_in(bot)
+
+    async def shown(query: str) -> list[str]:
+        return sorted(names(await browser.get(f"/experiments?{query}")))
+
+    assert await shown("status=active&status=paused") == ["Checkout", "Quiet"]
+    assert await shown("tag=web") == ["Checkout", "Quiet"]
+    assert await shown("q=small+web") == ["Quiet"]
+    assert await shown("repository=acme/shop") == ["Checkout"]
+    assert await shown("has_open=true") == ["Checkout"]
+    assert await shown("has_open=false") == ["Draft", "Quiet"]
+    assert await shown("has_open=maybe") == ["Checkout", "Draft", "Quiet"]
+    for sort in ("open", "last_merged", "created"):
+        assert len(await shown(f"sort={sort}")) == 3
+    address = (
+        f"tag={quote('big & small')}&repository=acme/other&status=paused&status=draft&sort=open"
+    )
+    page = await browser.get(f"/experiments?{address}")
+    assert "No matching experiments" in page.words
+    assert '<details class="more-filters" open>' in page.text
+    for one in ("paused", "draft"):
+        assert f'<input type="hidden" name="status" value="{one}">' in page.text
+    active = re.search(r'href="([^"]*status=active[^"]*)"', page.text)
+    assert active is not None
+    for kept in ("tag=big+%26+small", "repository=acme%2Fother", "sort=open"):
+        assert kept in active[1]
+
+
 async def test_sorts_by_activity_name_or_age(bot: Bot) -> None:
     integration = await bot.integration()
     for key, name in (("k1", "banana"), ("k2", "Cherry"), ("k3", "apple")):

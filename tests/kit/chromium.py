@@ -108,6 +108,7 @@ async def pages_of(bot: Bot, integration: str) -> dict[str, str]:
         "experiment": f"/experiments/{key}",
         "new-experiment": "/new-experiment",
         "edit-experiment": f"/experiments/{key}/edit",
+        "shipped": "/shipped",
         "repositories": "/repositories",
         "repository": f"/repositories/{pull['repository']}",
         "pull-request": f"/pull-requests/{pull['repository']}/{pull['number']}",

@@ -166,7 +166,8 @@ def fill(tx: store.Transaction) -> None:
                 "linked_at": at(n),
                 "resolved": 0 if n % 40 == 0 else 1,
                 "repository_id": n % ROWS + 1,
-                "state": (None if n % 3 == 2 else "open"),
+                "state": (("open", "merged")[n % 2], "open", None)[n % 3],
+                "owner": f"team-{(n + n // ROWS) % 20 % 4}",
                 "state_at": at(n),
                 "last_at": at(n),
             }

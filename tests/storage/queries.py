@@ -30,6 +30,8 @@ def load(tx: store.Transaction) -> None:
 SOME = NOW + ROWS // 2 * times.SECOND
 LATER = SOME + 100 * times.SECOND
 PLACE = (SOME, ROWS // 2)
+HERE = "acme/repo-7"
+Wanted = store.experiments.Wanted
 SHAS = [f"{number:040x}" for number in (7, 8, 9)]
 # Of the branch that was merged again and again.
 PULL = store.Item(
@@ -100,10 +102,11 @@ LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
         for before in (None, (ROWS // 2,))
     ),
     *(
-        (store.experiments.listed, (status, None, before, 51))
-        for status in (None, "active")
+        (store.experiments.listed, (wanted, "created", before, 51))
+        for wanted in (Wanted(), Wanted(statuses=["active"]))
         for before in (None, (ROWS // 2,))
     ),
+    (store.experiments.newest, ()),
     *((store.integrations.listed, (before, 51)) for before in (None, (10,))),
     *(
         (store.actions.listed, (status, kind, before, 51))
@@ -181,13 +184,10 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.branches.linked_next, (1, "train", SOME, 7)),
     (store.links.of_target, ("pull_request", 7)),
     (store.links.of_targets_with_experiments, ("pull_request", 7)),
-    (store.experiments.find_with_counts, ("key-1",)),
+    (store.tallies.of_links, ("key-1",)),
+    *((store.experiments.page, (Wanted(), sort, 500, 50)) for sort in store.experiments.SORTS),
     *(
-        (store.experiments.page, (None, None, None, sort, 500, 50))
-        for sort in store.experiments.SORTS
-    ),
-    *(
-        (store.experiments.page, (None, "team-1", None, sort, 0, 50))
+        (store.experiments.page, (Wanted(owner="team-1"), sort, 0, 50))
         for sort in store.experiments.SORTS
     ),
     (store.activity.weeks_of, (["key-1", "key-2"], [NOW, SOME, SOME + 1], 500)),
@@ -220,4 +220,35 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.deliveries.drop_payloads, (NOW, 200)),
     (store.deliveries.remove_old, (NOW, 200)),
     (store.audit.remove_old, (NOW, 200)),
+]
+# Those that put together what few indexes say, and may go by what they have read just before.
+MERGING: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
+    *(
+        (store.activity.listed, (store.activity.Wanted("commit.pushed"), before, 51))
+        for before in (None, PLACE)
+    ),
+    *(
+        (store.shipped.listed, (store.shipped.Wanted(since, until, owner, key, where), before, 51))
+        for since, until in ((None, None), (NOW, LATER))
+        for owner, key in ((None, None), ("team-1", None), (None, "key-1"), ("team-1", "key-1"))
+        for where in (None, HERE)
+        for before in (None, PLACE)
+    ),
+    *(
+        (store.activity.listed, (store.activity.Wanted(kind, key, where), before, 51))
+        for kind, key, where in (
+            (None, None, None),
+            (None, None, HERE),
+            ("commit.pushed", None, HERE),
+            (None, "key-1", HERE),
+            ("commit.pushed", "key-1", HERE),
+        )
+        for before in (None, PLACE)
+    ),
+    *(
+        (store.experiments.listed, (wanted, sort, before, 51))
+        for wanted in (Wanted(), Wanted(statuses=["active"]), Wanted(repository=HERE))
+        for sort in ("activity", "open", "last_merged")
+        for before in (None, (0, ROWS // 2))
+    ),
 ]

@@ -13,7 +13,7 @@ from bot.storage.database import NO_PARAMS, Params
 from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot
 from tests.storage.plans import ROWS, analyze, fill
-from tests.storage.queries import LISTS, OTHERS
+from tests.storage.queries import LISTS, MERGING, OTHERS
 
 pytestmark = slow
 
@@ -21,26 +21,32 @@ pytestmark = slow
 LARGE = store.transfer.TABLES.keys() - {"integrations", "api_tokens"}
 # Those that deliveries add rows to, one after the other.
 OF_DELIVERIES = ("deliveries", "items", "versions", "links", "activity", "actions", "commits")
+TO_SORT = r"behind S\w+ (activity|links) USING .*INDEX"
 FEW = 500  # what belongs to one key may be sorted
 
 
 class Explained:
-    """Statements that are not run; their plans are kept."""
+    """Statements that are not run, unless they are `stepping`; their plans are kept."""
 
-    def __init__(self, inner: store.transaction.Statements, engine: str) -> None:
-        self._inner, self._engine = inner, engine
+    def __init__(
+        self, inner: store.transaction.Statements, engine: str, *, stepping: bool = False
+    ) -> None:
+        self._inner, self._engine, self._stepping = inner, engine, stepping
         self.plans: list[tuple[str, str]] = []
 
     def all(self, sql: str, params: Params = NO_PARAMS) -> Sequence[store.database.Row]:
         if self._engine == "sqlite":
             rows = self._inner.all(f"EXPLAIN QUERY PLAN {sql}", params)
             self.plans.append((sql, "\n".join(row["detail"] for row in rows)))
-            return []
+            return self._found(sql, params)
         row = self._inner.one(f"EXPLAIN (FORMAT JSON) {sql}", params)
         assert row is not None
         plan = row["QUERY PLAN"]
         self.plans.append((sql, json.dumps(plan)))
-        return []
+        return self._found(sql, params)
+
+    def _found(self, sql: str, params: Params) -> Sequence[store.database.Row]:
+        return self._inner.all(sql, params) if self._stepping else []
 
     def one(self, sql: str, params: Params = NO_PARAMS) -> store.database.Row | None:
         self.all(sql, params)
@@ -80,12 +86,12 @@ class Explained:
 def troubles(sql: str, plan: str, engine: str) -> Iterator[str]:
     """Yield what of a plan grows with the table."""
     if engine == "sqlite":
-        for line in plan.splitlines():
+        for before, line in itertools.pairwise(["", *plan.splitlines()]):
             scan = re.match(r"SCAN (\w+)\b(?! USING (?:COVERING )?INDEX)", line)
             if scan and scan[1] in LARGE and not _is_walk(sql, scan[1]):
                 yield line
             if line.startswith("USE TEMP B-TREE"):
-                yield line
+                yield f"{line} behind {before}"
             if re.search(r"\b(commits|here|base) USING .*\(repository_id=\?\)", line):
                 yield f"scan of all branches: {line}"
         return
@@ -113,7 +119,7 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
 
     async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
         def job(tx: store.Transaction) -> list[str]:
-            explained = Explained(tx.stored, engine)
+            explained = Explained(tx.stored, engine, stepping=(query, args) in MERGING)
             statements: Any = explained
             query(store.Transaction(statements), *args, **options)
             assert explained.plans
@@ -141,6 +147,10 @@ async def test_every_index_of_a_delivery_is_of_use(bot: Bot, engine: str) -> Non
         statements: Any = explained
         for query, args in (*LISTS, *OTHERS):
             query(store.Transaction(statements), *args)
+        stepping: Any = Explained(tx.stored, engine, stepping=True)
+        for query, args in MERGING:
+            query(store.Transaction(stepping), *args)
+        explained.plans += stepping.plans
         used = {name for _, plan in explained.plans for name in re.findall(r"INDEX (\w+)", plan)}
         made = tx.all("SELECT * FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
         return {row["name"] for row in made if row["tbl_name"] in OF_DELIVERIES} - used
@@ -156,10 +166,25 @@ async def test_no_list_reads_or_sorts_a_whole_table(plans_of: Callable[..., Any]
     assert found == {}
 
 
+@sqlite_only
+async def test_what_is_put_together_comes_in_order(plans_of: Callable[..., Any]) -> None:
+    """Only the rows of a page are sorted: those of each part and of the page, no part itself."""
+    found = {}
+    for query, args in MERGING:
+        if sorts := [
+            one
+            for one in await plans_of(query, *args)
+            if "FOR DISTINCT" in one or re.search(TO_SORT, one)
+        ]:
+            found[f"{query.__module__}.{query.__name__}{args}"] = sorts
+    assert found == {}
+
+
 async def test_no_other_query_reads_a_whole_table(plans_of: Callable[..., Any]) -> None:
     found = {}
-    for query, args in OTHERS:
+    for query, args in (*OTHERS, *MERGING):
         # What one thing has (its links, its versions) is few, and may be sorted.
-        if trouble := [one for one in await plans_of(query, *args) if "scan" in one.lower()]:
+        troubles = [one.partition(" behind ")[0] for one in await plans_of(query, *args)]
+        if trouble := [one for one in troubles if "scan" in one.lower()]:
             found[f"{query.__module__}.{query.__name__}{args}"] = trouble
     assert found == {}

@@ -27,6 +27,7 @@ RELEASED = [
     "54cfa6b76eafcc2a",
     "acb4f59069f1ec1e",
     "d5f236db3fdde5e1",
+    "ba6e6ab897664a9c",
     "ea8919e66c77d764",
 ]
 
