@@ -14,7 +14,7 @@ from msgspec import Meta, Struct
 
 from bot import jsontext
 from bot.github.names import FULL_NAME, MAX_NUMBER, number_in
-from bot.github.salvaging import InvalidPayload as InvalidPayload
+from bot.github.salvaging import InvalidPayload as InvalidPayload  # noqa: PLC0414 - of these
 from bot.github.salvaging import salvaged, unreadable
 
 # What fits a BIGINT. GitHub's ids and numbers do, with room to spare.
