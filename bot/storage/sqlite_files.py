@@ -7,16 +7,82 @@ locks that SQLite holds on it.
 
 import os
 import sqlite3
+import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bot.log import logger
 from bot.storage.database import StorageUnavailable
 
+_INDEX = 136  # bytes of the head of the index of the log
+_PAGE = 4096  # bytes of the first page
+_LASTING = (slice(0, 24), slice(68, 72))  # of it: that it is SQLite's, how it is made, whose it is
+_COUNTER = slice(24, 28)  # of it: how often it was written
 _File = tuple[str, tuple[int, int]]  # its name, and which it was
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BACK = "Put it back as it was, or stop the service, restore it, and start the service again."
 _RESTORE = "Stop the service, restore the database from a backup, and start the service again."
+
+
+class _Writes:
+    """Tells whether anything but SQLite has written to a database file, say by copying onto it.
+
+    SQLite does so in checkpoints alone, of this process or another, and notes in the index of the
+    log how far they are: before it writes how far it wants to come, then how far it has come. What
+    else changes the first page is none of its doing. The descriptors are SQLite's own: none is
+    opened. Where the system does not list them, as Linux does, nothing is told.
+    https://www.sqlite.org/walformat.html#the_wal_index_file_format
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = _descriptor(path)
+        self._index = _descriptor(path.with_name(f"{path.name}-shm"))
+        self._when = (-1, -1)
+        self._page, self._progress = b"", b""
+        if self.can_tell:
+            self._progress, self._page = self.progress(), self._read()
+
+    @property
+    def can_tell(self) -> bool:
+        return self._file is not None and self._index is not None
+
+    def are_sound(self, progress: bytes, found: os.stat_result) -> bool:
+        """Tell whether only SQLite has written since somebody last asked.
+
+        `progress` is of before the file was `found` so: what is written after that is told later.
+        """
+        if not self.can_tell:
+            return True
+        when = found.st_size, found.st_mtime_ns
+        if when != self._when:
+            page = self._read()
+            if page != self._page and not (self._is_noted() and self._comes_after(page)):
+                return False
+            self._when, self._page = when, page
+        self._progress = progress
+        return True
+
+    def progress(self) -> bytes:
+        """Return which log it is, how far it is in the file, and how far that was to come."""
+        if self._index is None:
+            return b""
+        index = os.pread(self._index, _INDEX, 0)
+        return index[32:40] + index[96:100] + index[128:132]
+
+    def _is_noted(self) -> bool:
+        """Tell whether a checkpoint goes on, or has gone on since somebody last asked."""
+        now = self.progress()
+        return now != self._progress or now[8:12] != now[12:]
+
+    def _comes_after(self, page: bytes) -> bool:
+        """Tell whether a first page can be a later one of the same database."""
+        is_like = all(page[here] == self._page[here] for here in _LASTING)
+        return is_like and page[_COUNTER] >= self._page[_COUNTER]
+
+    def _read(self) -> bytes:
+        assert self._file is not None
+        return os.pread(self._file, _PAGE, 0)
 
 
 class SqliteFiles:
@@ -28,6 +94,7 @@ class SqliteFiles:
         self._main = str(path)
         self._opened = [(str(name), _identity(name)) for name in names if name.exists()]
         self._committed = self._opened[:2]  # which hold what was committed
+        self._writes, self._looking = _Writes(path), threading.Lock()
         self._damage: StorageUnavailable | None = None
         self._trouble: StorageUnavailable | None = None
 
@@ -38,7 +105,8 @@ class SqliteFiles:
             if before is not None:
                 logger.warning("the database is there again")
             return
-        if before is None or str(before) != str(self._trouble):
+        is_new = before is None or str(before) != str(self._trouble)
+        if is_new and self._trouble is not self._damage:
             remedy = self._trouble.remedy
             logger.error("the database is lost", reason=str(self._trouble), remedy=remedy)
         raise StorageUnavailable(str(self._trouble), self._trouble.remedy)
@@ -60,24 +128,41 @@ class SqliteFiles:
         """
         if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _DAMAGE:
             return False
-        if self._damage is None:
-            self._damage = StorageUnavailable(f"the database file is damaged: {error}", _RESTORE)
-            self._trouble = self._damage
-            logger.error("the database is damaged", reason=str(error), remedy=_RESTORE)
+        self._note_damage(str(error))
         return True
 
+    def _note_damage(self, reason: str) -> StorageUnavailable:
+        if self._damage is None:
+            self._damage = StorageUnavailable(f"the database file is damaged: {reason}", _RESTORE)
+            self._trouble = self._damage
+            logger.error("the database is damaged", reason=reason, remedy=_RESTORE)
+        return self._damage
+
     def _found(self, files: Sequence[_File]) -> StorageUnavailable | None:
-        if self._damage is not None:
-            return self._damage
-        for name, opened in files:
-            try:
-                found = os.stat(name)  # noqa: PTH116 - in half of the time, for which batches wait
-            except OSError as error:
-                return StorageUnavailable(f"{name}: {error.strerror}", _BACK)
-            if (found.st_dev, found.st_ino) != opened:
-                return StorageUnavailable(f"{name} is another file than was opened", _BACK)
-            if not found.st_size and name == self._main:
-                return StorageUnavailable(f"{name} is empty", _RESTORE)
+        with self._looking:
+            if self._damage is not None:
+                return self._damage
+            progress = self._writes.progress()
+            for file in files:
+                trouble = self._found_of(file, progress)
+                if trouble is not None:
+                    return trouble
+        return None
+
+    def _found_of(self, file: _File, progress: bytes) -> StorageUnavailable | None:
+        name, opened = file
+        try:
+            found = os.stat(name)  # noqa: PTH116 - in half of the time, for which batches wait
+        except OSError as error:
+            return StorageUnavailable(f"{name}: {error.strerror}", _BACK)
+        if (found.st_dev, found.st_ino) != opened:
+            return StorageUnavailable(f"{name} is another file than was opened", _BACK)
+        if name != self._main:
+            return None
+        if not found.st_size:
+            return StorageUnavailable(f"{name} is empty", _RESTORE)
+        if not self._writes.are_sound(progress, found):
+            return self._note_damage("something has written over it")
         return None
 
 
@@ -87,6 +172,21 @@ def version_on_disk(connection: sqlite3.Connection) -> int:
     connection.execute("PRAGMA user_version").fetchone()
     version: int = connection.execute("PRAGMA data_version").fetchone()[0]
     return version
+
+
+def _descriptor(path: Path) -> int | None:
+    """Return a descriptor by which this process has a file open; None if the system tells none."""
+    wanted = _identity(path)
+    try:
+        open_ones = sorted(int(one.name) for one in Path("/proc/self/fd").iterdir())
+    except FileNotFoundError:
+        return None
+    for one in open_ones:
+        with suppress(OSError):
+            found = os.fstat(one)
+            if (found.st_dev, found.st_ino) == wanted:
+                return one
+    return None
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -5,7 +5,8 @@ import json
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+import subprocess
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -159,6 +160,67 @@ async def test_a_file_that_is_another_now(bot: Bot, log_stream: io.StringIO) -> 
     other.close()
     assert (await bot.deliver(integration, "pull_request", pull_request(2))).status == 503
     assert "the database is damaged" in log_stream.getvalue()
+
+
+async def another(bot: Bot, path: Path) -> None:
+    """Copy a whole database of the same program onto the file."""
+    with sqlite3.connect(path) as here, sqlite3.connect(path.with_name("copy.db")) as there:
+        here.backup(there)
+        there.execute("PRAGMA journal_mode = WAL")
+        there.execute("CREATE TABLE more (what)")
+    there.close()
+    here.close()
+    subprocess.run(["cp", path.with_name("copy.db"), path], check=True)
+
+
+async def older(bot: Bot, path: Path) -> None:
+    """Copy onto the file how it was a while ago."""
+    other = sqlite3.connect(path)
+    other.execute("PRAGMA wal_checkpoint(FULL)")
+    subprocess.run(["cp", path, path.with_name("copy.db")], check=True)
+    for number in range(50, 99):
+        body = f"experiment_key: checkout\n{os.urandom(20_000).hex()}"
+        await bot.deliver(
+            (await bot.get("/api/v1/integrations")).items[0]["id"],
+            "pull_request",
+            pull_request(number, body=body),
+        )
+    other.execute("PRAGMA wal_checkpoint(FULL)")
+    other.close()
+    assert (await bot.get("/readyz", token=None)).status == 200
+    subprocess.run(["cp", path.with_name("copy.db"), path], check=True)
+
+
+@pytest.mark.parametrize("copy", [another, older])
+async def test_a_database_that_is_copied_onto_it(
+    bot: Bot, copy: Callable[[Bot, Path], Awaitable[None]], log_stream: io.StringIO
+) -> None:
+    """It is the same file by its number. Nothing is acknowledged that the copy does not have."""
+    integration = await bot.integration()
+    assert (await bot.deliver(integration, "pull_request", pull_request(1))).body == PROCESSED
+    await copy(bot, files_of(bot)[0])
+    await assert_refuses_all(bot, integration)
+    assert log_stream.getvalue().count("the database is damaged") == 1
+
+
+async def test_what_sqlite_itself_writes_is_no_damage(bot: Bot) -> None:
+    """Other programs may read, write and tidy the file, and a new time alone is no new content."""
+    integration = await bot.integration()
+    path = files_of(bot)[0]
+    other = sqlite3.connect(path, isolation_level=None)
+    for number in range(1, 30):
+        sent = await bot.deliver(integration, "pull_request", pull_request(number))
+        assert sent.body == PROCESSED
+        other.execute(f"CREATE TABLE foreign_{number} (what)")
+        how = ("PASSIVE", "FULL", "RESTART", "TRUNCATE")[number % 4]
+        other.execute(f"PRAGMA wal_checkpoint({how})")
+        if number % 5 == 0:
+            os.utime(path)
+        assert (await bot.get("/readyz", token=None)).status == 200
+    other.execute("VACUUM")
+    other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    other.close()
+    assert (await bot.deliver(integration, "pull_request", pull_request(40))).body == PROCESSED
 
 
 async def test_it_is_not_ready_while_nothing_can_be_written(bot: Bot, settings: Settings) -> None:
