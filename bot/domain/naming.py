@@ -109,7 +109,31 @@ def _of_present_owner(
         return about.full_name
     until, latest = given_up_by_owner(tx, row, login), word.latest
     is_late = until is not None and (latest is None or latest <= until)
+    is_late = is_late or _is_overtaken_elsewhere(tx, row, known, word)
     return f"{known}/{name}" if is_late else about.full_name
+
+
+def _is_overtaken_elsewhere(
+    tx: store.Transaction, row: store.Repository, login: str, word: Word
+) -> bool:
+    """Tell whether another repository of the same owner has told of the present login later.
+
+    The one that is told of may have followed it without a word of its own.
+    """
+    others = store.repositories.of_owner(tx, row.host, row.owner_id)
+    return any(owner_of(one.full_name) == login and is_before(word, one) for one in others)
+
+
+def is_after(word: Word, row: store.Repository) -> bool:
+    """Tell whether a repository was last changed after the time since which it has its name."""
+    told, named_at = word.updated_at, row.named_at
+    return told is not None and (named_at is None or told > named_at)
+
+
+def is_before(word: Word, row: store.Repository) -> bool:
+    """Tell whether something is known to have been told before a repository had its name."""
+    latest, named_at = word.latest, row.named_at
+    return latest is not None and named_at is not None and latest < named_at
 
 
 def _is_news(tx: store.Transaction, row: store.Repository, full_name: str, word: Word) -> bool:

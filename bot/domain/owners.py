@@ -61,6 +61,7 @@ def _follows(
     """Rename a repository where another tells that the owner is renamed, if that is news."""
     until, latest = naming.given_up_by_owner(tx, row, login), word.latest
     is_news = until is None or (latest is not None and latest > until)
+    is_news = is_news and not naming.is_before(word, row)
     if owner_of(row.full_name) == login or not is_news or not _tells_of(tx, scope, row):
         return False
     return _call(tx, scope, row, login, word)
@@ -71,16 +72,18 @@ def _comes_after(
 ) -> bool:
     """Tell whether a repository's owner has not been called otherwise since a rename.
 
-    The names that it had by then are remembered in any case.
+    The names that it had by then are remembered in any case. One from a name that nobody has heard
+    to one that was given up is an earlier one of a row that is told from its end.
     """
     now, _, name = row.full_name.partition("/")
+    until = naming.given_up_by_owner(tx, row, login)
     if old is not None and now.lower() != old.lower():
         since = naming.given_up_by_owner(tx, row, old)
         if now != login and since is not None:
             store.former_names.add(tx, row.id, f"{login}/{name}", since)
             return False
-        store.former_names.add(tx, row.id, f"{old}/{name}", word.at)
-    until = naming.given_up_by_owner(tx, row, login)
+        store.former_names.add(tx, row.id, f"{old}/{name}", word.at if until is None else until)
+        return now != login and until is None
     return now != login and (until is None or word.at > until)
 
 

@@ -49,7 +49,8 @@ def resolve(
     take_place(tx, scope, row, full_name)
     if github_id is not None and row.github_id is None:
         store.repositories.change(tx, row.id, github_id=github_id)
-    if row.full_name != full_name or _is_found_again(row, word, is_certain=is_certain):
+    is_called_anew = row.full_name != full_name or _is_found_again(row, word, is_certain=is_certain)
+    if is_called_anew or _has_returned(row, about, word):
         naming.call(tx, row, full_name, word.named_at or row.named_at or None, word.at)
     owners.heard(tx, scope, row, about, word)
     if default_branch is not None and row.default_branch != default_branch:
@@ -160,6 +161,15 @@ def _add(
     return store.repositories.add(
         tx, scope.host, new.id, new.full_name, updated_at, new.default_branch, new.owner_id
     )
+
+
+def _has_returned(row: store.Repository, about: Repository, word: naming.Word) -> bool:
+    """Tell whether a rename gives a repository the name by which it is known.
+
+    It had others in between, of which late deliveries may still tell.
+    """
+    is_told = word.is_rename and about.full_name == row.full_name
+    return is_told and naming.is_after(word, row)
 
 
 def _is_found_again(row: store.Repository, word: naming.Word, *, is_certain: bool) -> bool:

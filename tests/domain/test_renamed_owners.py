@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any
 
 import pytest
@@ -62,6 +62,7 @@ def transferred(old: str, where: Payload) -> Payload:
 
 
 TELLERS = [told_an_app, told_an_organization, told_by_the_next, told_by_one_without_times]
+each_order_of_three = pytest.mark.parametrize("order", list(permutations(range(3))), ids=str)
 each_teller = pytest.mark.parametrize("told", TELLERS, ids=[one.__name__ for one in TELLERS])
 
 
@@ -196,6 +197,44 @@ async def test_two_renames_that_an_app_is_told_of(
     await bot.tell(integration, *(story[position] for position in order))
     await bot.tell(integration, pull(3, repo("acme-inc/shop", SHOP, 3), 3))
     assert {name for name, _ in await places(bot)} == {"acme-corp/shop", "acme-corp/tool"}
+
+
+@each_order_of_three
+async def test_three_renames_that_an_app_is_told_of(
+    bot: Bot, integration: str, order: tuple[int, ...]
+) -> None:
+    """An earlier one that comes last is from a name that nobody has heard, to one given up."""
+    names = ["acme", "acme-inc", "acme-corp", "acme-group"]
+    story = [told_an_app(old, new) for old, new in pairwise(names)]
+    await bot.tell(integration, *(story[position] for position in order))
+    assert {name for name, _ in await places(bot)} == {"acme-group/shop", "acme-group/tool"}
+
+
+@each_order_of_three
+async def test_what_follows_another_is_called_by_no_late_delivery(
+    bot: Bot, integration: str, order: tuple[int, ...]
+) -> None:
+    """It has the owner's new name since the other told of it, as if it had told itself."""
+    story = [
+        pull(3, repo("acme-inc/shop", SHOP, 0), 6),
+        pull(4, repo("acme-corp/tool", TOOL, 0), 8),
+        pull(5, repo("acme/shop", SHOP, 0), 4),
+    ]
+    await bot.tell(integration, *(story[position] for position in order))
+    assert {name for name, _ in await places(bot)} == {"acme-corp/shop", "acme-corp/tool"}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(4))), ids=str)
+async def test_there_and_back(bot: Bot, integration: str, order: tuple[int, ...]) -> None:
+    """What is told of the time in between does not bring the name of then again."""
+    story = [
+        transferred("acme", repo("globex/tool", TOOL, 3, OTHER)),
+        pull(3, repo("globex/tool", TOOL, 3, OTHER), 4),
+        transferred("globex", repo("acme/tool", TOOL, 5)),
+        pull(4, repo("acme/tool", TOOL, 5), 6),
+    ]
+    await bot.tell(integration, *(story[position] for position in order))
+    assert {name for name, _ in await places(bot)} == {"acme/shop", "acme/tool"}
 
 
 async def test_a_rename_among_deliveries_of_all_that_is_theirs(bot: Bot, integration: str) -> None:
