@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from bot import characters
 from bot import storage as store
 from bot.api.audit import AuditQuery
 from bot.dashboard import concealing
@@ -78,4 +79,4 @@ def _text(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     text = concealing.text(text)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return text if len(text) <= _LONGEST else f"{characters.begin(text, _LONGEST)}…"

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 import msgspec
 
+from bot import characters
 from bot.dashboard.forms import Refusal
 from bot.domain.errors import Changed
 from bot.web.problems import FieldMessage
@@ -86,4 +87,4 @@ def _digest(text: str) -> str:
 def _quoted(text: str) -> str:
     if not text:
         return "empty"
-    return f"“{text[:_LONG]}…”" if len(text) > _LONG else f"“{text}”"
+    return f"“{characters.begin(text, _LONG)}…”" if len(text) > _LONG else f"“{text}”"

@@ -17,7 +17,7 @@ from bot.deliveries import admission, records
 from bot.deliveries.rights import Denials
 from bot.domain.allowed import Contested, NotAllowed, Undecided
 from bot.domain.heard import HeardNames
-from bot.domain.integrations import note_secret
+from bot.domain.integrations import note_good, note_secret
 from bot.github.payloads import InvalidPayload
 from bot.handlers import dispatch, dispatcher
 from bot.log import logger
@@ -40,6 +40,7 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
 
     def arriving(tx: store.Transaction) -> records.Delivery:
         note_secret(tx, integration, delivery.signed_by, delivery.received_at)
+        note_good(tx, integration.id)
         return delivery
 
     outcome = await _take_through(

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from bot import characters, times
 from bot import storage as store
-from bot import times
 from bot.domain.actors import Actor
 from bot.emails import name_without_email, without_emails
 from bot.log import logger
@@ -147,7 +147,8 @@ def _differences(before: Fields, after: Fields) -> tuple[dict[str, Any], dict[st
 
 def _name(text: str) -> str:
     """Return a name as it is kept: what is nothing but an e-mail address has none."""
-    return (name_without_email(_text(text)) or "(e-mail address)")[:_LONGEST_NAME]
+    name = name_without_email(_text(text)) or "(e-mail address)"
+    return characters.begin(name, _LONGEST_NAME)
 
 
 def _text(text: str) -> str:
@@ -162,7 +163,9 @@ def _shown(value: Any) -> Any:
             return MASK
         case str():
             text = without_emails(_text(value))
-            return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+            return (
+                text if len(text) <= _LONGEST_TEXT else f"{characters.begin(text, _LONGEST_TEXT)}…"
+            )
         case Mapping():
             return {name: _shown(one) for name, one in value.items()}
         case list() | tuple():

@@ -66,7 +66,7 @@ def change(
     row = store.experiments.find(tx, key)
     assert row is not None
     if "owner" in changed:
-        store.links.follow_experiment(tx, key, row)
+        store.links.follow_owner(tx, row)
     actor, apart = named(actor), {"status": audit.EXPERIMENT_STATUS}
     told = audit.EXPERIMENT_CHANGED, _target(row), _fields(old), _fields(row)
     audit.record_change(tx, actor, *told, apart)

@@ -125,6 +125,13 @@ def note_secret(tx: store.Transaction, integration: Integration, position: int, 
         )
 
 
+def note_good(tx: store.Transaction, integration_id: str) -> None:
+    """Count anew what is refused for its signature; what other processes have counted, too."""
+    row = store.integrations.find(tx, integration_id)
+    if row is not None and row.refused_count:
+        store.integrations.forget_refused(tx, integration_id)
+
+
 def create(
     tx: store.Transaction,
     vault: store.Vault,

@@ -158,9 +158,14 @@ def forget_secret_use(tx: Transaction, integration_id: str) -> None:
 
 
 def add_refused(tx: Transaction, integration_id: str, more: Refused) -> None:
-    """Add to the deliveries that were refused for their signature since the last good one."""
-    sql = """UPDATE integrations SET refused_count = refused_count + :count, refused_at = :at,
-            refused_for = :why WHERE id = :id AND deleted_at IS NULL"""
+    """Add to the deliveries that were refused for their signature since the last good one.
+
+    They were counted a moment ago: a good one may have come through another process since then.
+    """
+    last_good = "SELECT received_at FROM deliveries WHERE integration_seq = integrations.seq"
+    sql = f"""UPDATE integrations SET refused_count = refused_count + :count, refused_at = :at,
+            refused_for = :why WHERE id = :id AND deleted_at IS NULL
+            AND COALESCE(({last_good} ORDER BY seq DESC LIMIT 1), 0) <= :at"""
     tx.run(sql, {"id": integration_id, "count": more.count, "at": more.at, "why": more.why})
 
 

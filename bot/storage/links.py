@@ -229,6 +229,16 @@ def follow_experiment(tx: Transaction, experiment_key: str, row: Experiment | No
     tx.run(sql, {"experiment_key": experiment_key, **known})
 
 
+def follow_owner(tx: Transaction, row: Experiment) -> None:
+    """Let the links of an experiment know whose it is now: those by whose owner is looked for.
+
+    Of commits and issues, which may be many more, nobody asks that.
+    """
+    sql = """UPDATE links SET owner = :owner
+        WHERE experiment_key = :key AND kind = 'pull_request' AND owner <> :owner"""
+    tx.run(sql, {"key": row.key, "owner": row.owner or ""})
+
+
 def keys_of_targets(tx: Transaction, kind: str, target_ids: Sequence[int]) -> dict[int, list[str]]:
     """Return the keys that each of some targets is linked to."""
     load(tx, [(target_id, kind) for target_id in target_ids])

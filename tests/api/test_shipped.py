@@ -148,6 +148,17 @@ async def test_it_follows_the_experiment(bot: Bot, integration: str) -> None:
     assert await numbers(bot) == [6, 3]
 
 
+@sqlite_only
+async def test_a_new_owner_costs_no_more_than_what_can_ship(bot: Bot, integration: str) -> None:
+    """Commits are many more, and nobody looks for them by owner."""
+    push = payloads.push("main", ["One\n\nExperiment-Key: a"], repo=REPO, at=at(6))
+    await bot.tell(integration, push)
+    await bot.patch("/api/v1/experiments/a", {"owner": "search"})
+    owners = "SELECT DISTINCT kind, owner FROM links WHERE experiment_key = 'a' ORDER BY kind"
+    rows = await bot.services.database.read(lambda tx: [(*row,) for row in tx.all(owners)])
+    assert rows == [("commit", "growth"), ("pull_request", "search")]
+
+
 async def test_it_follows_the_pull_request(bot: Bot, integration: str) -> None:
     """What is merged later comes, and what no longer names the experiment goes."""
     await tell(bot, integration, 4, 60, keys="b")

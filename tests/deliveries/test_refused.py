@@ -11,7 +11,7 @@ from bot.demo import payloads
 from bot.settings import Settings
 from bot.storage import StorageUnavailable
 from tests.kit.browsing import Browser
-from tests.kit.deliveries import sign
+from tests.kit.deliveries import REPO, at, sign
 from tests.kit.marks import sqlite_only
 from tests.kit.running import SECRET, Bot, eventually, start
 from tests.kit.statements import Statements
@@ -145,6 +145,28 @@ async def test_processes_add_up_and_a_restart_forgets_nothing(bot: Bot, settings
     finally:
         await again.close()
     assert await refused(bot, integration) == NONE
+
+
+async def test_a_good_one_counts_for_what_another_process_has_refused(
+    bot: Bot, settings: Settings
+) -> None:
+    """Whether that has written it already, or writes it only now."""
+    integration = await bot.integration()
+    beside = await start(settings)
+    push = payloads.push("main", ["One"], repo=REPO, at=at(0))
+    try:
+        for event, payload in (("ping", {"zen": "Keep it"}), ("push", push)):
+            await beside.deliver(integration, event, payload)  # it knows the integration by now
+            await refuse(bot, integration, times=2)
+            assert (await refused(bot, integration))["count"] == 2  # and this has written it
+            await beside.deliver(integration, event, payload)
+            assert await refused(bot, integration) == NONE
+        await refuse(bot, integration, times=2)
+        await asyncio.sleep(0.01)
+        await good(beside, integration)
+        assert await refused(bot, integration) == NONE
+    finally:
+        await beside.close()
 
 
 @sqlite_only

@@ -135,3 +135,15 @@ async def test_pages_cut_between_them(bot: Bot) -> None:
     page = await (await Browser.sign_in(bot)).get("/unresolved")
     assert page.text.count(f"{FAMILY}…") == 8
     assert page.text.count(FAMILY) > 8 * 9
+
+
+@sqlite_only
+async def test_the_audit_cuts_between_them(bot: Bot) -> None:
+    """In the list of the API and on its page, which shows less of each value."""
+    for number in range(8):
+        await bot.experiment(f"key-{number}", description=f"{'x' * number}{FAMILY * 200}")
+    for one in (await bot.get("/api/v1/audit?type=experiment.created")).items:
+        text = one["after"]["description"].lstrip("x")
+        assert set(text.split(FAMILY)) == {"", "…"}
+    page = await (await Browser.sign_in(bot)).get("/audit")
+    assert page.text.count(f"{FAMILY}…") >= 8
