@@ -129,7 +129,8 @@ def observe_pull_request(
     snapshot = of_pull_request(source, about, repository_id, pull, action, actor, was)
     place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
     item = items.observe(source.tx, *place, snapshot)
-    items.observe_lock(source.tx, *place, _LOCKS.get(action, pull.locked), snapshot.at)
+    locked, is_news = _LOCKS.get(action, pull.locked), action in _LOCKS
+    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 
@@ -173,7 +174,8 @@ def observe_issue(
     snapshot = of_issue(source, issue, action, actor, label, was)
     place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
     item = items.observe(source.tx, *place, snapshot)
-    items.observe_lock(source.tx, *place, _LOCKS.get(action, issue.locked), snapshot.at)
+    locked, is_news = _LOCKS.get(action, issue.locked), action in _LOCKS
+    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 

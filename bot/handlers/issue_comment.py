@@ -8,6 +8,7 @@ import re
 
 from gidgethub.routing import Router
 
+from bot import storage as store
 from bot.commands import parser
 from bot.domain import commands, installations, items, snapshots
 from bot.github import payloads
@@ -69,13 +70,14 @@ async def created(event: DeliveredEvent, delivery: Delivery) -> None:
 
 
 def _see_to_lock(delivery: Delivery, repository_id: int, issue: payloads.Issue) -> None:
-    """A pull request's own events say when it is locked; that it is not any more is heard here too.
+    """A pull request's own events say whether it is locked, and so does each comment.
 
-    So nothing waits on because the event of the end was missed.
+    So nothing waits on because the event of the end was missed, nor is refused for that of the
+    beginning.
     """
-    if issue.locked is False:
-        at = delivery.time(issue.updated_at) or delivery.received_at
-        items.observe_lock(delivery.tx, repository_id, "pull_request", issue.number, False, at)
+    at = delivery.time(issue.updated_at) or delivery.received_at
+    place: tuple[int, store.Kind, int] = (repository_id, "pull_request", issue.number)
+    items.observe_lock(delivery.tx, *place, issue.locked, at, is_news=issue.locked is False)
 
 
 def _author(payload: payloads.IssueCommentEvent) -> str | None:

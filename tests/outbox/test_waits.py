@@ -317,3 +317,32 @@ async def test_what_comes_to_stand_for_it_meanwhile_has_its_turn(scene: Scene) -
         await running.eventually(is_shown)
     finally:
         working.cancel()
+
+
+@sqlite_only
+@token_only
+async def test_a_refused_command_is_answered_after_the_lock(scene: Scene) -> None:
+    """Of its pull request nothing else was ever heard."""
+    await scene.bot.experiment(KEY)
+    number = scene.github.open_pull(REPOSITORY, title="One page checkout", body="").number
+    await lock(scene, number, tell=False)
+    scene.github.add_user("eve")
+    await scene.say(number, f"/experiment start {KEY}", "eve")
+    assert scene.replies(number) == []
+    await lock(scene, number, locked=False)
+    await scene.work()
+    assert len(scene.replies(number)) == 1
+
+
+@sqlite_only
+@token_only
+async def test_a_comment_tells_of_a_missed_lock(scene: Scene) -> None:
+    number = await open_one(scene)
+    await lock(scene, number, tell=False)
+    before = len(scene.github.requests)
+    await scene.say(number, "/experiment status")
+    assert [one for one in scene.github.requests[before:] if one.status == 403] == []
+    assert scene.replies(number) == []
+    await lock(scene, number, locked=False)
+    await scene.work()
+    assert len(scene.replies(number)) == 1
