@@ -7,10 +7,18 @@ from bot import storage as store
 
 def observe_repository(
     tx: store.Transaction, integration_id: str, repository_id: int, installation_id: int
-) -> None:
-    """A delivery about a repository came through an installation, which can act there."""
-    if store.installations.of_repository(tx, integration_id, repository_id) != installation_id:
-        store.installations.set_of_repository(tx, integration_id, repository_id, installation_id)
+) -> bool:
+    """A delivery about a repository came through an installation, which can act there.
+
+    True if another one did before. One that was removed does so no more: it came late.
+    """
+    before = store.installations.of_repository(tx, integration_id, repository_id)
+    if before == installation_id:
+        return False
+    if before is not None and cannot_act(tx, integration_id, installation_id) == "removed":
+        return False
+    store.installations.set_of_repository(tx, integration_id, repository_id, installation_id)
+    return before is not None
 
 
 def serving(tx: store.Transaction, integration_id: str, repository: store.Repository) -> int | None:

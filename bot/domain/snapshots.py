@@ -12,7 +12,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import installations, items, keys, naming, repositories
+from bot.domain import actions, installations, items, keys, naming, repositories
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
 from bot.storage import Item, Kind, Snapshot
@@ -72,9 +72,10 @@ class Told(msgspec.Struct, frozen=True):
             speaks=self.speaks,
         )
         if self.installation_id is not None:
-            installations.observe_repository(
-                self.tx, self.integration_id, repository_id, self.installation_id
-            )
+            place = self.integration_id, repository_id, self.installation_id
+            if installations.observe_repository(self.tx, *place):
+                # The App was installed again, whether or not an event has told of that.
+                actions.resume(self.tx, self.integration_id, self.installation_id)
         return repository_id
 
     def other_repository(self, repository: payloads.Repository) -> int | None:

@@ -156,8 +156,9 @@ def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
         raise Waiting(ARCHIVED, hindrance=Hindrance.ARCHIVED)
     else:
         return
-    # Nobody expects what somebody waits for to run days later.
-    raise Refused(403, wait) if is_prompt(action) else Waiting(wait, hindrance=hindrance)
+    if is_prompt(action):  # nobody expects it to run days later, but to be told why it did not
+        raise Refused(403, wait, hindrance=hindrance)
+    raise Waiting(wait, hindrance=hindrance)
 
 
 def _shut(standing: _Standing) -> Waiting | None:
