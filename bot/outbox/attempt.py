@@ -247,7 +247,10 @@ def _keep(
         about = {
             actions.about(action, name) for name in (action.kind, *(one.name for one in went_well))
         }
-        store.integrations.clear_last_error(tx, action.integration_id, *about)
+        if action.item_id is not None:  # whichever integration has failed at it before
+            store.integrations.clear_errors_about(tx, *about)
+        else:
+            store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
     if any(_may_have_lost(one.decision.failure) for one in outcomes):
