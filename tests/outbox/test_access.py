@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from bot import times
 from bot.outbox.loop import Outbox
 from tests.github import Fault
@@ -288,3 +290,24 @@ async def test_a_command_without_access_is_answered_with_it(scene: Scene) -> Non
     assert "no access" in reply and await last_error(scene) is None
     found = await scene.bot.get(f"/api/v1/experiments/{KEY}")
     assert found.body["status"] == "draft"
+
+
+@app_only
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_what_is_owed_goes_through_the_new_installation(scene: Scene, in_order: bool) -> None:
+    """Both events come before the outbox has its turn, in either order."""
+    await scene.bot.experiment(KEY, status="draft")
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.remove_installation(INSTALLATION)
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    scene.github.add_installation(APP, INSTALLATION + 1, "acme", repositories="all")
+    added: dict[str, Any] = {"number": INSTALLATION + 1, "repositories": [with_id(scene)]}
+    if in_order:
+        await tell(scene, "deleted")
+    await tell(scene, "created", **added)
+    if not in_order:
+        await tell(scene, "deleted")
+    await scene.work()
+    assert "active" in scene.comments(number)[0]
+    assert await last_error(scene) is None
