@@ -70,14 +70,14 @@ async def created(event: DeliveredEvent, delivery: Delivery) -> None:
 
 
 def _see_to_lock(delivery: Delivery, repository_id: int, issue: payloads.Issue) -> None:
-    """A pull request's own events say whether it is locked, and so does each comment.
+    """A pull request's own events say when it is locked; that it is not any more is heard here too.
 
-    So nothing waits on because the event of the end was missed, nor is refused for that of the
-    beginning.
+    So nothing waits on because the event of the end was missed.
     """
-    at = delivery.time(issue.updated_at) or delivery.received_at
-    place: tuple[int, store.Kind, int] = (repository_id, "pull_request", issue.number)
-    items.observe_lock(delivery.tx, *place, issue.locked, at, is_news=issue.locked is False)
+    if issue.locked is False:
+        at = delivery.time(issue.updated_at) or delivery.received_at
+        place: tuple[int, store.Kind, int] = (repository_id, "pull_request", issue.number)
+        items.observe_lock(delivery.tx, *place, False, at, is_news=True)
 
 
 def _author(payload: payloads.IssueCommentEvent) -> str | None:

@@ -332,17 +332,3 @@ async def test_a_refused_command_is_answered_after_the_lock(scene: Scene) -> Non
     await lock(scene, number, locked=False)
     await scene.work()
     assert len(scene.replies(number)) == 1
-
-
-@sqlite_only
-@token_only
-async def test_a_comment_tells_of_a_missed_lock(scene: Scene) -> None:
-    number = await open_one(scene)
-    await lock(scene, number, tell=False)
-    before = len(scene.github.requests)
-    await scene.say(number, "/experiment status")
-    assert [one for one in scene.github.requests[before:] if one.status == 403] == []
-    assert scene.replies(number) == []
-    await lock(scene, number, locked=False)
-    await scene.work()
-    assert len(scene.replies(number)) == 1
