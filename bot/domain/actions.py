@@ -257,7 +257,8 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
     now = times.now()
     store.integrations.clear_asking(tx, integration.id)
     for action in store.actions.failed_of(tx, integration.id, now - _GIVE_UP_AFTER):
-        if 401 in parts.refused_with(action) or action.waits & GIVEN:
+        is_kept = 401 in parts.refused_with(action) or action.waits & GIVEN
+        if is_kept and integration.is_active:
             retry(tx, action)
     for action in store.actions.open_of_integration(tx, integration.id):
         place = place_of(tx, integration, action.repository_id)
@@ -286,6 +287,11 @@ def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> 
         if place.installation_id == installation_id:
             store.actions.change(tx, action.id, **place._asdict())
             retry(tx, msgspec.structs.replace(action, **place._asdict()))
+    for action in store.actions.pending_elsewhere(tx, integration_id, installation_id):
+        place = place_of(tx, integration, action.repository_id)
+        if place.installation_id == installation_id:  # it serves what another one did
+            store.actions.change(tx, action.id, **place._asdict())
+            store.actions.wake(tx, place.queue, times.now())
     store.integrations.clear_asking(tx, integration_id)
 
 

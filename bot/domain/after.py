@@ -11,7 +11,7 @@ from typing import Literal
 
 from bot import storage as store
 from bot import times
-from bot.github import CallFailed, Hindrance, Limited, NotListed, Refused, Shut
+from bot.github import CallFailed, Limited, NotListed, Refused, Shut
 
 OUTAGE = 3  # failures in a row
 _FIRST_WAIT, _LONGEST_WAIT = 5 * times.SECOND, 3600 * times.SECOND
@@ -143,7 +143,8 @@ def _parked(failure: CallFailed, attempt: Attempt) -> Decision:
     if attempt.now >= attempt.give_up_at:
         return _given_up(failure, attempt, counts=False)
     at = attempt.now + _PARKED
-    aside = isinstance(failure, Unknown) or failure.hindrance is not Hindrance.NONE
+    # An integration waits alone: another may act in the same repository.
+    aside = isinstance(failure, Waiting)
     return Decision("pending", attempt.failures, failure, at=at, aside=aside, counts=False)
 
 

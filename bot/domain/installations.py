@@ -7,10 +7,18 @@ from bot import storage as store
 
 def observe_repository(
     tx: store.Transaction, integration_id: str, repository_id: int, installation_id: int
-) -> None:
-    """A delivery about a repository came through an installation, which can act there."""
-    if store.installations.of_repository(tx, integration_id, repository_id) != installation_id:
-        store.installations.set_of_repository(tx, integration_id, repository_id, installation_id)
+) -> bool:
+    """A delivery about a repository came through an installation, which can act there.
+
+    True if another one did before. One that was removed does so no more: it came late.
+    """
+    before = store.installations.of_repository(tx, integration_id, repository_id)
+    if before == installation_id:
+        return False
+    if before is not None and cannot_act(tx, integration_id, installation_id) == "removed":
+        return False
+    store.installations.set_of_repository(tx, integration_id, repository_id, installation_id)
+    return before is not None
 
 
 def serving(tx: store.Transaction, integration_id: str, repository: store.Repository) -> int | None:
@@ -79,3 +87,20 @@ def given(
         repository_ids += store.installations.gone_from(tx, integration_id, row.account)
     for one in repository_ids:
         observe_repository(tx, integration_id, one, row.installation_id)
+
+
+def replacing(tx: store.Transaction, integration_id: str, row: store.Installation) -> set[int]:
+    """Let others of its account serve what an installation did that was removed; return which.
+
+    So it is where the App was installed again, and GitHub's events of that come in reverse.
+    """
+    found: set[int] = set()
+    if row.account is None or row.deleted_at is None:
+        return found
+    others = store.installations.of_account(tx, integration_id, row.account)
+    for one in store.installations.gone_from(tx, integration_id, row.account) if others else ():
+        serves = [other for other in others if store.installations.sees(tx, other, one)]
+        for other in serves[:1]:
+            observe_repository(tx, integration_id, one, other.installation_id)
+            found.add(other.installation_id)
+    return found

@@ -227,6 +227,7 @@ def merged(older: store.Action, newer: store.Action) -> dict[str, Any]:
         "stale": older.stale | newer.stale,
         "again": older.again | newer.again,
         "rewrite": older.rewrite | newer.rewrite,
+        "waits": older.waits | newer.waits,
         "parts": {**(older.parts or {}), **(newer.parts or {})} or None,
     }
 

@@ -12,7 +12,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import installations, items, keys, naming, repositories
+from bot.domain import actions, installations, items, keys, naming, repositories
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
 from bot.storage import Item, Kind, Snapshot
@@ -72,9 +72,10 @@ class Told(msgspec.Struct, frozen=True):
             speaks=self.speaks,
         )
         if self.installation_id is not None:
-            installations.observe_repository(
-                self.tx, self.integration_id, repository_id, self.installation_id
-            )
+            place = self.integration_id, repository_id, self.installation_id
+            if installations.observe_repository(self.tx, *place):
+                # The App was installed again, whether or not an event has told of that.
+                actions.resume(self.tx, self.integration_id, self.installation_id)
         return repository_id
 
     def other_repository(self, repository: payloads.Repository) -> int | None:
@@ -129,7 +130,8 @@ def observe_pull_request(
     snapshot = of_pull_request(source, about, repository_id, pull, action, actor, was)
     place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
     item = items.observe(source.tx, *place, snapshot)
-    items.observe_lock(source.tx, *place, _LOCKS.get(action, pull.locked), snapshot.at)
+    locked, is_news = _LOCKS.get(action, pull.locked), action in _LOCKS
+    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 
@@ -173,7 +175,8 @@ def observe_issue(
     snapshot = of_issue(source, issue, action, actor, label, was)
     place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
     item = items.observe(source.tx, *place, snapshot)
-    items.observe_lock(source.tx, *place, _LOCKS.get(action, issue.locked), snapshot.at)
+    locked, is_news = _LOCKS.get(action, issue.locked), action in _LOCKS
+    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 

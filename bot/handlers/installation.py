@@ -92,6 +92,8 @@ def _remember(
     )
     if action in _GIVES:
         _go_on(delivery, installation.id, [one.id for one in added])
+    elif action == "deleted":
+        _leave_to_others(delivery, installation.id)
 
 
 def _go_on(delivery: Delivery, installation_id: int, github_ids: Sequence[int]) -> None:
@@ -101,3 +103,12 @@ def _go_on(delivery: Delivery, installation_id: int, github_ids: Sequence[int]) 
     if row is not None and row.deleted_at is None:
         installations.given(tx, integration_id, row, github_ids)
         actions.resume(tx, integration_id, installation_id)
+
+
+def _leave_to_others(delivery: Delivery, installation_id: int) -> None:
+    """Let another installation, which has come before this one went, do what it owed."""
+    tx, integration_id = delivery.tx, delivery.integration_id
+    row = store.installations.find(tx, integration_id, installation_id)
+    if row is not None:
+        for other in sorted(installations.replacing(tx, integration_id, row)):
+            actions.resume(tx, integration_id, other)

@@ -8,6 +8,7 @@ import re
 
 from gidgethub.routing import Router
 
+from bot import storage as store
 from bot.commands import parser
 from bot.domain import commands, installations, items, snapshots
 from bot.github import payloads
@@ -75,7 +76,8 @@ def _see_to_lock(delivery: Delivery, repository_id: int, issue: payloads.Issue) 
     """
     if issue.locked is False:
         at = delivery.time(issue.updated_at) or delivery.received_at
-        items.observe_lock(delivery.tx, repository_id, "pull_request", issue.number, False, at)
+        place: tuple[int, store.Kind, int] = (repository_id, "pull_request", issue.number)
+        items.observe_lock(delivery.tx, *place, False, at, is_news=True)
 
 
 def _author(payload: payloads.IssueCommentEvent) -> str | None:

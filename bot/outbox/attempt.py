@@ -156,8 +156,9 @@ def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
         raise Waiting(ARCHIVED, hindrance=Hindrance.ARCHIVED)
     else:
         return
-    # Nobody expects what somebody waits for to run days later.
-    raise Refused(403, wait) if is_prompt(action) else Waiting(wait, hindrance=hindrance)
+    if is_prompt(action):  # nobody expects it to run days later, but to be told why it did not
+        raise Refused(403, wait, hindrance=hindrance)
+    raise Waiting(wait, hindrance=hindrance)
 
 
 def _shut(standing: _Standing) -> Waiting | None:
@@ -246,7 +247,10 @@ def _keep(
         about = {
             actions.about(action, name) for name in (action.kind, *(one.name for one in went_well))
         }
-        store.integrations.clear_last_error(tx, action.integration_id, *about)
+        if action.item_id is not None:  # whichever integration has failed at it before
+            store.integrations.clear_errors_about(tx, *about)
+        else:
+            store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
     if any(_may_have_lost(one.decision.failure) for one in outcomes):
@@ -255,7 +259,7 @@ def _keep(
         for one in outcomes:
             if one.decision.is_told:
                 _tell(tx, action, one)
-    if any(one.decision.waits for one in outcomes):
+    if action.waits or any(one.decision.waits for one in outcomes):
         _note_refusals(tx, action, outcomes)
         _see_to_end(tx, action, known)
     actions.wake_order(tx, action.lane, now)
@@ -279,11 +283,27 @@ def _note_refusals(
 
 def _see_to_end(tx: store.Transaction, action: store.ListedAction, known: _Known) -> None:
     """Try it again at once if what it waits for has ended while it was in hand."""
+    kept = store.actions.find(tx, action.id)
+    if kept is None or not kept.waits or kept.status not in ("pending", "failed"):
+        return
     repository = store.repositories.get(tx, action.repository_id)
-    if _standing(tx, action, repository) != known.standing:
-        kept = store.actions.find(tx, action.id)
-        if kept is not None and kept.status in ("pending", "failed"):
-            actions.retry(tx, kept)
+    if _is_open_again(tx, kept, repository) or (
+        _standing(tx, action, repository) != known.standing
+    ):
+        actions.retry(tx, kept)
+
+
+def _is_open_again(tx: store.Transaction, kept: store.Action, repository: store.Repository) -> bool:
+    """Tell whether nothing is shut any more of what an action waits for.
+
+    That may have been told when it had been begun already, and only its other parts were due.
+    """
+    is_locked = bool(kept.waits & Hindrance.LOCKED) and (
+        kept.number is None or not store.items.is_unlocked(tx, kept.repository_id, kept.number)
+    )
+    is_archived = bool(kept.waits & Hindrance.ARCHIVED) and bool(repository.archived)
+    is_shut = bool(kept.waits & (Hindrance.LOCKED | Hindrance.ARCHIVED))
+    return is_shut and not is_locked and not is_archived
 
 
 def _tell(tx: store.Transaction, action: store.ListedAction, outcome: Outcome) -> None:

@@ -213,7 +213,8 @@ def _kept(action: store.Action) -> dict[str, Any]:
 def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: bool = False) -> bool:
     """Let a running action be tried at a time, unless another has come to stand for it meanwhile.
 
-    With `aside` others of its order do not wait for it. False if it is not running any more.
+    With `aside` it waits by itself: others of its order do not wait for it, and what has come to
+    stand for it has its own turn all the same. False if it is not running any more.
     """
     newer = actions.superseding(tx, action)
     if newer is None:
@@ -224,9 +225,10 @@ def put_back(tx: store.Transaction, action: store.Action, at: int, *, aside: boo
     # The newer one is told that something may have been done already, and does all that was asked.
     asked = {**action.request, **newer.request}
     attempts = newer.attempts + max(action.attempts, 1)
-    at = max(newer.next_attempt_at or at, at)
-    more = {"attempts": attempts, "next_attempt_at": at, "request": asked}
-    store.actions.change(tx, newer.id, **more, **parts.merged(action, newer))
+    more = {"attempts": attempts, "request": asked, **parts.merged(action, newer)}
+    if not aside:
+        more["next_attempt_at"] = max(newer.next_attempt_at or at, at)
+    store.actions.change(tx, newer.id, **more)
     return True
 
 

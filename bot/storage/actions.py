@@ -112,6 +112,14 @@ def open_of_integration(tx: Transaction, integration_id: str) -> list[Action]:
     return query.select(tx, Action, sql, integration_id=integration_id)
 
 
+def pending_elsewhere(tx: Transaction, integration_id: str, installation_id: int) -> list[Action]:
+    """Return what is pending for an integration, but not through one of its installations."""
+    sql = """SELECT * FROM actions WHERE integration_id = :integration_id AND status = 'pending'
+        AND COALESCE(installation_id, 0) <> :installation_id ORDER BY seq"""
+    place = {"integration_id": integration_id, "installation_id": installation_id}
+    return query.select(tx, Action, sql, **place)
+
+
 def note_news(tx: Transaction, collapse: str, now: int) -> None:
     """Keep when something last made the action necessary that is pending for a `collapse` key."""
     query.change(tx, Action, {"collapse": collapse, "status": "pending"}, {"news_at": now})

@@ -109,6 +109,15 @@ def gone_from(tx: Transaction, integration_id: str, account: str) -> list[int]:
     return query.values(tx, sql, **known)
 
 
+def sees(tx: Transaction, row: Installation, repository_id: int) -> bool:
+    """Tell whether an installation may see a repository, as far as its events told."""
+    sql = """SELECT 1 FROM installation_repositories AS seen
+        JOIN repositories ON repositories.github_id = seen.github_id
+        WHERE installation_row = :id AND repositories.id = :repository_id AND removed = 0"""
+    is_all = row.repository_selection == "all"
+    return is_all or query.exists(tx, sql, id=row.id, repository_id=repository_id)
+
+
 def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:
     """Return the installations of an integration on an account, the newest first."""
     sql = """SELECT * FROM installations WHERE integration_id = :integration_id

@@ -93,6 +93,12 @@ def clear_last_error(tx: Transaction, integration_id: str, *about: str) -> None:
         _show_errors(tx, [integration_id])
 
 
+def clear_errors_about(tx: Transaction, *about: str) -> None:
+    """Forget the errors of all integrations that are `about` what one of them has done."""
+    names = {f"about{number}": one for number, one in enumerate(about)}
+    clear_errors(tx, f"about IN ({', '.join(f':{name}' for name in names)})", **names)
+
+
 def clear_errors(tx: Transaction, where: str, **params: Any) -> None:
     """Forget all errors that meet a condition: what they are about is gone, or long ago."""
     sql = f"SELECT DISTINCT integration_id FROM integration_errors WHERE {where}"

@@ -94,6 +94,13 @@ def is_locked(tx: Transaction, repository_id: int, number: int) -> bool:
     return query.exists(tx, sql, repository_id=repository_id, number=number, told=TOLD)
 
 
+def is_unlocked(tx: Transaction, repository_id: int, number: int) -> bool:
+    """Tell whether a conversation is known to be open, whether deliveries or GitHub said so."""
+    sql = """SELECT MAX(locked) FROM items WHERE repository_id = :repository_id
+        AND number = :number AND kind IN ('pull_request', 'issue')"""
+    return query.number(tx, sql, repository_id=repository_id, number=number) == 0
+
+
 def note_lock(tx: Transaction, repository_id: int, number: int) -> None:
     """Note that GitHub has refused something because a conversation is locked."""
     sql = """UPDATE items SET locked = :refused WHERE repository_id = :repository_id

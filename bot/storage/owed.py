@@ -8,13 +8,17 @@ from bot.storage.actions import WAKE
 from bot.storage.rows import Action
 from bot.storage.transaction import Statements, Transaction
 
-_IS_MORE = "actions.aside = 1 AND (excluded.stale & ~actions.stale) <> 0"
+_IS_MORE = """(actions.aside = 1 AND (excluded.stale & ~actions.stale) <> 0
+    OR actions.integration_id <> excluded.integration_id)"""
 _OR_MORE = f"""ON CONFLICT (collapse) WHERE status = 'pending' AND collapse IS NOT NULL
     DO UPDATE SET
         stale = actions.stale | excluded.stale,
         again = actions.again | excluded.again,
         rewrite = actions.rewrite | excluded.rewrite,
         news_at = excluded.created_at,
+        integration_id = excluded.integration_id,
+        installation_id = excluded.installation_id,
+        queue = excluded.queue,
         next_attempt_at = CASE WHEN {_IS_MORE} THEN excluded.next_attempt_at
             ELSE actions.next_attempt_at END,
         give_up_at = CASE WHEN {_IS_MORE} THEN excluded.give_up_at
@@ -32,8 +36,9 @@ def owe(tx: Transaction, columns: Mapping[str, Any]) -> None:
     """Add an action that has parts, or what is stale to the one that is pending for the same.
 
     When that is due does not change, unless it only waits by itself and something else has become
-    stale. One that another process marks as running at this moment is pending no more, and a new
-    one is added. Its queue is looked at in time.
+    stale, or another integration is to do it from now on. One that another process marks as
+    running at this moment is pending no more, and a new one is added. Its queue is looked at in
+    time.
     """
     owed: _Owed | None = tx.kept.get("owed")
     if owed is None:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from bot import times
 from bot.outbox.loop import Outbox
 from tests.github import Fault
@@ -248,3 +250,64 @@ async def test_what_could_not_be_asked_is_forgotten_with_the_permission(scene: S
     assert await last_error(scene) is None
     await scene.say(number, f"/experiment link {KEY}")
     assert scene.github.labels_of(REPOSITORY, number) == ["experiment"]
+
+
+@app_only
+@sqlite_only
+async def test_a_delivery_tells_that_the_app_is_installed_again(scene: Scene) -> None:
+    """The event was missed. What comes late through the installation before changes nothing."""
+    await scene.bot.experiment(KEY, status="draft")
+    number = await scene.open(LINE)
+    await scene.work()
+    late = scene.payload("edited", number)
+    scene.github.remove_installation(INSTALLATION)
+    await tell(scene, "deleted")
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    await scene.work()
+    assert "install it again" in await last_error(scene)
+    scene.github.add_installation(APP, INSTALLATION + 1, "acme", repositories="all")
+    told = {"ref": "refs/heads/main", "commits": [], "installation": {"id": INSTALLATION + 1}}
+    told["repository"] = scene.github.repository_payload(REPOSITORY)
+    assert (await scene.bot.deliver(scene.integration, "push", told)).status == 200
+    await scene.bot.deliver(scene.integration, "pull_request", late)
+    await scene.work()
+    assert "active" in scene.comments(number)[0]
+    assert await last_error(scene) is None
+
+
+@app_only
+@sqlite_only
+async def test_a_command_without_access_is_answered_with_it(scene: Scene) -> None:
+    """It does not run so late. What the integration shows of it goes."""
+    await scene.bot.experiment(KEY, status="draft")
+    number = await scene.open("")
+    await take(scene)
+    await scene.say(number, f"/experiment start {KEY}")
+    assert "no access" in await last_error(scene)
+    await give(scene)
+    await scene.work()
+    (reply,) = scene.replies(number)
+    assert "no access" in reply and await last_error(scene) is None
+    found = await scene.bot.get(f"/api/v1/experiments/{KEY}")
+    assert found.body["status"] == "draft"
+
+
+@app_only
+@pytest.mark.parametrize("in_order", [True, False])
+async def test_what_is_owed_goes_through_the_new_installation(scene: Scene, in_order: bool) -> None:
+    """Both events come before the outbox has its turn, in either order."""
+    await scene.bot.experiment(KEY, status="draft")
+    number = await scene.open(LINE)
+    await scene.work()
+    scene.github.remove_installation(INSTALLATION)
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
+    scene.github.add_installation(APP, INSTALLATION + 1, "acme", repositories="all")
+    added: dict[str, Any] = {"number": INSTALLATION + 1, "repositories": [with_id(scene)]}
+    if in_order:
+        await tell(scene, "deleted")
+    await tell(scene, "created", **added)
+    if not in_order:
+        await tell(scene, "deleted")
+    await scene.work()
+    assert "active" in scene.comments(number)[0]
+    assert await last_error(scene) is None

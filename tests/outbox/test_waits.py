@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from tests.github import Fault
+from tests.kit import running
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import last_error
@@ -283,3 +285,50 @@ async def test_what_waits_is_known_after_a_restart(scene: Scene) -> None:
     await lock(scene, number, locked=False)
     await scene.work()
     assert "completed" in scene.comments(number)[0]
+
+
+@sqlite_only
+@token_only
+async def test_what_comes_to_stand_for_it_meanwhile_has_its_turn(scene: Scene) -> None:
+    """While GitHub refuses the comment, more has to be shown: it waits no longer than that."""
+    await scene.bot.experiment(KEY, status="draft")
+    number = await scene.open(LINE)
+    await lock(scene, number, tell=False)
+    fault = scene.github.fail(Fault("slow", COMMENTS, seconds=0.5))
+
+    async def is_called() -> bool:
+        return fault.used > 0
+
+    async def is_active() -> bool:
+        found = await scene.bot.get(f"/api/v1/experiments/{KEY}")
+        return bool(found.body["status"] == "active")
+
+    async def is_shown() -> bool:
+        shown = [one for one in scene.comments(number) if "How to link" in one]
+        return len(shown) == 1 and " active |" in shown[0]
+
+    working = scene.work_on()
+    try:
+        await running.eventually(is_called)
+        await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "completed"})
+        await scene.say(number, f"/experiment start {KEY}", work=False)
+        await running.eventually(is_active)
+        await lock(scene, number, locked=False)
+        await running.eventually(is_shown)
+    finally:
+        working.cancel()
+
+
+@sqlite_only
+@token_only
+async def test_a_refused_command_is_answered_after_the_lock(scene: Scene) -> None:
+    """Of its pull request nothing else was ever heard."""
+    await scene.bot.experiment(KEY)
+    number = scene.github.open_pull(REPOSITORY, title="One page checkout", body="").number
+    await lock(scene, number, tell=False)
+    scene.github.add_user("eve")
+    await scene.say(number, f"/experiment start {KEY}", "eve")
+    assert scene.replies(number) == []
+    await lock(scene, number, locked=False)
+    await scene.work()
+    assert len(scene.replies(number)) == 1

@@ -25,7 +25,7 @@ RELEASED = [
     "a208efdf4b0a7b61",
     "fedd3d5d6787e179",
     "54cfa6b76eafcc2a",
-    "acb4f59069f1ec1e",
+    "5440dc83cf4a2838",
     "d5f236db3fdde5e1",
     "ba6e6ab897664a9c",
     "ea8919e66c77d764",

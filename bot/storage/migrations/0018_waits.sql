@@ -30,6 +30,7 @@ CREATE TABLE integration_errors (
     PRIMARY KEY (integration_id, about)
 );
 CREATE INDEX integration_errors_by_time ON integration_errors (integration_id, at);
+CREATE INDEX integration_errors_by_subject ON integration_errors (about);
 -- One of an action was about all of its kind in its repository, and is about that action now.
 INSERT INTO integration_errors (integration_id, about, error, at, repository_id)
     SELECT integrations.id,
