@@ -99,8 +99,15 @@ class Decision:
 
     @property
     def waits(self) -> int:
-        """What people have to end before it can be done: bits of Hindrance."""
-        return int(self.failure.hindrance) if self.failure is not None else 0
+        """What people have to end before it can be done: bits of Hindrance.
+
+        Nothing, where whoever asked for it was told that they asked for the wrong thing: they may
+        ask again, and it would be done twice.
+        """
+        failure = self.failure
+        if failure is None or (isinstance(failure, Refused) and failure.field):
+            return 0
+        return int(failure.hindrance)
 
     @property
     def refused_with(self) -> int | None:

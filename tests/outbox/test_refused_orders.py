@@ -51,6 +51,16 @@ async def test_an_issue_in_a_repository_that_is_not_there(working: Scene) -> Non
     assert await is_well(working)
 
 
+async def test_what_was_refused_is_not_done_behind_the_callers_back(working: Scene) -> None:
+    """They may have ordered it again since, in the right place."""
+    wrong(await working.issue(KEY, repository="acme/nowhere"))
+    (action,) = await working.actions("?kind=tracking_issue")
+    changed = {"description": "another"}
+    await working.bot.patch(f"/api/v1/integrations/{working.integration}", changed)
+    (now,) = await working.actions("?kind=tracking_issue")
+    assert (now["status"], now["attempts"]) == ("failed", action["attempts"])
+
+
 async def test_an_issue_in_an_archived_repository_waits(working: Scene) -> None:
     repository = working.github.repository(REPOSITORY)
     repository.archived = True
