@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -149,6 +150,43 @@ async def test_a_source_that_is_written_to_makes_no_copy(move: Move) -> None:
         assert (await late[0]).status == 200
     await refuses(move, "serve")
     assert (await move.run())[0] == 0
+
+
+async def test_a_source_whose_rows_change_makes_no_copy(move: Move) -> None:
+    """As many rows as were read are not the same ones: an action is done, a name is corrected."""
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+    async with move.engines(incomplete=True) as (source, target):
+        change = "UPDATE experiments SET name = 'Corrected'"
+        late: list[asyncio.Task[Any]] = []
+
+        def correct(*_: object) -> None:
+            if not late:
+                coming = source.write(lambda tx: tx.run(change))
+                late.append(asyncio.create_task(coming))
+
+        with pytest.raises(store.transfer.TransferRefused, match=r"written to .*experiments"):
+            await store.transfer.copy(source, target, overwrite=False, advance=correct)
+        await late[0]
+    await refuses(move, "serve")
+    assert (await move.run())[0] == 0
+
+
+async def test_a_target_that_is_slow_does_not_lose_the_source(move: Move) -> None:
+    """What reads waits for what writes, longer than an idle transaction otherwise may."""
+    if move.target.startswith("postgresql"):
+        pytest.skip("it is the source that is lost")
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+    async with move.engines(incomplete=True) as (source, target):
+
+        def hold_up(table: str, rows: int) -> None:
+            if table == "deliveries" and rows:
+                time.sleep(12)
+
+        await store.transfer.copy(source, target, overwrite=False, advance=hold_up)
+    async with move.service(move.target) as bot:
+        assert len(await bot.walk("/api/v1/integrations")) > 0
 
 
 BAD_ROWS = {
