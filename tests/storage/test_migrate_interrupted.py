@@ -189,6 +189,30 @@ async def test_a_target_that_is_slow_does_not_lose_the_source(move: Move) -> Non
         assert len(await bot.walk("/api/v1/integrations")) > 0
 
 
+FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'no space is left' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER is_full BEFORE INSERT ON experiments EXECUTE FUNCTION full_disk()"""
+
+
+async def test_a_target_whose_disk_is_full_is_not_waited_for(move: Move) -> None:
+    if move.target.startswith("sqlite"):
+        pytest.skip("tests/storage/test_backup.py fills disks of files")
+    async with move.service(move.source) as bot:
+        integrations = await fill(bot, 3)
+        before = await everything(bot, integrations)
+    async with move.engines(incomplete=True):
+        with psycopg.connect(move.target) as other:
+            other.execute(FULL)
+    code, _, errors = await move.run()
+    assert code == 1 and errors.splitlines()[-1].startswith("Error: no space is left")
+    await refuses(move, "serve")
+    with psycopg.connect(move.target) as other:
+        other.execute("DROP FUNCTION full_disk CASCADE")
+    assert (await move.run())[0] == 0
+    async with move.service(move.target) as bot:
+        assert await everything(bot, integrations) == before
+
+
 BAD_ROWS = {
     "text with U+0000": ("UPDATE integrations SET name = 'a' || char(0) || 'b'", "NUL"),
     "a number too large": ("UPDATE integrations SET is_active = 40000", "range"),
