@@ -55,6 +55,7 @@ async def refuses(move: Move, *command: str) -> None:
     (line,) = [one for one in errors.splitlines() if not one.startswith("{")]
     assert (code, out) == (1, "")
     assert "a copy that was not completed" in line and "migrate-database again" in line
+    assert "Start the service" not in line
 
 
 @pytest.mark.parametrize("table", ["integrations", "activity"])
