@@ -188,8 +188,9 @@ def backup(file: Path, force: bool, timeout: float) -> None:
             "the database is PostgreSQL, whose own program copies it: "
             'pg_dump --format=custom --file=FILE "$DATABASE_URL"'
         )
-    copied = store.backup.make(path, file, replace=force, seconds=timeout)
-    key = "SECRET_KEY" if settings.secret_keys else str(settings.data_dir / "secret.key")
+    key_file = settings.data_dir / "secret.key"
+    copied = store.backup.make(path, file, replace=force, seconds=timeout, spare=key_file)
+    key = "SECRET_KEY" if settings.secret_keys else str(key_file)
     click.echo(
         f"{file}: {store.backup.megabytes(copied.size)}, {copied.rows:,} rows, schema "
         f"{copied.version}, verified. Its secrets open only with {key}, which is not in it: keep "
@@ -335,6 +336,8 @@ def _with_existing(
     settings = settings or _settings()
     try:
         store.engine(settings.database_url).existing_version()
+    except store.IncompleteCopy:
+        raise  # to start the service does not help
     except store.StorageRefused as error:
         raise click.ClickException(
             f"{error}. Start the service once, or set DATA_DIR and DATABASE_URL as it has them."

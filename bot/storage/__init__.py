@@ -76,6 +76,7 @@ from bot.storage.database import (
     SECONDS,
     Burden,
     Database,
+    IncompleteCopy,
     Job,
     StorageRefused,
     StorageUnavailable,

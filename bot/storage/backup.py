@@ -78,21 +78,24 @@ class _Limit:
             )
 
 
-def make(path: Path, target: Path, *, replace: bool, seconds: float) -> Copied:
+def make(
+    path: Path, target: Path, *, replace: bool, seconds: float, spare: Path | None = None
+) -> Copied:
     """Copy the database at `path` to `target`, which appears once it is whole.
 
-    `replace` says that a file that is there already may be replaced. Blocking; in the main thread.
-    Raises BackupFailed, or StorageRefused where there is no database of this program.
+    `replace` says that a file that is there already may be replaced, but for `spare`. Blocking; in
+    the main thread. Raises BackupFailed, or StorageRefused where there is no database of this
+    program.
     """
     SqliteDatabase(path).existing_version()
     limit = _Limit(seconds)
     try:
-        _refuse_unfit(path, target, replace=replace)
+        _refuse_unfit(path, target, replace, spare)
         with limit.heeding_signals(), _draft(target) as draft:
             read = _copy(path, draft, limit)
             if _check(draft, limit) != read:
                 raise BackupFailed(f"the copy is not the same as the database; {_NONE}")
-            _refuse_unfit(path, target, replace=replace)
+            _refuse_unfit(path, target, replace, spare)
             size = draft.stat().st_size
             draft.rename(target)
             _sync(target.parent)
@@ -105,7 +108,9 @@ def _draft_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")
 
 
-def _refuse_unfit(path: Path, target: Path, *, replace: bool) -> None:
+def _refuse_unfit(path: Path, target: Path, replace: bool, spare: Path | None) -> None:
+    if target.is_dir():
+        raise BackupFailed(f"{target} is a folder; name the file that is to be made in it")
     if not target.parent.is_dir():
         raise BackupFailed(f"there is no folder {target.parent}")
     database = path.resolve()
@@ -117,12 +122,12 @@ def _refuse_unfit(path: Path, target: Path, *, replace: bool) -> None:
         mode = target.lstat().st_mode
     except FileNotFoundError:
         return
-    if stat.S_ISDIR(mode):
-        raise BackupFailed(f"{target} is a folder; name the file that is to be made in it")
     if not stat.S_ISREG(mode):
         raise BackupFailed(f"{target} is a link or device; name a file")
     if target.samefile(path):
         raise BackupFailed(f"{target} is the database itself")
+    if spare is not None and spare.exists() and target.samefile(spare):
+        raise BackupFailed(f"{target} is the key that opens the secrets in the database")
     if not replace:
         raise BackupFailed(f"{target} is there already; name another file, or replace it (--force)")
 

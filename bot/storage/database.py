@@ -84,6 +84,10 @@ class StorageRefused(Exception):
     """The database cannot be used at all: made by a newer version, or not a database."""
 
 
+class IncompleteCopy(StorageRefused):
+    """There is a part of an installation, of which a copy was not completed."""
+
+
 class Burden(Struct, frozen=True):
     """What has piled up in a database that others keep from being tidied."""
 

@@ -165,7 +165,9 @@ def unusable(error: psycopg.Error) -> StorageUnavailable | StorageRefused:
     """Return what somebody is told who wanted to begin with a database: whether time mends it."""
     _, *hosts = str(error).split("\n- host")
     lasts = all(_LASTING.search(_QUOTED.sub("", one)) for one in hosts or [str(error)])
-    is_passing = isinstance(error, psycopg.OperationalError) and not lasts
+    is_passing = isinstance(error, READ_ONLY) or (
+        isinstance(error, psycopg.OperationalError) and not lasts
+    )
     kind = StorageUnavailable if is_passing else StorageRefused
     return kind(f"PostgreSQL cannot be used: {one_line(error)}")
 

@@ -11,6 +11,7 @@ from psycopg import pq
 from psycopg.pq.abc import PGresult
 
 from bot.storage import postgres_pipeline as pipeline
+from bot.storage.database import LONG_SECONDS
 from bot.storage.postgres_arrays import array, types_of
 from bot.storage.postgres_pipeline import BINARY, Command, Connection
 
@@ -27,7 +28,8 @@ _SETTINGS = """SELECT set_config('lock_timeout', $1, TRUE),
     set_config('idle_in_transaction_session_timeout', '10s', TRUE),
     set_config('client_min_messages', 'warning', TRUE), pg_current_xact_id()::text"""
 _LIMITS = """SELECT set_config('statement_timeout', $1, TRUE),
-    set_config('idle_in_transaction_session_timeout', '10s', TRUE)"""
+    set_config('idle_in_transaction_session_timeout', $2, TRUE)"""
+_IDLE_SECONDS = 10.0
 # In one order, so that two who want the same ones do not wait for each other.
 _LOCK = """SELECT pg_advisory_xact_lock(name)
     FROM (SELECT unnest($1::bigint[]) AS name ORDER BY 1) AS names"""
@@ -59,7 +61,10 @@ class OpeningToRead(Opening):
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
-        self.commands = [Command(_READING), Command(_LIMITS, [_milliseconds(seconds)])]
+        # Who reads all that there is writes it elsewhere in between, and that may take its time.
+        idle = LONG_SECONDS if seconds > LONG_SECONDS else _IDLE_SECONDS
+        limits = [_milliseconds(seconds), _milliseconds(idle)]
+        self.commands = [Command(_READING), Command(_LIMITS, limits)]
 
 
 class OpeningToWrite(Opening):

@@ -91,7 +91,8 @@ class Writer(GroupCommit):
                 if isinstance(error, READ_ONLY):
                     self._renew_readers()
                 self.obstacle = one_line(error)
-                if not self.is_awaited(batch):
+                # A full disk is for people to empty, who are told at once.
+                if isinstance(error, errors.DiskFull) or not self.is_awaited(batch):
                     raise StorageUnavailable(self.obstacle) from error
                 for task in batch:
                     task.result = task.error = None

@@ -9,7 +9,7 @@ edited: add another.
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot.storage.database import StorageRefused
+from bot.storage.database import IncompleteCopy, StorageRefused
 
 _FILES = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
 
@@ -51,7 +51,7 @@ MARK = f"CREATE TABLE IF NOT EXISTS {INCOMPLETE} (note TEXT)"  # who copies into
 
 
 def refuse_incomplete() -> None:
-    raise StorageRefused(
+    raise IncompleteCopy(
         "the database is a copy that was not completed, with a part of what there was: run "
         "migrate-database again, which begins it anew"
     )

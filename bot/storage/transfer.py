@@ -142,16 +142,9 @@ async def copy(
     read = await _Copying(source, target, ours, advance).run()
     await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
     await _verify(target, read)
-    copied = {table: contents.rows for table, contents in read.items()}
-    if changed := [
-        table for table, rows in (await counts(source)).items() if rows != copied[table]
-    ]:
-        raise TransferRefused(
-            f"FROM was written to while it was copied ({', '.join(changed)}): stop the service, "
-            "and run the same command again"
-        )
+    await _see_that_none_has_changed(source, read)
     await target.write(partial(_finish, ours=ours))
-    return copied
+    return {table: contents.rows for table, contents in read.items()}
 
 
 async def counts(database: Database) -> dict[str, int]:
@@ -285,6 +278,21 @@ async def _verify(target: Database, read: Mapping[str, Contents]) -> None:
                 "contents differ: something there changes what is written, such as a trigger or "
                 "another program. What is in TO cannot be used until a copy succeeds"
             )
+
+
+async def _see_that_none_has_changed(source: Database, read: Mapping[str, Contents]) -> None:
+    """Raise TransferRefused if rows are not what was read, be there as many of them or not.
+
+    An action that was carried out meanwhile would be carried out again from the copy.
+    """
+    now = {
+        table: await source.read(partial(_contents, table=table), heavy=True) for table in TABLES
+    }
+    if changed := [table for table, contents in now.items() if contents != read[table]]:
+        raise TransferRefused(
+            f"FROM was written to while it was copied ({', '.join(changed)}): stop the service, "
+            "and run the same command again"
+        )
 
 
 def _contents(tx: Transaction, table: str) -> Contents:

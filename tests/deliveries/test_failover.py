@@ -40,6 +40,10 @@ async def is_not_ready(bot: Bot) -> bool:
     return (await bot.get("/readyz", token=None)).status == 503
 
 
+async def has_refused(load: Load) -> bool:
+    return load.refused > 0
+
+
 async def has_more(load: Load, than: int) -> bool:
     return len(load.acknowledged) > than
 
@@ -55,11 +59,11 @@ async def test_a_primary_that_dies_is_replaced_by_its_replica(pair: Pair, tmp_pa
             await asyncio.to_thread(pair.primary.kill)
             await eventually(lambda: is_not_ready(bot), 15)
             assert (await bot.get("/healthz", token=None)).status == 200
+            await eventually(lambda: has_refused(load), 15)
             await asyncio.to_thread(pair.fail_over)
             before = len(load.acknowledged)
             await eventually(lambda: has_more(load, before + 50), 15)
             await eventually(bot.is_ready, 10)
-        assert load.refused > 0
         await load.redeliver()
         await load.check()
         assert PASSWORD not in bot.log.read_text()

@@ -61,6 +61,26 @@ async def test_a_service_waits_for_its_server(node: Node, tmp_path: Path) -> Non
                 worker.kill()
 
 
+async def test_a_server_that_takes_no_writes_yet_is_waited_for(node: Node, tmp_path: Path) -> None:
+    """As one does that was demoted, or is about to be promoted."""
+    clusters.make_read_only(node)
+    async with aiohttp.ClientSession() as session:
+        service = Process(tmp_path / "data", session, DATABASE_URL=node.url("experiment_bot"))
+        await service.spawn()
+        try:
+
+            async def waits() -> bool:
+                assert service.process.returncode is None, service.log.read_text()
+                return WAITING in service.log.read_text()
+
+            await eventually(waits, 20)
+            clusters.make_read_only(node, "off")
+            await eventually(service.is_ready, 20)
+            await service.integration()
+        finally:
+            await service.kill()
+
+
 async def test_what_time_does_not_mend_ends_the_start(node: Node, tmp_path: Path) -> None:
     env = environment(tmp_path / "data", DATABASE_URL=node.url("another"))
     code, out, errors = await app("serve", env=env)

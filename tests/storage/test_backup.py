@@ -169,6 +169,8 @@ async def test_what_is_no_place_for_a_copy_is_refused(
         ("data/bot.db", "the database itself"),
         ("data/../data/bot.db-wal", "a part of it"),
         ("data/bot.db-turn", "a part of it"),
+        ("data/secret.key", "the key"),
+        ("/", "is a folder"),
         ("missing/copy.db", "there is no folder"),
         ("data/bot.db/copy.db", "there is no folder"),
         ("x" * 250, "too long"),
@@ -179,13 +181,21 @@ async def test_a_name_that_cannot_be_is_refused(
     path: Path, tmp_path: Path, name: str, words: str
 ) -> None:
     before = path.read_bytes()
+    (path.parent / "secret.key").write_text("a key")
     for options in ((), ("--force",)):
         env = environment(path.parent)
         code, out, errors = await app("backup", str(tmp_path / name), *options, env=env)
         assert (code, out, errors.count("\n")) == (1, "", 1), errors
         assert errors.startswith("Error: ") and words in errors
     assert path.read_bytes() == before
+    assert (path.parent / "secret.key").read_text() == "a key"
     assert left(tmp_path) == set()
+
+
+async def test_no_name_is_refused(path: Path) -> None:
+    code, out, errors = await app("backup", "", env=environment(path.parent))
+    assert (code, out, errors.count("\n")) == (1, "", 1), errors
+    assert "is a folder" in errors
 
 
 async def test_a_database_whose_name_a_copy_in_the_making_would_have(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,7 @@ async def refuses(move: Move, *command: str) -> None:
     (line,) = [one for one in errors.splitlines() if not one.startswith("{")]
     assert (code, out) == (1, "")
     assert "a copy that was not completed" in line and "migrate-database again" in line
+    assert "Start the service" not in line
 
 
 @pytest.mark.parametrize("table", ["integrations", "activity"])
@@ -149,6 +151,67 @@ async def test_a_source_that_is_written_to_makes_no_copy(move: Move) -> None:
         assert (await late[0]).status == 200
     await refuses(move, "serve")
     assert (await move.run())[0] == 0
+
+
+async def test_a_source_whose_rows_change_makes_no_copy(move: Move) -> None:
+    """As many rows as were read are not the same ones: an action is done, a name is corrected."""
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+    async with move.engines(incomplete=True) as (source, target):
+        change = "UPDATE experiments SET name = 'Corrected'"
+        late: list[asyncio.Task[Any]] = []
+
+        def correct(*_: object) -> None:
+            if not late:
+                coming = source.write(lambda tx: tx.run(change))
+                late.append(asyncio.create_task(coming))
+
+        with pytest.raises(store.transfer.TransferRefused, match=r"written to .*experiments"):
+            await store.transfer.copy(source, target, overwrite=False, advance=correct)
+        await late[0]
+    await refuses(move, "serve")
+    assert (await move.run())[0] == 0
+
+
+async def test_a_target_that_is_slow_does_not_lose_the_source(move: Move) -> None:
+    """What reads waits for what writes, longer than an idle transaction otherwise may."""
+    if move.target.startswith("postgresql"):
+        pytest.skip("it is the source that is lost")
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+    async with move.engines(incomplete=True) as (source, target):
+
+        def hold_up(table: str, rows: int) -> None:
+            if table == "deliveries" and rows:
+                time.sleep(12)
+
+        await store.transfer.copy(source, target, overwrite=False, advance=hold_up)
+    async with move.service(move.target) as bot:
+        assert len(await bot.walk("/api/v1/integrations")) > 0
+
+
+FULL = """CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'no space is left' USING ERRCODE = 'disk_full'; END $$;
+    CREATE TRIGGER is_full BEFORE INSERT ON experiments EXECUTE FUNCTION full_disk()"""
+
+
+async def test_a_target_whose_disk_is_full_is_not_waited_for(move: Move) -> None:
+    if move.target.startswith("sqlite"):
+        pytest.skip("tests/storage/test_backup.py fills disks of files")
+    async with move.service(move.source) as bot:
+        integrations = await fill(bot, 3)
+        before = await everything(bot, integrations)
+    async with move.engines(incomplete=True):
+        with psycopg.connect(move.target) as other:
+            other.execute(FULL)
+    code, _, errors = await move.run()
+    assert code == 1 and errors.splitlines()[-1].startswith("Error: no space is left")
+    await refuses(move, "serve")
+    with psycopg.connect(move.target) as other:
+        other.execute("DROP FUNCTION full_disk CASCADE")
+    assert (await move.run())[0] == 0
+    async with move.service(move.target) as bot:
+        assert await everything(bot, integrations) == before
 
 
 BAD_ROWS = {
