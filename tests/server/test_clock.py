@@ -7,6 +7,7 @@ import pytest
 from bot import times, worker
 from bot.outbox.loop import Outbox
 from bot.settings import Settings
+from bot.storage import Transaction
 from tests.github import Fault
 from tests.kit.browsing import Browser
 from tests.kit.clock import Clock
@@ -151,6 +152,27 @@ async def test_a_service_that_was_off_makes_up_for_it(clock: Clock, settings: Se
     for _ in range(31):
         clock.ahead += DAY
         await clear(bot)
+    assert await kept(bot, integration) == dict.fromkeys(guids, False)
+    await bot.close()
+
+
+async def test_a_database_of_the_version_before_is_cleared_at_once(
+    clock: Clock, settings: Settings
+) -> None:
+    """Which kept no time: that GitHub was silent for long does not mean that nobody was there."""
+    bot = await start(settings)
+    integration = await bot.integration()
+    guids = {await deliver(bot, integration, number) for number in range(1, 4)}
+
+    def as_before(tx: Transaction) -> None:
+        tx.run("DELETE FROM clock")
+        ago = 40 * DAY * times.SECOND
+        tx.run("UPDATE deliveries SET received_at = received_at - :ago", {"ago": ago})
+
+    await bot.services.database.write(as_before)
+    await bot.close()
+    bot = await start(settings)
+    await clear(bot)
     assert await kept(bot, integration) == dict.fromkeys(guids, False)
     await bot.close()
 
