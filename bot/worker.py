@@ -18,6 +18,7 @@ from bot.services import Services
 from bot.stopping import stop_event
 
 _PAUSE = 1.0  # seconds between looks for deliveries to be retried, at least
+_LONGEST_PAUSE = 60.0  # the same while one is to be retried later, since clocks are set
 _STEP_PAUSE = 0.05  # seconds between steps while there is something to clear away
 _CLEARING_PAUSE = 600.0  # the same while there is nothing
 _STEP = 200  # deliveries cleared in one step
@@ -30,7 +31,9 @@ async def retry_deliveries(services: Services) -> float | None:
     """Retry the deliveries that are due; return after how many seconds the next one is."""
     await life.retry_due(services)
     next_due = await services.database.read(store.deliveries.next_due)
-    return None if next_due is None else max((next_due - times.now()) / times.SECOND, 0.0)
+    if next_due is None:
+        return None
+    return min(max((next_due - times.now()) / times.SECOND, 0.0), _LONGEST_PAUSE)
 
 
 async def clear(services: Services) -> None:
@@ -56,7 +59,7 @@ class Worker:
 
     def __init__(self, services: Services) -> None:
         self._outbox = Outbox(services)
-        retrying = look_on_commits(services, partial(retry_deliveries, services), _PAUSE)
+        retrying = look_on_commits(services, partial(self._retry, services), _PAUSE)
         tasks = (self._outbox.run(), retrying, clear(services))
         self._tasks = [asyncio.create_task(one) for one in tasks]
 
@@ -66,6 +69,11 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._outbox.stop(_STOP_SECONDS)
+
+    async def _retry(self, services: Services) -> float | None:
+        # The outbox may have nothing to do, and does not look then.
+        await self._outbox.hasten()
+        return await retry_deliveries(services)
 
 
 async def clear_some(services: Services) -> bool:
