@@ -4,6 +4,7 @@ Clearing goes in small steps between which deliveries get their turn.
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from bot import storage as store
@@ -23,7 +24,8 @@ _STEP_PAUSE = 0.05  # seconds between steps while there is something to clear aw
 _CLEARING_PAUSE = 600.0  # the same while there is nothing
 _STEP = 200  # deliveries cleared in one step
 _CLEAR_SECONDS = 60.0  # for such a step: nobody waits for it
-_STOP_SECONDS = 3.0  # for calls to GitHub in hand when the worker is told to stop
+_STOP_SECONDS = 2.5  # for calls to GitHub in hand when the worker is told to stop
+_BACK_SECONDS = 0.7  # more, to give queues back: whoever stops us kills us after ten in all
 _DAY = 86_400 * times.SECOND
 
 
@@ -67,8 +69,10 @@ class Worker:
         """End it: calls in hand may end, what is being stored commits or is undone as a whole."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._outbox.stop(_STOP_SECONDS)
+        with suppress(TimeoutError):  # leases run out by themselves
+            async with asyncio.timeout(_STOP_SECONDS + _BACK_SECONDS):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._outbox.stop(_STOP_SECONDS)
 
     async def _retry(self, services: Services) -> float | None:
         # The outbox may have nothing to do, and does not look then.
