@@ -4,6 +4,7 @@ Clearing goes in small steps between which deliveries get their turn.
 """
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 
 from bot import storage as store
@@ -18,11 +19,13 @@ from bot.services import Services
 from bot.stopping import stop_event
 
 _PAUSE = 1.0  # seconds between looks for deliveries to be retried, at least
+_LONGEST_PAUSE = 60.0  # the same while one is to be retried later, since clocks are set
 _STEP_PAUSE = 0.05  # seconds between steps while there is something to clear away
 _CLEARING_PAUSE = 600.0  # the same while there is nothing
 _STEP = 200  # deliveries cleared in one step
 _CLEAR_SECONDS = 60.0  # for such a step: nobody waits for it
-_STOP_SECONDS = 3.0  # for calls to GitHub in hand when the worker is told to stop
+_STOP_SECONDS = 2.5  # for calls to GitHub in hand when the worker is told to stop
+_BACK_SECONDS = 0.7  # more, to give queues back: whoever stops us kills us after ten in all
 _DAY = 86_400 * times.SECOND
 
 
@@ -30,7 +33,9 @@ async def retry_deliveries(services: Services) -> float | None:
     """Retry the deliveries that are due; return after how many seconds the next one is."""
     await life.retry_due(services)
     next_due = await services.database.read(store.deliveries.next_due)
-    return None if next_due is None else max((next_due - times.now()) / times.SECOND, 0.0)
+    if next_due is None:
+        return None
+    return min(max((next_due - times.now()) / times.SECOND, 0.0), _LONGEST_PAUSE)
 
 
 async def clear(services: Services) -> None:
@@ -56,7 +61,7 @@ class Worker:
 
     def __init__(self, services: Services) -> None:
         self._outbox = Outbox(services)
-        retrying = look_on_commits(services, partial(retry_deliveries, services), _PAUSE)
+        retrying = look_on_commits(services, partial(self._retry, services), _PAUSE)
         tasks = (self._outbox.run(), retrying, clear(services))
         self._tasks = [asyncio.create_task(one) for one in tasks]
 
@@ -64,8 +69,15 @@ class Worker:
         """End it: calls in hand may end, what is being stored commits or is undone as a whole."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._outbox.stop(_STOP_SECONDS)
+        with suppress(TimeoutError):  # leases run out by themselves
+            async with asyncio.timeout(_STOP_SECONDS + _BACK_SECONDS):
+                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._outbox.stop(_STOP_SECONDS)
+
+    async def _retry(self, services: Services) -> float | None:
+        # The outbox may have nothing to do, and does not look then.
+        await self._outbox.hasten()
+        return await retry_deliveries(services)
 
 
 async def clear_some(services: Services) -> bool:

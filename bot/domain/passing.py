@@ -44,8 +44,8 @@ class Passing:
         seen = store.clock.seen(tx)
         if seen is not None and seen.cleared_to:
             self._begin_at(seen.cleared_to)
-        elif (last := store.deliveries.last_received_at_all(tx)) is not None:
-            self._begin_at(last)
+        elif signs := [at for at in _signs_of_life(tx) if at is not None]:
+            self._begin_at(max(signs))
         return seen.seen_at if seen is not None else None
 
     def certain(self) -> int:
@@ -69,3 +69,11 @@ class Passing:
 
     def _begin_at(self, sure: int) -> None:
         self._sure, self._since = sure, times.passed()
+
+
+def _signs_of_life(tx: store.Transaction) -> list[int | None]:
+    """Return when a program was there that did not keep the time, as far as rows tell.
+
+    GitHub may have been silent while people were not.
+    """
+    return [store.deliveries.last_received_at_all(tx), store.audit.last_at(tx)]

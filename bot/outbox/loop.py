@@ -100,7 +100,7 @@ class Outbox:
             api_urls = self._services.settings.github_api_urls
             await self._services.database.write(lambda tx: queue.inherit(tx, api_urls))
             self._is_new = False
-        await self._hasten()
+        await self.hasten()
         now = times.now()
 
         def due(tx: store.Transaction) -> tuple[list[str], int | None]:
@@ -121,15 +121,16 @@ class Outbox:
         seconds = (next_due - times.now()) / times.SECOND
         return min(max(seconds, _SHORTEST_SLEEP), _LONGEST_SLEEP)
 
-    async def _hasten(self) -> None:
+    async def hasten(self) -> None:
         """Let all that waits be due once the clock was set back: it would wait that much longer."""
         passed, went_back = times.passed(), times.clock.went_back
         is_late = self._hasten_at is not None and passed >= self._hasten_at
-        if went_back == self._went_back and not is_late:
+        is_new = went_back != self._went_back
+        if not is_new and not is_late:
             return
         logger.warning("the clock was set back", now=times.render(times.now()))
         await self._services.database.write(queue.clock_set_back)
-        self._hasten_at = None if went_back == self._went_back else passed + times.STANDS
+        self._hasten_at = passed + times.STANDS if is_new else None
         self._went_back = went_back
 
     def _wants_more(self) -> bool:

@@ -53,6 +53,11 @@ def remove_old(tx: Transaction, before: int, limit: int) -> int:
     return tx.run(sql, {"before": before, "limit": limit})
 
 
+def last_at(tx: Transaction) -> int | None:
+    """Return when something was last recorded."""
+    return query.number(tx, "SELECT MAX(at) FROM audit")
+
+
 def settings(tx: Transaction) -> dict[str, Any]:
     """Return the settings that were recorded last, by name."""
     rows = tx.all("SELECT name, value FROM recorded_settings")

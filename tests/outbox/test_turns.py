@@ -3,8 +3,10 @@
 import asyncio
 import dataclasses
 import json
+import sqlite3
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -67,6 +69,25 @@ async def test_queues_take_turns_where_places_are_few(
 
 async def _done(scene: Scene, number: int) -> bool:
     return len(await scene.actions("?status=done")) == number
+
+
+@sqlite_only
+async def test_it_stops_in_time_while_calls_hang_and_another_process_writes(scene: Scene) -> None:
+    """To be killed meanwhile would cost what is in hand elsewhere."""
+    await scene.bot.experiment(KEY)
+    hanging = scene.github.fail(Fault("timeout_before", STATUSES, times=1, seconds=60))
+    await scene.open(LINE)
+    working = worker.Worker(scene.bot.services)
+
+    async def hangs() -> bool:
+        return hanging.used == 1
+
+    await eventually(hangs)
+    path = scene.bot.services.settings.database_url.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None, timeout=10)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        async with asyncio.timeout(worker._STOP_SECONDS + 3):
+            await working.stop()
 
 
 @sqlite_only

@@ -1,19 +1,22 @@
 """A clock that is set: nothing waits for it, nothing is cleared away or given up because of it."""
 
+import asyncio
 import uuid
 
 import pytest
 
+from bot import storage as store
 from bot import times, worker
 from bot.outbox.loop import Outbox
 from bot.settings import Settings
 from tests.github import Fault
+from tests.kit.breakage import broken
 from tests.kit.browsing import Browser
 from tests.kit.clock import Clock
 from tests.kit.deliveries import pull_request
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
-from tests.kit.running import Bot, start
+from tests.kit.running import Bot, eventually, start
 from tests.outbox.stories import COMMENTS, KEY, LINE
 
 DAY, YEAR = 86_400, 365 * 86_400
@@ -153,6 +156,51 @@ async def test_a_service_that_was_off_makes_up_for_it(clock: Clock, settings: Se
         await clear(bot)
     assert await kept(bot, integration) == dict.fromkeys(guids, False)
     await bot.close()
+
+
+async def test_a_database_of_the_version_before_is_cleared_at_once(
+    clock: Clock, settings: Settings
+) -> None:
+    """Which kept no time: that GitHub was silent for long does not mean that nobody was there."""
+    bot = await start(settings)
+    integration = await bot.integration()
+    guids = {await deliver(bot, integration, number) for number in range(1, 4)}
+
+    def as_before(tx: store.Transaction) -> None:
+        tx.run("DELETE FROM clock")
+        ago = 40 * DAY * times.SECOND
+        tx.run("UPDATE deliveries SET received_at = received_at - :ago", {"ago": ago})
+
+    await bot.services.database.write(as_before)
+    await bot.close()
+    bot = await start(settings)
+    await clear(bot)
+    assert await kept(bot, integration) == dict.fromkeys(guids, False)
+    await bot.close()
+
+
+async def test_a_delivery_is_retried_though_the_clock_was_set_back_and_all_is_quiet(
+    bot: Bot, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody commits anything meanwhile, and the outbox has nothing to do."""
+    monkeypatch.setattr(worker, "_LONGEST_PAUSE", 0.1)
+    monkeypatch.setattr(worker, "_PAUSE", 0.1)
+    integration = await bot.integration()
+    with broken() as breakage:
+        answer = await bot.deliver(integration, "pull_request", pull_request())
+        assert answer.status == 202
+        working = worker.Worker(bot.services)
+        await asyncio.sleep(0.5)  # by now it waits
+        breakage.is_mended = True
+        step(clock, -3600)
+
+        async def is_done() -> bool:
+            return await bot.services.database.read(store.deliveries.next_due) is None
+
+        try:
+            await eventually(is_done)
+        finally:
+            await working.stop()
 
 
 async def waiting(scene: Scene) -> int:

@@ -23,6 +23,7 @@ LARGE = store.transfer.TABLES.keys() - {"integrations", "api_tokens"}
 OF_DELIVERIES = ("deliveries", "items", "versions", "links", "activity", "actions", "commits")
 TO_SORT = r"behind S\w+ (activity|links) USING .*INDEX"
 FEW = 500  # what belongs to one key may be sorted
+LONG = 120.0  # seconds for what fills the tables, on a busy machine
 
 
 class Explained:
@@ -114,8 +115,8 @@ def _is_walk(sql: str, table: str) -> bool:
 @pytest.fixture
 async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
     """Tells the troubles of what a storage function asks, in a database with rows."""
-    await bot.services.database.write(fill, heavy=True)
-    await bot.services.database.write(analyze)
+    await bot.services.database.write(fill, heavy=True, seconds=LONG)
+    await bot.services.database.write(analyze, seconds=LONG)
 
     async def ask(query: Callable[..., Any], *args: Any, **options: Any) -> list[str]:
         def job(tx: store.Transaction) -> list[str]:
@@ -127,7 +128,7 @@ async def plans_of(bot: Bot, engine: str) -> Callable[..., Any]:
                 trouble for sql, plan in explained.plans for trouble in troubles(sql, plan, engine)
             ]
 
-        found: list[str] = await bot.services.database.write(job)
+        found: list[str] = await bot.services.database.write(job, seconds=LONG)
         return found
 
     return ask
@@ -139,8 +140,8 @@ async def test_every_index_of_a_delivery_is_of_use(bot: Bot, engine: str) -> Non
 
     SQLite says which it goes by; what PostgreSQL takes changes with what it has counted.
     """
-    await bot.services.database.write(fill, heavy=True)
-    await bot.services.database.write(analyze)
+    await bot.services.database.write(fill, heavy=True, seconds=LONG)
+    await bot.services.database.write(analyze, seconds=LONG)
 
     def job(tx: store.Transaction) -> set[str]:
         explained = Explained(tx.stored, engine)
@@ -155,7 +156,7 @@ async def test_every_index_of_a_delivery_is_of_use(bot: Bot, engine: str) -> Non
         made = tx.all("SELECT * FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL")
         return {row["name"] for row in made if row["tbl_name"] in OF_DELIVERIES} - used
 
-    assert await bot.services.database.write(job) == set()
+    assert await bot.services.database.write(job, seconds=LONG) == set()
 
 
 async def test_no_list_reads_or_sorts_a_whole_table(plans_of: Callable[..., Any]) -> None:
