@@ -17,7 +17,7 @@ _SIBLINGS = 4  # jobs of a batch, from which on the next may wait for as many
 _RECENT = 0.01  # seconds after it in which that is so
 _PAUSE = 0.001  # seconds in which one of them at least has to come
 _LOOKS = 8  # at most
-_CLOSE_SECONDS = 3.0  # for jobs in hand, when there are to be no more
+_CLOSE_SECONDS = 0.5  # for jobs in hand, when there are to be no more: requests had their time
 _LATE = "the database did not take it in time"
 
 
