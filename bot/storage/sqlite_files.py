@@ -7,9 +7,9 @@ locks that SQLite holds on it.
 
 import os
 import sqlite3
+import struct
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from bot.log import logger
@@ -36,43 +36,54 @@ class _Writes:
     """
 
     def __init__(self, path: Path) -> None:
-        self._file = _descriptor(path)
+        self._path, self._file = path, _descriptor(path)
         self._index = _descriptor(path.with_name(f"{path.name}-shm"))
         self._when = (-1, -1)
         self._page, self._progress = b"", b""
         if self.can_tell:
-            self._progress, self._page = self.progress(), self._read()
+            self._progress, self._page = _progress(self.index()), self._read()
 
     @property
     def can_tell(self) -> bool:
         return self._file is not None and self._index is not None
 
-    def are_sound(self, progress: bytes, found: os.stat_result) -> bool:
-        """Tell whether only SQLite has written since somebody last asked.
+    def are_sound(self, index: bytes, found: os.stat_result) -> bool:
+        """Tell whether only SQLite has written to the file since somebody last asked.
 
-        `progress` is of before the file was `found` so: what is written after that is told later.
+        `index` is of before the file was `found` so: what is written after that is told later.
         """
         if not self.can_tell:
             return True
         when = found.st_size, found.st_mtime_ns
         if when != self._when:
             page = self._read()
-            if page != self._page and not (self._is_noted() and self._comes_after(page)):
+            is_cut = found.st_size < self._when[0]
+            if (is_cut or page != self._page) and not (
+                self._is_noted() and self._comes_after(page)
+            ):
                 return False
             self._when, self._page = when, page
-        self._progress = progress
+        self._progress = _progress(index)
         return True
 
-    def progress(self) -> bytes:
-        """Return which log it is, how far it is in the file, and how far that was to come."""
-        if self._index is None:
-            return b""
-        index = os.pread(self._index, _INDEX, 0)
-        return index[32:40] + index[96:100] + index[128:132]
+    def has_all(self, index: bytes, found: os.stat_result) -> bool:
+        """Tell whether the log, `found` so after `index` was read, has all that is committed.
+
+        Where somebody commits at the same time nobody can say.
+        """
+        (frames,) = struct.unpack_from("=I", index, 16) if index else (0,)
+        (size,) = struct.unpack_from("=H", index, 14) if index else (0,)
+        needed = 32 + frames * (24 + (size if size != 1 else 65536))
+        is_whole = found.st_size >= needed or not frames
+        return is_whole or index[:48] != index[48:96] or index[:48] != self.index()[:48]
+
+    def index(self) -> bytes:
+        """Return the head of the index of the log, nothing where it is not to be had."""
+        return b"" if self._index is None else os.pread(self._index, _INDEX, 0)
 
     def _is_noted(self) -> bool:
         """Tell whether a checkpoint goes on, or has gone on since somebody last asked."""
-        now = self.progress()
+        now = _progress(self.index())
         return now != self._progress or now[8:12] != now[12:]
 
     def _comes_after(self, page: bytes) -> bool:
@@ -81,8 +92,10 @@ class _Writes:
         return is_like and page[_COUNTER] >= self._page[_COUNTER]
 
     def _read(self) -> bytes:
-        assert self._file is not None
-        return os.pread(self._file, _PAGE, 0)
+        """Return the first page as the file has it, whatever the log says."""
+        if self._file is None or not _has_open(self._file, _identity(self._path)):
+            self._file = _descriptor(self._path)  # that connection was closed
+        return self._page if self._file is None else os.pread(self._file, _PAGE, 0)
 
 
 class SqliteFiles:
@@ -91,7 +104,7 @@ class SqliteFiles:
     def __init__(self, path: Path) -> None:
         """Raises OSError if there is no file at `path`."""
         names = (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm")))
-        self._main = str(path)
+        self._main, self._log = str(path), str(names[1])
         self._opened = [(str(name), _identity(name)) for name in names if name.exists()]
         self._committed = self._opened[:2]  # which hold what was committed
         self._writes, self._looking = _Writes(path), threading.Lock()
@@ -110,6 +123,11 @@ class SqliteFiles:
             remedy = self._trouble.remedy
             logger.error("the database is lost", reason=str(self._trouble), remedy=remedy)
         raise StorageUnavailable(str(self._trouble), self._trouble.remedy)
+
+    def look_before_commit(self) -> None:
+        """Raise StorageUnavailable if the log has not what it had: a commit would hide that."""
+        if self._found(self._committed[1:]) is not None:
+            self.look()
 
     def look_after_commit(self) -> None:
         """Raise StorageUnavailable if what was committed just now is in a lost file."""
@@ -142,14 +160,14 @@ class SqliteFiles:
         with self._looking:
             if self._damage is not None:
                 return self._damage
-            progress = self._writes.progress()
+            index = self._writes.index()
             for file in files:
-                trouble = self._found_of(file, progress)
+                trouble = self._found_of(file, index)
                 if trouble is not None:
                     return trouble
         return None
 
-    def _found_of(self, file: _File, progress: bytes) -> StorageUnavailable | None:
+    def _found_of(self, file: _File, index: bytes) -> StorageUnavailable | None:
         name, opened = file
         try:
             found = os.stat(name)  # noqa: PTH116 - in half of the time, for which batches wait
@@ -157,12 +175,12 @@ class SqliteFiles:
             return StorageUnavailable(f"{name}: {error.strerror}", _BACK)
         if (found.st_dev, found.st_ino) != opened:
             return StorageUnavailable(f"{name} is another file than was opened", _BACK)
-        if name != self._main:
-            return None
-        if not found.st_size:
+        if name == self._main and not found.st_size:
             return StorageUnavailable(f"{name} is empty", _RESTORE)
-        if not self._writes.are_sound(progress, found):
+        if name == self._main and not self._writes.are_sound(index, found):
             return self._note_damage("something has written over it")
+        if name == self._log and not self._writes.has_all(index, found):
+            return self._note_damage("its write-ahead log was cut short")
         return None
 
 
@@ -174,6 +192,11 @@ def version_on_disk(connection: sqlite3.Connection) -> int:
     return version
 
 
+def _progress(index: bytes) -> bytes:
+    """Return which log it is, how far it is in the file, and how far that was to come."""
+    return index[32:40] + index[96:100] + index[128:132]
+
+
 def _descriptor(path: Path) -> int | None:
     """Return a descriptor by which this process has a file open; None if the system tells none."""
     wanted = _identity(path)
@@ -181,12 +204,16 @@ def _descriptor(path: Path) -> int | None:
         open_ones = sorted(int(one.name) for one in Path("/proc/self/fd").iterdir())
     except FileNotFoundError:
         return None
-    for one in open_ones:
-        with suppress(OSError):
-            found = os.fstat(one)
-            if (found.st_dev, found.st_ino) == wanted:
-                return one
-    return None
+    return next((one for one in open_ones if _has_open(one, wanted)), None)
+
+
+def _has_open(descriptor: int, wanted: tuple[int, int]) -> bool:
+    """Tell whether a descriptor is one of a file."""
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return (found.st_dev, found.st_ino) == wanted
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -125,6 +125,7 @@ class Writer(GroupCommit):
         self.obstacle = None
 
     def _end(self, before: int) -> None:
+        self._files.look_before_commit()
         self._connection.execute("COMMIT")
         self._files.look_after_commit()  # what is in a file that nobody finds is not stored
         self._checkpoints.committed(self._connection, self._connection.total_changes - before)

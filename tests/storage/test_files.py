@@ -203,6 +203,15 @@ async def test_a_database_that_is_copied_onto_it(
     assert log_stream.getvalue().count("the database is damaged") == 1
 
 
+@pytest.mark.parametrize("which", [0, 1], ids=["file", "log"])
+async def test_a_file_that_is_cut_short(bot: Bot, which: int) -> None:
+    integration = await bot.integration()
+    assert (await bot.deliver(integration, "pull_request", pull_request(1))).body == PROCESSED
+    path = files_of(bot)[which]
+    os.truncate(path, path.stat().st_size // 8192 * 4096)
+    await assert_refuses_all(bot, integration)
+
+
 async def test_what_sqlite_itself_writes_is_no_damage(bot: Bot) -> None:
     """Other programs may read, write and tidy the file, and a new time alone is no new content."""
     integration = await bot.integration()
