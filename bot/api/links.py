@@ -76,8 +76,7 @@ class LinkedIssue(Struct):
 class LinkedCommit(Struct):
     """A commit of an experiment, without anybody's e-mail address.
 
-    `ref` is the branch where it lives. One that was `replaced`, by a force push or by what its pull
-    request landed as, is not counted.
+    `ref` is the branch where it lives. One that was `replaced` by a force push is not counted.
     """
 
     repository: str

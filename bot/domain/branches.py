@@ -59,18 +59,19 @@ def commits_of(
         commit_ids = None
     landed_at = came[0].on_branch_at if came else None
     found = _of_head(tx, pull, landed_at, commit_ids)
-    found.untold = [commit for commit in found.mine if not came and _is_untold(commit)]
+    found.untold = [
+        commit
+        for commit in found.mine
+        if _is_untold(commit) and not (came and commit.on_base_at is not None)
+    ]
     found.mine = [
         commit
         for commit in found.mine
         if not _is_left_before(pull, commit) or (came and commit.on_base_at == landed_at)
     ]
     landed = _landed(pull, found.mine, came)
-    ids = {commit.id for commit in landed}
-    for commit in found.mine:
-        is_elsewhere = bool(landed) and commit.id not in ids
-        if commit.on_base_at is None and (is_elsewhere or _is_gone(pull, commit)):
-            found.replaced.add(commit.id)
+    not_on_base = [commit for commit in found.mine if commit.on_base_at is None]
+    found.replaced.update(commit.id for commit in not_on_base if _is_gone(pull, commit))
     found.replaced.update(commit.id for commit in landed if _is_out(commit))
     mine = {commit.id for commit in found.mine}
     found.mine += [commit for commit in landed if commit.id not in mine]
@@ -127,7 +128,11 @@ def _is_out(commit: store.HeadCommit) -> bool:
 def _is_gone(pull: store.Item, commit: store.HeadCommit) -> bool:
     """Tell whether a commit was taken out of the head while the pull request was open."""
     until = store.branches.FOREVER if pull.closed_at is None else pull.closed_at + times.SECOND
-    return _is_out(commit) and commit.gone_at is not None and commit.gone_at <= until
+    if commit.gone_at is None or commit.gone_at > until:
+        return False
+    again_at = commit.again_at
+    came_at = commit.on_branch_at if again_at is None or again_at > until else again_at
+    return commit.gone_at >= came_at
 
 
 def _is_left_before(pull: store.Item, commit: store.HeadCommit) -> bool:

@@ -1,7 +1,7 @@
 """Decides which commits of an experiment are counted: those that were not replaced by others.
 
-A commit is replaced by a force push without it, and by what its pull request landed as if the base
-has not got it itself, as by a squash or a rebase. Its link stays, with a state that says so.
+A commit is replaced by a force push without it, unless it has come to the base. Its link stays,
+with a state that says so.
 """
 
 from collections.abc import Sequence

@@ -35,7 +35,6 @@ class History:
         self.open: set[int] = set()
         self.pages: dict[int, set[str]] = {}  # all that each pull request has ever listed
         self.landed: dict[int, str] = {}  # the commit as which each was merged or squashed
-        self.squashed: set[int] = set()
         self.had: dict[int, set[str]] = {}  # what the head of each had in the end
         self.dropped: dict[int, set[str]] = {}  # heads that force pushes took out of each
         self.events: list[tuple[str, dict[str, Any]]] = []
@@ -90,8 +89,6 @@ class History:
         is_squashed = self.random.random() < 0.3
         parents = (self.tips[base],) if is_squashed else (self.tips[base], self.tips[head])
         commit = self.landed[number] = self.made("merge", *parents)
-        if is_squashed:
-            self.squashed.add(number)
         self.tell(number, "closed", state="closed", merged=True)
         if base == "main" and self.random.random() < 0.5:
             queue = f"gh-readonly-queue/main/pr-{number}-{'a' * 40}"
@@ -208,9 +205,8 @@ def check(history: History, number: int, commits: Linked) -> None:
         is_dropped = commit not in history.had[number]
         if is_replaced:
             assert commit not in there
-            assert is_dropped or number in history.squashed
+            assert is_dropped
         elif commit not in there:
-            assert number not in history.squashed
             assert not is_dropped or commit not in history.dropped.get(number, ())
 
 

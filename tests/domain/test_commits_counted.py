@@ -1,4 +1,4 @@
-"""Which commits of an experiment count: what landed, and not what it replaced, in any order."""
+"""Which commits of an experiment count: not what a force push replaced, in any order."""
 
 import itertools
 import random
@@ -40,8 +40,8 @@ STORIES: Mapping[str, tuple[Story, dict[str, tuple[str, str, bool]]]] = {
             gone("feature", 4),
         ],
         {
-            "One": ("feature", BRANCH, REPLACED),
-            "Two": ("feature", BRANCH, REPLACED),
+            "One": ("feature", BRANCH, COUNTED),
+            "Two": ("feature", BRANCH, COUNTED),
             "Try it (#7)": ("main", BRANCH, COUNTED),
         },
     ),
@@ -52,7 +52,7 @@ STORIES: Mapping[str, tuple[Story, dict[str, tuple[str, str, bool]]]] = {
             pull("closed", 3, merge=SQUASHED),
             push("main", 3, (SQUASHED, NEW)),
         ],
-        {KEYED: ("feature", MESSAGE, REPLACED), SQUASHED: ("main", MESSAGE, COUNTED)},
+        {KEYED: ("feature", MESSAGE, COUNTED), SQUASHED: ("main", MESSAGE, COUNTED)},
     ),
     "merged": (
         [
@@ -76,8 +76,8 @@ STORIES: Mapping[str, tuple[Story, dict[str, tuple[str, str, bool]]]] = {
             push("main", 3, ("One copied", NEW), ("Other's", NEW), ("Two copied", NEW)),
         ],
         {
-            "One": ("feature", BRANCH, REPLACED),
-            "Two": ("feature", BRANCH, REPLACED),
+            "One": ("feature", BRANCH, COUNTED),
+            "Two": ("feature", BRANCH, COUNTED),
             "One copied": ("main", BRANCH, COUNTED),
             "Two copied": ("main", BRANCH, COUNTED),
         },

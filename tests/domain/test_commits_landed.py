@@ -7,7 +7,6 @@ from tests.domain.landings import (
     KEYED,
     MESSAGE,
     NEW,
-    REPLACED,
     Place,
     pull,
     push,
@@ -47,7 +46,7 @@ async def test_a_fork_that_sends_its_pushes(bot: Bot) -> None:
 
 
 async def test_a_pull_request_that_is_linked_after_it_was_merged(bot: Bot) -> None:
-    """It gets what it landed as, and loses that with its link; so does what stands for another."""
+    """It gets what it landed as, and loses that with its link."""
     integration = await bot.integration()
     place = Place(payloads.repository("acme/shop"), "a")
     await bot.experiment("a")
@@ -63,8 +62,8 @@ async def test_a_pull_request_that_is_linked_after_it_was_merged(bot: Bot) -> No
     link = {"integration_id": integration, "repository": "acme/shop", "number": 7}
     await bot.post("/api/v1/experiments/a/pull-requests", link)
     assert await shown(bot, place) == {
-        place.sha("One"): ("feature", BRANCH, REPLACED),
-        place.sha(KEYED): ("feature", MESSAGE, REPLACED),
+        place.sha("One"): ("feature", BRANCH, COUNTED),
+        place.sha(KEYED): ("feature", MESSAGE, COUNTED),
         place.sha("Squashed"): ("main", BRANCH, COUNTED),
     }
     await bot.delete("/api/v1/experiments/a/pull-requests/acme/shop/7")

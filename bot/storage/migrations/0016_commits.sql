@@ -1,5 +1,5 @@
--- What became of commits: replaced by a force push, or landed as another. The link of one that is
--- no longer counted has the state 'replaced'.
+-- What became of commits: replaced by a force push, or landed. The link of one that is no longer
+-- counted has the state 'replaced'.
 
 -- The commit as which a pull request came to its base; null unless it is merged.
 ALTER TABLE items ADD COLUMN merge_sha TEXT;
