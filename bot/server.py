@@ -88,10 +88,10 @@ async def _migrate_when_there(
             return await _migrate(database, vault)
         except store.StorageUnavailable as error:
             reason = str(error)
+        stop = waits_until()  # before it is said: who reads it may end the program
         if time.monotonic() > said_at + _SAID_EVERY:
             logger.warning("waiting for the database", reason=reason)
             said_at = time.monotonic()
-        stop = waits_until()
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _AGAIN_IN)
         if stop.is_set():

@@ -51,7 +51,7 @@ def failing(attempt: Attempt, times: int) -> Attempt:
         (LOCKED, replace(FIRST, number=99), {"at": NOW + HOUR, "aside": True}),
         (LOCKED, LAST, {"status": "failed", "is_told": True, "is_given_up": True}),
         # Nothing was called: no attempt, and the queue goes on with what can be done.
-        (PAUSED, FIRST, {"at": NOW + 10 * MINUTE, "counts": False}),
+        (PAUSED, FIRST, {"at": NOW + 10 * MINUTE, "counts": False, "aside": True}),
         (ELSEWHERE, failing(FIRST, 2), {"at": NOW + 10 * MINUTE, "counts": False, "failures": 2}),
         (
             PAUSED,
