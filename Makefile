@@ -16,7 +16,7 @@ demo: $(VENV)/.run-installed  ## plays a week of deliveries on a throw-away data
 	@exec $(BIN)/python app.py demo
 
 test: $(VENV)/.test-installed  ## runs every test; PYTEST_ARGS="tests/server/test_demo.py" some of them
-	@$(BIN)/python -m pytest --numprocesses 3 --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
 # What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
 quick: $(VENV)/.test-installed  ## runs, in a minute, the tests that need no PostgreSQL, browser or patience

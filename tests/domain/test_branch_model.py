@@ -210,7 +210,7 @@ def check(history: History, number: int, commits: Linked) -> None:
             assert not is_dropped or commit not in history.dropped.get(number, ())
 
 
-@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("seed", range(10))
 async def test_random_histories(bot: Bot, seed: int) -> None:
     """Nothing is linked that the page never listed, and no order of arrival changes it."""
     history = History(seed)
