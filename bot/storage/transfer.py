@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bot.log import logger
 from bot.storage import query, schema
 from bot.storage.database import (
     LONG_SECONDS,
@@ -141,7 +142,7 @@ async def copy(
     given = {table: await source.last_id(table) for table in _NEVER_TWICE}
     read = await _Copying(source, target, ours, advance).run()
     await target.continue_ids({table: key[0] for table, key in TABLES.items()}, given)
-    await _verify(target, read)
+    await _verify(target, read, ours)
     await _see_that_none_has_changed(source, read)
     await target.write(partial(_finish, ours=ours))
     return {table: contents.rows for table, contents in read.items()}
@@ -168,7 +169,8 @@ def _mark(tx: Transaction, ours: str, overwrite: bool) -> None:
 
 
 def _see_that_it_is_ours(tx: Transaction, ours: str) -> None:
-    if query.value(tx, f"SELECT note FROM {schema.INCOMPLETE}") != ours:
+    has_begun = tx.has_table(schema.INCOMPLETE)  # else another has come to its end
+    if not has_begun or query.value(tx, f"SELECT note FROM {schema.INCOMPLETE}") != ours:
         raise TransferRefused("another copy to the same database has begun")
 
 
@@ -218,7 +220,8 @@ class _Copying:
             await self._insert(table, rows)
         except (StorageUnavailable, TransferRefused):
             raise
-        except Exception:
+        except Exception as error:  # the engines have many: the row that it is about is looked for
+            logger.warning("writing row by row", table=table, reason=_first_line(error))
             for row in rows:
                 await self._insert_one(table, row)
         self._advance(table, len(rows))
@@ -268,11 +271,12 @@ def _rows_after(
     return [dict(row) for row in tx.all(sql, {"limit": _STEP, **place})]
 
 
-async def _verify(target: Database, read: Mapping[str, Contents]) -> None:
+async def _verify(target: Database, read: Mapping[str, Contents], ours: str) -> None:
     """Compare number and checksum of the rows of every table; raises TransferRefused."""
     for table, expected in read.items():
         found = await target.read(partial(_contents, table=table), heavy=True)
         if found != expected:
+            await target.read(partial(_see_that_it_is_ours, ours=ours))
             raise TransferRefused(
                 f"{table}: {expected.rows} rows were written, and {found.rows} are in TO, or their "
                 "contents differ: something there changes what is written, such as a trigger or "
