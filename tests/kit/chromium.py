@@ -3,14 +3,12 @@
 Without it these tests are skipped; where CI is set they fail, so that they are never forgotten.
 """
 
-import os
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import (
     Browser,
@@ -22,6 +20,7 @@ from playwright.async_api import (
 )
 
 from bot.demo import payloads, play
+from tests.kit.marks import leave
 from tests.kit.running import ADMIN_TOKEN, Bot
 
 expect.set_options(timeout=15_000)  # milliseconds; a busy machine is slow
@@ -39,7 +38,7 @@ async def launched(*arguments: str) -> AsyncIterator[Browser]:
     path = shutil.which("chromium")
     if path is None:
         why = "no chromium on the path; on Debian: apt-get install chromium"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+        leave(why)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=path, args=list(arguments))
         yield browser

@@ -16,14 +16,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import aiohttp
 import pytest
 
 from bot import storage as store
 from tests.github import GitHub
-from tests.kit.marks import slow
+from tests.kit.marks import leave, slow
 from tests.kit.processes import ROOT, free_port
 from tests.kit.running import eventually
 
@@ -33,11 +32,6 @@ TOOLS = ("bash", "make", "curl", "jq", "openssl")
 KEY = "checkout-flow-v2"
 # Blocks of other pages that can be run where the README has led to.
 ELSEWHERE = (("deployment.md", "app.py backup"), ("deployment.md", "for id in $(get"))
-
-
-def leave(why: str) -> NoReturn:
-    """Pass a test over, except where CI is set, so that it is never forgotten."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
 
 
 def see_to_tools(*names: str) -> None:

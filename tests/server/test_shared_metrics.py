@@ -14,7 +14,7 @@ import pytest
 from bot import shared_metrics
 from bot.shared_metrics import Folder, Reserved
 from tests.kit.deliveries import PROCESSED, pull_request
-from tests.kit.marks import slow
+from tests.kit.marks import leave, slow
 from tests.kit.processes import running
 from tests.server.test_output import MANY
 
@@ -114,7 +114,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     mount = shutil.which("mount")
     made = [mount or "false", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
     if os.geteuid() or subprocess.run(made, capture_output=True, check=False).returncode:
-        pytest.skip("only who may mount file systems can fill one")
+        leave("only who may mount file systems can fill one")
     yield place
     subprocess.run(["umount", "--lazy", str(place)], check=True)
 

@@ -5,10 +5,16 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from bot import storage as store
 from bot.settings import Settings
 from tests.kit.processes import app, environment
 from tests.kit.running import ADMIN_TOKEN, Bot, start
+
+# For what one direction alone can show.
+TO_POSTGRESQL = pytest.mark.parametrize("move", ["to postgresql"], indirect=True)
+TO_SQLITE = pytest.mark.parametrize("move", ["to sqlite"], indirect=True)
 
 
 @dataclass
