@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.demo import payloads, week
+from bot.demo import lines, payloads, week
 from bot.demo.payloads import Payload
 
 _HOOK, INSTALLATION = 511_803_441, 74_120_033
@@ -69,9 +69,9 @@ def _since_start(moment: str) -> timedelta:
     return timedelta(days=int(day) - 1, hours=int(hour), minutes=int(minute))
 
 
-def _request(line: week.Create | week.Status, calendar: Calendar) -> Request:
+def _request(line: lines.Create | lines.Status, calendar: Calendar) -> Request:
     at, path = calendar.time(line.when), "/api/v1/experiments"
-    if isinstance(line, week.Status):
+    if isinstance(line, lines.Status):
         return Request(at, "PATCH", f"{path}/{line.key}", {"status": line.status})
     body = {name: getattr(line, name) for name in ("key", "name", "owner", "hypothesis", "status")}
     return Request(at, "POST", path, body)
@@ -104,40 +104,40 @@ class Repository:
     def shown(self) -> Payload:
         return payloads.repository(self.name, self.id, self.updated_at)
 
-    def tell(self, line: week.Line, others: dict[str, "Repository"]) -> Iterator[Delivery]:
+    def tell(self, line: lines.Line, others: dict[str, "Repository"]) -> Iterator[Delivery]:
         """Yield the deliveries that a line of the story makes."""
         for after, event, payload in self._payloads(line, others):
             self.told += 1
             guid = _guid(f"repositories/{self.id}/{self.told}")
             whole = {**payload, "installation": {"id": INSTALLATION}}
             at = self.calendar.time(line.arrives or line.when, after + 1)
-            delivery = Delivery(at, event, whole, guid, isinstance(line, week.Forgery))
+            delivery = Delivery(at, event, whole, guid, isinstance(line, lines.Forgery))
             yield delivery
             if line.again:
                 yield replace(delivery, at=self.calendar.time(line.again, after + 1))
 
     def _payloads(
-        self, line: week.Line, others: dict[str, "Repository"]
+        self, line: lines.Line, others: dict[str, "Repository"]
     ) -> Iterator[tuple[int, str, Payload]]:
         """Yield (seconds after the line's moment, event, payload)."""
         match line:
-            case week.Push():
+            case lines.Push():
                 yield from self._push(line)
-            case week.Pull():
+            case lines.Pull():
                 yield from self._pull(line)
-            case week.Issue():
+            case lines.Issue():
                 yield 0, "issues", self._issue(line)
-            case week.Transfer():
+            case lines.Transfer():
                 yield from self._transfer(line, others[line.to])
-            case week.Tag():
+            case lines.Tag():
                 ref = f"refs/tags/{line.name}"
                 yield 0, "push", self._pushed(line.when, 0, line.by, [], ref=ref)
-            case week.Rename():
+            case lines.Rename():
                 yield 0, "repository", self._rename(line)
-            case week.Star():
+            case lines.Star():
                 at = self.calendar.text(line.when)
                 yield 0, "star", payloads.star(at, repo=self.shown(), sender=line.by)
-            case week.Forgery():
+            case lines.Forgery():
                 forged = ["Nothing to see here\n\nExperiment-Key: checkout-flow-v2"]
                 yield 0, "push", self._pushed(line.when, 0, "mallory", forged)
 
@@ -154,7 +154,7 @@ class Repository:
             **more,
         )
 
-    def _push(self, line: week.Push) -> Iterator[tuple[int, str, Payload]]:
+    def _push(self, line: lines.Push) -> Iterator[tuple[int, str, Payload]]:
         pushed = self._pushed(line.when, 0, line.by, line.messages, branch=line.branch)
         self.heads[line.branch] = pushed["after"]
         yield 0, "push", pushed
@@ -164,7 +164,7 @@ class Repository:
                 told = self._pull_as_known("synchronize", number, line.by, line.when, 1)
                 yield 1, "pull_request", told
 
-    def _pull(self, line: week.Pull) -> Iterator[tuple[int, str, Payload]]:
+    def _pull(self, line: lines.Pull) -> Iterator[tuple[int, str, Payload]]:
         now = self.calendar.text(line.when)
         known = self.pulls.setdefault(line.number, {"author": line.by, "created_at": now})
         known.update(_given(line, "title", "body", "branch"))
@@ -192,7 +192,7 @@ class Repository:
             action, number, at, repo=self.shown(), sender=by or None, **known
         )
 
-    def _issue(self, line: week.Issue) -> Payload:
+    def _issue(self, line: lines.Issue) -> Payload:
         now = self.calendar.text(line.when)
         new = {"author": line.by, "created_at": now, "labels": (), "state": "open"}
         known = self.issues.setdefault(line.number, new)
@@ -209,7 +209,7 @@ class Repository:
         )
 
     def _transfer(
-        self, line: week.Transfer, to: "Repository"
+        self, line: lines.Transfer, to: "Repository"
     ) -> Iterator[tuple[int, str, Payload]]:
         at, known = self.calendar.text(line.when), self.issues.pop(line.number)
         to.issues[line.new_number] = known
@@ -221,12 +221,12 @@ class Repository:
         yield 0, "issues", new
         yield 0, "issues", old
 
-    def _rename(self, line: week.Rename) -> Payload:
+    def _rename(self, line: lines.Rename) -> Payload:
         old_name, self.name = self.name.split("/")[1], line.to
         self.updated_at = self.calendar.text(line.when)
         changes = {"repository": {"name": {"from": old_name}}}
         return payloads.repository_event("renamed", self.shown(), changes)
 
 
-def _given(line: week.Pull | week.Issue, *names: str) -> dict[str, str]:
+def _given(line: lines.Pull | lines.Issue, *names: str) -> dict[str, str]:
     return {name: value for name in names if (value := getattr(line, name))}

@@ -3,18 +3,9 @@
 # ruff: noqa: RUF001  (people write in Hebrew and Arabic too)
 
 from bot.domain.markdown import MAX_TEXT
+from tests.commands.arguments import ARGUMENTS
+from tests.commands.reads import LINK, NONE, Read, ran
 
-Read = tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], str | None]
-NONE: list[Read] = []
-UNCLOSED = "a quotation mark is not closed"
-
-
-def ran(name: str = "", /, *words: str, problem: str | None = None, **options: str) -> Read:
-    """What is expected of one command."""
-    return name, words, tuple(options.items()), problem
-
-
-LINK = [ran("link", "a")]
 PLAIN = {
     "alone": ("/experiment link checkout-flow-v2", [ran("link", "checkout-flow-v2")]),
     "without a name": ("/experiment", [ran()]),
@@ -331,103 +322,6 @@ BLOCKS = {
     "below an image": ("![see](x.png)\n/experiment link a", LINK),
     "a line of emphasis": ("*Please\n/experiment link a\nnow*", LINK),
     "a line of bold text": ("**Please\n/experiment link a\nnow**", LINK),
-}
-ARGUMENTS: dict[str, tuple[str, list[Read]]] = {
-    "backticks": ("/experiment link `checkout_flow_v2`", [ran("link", "checkout_flow_v2")]),
-    "two backticks": ("/experiment link ``a``", LINK),
-    "bold": ("/experiment link **a**", LINK),
-    "italic": ("/experiment link *a* _b_", [ran("link", "a", "b")]),
-    "bold and italic": ("/experiment link ***a***", LINK),
-    "bold name": ("/experiment **link** a", LINK),
-    "struck through": ("/experiment link ~~b~~ a", LINK),
-    "struck through by single signs": ("/experiment link ~b~ a", LINK),
-    "underscores": ("/experiment link a_b_c", [ran("link", "a_b_c")]),
-    "asterisks": ("/experiment link a*b c*d", [ran("link", "ab", "cd")]),
-    "an asterisk alone": ("/experiment unlink *", [ran("unlink", "*")]),
-    "escaped": ("/experiment link a\\_b \\*c\\*", [ran("link", "a_b", "*c*")]),
-    "entities": ("/experiment note a&amp;b &lt;c&gt;", [ran("note", "a&b", "<c>")]),
-    "an entity of a space": ("/experiment link&nbsp;a", LINK),
-    "a link": ("/experiment link [a](https://example.com)", LINK),
-    "a link over lines": ("/experiment link [a\nb](https://example.com) c", LINK),
-    "a link whose address is below": ("/experiment link [a](\nx) c", [ran("link", "a", "c")]),
-    "a reference": ("/experiment link [a][r]\n\n[r]: https://example.com", LINK),
-    "brackets": ("/experiment link [a]", [ran("link", "[a]")]),
-    "an autolink": ("/experiment link <https://example.com>", [ran("link", "https://example.com")]),
-    "an autolink as it is": (
-        "/experiment link <https://example.com/%C3%A4>",
-        [ran("link", "https://example.com/%C3%A4")],
-    ),
-    "an image": ("/experiment link ![b](c.png) a", LINK),
-    "commas": ("/experiment link a, b,c", [ran("link", "a", "b", "c")]),
-    "commas too many": ("/experiment link ,a,,b, ,", [ran("link", "a", "b")]),
-    "commas in quotation marks": ('/experiment note "a, b",c', [ran("note", "a, b", "c")]),
-    "commas in an option": ("/experiment link keys=a,b c", [ran("link", "c", keys="a,b")]),
-    "commas between backticks": ("/experiment link `a`, `b`", [ran("link", "a", "b")]),
-    "quotation marks": ('/experiment note "two words"', [ran("note", "two words")]),
-    "single quotation marks": ("/experiment note 'two words'", [ran("note", "two words")]),
-    "smart quotation marks": ("/experiment note “two words”", [ran("note", "two words")]),
-    "low quotation marks": ("/experiment note „two words“", [ran("note", "two words")]),
-    "angled quotation marks": ("/experiment note «two words»", [ran("note", "two words")]),
-    "angled the other way": ("/experiment note »two words«", [ran("note", "two words")]),
-    "smart single quotation marks": (
-        "/experiment note \u2018two words\u2019",
-        [ran("note", "two words")],
-    ),
-    "mixed quotation marks": ('/experiment note “two words"', [ran("note", "two words")]),
-    "quotation marks of a phone": ("/experiment note ”two words”", [ran("note", "two words")]),
-    "nothing in quotation marks": ('/experiment note ""', [ran("note", "")]),
-    "single in double": ('/experiment note "it\'s so"', [ran("note", "it's so")]),
-    "double in single": ("/experiment note 'a \"b\" c'", [ran("note", 'a "b" c')]),
-    "an apostrophe": ("/experiment note don't stop", [ran("note", "don't", "stop")]),
-    "an apostrophe of a phone": (
-        "/experiment note don\u2019t stop",
-        [ran("note", "don\u2019t", "stop")],
-    ),
-    "an apostrophe in single marks": ("/experiment note 'don't stop'", [ran("note", "don't stop")]),
-    "a mark in quotation marks": ("/experiment note \u200f“a b”\u200f", [ran("note", "a b")]),
-    "a mark in a word": ("/experiment note é\u200fb", [ran("note", "é\u200fb")]),
-    "a mark in a key": ("/experiment link a\u200fb", [ran("link", "ab")]),
-    "a zero-width space behind a key": ("/experiment link a\u200b", LINK),
-    "a soft hyphen in a name": ("/experiment li\u00adnk a", LINK),
-    "a mark in an option": ("/experiment set ke\u200by=a\u200b", [ran("set", key="a")]),
-    "an emoji of several": (
-        '/experiment note "👩\u200d💻 did ❤\ufe0f it" a\u2060b',
-        [ran("note", "👩\u200d💻 did ❤\ufe0f it", "ab")],
-    ),
-    "not closed": ('/experiment note "two words', [ran("note", problem=UNCLOSED)]),
-    "not closed, single": ("/experiment note a 'b c", [ran("note", "a", problem=UNCLOSED)]),
-    "not closed in an option": ('/experiment set x="a b', [ran("set", problem=UNCLOSED)]),
-    "not closed, then another": (
-        '/experiment note "a\n/experiment note b"',
-        [ran("note", problem=UNCLOSED), ran("note", 'b"')],
-    ),
-    "an option": ("/experiment complete winner=b", [ran("complete", winner="b")]),
-    "options": (
-        "/experiment complete a winner=b Reason='so it is'",
-        [ran("complete", "a", winner="b", reason="so it is")],
-    ),
-    "an option of two words": ('/experiment set name="two words"', [ran("set", name="two words")]),
-    "an option in smart marks": (
-        "/experiment set name=“two words”",
-        [ran("set", name="two words")],
-    ),
-    "an empty option": ("/experiment set name= a", [ran("set", "a", name="")]),
-    "an option of equals signs": ("/experiment set x=a=b", [ran("set", x="a=b")]),
-    "an option before the name": ("/experiment x=a link", [ran("", "link", x="a")]),
-    "an option in backticks": ("/experiment set `x=a`", [ran("set", x="a")]),
-    "an equals sign in quotation marks": ('/experiment set "x=a"', [ran("set", "x=a")]),
-    "an equals sign in front": ("/experiment set =a", [ran("set", "=a")]),
-    "a digit before an equals sign": ("/experiment set 1x=a", [ran("set", "1x=a")]),
-    "hyphens in front": ("/experiment set --x=a -y", [ran("set", "--x=a", "-y")]),
-    "the same option twice": (
-        "/experiment set x=a x=b",
-        [("set", (), (("x", "a"), ("x", "b")), None)],
-    ),
-    "a name in quotation marks": ('/experiment "link" a', LINK),
-    "a sentence": (
-        "/experiment please link a.",
-        [ran("please", "link", "a.")],
-    ),
 }
 GROUPS: dict[str, dict[str, tuple[str, list[Read]]]] = {
     "plain": PLAIN,

@@ -8,7 +8,8 @@ from bot.commands.parser import parse
 from bot.domain import markdown
 from bot.domain.commands import MAX_COMMANDS
 from bot.storage import Invocation
-from tests.commands.comments import COMMENTS, LINK, Read
+from tests.commands.comments import COMMENTS
+from tests.commands.reads import LINK, Read
 from tests.kit.marks import slow
 
 

@@ -17,13 +17,13 @@ from typing import Any
 
 import pytest
 
-from bot.demo import telling, week
+from bot.demo import lines, telling, week
 from tests.kit.marks import slow
 
 pytestmark = slow
 ROOT = Path(__file__).parents[2]
 LAST_LINE = "Ctrl-C ends the service"
-EXPERIMENTS = {line.key: line for line in week.PLATFORM if isinstance(line, week.Create)}
+EXPERIMENTS = {line.key: line for line in week.PLATFORM if isinstance(line, lines.Create)}
 
 
 @dataclass
@@ -151,7 +151,7 @@ def test_every_experiment_has_links(demo: Demo) -> None:
     statuses = {one["key"]: one["status"] for one in experiments}
     assert statuses == {
         **{key: line.status for key, line in EXPERIMENTS.items()},
-        **{line.key: line.status for line in week.PLATFORM if isinstance(line, week.Status)},
+        **{line.key: line.status for line in week.PLATFORM if isinstance(line, lines.Status)},
     }
 
 
