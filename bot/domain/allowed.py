@@ -71,7 +71,10 @@ class Scope:
         page = about.html_url if about is not None else None
         if page is None or page.startswith(f"https://{self.host}/"):
             return self
-        host = names.host_in(page)
+        return self.on(names.host_in(page))
+
+    def on(self, host: str | None) -> "Scope":
+        """Return the scope for what is told of a host, if that is believed; see `where`."""
         if host in (None, self.host) or not names.is_githubs(self.host):
             return self
         return replace(self, host=host)

@@ -90,6 +90,12 @@ def host_in(html_url: str | None) -> str | None:
     return parts.netloc.lower() or None if parts.scheme in ("http", "https") else None
 
 
+def host_in_api(url: str | None) -> str | None:
+    """Return the web host of the GitHub whose API an address is of, None if it is none."""
+    host = host_in(url)
+    return web_host(f"https://{host}") if host is not None else None
+
+
 def without_port(host: str) -> str:
     """Return the name or address in the authority of a URL."""
     return re.sub(r":[0-9]*$", "", host)

@@ -41,6 +41,7 @@ class Owner(Struct):
 
 class Account(User):
     id: Id | None = None
+    url: str | None = None  # in the API
 
 
 class Repository(Struct):

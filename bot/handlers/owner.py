@@ -47,10 +47,10 @@ def _renamed(
     old = told if names.is_owner(told) else None
     if owner.login is None or not names.is_owner(owner.login):
         raise payloads.InvalidPayload("the new login is missing or cannot be read")
+    scope = delivery.scope.on(names.host_in_api(owner.url))
     word = Word(delivery.received_at)
-    owners.renamed(
-        delivery.tx, delivery.scope, (owner.id, owner.login), old, word, delivery.confirmed
-    )
-    if delivery.installation_id is not None and old is not None:
+    owners.renamed(delivery.tx, scope, (owner.id, owner.login), old, word, delivery.confirmed)
+    is_own = scope.host == delivery.host
+    if is_own and delivery.installation_id is not None and old is not None:
         where = delivery.integration_id, delivery.installation_id
         store.installations.rename(delivery.tx, *where, old, owner.login)

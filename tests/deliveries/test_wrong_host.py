@@ -142,3 +142,28 @@ async def test_who_is_of_the_other_host_speaks_for_what_is_there(bot: Bot) -> No
         "corp/apps",
         f"https://{host}/corp/apps/pull/1",
     )
+
+
+OWNER = payloads.number_of("acme")
+TOLD_OF_AN_OWNER = {
+    "an App": payloads.installation_target("acme", "other", OWNER, 100),
+    "an organisation's webhook": payloads.organization("acme", "other", OWNER),
+}
+
+
+@pytest.mark.parametrize("hears", TOLD_OF_AN_OWNER)
+async def test_owners_of_two_hosts_are_not_mixed(bot: Bot, hears: str) -> None:
+    """That an owner is renamed is told without a repository: the owner's address tells where."""
+    await bot.experiment("a")
+    integration = await bot.integration(config={"api_url": DOTCOM})
+    own, host = TOLD_OF_AN_OWNER[hears], "github.corp.example"
+    text = payloads.encode(own).replace(b"//api.github.com/", f"//{host}/api/v3/".encode())
+    theirs = json.loads(text)
+    await bot.tell(integration, pull("github.com", "acme/shop", 0), pull(host, "acme/app", 0))
+    for told, expected in (
+        (theirs, ["acme/shop", "other/app"]),
+        (own, ["other/app", "other/shop"]),
+    ):
+        await bot.tell(integration, told)
+        shown = await bot.walk("/api/v1/experiments/a/pull-requests")
+        assert sorted(one["repository"] for one in shown) == expected
