@@ -35,7 +35,7 @@ def resolve(
     if (is_certain or is_renamed) and github_id is not None:
         for one in others_so_called(tx, scope, full_name, github_id):
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
-    is_new, row = row is None, row or _add(tx, scope, about, updated_at)
+    is_new, row = row is None, row or _add(tx, scope, about, word.named_at)
     if speaks:
         speaking.begin(tx, scope.integration_id, row)
     if is_new:
@@ -156,10 +156,10 @@ def head(tx: store.Transaction, scope: Scope, named: Repository) -> int | None:
 
 
 def _add(
-    tx: store.Transaction, scope: Scope, new: Repository, updated_at: int | None
+    tx: store.Transaction, scope: Scope, new: Repository, named_at: int | None
 ) -> store.Repository:
     return store.repositories.add(
-        tx, scope.host, new.id, new.full_name, updated_at, new.default_branch, new.owner_id
+        tx, scope.host, new.id, new.full_name, named_at, new.default_branch, new.owner_id
     )
 
 

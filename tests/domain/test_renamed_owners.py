@@ -385,3 +385,11 @@ async def test_an_installation_has_the_new_name(bot: Bot, integration: str) -> N
     await bot.tell(integration, {**pull(3, repo("acme-corp/shop", SHOP, 0), 6), **through})
     (shown,) = (await bot.get(path)).body["installations"]
     assert shown["account"] == "acme-corp"
+
+
+async def test_the_first_name_that_is_heard_may_be_the_newest(bot: Bot) -> None:
+    """What comes late tells an older one, also where the repository has not changed since."""
+    await bot.experiment("a")
+    late = pull(1, repo("acme/shop"), 1)
+    await bot.tell(await bot.integration(), pull(1, repo("acme-inc/shop"), 5), late)
+    assert await places(bot) == [("acme-inc/shop", 1)]
