@@ -106,7 +106,8 @@ def admit(
     row = _find(tx, scope, about.full_name, about.id, word.old_name)
     if row is not None and (about.full_name.lower(), about.id) not in confirmed:
         about = naming.believed(tx, row, about, word)
-    _see_to(tx, scope, about, row, confirmed)
+    _see_to_list(tx, scope, about, row, confirmed)
+    see_to_name(tx, scope, about, row, confirmed)
     if row is not None:
         if claims := speaking.unsettled(tx, scope.integration_id, row, about):
             locks = store.locks_of_repository(scope.host, row.github_id, row.full_name)
@@ -122,19 +123,9 @@ def find(tx: store.Transaction, scope: Scope, named: Repository) -> store.Reposi
     Raises NotAllowed, Unconfirmed where the allow-list, or another of that name, is against it.
     """
     row = _find(tx, scope, named.full_name, named.id, None)
-    _see_to(tx, scope, named, row, frozenset())
+    _see_to_list(tx, scope, named, row)
+    see_to_name(tx, scope, named, row)
     return row
-
-
-def _see_to(
-    tx: store.Transaction,
-    scope: Scope,
-    about: Repository,
-    row: store.Repository | None,
-    confirmed: Set[tuple[str, int]],
-) -> None:
-    _see_to_list(tx, scope, about, row, confirmed)
-    see_to_name(tx, scope, about, row, confirmed)
 
 
 def _see_to_list(
@@ -142,7 +133,7 @@ def _see_to_list(
     scope: Scope,
     about: Repository,
     row: store.Repository | None,
-    confirmed: Set[tuple[str, int]],
+    confirmed: Set[tuple[str, int]] = frozenset(),
 ) -> None:
     """Refuse what is not on the allow-list; raises NotAllowed, Unconfirmed.
 
@@ -173,7 +164,7 @@ def see_to_name(
     scope: Scope,
     about: Repository,
     row: store.Repository | None,
-    confirmed: Set[tuple[str, int]],
+    confirmed: Set[tuple[str, int]] = frozenset(),
 ) -> None:
     """Raise Unconfirmed for a name by which another speaks for another repository."""
     full_name, github_id = about.full_name, about.id
