@@ -53,9 +53,10 @@ class Clock:
 
     def _stepped(self, offset: int, passed: int) -> int:
         """Return the offset that counts while the machine's is another."""
-        if self._step is None or abs(offset - self._step[0]) > _STEP:
-            self._step = offset, passed
-        if passed - self._step[1] < 1_000 * STANDS:
+        step = self._step  # another thread may have followed it meanwhile
+        if step is None or abs(offset - step[0]) > _STEP:
+            self._step = step = offset, passed
+        if passed - step[1] < 1_000 * STANDS:
             return self._offset
         if offset < self._offset:
             self.went_back += 1
