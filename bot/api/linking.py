@@ -120,7 +120,10 @@ async def create_issue(call: Call) -> Any:
     """201 once GitHub has created it; 202 if it takes longer: the bot goes on until it exists.
 
     It is linked to the experiment and never created twice. Labels that the repository lacks are
-    created. What GitHub refuses of repository, title, labels or assignees is a 422 that names it.
+    created. What GitHub refuses of repository, title, labels or assignees is a 422 that names it,
+    and is not done later unless the action is retried. What it refuses for want of a permission, or
+    because the App is gone, is a 502, and done by itself once that is mended. Where an archive or
+    access has to be waited for, 202 is answered at once.
     """
     action = await issues.create(
         call.services,
@@ -150,7 +153,8 @@ def _refused(action: store.ListedAction) -> Problem:
     again = f"POST /api/v1/actions/{action.id}/retry"
     wrong = issues.refusal_of(action)
     if wrong is None:
-        said = f"{action.last_error}. Once that is fixed, {again}."
+        then = f"it is done by itself, or at once by {again}" if action.waits else again
+        said = f"{action.last_error}. Once that is fixed, {then}."
         return Problem(502, "refused by GitHub", said)
     detail = f"Correct the fields listed in `errors`; or mend it on GitHub, then {again}."
     return Problem(422, "invalid request", detail, [FieldMessage(wrong.field, words(wrong))])

@@ -211,7 +211,8 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         return await experiment_page(visit, "track", refusal(error))
     if made.status == "failed":
         wrong = issues.refusal_of(made)
-        failed = Refusal(502, "refused by GitHub", f"{made.last_error}.")
+        then = " Once that is fixed, it is done by itself." if made.waits else ""
+        failed = Refusal(502, "refused by GitHub", f"{made.last_error}.{then}")
         if wrong is not None:
             failed = refusal(Invalid([wrong]), helpful(_HELP))
         return await experiment_page(visit, "track", failed)

@@ -15,7 +15,7 @@ from bot.operations import experiments, found, linking
 from bot.services import Services
 
 # What it means for the field that an order names if GitHub refuses it so
-_CODES: Mapping[int, Code] = {403: "archived", 404: "not_on_github", 410: "issues_off"}
+_CODES: Mapping[int, Code] = {404: "not_on_github", 410: "issues_off"}
 ANSWER_SECONDS = 8.0  # how long is waited for GitHub to have created an issue
 
 
@@ -79,11 +79,9 @@ async def create(
 def refusal_of(order: store.ListedAction) -> FieldError | None:
     """Return which field of an order that has failed GitHub refuses; None if it is about none."""
     result = order.result or {}
-    status = int(result.get("status", 0))
-    field = result.get("field") or ("repository" if status == 404 else None)
-    if order.status != "failed" or field is None:
+    if order.status != "failed" or "field" not in result:
         return None
-    return FieldError(field, _CODES.get(status, "refused"), order.last_error)
+    return FieldError(result["field"], _CODES.get(result["status"], "refused"), order.last_error)
 
 
 def _same_request(
@@ -100,7 +98,7 @@ def _same_request(
 
 
 async def _outcome(database: store.Database, action_id: str) -> store.ListedAction:
-    """Wait for an action's end, but not for long; return it as it is then."""
+    """Wait for an action's end, but not for long, nor for people; return it as it is then."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + ANSWER_SECONDS
     while True:
@@ -108,7 +106,7 @@ async def _outcome(database: store.Database, action_id: str) -> store.ListedActi
         committed = asyncio.ensure_future(database.wait_for_commit(left))
         try:
             row = found(await database.read(lambda tx: store.actions.find(tx, action_id)), "action")
-            if row.status in ("done", "failed") or loop.time() >= deadline:
+            if row.status in ("done", "failed") or row.waits or loop.time() >= deadline:
                 return row
             await committed
         finally:

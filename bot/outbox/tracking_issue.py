@@ -28,7 +28,8 @@ async def run(job: Job) -> dict[str, Any]:
     if job.may_be_done:
         since = times.render(action.created_at - _SLACK)[:19] + "Z"
         marker = tracking.marker(action.id)
-        issue = await job.made_before(CreatedIssue, _ANY, marker, since=since)
+        with _naming(job):
+            issue = await job.made_before(CreatedIssue, _ANY, marker, since=since)
     if issue is None:
         await _note_login(job)
         issue = await _create(job)

@@ -47,7 +47,6 @@ _WORDS: Mapping[Code, str] = {
     "no_pull_request": "must be a pull request that the integration's credential can reach",
     "not_on_github": "is not on GitHub, or the integration's credential does not reach it",
     "issues_off": "has issues switched off on GitHub",
-    "archived": "is archived on GitHub, so nothing can be written there",
     "refused": "is refused by GitHub: {limit}",
     "unknown_command": "names an unknown command; known are {limit}",
     "same_secret": "is already in use, so nothing has changed",

@@ -1,15 +1,17 @@
 """What GitHub refuses of what the caller has named is the caller's to correct; its troubles not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from tests.github import Fault
-from tests.kit.marks import sqlite_only, token_only
-from tests.kit.outbound import REPOSITORY, Scene
-from tests.kit.running import Answer
-from tests.outbox.stories import KEY
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
+from tests.kit.running import Answer, eventually
+from tests.outbox.stories import KEY, LINE
+from tests.outbox.test_access import give, take, tell
 
 ISSUES = "POST /repos/{owner}/{repo}/issues"
 LABELS = "POST /repos/{owner}/{repo}/labels"
@@ -59,6 +61,34 @@ async def test_what_was_refused_is_not_done_behind_the_callers_back(working: Sce
     await working.bot.patch(f"/api/v1/integrations/{working.integration}", changed)
     (now,) = await working.actions("?kind=tracking_issue")
     assert (now["status"], now["attempts"]) == ("failed", action["attempts"])
+
+
+@app_only
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_an_app_that_is_gone_is_not_the_callers(working: Scene, is_told: bool) -> None:
+    """The issue is made by itself once the App is back, which the answer says."""
+    await working.open(LINE)
+    working.github.remove_installation(INSTALLATION)
+    if is_told:
+        await tell(working, "deleted")
+    answer = await working.issue(KEY)
+    assert (answer.status, answer.body["error"]) == (502, "refused by GitHub")
+    assert "nstall" in answer.body["detail"] and "by itself" in answer.body["detail"]
+    assert not await is_well(working)
+
+
+@app_only
+async def test_an_order_is_answered_at_once_where_people_are_waited_for(working: Scene) -> None:
+    await working.open(LINE)
+    await take(working)
+    answer = await asyncio.wait_for(working.issue(KEY), 4)
+    assert answer.status == 202
+    await give(working)
+
+    async def is_there() -> bool:
+        return len(working.github.issues(REPOSITORY)) == 1
+
+    await eventually(is_there)
 
 
 async def test_an_issue_in_an_archived_repository_waits(working: Scene) -> None:
