@@ -59,7 +59,7 @@ class Refusals:
                     store.integrations.add_refused(tx, integration_id, counted[integration_id])
 
             try:
-                await self._services.database.write(job, locks=())
+                await self._services.database.write(job, locks=(), seconds=store.ASIDE_SECONDS)
             except store.StorageUnavailable:
                 for integration_id, one in counted.items():
                     self._add(integration_id, one)

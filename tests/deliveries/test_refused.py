@@ -10,6 +10,7 @@ import pytest
 from bot.demo import payloads
 from bot.settings import Settings
 from bot.storage import StorageUnavailable
+from tests.deliveries.test_webhook_failures import locked
 from tests.kit.browsing import Browser
 from tests.kit.deliveries import REPO, at, sign
 from tests.kit.marks import sqlite_only
@@ -225,3 +226,14 @@ async def test_what_was_sent_is_repeated_nowhere(bot: Bot) -> None:
     assert (await bot.send(integration, b"{}", headers)).status == 401
     shown = str((await bot.get(f"{PATH}/{integration}")).body)
     assert "abab" not in shown and SECRET not in shown
+
+
+@sqlite_only
+async def test_reading_waits_for_no_write_of_what_was_refused(bot: Bot) -> None:
+    """While somebody else holds the database, pages and API go on to answer."""
+    integration = await bot.integration()
+    with locked(bot.services.settings.database_url):
+        await refuse(bot, integration)
+        async with asyncio.timeout(5):
+            assert await refused(bot, integration) == NONE
+    assert (await refused(bot, integration))["count"] == 1
