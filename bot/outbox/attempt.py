@@ -30,8 +30,15 @@ async def carry_out(
 ) -> None:
     """Run an action that has been begun, keep what became of it, and begin the next."""
     kind, failures = actions.KINDS.get(action.kind), held.failures
-    known_here = await services.database.read(lambda tx: _known(tx, action))
-    job = await safely(action.kind, _job(services, held, action, known_here))
+    found = await safely(action.kind, services.database.read(lambda tx: _known(tx, action)))
+    job: Job | CallFailed
+    if isinstance(found, CallFailed):
+        job, standing = found, None
+    else:
+        job, standing = (
+            await safely(action.kind, _job(services, held, action, found)),
+            found.standing,
+        )
     shown: pull_request.CarriedOut | None = None
     if isinstance(job, CallFailed):
         outcomes = [outcome_of(services, failures, action, action.kind, job)]
@@ -43,7 +50,7 @@ async def carry_out(
         outcomes = [outcome_of(services, failures, action, action.kind, ended, job.doubts)]
     last = outcomes[-1].decision
     await held.settle(
-        lambda tx: _keep(tx, held, action, known_here, outcomes, shown),
+        lambda tx: _keep(tx, held, action, standing, outcomes, shown),
         last.failures,
         last.not_before,
     )
@@ -229,13 +236,14 @@ def _keep(
     tx: store.Transaction,
     held: Held,
     action: store.ListedAction,
-    known: _Known,
+    standing: _Standing | None,
     outcomes: Sequence[Outcome],
     shown: pull_request.CarriedOut | None,
 ) -> None:
     """Write what was decided; it changes nothing in memory, since it may be run again.
 
-    `shown` is what is kept of the parts that a pull request shows.
+    `standing` is what the attempt began with, and `shown` what is kept of the parts that a pull
+    request shows.
     """
     now = times.now()
     went_well = [one for one in outcomes if one.decision.went_well]
@@ -261,7 +269,7 @@ def _keep(
                 _tell(tx, action, one)
     if action.waits or any(one.decision.waits for one in outcomes):
         _note_refusals(tx, action, outcomes)
-        _see_to_end(tx, action, known)
+        _see_to_end(tx, action, standing)
     actions.wake_order(tx, action.lane, now)
 
 
@@ -281,14 +289,17 @@ def _note_refusals(
             store.items.note_lock(tx, action.repository_id, action.number)
 
 
-def _see_to_end(tx: store.Transaction, action: store.ListedAction, known: _Known) -> None:
+def _see_to_end(
+    tx: store.Transaction, action: store.ListedAction, standing: _Standing | None
+) -> None:
     """Try it again at once if what it waits for has ended while it was in hand."""
     kept = store.actions.find(tx, action.id)
-    if kept is None or not kept.waits or kept.status not in ("pending", "failed"):
+    if standing is None or kept is None or not kept.waits:
         return
     repository = store.repositories.get(tx, action.repository_id)
-    if _is_open_again(tx, kept, repository) or (
-        _standing(tx, action, repository) != known.standing
+    has_changed = _standing(tx, action, repository) != standing
+    if kept.status in ("pending", "failed") and (
+        has_changed or _is_open_again(tx, kept, repository)
     ):
         actions.retry(tx, kept)
 

@@ -13,7 +13,7 @@ import pytest
 
 from bot import storage as store
 from bot import worker
-from bot.outbox import loop
+from bot.outbox import loop, seen
 from tests.github import REPO, Fault
 from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import Scene
@@ -69,6 +69,31 @@ async def test_queues_take_turns_where_places_are_few(
 
 async def _done(scene: Scene, number: int) -> bool:
     return len(await scene.actions("?status=done")) == number
+
+
+@sqlite_only
+async def test_one_that_cannot_be_read_holds_up_no_other(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of the bot's own with one pull request is tried again as if GitHub had failed."""
+    await scene.bot.experiment(KEY)
+    broken, other = await scene.open(LINE), await scene.open(LINE)
+    look = seen.look
+
+    def failing(tx: store.Transaction, repository: store.Repository, item_id: int) -> seen.Seen:
+        found = look(tx, repository, item_id)
+        if found.item.number == broken:
+            raise ValueError("cannot be read")
+        return found
+
+    monkeypatch.setattr(seen, "look", failing)
+    await scene.pass_time(120, 30)
+    assert len(scene.comments(other)) == 1
+    (action,) = await scene.actions("?status=pending")
+    assert "the bot failed" in action["last_error"]
+    monkeypatch.undo()
+    await scene.pass_time(1200, 600)
+    assert len(scene.comments(broken)) == 1
 
 
 @sqlite_only
