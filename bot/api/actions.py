@@ -23,7 +23,8 @@ class Action(Struct):
 
     `result` depends on its kind. Of a `pull_request` it has an object for each of its parts that
     was tried (`check`, `status_comment`, `label`), with a `status` of its own and, unless it is
-    done, its `error`; `last_error` names each that is not done.
+    done, its `error`; `last_error` names each that is not done. Of any other that GitHub has
+    refused it has GitHub's `status`, and the `field` of the order if it is about one.
     """
 
     id: Id

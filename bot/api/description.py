@@ -26,6 +26,11 @@ everything and writes experiments and links, `admin` does everything. Errors are
 `{"items": [...], "next_cursor": ...}`. Unknown fields and parameters are refused.
 """
 _REF = "#/components/schemas/{name}"
+_DONE = {
+    200: "Done.",
+    201: "Created.",
+    202: "Not done yet: the bot goes on by itself.",
+}
 _PROBLEMS = {
     400: "The body is no JSON, or a header is malformed.",
     401: "No token, or one that is not known.",
@@ -150,7 +155,7 @@ def _answer(status: int, answer: Any, schema_of: Mapping[Any, Any]) -> dict[str,
         return {"description": "Done; the answer has no body."}
     if isinstance(answer, str):
         return {"description": "A stream."} | _content({"type": "string"}, answer)
-    return {"description": "Done."} | _content(schema_of[answer])
+    return {"description": _DONE[status]} | _content(schema_of[answer])
 
 
 def _content(schema: Any, content_type: str = "application/json") -> dict[str, Any]:

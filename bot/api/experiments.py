@@ -82,7 +82,7 @@ class ExperimentChange(Struct, forbid_unknown_fields=True):
 
 
 class Counts(Struct):
-    """How many of each are linked."""
+    """How many of each are linked; commits that a force push has replaced are not counted."""
 
     pull_requests: int
     issues: int

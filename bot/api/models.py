@@ -45,7 +45,9 @@ Moment = Annotated[
     str,
     Meta(
         description="RFC 3339, or a day, which stands for its beginning in UTC.",
-        extra_json_schema={"format": "date-time"},
+        extra_json_schema={
+            "anyOf": [{"type": "string", "format": one} for one in ("date-time", "date")]
+        },
     ),
 ]
 Name = Annotated[str, text(200, "A name for people.", minimum=1)]

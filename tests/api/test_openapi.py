@@ -50,6 +50,16 @@ def test_the_description_is_valid(document: dict[str, Any]) -> None:
     openapi_spec_validator.validate(document)
 
 
+def test_an_answer_says_what_is_done(document: dict[str, Any]) -> None:
+    """And a time may be a day, as the service takes it."""
+    told = operations(document)
+    ordered = told["POST", "/api/v1/experiments/{key}/issues"]["responses"]
+    assert "not done" in ordered["202"]["description"].lower()
+    parameters = {one["name"]: one for one in told["GET", "/api/v1/shipped"]["parameters"]}
+    formats = {one["format"] for one in parameters["since"]["schema"]["anyOf"]}
+    assert formats == {"date-time", "date"}
+
+
 def test_every_route_is_described(bot: Bot, document: dict[str, Any]) -> None:
     """And nothing is described that is no route."""
     routes = {
