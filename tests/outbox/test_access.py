@@ -11,7 +11,7 @@ from tests.kit import outbound, running
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import APP, INSTALLATION, REPOSITORY, Scene
 from tests.outbox.lag import last_error
-from tests.outbox.stories import COMMENTS, KEY, LINE
+from tests.outbox.stories import COMMENTS, KEY, LINE, change, open_one
 
 ISSUES = "POST /repos/{owner}/{repo}/issues"
 
@@ -109,9 +109,7 @@ async def test_only_what_failed_for_it_is_tried_again(scene: Scene) -> None:
 
 @app_only
 async def test_without_access_nothing_is_tried(scene: Scene) -> None:
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     await take(scene)
     before = len(scene.github.requests)
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
@@ -130,12 +128,9 @@ async def test_without_access_nothing_is_tried(scene: Scene) -> None:
 @sqlite_only
 async def test_by_hand_a_lost_repository_is_tried(scene: Scene) -> None:
     """The delivery that gave it back was missed."""
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     await take(scene)
-    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
-    await scene.work()
+    await change(scene, "active")
     scene.github.installations[INSTALLATION].repositories = {REPOSITORY}
     action = (await scene.actions())[0]
     await scene.bot.post(f"/api/v1/actions/{action['id']}/retry")
@@ -146,12 +141,9 @@ async def test_by_hand_a_lost_repository_is_tried(scene: Scene) -> None:
 @app_only
 @sqlite_only
 async def test_an_installation_that_is_given_all_has_what_it_lost(scene: Scene) -> None:
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     await take(scene)
-    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
-    await scene.work()
+    await change(scene, "active")
     scene.github.installations[INSTALLATION].repositories = "all"
     fields = {"repository_selection": "all", "updated_at": times.render(times.now() + 1_000_000)}
     await tell(scene, "added", "installation_repositories", fields=fields)
@@ -162,9 +154,7 @@ async def test_an_installation_that_is_given_all_has_what_it_lost(scene: Scene) 
 @app_only
 async def test_what_a_missed_removal_made_fail_goes_on(scene: Scene) -> None:
     """GitHub answered 404, and no delivery had told of the removal."""
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     scene.github.installations[INSTALLATION].repositories = set()
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
     await scene.pass_time(120, 30)
@@ -180,14 +170,11 @@ async def test_what_a_missed_removal_made_fail_goes_on(scene: Scene) -> None:
 @sqlite_only
 async def test_an_app_that_is_installed_again_goes_on(scene: Scene) -> None:
     """It has another installation then, which serves what the one before did."""
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     scene.github.remove_installation(INSTALLATION)
     await tell(scene, "deleted")
     before = len(scene.github.requests)
-    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
-    await scene.work()
+    await change(scene, "active")
     assert len(scene.github.requests) == before
     assert "install it again" in await last_error(scene)
     scene.github.add_installation(APP, INSTALLATION + 1, "acme", repositories="all")
@@ -256,14 +243,11 @@ async def test_what_could_not_be_asked_is_forgotten_with_the_permission(scene: S
 @sqlite_only
 async def test_a_delivery_tells_that_the_app_is_installed_again(scene: Scene) -> None:
     """The event was missed. What comes late through the installation before changes nothing."""
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     late = scene.payload("edited", number)
     scene.github.remove_installation(INSTALLATION)
     await tell(scene, "deleted")
-    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
-    await scene.work()
+    await change(scene, "active")
     assert "install it again" in await last_error(scene)
     scene.github.add_installation(APP, INSTALLATION + 1, "acme", repositories="all")
     told = {"ref": "refs/heads/main", "commits": [], "installation": {"id": INSTALLATION + 1}}
@@ -296,9 +280,7 @@ async def test_a_command_without_access_is_answered_with_it(scene: Scene) -> Non
 @pytest.mark.parametrize("in_order", [True, False])
 async def test_what_is_owed_goes_through_the_new_installation(scene: Scene, in_order: bool) -> None:
     """Both events come before the outbox has its turn, in either order."""
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
+    number = await open_one(scene)
     scene.github.remove_installation(INSTALLATION)
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "active"})
     scene.github.add_installation(APP, INSTALLATION + 1, "acme", repositories="all")

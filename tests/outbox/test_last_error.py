@@ -7,16 +7,11 @@ from bot.worker import clear_some
 from tests.github import Fault
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
+from tests.outbox.lag import last_error
 from tests.outbox.stories import COMMENTS, KEY, LINE
 
 pytestmark = token_only
 ASKING = "asking who may use commands in acme/shop"
-
-
-async def last_error(scene: Scene) -> str | None:
-    answer = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
-    found: str | None = answer.body["last_error"]
-    return found
 
 
 async def fails(scene: Scene, error: str, about: str) -> None:

@@ -9,7 +9,7 @@ from tests.kit import running
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.outbox.lag import last_error
-from tests.outbox.stories import COMMENTS, KEY, LINE
+from tests.outbox.stories import COMMENTS, KEY, LINE, change, open_one
 
 
 async def repository(scene: Scene, action: str, **fields: Any) -> None:
@@ -28,18 +28,6 @@ async def lock(scene: Scene, number: int, *, locked: bool = True, tell: bool = T
     item.locked, item.updated_at = locked, scene.clock()
     if tell:
         await scene.tell("locked" if locked else "unlocked", number)
-
-
-async def change(scene: Scene, status: str) -> None:
-    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
-    await scene.work()
-
-
-async def open_one(scene: Scene) -> int:
-    await scene.bot.experiment(KEY, status="draft")
-    number = await scene.open(LINE)
-    await scene.work()
-    return number
 
 
 async def pushed(scene: Scene, *, archived: bool) -> None:
