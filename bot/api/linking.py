@@ -121,8 +121,8 @@ async def create_issue(call: Call) -> Any:
 
     It is linked to the experiment and never created twice. Labels that the repository lacks are
     created. What GitHub refuses of repository, title, labels or assignees is a 422 that names it,
-    and is not done later unless the action is retried. What it refuses for want of a permission, or
-    because the App is gone, is a 502, and done by itself once that is mended. Where an archive or
+    and is not done later unless the action is retried. What it refuses for want of a permission
+    or a valid credential is a 502, and done by itself once that is mended. Where an archive or
     access has to be waited for, 202 is answered at once.
     """
     action = await issues.create(
@@ -153,7 +153,7 @@ def _refused(action: store.ListedAction) -> Problem:
     again = f"POST /api/v1/actions/{action.id}/retry"
     wrong = issues.refusal_of(action)
     if wrong is None:
-        then = f"it is done by itself, or at once by {again}" if action.waits else again
+        then = f"it is done by itself, or at once by {again}" if issues.goes_on(action) else again
         said = f"{action.last_error}. Once that is fixed, {then}."
         return Problem(502, "refused by GitHub", said)
     detail = f"Correct the fields listed in `errors`; or mend it on GitHub, then {again}."

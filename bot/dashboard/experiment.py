@@ -211,7 +211,7 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         return await experiment_page(visit, "track", refusal(error))
     if made.status == "failed":
         wrong = issues.refusal_of(made)
-        then = " Once that is fixed, it is done by itself." if made.waits else ""
+        then = " Once that is fixed, it is done by itself." if issues.goes_on(made) else ""
         failed = Refusal(502, "refused by GitHub", f"{made.last_error}.{then}")
         if wrong is not None:
             failed = refusal(Invalid([wrong]), helpful(_HELP))

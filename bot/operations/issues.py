@@ -7,7 +7,7 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.deliveries import admission
-from bot.domain import allowed, naming, repositories, tracking
+from bot.domain import allowed, naming, parts, repositories, tracking
 from bot.domain.actors import Actor
 from bot.domain.errors import Code, Conflict, FieldError, Invalid
 from bot.github import payloads
@@ -82,6 +82,11 @@ def refusal_of(order: store.ListedAction) -> FieldError | None:
     if order.status != "failed" or "field" not in result:
         return None
     return FieldError(result["field"], _CODES.get(result["status"], "refused"), order.last_error)
+
+
+def goes_on(order: store.ListedAction) -> bool:
+    """Tell whether an order that has failed is done by itself once what kept it is mended."""
+    return bool(order.waits) or 401 in parts.refused_with(order)
 
 
 def _same_request(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.github import Fault
+from tests.kit import outbound
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene
 from tests.kit.running import Answer, eventually
@@ -161,6 +162,13 @@ async def test_what_the_credential_may_not_do_is_not_the_callers(
     answer = await working.issue(KEY)
     assert (answer.status, answer.body["error"]) == (502, "refused by GitHub")
     assert not await is_well(working)
+    assert "by itself" in answer.body["detail"]
+    await outbound.set_to(working, comments="on")
+
+    async def is_there() -> bool:
+        return len(working.github.issues(REPOSITORY)) == 1
+
+    await eventually(is_there)
 
 
 @token_only
