@@ -44,9 +44,12 @@ async def is_told(job: Job, item_id: int) -> bool:
 
 async def is_told_on(job: Job, seen: Seen) -> bool:
     """Do as `is_told` does, for the pull request that an action is about."""
-    if not seen.linked:
-        return False
-    return await _is_told(job, is_told_by_what_is_known(seen.repository, seen.item), seen.item)
+    return await _is_told(job, known_on(seen), seen.item)
+
+
+def known_on(seen: Seen) -> bool | None:
+    """Tell whether a pull request that was looked at is told; None if GitHub has to be asked."""
+    return bool(seen.linked) and is_told_by_what_is_known(seen.repository, seen.item)
 
 
 async def _is_told(job: Job, told: bool | None, item: store.Item) -> bool:

@@ -31,7 +31,8 @@ async def plan(job: Job) -> Change | dict[str, Any]:
         return {"changed": False}
     if comment_id is None and not is_unsure and not makes_one:
         return {"changed": False}
-    if comment_id is not None and setting == "once" and not rewrite:
+    is_said = setting == "once" and not rewrite
+    if comment_id is not None and (is_said or (job.shut is not None and _stands(job))):
         return {"comment_id": comment_id, "changed": False}
     job.see_to_comments()
     is_told = await audience.is_told_on(job, seen)
@@ -41,8 +42,7 @@ async def plan(job: Job) -> Change | dict[str, Any]:
         comment_id = await job.comment_before(marker)
     if comment_id is None and not makes_one:
         return {"changed": False}
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    is_said = setting == "once" and not rewrite
+    digest = _digest(text)
     if comment_id is not None and is_said:  # it is there, with what it said then
         await job.note("comment", comment_id=comment_id, integration_id=job.integration.id)
     if comment_id is not None and (is_said or (not is_unsure and digest == post.comment_digest)):
@@ -59,6 +59,19 @@ async def plan(job: Job) -> Change | dict[str, Any]:
         return Made({**kept, "comment_digest": digest}, result)
 
     return Change("comment", {"comment_id": comment_id}, make)
+
+
+def _stands(job: Job) -> bool:
+    """Tell whether the comment says what it is to say, as far as that needs no call."""
+    post, is_told = job.seen.post, audience.known_on(job.seen)
+    if post.comment_id is None or post.comment_writing is not None or is_told is None:
+        return False
+    text = text_of(job.seen, job.services.settings.public_url, is_told=is_told)
+    return _digest(text) == post.comment_digest
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def _write(

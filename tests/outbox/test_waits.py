@@ -178,6 +178,23 @@ async def test_a_locked_conversation_takes_no_comment(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
+async def test_what_stands_there_already_waits_for_no_end_of_a_lock(scene: Scene) -> None:
+    """The change was taken back: nothing is left to write, and nothing fails days later."""
+    number = await open_one(scene)
+    await lock(scene, number)
+    await change(scene, "active")
+    part = (await scene.actions())[0]["result"]["status_comment"]
+    assert part["status"] == "pending"
+    before = len(scene.github.requests)
+    await change(scene, "draft")
+    await scene.pass_time(4 * 86_400, 86_400)
+    assert not [one for one in scene.github.requests[before:] if "comments" in one.path]
+    assert {one["status"] for one in await scene.actions()} == {"done"}
+    assert await last_error(scene) is None
+
+
+@sqlite_only
+@token_only
 async def test_a_lock_is_told_by_whatever_tells_of_the_pull_request(scene: Scene) -> None:
     await scene.bot.experiment(KEY)
     pull = scene.github.open_pull(REPOSITORY, title="One page checkout", body=LINE)
