@@ -92,7 +92,7 @@ async def retry(call: Call) -> Any:
     """A failed action gets three more days; a pending one is tried without waiting any longer.
 
     It is tried even where a conversation is known to be locked, a repository to be archived or
-    out of the App's reach.
+    out of the App's reach, or its installation to be suspended or gone.
 
     409 if it is running or done, or if a newer one that is pending does the same.
     """

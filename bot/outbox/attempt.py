@@ -145,6 +145,9 @@ def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
     """Raise Waiting if people have to do something first; Refused if that may not be waited for."""
     assert known.integration is not None
     state, hindrance = known.standing.state, Hindrance.ACCESS
+    is_archived = known.standing.is_archived and actions.KINDS[action.kind].writes
+    if action.by_hand:  # what deliveries told may be over
+        state, is_archived = None, False
     if not known.integration.is_active:
         wait, hindrance = "the integration is not active", Hindrance.NONE
     elif known.repository.named_at == store.repositories.LOST:
@@ -154,12 +157,12 @@ def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
         raise Refused(404, gone, hindrance=hindrance)
     elif state == "suspended":
         wait = f"installation {action.installation_id} is suspended"
-    elif state == "lost" and not action.by_hand:
+    elif state == "lost":
         wait = (
             f"the App has no access to {action.repository}: the action waits until its "
             f"installation {action.installation_id} is given the repository"
         )
-    elif known.standing.is_archived and actions.KINDS[action.kind].writes and not action.by_hand:
+    elif is_archived:
         raise Waiting(ARCHIVED, hindrance=Hindrance.ARCHIVED)
     else:
         return

@@ -140,6 +140,22 @@ async def test_by_hand_a_lost_repository_is_tried(scene: Scene) -> None:
 
 @app_only
 @sqlite_only
+@pytest.mark.parametrize("action", ["suspend", "deleted"])
+async def test_by_hand_it_is_tried_whatever_deliveries_told(scene: Scene, action: str) -> None:
+    """The event that took it back was missed, or came the wrong way round."""
+    number = await open_one(scene)
+    await tell(scene, action)
+    before = len(scene.github.requests)
+    await change(scene, "active")
+    assert len(scene.github.requests) == before
+    owed = (await scene.actions())[0]
+    await scene.bot.post(f"/api/v1/actions/{owed['id']}/retry")
+    await scene.work()
+    assert "active" in scene.comments(number)[0]
+
+
+@app_only
+@sqlite_only
 async def test_an_installation_that_is_given_all_has_what_it_lost(scene: Scene) -> None:
     number = await open_one(scene)
     await take(scene)
