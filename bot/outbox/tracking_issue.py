@@ -75,13 +75,13 @@ def _naming(job: Job, field: str = "") -> Iterator[None]:
 def _named(error: Refused, request: Mapping[str, Any], field: str) -> str:
     """Return which field of an order a refusal is about, nothing if it is about none.
 
-    A command names no repository: it stands in the one that is meant.
+    A command names no repository: it stands in the one that is meant, which may take no issues.
     """
     if error.status == 422:
         named = (_field(one, request) for one in error.errors)
         return field or next(filter(None, named), "repository")
-    is_away = error.status in (404, 410)
-    return "repository" if is_away and request["made_by"] == "api" else ""
+    is_away = error.status == 404 and request["made_by"] == "api"
+    return "repository" if is_away or error.status == 410 else ""
 
 
 def _field(error: Mapping[str, Any], request: Mapping[str, Any]) -> str:

@@ -205,3 +205,14 @@ async def test_a_command_is_told_what_it_has_named_wrongly(scene: Scene) -> None
     (reply,) = scene.replies(number)
     assert "assignees" in reply
     assert await is_well(scene)
+
+
+async def test_a_command_where_issues_are_off_is_no_error_of_the_integration(scene: Scene) -> None:
+    """Whoever asked is told, and nobody else can do anything about it."""
+    await scene.bot.experiment(KEY)
+    number = await scene.open("")
+    scene.github.repository(REPOSITORY).has_issues = False
+    await scene.say(number, f'/experiment issue "T" key={KEY}')
+    (reply,) = scene.replies(number)
+    assert "Issues has been disabled" in reply
+    assert await is_well(scene)
