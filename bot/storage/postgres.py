@@ -191,9 +191,10 @@ class PostgresDatabase:
     def _set_aside(self, task: Task) -> None:
         """Let a delivery wait for whoever holds its repository, and only those of that one too.
 
-        Only if there are more such repositories than writers, it may wait for another one.
+        Only if there are more such repositories than writers, it may wait for another one. Those of
+        no repository, which wait for a table, do so together.
         """
-        lock = task.locks[0]
+        lock = next(iter(task.locks), "")
         number = self._waited_for.get(lock)
         if number is None:
             idle = (one for one in range(PATIENT) if self._is_idle(one))

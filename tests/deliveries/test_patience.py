@@ -163,3 +163,17 @@ async def test_readiness_is_tried_a_few_times_a_second(
         answers = await asyncio.gather(*(bot.get("/readyz", token=None) for _ in range(20)))
         assert {answer.status for answer in answers} == {200}
     assert tries <= 5 * (1 + time.monotonic() - began)
+
+
+@slow
+async def test_a_delivery_of_no_repository_is_taken_once_others_let_go(bot: Bot) -> None:
+    """It waits as all others do, and holds up nobody beside it."""
+    integration = await bot.integration()
+    ping = payloads.ping(7, "2026-03-02T10:00:00Z")
+    with locked(bot.services.settings.database_url):
+        asked = [
+            asyncio.create_task(bot.deliver(integration, "ping", ping, guid=guid(0))),
+            *(asyncio.create_task(deliver(bot, integration, number)) for number in range(1, 4)),
+        ]
+        await asyncio.sleep(2.0)
+    assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * len(asked)
