@@ -171,9 +171,9 @@ async def test_a_delivery_of_no_repository_is_taken_once_others_let_go(bot: Bot)
     integration = await bot.integration()
     ping = payloads.ping(7, "2026-03-02T10:00:00Z")
     with locked(bot.services.settings.database_url):
-        asked = [
-            asyncio.create_task(bot.deliver(integration, "ping", ping, guid=guid(0))),
-            *(asyncio.create_task(deliver(bot, integration, number)) for number in range(1, 4)),
-        ]
+        asked = asyncio.gather(
+            bot.deliver(integration, "ping", ping, guid=guid(0)),
+            *(deliver(bot, integration, number) for number in range(1, 4)),
+        )
         await asyncio.sleep(2.0)
-    assert [answer.status for answer in await asyncio.gather(*asked)] == [200] * len(asked)
+    assert [answer.status for answer in await asked] == [200] * 4
