@@ -24,7 +24,8 @@ _OPCODES = 100_000  # of a check, likewise
 _SPARE = 16 * 1024 * 1024  # bytes that stay free on the disk
 _STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _NONE = "there is no copy"
-_BESIDE = ("", "-wal", "-shm", "-journal", "-turn")  # what SQLite and the service keep
+_LOGS = ("-wal", "-shm", "-journal")  # that SQLite looks for beside a file
+_BESIDE = ("", *_LOGS, "-turn")  # what it and the service keep
 
 
 class BackupFailed(Exception):
@@ -97,6 +98,8 @@ def make(
                 raise BackupFailed(f"the copy is not the same as the database; {_NONE}")
             _refuse_unfit(path, target, replace, spare)
             size = draft.stat().st_size
+            for log in _logs_of(target):  # of the one before: SQLite would take it for the copy's
+                log.unlink(missing_ok=True)
             draft.rename(target)
             _sync(target.parent)
     except OSError as error:
@@ -108,6 +111,10 @@ def _draft_of(target: Path) -> Path:
     return target.with_name(f".{target.name}.partial")
 
 
+def _logs_of(target: Path) -> list[Path]:
+    return [target.with_name(target.name + one) for one in _LOGS]
+
+
 def _refuse_unfit(path: Path, target: Path, replace: bool, spare: Path | None) -> None:
     if target.is_dir():
         raise BackupFailed(f"{target} is a folder; name the file that is to be made in it")
@@ -116,11 +123,17 @@ def _refuse_unfit(path: Path, target: Path, replace: bool, spare: Path | None) -
     database = path.resolve()
     parts = {database.with_name(database.name + one) for one in _BESIDE}
     folder = target.parent.resolve()
-    if {folder / target.name, folder / _draft_of(target).name} & parts:
+    names = (target, _draft_of(target), *_logs_of(target))
+    if {folder / one.name for one in names} & parts:
         raise BackupFailed(f"{target} is the database itself, or a part of it")
     try:
         mode = target.lstat().st_mode
     except FileNotFoundError:
+        left = next((one for one in _logs_of(target) if one.exists()), None)
+        if left is not None and not replace:
+            raise BackupFailed(
+                f"{left} is of another database; remove it, or let it be removed (--force)"
+            ) from None
         return
     if not stat.S_ISREG(mode):
         raise BackupFailed(f"{target} is a link or device; name a file")

@@ -116,6 +116,45 @@ async def test_a_copy_of_a_stopped_service(path: Path, tmp_path: Path) -> None:
     assert copy.stat().st_mode & 0o777 == 0o600 and count(copy, "api_tokens") == 0
 
 
+def leave_a_log(copy: Path) -> None:
+    """Write to a database as a program does that is killed before it has tidied up."""
+    code = f"""if True:
+        import os, signal, sqlite3
+        connection = sqlite3.connect({str(copy)!r}, isolation_level=None)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("INSERT INTO recorded_settings (name, value) VALUES ('late', '')")
+        os.kill(os.getpid(), signal.SIGKILL)"""
+    subprocess.run([sys.executable, "-c", code], check=False)
+    assert copy.with_name("copy.db-wal").exists()
+
+
+async def test_a_log_that_the_copy_before_has_left(path: Path, tmp_path: Path) -> None:
+    """SQLite would write it into the new copy, once that is opened."""
+    copy, env = tmp_path / "copy.db", environment(path.parent)
+    backup.make(path, copy, replace=False, seconds=20)
+    leave_a_log(copy)
+    code, _, errors = await app("backup", str(copy), "--force", env=env)
+    assert (code, errors, left(tmp_path)) == (0, "", {"copy.db"})
+    assert count(copy, "recorded_settings") == 0
+
+    leave_a_log(copy)
+    copy.unlink()
+    before = left(tmp_path)
+    code, _, errors = await app("backup", str(copy), env=env)
+    assert code == 1 and "copy.db-wal is of another database" in errors and "--force" in errors
+    assert left(tmp_path) == before
+    code, _, errors = await app("backup", str(copy), "--force", env=env)
+    assert (code, errors, left(tmp_path)) == (0, "", {"copy.db"})
+
+
+async def test_a_database_that_is_named_as_a_log_of_the_copy(tmp_path: Path) -> None:
+    path = tmp_path / "copy.db-wal"
+    store.engine(f"sqlite:///{path}").migrate()
+    env = environment(tmp_path, DATABASE_URL=f"sqlite:///{path}")
+    code, _, errors = await app("backup", str(tmp_path / "copy.db"), "--force", env=env)
+    assert code == 1 and "the database itself" in errors and path.exists()
+
+
 def test_commits_during_the_copy_do_not_begin_it_anew(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
