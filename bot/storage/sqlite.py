@@ -250,10 +250,12 @@ class SqliteDatabase:
             connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
             self._files.require()
             if connection is None:
-                connection = self._local.connection = self._connect()
+                self._files.look()  # it is opened by name
+                connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
                 self._reading.append(connection)
-                self._files.look()  # it was opened by name
+                self._files.look()  # else it may be one of another file
+                self._local.connection = connection
             connection.set_progress_handler(lambda: time.monotonic() > until, _STEPS)
             connection.execute("BEGIN")
             try:

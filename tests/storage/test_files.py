@@ -1,5 +1,6 @@
 """What happens to an SQLite file under a running service: nothing is acknowledged that is lost."""
 
+import asyncio
 import io
 import json
 import os
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from bot import storage as store
 from bot.settings import Settings
 from tests.kit.deliveries import PROCESSED, pull_request
 from tests.kit.marks import sqlite_only
-from tests.kit.running import Bot, eventually, start
+from tests.kit.running import Answer, Bot, eventually, start
 
 pytestmark = sqlite_only
 PAGES = ("/api/v1/experiments", "/api/v1/actions", "/api/v1/integrations", "/sign-in", "/")
@@ -102,6 +104,28 @@ async def test_a_folder_that_is_away_for_a_while(bot: Bot, settings: Settings) -
         assert len(stored.items) >= 2
     finally:
         await again.close()
+
+
+async def test_another_folder_for_a_moment(bot: Bot) -> None:
+    """What was opened in it is never read once the first is back."""
+    await bot.experiment("checkout")
+    folder, away = files_of(bot)[0].parent, files_of(bot)[0].parent.with_name("away")
+    store.engine(f"sqlite:///{away / files_of(bot)[0].name}").migrate()
+
+    def swap() -> None:
+        folder.rename(folder.with_name("third"))
+        away.rename(folder)
+        folder.with_name("third").rename(away)
+
+    async def ask() -> list[Answer]:
+        return await asyncio.gather(*(bot.get("/api/v1/experiments") for _ in range(12)))
+
+    swap()
+    assert 503 in {answer.status for answer in await ask()}
+    swap()
+    assert (await bot.get("/readyz", token=None)).status == 200
+    for answer in await ask() + await ask():
+        assert [one["key"] for one in answer.items] == ["checkout"]
 
 
 async def test_it_is_noticed_before_anybody_asks(bot: Bot, log_stream: io.StringIO) -> None:
