@@ -52,11 +52,12 @@ class Writer(GroupCommit):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="postgres-writer")
 
     async def commit(self, batch: list[Task]) -> bool:
-        changed = await self._loop.run_in_executor(self._thread, self._commit, batch)
-        for task in batch:
-            if task.is_aside and not task.is_over and self._set_aside is not None:
-                self._set_aside(task)
-        return changed
+        try:
+            return await self._loop.run_in_executor(self._thread, self._commit, batch)
+        finally:  # what becomes of the rest is not theirs
+            for task in batch:
+                if task.is_aside and not task.is_over and self._set_aside is not None:
+                    self._set_aside(task)
 
     async def close(self) -> None:
         await super().close()

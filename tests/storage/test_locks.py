@@ -73,6 +73,30 @@ async def test_only_deliveries_of_a_locked_repository_wait(
     assert await asyncio.gather(*waiting) == [{"processed": True}] * 2
 
 
+REFUSE = """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+    CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON deliveries DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.guid = 'refused') EXECUTE FUNCTION refuse()"""
+
+
+async def test_who_waits_goes_on_though_the_rest_of_a_batch_is_not_committed(
+    bot: Bot, integration: str
+) -> None:
+    def send(repo: dict[str, Any], guid: str) -> Any:
+        return bot.deliver(integration, "pull_request", pull(repo, 9, 9), guid=guid)
+
+    with outside(bot) as other:
+        other.execute(REFUSE)
+        other.commit()
+        PostgresStatements(other).lock(store.locks_of_repository("github.com", None, "acme/shop"))
+        sent = asyncio.gather(
+            *(send(*one) for one in ((SHOP, "first"), (OFFICE, "refused"), (SHOP, "last")))
+        )
+        await asyncio.sleep(1)
+        other.commit()
+    assert [answer.status for answer in await sent] == [200, 503, 200]
+
+
 async def test_deliveries_do_not_wait_for_other_jobs(bot: Bot, integration: str) -> None:
     with outside(bot) as other:
         PostgresStatements(other).lock(store.database.OFFICE)
