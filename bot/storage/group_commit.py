@@ -124,12 +124,13 @@ class GroupCommit(ABC):
         """Tell whether anybody still waits for one of some tasks."""
         return any(not task.is_over for task in tasks)
 
-    def is_worth_it(self, batch: Sequence[Task]) -> bool:
-        """Tell whether what has been done for some tasks is to be committed.
+    def require_worth(self, batch: Sequence[Task]) -> None:
+        """Raise StorageUnavailable if what has been done for some tasks is not to be committed.
 
         What took long is there when it is sent again, even if nobody waits for it any more.
         """
-        return any(task.heavy or not task.is_over for task in batch)
+        if all(task.is_over and not task.heavy for task in batch):
+            raise StorageUnavailable(_LATE)
 
     def _look_again_at(self, until: float) -> None:
         if self._timer is not None:

@@ -103,10 +103,8 @@ class Writer(GroupCommit):
             except Exception:  # a fault of our own: begin anew next time
                 self._drop()
                 raise
-            if not self.is_worth_it(batch):
-                self._drop()
-                return False
             try:
+                self.require_worth(batch)
                 with self._watchdog.limit(connection, COMMIT_SECONDS):
                     commit(connection)
             except StorageUnavailable:

@@ -70,8 +70,7 @@ class Writer(GroupCommit):
                 self._connection.execute("ROLLBACK")
                 before = self._connection.total_changes
                 await self._attempt(batch, singly=True)
-            if not self.is_worth_it(batch):
-                return False
+            self.require_worth(batch)
             await self._in_thread(self._end, before)
         except sqlite3.Error as error:
             if self._files.is_damage(error):

@@ -1,6 +1,8 @@
 """What a job wants done after its commit is done once, however often the job was run."""
 
 import asyncio
+import io
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +14,8 @@ from bot.domain import audit
 from bot.domain.actors import SYSTEM
 from bot.storage.group_commit import GroupCommit, Task
 from bot.storage.known_rows import add_rows
-from tests.kit.running import Bot, eventually
+from tests.deliveries.test_webhook_failures import locked
+from tests.kit.running import Bot
 
 TARGET = audit.Target("experiment", "key", "Name")
 
@@ -73,24 +76,47 @@ async def test_one_that_raises_is_told_of_nowhere(bot: Bot) -> None:
     assert (await bot.get("/api/v1/audit?type=experiment.created")).items == []
 
 
+async def test_one_that_is_not_committed_because_its_time_is_over_is_told_of_nowhere(
+    bot: Bot, log_stream: io.StringIO
+) -> None:
+    """It took too long, once others had let it begin, and nobody waits for it any more."""
+    is_begun = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def job(tx: store.Transaction) -> None:
+        loop.call_soon_threadsafe(is_begun.set)
+        time.sleep(0.6)
+        audit.record(tx, SYSTEM, audit.EXPERIMENT_CREATED, TARGET)
+
+    with locked(bot.services.settings.database_url):
+        asked = asyncio.create_task(bot.services.database.write(job, seconds=0.5))
+        await asyncio.sleep(0.2)
+    with pytest.raises(store.StorageUnavailable):
+        await asked
+    assert is_begun.is_set()
+    await bot.services.database.write(lambda _: None)
+    assert (await bot.get("/api/v1/audit?type=experiment.created")).items == []
+    assert "experiment created" not in log_stream.getvalue()
+
+
 async def test_it_is_done_though_nobody_waits_any_more(bot: Bot) -> None:
-    """A request may be cancelled while its change is committed; the change stands."""
+    """A request may be cancelled while others wait for the same commit; its change stands."""
     done: list[int] = []
     begun = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def job(tx: store.Transaction) -> None:
+        audit.record(tx, SYSTEM, audit.EXPERIMENT_CREATED, TARGET)
         tx.afterwards(lambda: done.append(1))
         loop.call_soon_threadsafe(begun.set)
 
-    asked = asyncio.create_task(bot.services.database.write(job))
+    write = bot.services.database.write
+    asked, other = (asyncio.create_task(write(one)) for one in (job, lambda _: None))
     await begun.wait()
     asked.cancel()
-
-    async def is_done() -> bool:
-        return bool(done)
-
-    await eventually(is_done)
+    await other
+    assert done == [1]
+    assert len((await bot.get("/api/v1/audit?type=experiment.created")).items) == 1
 
 
 class Lost(GroupCommit):
