@@ -13,6 +13,7 @@ from bot.storage.joined import HeadInUse
 from bot.storage.transaction import Transaction
 
 Place = tuple[int, str]  # the repository and the branch
+_ANY_TIME = 2**63  # of the last force push of a branch of which nothing was asked
 
 
 def loading(tx: Transaction, places: Sequence[Place]) -> query.Load | None:
@@ -124,8 +125,8 @@ def pushed_to(tx: Transaction, place: Place) -> None:
 
 
 def rewritten(tx: Transaction, place: Place, at: int) -> None:
-    """A branch has been force pushed."""
-    known = _rewritten(tx).get(place)
+    """A branch has been force pushed, as may be told late."""
+    known = _rewritten(tx).get(place, _ANY_TIME)
     tx.put(_rewritten(tx), place, at if known is None else max(known, at))
 
 
@@ -167,7 +168,8 @@ def _ends(tx: Transaction) -> dict[Place, HeadInUse]:
 
 def _rewritten(tx: Transaction) -> dict[Place, int | None]:
     """Return when branches were last force pushed, None for those that never were."""
-    found: dict[Place, int | None] = tx.kept.setdefault("rewrites", {})
+    # By a name that is no table's: what is written there is noted here, too.
+    found: dict[Place, int | None] = tx.kept.setdefault("last rewrites", {})
     return found
 
 

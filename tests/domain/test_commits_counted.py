@@ -1,8 +1,12 @@
 """Which commits of an experiment count: not what a force push replaced, in any order."""
 
+import asyncio
+import fcntl
 import itertools
 import random
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +28,7 @@ from tests.domain.landings import (
     shown,
 )
 from tests.kit.deliveries import at
-from tests.kit.marks import slow
+from tests.kit.marks import slow, sqlite_only
 from tests.kit.running import Bot
 
 _numbers = itertools.count(1)
@@ -272,3 +276,29 @@ async def test_in_any_order(bot: Bot, name: str) -> None:
         place = await told(bot, integration, story, order)
         wanted = {place.sha(message): one for message, one in expected.items()}
         assert await shown(bot, place) == wanted, order
+
+
+@sqlite_only
+async def test_late_pushes_that_share_a_commit(bot: Bot) -> None:
+    """A force push that is told late hides none from the next one that came after it."""
+    place = Place(payloads.repository("acme/late"), "late")
+    integration = await bot.integration()
+    await bot.experiment("late")
+    known = [pull("opened", 1), push("feature", 20, ("D", NEW), force=("C", "D"))]
+    await bot.tell(integration, *(build(place) for build in known))
+    late = [push("feature", 10, ("B", NEW), force=("A", "B")), push("feature", 15, ("C", NEW))]
+    async with together(bot):
+        told = [asyncio.create_task(bot.tell(integration, build(place))) for build in late]
+        await asyncio.sleep(0.3)
+    await asyncio.gather(*told)
+    found = await shown(bot, place)
+    assert found[place.sha("C")] == ("feature", BRANCH, REPLACED)
+
+
+@asynccontextmanager
+async def together(bot: Bot) -> AsyncIterator[None]:
+    """Let what is sent in this block share a commit: another process has its turn meanwhile."""
+    path = bot.services.settings.database_url.removeprefix("sqlite:///")
+    with Path(f"{path}-turn").open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
