@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from bot.storage.database import Statements, Transaction
+from bot.storage.database import Statements, Transaction, lock_of_experiment
 from bot.storage.rows import Link
 
 _Counts = tuple[int, int, int, int, int]
@@ -138,6 +138,10 @@ def of_links(tx: Transaction, key: str) -> dict[str, int]:
 
 
 def commits_removed(tx: Transaction, removed: Mapping[str, int]) -> None:
-    """Take off the commits whose links were removed of some experiments."""
+    """Take off the commits whose links were removed of some experiments.
+
+    Who makes one of them at that moment counts those links before or after that.
+    """
+    tx.stored.share([lock_of_experiment(key) for key in sorted(removed)])
     sql = "UPDATE experiments SET commit_count = commit_count - :count WHERE key = :key"
     tx.run_many(sql, [{"key": key, "count": removed[key]} for key in sorted(removed)])

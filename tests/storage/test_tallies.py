@@ -112,3 +112,19 @@ async def test_what_changes_links_waits_for_who_makes_their_experiment(
         assert not waiting.done()
         other.commit()
     assert (await waiting).body == {"processed": True}
+
+
+@pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+async def test_who_forgets_commits_waits_for_who_makes_their_experiment(bot: Bot) -> None:
+    integration = await bot.integration()
+    repo = payloads.repository("acme/shop")
+    await bot.tell(integration, payloads.push("main", [f"Try\n\nExperiment-Key: {KEY}"], repo=repo))
+    with psycopg.connect(bot.services.settings.database_url, row_factory=dict_row) as other:
+        PostgresStatements(other).lock([store.lock_of_experiment(KEY)])
+        waiting = asyncio.create_task(bot.delete("/api/v1/repositories/acme/shop"))
+        await asyncio.sleep(0.3)
+        assert not waiting.done()
+        other.commit()
+    assert (await waiting).status == 204
+    await bot.experiment(KEY)
+    assert (await bot.get(f"/api/v1/experiments/{KEY}")).body["counts"]["commits"] == 0
