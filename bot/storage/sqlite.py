@@ -32,7 +32,7 @@ from bot.storage.database import (
     in_time,
 )
 from bot.storage.sqlite_checkpoints import Checkpoints
-from bot.storage.sqlite_files import SqliteFiles, version_on_disk
+from bot.storage.sqlite_files import SqliteFiles, beside, version_on_disk
 from bot.storage.sqlite_statements import SqliteStatements
 from bot.storage.sqlite_writing import Writer
 from bot.storage.turns import Turns
@@ -109,7 +109,7 @@ class SqliteDatabase:
         connection = self._connect()
         connection.execute("PRAGMA user_version").fetchone()  # the log is there once it is read
         self._files = SqliteFiles(self.path)
-        checkpoints = Checkpoints(self._connect(), self.path)
+        checkpoints = Checkpoints(self._connect(), beside(self.path, "-wal"))
         self._writer = Writer(connection, checkpoints, self._take_turns(), self._files)
         self._watcher = asyncio.create_task(self._watch_other_processes())
 

@@ -33,11 +33,11 @@ class Checkpoints:
     begun anew, and grows with each commit. We end what we read ourselves; others we can only bound.
     """
 
-    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
-        """`connection` is one that nobody else uses, to the file `path`."""
+    def __init__(self, connection: sqlite3.Connection, log: Path) -> None:
+        """`connection` is one that nobody else uses, to the file that has the log `log`."""
         self._connection = connection
         # It is never opened: to close it again would drop the locks that SQLite holds on it.
-        self._log = path.with_name(f"{path.name}-wal")
+        self._log = log
         self._long_since: float | None = None  # when there was first found much of it
         self._is_full = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite-checkpoint")

@@ -37,7 +37,7 @@ class _Writes:
 
     def __init__(self, path: Path) -> None:
         self._path, self._file = path, _descriptor(path)
-        self._index = _descriptor(path.with_name(f"{path.name}-shm"))
+        self._index = _descriptor(beside(path, "-shm"))
         self._when = (-1, -1)
         self._page, self._progress = b"", b""
         if self.can_tell:
@@ -103,7 +103,7 @@ class SqliteFiles:
 
     def __init__(self, path: Path) -> None:
         """Raises OSError if there is no file at `path`."""
-        names = (path, *(path.with_name(f"{path.name}-{part}") for part in ("wal", "shm")))
+        names = (path, beside(path, "-wal"), beside(path, "-shm"))
         self._main, self._log = str(path), str(names[1])
         self._opened = [(str(name), _identity(name)) for name in names if name.exists()]
         self._committed = self._opened[:2]  # which hold what was committed
@@ -182,6 +182,12 @@ class SqliteFiles:
         if name == self._log and not self._writes.has_all(index, found):
             return self._note_damage("its write-ahead log was cut short")
         return None
+
+
+def beside(path: Path, end: str) -> Path:
+    """Return the file that SQLite keeps beside a database: where that is, if `path` is a link."""
+    file = path.resolve()
+    return file.with_name(file.name + end)
 
 
 def version_on_disk(connection: sqlite3.Connection) -> int:

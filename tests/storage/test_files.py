@@ -4,10 +4,12 @@ import asyncio
 import io
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
 from collections.abc import Awaitable, Callable
+from dataclasses import replace as replace_in
 from pathlib import Path
 
 import pytest
@@ -104,6 +106,30 @@ async def test_a_folder_that_is_away_for_a_while(bot: Bot, settings: Settings) -
         assert len(stored.items) >= 2
     finally:
         await again.close()
+
+
+@pytest.mark.parametrize("which", ["link", "log"])
+async def test_a_link_to_the_file(settings: Settings, which: str) -> None:
+    """SQLite keeps its log beside the file itself; another start follows the link."""
+    file = Path(settings.database_url.removeprefix("sqlite:///"))
+    link = file.with_name("link.db")
+    link.symlink_to(file.name)
+    bot = await start(replace_in(settings, database_url=f"sqlite:///{link}"))
+    try:
+        integration = await bot.integration()
+        assert (await bot.deliver(integration, "pull_request", pull_request(1))).body == PROCESSED
+        metrics = (await bot.get("/metrics")).body
+        (log,) = re.findall(r"^experiment_bot_\S*log_bytes (\S+)$", metrics, re.MULTILINE)
+        assert float(log) > 0
+        if which == "link":
+            shutil.copyfile(file, file.with_name("another.db"))
+            link.unlink()
+            link.symlink_to("another.db")
+        else:
+            file.with_name(f"{file.name}-wal").unlink()
+        await assert_refuses_all(bot, integration)
+    finally:
+        await bot.close()
 
 
 async def test_another_folder_for_a_moment(bot: Bot) -> None:
