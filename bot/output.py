@@ -62,8 +62,9 @@ class Outlet(io.TextIOBase):
 
     def settle(self) -> None:
         """Give what still waits a moment to be written."""
-        if self._sending is not None:
-            self._sending.join(LAST_SECONDS)
+        sending = self._sending  # which the thread itself takes away when it is done
+        if sending is not None:
+            sending.join(LAST_SECONDS)
 
     def _lines_lost(self) -> bytes:
         note = self.note(self.lost).encode(self.encoding, self.errors)
