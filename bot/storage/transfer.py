@@ -61,6 +61,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "clock": ("id",),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
+_PROBE = "transfer_probe"
 _STEP = 500
 _MODULUS = 2**128
 
@@ -131,10 +132,9 @@ async def copy(
     """
     await size(source)
     ours = uuid.uuid4().hex
-    await target.write(lambda tx: _mark(tx, ours, overwrite))
-    if await source.read(lambda tx: tx.has_table(schema.INCOMPLETE)):
-        await target.write(lambda tx: tx.run(f"DROP TABLE {schema.INCOMPLETE}"))
+    if await _are_the_same(source, target, ours):
         raise TransferRefused("source and target are the same database")
+    await target.write(lambda tx: _mark(tx, ours, overwrite))
     for table in TABLES:
         await target.write(
             partial(_empty, ours=ours, table=table), heavy=True, seconds=LONG_SECONDS
@@ -155,6 +155,27 @@ async def counts(database: Database) -> dict[str, int]:
 
 def count(tx: Transaction, table: str) -> int:
     return query.number(tx, f"SELECT COUNT(*) FROM {table}") or 0
+
+
+async def _are_the_same(source: Database, target: Database, ours: str) -> bool:
+    """Tell whether what is written to one shows in the other, whatever they are called.
+
+    Nothing is marked before that is known: killed here, the installation is still whole.
+    """
+
+    def probe(tx: Transaction) -> None:
+        tx.run(f"DROP TABLE IF EXISTS {_PROBE}")
+        tx.run(f"CREATE TABLE {_PROBE} (note TEXT)")
+        tx.run(f"INSERT INTO {_PROBE} (note) VALUES (:ours)", {"ours": ours})
+
+    def shows(tx: Transaction) -> bool:
+        return tx.has_table(_PROBE) and query.value(tx, f"SELECT note FROM {_PROBE}") == ours
+
+    await target.write(probe)
+    try:
+        return await source.read(shows)
+    finally:
+        await target.write(lambda tx: tx.run(f"DROP TABLE IF EXISTS {_PROBE}"))
 
 
 def _mark(tx: Transaction, ours: str, overwrite: bool) -> None:

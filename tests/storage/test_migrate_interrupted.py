@@ -107,6 +107,32 @@ async def test_a_copy_that_is_killed_is_refused_and_begun_anew(move: Move) -> No
         assert await everything(bot, integrations) == before
 
 
+async def test_a_copy_to_itself_harms_nothing(move: Move) -> None:
+    """Whatever the database is called, and though TO may be emptied: it is not even marked."""
+    async with move.service(move.source) as bot:
+        integrations = await fill(bot, 3)
+        before = await everything(bot, integrations)
+    marked: list[bool] = []
+    async with move.engines() as (source, _):
+        again = store.engine(move.source.replace("/bot.db", "/./bot.db"))
+        await again.start()
+
+        async def read(job: Any, **options: Any) -> Any:
+            marked.append(await again.read(lambda tx: tx.has_table(store.schema.INCOMPLETE)))
+            return await type(source).read(source, job, **options)
+
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            pytest.raises(store.transfer.TransferRefused, match="the same database"),
+        ):
+            patch.setattr(source, "read", read)
+            await store.transfer.copy(source, again, overwrite=True, advance=lambda *_: None)
+        await again.close()
+    assert marked and not any(marked)
+    async with move.service(move.source) as bot:
+        assert await everything(bot, integrations) == before
+
+
 @pytest.mark.parametrize("when", ["integrations", "audit"])  # at the beginning, before the check
 async def test_of_two_copies_to_one_target_one_succeeds(move: Move, when: str) -> None:
     """The first to begin finds that another has begun anew, and adds nothing to it."""
