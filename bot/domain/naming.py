@@ -140,7 +140,9 @@ def _is_news(tx: store.Transaction, row: store.Repository, full_name: str, word:
     known, told, latest = row.named_at, word.updated_at, word.latest
     until = given_up(tx, row, full_name)
     if word.is_rename:
-        if known is not None and told is not None:
+        # One that leaves the repository's time as it was first heard of tells none of its own.
+        is_unmoved = told == row.visibility_at and (word.old_name or "").lower() == row.name_key
+        if known is not None and told is not None and not is_unmoved:
             return told >= known
         return not _is_overtaken(tx, row, word) and (until is None or word.at > until)
     if until is None:
