@@ -110,6 +110,8 @@ class Commits(CommitSignal):
                     await self._look(connection)
                 elif is_quiet:
                     await connection.execute("SELECT 1")
+            if self._closing:
+                continue  # with what came untold meanwhile, or to its end
             looks = self._waiting and self._polls
             is_quiet = not await self._stir(connection, _LOOK_EVERY if looks else _PROVE_EVERY)
 
