@@ -194,8 +194,11 @@ def last_of(steps: Sequence[Step]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", STORIES)
 @slow
-async def test_every_order_ends_alike(bot: Bot, name: str) -> None:
-    """Also with what was before coming last, each of them told again, and told by two."""
+async def test_every_order_ends_alike(bot: Bot, engine: str, name: str) -> None:
+    """Also with what was before coming last, each of them told again, and told by two.
+
+    The rules are the same on each engine: on PostgreSQL a few orders see that it keeps them.
+    """
     event, steps = STORIES[name]
     integrations = [await bot.integration(), await bot.integration()]
     expected = await ends(bot, integrations, event, steps)
@@ -206,7 +209,7 @@ async def test_every_order_ends_alike(bot: Bot, name: str) -> None:
     assert event == "issues" or expected["title"] == end["title"]
     size = len(told(event, steps, "acme/shop", 0))
     rng, orders = random.Random(name), list(itertools.permutations(range(size)))
-    for order in rng.sample(orders, min(len(orders), 10)):
+    for order in rng.sample(orders, min(len(orders), 10 if engine == "sqlite" else 2)):
         once = [(one, 0) for one in order]
         by_two = [(one, which) for one in range(size) for which in (0, 1)]
         rng.shuffle(by_two)

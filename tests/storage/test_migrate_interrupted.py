@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -66,15 +67,24 @@ async def test_an_interrupted_copy_is_refused_and_begun_anew(move: Move, table: 
     async with move.engines(incomplete=True) as (source, target):
         with pytest.raises(Interrupted):
             await store.transfer.copy(source, target, overwrite=False, advance=stop_in(table))
-    for command in (("serve",), ("worker",), ("token", "list"), ("doctor",), ("backup", "x")):
-        if command[0] != "backup" or move.target.startswith("sqlite"):
-            await refuses(move, *command)
-    code, _, errors = await Move(move.target, move.source, move.folder).run("--overwrite")
-    assert code == 1 and "FROM: the database is a copy that was not completed" in errors
+    await refuses(move, "serve")
     code, _, errors = await move.run()
     assert code == 0, errors
     async with move.service(move.target) as bot:
         assert await everything(bot, integrations) == before
+
+
+async def test_no_command_takes_an_interrupted_copy_for_the_whole(move: Move) -> None:
+    async with move.service(move.source) as bot:
+        await fill(bot, 3)
+    async with move.engines(incomplete=True) as (source, target):
+        with pytest.raises(Interrupted):
+            await store.transfer.copy(source, target, overwrite=False, advance=stop_in("activity"))
+    for command in (("worker",), ("token", "list"), ("doctor",), ("backup", "x")):
+        if command[0] != "backup" or move.target.startswith("sqlite"):
+            await refuses(move, *command)
+    code, _, errors = await Move(move.target, move.source, move.folder).run("--overwrite")
+    assert code == 1 and "FROM: the database is a copy that was not completed" in errors
 
 
 async def test_a_copy_that_is_killed_is_refused_and_begun_anew(move: Move) -> None:
@@ -139,20 +149,27 @@ async def test_of_two_copies_to_one_target_one_succeeds(move: Move, when: str) -
     async with move.service(move.source) as bot:
         integrations = await fill(bot, 3)
         before = await everything(bot, integrations)
-    second: list[asyncio.Task[Any]] = []
-    async with move.engines(incomplete=True) as (source, target):
+    whose = f"SELECT MAX(note) FROM {store.schema.INCOMPLETE}"
+
+    async def copy_again() -> None:
+        async with move.engines(incomplete=True) as (source, target):
+            await store.transfer.copy(source, target, overwrite=False, advance=lambda *_: None)
+
+    second: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as beside:
 
         def begin_another(table: str, _: int) -> None:
-            if not second and table == when:
-                copying = store.transfer.copy(source, target, overwrite=False, advance=nothing)
-                second.append(asyncio.create_task(copying))
+            if second or table != when:
+                return
+            ours = first_value(move.target, whose)
+            second.append(beside.submit(asyncio.run, copy_again()))
+            while not second[0].done() and first_value(move.target, whose) == ours:
+                time.sleep(0.01)
 
-        def nothing(_: str, __: int) -> None:
-            pass
-
-        with pytest.raises(store.transfer.TransferRefused, match="another copy"):
-            await store.transfer.copy(source, target, overwrite=False, advance=begin_another)
-        await second[0]
+        async with move.engines(incomplete=True) as (source, target):
+            with pytest.raises(store.transfer.TransferRefused, match="another copy"):
+                await store.transfer.copy(source, target, overwrite=False, advance=begin_another)
+        await asyncio.wrap_future(second[0])
     async with move.service(move.target) as bot:
         assert await everything(bot, integrations) == before
 
