@@ -1,7 +1,8 @@
 """An event as GitHub has delivered it, decoded once and only as far as somebody reads it."""
 
+from collections.abc import Callable
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from gidgethub.sansio import Event
@@ -11,6 +12,7 @@ from bot import jsontext
 from bot.github import names, payloads
 
 S = TypeVar("S", bound=Struct)
+T = TypeVar("T")
 _decoder = cache(msgspec.json.Decoder)
 
 
@@ -53,6 +55,13 @@ class DeliveredEvent(Event):
             if not isinstance(self.data, dict):
                 raise NoObject
         self.about = self._about()
+        self._made: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], T]) -> T:
+        """Return what `make` makes of the payload, which costs time: handlers may be run again."""
+        if name not in self._made:
+            self._made[name] = make()
+        return cast(T, self._made[name])
 
     def __getattr__(self, name: str) -> Any:
         """Decode `data`, which has not been asked for before."""

@@ -46,7 +46,8 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
         delivery.address(about.html_url, about, "") or f"https://{delivery.host}/{about.full_name}"
     ).rstrip("/")
     pushed_commits = payload.commits or []
-    named = keys.keys_in_messages([commit.message for commit in pushed_commits])
+    messages = [commit.message for commit in pushed_commits]
+    named = event.once("keys of messages", lambda: keys.keys_in_messages(messages))
     found = []
     for commit, keys_of_message in zip(pushed_commits, named, strict=True):
         author = commit.author or payloads.Author()

@@ -143,7 +143,7 @@ class Load:
     async def check(self) -> None:
         """Check that what was acknowledged is there, nothing is there twice, and all fits."""
         first, last = self.processes[0], self.processes[-1]
-        assert self.wrong == []
+        assert self.wrong == [], self.wrong
         stored, linked, commits, feed = await asyncio.gather(
             first.walk(f"/api/v1/integrations/{self.integration}/deliveries", 200),
             last.walk("/api/v1/experiments/many/pull-requests", 200),

@@ -1,5 +1,6 @@
 """What counts as text, through the front door: what is written on GitHub, and what is linked."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,8 @@ HOSTILE = (
 
 @sqlite_only
 @slow
-async def test_a_push_of_hostile_messages_is_answered(bot: Bot) -> None:
-    """As many as GitHub sends, as long as fit: each is linked, and is on the page."""
+async def test_a_push_of_hostile_messages_is_answered(bot: Bot, log_stream: io.StringIO) -> None:
+    """As many as GitHub sends, as long as fit: each is read once, linked, and on the page."""
     integration = await bot.integration()
     await bot.experiment("a")
     messages = [
@@ -129,5 +130,6 @@ async def test_a_push_of_hostile_messages_is_answered(bot: Bot) -> None:
     ]
     await bot.tell(integration, payloads.push("feature", messages, repo=REPO))
     assert (await bot.get("/api/v1/experiments/a")).body["counts"]["commits"] == 2_048
+    assert log_stream.getvalue().count("messages of a push read line by line") == 1
     page = await (await Browser.sign_in(bot, "viewer")).get("/experiments/a")
     assert page.status == 200
