@@ -2,6 +2,7 @@
 
 import io
 import json
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -128,7 +129,10 @@ async def test_a_push_of_hostile_messages_is_answered(bot: Bot, log_stream: io.S
         for number in range(2_048)
         for unit in [HOSTILE[number % len(HOSTILE)]]
     ]
-    await bot.tell(integration, payloads.push("feature", messages, repo=REPO))
+    push, guid = payloads.push("feature", messages, repo=REPO), str(uuid.uuid4())
+    while (answer := await bot.deliver(integration, "push", push, guid=guid)).status == 503:
+        pass  # a busy machine takes longer than GitHub waits; it is there when it is sent again
+    assert answer.status == 200
     assert (await bot.get("/api/v1/experiments/a")).body["counts"]["commits"] == 2_048
     assert log_stream.getvalue().count("messages of a push read line by line") == 1
     page = await (await Browser.sign_in(bot, "viewer")).get("/experiments/a")
