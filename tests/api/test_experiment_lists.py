@@ -100,18 +100,14 @@ async def test_filters_and_orders(bot: Bot, integration: str, query: str, expect
 
 
 async def test_what_was_heard_of_last_comes_first(bot: Bot, integration: str) -> None:
+    now = times.now() // times.SECOND  # of which the times lie ahead, as far as clocks may differ
     for key, minute in (("b", 30), ("d", 29), ("a", 31), ("c", 28)):
         soon = payloads.push("main", [f"Go\n\nExperiment-Key: {key}"], repo=REPO, at=at(minute))
-        soon["repository"] = {**REPO, "pushed_at": _ahead(minute)}
+        soon["repository"] = {**REPO, "pushed_at": now + minute}
         await bot.tell(integration, soon)
     for limit in (1, 50):
         assert await keys(bot, "sort=activity", limit) == "abdc"
     assert await keys(bot, "sort=activity&owner=growth") == "ab"
-
-
-def _ahead(minute: int) -> int:
-    """Return a time after that of the experiments, as far as clocks may differ."""
-    return times.now() // times.SECOND + minute
 
 
 @sqlite_only
