@@ -101,5 +101,8 @@ async def retry(call: Call) -> Any:
 
 def _shown(row: store.ListedAction) -> Action:
     return shaped(
-        Action, row, result=store.addresses.present_in(parts.result_of(row), row.repository)
+        Action,
+        row,
+        repository=row.repository or None,
+        result=store.addresses.present_in(parts.result_of(row), row.repository),
     )

@@ -131,6 +131,8 @@ def _shown(
 
 def _address(tx: store.Transaction, row: store.ListedAction) -> str | None:
     """Return where on GitHub an action is about that names no item of ours."""
+    if row.repository_id == store.actions.NOWHERE:
+        return None
     repository = store.repositories.get(tx, row.repository_id)
     address = f"https://{repository.host}/{repository.full_name}"
     return f"{address}/issues/{row.number}" if row.number else address

@@ -21,6 +21,7 @@ from bot.domain.parts import PARTS, Part
 from bot.github import Hindrance, Refused
 
 GIVEN = Hindrance.ACCESS | Hindrance.PERMISSION  # what an installation, or a credential, is given
+_BACKGROUND = ":background"  # what such queues are called beside those of their credential
 _GIVE_UP_AFTER = 3 * 86_400 * times.SECOND
 
 
@@ -31,8 +32,9 @@ class Kind:
     It is declared where it is enqueued, or else beside the code that carries it out (bot/outbox).
     The lower its `priority`, the sooner it has its turn. `prompt`: somebody waits for it, so it
     keeps its place in the order, and is refused where it would have to wait for people. One with
-    `has_parts` is carried out part by part. One that `writes` is not tried
-    in an archived repository.
+    `has_parts` is carried out part by part. One that `writes` is not tried in an archived
+    repository. One in the `background` only reads, in a queue of its own, and leaves half of the
+    hour's calls to all others.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Kind:
     prompt: bool = False
     has_parts: bool = False
     writes: bool = False
+    background: bool = False
 
     def __post_init__(self) -> None:
         if self.name in {**KINDS, **PARTS}:
@@ -101,10 +104,17 @@ def refused(refusal: Refused) -> dict[str, Any]:
 
 
 class Place(NamedTuple):
-    """Where an integration's actions in a repository wait: their queue, and the installation."""
+    """Where an integration's actions in a repository wait: their queue, and the installation.
+
+    What is done in the background waits in another queue, so that nothing waits for it.
+    """
 
     queue: str
     installation_id: int | None
+
+    def of(self, kind: Kind | None) -> "Place":
+        is_aside = kind is not None and kind.background
+        return self._replace(queue=f"{self.queue}{_BACKGROUND}") if is_aside else self
 
 
 def enqueue(
@@ -116,15 +126,17 @@ def enqueue(
 ) -> None:
     """Enqueue actions in a repository, to be carried out once this transaction has committed.
 
-    Their `place` need not be looked up where it is known.
+    Their `place` need not be looked up where it is known. `repository_id` is NOWHERE for what
+    concerns the integration as a whole.
     """
     now = times.now()
     if place is None:
         place = place_of(tx, integration, repository_id)
     due: dict[str, int] = {}
     for one in wanted:
-        columns = _columns(one, integration, repository_id, place, now)
-        queue, at = place.queue, now + one.after
+        own = place.of(one.kind)
+        columns = _columns(one, integration, repository_id, own, now)
+        queue, at = own.queue, now + one.after
         if one.kind.has_parts:
             store.owed.owe(tx, columns)
             continue
@@ -170,11 +182,17 @@ def place_of(tx: store.Transaction, integration: store.Integration, repository_i
     config = integration.config
     if config.auth == "token":
         return Place(integration.credential, None)
+    if repository_id == store.actions.NOWHERE:
+        return Place(f"{integration.credential}:app", None)
     repository = store.repositories.get(tx, repository_id)
     installation_id = installations.serving(tx, integration.id, repository)
     if installation_id is None:
         installation_id = config.installation_id
     return Place(f"{integration.credential}:{installation_id or '?'}", installation_id)
+
+
+def _place_of(tx: store.Transaction, integration: store.Integration, action: store.Action) -> Place:
+    return place_of(tx, integration, action.repository_id).of(KINDS.get(action.kind))
 
 
 def order_of(repository_id: int, number: int) -> str:
@@ -261,7 +279,7 @@ def integration_changed(tx: store.Transaction, integration: store.Integration) -
         if is_kept and integration.is_active:
             retry(tx, action)
     for action in store.actions.open_of_integration(tx, integration.id):
-        place = place_of(tx, integration, action.repository_id)
+        place = _place_of(tx, integration, action)
         if action.status == "pending":
             moved = {**parts.anew(action), **place._asdict()}
             store.actions.change(tx, action.id, **moved, next_attempt_at=now)
@@ -283,12 +301,12 @@ def resume(tx: store.Transaction, integration_id: str, installation_id: int) -> 
     if integration is None:
         return
     for action in store.actions.waiting(tx, GIVEN, integration_id=integration_id):
-        place = place_of(tx, integration, action.repository_id)
+        place = _place_of(tx, integration, action)
         if place.installation_id == installation_id:
             store.actions.change(tx, action.id, **place._asdict())
             retry(tx, msgspec.structs.replace(action, **place._asdict()))
     for action in store.actions.pending_elsewhere(tx, integration_id, installation_id):
-        place = place_of(tx, integration, action.repository_id)
+        place = _place_of(tx, integration, action)
         if place.installation_id == installation_id:  # it serves what another one did
             store.actions.change(tx, action.id, **place._asdict())
             store.actions.wake(tx, place.queue, times.now())

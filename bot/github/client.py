@@ -21,9 +21,9 @@ from gidgethub.abc import ITERABLE_KEY, GitHubAPI
 from yarl import URL
 
 from bot import __version__, times
-from bot.github import addresses, failures, names, payloads
+from bot.github import addresses, failures, limits, names, payloads
 from bot.github.auth import Auth
-from bot.github.failures import CallFailed, NotListed, Refused, Temporary
+from bot.github.failures import CallFailed, Limited, NotListed, Refused, Temporary
 from bot.log import logger
 from bot.metrics import Metrics
 
@@ -32,6 +32,7 @@ CALL_SECONDS = 12.0  # GitHub itself gives up after ten
 _MAX_ANSWER = 16 * 1024 * 1024
 _MAX_HOPS = 3
 _MAX_PAGES = 1000  # of a list
+_LEFT = 0.5  # of an hour's calls, to whom somebody waits for
 _REDIRECTS = (301, 302, 307, 308)
 _CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
 
@@ -43,7 +44,8 @@ class Client(GitHubAPI):
     """Calls GitHub as one token, App or installation.
 
     Every method of gidgethub's client raises CallFailed: Temporary, Limited or Refused.
-    `before_write`, if set, is awaited with the method and path of every call that is no GET.
+    `before_write`, if set, is awaited with the method and path of every call that is no GET. In the
+    `background` it is before every call, and half of the hour's calls are left to others.
     """
 
     def __init__(
@@ -55,14 +57,17 @@ class Client(GitHubAPI):
         label: str,
         *,
         is_listed: bool,
+        background: bool = False,
     ) -> None:
         super().__init__(
             f"experiment-bot/{__version__}", cache=LRUCache(maxsize=256), base_url=api_url
         )
         self._session = session
-        self._auth = auth
+        self.auth = auth
         self._metrics = metrics
         self._is_listed = is_listed  # in GITHUB_API_URLS
+        self._background = background
+        self._rests_until = 0  # in microseconds
         self.label = label
         self.before_write: BeforeWrite | None = None
         self.headers: Mapping[str, str] = {}  # of the last answer
@@ -150,15 +155,18 @@ class Client(GitHubAPI):
         if not self._is_listed:
             raise NotListed(self.base_url)
         path = urlsplit(url).path.removeprefix(urlsplit(self.base_url).path.rstrip("/"))
-        if method != "GET" and self.before_write is not None:
+        if self._background and (left := self._rests_until - times.now()) > 0:
+            why = "half of the hour's calls are left to comments, checks and commands"
+            raise Limited(why, left / times.SECOND)
+        if (method != "GET" or self._background) and self.before_write is not None:
             await self.before_write(method, path)
         for _ in range(2):
-            token = await self._auth.token()
+            token = await self.auth.token()
             sent = {**headers, "x-github-api-version": API_VERSION}
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
             answer = await self._follow(method, url, sent, body)
-            if answer[0] != 401 or not self._auth.refused(token, answer[1]):
+            if answer[0] != 401 or not self.auth.refused(token, answer[1]):
                 break
         self.headers = answer[1]
         self._account(answer[1])
@@ -218,6 +226,9 @@ class Client(GitHubAPI):
             remaining = int(headers["X-RateLimit-Remaining"])
         except (KeyError, ValueError):
             return
+        if self._background:
+            rest = limits.rest_of(headers, times.now() / times.SECOND, _LEFT)
+            self._rests_until = times.now() + round(rest * times.SECOND)
         resource = headers.get("X-RateLimit-Resource", "core")
         self._metrics.rate_limit_remaining.labels(self.label, resource[:40]).set(remaining)
 

@@ -58,20 +58,29 @@ class GitHub:
         self._api_urls = frozenset(api_urls)
         self._open: aiohttp.ClientSession | None = None
         # A changed credential is another key, and makes a new client.
-        self._clients: TTLCache[tuple[Credentials, str, int], Client] = TTLCache(4096, ttl=7200)
+        self._clients: TTLCache[tuple[Credentials, str, int, bool], Client] = TTLCache(
+            4096, ttl=7200
+        )
         self._granted: TTLCache[tuple[Credentials, int], int] = TTLCache(4096, ttl=7200)
         self._logins: TTLCache[Credentials, str | None] = TTLCache(maxsize=4096, ttl=3600)
 
     def client(
-        self, credentials: Credentials, installation_id: int | None, granted: int | None = None
+        self,
+        credentials: Credentials,
+        installation_id: int | None,
+        granted: int | None = None,
+        *,
+        background: bool = False,
     ) -> Client:
         """Return the client that acts with a credential: as its token, or an installation.
 
         Its tokens know of what the installation was `granted` up to this time, or as far as this
         process has heard. Raises Refused if an App's installation is not known.
         """
+        auth: Auth
         if credentials.token is not None:
-            return self._made(credentials, "token", FixedToken(credentials.token))
+            auth = FixedToken(credentials.token)
+            return self._made(credentials, "token", auth, background=background)
         if installation_id is None:
             raise Refused(404, "it is not known which installation of the App serves it")
         known = (credentials, installation_id)
@@ -79,8 +88,12 @@ class GitHub:
             granted = self._granted.get(known, 0)
         else:
             self._granted[known] = granted
-        auth = InstallationToken(lambda: self._mint(credentials, installation_id))
-        return self._made(credentials, f"installation {installation_id}", auth, granted)
+        role = f"installation {installation_id}"
+        if background:  # both act with one token
+            auth = self.client(credentials, installation_id, granted).auth
+        else:
+            auth = InstallationToken(lambda: self._mint(credentials, installation_id))
+        return self._made(credentials, role, auth, granted, background=background)
 
     async def client_in(
         self,
@@ -97,11 +110,11 @@ class GitHub:
             installation_id = await self.installation_of(credentials, repository)
         return self.client(credentials, installation_id, granted)
 
-    def app(self, credentials: Credentials) -> Client:
+    def app(self, credentials: Credentials, *, background: bool = False) -> Client:
         """Return the client that acts as the App itself, by JWT. Only for an App's credentials."""
         assert credentials.app_id is not None and credentials.private_key is not None
         auth = AppToken(credentials.app_id, credentials.private_key)
-        return self._made(credentials, "app", auth)
+        return self._made(credentials, "app", auth, background=background)
 
     async def installation_of(self, credentials: Credentials, repository: str) -> int:
         """Return which installation of an App serves a repository; raises CallFailed."""
@@ -178,17 +191,33 @@ class GitHub:
         except msgspec.ValidationError:
             raise Temporary("GitHub's answer cannot be read") from None
 
-    def _made(self, credentials: Credentials, role: str, auth: Auth, granted: int = 0) -> Client:
-        key = (credentials, role, granted)
+    def _made(
+        self,
+        credentials: Credentials,
+        role: str,
+        auth: Auth,
+        granted: int = 0,
+        *,
+        background: bool = False,
+    ) -> Client:
+        key = (credentials, role, granted, background)
         known = self._clients.get(key)
         if known is None:
             label = f"{credentials.label} {role}"
-            known = self._clients[key] = self._new(credentials.api_url, auth, label)
+            known = self._new(credentials.api_url, auth, label, background=background)
+            self._clients[key] = known
         return known
 
-    def _new(self, api_url: str, auth: Auth, label: str) -> Client:
-        is_listed = api_url in self._api_urls
-        return Client(self._session, api_url, auth, self._metrics, label, is_listed=is_listed)
+    def _new(self, api_url: str, auth: Auth, label: str, *, background: bool = False) -> Client:
+        return Client(
+            self._session,
+            api_url,
+            auth,
+            self._metrics,
+            label,
+            is_listed=api_url in self._api_urls,
+            background=background,
+        )
 
     async def _mint(self, credentials: Credentials, installation_id: int) -> Any:
         path = f"/app/installations/{installation_id}/access_tokens"

@@ -64,6 +64,17 @@ def pause_of(headers: Mapping[str, str], now: float) -> float | None:
     return None
 
 
+def rest_of(headers: Mapping[str, str], now: float, left: float) -> float:
+    """Return for how many seconds to make no call, so that a part of the hour's calls is `left`."""
+    told = [headers.get(f"X-RateLimit-{name}", "") for name in ("Limit", "Remaining", "Reset")]
+    if not all(re.fullmatch(r"[0-9]{1,12}", one) for one in told):
+        return 0.0
+    limit, remaining, reset = map(int, told)
+    if remaining > limit * left:
+        return 0.0
+    return max(0.0, reset - (date_of(headers) or now) + 1.0)
+
+
 class Pace:
     """How fast one credential writes. Times in seconds; `content` those of content-creating calls.
 

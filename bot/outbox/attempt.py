@@ -92,10 +92,10 @@ class _Standing:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What is known of who acts where."""
+    """What is known of who acts where; `repository` is None of what concerns none."""
 
     integration: store.Integration | None
-    repository: store.Repository
+    repository: store.Repository | None
     is_allowed: bool
     standing: _Standing
     seen: Seen | None
@@ -108,7 +108,7 @@ async def _job(services: Services, held: Held, action: store.ListedAction, known
     if known.integration is None:
         raise Refused(404, "the integration was deleted")
     integration = services.opened(known.integration)
-    if known.repository.host != integration.host:
+    if known.repository is not None and known.repository.host != integration.host:
         raise Refused(403, "the repository is on another GitHub than the integration")
     if not known.is_allowed:
         raise Refused(403, "the integration does not allow this repository")
@@ -120,7 +120,9 @@ async def _job(services: Services, held: Held, action: store.ListedAction, known
     wanted_at = action.news_at or action.created_at
 
     async def before_write(method: str, path: str) -> None:
-        await identity.confirm(services, client, known.repository, wanted_at)
+        if method != "GET":
+            assert known.repository is not None
+            await identity.confirm(services, client, known.repository, wanted_at)
         left = await held.before_write(method, path)
         for window, count in zip(("minute", "hour"), left, strict=True):
             services.metrics.content_remaining.labels(client.label, window).set(count)
@@ -150,7 +152,7 @@ def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
         state, is_archived = None, False
     if not known.integration.is_active:
         wait, hindrance = "the integration is not active", Hindrance.NONE
-    elif known.repository.named_at == store.repositories.LOST:
+    elif known.repository is not None and known.repository.named_at == store.repositories.LOST:
         wait, hindrance = identity.another(known.repository), Hindrance.NONE
     elif state == "removed":
         gone = "the App is no longer installed there: install it again"
@@ -181,6 +183,8 @@ def _shut(standing: _Standing) -> Waiting | None:
 def _known(tx: store.Transaction, action: store.ListedAction) -> _Known:
     """Read at once all that an action needs to begin with."""
     integration = store.integrations.find(tx, action.integration_id)
+    if not _is_somewhere(action):
+        return _Known(integration, None, True, _Standing(None, None, False, False), None)
     repository = store.repositories.get(tx, action.repository_id)
     standing = _standing(tx, action, repository)
     if integration is None:
@@ -190,6 +194,10 @@ def _known(tx: store.Transaction, action: store.ListedAction) -> _Known:
     if kind is not None and kind.has_parts and action.item_id is not None:
         looked = seen.look(tx, repository, action.item_id)
     return _Known(integration, repository, is_allowed, standing, looked)
+
+
+def _is_somewhere(action: store.Action) -> bool:
+    return action.repository_id != store.actions.NOWHERE
 
 
 def _standing(
@@ -208,8 +216,13 @@ async def _client(
     action: store.ListedAction,
     granted: int | None,
 ) -> Client:
-    """Return who acts. An installation that no delivery has told of is asked for."""
-    installation_id = action.installation_id
+    """Return who acts. An installation that no delivery has told of is asked for.
+
+    What concerns no repository an App does as itself.
+    """
+    installation_id, background = action.installation_id, actions.KINDS[action.kind].background
+    if not _is_somewhere(action) and integration.token is None:
+        return services.github.app(integration.credentials, background=background)
     if integration.token is None and installation_id is None:
         found = await _installation(services, integration, action)
         where = integration.id, action.repository_id, found
@@ -217,7 +230,9 @@ async def _client(
             lambda tx: installations.observe_repository(tx, *where), locks=()
         )
         installation_id = found
-    return services.github.client(integration.credentials, installation_id, granted)
+    return services.github.client(
+        integration.credentials, installation_id, granted, background=background
+    )
 
 
 async def _installation(
@@ -264,7 +279,7 @@ def _keep(
             store.integrations.clear_last_error(tx, action.integration_id, *about)
     if shown is not None:
         shown.keep(tx, action)
-    if any(_may_have_lost(one.decision.failure) for one in outcomes):
+    if _is_somewhere(action) and any(_may_have_lost(one.decision.failure) for one in outcomes):
         speaking.ask_again(tx, action.repository_id, action.integration_id)
     if _settle(tx, action, outcomes, in_parts=shown is not None):
         for one in outcomes:
@@ -297,7 +312,7 @@ def _see_to_end(
 ) -> None:
     """Try it again at once if what it waits for has ended while it was in hand."""
     kept = store.actions.find(tx, action.id)
-    if standing is None or kept is None or not kept.waits:
+    if standing is None or kept is None or not kept.waits or not _is_somewhere(action):
         return
     repository = store.repositories.get(tx, action.repository_id)
     has_changed = _standing(tx, action, repository) != standing
@@ -323,9 +338,10 @@ def _is_open_again(tx: store.Transaction, kept: store.Action, repository: store.
 def _tell(tx: store.Transaction, action: store.ListedAction, outcome: Outcome) -> None:
     """Show with its integration that an action, or a part of it, has failed."""
     number = f"#{action.number}" if action.number else ""
-    message = f"{outcome.name} in {action.repository}{number}: {outcome.decision.error}"
+    place = f" in {action.repository}{number}" if action.repository else ""
+    message = f"{outcome.name}{place}: {outcome.decision.error}"
     about = actions.about(action, outcome.name)
-    where = action.integration_id, message, about, action.repository_id
+    where = action.integration_id, message, about, action.repository_id or None
     store.integrations.set_last_error(tx, *where)
 
 

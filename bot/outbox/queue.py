@@ -96,10 +96,12 @@ class Held:
     async def before_write(self, method: str, path: str) -> list[int]:
         """Wait for the turn of a write, and make sure that the queue is still ours.
 
+        A read, which is told of in the background alone, has no turn to wait for.
+
         Returns how many content-creating calls the present minute and hour have left.
         """
-        content = creates_content(method, path)
-        wait = self.pace.wait(times.now() / times.SECOND, content=content)
+        content, is_read = creates_content(method, path), method == "GET"
+        wait = 0.0 if is_read else self.pace.wait(times.now() / times.SECOND, content=content)
         if wait > _LONGEST_NAP:
             raise Limited("GitHub's limit on content is used up for now", wait)
         if wait > 0:
@@ -112,7 +114,8 @@ class Held:
             ):
                 raise LeaseLost
             self.leased_until = until
-        self.pace.wrote(times.now() / times.SECOND, content=content)
+        if not is_read:
+            self.pace.wrote(times.now() / times.SECOND, content=content)
         return self.pace.left(now / times.SECOND)
 
     async def give_back(self) -> None:

@@ -78,8 +78,9 @@ class Job:
     async def write(
         self, job: Callable[Concatenate[store.Transaction, P], T], *args: P.args, **more: P.kwargs
     ) -> T:
-        """Run a job that may change what is in the repository of the action."""
-        locks = store.locks_of_repository(self.integration.host, None, self.action.repository)
+        """Run a job that may change what is in the repository of the action, if it has one."""
+        name = self.action.repository
+        locks = store.locks_of_repository(self.integration.host, None, name) if name else ()
         return await self.services.database.write(lambda tx: job(tx, *args, **more), locks=locks)
 
     @property

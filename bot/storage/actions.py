@@ -27,8 +27,9 @@ WAKE = """INSERT INTO queues (queue, due_at) VALUES (:queue, :at)
     ON CONFLICT (queue) DO UPDATE SET due_at = excluded.due_at
         WHERE queues.due_at IS NULL OR queues.due_at > excluded.due_at"""
 OWED = "owed"  # stands for every status but done
-_LISTED = """SELECT actions.*, repositories.full_name AS repository FROM actions
-    JOIN repositories ON repositories.id = actions.repository_id"""
+NOWHERE = 0  # the `repository_id` of what concerns an integration as a whole
+_LISTED = """SELECT actions.*, COALESCE(repositories.full_name, '') AS repository FROM actions
+    LEFT JOIN repositories ON repositories.id = actions.repository_id"""
 
 
 def add(tx: Transaction, columns: Mapping[str, Any]) -> bool:
@@ -227,7 +228,8 @@ def begin(tx: Transaction, queue: str, now: int, limit: int) -> BegunAction | No
             FROM priorities WHERE priority IS NOT NULL) AS heads
             WHERE seq IS NOT NULL ORDER BY priority LIMIT 1)
         RETURNING *,
-            (SELECT full_name FROM repositories WHERE id = actions.repository_id) AS repository,
+            COALESCE((SELECT full_name FROM repositories WHERE id = actions.repository_id), '')
+                AS repository,
             (SELECT COUNT(*) FROM (SELECT 1 FROM actions AS other
                 WHERE other.queue = :queue AND other.status = 'pending'
                     AND other.next_attempt_at <= :now AND other.seq <> actions.seq

@@ -278,7 +278,7 @@ class HeardInstallation(Row, frozen=True):
 
 
 class ListedAction(Action, frozen=True):
-    """An action with the present name of its repository."""
+    """An action with the present name of its repository, '' if it concerns none."""
 
     repository: str
 
