@@ -51,7 +51,9 @@ examples: .examples/.fetched  ## fetches the deliveries that GitHub publishes, w
 bench: $(VENV)/.test-installed  ## measures what a delivery costs, beside other bots; BENCH_ARGS="--runs 3"
 	@$(BIN)/python bench/compare.py $(BENCH_ARGS)
 
-soak: $(VENV)/.test-installed  ## runs failovers of PostgreSQL under load; needs Debian's postgresql, pgbouncer
+# What the suite does a few times, often.
+soak: $(VENV)/.test-installed  ## kills the service fifty times a test; runs failovers of PostgreSQL under load
+	KILLS=50 $(BIN)/python -m pytest -m kills --durations=0
 	$(BIN)/python -m bench.soak
 
 # Renews the locks from pyproject.toml: one resolution for every Python and platform.

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from bot.demo import payloads
 from tests.kit.deliveries import REPO
 from tests.kit.marks import slow
-from tests.kit.processes import Process
+from tests.kit.processes import Process, kills
 from tests.kit.running import SECRET
 
-pytestmark = slow
+pytestmark = [slow, pytest.mark.kills]
 
-KILLS = 50
+KILLS = kills(12)
 CONNECTIONS = 16
 
 
@@ -43,7 +44,7 @@ async def load(
             return
 
 
-async def test_fifty_kills_lose_and_double_nothing(tmp_path: Path) -> None:
+async def test_kills_lose_and_double_nothing(tmp_path: Path) -> None:
     sent: dict[str, int] = {}
     done: set[str] = set()
     async with aiohttp.ClientSession() as session:

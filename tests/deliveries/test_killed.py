@@ -6,25 +6,29 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.deliveries.load import Load
 from tests.kit.marks import slow
-from tests.kit.processes import Process, own_server, running
+from tests.kit.processes import Process, kills, own_server, running
 
-pytestmark = slow
+pytestmark = [slow, pytest.mark.kills]
+
+TIMES = kills(6)
 
 CONNECTIONS = 8
 
 
 async def kill_at_random(
-    processes: list[Process], kills: int, midway: Callable[[], Awaitable[Any]] | None
+    processes: list[Process], times: int, midway: Callable[[], Awaitable[Any]] | None
 ) -> None:
     """Put all under load, kill one after the other, and check that nothing is lost or double."""
     load = Load(processes, await processes[0].integration())
     await load.begin()
     clients = [asyncio.create_task(load.run()) for _ in range(CONNECTIONS)]
-    for index in range(kills):
+    for index in range(times):
         await asyncio.sleep(random.uniform(0.2, 1.0))
-        if midway is not None and index == kills // 2:
+        if midway is not None and index == times // 2:
             await midway()
             await asyncio.sleep(1)
         one = random.choice(processes)
@@ -39,9 +43,9 @@ async def kill_at_random(
 async def test_four_processes_killed_at_random_and_the_server_restarted(tmp_path: Path) -> None:
     with own_server() as server:
         async with running(tmp_path / "data", 4, "--no-worker", DATABASE_URL=server.url) as four:
-            await kill_at_random(four, 8, lambda: asyncio.to_thread(server.restart))
+            await kill_at_random(four, TIMES, lambda: asyncio.to_thread(server.restart))
 
 
 async def test_two_processes_on_one_file_killed_at_random(tmp_path: Path) -> None:
     async with running(tmp_path / "data", 2) as two:
-        await kill_at_random(two, 8, None)
+        await kill_at_random(two, TIMES, None)

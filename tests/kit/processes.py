@@ -21,6 +21,11 @@ ROOT = Path(__file__).parents[2]
 START_SECONDS = 30.0
 
 
+def kills(few: int) -> int:
+    """Return how often a test is to kill what it tests: a few times, `KILLS` in `make soak`."""
+    return int(os.environ.get("KILLS", few))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,9 +1,9 @@
 """Answers that were lost, when what they were about is not owed any more, or the process dies."""
 
+import asyncio
 from pathlib import Path
 
 import aiohttp
-import pytest
 
 from tests.github import REPO, Fault, GitHub
 from tests.kit import outbound
@@ -175,14 +175,19 @@ STEPS = [EDIT, STATUSES, TAKE_LABEL]
 
 
 @sqlite_only
-@pytest.mark.parametrize("kind", ["timeout_before", "timeout_after"])
 @slow
-async def test_killed_before_the_answer_was_kept(engine: str, tmp_path: Path, kind: str) -> None:
+async def test_killed_before_the_answer_was_kept(engine: str, tmp_path: Path) -> None:
+    """Side by side, since most of it is to wait until the lease of who was killed runs out."""
+    kinds = "timeout_before", "timeout_after"
+    await asyncio.gather(*(_killed_before(tmp_path / kind, kind) for kind in kinds))
+
+
+async def _killed_before(folder: Path, kind: str) -> None:
     github = await outbound.github_for("token")
     made = [github.open_pull(REPOSITORY, title="T", body=LINE) for _ in STEPS]
     numbers = [one.number for one in made]
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        bot = Process(tmp_path / "data", session, GITHUB_API_URLS=github.url)
+        bot = Process(folder, session, GITHUB_API_URLS=github.url)
         await bot.start()
         try:
             integration = await bot.integration(config={"token": TOKEN, "webhook_secret": SECRET})
@@ -214,16 +219,18 @@ async def test_killed_before_the_answer_was_kept(engine: str, tmp_path: Path, ki
 
 
 @sqlite_only
-@pytest.mark.parametrize("credential", ["token", "app"])
 @slow
-async def test_killed_after_some_parts_were_answered(
-    engine: str, tmp_path: Path, credential: str
-) -> None:
+async def test_killed_after_some_parts_were_answered(engine: str, tmp_path: Path) -> None:
     """What became of them is kept with what became of the rest: until then nobody knows."""
+    both = "token", "app"
+    await asyncio.gather(*(_killed_after_some(tmp_path / one, one) for one in both))
+
+
+async def _killed_after_some(folder: Path, credential: str) -> None:
     github = await outbound.github_for(credential)
     number = github.open_pull(REPOSITORY, title="T", body=LINE).number
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60)) as session:
-        bot = Process(tmp_path / "data", session, GITHUB_API_URLS=github.url)
+        bot = Process(folder, session, GITHUB_API_URLS=github.url)
         await bot.start()
         try:
             config = outbound.credentials(credential)

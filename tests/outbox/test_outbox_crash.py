@@ -1,25 +1,26 @@
 """The process dies while it acts on GitHub: everything is there in the end, and once."""
 
 import asyncio
-import os
 import random
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from tests.kit import outbound
 from tests.kit.marks import slow, sqlite_only
 from tests.kit.outbound import REPOSITORY, TOKEN, command
-from tests.kit.processes import Process
+from tests.kit.processes import Process, kills
 from tests.kit.running import SECRET, eventually
 
 pytestmark = slow
 
-CRASHES = int(os.environ.get("CRASHES", "20"))
+CRASHES = kills(8)
 PULLS, ISSUES = 8, 8
 
 
+@pytest.mark.kills
 @sqlite_only
 async def test_everything_is_done_once_however_often_it_is_killed(
     engine: str, tmp_path: Path

@@ -186,8 +186,9 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("kind", REFUSED)
-@pytest.mark.parametrize("options", [(), ("--force",)])
+@pytest.mark.parametrize(
+    ("kind", "options"), [("folder", ()), *((kind, ("--force",)) for kind in REFUSED)]
+)
 async def test_what_is_no_place_for_a_copy_is_refused(
     path: Path, tmp_path: Path, kind: str, options: tuple[str, ...]
 ) -> None:
@@ -221,11 +222,10 @@ async def test_a_name_that_cannot_be_is_refused(
 ) -> None:
     before = path.read_bytes()
     (path.parent / "secret.key").write_text("a key")
-    for options in ((), ("--force",)):
-        env = environment(path.parent)
-        code, out, errors = await app("backup", str(tmp_path / name), *options, env=env)
-        assert (code, out, errors.count("\n")) == (1, "", 1), errors
-        assert errors.startswith("Error: ") and words in errors
+    env = environment(path.parent)
+    code, out, errors = await app("backup", str(tmp_path / name), "--force", env=env)
+    assert (code, out, errors.count("\n")) == (1, "", 1), errors
+    assert errors.startswith("Error: ") and words in errors
     assert path.read_bytes() == before
     assert (path.parent / "secret.key").read_text() == "a key"
     assert left(tmp_path) == set()

@@ -58,8 +58,9 @@ SOURCES: dict[str, tuple[Callable[[Path], Any], str]] = {
 }
 
 
-@pytest.mark.parametrize("options", [(), ("--overwrite",)])
-@pytest.mark.parametrize("kind", SOURCES)
+@pytest.mark.parametrize(
+    ("kind", "options"), [("missing", ()), *((kind, ("--overwrite",)) for kind in SOURCES)]
+)
 async def test_a_source_that_is_none_is_refused(
     kind: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
