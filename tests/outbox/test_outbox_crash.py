@@ -17,7 +17,7 @@ from tests.kit.running import SECRET, eventually
 pytestmark = slow
 
 CRASHES = kills(8)
-PULLS, ISSUES = 8, 8
+PULLS, ISSUES = 5, 5
 
 
 @pytest.mark.kills
