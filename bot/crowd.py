@@ -14,9 +14,10 @@ from contextlib import suppress
 from typing import Protocol
 
 from bot.log import logger
+from bot.web.in_flight import MOST_HELD, MOST_OF_LARGE, InFlight
 
-MOST_HELD = 256 * 1024 * 1024  # bytes that have come and are not answered yet, of all together
-MOST_OF_LARGE = MOST_HELD - 32 * 1024 * 1024  # the rest is for small requests
+__all__ = ["MOST_HELD", "MOST_OF_LARGE"]
+
 SMALL = 1024 * 1024
 _MOST, _MOST_OF_ONE, _LEAST_OF_ONE = 8192, 1000, 500  # connections
 _FEWEST = 16
@@ -71,14 +72,23 @@ class Turns:
 class Crowd:
     """The connections of a process, so many that `files` are enough for them."""
 
-    def __init__(self, files: int) -> None:
+    def __init__(self, files: int, in_flight: InFlight | None = None) -> None:
         self.most = self._usual = min(_MOST, files - min(_KEPT_FILES, files // 4))
         self.most_of_one = min(self.most, max(_LEAST_OF_ONE, min(_MOST_OF_ONE, self.most // 2)))
         self._short_until = 0.0
-        self.held = 0
+        self._in_flight = in_flight or InFlight()
         self.turns = Turns()
         self._guests: dict[Guest, None] = {}
         self._of: dict[str, set[Guest]] = {}
+
+    @property
+    def held(self) -> int:
+        """The bytes that have come and are not answered yet, of all together."""
+        return self._in_flight.held
+
+    @held.setter
+    def held(self, count: int) -> None:
+        self._in_flight.held = count
 
     def enter(self, guest: Guest) -> bool:
         """Take a connection in if there is, or can be made, room for it."""

@@ -16,6 +16,7 @@ from bot.services import SERVICES
 from bot.settings import Network
 from bot.web import callers
 from bot.web.guesses import network
+from bot.web.in_flight import InFlight
 
 _STOP_SECONDS = 4.0  # for requests in hand when the service is told to stop
 _CUT_SECONDS = 2.0  # the same once nothing more of them is read
@@ -78,8 +79,10 @@ async def listen(app: web.Application, sock: socket.socket) -> web.AppRunner:
             in_hand.done(task)
 
     server.request_handler = hold
-    trusted = app[SERVICES].settings.trusted_proxies
-    await _Site(runner, sock, app[SHORTCUT], trusted).start()
+    services = app[SERVICES]
+    crowd = Crowd(resource.getrlimit(resource.RLIMIT_NOFILE)[0], services.shared(InFlight))
+    trusted = services.settings.trusted_proxies
+    await _Site(runner, sock, app[SHORTCUT], crowd, trusted).start()
     return runner
 
 
@@ -113,6 +116,7 @@ class _Site(web.BaseSite):
         runner: _Runner,
         sock: socket.socket,
         shortcut: Shortcut,
+        crowd: Crowd,
         trusted: Sequence[Network],
     ) -> None:
         super().__init__(runner)
@@ -120,7 +124,7 @@ class _Site(web.BaseSite):
         self._manager, self._sock = runner.server, sock
         self._in_hand, self._shortcut = runner.in_hand, shortcut
         self._trusted = trusted
-        self._crowd = Crowd(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        self._crowd = crowd
         self._loop = asyncio.get_running_loop()
         self._entering: set[asyncio.Task[Any]] = set()
         self._resting: asyncio.TimerHandle | None = None

@@ -29,6 +29,11 @@ class Metrics:
             "Webhook deliveries by event (other: one without a handler) and outcome.",
             ["event", "outcome"],
         )
+        self.recovered = counter(
+            "experiment_bot_recovered_deliveries",
+            "Deliveries that were read from GitHub's API, by event and outcome; lost: it had none.",
+            ["event", "outcome"],
+        )
         self.refused = counter(
             "experiment_bot_refused_signatures",
             "Deliveries that were refused for their signature: missing, sha1, malformed or wrong.",

@@ -78,10 +78,10 @@ def _host(text: str) -> str:
     return text
 
 
-def _number(highest: int, what: str = "a number") -> Callable[[str], int]:
+def _number(highest: int, what: str = "a number", lowest: int = 1) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not (re.fullmatch(r"[0-9]{1,5}", text) and 1 <= int(text) <= highest):
-            raise _Wrong(_shortened(text), f"{what} from 1 to {highest}")
+        if not (re.fullmatch(r"[0-9]{1,5}", text) and lowest <= int(text) <= highest):
+            raise _Wrong(_shortened(text), f"{what} from {lowest} to {highest}")
         return int(text)
 
     return read
@@ -262,6 +262,10 @@ class Settings:
         "GitHub Enterprise Server: `https://HOST/api/v3`. No other address is ever called. Where "
         "a stored integration's is taken out of the list, what it owes waits, and it can still "
         "be changed.", audited=True)
+    recovery_minutes: int = _setting("RECOVERY_MINUTES", "15",
+        _number(1_440, "a number of minutes", 0),
+        "How often GitHub is asked what it could not deliver, which is then taken in "
+        "([recovery](docs/recovery.md)); 0 switches that off.", audited=True)
     payload_days: int = _setting("PAYLOAD_DAYS", "30", _number(36_500, "a number of days"),
         "How long payloads are kept.")
     delivery_days: int = _setting("DELIVERY_DAYS", "90", _number(36_500, "a number of days"),

@@ -1,4 +1,4 @@
-"""The worker: runs the outbox, tries failed deliveries again, clears away what is not kept.
+"""The worker: runs the outbox, has deliveries tried again or recovered, clears away what is old.
 
 Clearing goes in small steps between which deliveries get their turn.
 """
@@ -10,6 +10,7 @@ from functools import partial
 from bot import storage as store
 from bot import times
 from bot.deliveries import life
+from bot.domain import recovery
 from bot.domain.audit import KEPT_DAYS
 from bot.domain.passing import LONG, Passing
 from bot.domain.sessions import oldest
@@ -26,7 +27,8 @@ _STEP = 200  # deliveries cleared in one step
 _CLEAR_SECONDS = 60.0  # for such a step: nobody waits for it
 _STOP_SECONDS = 2.5  # for calls to GitHub in hand when the worker is told to stop
 _BACK_SECONDS = 0.7  # more, to give queues back: whoever stops us kills us after ten in all
-_DAY = 86_400 * times.SECOND
+_SWEEP_PAUSE = 5.0  # seconds between looks for integrations that are to be swept, at least
+_MINUTE, _DAY = 60 * times.SECOND, 86_400 * times.SECOND
 
 
 async def retry_deliveries(services: Services) -> float | None:
@@ -56,13 +58,31 @@ async def clear(services: Services) -> None:
         await asyncio.sleep(_STEP_PAUSE if busy else _CLEARING_PAUSE)
 
 
+async def order_sweeps(services: Services, began: int) -> float | None:
+    """Have deliveries recovered that are due to be; return after how many seconds more are.
+
+    `began` is when this process did.
+    """
+    every = services.settings.recovery_minutes * _MINUTE
+    if not every:
+        return None
+    if await services.database.read(lambda tx: recovery.due(tx, every, began)):
+        await services.database.write(lambda tx: recovery.order_due(tx, every, began))
+    earliest = await services.database.read(store.sweeps.earliest)
+    if earliest is None:
+        return None
+    return min(max((earliest + every - times.now()) / times.SECOND, 0.0), _LONGEST_PAUSE)
+
+
 class Worker:
     """The worker of a process: it works from when it is made until it is stopped."""
 
     def __init__(self, services: Services) -> None:
         self._outbox = Outbox(services)
         retrying = look_on_commits(services, partial(self._retry, services), _PAUSE)
-        tasks = (self._outbox.run(), retrying, clear(services))
+        sweeping = partial(order_sweeps, services, times.now())
+        recovering = look_on_commits(services, sweeping, _SWEEP_PAUSE)
+        tasks = (self._outbox.run(), retrying, recovering, clear(services))
         self._tasks = [asyncio.create_task(one) for one in tasks]
 
     async def stop(self) -> None:

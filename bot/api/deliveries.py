@@ -28,6 +28,13 @@ class Delivery(Struct):
     processed_at: Time | None
     attempts: int
     error: str | None
+    recovered: Annotated[
+        bool,
+        Meta(
+            description="It was read from GitHub's API, since GitHub could not deliver it; "
+            "`received_at` is when GitHub first tried to."
+        ),
+    ]
 
 
 class DeliveryDetail(Delivery):

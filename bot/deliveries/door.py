@@ -21,12 +21,11 @@ from structlog.contextvars import bind_contextvars
 
 from bot import jsontext, log, times
 from bot import storage as store
-from bot.deliveries import life
-from bot.deliveries.records import Arriving, id_of
+from bot.deliveries import hosts, life
+from bot.deliveries.records import KEPT_HEADERS, Arriving, id_of
 from bot.deliveries.refusals import Refusals
 from bot.domain import signatures
 from bot.domain.integrations import Integration
-from bot.github import names
 from bot.github.delivered import DeliveredEvent, NoObject
 from bot.github.reach import WEBHOOK_PATH
 from bot.handlers import dispatcher
@@ -47,18 +46,6 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ADDRESS = re.compile(WEBHOOK_PATH.format(integration_id=f"({_UUID.pattern})"))
 _SIGNATURE = re.compile(r"sha256=[0-9a-f]{64}")
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
-# What is kept of the headers: what GitHub says of the delivery, never what proxies add.
-_KEPT_HEADERS = (
-    "X-GitHub-Event",
-    "X-GitHub-Delivery",
-    "X-GitHub-Hook-ID",
-    "X-GitHub-Hook-Installation-Target-ID",
-    "X-GitHub-Hook-Installation-Target-Type",
-    "X-GitHub-Enterprise-Host",
-    "X-GitHub-Enterprise-Version",
-    "Content-Type",
-    "User-Agent",
-)
 
 
 def routes() -> list[web.RouteDef]:
@@ -196,17 +183,8 @@ async def _verified(
 async def _check_host(sent: Sent, services: Services, integration: Integration) -> None:
     """Refuse what another GitHub sends than the one that the integration is of."""
     told = sent.headers.getall("X-GitHub-Enterprise-Host", ())
-    expected = names.without_port(integration.host)
-    if any(names.without_port(one.strip().lower()) != expected for one in told):
-        detail = (
-            f"The delivery comes from another GitHub than {expected}, which the integration's "
-            "api_url belongs to: set its api_url, or point the webhook at another integration."
-        )
-        await services.database.write(
-            lambda tx: store.integrations.set_last_error(tx, integration.id, detail, _HOST)
-        )
-        services.forget_integration(integration.id)  # so that the next good one takes it back
-        raise Problem(403, "wrong host", detail)
+    if hosts.is_another(told, integration):
+        raise Problem(403, "wrong host", await hosts.tell(services, integration))
     if integration.last_error_about == _HOST:
         await services.database.write(
             lambda tx: store.integrations.clear_last_error(tx, integration.id, _HOST)
@@ -237,7 +215,7 @@ async def _read(sent: Sent, services: Services, signed: _Signed, told: dict[str,
         received_at=signed.received_at,
         headers={
             name: value if value.isascii() else _clean(value)
-            for name in _KEPT_HEADERS
+            for name in KEPT_HEADERS
             if (value := given(name)) is not None
         },
         payload=packed,

@@ -14,6 +14,7 @@ import structlog
 from bot import storage as store
 from bot import times
 from bot.deliveries import admission, records
+from bot.deliveries.hooks import HeardHooks
 from bot.deliveries.rights import Denials
 from bot.domain.allowed import Contested, NotAllowed, Undecided
 from bot.domain.heard import HeardNames
@@ -51,11 +52,37 @@ async def ingest(services: Services, delivery: records.Arriving) -> records.Outc
         touched=delivery.touched(services.shared(dispatcher)),
     )
     assert outcome is not None  # what arrives is there
+    await services.shared(HeardHooks).told_by(delivery)
     about = delivery.event.about
     if outcome is records.PROCESSED and about is not None and about.id is not None:
         host = integration.scope.where(about).host
         services.shared(HeardNames).heard(host, about.id, about.full_name)
     return outcome
+
+
+async def recover(services: Services, delivery: records.Recovered) -> records.Outcome | None:
+    """Take in a delivery that was read from GitHub's API, once, as if it had come.
+
+    None if it is no longer missed, or its integration takes nothing in any more. What it says of
+    names is old, and no secret has signed it.
+    """
+    integration_id = delivery.integration.id
+    if not delivery.handlers and await services.shared(Denials).concern(integration_id):
+        delivery = msgspec.structs.replace(delivery, is_doubted=True)
+
+    def missed(tx: store.Transaction) -> records.Delivery | None:
+        integration = store.integrations.find(tx, integration_id)
+        is_wanted = integration is not None and integration.is_active
+        is_missed = is_wanted and store.missed.is_there(tx, integration_id, delivery.guid)
+        return delivery if is_missed else None
+
+    return await _take_through(
+        services,
+        integration_id,
+        missed,
+        heavy=delivery.size > LARGE,
+        touched=delivery.touched(services.shared(dispatcher)),
+    )
 
 
 async def retry_due(services: Services) -> None:

@@ -4,7 +4,7 @@ import random
 import re
 import zlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from msgspec import Struct
 
@@ -23,6 +23,18 @@ _FIRST_WAIT = 30 * times.SECOND
 _LONGEST_WAIT = 7_200 * times.SECOND
 _LONGEST_ACTION = 100  # characters that a list shows
 _LONGEST_ERROR = 500
+# What is kept of the headers: what GitHub says of the delivery, never what proxies add.
+KEPT_HEADERS = (
+    "X-GitHub-Event",
+    "X-GitHub-Delivery",
+    "X-GitHub-Hook-ID",
+    "X-GitHub-Hook-Installation-Target-ID",
+    "X-GitHub-Hook-Installation-Target-Type",
+    "X-GitHub-Enterprise-Host",
+    "X-GitHub-Enterprise-Version",
+    "Content-Type",
+    "User-Agent",
+)
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ID = re.compile(r"[ -~]{1,128}")
 
@@ -89,6 +101,7 @@ class Arriving(Struct, frozen=True):
     payload: bytes
     size: int
     is_doubted: bool = False
+    is_recovered: ClassVar[bool] = False
 
     @property
     def is_fenced(self) -> bool:
@@ -144,6 +157,7 @@ class Arriving(Struct, frozen=True):
                 action=self.action,
                 repository=self.repository,
                 received_at=self.received_at,
+                recovered=self.is_recovered,
                 headers=self.headers,
                 payload=payload,
                 **_state(outcome, 1),
@@ -156,6 +170,31 @@ class Arriving(Struct, frozen=True):
         attempts = 1 if outcome.status == "retrying" else row.attempts + 1
         _change(tx, self.integration.id, row, outcome, attempts, payload=payload)
         return outcome
+
+
+class Recovered(Arriving, frozen=True):
+    """A delivery that was read from GitHub's API: for that it is believed, and not for a secret.
+
+    `received_at` is when GitHub first tried to deliver it. It is taken in once, and no longer
+    missed then.
+    """
+
+    is_recovered: ClassVar[bool] = True
+
+    def keep(self, tx: store.Transaction, outcome: Outcome) -> Outcome:
+        kept = super().keep(tx, outcome)
+        store.missed.done(tx, self.integration.id, self.guid)
+        store.sweeps.count(tx, self.integration.id, **{_counted(kept): 1})
+        return kept
+
+
+def _counted(outcome: Outcome) -> str:
+    """Return as what a delivery is counted that was read from GitHub's API."""
+    if outcome is NOT_ALLOWED:
+        return "not_allowed"
+    if outcome is NO_HANDLER:
+        return "not_handled"
+    return "known" if outcome is DUPLICATE else "taken_in"
 
 
 class Stored(Struct, frozen=True):

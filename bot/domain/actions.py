@@ -117,6 +117,11 @@ class Place(NamedTuple):
         return self._replace(queue=f"{self.queue}{_BACKGROUND}") if is_aside else self
 
 
+def is_aside(queue: str) -> bool:
+    """Tell whether a queue is one of what is done in the background."""
+    return queue.endswith(_BACKGROUND)
+
+
 def enqueue(
     tx: store.Transaction,
     integration: store.Integration,

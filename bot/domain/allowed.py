@@ -203,6 +203,30 @@ def allows(tx: store.Transaction, scope: Scope, repository: store.Repository) ->
     return scope.lists(repository.full_name) or _has_place(tx, scope, repository)
 
 
+def is_outside(tx: store.Transaction, scope: Scope, github_id: int, account: str | None) -> bool:
+    """Tell whether what is told of a repository would be refused, as far as its id alone tells.
+
+    `account` is the owner of the App's installation that tells of it, if that is known.
+    """
+    row = store.repositories.by_github_id(tx, scope.host, github_id)
+    if row is not None:
+        is_listed = scope.lists(row.full_name) or _has_place(tx, scope, row)
+        return not is_listed or speaking.is_refused(tx, scope.integration_id, row)
+    if scope.entries is None:
+        return False
+    name = store.installations.name_of(tx, scope.integration_id, github_id)
+    if name is not None:
+        return not scope.lists(name)
+    owners = {entry.partition("/")[0] for entry in scope.entries}
+    if account is not None and account.lower() not in owners:
+        return True
+    # Each entry is a name whose repository is known by another id.
+    return all(
+        any(one.github_id for one in store.places.holders(tx, scope.integration_id, entry))
+        for entry in scope.entries
+    )
+
+
 def allows_name(tx: store.Transaction, scope: Scope, full_name: str) -> bool:
     """Tell whether an integration may act on what has a name now, as far as is known here."""
     rows = store.repositories.by_name(tx, scope.host, full_name)

@@ -39,7 +39,13 @@ RuleCode = Literal[
 ]
 Code = ShapeCode | RuleCode
 ConflictCode = Literal[
-    "experiment_exists", "not_waiting", "superseded", "payload_gone", "key_reused", "unreadable"
+    "experiment_exists",
+    "not_waiting",
+    "superseded",
+    "payload_gone",
+    "key_reused",
+    "unreadable",
+    "inactive",
 ]
 
 

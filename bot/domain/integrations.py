@@ -220,6 +220,8 @@ def change(
     )
     if is_rotated:
         store.integrations.forget_secret_use(tx, integration_id)
+    if any(config.get(name) != getattr(row.config, name) for name in ("api_url", "app_id")):
+        store.sweeps.forget(tx, integration_id)
     if _credential(config, secrets) != row.credential:
         store.speakers.ask_again_for(tx, integration_id)
     listed = [entry.lower() for entry in config.get("repositories") or ()]
@@ -248,6 +250,7 @@ def delete(tx: store.Transaction, vault: store.Vault, integration_id: str, by: A
         return False
     audit.record(tx, by, audit.INTEGRATION_DELETED, _target(row), _fields(row, vault))
     store.places.keep_only(tx, integration_id, [])
+    store.sweeps.forget(tx, integration_id)
     actions.integration_deleted(tx, integration_id)
     commands.integration_deleted(tx, integration_id)
     return True

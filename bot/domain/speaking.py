@@ -86,6 +86,12 @@ def claims_of_others(
     ]
 
 
+def is_refused(tx: store.Transaction, integration_id: str, row: store.Repository) -> bool:
+    """Tell whether a delivery about a repository would be refused without a question to GitHub."""
+    mine = _standing(tx, row).get(integration_id)
+    return mine is not None and _is_denied(mine) and _is_fresh(mine)
+
+
 def is_denied(tx: store.Transaction, integration_id: str, row: store.Repository) -> bool:
     """Tell whether GitHub has said that an integration has no right to a repository."""
     if not row.is_contested:

@@ -9,8 +9,9 @@ import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from contextlib import suppress
+from typing import Any, TypeVar, cast
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 import gidgethub
@@ -33,11 +34,17 @@ _MAX_ANSWER = 16 * 1024 * 1024
 _MAX_HOPS = 3
 _MAX_PAGES = 1000  # of a list
 _LEFT = 0.5  # of an hour's calls, to whom somebody waits for
+_ACCEPT = sansio.accept_format()
 _REDIRECTS = (301, 302, 307, 308)
 _CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
 
 E = TypeVar("E", bound=msgspec.Struct)
 BeforeWrite = Callable[[str, str], Awaitable[None]]
+More = Callable[[int], None]  # is told how many bytes of an answer have come; may raise CallFailed
+
+
+class TooLarge(Temporary):
+    """An answer is larger than whoever asked can take."""
 
 
 class Client(GitHubAPI):
@@ -85,6 +92,50 @@ class Client(GitHubAPI):
         """Return the items of all pages of a list as a type; raises as `fetch` does."""
         async for item in self.getiter(url, url_vars):
             yield _read(item, shape)
+
+    async def page(
+        self, shape: type[E], url: str, url_vars: Mapping[str, str]
+    ) -> tuple[list[E], str | None]:
+        """Return one page of a list that goes by cursors, and the cursor of the next, if any.
+
+        What of it cannot be read is left out. Raises as `fetch` does.
+        """
+        items, following, _ = await self._make_request("GET", url, url_vars, b"", _ACCEPT)
+        if "cursor" in url_vars and self._cache is not None:  # none but the first is asked again
+            self._cache.pop(sansio.format_url(url, url_vars, base_url=self.base_url), None)
+        if not isinstance(items, list):
+            raise Temporary("GitHub's answer is no list")
+        found: list[E] = []
+        for item in items:
+            with suppress(payloads.InvalidPayload):
+                found.append(payloads.read_answer(item, shape))
+        if following is None:
+            return found, None
+        cursors = parse_qs(urlsplit(following).query).get("cursor")
+        if not cursors or cursors[0] == url_vars.get("cursor"):
+            raise Temporary("GitHub's pages have no end")
+        return found, cursors[0]
+
+    async def download(
+        self, url: str, url_vars: Mapping[str, str], most: int, more: More
+    ) -> bytes | bytearray:
+        """Return the text of an answer that may be large; nothing of it is kept.
+
+        `more` is told of each piece as it comes. Raises CallFailed; TooLarge beyond `most` bytes.
+        """
+        filled = sansio.format_url(url, url_vars, base_url=self.base_url)
+        self._see_to_path(filled, url_vars)
+        headers = sansio.create_headers(self.requester, accept=_ACCEPT)
+        answer = await self._request("GET", filled, headers, most=most, more=more)
+        if answer[0] != 200:
+            try:
+                sansio.decipher_response(answer[0], answer[1], bytes(answer[2]))
+            except gidgethub.HTTPException as error:
+                raise failures.of(error, times.now() / times.SECOND) from None
+            except (ValueError, KeyError, TypeError, AttributeError, LookupError):
+                raise Temporary("GitHub's answer cannot be read") from None
+            raise Temporary(f"GitHub answered {answer[0]}")
+        return answer[2]
 
     async def create(
         self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]
@@ -150,7 +201,12 @@ class Client(GitHubAPI):
             raise Refused(400, "a name in it cannot be a part of an address, so it was not called")
 
     async def _request(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes = b""
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        **taking: Any,
     ) -> tuple[int, Mapping[str, str], bytes]:
         if not self._is_listed:
             raise NotListed(self.base_url)
@@ -165,7 +221,7 @@ class Client(GitHubAPI):
             sent = {**headers, "x-github-api-version": API_VERSION}
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
-            answer = await self._follow(method, url, sent, body)
+            answer = await self._follow(method, url, sent, body, **taking)
             if answer[0] != 401 or not self.auth.refused(token, answer[1]):
                 break
         self.headers = answer[1]
@@ -173,14 +229,14 @@ class Client(GitHubAPI):
         return answer
 
     async def _follow(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, **taking: Any
     ) -> tuple[int, Mapping[str, str], bytes]:
         """Send a request, and again, unchanged, to where a renamed repository has moved."""
         target = addresses.below(self.base_url, url)
         for _ in range(_MAX_HOPS + 1):
             if target is None:
                 raise Temporary("GitHub leads to an address that is not the api_url; not followed")
-            answer = await self.send(method, target, headers, body)
+            answer = await self.send(method, target, headers, body, **taking)
             location = answer[1].get("Location")
             if answer[0] not in _REDIRECTS or location is None:
                 return answer
@@ -188,9 +244,19 @@ class Client(GitHubAPI):
         raise Temporary("GitHub redirects in a circle")
 
     async def send(
-        self, method: str, url: URL, headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        most: int = _MAX_ANSWER,
+        more: More | None = None,
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Make one request, to an address that has been looked at; raises Temporary."""
+        """Make one request, to an address that has been looked at; raises Temporary.
+
+        The answer may have `most` bytes; `more` is told of each piece that has come.
+        """
         started = time.perf_counter()
         outcome = "failed"
         try:
@@ -199,11 +265,15 @@ class Client(GitHubAPI):
             ) as response:
                 content = bytearray()
                 async for chunk in response.content.iter_any():
+                    if more is not None:
+                        more(len(chunk))
                     content += chunk
-                    if len(content) > _MAX_ANSWER:
-                        raise Temporary("GitHub's answer is larger than any that it gives")
+                    if len(content) > most:
+                        raise TooLarge("GitHub's answer is larger than any that it gives")
                 outcome = str(response.status)
-                return response.status, response.headers, bytes(content)
+                # What may be large is not copied.
+                whole = bytes(content) if more is None else cast(bytes, content)
+                return response.status, response.headers, whole
         except TimeoutError:
             raise Temporary(f"GitHub did not answer within {CALL_SECONDS:.0f} seconds") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:

@@ -123,6 +123,13 @@ class Dispatcher:
         """
         return DeliveredEvent(text, self.events.reads(name), event=name, delivery_id=guid)
 
+    def may_handle(self, name: str, action: str | None) -> bool:
+        """Tell whether an event has handlers, as far as its name and action tell."""
+        details = self._routes.details.get(name)
+        if details is None:
+            return False
+        return bool(details.keys() - {"action"} or self._fetch(name, {"action": action}))
+
     def handlers(self, event: DeliveredEvent) -> Sequence[Handler]:
         """Return the handlers of an event, ordered by where they are defined.
 

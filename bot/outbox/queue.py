@@ -193,7 +193,9 @@ def inherit(tx: store.Transaction, api_urls: Iterable[str]) -> None:
         store.actions.hasten_kept(tx, str(NotListed(api_url)), now)
     for queue in store.actions.leased_queues(tx, now):
         if queue.owner is not None and owner.is_dead(queue.owner):
-            _put_back_running(tx, queue.queue, now + _NEEDED)
+            # What only reads may be begun again though a call of theirs is under way.
+            wait = 0 if actions.is_aside(queue.queue) else _NEEDED
+            _put_back_running(tx, queue.queue, now + wait)
             store.actions.release(tx, queue.queue, queue.owner)
             store.actions.wake(tx, queue.queue, now)
 

@@ -24,12 +24,14 @@ from bot.storage import (
     experiments,
     former_names,
     heads,
+    hooks,
     installations,
     integrations,
     items,
     linked,
     links,
     merge_groups,
+    missed,
     owed,
     places,
     pushes,
@@ -39,6 +41,7 @@ from bot.storage import (
     sessions,
     shipped,
     speakers,
+    sweeps,
     tallies,
     tokens,
     transfer,
@@ -115,6 +118,7 @@ from bot.storage.joined import (
     UnresolvedLink,
 )
 from bot.storage.query import Part, Place, Reader
+from bot.storage.recovery_rows import OF_APP, Hook, HookKind, Missed, Sweep, Trouble
 from bot.storage.rows import (
     Action,
     Activity,

@@ -140,6 +140,13 @@ def remove_old(tx: Transaction, before: int, limit: int) -> int:
     return tx.run(sql, {"before": before, "limit": limit})
 
 
+def remove_done(tx: Transaction, kind: str, integration_id: str, before: int) -> None:
+    """Remove the actions of a kind that an integration had done before a time."""
+    sql = """DELETE FROM actions WHERE kind = :kind AND integration_id = :integration_id
+        AND status = 'done' AND finished_at < :before"""
+    tx.run(sql, {"kind": kind, "integration_id": integration_id, "before": before})
+
+
 # --- Queues
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bot.storage import access_rows, command_rows, commit_rows, rows
+from bot.storage import access_rows, command_rows, commit_rows, recovery_rows, rows
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
@@ -42,6 +42,9 @@ TABLES: Mapping[type[Row], str] = {
     rows.MergeGroup: "merge_groups",
     command_rows.CommandComment: "command_comments",
     command_rows.Command: "commands",
+    recovery_rows.Hook: "hooks",
+    recovery_rows.Sweep: "sweeps",
+    recovery_rows.Missed: "missed",
 }
 
 

@@ -11,7 +11,7 @@ from bot.storage.query import Part, Place
 from bot.storage.rows import Delivery, StoredDelivery
 
 _LISTED = """seq, guid, event, action, repository, status, received_at, processed_at, attempts,
-    error"""
+    error, recovered"""
 
 
 def known(tx: Transaction) -> KnownRows[StoredDelivery]:
@@ -91,8 +91,9 @@ def listed(
 
 
 def last_received(tx: Transaction, integration_seq: int) -> int | None:
+    """Return when GitHub last reached the bot: what was recovered says nothing of that."""
     sql = """SELECT received_at FROM deliveries WHERE integration_seq = :integration_seq
-        ORDER BY seq DESC LIMIT 1"""
+        AND recovered = 0 ORDER BY seq DESC LIMIT 1"""
     return query.number(tx, sql, integration_seq=integration_seq)
 
 

@@ -118,6 +118,16 @@ def sees(tx: Transaction, row: Installation, repository_id: int) -> bool:
     return is_all or query.exists(tx, sql, id=row.id, repository_id=repository_id)
 
 
+def name_of(tx: Transaction, integration_id: str, github_id: int) -> str | None:
+    """Return what events of an integration's installations called a repository last."""
+    sql = """SELECT seen.full_name FROM installation_repositories AS seen
+        JOIN installations ON installations.id = seen.installation_row
+        WHERE installations.integration_id = :integration_id AND seen.github_id = :github_id
+        ORDER BY seen.changed_at DESC LIMIT 1"""
+    found: str | None = query.value(tx, sql, integration_id=integration_id, github_id=github_id)
+    return found
+
+
 def of_account(tx: Transaction, integration_id: str, account: str) -> list[Installation]:
     """Return the installations of an integration on an account, the newest first."""
     sql = """SELECT * FROM installations WHERE integration_id = :integration_id

@@ -84,6 +84,13 @@ def set_last_error(
     _show_errors(tx, [integration_id])
 
 
+def error_about(tx: Transaction, integration_id: str, about: str) -> str | None:
+    """Return what went wrong with something, None if nothing has since it worked."""
+    sql = """SELECT error FROM integration_errors
+        WHERE integration_id = :integration_id AND about = :about"""
+    return query.value(tx, sql, integration_id=integration_id, about=about)  # type: ignore[no-any-return]
+
+
 def clear_last_error(tx: Transaction, integration_id: str, *about: str) -> None:
     """Forget the errors that are `about` what works again; what is left is shown."""
     names = {f"about{number}": one for number, one in enumerate(about)}
@@ -168,7 +175,8 @@ def add_refused(tx: Transaction, integration_id: str, more: Refused) -> None:
 
     They were counted a moment ago: a good one may have come through another process since then.
     """
-    last_good = "SELECT received_at FROM deliveries WHERE integration_seq = integrations.seq"
+    last_good = """SELECT received_at FROM deliveries
+        WHERE integration_seq = integrations.seq AND recovered = 0"""
     sql = f"""UPDATE integrations SET refused_count = refused_count + :count, refused_at = :at,
             refused_for = :why WHERE id = :id AND deleted_at IS NULL
             AND COALESCE(({last_good} ORDER BY seq DESC LIMIT 1), 0) <= :at"""

@@ -56,7 +56,11 @@ class Integration(Row, frozen=True):
 
 
 class Delivery(Row, frozen=True):
-    """`deliveries` as they are listed. `guid` is X-GitHub-Delivery."""
+    """`deliveries` as they are listed. `guid` is X-GitHub-Delivery.
+
+    One that was `recovered` was read from GitHub's API, and is said to have been received when
+    GitHub first tried to deliver it.
+    """
 
     seq: int
     guid: str
@@ -68,6 +72,7 @@ class Delivery(Row, frozen=True):
     processed_at: int | None
     attempts: int
     error: str | None
+    recovered: bool
 
 
 class StoredDelivery(Delivery, frozen=True):

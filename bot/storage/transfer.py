@@ -59,6 +59,9 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "audit": ("seq",),
     "recorded_settings": ("name",),
     "clock": ("id",),
+    "hooks": ("integration_id", "hook_id"),
+    "sweeps": ("integration_id",),
+    "missed": ("integration_id", "guid"),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _PROBE = "transfer_probe"

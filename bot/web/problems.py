@@ -33,6 +33,7 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
         "idempotency key reused",
         "This Idempotency-Key was used for another request; send a new one.",
     ),
+    "inactive": (409, "integration inactive", "Set is_active to true: it takes nothing in now."),
     "unreadable": (502, "unreadable answer", "GitHub's answer does not describe a pull request."),
 }
 

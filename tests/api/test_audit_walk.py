@@ -97,6 +97,10 @@ async def check(scene: Scene) -> Answer:
     return await scene.bot.post(f"{INTEGRATIONS}/{scene.integration}/check")
 
 
+async def recover(scene: Scene) -> Answer:
+    return await scene.bot.post(f"{INTEGRATIONS}/{scene.integration}/recover")
+
+
 async def replay(scene: Scene) -> Answer:
     guid = str(uuid.uuid4())
     pushed = payloads.push("main", ["A commit"], repo=REPO)
@@ -121,6 +125,7 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
     f"PUT {INTEGRATIONS}/{{integration_id}}": (put_integration, "integration.changed"),
     f"PATCH {INTEGRATIONS}/{{integration_id}}": (patch_integration, "integration.changed"),
     f"POST {INTEGRATIONS}/{{integration_id}}/check": (check, None),
+    f"POST {INTEGRATIONS}/{{integration_id}}/recover": (recover, "recovery.ordered"),
     f"POST {INTEGRATIONS}/{{integration_id}}/deliveries/{{delivery_id}}/replay": (
         replay,
         "delivery.replayed",

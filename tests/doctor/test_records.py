@@ -39,6 +39,7 @@ async def test_deliveries_that_failed(scene: Scene) -> None:
             attempts=1,
             next_attempt_at=None,
             error=error,
+            recovered=False,
             headers={},
             payload=None,
         )

@@ -21,6 +21,9 @@ from tests.github.routes import (
 from tests.github.values import REPO, Json, masked, node_id, stamp
 
 
+KEPT_SECONDS = 3 * 86_400  # for which it is known what was delivered
+
+
 class Hooks(Apps):
     """Webhooks, what they delivered, and events that requests cause."""
 
@@ -43,6 +46,14 @@ class Hooks(Apps):
         self.repository(full_name).hooks[made.id] = made
         return made.id
 
+    def add_organization_hook(self, login: str, url: str, events: Iterable[str]) -> Hook:
+        """Add a webhook to an organisation."""
+        self.add_user(login, "Organization")
+        config, now = {"content_type": "json", "insecure_ssl": "0", "url": url}, self.clock()
+        made = Hook(self.new_id(), config, list(events), True, now, now)
+        self.organization_hooks.setdefault(login.lower(), {})[made.id] = made
+        return made
+
     def add_delivery(
         self,
         hook: Hook,
@@ -54,16 +65,20 @@ class Hooks(Apps):
         status: str | None = None,
         at: float | None = None,
         redelivery: bool = False,
+        is_kept: bool = True,
+        headers: dict[str, str] | None = None,
     ) -> Json:
         """Add to what a webhook delivered: `github.apps[1].hook`, or one of a repository's hooks.
 
-        `status_code` 0 is for one that got no answer.
+        `status_code` 0 is for one that got no answer. Of one that is not kept the payload is null.
+        After three days nothing is known of it.
         """
+        moment = self.clock() if at is None else at
         default = "OK" if 200 <= status_code < 300 else "Invalid HTTP Response"
         delivery = {
             "id": self.new_id(),
             "guid": guid or f"{secrets.token_hex(4)}-0000-11f0-8000-{secrets.token_hex(6)}",
-            "delivered_at": stamp(self.clock() if at is None else at),
+            "delivered_at": stamp(moment),
             "redelivery": redelivery,
             "duration": 0.27,
             "status": status or (default if status_code else "failed to connect to host"),
@@ -73,7 +88,9 @@ class Hooks(Apps):
             "installation_id": (payload.get("installation") or {}).get("id"),
             "repository_id": (payload.get("repository") or {}).get("id"),
             "throttled_at": None,
-            "payload": payload,
+            "payload": payload if is_kept else None,
+            "headers": headers or {},
+            "moment": moment,
         }
         hook.deliveries.append(delivery)
         return delivery
@@ -196,6 +213,14 @@ def ping_hook(call: Call) -> Answer:
     return Answer(204)
 
 
+@route("GET /orgs/{org}/hooks", "user")
+def list_organization_hooks(call: Call) -> Answer:
+    hooks = call.organization_hooks.values()
+    shown = [{"id": one.id, "active": one.active, "events": one.events} for one in hooks]
+    return page_of(call, [{**a, "config": b.config} for a, b in zip(shown, hooks, strict=True)])
+
+
+@route("GET /orgs/{org}/hooks/{hook_id}/deliveries", "user")
 @route(f"GET {REPO}/hooks/{{hook_id}}/deliveries", permission="repository_hooks")
 @route("GET /app/hook/deliveries", "app")
 def list_deliveries(call: Call) -> Answer:
@@ -206,27 +231,37 @@ def list_deliveries(call: Call) -> Answer:
         one
         for one in reversed(call.hook.deliveries)
         if wanted in (None, "success" if 200 <= one["status_code"] < 400 else "failure")
+        and _is_kept(call, one)
     ]
     if "cursor" in call.query:
         cursor = integer(call.query["cursor"], -1)
         if cursor < 0:
             raise Failure(422, "Invalid cursor")
         found = [one for one in found if one["id"] <= cursor]
-    page = [{name: value for name, value in one.items() if name != "payload"} for one in found]
     headers = {}
-    if len(page) > size:
-        headers["Link"] = link(call, "next", cursor=page[size]["id"])
-    return Answer(200, page[:size], headers)
+    if len(found) > size:
+        headers["Link"] = link(call, "next", cursor=found[size]["id"])
+    return Answer(200, [_shown(one) for one in found[:size]], headers)
+
+
+def _shown(delivery: Json) -> Json:
+    hidden = ("payload", "headers", "moment")
+    return {name: value for name, value in delivery.items() if name not in hidden}
+
+
+def _is_kept(call: Call, delivery: Json) -> bool:
+    return bool(delivery["moment"] > call.now - KEPT_SECONDS)
 
 
 def _delivery(call: Call) -> Json:
     id = call.number("delivery_id")
     for one in call.hook.deliveries:
-        if one["id"] == id:
+        if one["id"] == id and _is_kept(call, one):
             return one
     raise not_found()
 
 
+@route("GET /orgs/{org}/hooks/{hook_id}/deliveries/{delivery_id}", "user")
 @route(f"GET {REPO}/hooks/{{hook_id}}/deliveries/{{delivery_id}}", permission="repository_hooks")
 @route("GET /app/hook/deliveries/{delivery_id}", "app")
 def get_delivery(call: Call) -> Answer:
@@ -237,12 +272,14 @@ def get_delivery(call: Call) -> Answer:
         "X-GitHub-Delivery": delivery["guid"],
         "X-GitHub-Event": delivery["event"],
         "X-GitHub-Hook-ID": str(hook.id),
+        "X-Hub-Signature-256": "sha256=********",
         "content-type": "application/json",
+        **delivery["headers"],
     }
     return Answer(
         200,
         {
-            **{name: value for name, value in delivery.items() if name != "payload"},
+            **_shown(delivery),
             "url": hook.config["url"],
             "request": {"headers": headers, "payload": delivery["payload"]},
             "response": {"headers": {"Content-Type": "application/json"}, "payload": "ok"},

@@ -113,10 +113,21 @@ class Call:
         """The webhook that the path names, or the App's."""
         if "hook_id" not in self.arguments:
             return self.app.hook
-        found = self.repo.hooks.get(self.number("hook_id"))
+        known = self.organization_hooks if "org" in self.arguments else self.repo.hooks
+        found = known.get(self.number("hook_id"))
         if found is None:
             raise not_found()
         return found
+
+    @property
+    def organization_hooks(self) -> dict[int, Hook]:
+        """The webhooks of the organisation that the path names, if its owner asks."""
+        given = self.credential
+        if given.kind == "classic" and "admin:org_hook" not in given.scopes:
+            raise not_found()
+        if given.kind == "fine_grained" and "organization_hooks" not in given.permissions:
+            raise Failure(403, "Resource not accessible by personal access token")
+        return self.github.organization_hooks.get(self.arguments["org"].lower(), {})
 
     @property
     def app(self) -> App:

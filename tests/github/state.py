@@ -10,6 +10,7 @@ from tests.github.model import (
     Callback,
     Clock,
     Credential,
+    Hook,
     Installation,
     Limit,
     Repository,
@@ -35,6 +36,7 @@ class State:
         self.search_lag = 0.0  # seconds until the search finds something new
         self.repositories: dict[str, Repository] = {}  # by full name in lower case
         self.apps: dict[int, App] = {}
+        self.organization_hooks: dict[str, dict[int, Hook]] = {}  # by login in lower case
         self.installations: dict[int, Installation] = {}
         self._moved: dict[str, Repository] = {}
         self._users: dict[str, Json] = {}

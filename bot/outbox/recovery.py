@@ -1,0 +1,164 @@
+"""`recovery`: one sweep: what GitHub could not deliver to an integration is read and taken in.
+
+First the lists of its webhooks are read, page by page, then what is missed, by its time. Each step
+commits how far it is. What an App's own webhook delivered, the one integration reads that it leads
+to. https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries
+"""
+
+from typing import Any
+
+from bot import storage as store
+from bot import times
+from bot.deliveries import listing
+from bot.deliveries import recovery as reading
+from bot.deliveries.records import NOT_ALLOWED
+from bot.domain import recovery
+from bot.domain.after import Waiting
+from bot.github import Refused, Temporary, hooks
+from bot.github.hooks import Lost, Place
+from bot.handlers import dispatcher
+from bot.log import logger
+from bot.outbox import webhooks
+from bot.outbox.registry import Job, carries_out
+
+_GONE = (404, 410)
+_FORGOTTEN = 3 * 86_400 * times.SECOND  # a webhook that GitHub does not find, and has been silent
+
+
+@carries_out(recovery.KIND)
+async def run(job: Job) -> dict[str, Any]:
+    days, by_hand = job.services.settings.delivery_days, bool(job.action.request.get("by_hand"))
+    of = (job.integration.id, job.action.id, days)
+    begun = await job.write(recovery.begin, *of, by_hand=by_hand)
+    if begun is None:
+        return {}
+    troubles = list(await webhooks.find(job, begun))
+    for hook in await job.read(store.hooks.of_integration, job.integration.id):
+        if not hook.is_read:
+            await _read_list(job, hook)
+    trouble = await _take_in_all(job)
+    troubles += [trouble] if trouble is not None else []
+    ended = await job.write(recovery.end, job.integration.id, troubles)
+    if ended is None:
+        return {}
+    counts = {name: getattr(ended, name) for name in store.sweeps.COUNTS}
+    logger.info("sweep", integration=job.integration.id, note=ended.note, **counts)
+    return {**counts, **({"note": ended.note} if ended.note else {})}
+
+
+# --- The lists
+
+
+async def _read_list(job: Job, hook: store.Hook) -> None:
+    """Read what a webhook has delivered, from where an earlier attempt was."""
+    found = await _address(job, hook)
+    if found is None:
+        await job.write(store.hooks.change, hook, is_read=True)
+        return
+    known, days = job.services.shared(dispatcher), job.services.settings.delivery_days
+    is_more = True
+    while is_more:
+        try:
+            rows, cursor = await hooks.listed(job.client, *found, hook.page)
+        except Refused as refusal:
+            await job.write(_refused, hook, refusal)
+            return
+        page = listing.Page(hook, rows, cursor)
+        is_more = await job.write(listing.note, known, page, days, 1)
+        kept = await job.read(store.hooks.find, hook.integration_id, hook.hook_id)
+        if kept is None:
+            return
+        hook = kept
+
+
+async def _address(job: Job, hook: store.Hook) -> tuple[str, Place] | None:
+    """Return where a webhook's deliveries are; None if it is not to be asked any more."""
+    name = await job.read(recovery.present_name, hook) if hook.kind != "app" else ""
+    if name is None:
+        return None
+    return hooks.deliveries_of(hook.kind, hook.hook_id, name)
+
+
+def _refused(tx: store.Transaction, hook: store.Hook, refusal: Refused) -> None:
+    """Keep that a list cannot be read, and why. A webhook that is long gone is forgotten."""
+    store.sweeps.count(tx, hook.integration_id, calls=1)
+    last = max(hook.heard_at or 0, hook.read_to or 0)
+    if refusal.status in _GONE and hook.kind != "app" and last < times.now() - _FORGOTTEN:
+        store.hooks.remove(tx, hook)
+        return
+    remedy = hooks.REMEDIES[hook.kind] if refusal.status in (403, 404) else refusal.remedy
+    told = {"reason": refusal.reason, "remedy": remedy or None}
+    store.hooks.change(tx, hook, is_read=True, asked_at=times.now(), page=None, **told)
+
+
+# --- What is missed
+
+
+async def _take_in_all(job: Job) -> store.Trouble | None:
+    """Take in what is missed, by its time; return why that cannot be gone on with.
+
+    A payload that cannot be read a few times in a row is left to the next sweep.
+    """
+    integration_id = job.integration.id
+    while True:
+        missed = await job.read(store.missed.first, integration_id, recovery.TRIES)
+        if missed is None:
+            return None
+        trouble = await _take_in(job, missed)
+        if trouble is not None:
+            return trouble
+
+
+async def _take_in(job: Job, missed: store.Missed) -> store.Trouble | None:
+    services, integration_id = job.services, job.integration.id
+    integration = await services.integration(integration_id)
+    if integration is None or not integration.is_active:
+        raise Waiting("the integration is not active")
+    hook = await job.read(store.hooks.find, integration_id, missed.hook_id)
+    found = await _address(job, hook) if hook is not None else None
+    if hook is None or found is None:
+        await job.write(_lost, missed, 0, "its webhook is not known any more")
+        return None
+    try:
+        outcome = await reading.take_in(services, integration, job.client, missed, found)
+    except Lost as lost:
+        services.metrics.recovered.labels(missed.event, "lost").inc()
+        await job.write(_lost, missed, 1, str(lost))
+        return None
+    except Refused as refusal:
+        if refusal.status in _GONE:
+            services.metrics.recovered.labels(missed.event, "lost").inc()
+            await job.write(_lost, missed, 1, refusal.reason)
+            return None
+        await job.write(store.sweeps.count, integration_id, calls=1)
+        remedy, permission = hooks.REMEDIES[hook.kind], hooks.PERMISSIONS.get(hook.kind)
+        return store.Trouble(hook.name, refusal.reason, remedy, permission)
+    except Temporary:
+        await job.write(_failed, missed)
+        if missed.attempts + 1 < recovery.TRIES:
+            raise
+        return None
+    await job.write(_called, missed, is_refused=outcome is NOT_ALLOWED)
+    return None
+
+
+def _lost(tx: store.Transaction, missed: store.Missed, calls: int, why: str) -> None:
+    store.missed.lost(tx, missed, times.now())
+    store.sweeps.count(tx, missed.integration_id, lost=1, calls=calls)
+    of = {"integration": missed.integration_id, "delivery": missed.guid}
+    told = {**of, "github_event": missed.event, "reason": why}
+    tx.afterwards(lambda: logger.warning("delivery lost", **told))
+
+
+def _failed(tx: store.Transaction, missed: store.Missed) -> None:
+    store.missed.tried(tx, missed)
+    store.sweeps.count(tx, missed.integration_id, calls=1)
+
+
+def _called(tx: store.Transaction, missed: store.Missed, *, is_refused: bool) -> None:
+    """Count the call. What else is missed of a repository that is not allowed is not read."""
+    store.sweeps.count(tx, missed.integration_id, calls=1)
+    if is_refused and missed.repository_id is not None and missed.event != "repository":
+        of = (missed.integration_id, missed.repository_id)
+        if dropped := store.missed.drop_repository(tx, *of):
+            store.sweeps.count(tx, missed.integration_id, not_allowed=dropped)

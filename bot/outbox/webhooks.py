@@ -1,0 +1,240 @@
+"""Finds the webhooks that bring an integration's deliveries, with as few calls as that takes.
+
+An App has one, which leads to one integration. Of a token's those are known that deliveries have
+named; whoever asks for recovery by hand has the others looked for by their address.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from bot import storage as store
+from bot import times
+from bot.domain import recovery
+from bot.domain.integrations import scope_of
+from bot.github import CallFailed, Refused, hooks, payloads
+from bot.github.reach import webhook_url
+from bot.outbox.registry import Job
+
+_CONFIRMED = 86_400 * times.SECOND  # how long GitHub's word counts that a webhook leads here
+_REPOSITORIES, _OWNERS = 25, 5  # that are looked through, at most
+_PAGES = 3  # of the repositories that a token reaches
+UNKNOWN = (
+    "no webhook is known yet: the first delivery names it, and so does asking for recovery by hand"
+)
+ANOTHER = "another integration sweeps this App"
+
+
+class _Reached(payloads.Repository):
+    permissions: dict[str, bool] | None = None
+
+
+class _Reachable(Struct):
+    repositories: list[_Reached]
+
+
+async def find(job: Job, sweep: store.Sweep) -> Sequence[store.Trouble]:
+    """See to it that the webhooks are known that are to be read; return what could not be had."""
+    if job.integration.token is None:
+        return await _of_app(job)
+    troubles: list[store.Trouble] = []
+    if not sweep.searched:
+        troubles = await _Search(job).run()
+        await job.write(store.sweeps.change, job.integration.id, searched=True)
+    known = await job.read(store.hooks.of_integration, job.integration.id)
+    for hook in known:
+        if hook.kind == "repository" and not hook.is_read and _is_unconfirmed(hook):
+            await _confirm(job, hook)
+    note = None if known else UNKNOWN
+    await job.write(store.sweeps.change, job.integration.id, note=note)
+    return troubles
+
+
+# --- An App's
+
+
+async def _of_app(job: Job) -> Sequence[store.Trouble]:
+    """Look where the App's webhook leads: only who has that address reads what it delivered."""
+    integration_id, app_id = job.integration.id, job.integration.app_id
+    try:
+        url = (await job.client.fetch(hooks.HookConfig, hooks.APP_CONFIG)).url
+    except Refused as refusal:
+        await job.write(_of_nobody, integration_id, None, calls=1)
+        return [store.Trouble("the App's webhook", refusal.reason, refusal.remedy or None)]
+    if hooks.leads_to(url, integration_id):
+        hook = store.Hook(integration_id, store.OF_APP, "app", app_id, "", confirmed_at=times.now())
+        await job.write(_of_us, hook, job.services.settings.delivery_days)
+        return []
+    is_anothers = await job.read(_is_anothers, integration_id, url)
+    where = webhook_url(job.services.settings.public_url, integration_id)
+    note = ANOTHER if is_anothers else f"the App's webhook does not lead here: set it to {where}"
+    await job.write(_of_nobody, integration_id, note, calls=1)
+    return []
+
+
+def _of_us(tx: store.Transaction, hook: store.Hook, days: int) -> None:
+    recovery.found_hook(tx, hook, days)
+    store.sweeps.count(tx, hook.integration_id, calls=1)
+
+
+def _of_nobody(tx: store.Transaction, integration_id: str, note: str | None, *, calls: int) -> None:
+    """Keep why there is nothing to read: what was read before says nothing about another App's."""
+    for hook in store.hooks.of_integration(tx, integration_id):
+        store.hooks.remove(tx, hook)
+    store.sweeps.change(tx, integration_id, note=note)
+    store.sweeps.count(tx, integration_id, calls=calls)
+
+
+def _is_anothers(tx: store.Transaction, integration_id: str, url: str | None) -> bool:
+    rows = store.integrations.listed(tx, None, 1000).rows
+    return any(hooks.leads_to(url, row.id) for row in rows if row.id != integration_id)
+
+
+# --- A token's
+
+
+def _is_unconfirmed(hook: store.Hook) -> bool:
+    return hook.confirmed_at is None or hook.confirmed_at < times.now() - _CONFIRMED
+
+
+async def _confirm(job: Job, hook: store.Hook) -> None:
+    """Look whether a webhook leads here: the header that named it is not signed."""
+    name = await job.read(recovery.present_name, hook)
+    if name is None:
+        return
+    try:
+        at = {"repository": name}
+        found = await job.client.fetch(hooks.Hook, f"{hooks.OF_REPOSITORY}/{hook.hook_id}", at)
+    except Refused:  # whoever reads its list says so
+        await job.write(store.sweeps.count, hook.integration_id, calls=1)
+        return
+    await job.write(_confirmed, hook, hooks.leads_to(found.config.url, hook.integration_id))
+
+
+def _confirmed(tx: store.Transaction, hook: store.Hook, is_ours: bool) -> None:
+    store.sweeps.count(tx, hook.integration_id, calls=1)
+    if is_ours:
+        store.hooks.change(tx, hook, confirmed_at=times.now())
+    else:
+        store.hooks.remove(tx, hook)
+
+
+class _Search:
+    """Looks for webhooks by their address, in what is on the allow-list or may be administered."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._troubles: list[store.Trouble] = []
+        self._found = 0
+
+    async def run(self) -> list[store.Trouble]:
+        """Keep what is found; return what could not be looked at. Raises CallFailed."""
+        entries = self._job.integration.repositories or ()
+        owners = dict.fromkeys(entry.partition("/")[0] for entry in entries)
+        names = [entry for entry in entries if not entry.endswith("/*")]
+        async for repository in self._repositories(names):
+            owners.setdefault(repository.full_name.partition("/")[0])
+            await self._look(repository)
+        of_owners = [await self._look_at(owner) for owner in list(owners)[:_OWNERS]]
+        if not self._found:
+            self._troubles += [one for one in of_owners if one is not None]
+        return self._troubles
+
+    async def _repositories(self, names: Sequence[str]) -> AsyncIterator[payloads.Repository]:
+        for name in names[:_REPOSITORIES]:
+            try:
+                at = {"repository": name}
+                yield await self._call(payloads.Repository, "/repos/{+repository}", at)
+            except Refused as refusal:
+                self._tell(name, refusal, refusal.remedy)
+        if names:
+            return
+        count = 0
+        async for one in self._administered():
+            count += 1
+            yield one
+            if count == _REPOSITORIES:
+                return
+
+    async def _administered(self) -> AsyncIterator[payloads.Repository]:
+        """Yield what the token may administer and the allow-list lets in."""
+        row = await self._job.read(store.integrations.find, self._job.integration.id)
+        if row is None:
+            return
+        scope = scope_of(row)
+        for number in range(1, _PAGES + 1):
+            page = await self._page(number)
+            for one in page:
+                may = one.permissions is None or one.permissions.get("admin")
+                if may and scope.lists(one.full_name):
+                    yield one
+            if len(page) < hooks.PAGE:
+                return
+
+    async def _page(self, number: int) -> list[_Reached]:
+        query = f"?per_page={hooks.PAGE}&page={number}"
+        try:
+            await self._count()
+            answer = await self._job.client.getitem(f"/user/repos{query}")
+            found: list[_Reached] = [payloads.read_answer(one, _Reached) for one in _listed(answer)]
+            return found
+        except Refused:  # an installation's token has a list of its own
+            path = f"/installation/repositories{query}"
+            try:
+                reachable: _Reachable = await self._call(_Reachable, path, {})
+                return reachable.repositories
+            except Refused as refusal:
+                self._tell("the repositories of the token", refusal, refusal.remedy)
+                return []
+
+    async def _look(self, repository: payloads.Repository) -> None:
+        at = {"repository": repository.full_name}
+        try:
+            await self._keep(hooks.OF_REPOSITORY, at, "repository", repository.id)
+        except Refused as refusal:
+            where = f"the webhooks of {repository.full_name}"
+            self._tell(
+                where, refusal, hooks.REMEDIES["repository"], hooks.PERMISSIONS["repository"]
+            )
+
+    async def _look_at(self, owner: str) -> store.Trouble | None:
+        """Look at the webhooks of an owner, who may be no organisation; return why not."""
+        try:
+            await self._keep(hooks.OF_ORGANIZATION, {"organization": owner}, "organization", None)
+        except Refused as refusal:
+            remedy = hooks.REMEDIES["organization"]
+            permission = hooks.PERMISSIONS["organization"]
+            return store.Trouble(f"the webhooks of {owner}", refusal.reason, remedy, permission)
+        return None
+
+    async def _keep(
+        self, address: str, at: dict[str, str], kind: store.HookKind, target_id: int | None
+    ) -> None:
+        await self._count()
+        found = await self._job.client.getitem(f"{address}?per_page={hooks.PAGE}", at)
+        of, now = self._job.integration.id, times.now()
+        (name,) = at.values()
+        for one in (payloads.read_answer(row, hooks.Hook) for row in _listed(found)):
+            if hooks.leads_to(one.config.url, of):
+                self._found += 1
+                hook = store.Hook(of, one.id, kind, target_id, name, confirmed_at=now)
+                days = self._job.services.settings.delivery_days
+                await self._job.write(recovery.found_hook, hook, days)
+
+    async def _call(self, shape: type[Any], path: str, at: dict[str, str]) -> Any:
+        await self._count()
+        return await self._job.client.fetch(shape, path, at)
+
+    async def _count(self) -> None:
+        await self._job.write(store.sweeps.count, self._job.integration.id, calls=1)
+
+    def _tell(
+        self, where: str, refusal: CallFailed, remedy: str, permission: str | None = None
+    ) -> None:
+        trouble = store.Trouble(where, refusal.reason, remedy or None, permission)
+        self._troubles.append(trouble)
+
+
+def _listed(answer: Any) -> Iterator[Any]:
+    return iter(answer if isinstance(answer, list) else ())
