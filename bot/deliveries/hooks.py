@@ -63,9 +63,10 @@ def _named(delivery: Arriving) -> store.Hook | None:
     target = about.full_name if about is not None else ""
     if kind == "organization":
         target = target.partition("/")[0] or _organization(delivery)
-    if not target or not hook_id:
-        return None
     is_repository = kind == "repository"
+    is_anothers = about is not None and about.id not in (None, target_id)
+    if not target or not hook_id or (is_repository and is_anothers):
+        return None
     return store.Hook(
         delivery.integration.id,
         hook_id,

@@ -20,7 +20,6 @@ from tests.github.routes import (
 )
 from tests.github.values import REPO, Json, masked, node_id, stamp
 
-
 KEPT_SECONDS = 3 * 86_400  # for which it is known what was delivered
 
 

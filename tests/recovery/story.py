@@ -1,10 +1,13 @@
 """Deliveries of two hours, of which some reach the bot and the rest only GitHub's list."""
 
+import math
 import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+
+import pytest
 
 from bot import times
 from bot.demo import payloads
@@ -14,8 +17,13 @@ from tests.github.model import Hook
 from tests.kit.outbound import APP, INSTALLATION, REPOSITORY, Scene
 from tests.kit.running import Bot
 
+# Each engine and each kind of credential once: neither knows of the other.
+EACH = pytest.mark.parametrize(
+    ("engine", "credential"), [("sqlite", "token"), ("postgresql", "app")], indirect=True
+)
 SHOP = payloads.repository(REPOSITORY)
 OTHER = payloads.repository("acme/other")
+QUIET = {"comments": "off", "check": "off", "label": None}  # nothing is written on GitHub
 KEYS = ("checkout", "search", "nobody-made-this-one")
 _UNIMPORTANT = re.compile(r"(T[0-9:]{8})\.[0-9]+Z")  # GitHub's list has whole seconds
 _OWN = ("id", "integration_id", "recorded_at", "updated_at", "created_at")
@@ -33,7 +41,7 @@ class Told:
 
 def told(count: int, start: float, seconds: float, seed: int = 1) -> Iterator[tuple[float, Told]]:
     """Yield so many deliveries with their times, evenly over some seconds."""
-    rng = random.Random(seed)
+    rng, start = random.Random(seed), math.ceil(start)  # GitHub's list has whole seconds
     for number in range(count):
         at = start + int(number * seconds / count)
         stamp = times.render(int(at) * times.SECOND)
@@ -70,8 +78,9 @@ def _made(rng: random.Random, number: int, at: str) -> tuple[str, dict[str, Any]
     return "pull_request", made, True
 
 
-def hook_of(scene: Scene, *, secret: str = "********") -> Hook:
+def hook_of(scene: Scene) -> Hook:
     """Return the webhook on GitHub that leads to the scene's integration."""
+    scene.github.repository(REPOSITORY).id = SHOP["id"]
     url = webhook_url("https://bot.example", scene.integration)
     return hook_at(scene.github, url, is_app=scene.is_app)
 
@@ -98,15 +107,34 @@ def with_installation(payload: dict[str, Any], *, is_app: bool) -> dict[str, Any
 
 
 async def facts(bot: Bot) -> dict[str, Any]:
-    """Return all that a bot tells of experiments, without what is its own."""
-    found: dict[str, Any] = {}
-    for path in ("experiments", "activity", "links/unresolved"):
-        found[path] = [_plain(one) for one in await bot.walk(f"/api/v1/{path}", 200)]
+    """Return all that a bot tells of experiments, without what is its own.
+
+    What happened in one moment stands in the order in which it became known.
+    """
+    paths = ["experiments", "activity", "links/unresolved"]
     for key in KEYS[:2]:
-        for part in ("pull-requests", "commits", "issues", "activity"):
-            path = f"experiments/{key}/{part}"
-            found[path] = [_plain(one) for one in await bot.walk(f"/api/v1/{path}", 200)]
-    return found
+        parts = ("pull-requests", "commits", "issues", "activity")
+        paths += [f"experiments/{key}/{part}" for part in parts]
+    found = {path: await bot.walk(f"/api/v1/{path}", 200) for path in paths}
+    return {
+        path: sorted([_plain(row) for row in rows if not _is_of_ours(row)], key=str)
+        for path, rows in found.items()
+    }
+
+
+async def assert_same(bot: Bot, twin: Bot) -> None:
+    """Two bots tell the same of experiments."""
+    ours, theirs = await facts(bot), await facts(twin)
+    for path, rows in ours.items():
+        more = [row for row in rows if row not in theirs[path]]
+        less = [row for row in theirs[path] if row not in rows]
+        assert (more, less) == ([], []), (path, more[:3], less[:3])
+        assert rows == theirs[path], path
+
+
+def _is_of_ours(row: dict[str, Any]) -> bool:
+    """Tell whether an item of the feed is of what the test itself has made."""
+    return row.get("type") == "experiment.created"
 
 
 def _plain(one: dict[str, Any]) -> dict[str, Any]:
