@@ -47,9 +47,7 @@ class Recovery(Struct):
         Time | None, Meta(description="When the next one is due; null if none is by itself.")
     ]
     listed: Annotated[int | None, Meta(description="Attempts to deliver, in GitHub's lists.")]
-    taken_in: Annotated[
-        int | None, Meta(description="Deliveries that were missed.")
-    ]
+    taken_in: Annotated[int | None, Meta(description="Deliveries that were missed.")]
     known: Annotated[int | None, Meta(description="Attempts at what had been stored.")]
     not_handled: Annotated[int | None, Meta(description="Attempts at what nobody handles.")]
     not_allowed: Annotated[

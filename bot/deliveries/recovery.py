@@ -14,7 +14,7 @@ from isal import isal_zlib
 from bot import jsontext
 from bot import storage as store
 from bot.deliveries import hosts, life
-from bot.deliveries.records import KEPT_HEADERS, NOT_ALLOWED, Outcome, Recovered
+from bot.deliveries.records import KEPT_HEADERS, Outcome, Recovered
 from bot.domain.integrations import Integration
 from bot.github import Client, Limited, hooks
 from bot.github.client import TooLarge
@@ -25,6 +25,8 @@ from bot.log import logger
 from bot.services import Services
 from bot.web.in_flight import MOST_HELD, InFlight
 
+# What another GitHub has sent, which the door would refuse.
+WRONG_HOST = Outcome("wrong host", "ignored", {"processed": False, "reason": "wrong host"})
 _ROOM = MOST_HELD // 2  # bytes that are held in all while an answer is read
 _PAUSE = 5.0  # seconds, where there is no room
 
@@ -121,7 +123,7 @@ async def _taken_in(services: Services, delivery: Recovered) -> Outcome | None:
         store.sweeps.count(tx, delivery.integration.id, not_allowed=1)
 
     await services.database.write(refuse, locks=())
-    return NOT_ALLOWED
+    return WRONG_HOST
 
 
 def _tell(services: Services, delivery: Recovered, outcome: Outcome) -> None:

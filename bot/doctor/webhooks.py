@@ -3,11 +3,20 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
+from bot import storage as store
+from bot import times
 from bot.doctor.examination import PAGE, RECENT, Examination, Stage, look
 from bot.doctor.findings import at, number, shown
+from bot.domain import recovery
 from bot.github import Refused
+from bot.github.hooks import (
+    OF_REPOSITORY,
+    Hook,
+    HookConfig,
+    LastResponse,
+    ListedDelivery,
+    leads_to,
+)
 
 _LOOKED_AT = 5  # repositories
 _ANSWERS = {
@@ -16,31 +25,6 @@ _ANSWERS = {
     404: "The payload URL is of no integration: set it to the integration's webhook_url.",
 }
 _UNREACHED = "Make sure that GitHub reaches PUBLIC_URL, through DNS, firewall and proxy."
-
-
-class HookConfig(Struct):
-    url: str | None = None
-    content_type: str | None = None
-    insecure_ssl: str | int | float | None = None
-    secret: str | None = None  # a mask, if there is one
-
-
-class LastResponse(Struct):
-    code: int | None = None
-    message: str | None = None
-
-
-class Hook(Struct):
-    active: bool
-    events: list[str]
-    config: HookConfig
-    last_response: LastResponse | None = None
-
-
-class Attempt(Struct):
-    guid: str
-    status_code: int
-    status: str = ""
 
 
 def _is_good(code: int) -> bool:
@@ -67,8 +51,8 @@ async def of_app(exam: Examination) -> None:
 @look(Stage.WEBHOOK, "webhook", of="app")
 async def deliveries_of_app(exam: Examination) -> None:
     """Look at what GitHub says of its deliveries; the list has one row per attempt."""
-    attempts = await exam.ask(list[Attempt], f"/app/hook/deliveries?per_page={RECENT}")
-    newest: dict[str, Attempt] = {}
+    attempts = await exam.ask(list[ListedDelivery], f"/app/hook/deliveries?per_page={RECENT}")
+    newest: dict[str, ListedDelivery] = {}
     for one in attempts:
         newest.setdefault(one.guid, one)
     failed = [one for one in newest.values() if not _is_good(one.status_code)]
@@ -102,12 +86,13 @@ async def of_repositories(exam: Examination) -> None:
         )
     hidden = []
     for name in names:
-        path = f"/repos/{{+repository}}/hooks?per_page={PAGE}"
+        path = f"{OF_REPOSITORY}?per_page={PAGE}"
         try:
             hooks = await exam.ask(list[Hook], path, repository=name)
         except Refused:
             hidden.append(name)
             continue
+        await _note(exam, name, hooks)
         ours = [one for one in hooks if one.config.url == exam.webhook_url]
         if ours:
             _ours(exam, name, ours)
@@ -125,6 +110,20 @@ async def of_repositories(exam: Examination) -> None:
             f"{exam.webhook_url}, content type application/json, the events "
             f"{', '.join(exam.needed_events)}.",
         )
+
+
+async def _note(exam: Examination, name: str, hooks: Sequence[Hook]) -> None:
+    """Keep which webhooks lead here, so that what they cannot deliver is recovered."""
+    of, now = exam.integration.id, times.now()
+    ours = [one.id for one in hooks if leads_to(one.config.url, of)]
+
+    def note(tx: store.Transaction) -> None:
+        for hook_id in ours:
+            hook = store.Hook(of, hook_id, "repository", None, name, confirmed_at=now)
+            recovery.found_hook(tx, hook)
+
+    if ours:
+        await exam.services.database.write(note)
 
 
 def _repositories(exam: Examination) -> list[str]:

@@ -14,6 +14,7 @@ from bot.deliveries import recovery as reading
 from bot.deliveries.records import NOT_ALLOWED
 from bot.domain import recovery
 from bot.domain.after import Waiting
+from bot.domain.integrations import scope_of
 from bot.github import Refused, Temporary, hooks
 from bot.github.hooks import Lost, Place
 from bot.handlers import dispatcher
@@ -22,7 +23,6 @@ from bot.outbox import webhooks
 from bot.outbox.registry import Job, carries_out
 
 _GONE = (404, 410)
-_FORGOTTEN = 3 * 86_400 * times.SECOND  # a webhook that GitHub does not find, and has been silent
 
 
 @carries_out(recovery.KIND)
@@ -61,7 +61,8 @@ async def _read_list(job: Job, hook: store.Hook) -> None:
         try:
             rows, cursor = await hooks.listed(job.client, *found, hook.page)
         except Refused as refusal:
-            await job.write(_refused, hook, refusal)
+            is_gone = refusal.status in _GONE and await webhooks.is_gone(job, hook, found[1])
+            await job.write(_refused, hook, refusal, is_gone=is_gone)
             return
         page = listing.Page(hook, rows, cursor)
         is_more = await job.write(listing.note, known, page, days, 1)
@@ -79,11 +80,10 @@ async def _address(job: Job, hook: store.Hook) -> tuple[str, Place] | None:
     return hooks.deliveries_of(hook.kind, hook.hook_id, name)
 
 
-def _refused(tx: store.Transaction, hook: store.Hook, refusal: Refused) -> None:
-    """Keep that a list cannot be read, and why. A webhook that is long gone is forgotten."""
+def _refused(tx: store.Transaction, hook: store.Hook, refusal: Refused, *, is_gone: bool) -> None:
+    """Keep that a list cannot be read, and why. A webhook that is gone is forgotten."""
     store.sweeps.count(tx, hook.integration_id, calls=1)
-    last = max(hook.heard_at or 0, hook.read_to or 0)
-    if refusal.status in _GONE and hook.kind != "app" and last < times.now() - _FORGOTTEN:
+    if is_gone:
         store.hooks.remove(tx, hook)
         return
     remedy = hooks.REMEDIES[hook.kind] if refusal.status in (403, 404) else refusal.remedy
@@ -156,9 +156,14 @@ def _failed(tx: store.Transaction, missed: store.Missed) -> None:
 
 
 def _called(tx: store.Transaction, missed: store.Missed, *, is_refused: bool) -> None:
-    """Count the call. What else is missed of a repository that is not allowed is not read."""
+    """Count the call. What else is missed of a repository is not read if it is not allowed.
+
+    That goes for one that nothing else is known of: GitHub's list has only its id.
+    """
     store.sweeps.count(tx, missed.integration_id, calls=1)
-    if is_refused and missed.repository_id is not None and missed.event != "repository":
-        of = (missed.integration_id, missed.repository_id)
-        if dropped := store.missed.drop_repository(tx, *of):
-            store.sweeps.count(tx, missed.integration_id, not_allowed=dropped)
+    github_id, row = missed.repository_id, store.integrations.find(tx, missed.integration_id)
+    if not is_refused or row is None or github_id is None or missed.event == "repository":
+        return
+    if store.repositories.by_github_id(tx, scope_of(row).host, github_id) is None:
+        dropped = store.missed.drop_repository(tx, missed.integration_id, github_id)
+        store.sweeps.count(tx, missed.integration_id, not_allowed=dropped)

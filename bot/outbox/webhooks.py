@@ -120,8 +120,24 @@ def _confirmed(tx: store.Transaction, hook: store.Hook, is_ours: bool) -> None:
         store.hooks.remove(tx, hook)
 
 
+async def is_gone(job: Job, hook: store.Hook, at: hooks.Place) -> bool:
+    """Tell whether a webhook that GitHub does not find was deleted: others can be looked at."""
+    if hook.kind == "app":
+        return False
+    await job.write(store.sweeps.count, hook.integration_id, calls=1)
+    path = hooks.OF_REPOSITORY if hook.kind == "repository" else hooks.OF_ORGANIZATION
+    try:
+        found = await job.client.getitem(f"{path}?per_page={hooks.PAGE}", at)
+    except Refused:
+        return False
+    return all(one.get("id") != hook.hook_id for one in _listed(found) if isinstance(one, dict))
+
+
 class _Search:
-    """Looks for webhooks by their address, in what is on the allow-list or may be administered."""
+    """Looks for webhooks by their address, in what is on the allow-list or may be administered.
+
+    What a webhook is known to lead here from needs no look.
+    """
 
     def __init__(self, job: Job) -> None:
         self._job = job
@@ -131,10 +147,15 @@ class _Search:
     async def run(self) -> list[store.Trouble]:
         """Keep what is found; return what could not be looked at. Raises CallFailed."""
         entries = self._job.integration.repositories or ()
-        owners = dict.fromkeys(entry.partition("/")[0] for entry in entries)
         names = [entry for entry in entries if not entry.endswith("/*")]
-        async for repository in self._repositories(names):
-            owners.setdefault(repository.full_name.partition("/")[0])
+        known = await self._job.read(store.hooks.of_integration, self._job.integration.id)
+        served = {one.target.lower() for one in known if one.reason is None}
+        unserved = [name for name in names if not {name.lower(), _owner(name).lower()} & served]
+        if names and not unserved:
+            return []
+        owners = dict.fromkeys(map(_owner, unserved or entries))
+        async for repository in self._repositories(unserved):
+            owners.setdefault(_owner(repository.full_name))
             await self._look(repository)
         of_owners = [await self._look_at(owner) for owner in list(owners)[:_OWNERS]]
         if not self._found:
@@ -142,6 +163,7 @@ class _Search:
         return self._troubles
 
     async def _repositories(self, names: Sequence[str]) -> AsyncIterator[payloads.Repository]:
+        """Yield those of some names; all that may be administered, where there is none."""
         for name in names[:_REPOSITORIES]:
             try:
                 at = {"repository": name}
@@ -234,6 +256,10 @@ class _Search:
     ) -> None:
         trouble = store.Trouble(where, refusal.reason, remedy or None, permission)
         self._troubles.append(trouble)
+
+
+def _owner(full_name: str) -> str:
+    return full_name.partition("/")[0]
 
 
 def _listed(answer: Any) -> Iterator[Any]:

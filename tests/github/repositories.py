@@ -118,9 +118,15 @@ def user_repositories(call: Call) -> Answer:
     found = reachable(call)
     if call.credential.kind == "classic" and "repo" not in call.credential.scopes:
         found = [one for one in found if not one.private]
-    payloads = [call.github._repository(one) for one in found]
-    permissions = {"admin": False, "maintain": False, "push": True, "triage": True, "pull": True}
-    return page_of(call, [{**one, "permissions": permissions} for one in payloads])
+    permissions = {"maintain": False, "push": True, "triage": True, "pull": True}
+    payloads = [
+        {
+            **call.github._repository(one),
+            "permissions": {"admin": one.collaborators.get(call.login) == "admin", **permissions},
+        }
+        for one in found
+    ]
+    return page_of(call, payloads)
 
 
 @route("GET /rate_limit", "anyone")

@@ -8,8 +8,10 @@ import asyncio
 import dataclasses
 import os
 import random
+import sys
 import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 from bot import times
@@ -89,7 +91,7 @@ async def test_ends_complete_and_nothing_twice(
         for _ in range(KILLS):
             asked = len(github.requests)
             await process.start()
-            await eventually(lambda: _has_asked(github, asked), 30)
+            await eventually(partial(_has_asked, github, asked), 30)
             await asyncio.sleep(random.uniform(0.0, 0.5))
             within += not await is_over(process, integration)
             await process.kill()
@@ -104,8 +106,8 @@ async def test_ends_complete_and_nothing_twice(
         ats = [times.parse(row["received_at"]) or 0 for row in recovered]
         assert ats == sorted(ats, reverse=True)
         calls = Counter(one.template for one in github.requests)
-        print(f"{credential}: {KILLS} kills, {within} within a sweep; {matter} taken in; {told}")
-        print(f"calls: {dict(calls)}")
+        figures = f"{KILLS} kills, {within} of them within a sweep; {matter} taken in; {told}"
+        sys.stdout.write(f"{credential}: {figures}; calls: {dict(calls)}\n")
     await twin.close()
     await github.close()
     assert github.violations == []

@@ -2,28 +2,15 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 from tests.kit import running
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.running import Bot
 from tests.recovery import story
 from tests.recovery.story import KEYS, Told
+from tests.recovery.sweeping import recover
 
 HOUR = 3600
-
-
-async def recover(scene: Scene) -> dict[str, Any]:
-    """Have a sweep made, and return what is told of it."""
-    path = f"/api/v1/integrations/{scene.integration}/recover"
-    answer = await scene.bot.post(path)
-    assert answer.status == 202, answer.body
-    await scene.work()
-    action = (await scene.bot.get(f"/api/v1/actions/{answer.body['action_id']}")).body
-    assert action["status"] == "done", action
-    found: dict[str, Any] = (await scene.bot.get(path)).body
-    assert not found["running"]
-    return found
 
 
 async def twin_of(scene: Scene, folder: Path) -> tuple[Bot, str]:

@@ -29,6 +29,7 @@ RELEASED = [
     "d5f236db3fdde5e1",
     "ba6e6ab897664a9c",
     "ea8919e66c77d764",
+    "f694909a0eabb74f",
 ]
 
 
