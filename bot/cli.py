@@ -14,7 +14,7 @@ import click
 from bot import __version__, characters, commands, doctor, log, output, server, supervisor, times
 from bot import storage as store
 from bot import worker as bot_worker
-from bot.domain import tokens
+from bot.domain import recovery, tokens
 from bot.domain.actors import CLI, ROLES
 from bot.log import logger
 from bot.operations import settings as noted_settings
@@ -254,6 +254,24 @@ def run_doctor(integration: str | None) -> None:
     click.echo(f"Problems: {problems}. Warnings: {warnings}.")
     if problems:
         raise click.exceptions.Exit(1)
+
+
+@main.command("recover", short_help="Take in what GitHub could not deliver.")
+@click.argument("integration", required=False)
+def run_recovery(integration: str | None) -> None:
+    """Have what GitHub could not deliver to INTEGRATION (an id or a name), or to all, taken in.
+
+    A running service or worker does it: this command orders it, and returns.
+    """
+
+    def job(tx: store.Transaction) -> list[str]:
+        rows = [one for one in _chosen_integrations(tx, integration) if one.is_active]
+        for row in rows:
+            recovery.order_by(tx, row.id, CLI)
+        return [row.name for row in rows]
+
+    names = _with_existing(lambda services: services.database.write(job), _quiet_settings())
+    click.echo(f"Ordered for {len(names)}: {', '.join(map(characters.plain, names))}")
 
 
 def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[store.Integration]:

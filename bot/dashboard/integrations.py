@@ -8,15 +8,16 @@ from aiohttp import web
 from bot import storage as store
 from bot import times
 from bot.api import checks
+from bot.api import recovery as recovery_api
 from bot.api.integrations import shown
 from bot.dashboard import concealing, seen
 from bot.dashboard.forms import Refusal, refusal
 from bot.dashboard.page import Pages, Visit, address
-from bot.domain.errors import Changed, Failed, NotFound
+from bot.domain.errors import Changed, Conflict, Failed, NotFound
 from bot.domain.integrations import version
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
-from bot.operations import integrations
+from bot.operations import integrations, recovery
 from bot.web.problems import Problem
 
 pages = Pages()
@@ -95,6 +96,7 @@ async def detail(
     known = await integrations.get(visit.services, id_of(visit))
     integration = shown(visit.services, known)
     health = (await health_of(visit, [integration.id])).get(integration.id)
+    recovered = recovery_api.shown(await recovery.state(visit.services, integration.id))
     if health is None:
         raise NotFound("integration")
     public_url = visit.services.settings.public_url
@@ -103,6 +105,7 @@ async def detail(
         integration=integration,
         seen=seen.Seen.of(version(known.row), {}),
         health=health,
+        recovery=recovered,
         failed_days=FAILED_DAYS,
         checked=checked,
         hide=concealing.text,
@@ -123,6 +126,18 @@ async def checked(visit: Visit) -> web.StreamResponse:
 async def check(visit: Visit) -> web.StreamResponse:
     """Run the doctor; the answer has what it found."""
     return await detail(visit, checked=await checks.check(visit.services, id_of(visit)))
+
+
+@pages.post(f"{ONE}/recover", role="developer")
+async def recover(visit: Visit) -> web.StreamResponse:
+    """Have what GitHub could not deliver read and taken in now."""
+    here = f"/integrations/{id_of(visit)}"
+    try:
+        await recovery.order(visit.services, visit.actor, id_of(visit))
+    except Conflict:
+        said = "Nothing is recovered while the integration is inactive. Activate it first."
+        return visit.to(here, said, kind="error")
+    return visit.to(here, "GitHub is asked what it could not deliver. The result appears here.")
 
 
 @pages.post(f"{ONE}/delete", role="admin")

@@ -57,7 +57,7 @@ async def test_list(bot: Bot, integration: str) -> None:
     newest, oldest = (await bot.get(path_of(integration))).items
     assert newest.keys() == {
         *("id", "event", "action", "repository", "status"),
-        *("received_at", "processed_at", "attempts", "error"),
+        *("received_at", "processed_at", "attempts", "error", "recovered"),
     }
     assert (newest["id"], newest["event"], newest["action"], newest["repository"]) == (
         second,

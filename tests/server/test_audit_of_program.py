@@ -12,7 +12,7 @@ from tests.kit.processes import app, environment, running
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 SETTINGS = (
-    *("PUBLIC_URL", "GITHUB_API_URLS", "EXTENSIONS"),
+    *("PUBLIC_URL", "GITHUB_API_URLS", "RECOVERY_MINUTES", "EXTENSIONS"),
     *("SIGN_IN_ORGANIZATIONS", "SIGN_IN_COLLABORATORS", "TRUSTED_PROXIES"),
 )
 
@@ -51,7 +51,7 @@ async def test_settings_that_differ_from_the_last_start(database_url: str, tmp_p
     first, again, added, removed = changes
     assert first == again and [one[0] for one in first] == ["settings.changed"]
     assert {name for name, value in first[0][2].items() if value} == {
-        *SETTINGS[:2],
+        *SETTINGS[:3],
         "SIGN_IN_COLLABORATORS",
     }
     assert first[0][1] is None

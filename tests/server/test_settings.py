@@ -73,6 +73,7 @@ KEY, OTHER_KEY = (base64.urlsafe_b64encode(bytes([byte]) * 32).decode() for byte
         ("PAYLOAD_DAYS", "1" * 5000, "36500"),
         ("DELIVERY_DAYS", "a week", "36500"),
         ("SIGN_IN_ORGANIZATIONS", "acme/shop", "separated by commas"),
+        ("RECOVERY_MINUTES", "-1", "from 0 to 1440"),
         ("SIGN_IN_COLLABORATORS", "admin", "off, viewer, developer"),
         ("SIGN_IN_COLLABORATORS", "on", "off, viewer, developer"),
         ("TRUSTED_PROXIES", "proxy.example", "10.0.0.0/8"),
@@ -154,6 +155,7 @@ def test_secrets_are_not_repeated(name: str, value: str) -> None:
         ),
         ("SECRET_KEY", f"{KEY}, {OTHER_KEY}", "secret_keys", (KEY, OTHER_KEY)),
         ("ADMIN_TOKEN", "x" * 24, "admin_token", "x" * 24),
+        ("RECOVERY_MINUTES", "0", "recovery_minutes", 0),
         ("SIGN_IN_COLLABORATORS", "Developer", "sign_in_collaborators", "developer"),
         (
             "TRUSTED_PROXIES",
