@@ -21,6 +21,7 @@ from bot.storage import (
     clock,
     commands,
     deliveries,
+    environments,
     experiments,
     former_names,
     heads,
@@ -30,6 +31,7 @@ from bot.storage import (
     items,
     linked,
     links,
+    live,
     merge_groups,
     missed,
     owed,
@@ -117,6 +119,7 @@ from bot.storage.joined import (
     UnresolvedKey,
     UnresolvedLink,
 )
+from bot.storage.live_rows import Environment, Live, LiveCount, LivePlace, LivePullRequest
 from bot.storage.query import Part, Place, Reader
 from bot.storage.recovery_rows import OF_APP, Hook, HookKind, Missed, Sweep, Trouble
 from bot.storage.rows import (

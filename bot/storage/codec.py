@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bot.storage import access_rows, command_rows, commit_rows, recovery_rows, rows
+from bot.storage import access_rows, command_rows, commit_rows, live_rows, recovery_rows, rows
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
@@ -40,6 +40,8 @@ TABLES: Mapping[type[Row], str] = {
     rows.Queue: "queues",
     rows.Post: "posts",
     rows.MergeGroup: "merge_groups",
+    live_rows.Environment: "environments",
+    live_rows.Live: "live",
     command_rows.CommandComment: "command_comments",
     command_rows.Command: "commands",
     recovery_rows.Hook: "hooks",

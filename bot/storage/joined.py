@@ -6,6 +6,7 @@ from bot import times
 from bot.storage.columns import ExperimentStatus, Kind, LinkedBy, Snapshot
 from bot.storage.command_rows import Command
 from bot.storage.commit_rows import Commit
+from bot.storage.live_rows import LivePlace
 from bot.storage.rows import (
     JSON,
     Action,
@@ -108,9 +109,13 @@ class LinkedItem(NamedItem, frozen=True):
 
 
 class ListedItem(LinkedItem, frozen=True):
-    """An item of an experiment at its place in a list, which goes by `listed_at`."""
+    """An item of an experiment at its place in a list, which goes by `listed_at`.
+
+    `live` is where a pull request that is merged is live.
+    """
 
     listed_at: int
+    live: tuple[LivePlace, ...] = ()
 
 
 class ShippedExperiment(Row, frozen=True):
@@ -125,10 +130,11 @@ class ShippedExperiment(Row, frozen=True):
 
 
 class Shipped(NamedItem, frozen=True):
-    """A merged pull request of experiments, which was merged at `listed_at`."""
+    """A pull request of experiments, which was merged at `listed_at`, and where it is `live`."""
 
     listed_at: int
     experiments: tuple[ShippedExperiment, ...] = ()
+    live: tuple[LivePlace, ...] = ()
 
     @property
     def lead_time(self) -> int | None:

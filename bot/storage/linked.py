@@ -1,12 +1,11 @@
 """What is linked, as pages and the API list it."""
 
 from bot import times
-from bot.storage import query
+from bot.storage import live, query
 from bot.storage.database import Transaction
 from bot.storage.joined import (
     CountedRepositoryExperiment,
     LinkedCommit,
-    LinkedItem,
     ListedItem,
     PlacedItem,
     PullRequestDay,
@@ -38,14 +37,15 @@ def items_of_experiment(
         "links.state = :state" if state else None,
     ]
     by, known = {at: "listed_at", "links.id": "link_id"}, {"key": key, "kind": kind, "state": state}
-    return query.page(tx, ListedItem, sql, where, by, before, limit, **known)
+    rows = query.page(tx, ListedItem, sql, where, by, before, limit, **known)
+    return live.with_places(tx, rows) if kind == "pull_request" else rows
 
 
-def item_of_experiment(tx: Transaction, key: str, kind: str, item_id: int) -> LinkedItem | None:
-    """Return one linked item as `items_of_experiment` does."""
-    sql = f"""SELECT {_LINKED_ITEM} WHERE links.target_id = :item_id AND links.kind = :kind
-        AND links.experiment_key = :key"""
-    return query.first(tx, LinkedItem, sql, key=key, kind=kind, item_id=item_id)
+def item_of_experiment(tx: Transaction, key: str, kind: str, item_id: int) -> ListedItem | None:
+    """Return one linked item as `items_of_experiment` does, but for where it is live."""
+    sql = f"""SELECT links.last_at AS listed_at, {_LINKED_ITEM}
+        WHERE links.target_id = :item_id AND links.kind = :kind AND links.experiment_key = :key"""
+    return query.first(tx, ListedItem, sql, key=key, kind=kind, item_id=item_id)
 
 
 _THERE = """FROM branch_commits AS here WHERE here.commit_id = commits.id

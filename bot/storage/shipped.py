@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bot.storage import query, repositories
+from bot.storage import live, query, repositories
 from bot.storage.database import Transaction
 from bot.storage.joined import Shipped, ShippedExperiment
 from bot.storage.query import Part, Place
@@ -51,7 +51,7 @@ def listed(tx: Transaction, wanted: Wanted, before: Place | None, limit: int) ->
         JOIN repositories ON repositories.id = items.repository_id
         ORDER BY found.state_at DESC, found.target_id DESC"""
     found = query.part(tx, Shipped, sql, ("listed_at", "id"), limit, **known)
-    return Part(_with_experiments(tx, found.rows), found.next)
+    return live.with_places(tx, Part(_with_experiments(tx, found.rows), found.next))
 
 
 def _matching(wanted: Wanted) -> list[str | None]:

@@ -53,6 +53,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "queues": ("queue",),
     "posts": ("item_id",),
     "merge_groups": ("repository_id", "head_sha"),
+    "environments": ("id",),
+    "live": ("item_id", "environment_id"),
     "command_comments": ("id",),
     "commands": ("seq",),
     "sessions": ("seq",),

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from bot.storage import query, tallies
+from bot.storage import environments, live, query, tallies
 from bot.storage.database import Transaction
 from bot.storage.rows import Activity, Item
 
@@ -13,6 +13,7 @@ _OF_ITEM = (
     "DELETE FROM decisions WHERE item_id IN ({names})",
     "DELETE FROM posts WHERE item_id IN ({names})",
     "DELETE FROM listed_commits WHERE item_id IN ({names})",
+    "DELETE FROM live WHERE item_id IN ({names})",
     "DELETE FROM links WHERE kind <> 'commit' AND target_id IN ({names})",
     "DELETE FROM tellers WHERE kind = 'item' AND target_id IN ({names})",
     "UPDATE deliveries SET item_id = NULL, told = NULL WHERE item_id IN ({names})",
@@ -40,7 +41,7 @@ _OF_REPOSITORY = (
 
 
 def told_alone(tx: Transaction, table: str, repository_id: int, integration_id: str) -> list[int]:
-    """Return the ids of the items or commits of a repository that one integration alone told of."""
+    """Return the ids of what one integration alone told of: items, commits or environments."""
     kind = table.removesuffix("s")
     sql = f"""SELECT id FROM {table} WHERE repository_id = :repository_id
         AND integration_id = :integration_id AND NOT EXISTS (SELECT 1 FROM tellers
@@ -49,7 +50,7 @@ def told_alone(tx: Transaction, table: str, repository_id: int, integration_id: 
 
 
 def all_of(tx: Transaction, table: str, repository_id: int) -> list[int]:
-    """Return the ids of all items or commits of a repository."""
+    """Return the ids of all items, commits or environments of a repository."""
     sql = f"SELECT id FROM {table} WHERE repository_id = :repository_id"
     return query.values(tx, sql, repository_id=repository_id)
 
@@ -116,11 +117,31 @@ def prune_commands(tx: Transaction, repository_id: int, integration_id: str) -> 
         _heard_last(tx, repository_id, list({one.experiment_key for one in told}))
 
 
+def remove_environments(
+    tx: Transaction, repository_id: int, environment_ids: Sequence[int]
+) -> list[Item]:
+    """Take out environments, with what the feed tells of them; return what was live there."""
+    if not environment_ids:
+        return []
+    shown: list[Item] = []
+    keys = experiments_of(tx, repository_id)
+    for environment_id in environment_ids:
+        shown += live.there(tx, environment_id)
+        sql = """DELETE FROM activity WHERE repository_id = :repository_id
+            AND EXISTS (SELECT 1 FROM live WHERE live.environment_id = :id
+                AND live.item_id = activity.item_id AND live.guid = activity.guid)"""
+        tx.run(sql, {"repository_id": repository_id, "id": environment_id})
+    environments.remove(tx, environment_ids)
+    _heard_last(tx, repository_id, keys)
+    return shown
+
+
 def hand_over(tx: Transaction, repository_id: int, integration_id: str) -> list[Item]:
     """Let what others told of too be theirs alone; return the items among it."""
     place = {"repository_id": repository_id, "integration_id": integration_id}
     handed = []
-    for table, kind in (("items", "item"), ("commits", "commit")):
+    kinds = (("items", "item"), ("commits", "commit"), ("environments", "environment"))
+    for table, kind in kinds:
         sql = f"""SELECT id FROM {table} WHERE repository_id = :repository_id
             AND integration_id = :integration_id"""
         found = query.values(tx, sql, **place)

@@ -30,6 +30,7 @@ RELEASED = [
     "ba6e6ab897664a9c",
     "ea8919e66c77d764",
     "f694909a0eabb74f",
+    "f59d0eb7df11a389",
 ]
 
 

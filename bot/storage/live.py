@@ -1,0 +1,229 @@
+"""Queries for what is live where: merged pull requests that are part of what is deployed."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import msgspec
+
+from bot.storage import query
+from bot.storage.database import Transaction
+from bot.storage.live_rows import (
+    Environment,
+    KeyCount,
+    Live,
+    LiveCount,
+    LivePlace,
+    LivePullRequest,
+)
+from bot.storage.query import Part
+from bot.storage.rows import Item, Row
+
+R = TypeVar("R", bound=Row)
+
+# Merged pull requests of a repository that are linked, and known to be live nowhere in `:id`.
+_WAITING = """FROM links JOIN items ON items.id = links.target_id
+    WHERE links.repository_id = :repository_id AND links.kind = 'pull_request'
+        AND links.state = 'merged' AND items.merge_sha IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM live WHERE live.item_id = items.id
+            AND live.environment_id = :id AND live.ended_at IS NULL)"""
+_THERE = """FROM live JOIN items ON items.id = live.item_id
+    WHERE live.environment_id = :id AND live.ended_at IS NULL"""
+
+
+def waits_for(tx: Transaction, environment: Environment) -> bool:
+    """Tell whether a linked, merged pull request is not live in an environment yet."""
+    return query.exists(tx, f"SELECT 1 {_WAITING} LIMIT 1", **_place(environment))
+
+
+def is_any_in(tx: Transaction, environment_id: int) -> bool:
+    """Tell whether a pull request is live in an environment."""
+    return query.exists(tx, f"SELECT 1 {_THERE} LIMIT 1", id=environment_id)
+
+
+def waiting(tx: Transaction, environment: Environment, limit: int) -> list[Item]:
+    """Return the pull requests that wait for an environment, the one merged first first."""
+    sql = f"""SELECT DISTINCT items.* {_WAITING}
+        ORDER BY items.merged_at, items.id LIMIT :limit"""
+    return query.select(tx, Item, sql, limit=limit, **_place(environment))
+
+
+def waiting_with(tx: Transaction, environment: Environment, shas: Sequence[str]) -> list[Item]:
+    """Return those pull requests that wait and were merged as one of some commits."""
+    sql = f"SELECT DISTINCT items.* {_WAITING} AND items.merge_sha IN ({{names}})"
+    found = query.in_parts(tx, Item, sql, shas, **_place(environment))
+    return sorted(found, key=lambda item: item.id)
+
+
+def there(tx: Transaction, environment_id: int) -> list[Item]:
+    """Return the pull requests that are live in an environment."""
+    return query.select(tx, Item, f"SELECT items.* {_THERE} ORDER BY items.id", id=environment_id)
+
+
+def place_of(tx: Transaction, item_id: int, environment_id: int) -> Live | None:
+    return query.by_key(tx, Live, item_id=item_id, environment_id=environment_id)
+
+
+def open_places(tx: Transaction, item_id: int) -> dict[int, Live]:
+    """Return where a pull request is live, by environment."""
+    sql = "SELECT * FROM live WHERE item_id = :item_id AND ended_at IS NULL"
+    return {row.environment_id: row for row in query.select(tx, Live, sql, item_id=item_id)}
+
+
+def begin(tx: Transaction, environment: Environment, item_ids: Sequence[int]) -> None:
+    """Pull requests are live in an environment since what it has was deployed."""
+    sql = """INSERT INTO live (item_id, environment_id, at, ended_at, guid)
+        VALUES (:item_id, :environment_id, :at, NULL, :guid)
+        ON CONFLICT (item_id, environment_id)
+            DO UPDATE SET at = excluded.at, ended_at = NULL, guid = excluded.guid"""
+    since = {"at": environment.deployed_at, "guid": environment.guid}
+    place = {"environment_id": environment.id, **since}
+    tx.run_many(sql, [{"item_id": item_id, **place} for item_id in item_ids])
+
+
+def end(tx: Transaction, environment: Environment, item_ids: Sequence[int]) -> None:
+    """Pull requests are live in an environment no longer since what it has was deployed."""
+    sql = "UPDATE live SET ended_at = :at WHERE item_id = :item_id AND environment_id = :id"
+    place = {"id": environment.id, "at": environment.deployed_at}
+    tx.run_many(sql, [{"item_id": item_id, **place} for item_id in item_ids])
+
+
+def forget_item(tx: Transaction, item_id: int) -> None:
+    """A pull request is linked no more: where it is live is not followed any longer."""
+    tx.run("DELETE FROM live WHERE item_id = :item_id", {"item_id": item_id})
+
+
+def remove_old(tx: Transaction, before: int, limit: int) -> int:
+    """Remove up to `limit` rows of what has ended before a time; return how many."""
+    sql = """DELETE FROM live WHERE (item_id, environment_id) IN (
+        SELECT item_id, environment_id FROM live WHERE ended_at < :before
+        ORDER BY ended_at LIMIT :limit)"""
+    return tx.run(sql, {"before": before, "limit": limit})
+
+
+def _place(environment: Environment) -> dict[str, int]:
+    return {"repository_id": environment.repository_id, "id": environment.id}
+
+
+# --- What is shown
+
+
+_PLACES = """SELECT live.item_id, environments.name AS environment, environments.is_production,
+        live.at, live.ended_at
+    FROM live JOIN environments ON environments.id = live.environment_id
+    WHERE live.item_id IN ({names})"""
+_IN_ORDER = "ORDER BY environments.is_production DESC, environments.name_key"
+
+
+def places(tx: Transaction, item_ids: Sequence[int]) -> dict[int, tuple[LivePlace, ...]]:
+    """Return where each of some pull requests is live, production first."""
+    found: dict[int, list[LivePlace]] = {item_id: [] for item_id in item_ids}
+    sql = f"{_PLACES} AND live.ended_at IS NULL {_IN_ORDER}"
+    for row in query.in_parts(tx, LivePlace, sql, [*found]):
+        found[row.item_id].append(row)
+    return {item_id: tuple(rows) for item_id, rows in found.items()}
+
+
+def history(tx: Transaction, item_id: int) -> list[LivePlace]:
+    """Return where a pull request is live, or was and is no longer."""
+    return query.in_parts(tx, LivePlace, f"{_PLACES} {_IN_ORDER}", [item_id])
+
+
+def with_places(tx: Transaction, part: Part[Any]) -> Part[Any]:
+    """Return pull requests of a list with `live`: where each that is merged is live."""
+    merged = [row.id for row in part if row.state == "merged"]
+    if not merged:
+        return part
+    found = places(tx, merged)
+    rows = [msgspec.structs.replace(row, live=found.get(row.id, ())) for row in part]
+    return Part(rows, part.next)
+
+
+def of_experiments(
+    tx: Transaction, keys: Sequence[str], limit: int = 20
+) -> Mapping[str, Sequence[LiveCount]]:
+    """Return how many pull requests of some experiments are live in which environment.
+
+    In the environments of the repositories where some are merged, `limit` for each experiment at
+    most: production first, then where something was deployed last. Of repositories that have an
+    environment of the same name the numbers are added up.
+    """
+    sql = """SELECT merged.experiment_key, environments.name AS environment,
+            environments.is_production, environments.deployed_at,
+            (SELECT COUNT(*) FROM live JOIN links ON links.target_id = live.item_id
+                    AND links.kind = 'pull_request'
+                    AND links.experiment_key = merged.experiment_key
+                WHERE live.environment_id = environments.id AND live.ended_at IS NULL)
+                AS pull_requests,
+            merged.count AS merged
+        FROM (SELECT experiment_key, repository_id, COUNT(*) AS count FROM links
+            WHERE experiment_key IN ({names}) AND state = 'merged' AND resolved = 1
+            GROUP BY experiment_key, repository_id) AS merged
+        JOIN environments ON environments.repository_id = merged.repository_id
+        ORDER BY environments.is_production DESC, environments.deployed_at DESC, environments.id"""
+    found: dict[str, dict[str, LiveCount]] = defaultdict(dict)
+    for row in query.in_parts(tx, LiveCount, sql, list(dict.fromkeys(keys))):
+        known = found[row.experiment_key]
+        name = row.environment.lower()
+        if name in known:
+            known[name] = _added(known[name], row)
+        elif len(known) < limit:
+            known[name] = row
+    return {key: list(rows.values()) for key, rows in found.items()}
+
+
+def _added(one: LiveCount, other: LiveCount) -> LiveCount:
+    return msgspec.structs.replace(
+        one,
+        pull_requests=one.pull_requests + other.pull_requests,
+        merged=one.merged + other.merged,
+    )
+
+
+def in_production(tx: Transaction, keys: Sequence[str]) -> dict[str, int]:
+    """Return how many pull requests of some experiments are live in any production."""
+    sql = """SELECT links.experiment_key, COUNT(DISTINCT links.target_id) AS count
+        FROM links JOIN live ON live.item_id = links.target_id AND live.ended_at IS NULL
+        JOIN environments ON environments.id = live.environment_id AND is_production = 1
+        WHERE links.experiment_key IN ({names}) AND links.kind = 'pull_request'
+            AND links.state = 'merged' GROUP BY links.experiment_key"""
+    found = query.in_parts(tx, KeyCount, sql, list(dict.fromkeys(keys)))
+    return {row.experiment_key: row.count for row in found}
+
+
+# Merged pull requests of an experiment that could be live in production, and are not.
+_NOT_LIVE = """FROM links JOIN items ON items.id = links.target_id
+    JOIN repositories ON repositories.id = links.repository_id
+    WHERE links.experiment_key = :key AND links.kind = 'pull_request' AND links.state = 'merged'
+        AND EXISTS (SELECT 1 FROM environments
+            WHERE environments.repository_id = links.repository_id AND is_production = 1)
+        AND NOT EXISTS (SELECT 1 FROM live
+            JOIN environments ON environments.id = live.environment_id AND is_production = 1
+            WHERE live.item_id = links.target_id AND live.ended_at IS NULL)"""
+_OPEN = """FROM links JOIN items ON items.id = links.target_id
+    JOIN repositories ON repositories.id = links.repository_id
+    WHERE links.experiment_key = :key AND links.kind = 'pull_request' AND links.state = 'open'
+        AND items.gone_at IS NULL"""
+
+
+def not_in_production(
+    tx: Transaction, key: str, limit: int
+) -> tuple[int, Sequence[LivePullRequest]]:
+    """Return how many merged pull requests of an experiment are not live in production, where
+    their repositories have one, and some of them."""
+    return _some(tx, _NOT_LIVE, key, limit)
+
+
+def still_open(tx: Transaction, key: str, limit: int) -> tuple[int, Sequence[LivePullRequest]]:
+    """Return how many pull requests of an experiment are open, and some of them."""
+    return _some(tx, _OPEN, key, limit)
+
+
+def _some(
+    tx: Transaction, which: str, key: str, limit: int
+) -> tuple[int, Sequence[LivePullRequest]]:
+    count = query.number(tx, f"SELECT COUNT(*) AS count {which}", key=key) or 0
+    sql = f"""SELECT items.*, repositories.full_name AS repository {which}
+        ORDER BY links.state_at DESC, items.id DESC LIMIT :limit"""
+    rows = query.select(tx, LivePullRequest, sql, key=key, limit=limit) if count else []
+    return count, rows

@@ -1,0 +1,69 @@
+"""Rows of environments and of what is live in them, and of the queries that join or count them."""
+
+from bot.storage.rows import Addressed, Item, Row
+
+
+class Environment(Row, frozen=True):
+    """`environments`: where a repository is deployed to; see migrations/0022_live.sql."""
+
+    id: int
+    repository_id: int
+    name_key: str
+    name: str
+    is_production: bool
+    sha: str
+    deployed_at: int
+    begun_at: int
+    told_at: int
+    told_id: int
+    settled_sha: str | None
+    actor: str | None
+    guid: str
+    integration_id: str
+
+
+class Live(Row, frozen=True):
+    """`live`: a pull request in an environment, where it is until `ended_at`."""
+
+    item_id: int
+    environment_id: int
+    at: int
+    ended_at: int | None
+    guid: str
+
+
+class LivePlace(Row, frozen=True):
+    """Where a pull request is live, or was until `ended_at`."""
+
+    item_id: int
+    environment: str
+    is_production: bool
+    at: int
+    ended_at: int | None
+
+
+class LivePullRequest(Addressed, Item, frozen=True):
+    """A pull request with the present name of its repository."""
+
+    repository: str
+
+
+class LiveCount(Row, frozen=True):
+    """How many pull requests of an experiment are live in an environment of a repository.
+
+    `merged` are those of its pull requests that are merged there.
+    """
+
+    experiment_key: str
+    environment: str
+    is_production: bool
+    deployed_at: int
+    pull_requests: int
+    merged: int
+
+
+class KeyCount(Row, frozen=True):
+    """How many of something a key has."""
+
+    experiment_key: str
+    count: int
