@@ -104,9 +104,9 @@ async def clear_some(services: Services) -> bool:
     """Take one step in clearing away; True if there is likely more to do.
 
     Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
-    finished actions older than DELIVERY_DAYS, sessions that have run out, what the audit has of
-    more than a year ago. Facts, links and feed stay. What is old goes by the time that is sure to
-    have passed, whatever the clock says.
+    finished actions older than DELIVERY_DAYS, what has been live no longer for so many days,
+    sessions that have run out, what the audit has of more than a year ago. Facts, links and feed
+    stay. What is old goes by the time that is sure to have passed, whatever the clock says.
     """
     settings, passing = services.settings, services.shared(Passing)
 
@@ -117,6 +117,7 @@ async def clear_some(services: Services) -> bool:
         cleared += store.deliveries.remove_old(tx, before, _STEP)
         cleared += store.actions.remove_old(tx, before, _STEP)
         cleared += store.merge_groups.remove_old(tx, before, _STEP)
+        cleared += store.live.remove_old(tx, before, _STEP)
         store.integrations.clear_old_errors(tx, before)
         cleared += store.audit.remove_old(tx, old.before(KEPT_DAYS), _STEP)
         store.sessions.remove_ended(tx, *oldest(old.certain))

@@ -347,6 +347,36 @@ def installation(action: str, installation_id: int, at: str, *, repos: list[Payl
     }
 
 
+def deployment_status(
+    sha: str,
+    at: str,
+    *,
+    repo: Payload,
+    number: int = 1,
+    environment: str = "production",
+    state: str = "success",
+    **more: Any,
+) -> Payload:
+    """Return a `deployment_status` delivery; `more` are fields of the deployment itself."""
+    address = f"{repo['url']}/deployments/{number}"
+    about = {"environment": environment, "creator": user("mona"), "created_at": at}
+    deployment = {"id": number, "url": address, "sha": sha, "ref": "main", "task": "deploy"}
+    flags = {"production_environment": False, "transient_environment": False}
+    return {
+        "action": "created",
+        "deployment_status": {
+            "id": number,
+            "url": f"{address}/statuses/{number}",
+            "state": state,
+            "updated_at": at,
+            **about,
+        },
+        "deployment": {**deployment, **flags, "updated_at": at, **about, **more},
+        "repository": repo,
+        "sender": user("mona"),
+    }
+
+
 def star(at: str, *, repo: Payload, sender: str) -> Payload:
     """Return a `star` delivery, one of the events that mean nothing to this service."""
     return {"action": "created", "starred_at": at, "repository": repo, "sender": user(sender)}

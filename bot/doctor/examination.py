@@ -286,7 +286,15 @@ class Examination:
 
     def unheard(self, heard: Collection[str]) -> list[str]:
         """Return the events that are needed and not among those that are heard."""
-        return [name for name in self.needed_events if name not in heard]
+        return [one.name for one in self.events.needed if one.is_vital and one.name not in heard]
+
+    def also_unheard(self, heard: Collection[str]) -> list[str]:
+        """Return what is not heard and could be done without, each with what does not work then."""
+        return [
+            f"{one.name}: {one.permission.without}"
+            for one in self.events.needed
+            if one.permission is not None and not one.is_vital and one.name not in heard
+        ]
 
     @property
     def in_force(self) -> list[int]:

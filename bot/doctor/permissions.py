@@ -7,7 +7,7 @@ from typing import Any
 from bot.doctor.examination import PAGE, App, Examination, Installation, Stage, look
 from bot.doctor.findings import shown, some
 from bot.github import Refused
-from bot.github.events import FINE_GRAINED, LEVELS, MERGE_QUEUES, Permission
+from bot.github.events import DEPLOYMENTS, FINE_GRAINED, LEVELS, MERGE_QUEUES, Permission
 
 _QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
 _LEVELS = ("none", *LEVELS)
@@ -75,6 +75,9 @@ async def events(exam: Examination) -> None:
     may_hear = MERGE_QUEUES.name in exam.app.permissions and exam.integration.check != "off"
     if may_hear and _QUEUED not in exam.app.events:
         exam.warning(f"The App does not receive {_QUEUED}: {MERGE_QUEUES.without}.", _OF_APP)
+    for what in exam.also_unheard(exam.app.events):
+        if DEPLOYMENTS.name in exam.app.permissions:
+            exam.warning(f"The App does not receive {what}.", _OF_APP)
 
 
 @look(Stage.CREDENTIAL, "permissions", of="token")

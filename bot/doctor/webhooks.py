@@ -157,6 +157,11 @@ def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> None:
             f"{which} does not send: {', '.join(missing)}.",
             "Select these events too, in the repository under Settings → Webhooks.",
         )
+    for what in [] if "*" in hook.events else exam.also_unheard(hook.events):
+        exam.warning(
+            f"{which} does not send {what}.",
+            "If you want that, select the event in the repository under Settings → Webhooks.",
+        )
     last = hook.last_response or LastResponse()
     if last.code is not None and not _is_good(last.code):
         exam.problem(

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, links, moments, posts, stories
+from bot.domain import actions, activity, audit, links, live, moments, posts, stories
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.domain.parts import Cause
@@ -140,6 +140,7 @@ def _first(
         item = store.items.change(tx, item, loose=True)
     links.set_of_item(tx, item, {}, history.links)
     activity.record(tx, history.news)
+    _see_to_live(tx, item, None, {}, history.links, seen_by)
     if kind == "pull_request" and now.closed_at is not None:
         links.time_changed(tx, item, None)
     _enqueue_posts(tx, item, None, now, {}, history.links)
@@ -264,8 +265,28 @@ def _settle(
         getattr(row, name) != getattr(item, name) for name in _PUSHES_BY
     ):
         links.time_changed(tx, item, row)
+    _see_to_live(tx, item, row, before, history.links, integration_id)
     now = msgspec.structs.replace(now, integration_id=integration_id)
     _enqueue_posts(tx, row, row, now, before, history.links)
+
+
+def _see_to_live(
+    tx: store.Transaction,
+    item: Item,
+    row: Item | None,
+    before: Mapping[str, Tie],
+    after: Mapping[str, Tie],
+    integration_id: str,
+) -> None:
+    """Look where a pull request is live that is merged, or linked, only now; `row` is as before."""
+    if item.kind != "pull_request" or item.state != "merged":
+        return
+    is_known = row is not None and (row.state, row.merge_sha) == (item.state, item.merge_sha)
+    new = [key for key in after if not (is_known and key in before)]
+    if new:
+        live.linked(tx, item, new, integration_id)
+    elif before and not after:
+        live.unlinked(tx, item)
 
 
 def _enqueue_posts(
@@ -303,6 +324,8 @@ def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, a
     if row is None or (row.gone_at is not None and row.gone_at >= at):
         return
     links.set_of_item(tx, row, links.of_item(tx, row), {})
+    if row.state == "merged":
+        live.unlinked(tx, row)
     store.items.change(tx, row, gone_at=max(at, row.version_at))
 
 

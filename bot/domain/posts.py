@@ -29,7 +29,7 @@ COMMENT = Part(
     2,
     title="Status comment",
     setting="comments",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN),
+    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN, Cause.LIVE),
 )
 LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS, Cause.KNOWN))
 GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0, writes=True)

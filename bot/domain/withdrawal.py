@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, commands, links, posts
+from bot.domain import actions, commands, links, live, posts
 from bot.domain.parts import Cause
 
 _WHY = "the integration does not speak for this repository any more"
@@ -21,15 +21,22 @@ def withdraw(tx: store.Transaction, row: store.Repository, integration_id: str) 
     where = row.id, integration_id
     _drop_actions(tx, *where)
     item_ids = store.withdrawals.told_alone(tx, "items", *where)
+    environment_ids = store.withdrawals.told_alone(tx, "environments", *where)
+    deployed = store.withdrawals.remove_environments(tx, row.id, environment_ids)
     _remove(tx, row.id, item_ids, store.withdrawals.told_alone(tx, "commits", *where))
     store.withdrawals.prune_commands(tx, *where)
     for item in store.withdrawals.hand_over(tx, *where):
         if item.state == "open" and item.gone_at is None and links.of_item(tx, item):
             posts.follow(tx, item, Cause.LINKS, item.integration_id)
+    for item in deployed:
+        if item.id not in item_ids:
+            live.show(tx, item, item.integration_id)
 
 
 def forget(tx: store.Transaction, row: store.Repository) -> None:
     """Take out all that was told of a repository. Whoever tells of it next is the first."""
+    environment_ids = store.withdrawals.all_of(tx, "environments", row.id)
+    store.environments.remove(tx, environment_ids)
     item_ids = store.withdrawals.all_of(tx, "items", row.id)
     _remove(tx, row.id, item_ids, store.withdrawals.all_of(tx, "commits", row.id))
     store.integrations.clear_errors_in(tx, row.id)

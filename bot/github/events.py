@@ -67,15 +67,12 @@ class Heard:
     webhook: str | None = None
     reads: type[payloads.Envelope] = payloads.Event
 
+    @property
+    def is_vital(self) -> bool:
+        """Tell whether the rest works less well where it is not heard."""
+        return self.permission is None or self.permission.is_vital
 
-# Asked for now, so that owners accept once; not heard yet.
-AHEAD = (
-    Heard(
-        "deployment_status",
-        "will tell which merged pull requests are live; not used yet",
-        DEPLOYMENTS,
-    ),
-)
+
 # What a fine-grained token needs on a repository, as GitHub's page of it calls it.
 FINE_GRAINED = "Contents, read; Issues, Pull requests and Commit statuses, read and write"
 _PERMISSIONS = (METADATA, CONTENTS, PULL_REQUESTS, ISSUES, CHECKS, MERGE_QUEUES, DEPLOYMENTS)
@@ -86,7 +83,7 @@ class Events:
 
     def __init__(self, heard: Iterable[Heard]) -> None:
         self._heard: dict[str, Heard] = {}
-        for one in (*heard, *AHEAD):
+        for one in heard:
             self._heard.setdefault(one.name, one)
 
     def __iter__(self) -> Iterator[Heard]:

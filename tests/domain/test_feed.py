@@ -25,6 +25,7 @@ RANKS = {
     "commit.pushed": 8,
     "command.executed": 9,
     "command.refused": 9,
+    "pull_request.live": 10,
 }
 
 

@@ -77,6 +77,7 @@ class Item:
     base_ref: str = ""
     base_sha: str = ""
     head_repo: str | None = None  # full name, if it is another one
+    merge_sha: str | None = None  # the commit as which it was merged, or a trial
     commits: list[tuple[str, str]] = field(default_factory=list)  # SHA and message
     files: list[str] = field(default_factory=list)
 
@@ -131,6 +132,7 @@ class Repository:
     hooks: dict[int, Hook] = field(default_factory=dict)
     collaborators: dict[str, str] = field(default_factory=dict)  # permission by login
     shas: set[str] = field(default_factory=set)
+    parents: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of commits in the graph
     last_number: int = 0
 
     @property

@@ -91,7 +91,7 @@ class Pulls(Issues):
             "statuses_url": f"{api}/statuses/{item.head_sha}",
             **self._item(repo, item),
             "merged_at": stamp(item.merged_at),
-            "merge_commit_sha": sha_of(f"merge {item.head_sha}"),
+            "merge_commit_sha": item.merge_sha or sha_of(f"merge {item.head_sha}"),
             "requested_reviewers": [],
             "requested_teams": [],
             "head": self._branch(repo, item.head_ref, item.head_sha, item.head_repo),

@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 from tests.github import search  # noqa: F401 - its routes
 from tests.github.checks import Checks
 from tests.github.comments import Comments
+from tests.github.compare import Commits
 from tests.github.faults import Fault
 from tests.github.hooks import Hooks
 from tests.github.limits import Limits, resource_of
@@ -29,7 +30,7 @@ HUGE = 50 * 1024 * 1024
 _STEP = 0.02  # seconds between looks at a connection that is held
 
 
-class GitHub(Comments, Checks, Hooks, Limits, Permissions, Log):
+class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
     """The stand-in itself. `clock` tells its time and may be replaced at any moment."""
 
     _runner: web.AppRunner

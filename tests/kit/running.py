@@ -149,6 +149,7 @@ class Bot:
 def event_of(payload: dict[str, Any]) -> str:
     """Return the name of the event that a payload tells of."""
     named = {
+        "deployment_status": "deployment_status",
         "comment": "issue_comment",
         "pull_request": "pull_request",
         "issue": "issues",

@@ -1,0 +1,314 @@
+"""What is live: which merged pull requests are part of what is deployed, and where.
+
+A deployment says which commit an environment has; one comparison with the commit that it had before
+says what has come, and what has gone again. That is asked of GitHub (bot/outbox/live.py), and only
+where a linked pull request waits to be live or is. What cannot be told is not live.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from bot import storage as store
+from bot.domain import actions, activity, posts
+from bot.domain.environments import is_production
+from bot.domain.parts import Cause
+
+KIND = actions.Kind("live", title="What is live", priority=3)
+LIVE = activity.Type(
+    "pull_request.live", 10, "▲", "Live in {environment}: pull request #{number}: {title}"
+)
+_MOST_ENVIRONMENTS = 100  # of a repository; of more the one is forgotten that was longest silent
+_MOST_ASKED = 20  # environments for which GitHub is asked about one pull request
+_MOST_WAITING = 5_000  # pull requests of an environment that are looked for in one comparison
+_FIRST = 3  # pull requests with which a first deployment is compared until one is known
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment that has succeeded. Times in microseconds; `told_id` is its status's id."""
+
+    repository_id: int
+    environment: str
+    says_production: object
+    sha: str
+    begun_at: int
+    told_at: int
+    told_id: int
+    actor: str | None
+    guid: str
+    integration_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What GitHub is to be asked of a deployment.
+
+    `waiting` are the merge commits that may have come, `there` those that may have gone. Where it
+    is not known what was there before, both may, and `first` are those to begin with.
+    """
+
+    environment: store.Environment
+    first: Sequence[str]
+    waiting: frozenset[str]
+    there: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a deployment has brought, as merge commits, and what has gone with it: None for all.
+
+    `is_known`: the next deployment can be compared with this one.
+    """
+
+    come: Collection[str]
+    gone: Collection[str] | None
+    is_known: bool = True
+
+
+def deployed(tx: store.Transaction, told: Deployment) -> None:
+    """Take in a deployment; one that is older than what is known changes nothing."""
+    row = store.environments.find(tx, told.repository_id, told.environment)
+    order = (told.told_at, told.told_id)
+    if row is not None and order <= (row.told_at, row.told_id):
+        is_same = order == (row.told_at, row.told_id) and told.sha == row.sha
+        if is_same and told.integration_id != row.integration_id:
+            store.speakers.told_too(tx, "environment", [row.id], told.integration_id)
+        return
+    row = _keep(tx, row, told)
+    if row.sha == row.settled_sha:  # the same once more
+        return
+    if not store.live.is_any_in(tx, row.id) and not store.live.waits_for(tx, row):
+        store.environments.change(tx, row.id, settled_sha=row.sha)
+        return
+    integration = store.integrations.find(tx, told.integration_id)
+    if integration is not None:
+        _enqueue(tx, integration, row)
+
+
+def _keep(
+    tx: store.Transaction, row: store.Environment | None, told: Deployment
+) -> store.Environment:
+    """Keep what an environment has now; return it."""
+    columns = {
+        "name": told.environment,
+        "is_production": is_production(told.environment, told.says_production),
+        "told_at": told.told_at,
+        "told_id": told.told_id,
+        "integration_id": told.integration_id,
+    }
+    if row is None or row.sha != told.sha:
+        columns |= {
+            "sha": told.sha,
+            "deployed_at": told.told_at,
+            "begun_at": told.begun_at,
+            "actor": told.actor,
+            "guid": told.guid,
+        }
+    if row is not None:
+        store.environments.change(tx, row.id, **columns)
+        store.environments.forget_tellers(tx, row.id)
+        kept = store.environments.get(tx, row.id)
+        assert kept is not None
+        return kept
+    _make_room(tx, told.repository_id)
+    place = {"repository_id": told.repository_id, "name_key": told.environment.lower()}
+    return store.environments.add(tx, {**place, **columns})
+
+
+def _make_room(tx: store.Transaction, repository_id: int) -> None:
+    """If there are too many, forget the one that was longest silent, rather none of production."""
+    known = store.environments.of_repository(tx, repository_id)
+    if len(known) >= _MOST_ENVIRONMENTS:
+        oldest = min(known, key=lambda one: (one.is_production, one.told_at))
+        store.environments.remove(tx, [oldest.id])
+
+
+def _enqueue(
+    tx: store.Transaction,
+    integration: store.Integration,
+    environment: store.Environment,
+    item: store.Item | None = None,
+) -> None:
+    """Have GitHub asked what a deployment has brought, or whether it has one pull request.
+
+    In an order of the environment's own: what is asked later goes by what was answered before.
+    """
+    name = f"{KIND.name}:{environment.id}"
+    about = {} if item is None else {"item_id": item.id}
+    wanted = actions.Wanted(
+        kind=KIND,
+        request={"environment_id": environment.id, **about},
+        ordering_key=name,
+        dedup_key=name if item is None else f"{name}:{item.id}",
+        number=None if item is None else item.number,
+    )
+    actions.enqueue(tx, integration, environment.repository_id, wanted)
+
+
+# --- Pull requests that are linked, or told to be merged, after what has them was deployed
+
+
+def linked(
+    tx: store.Transaction, item: store.Item, keys: Sequence[str], integration_id: str
+) -> None:
+    """A merged pull request has been linked to some experiments, or is told to be merged by now.
+
+    GitHub is asked where something was deployed after it was merged.
+    """
+    environments = store.environments.of_repository(tx, item.repository_id)
+    if not environments or item.merge_sha is None or item.merged_at is None:
+        return
+    places = store.live.open_places(tx, item.id)
+    integration = actions.acting(tx, item, integration_id)
+    for environment in environments[:_MOST_ASKED]:
+        place = places.get(environment.id)
+        if place is not None:
+            news = [_news(environment, item, key, place.at, place.guid) for key in keys]
+            activity.record(tx, news)
+        elif item.merged_at <= environment.begun_at and integration is not None:
+            _enqueue(tx, integration, environment, item)
+
+
+def unlinked(tx: store.Transaction, item: store.Item) -> None:
+    """A merged pull request is linked to nothing any more: nobody asks where it is live."""
+    if store.environments.of_repository(tx, item.repository_id):
+        store.live.forget_item(tx, item.id)
+
+
+def question_of(
+    tx: store.Transaction, environment_id: int, item_id: int
+) -> tuple[store.Environment, store.Item] | None:
+    """Return a pull request that may be live in an environment; None if that is not asked (now)."""
+    environment = store.environments.get(tx, environment_id)
+    if environment is None:
+        return None
+    item = store.items.get(tx, item_id)
+    place = store.live.place_of(tx, item_id, environment_id)
+    is_live = place is not None and place.ended_at is None
+    if is_live or item.state != "merged" or item.merge_sha is None:
+        return None
+    is_linked = bool(store.links.of_target(tx, item.kind, item.id))
+    return (environment, item) if is_linked else None
+
+
+def answered(
+    tx: store.Transaction, environment: store.Environment, item: store.Item, integration_id: str
+) -> None:
+    """GitHub has said that an environment has a pull request, which was as given when asked."""
+    now = question_of(tx, environment.id, item.id)
+    if now is None or now[1].merge_sha != item.merge_sha:
+        return
+    if now[0].sha == environment.sha:
+        _begin(tx, now[0], [now[1]], integration_id)
+        return
+    integration = store.integrations.find(tx, integration_id)
+    if integration is not None:  # something else was deployed meanwhile
+        _enqueue(tx, integration, now[0], now[1])
+
+
+# --- Deployments
+
+
+def question(tx: store.Transaction, environment_id: int) -> Question | None:
+    """Return what is to be asked of what an environment has; None if that is decided."""
+    environment = store.environments.get(tx, environment_id)
+    if environment is None or environment.sha == environment.settled_sha:
+        return None
+    waiting = store.live.waiting(tx, environment, _MOST_WAITING)
+    there = store.live.there(tx, environment_id)
+    if environment.settled_sha is None:
+        waiting = sorted([*waiting, *there], key=lambda item: (item.merged_at or 0, item.id))
+    return Question(
+        environment,
+        [item.merge_sha for item in waiting[:_FIRST] if item.merge_sha],
+        frozenset(item.merge_sha for item in waiting if item.merge_sha),
+        frozenset(item.merge_sha for item in there if item.merge_sha),
+    )
+
+
+def settle(
+    tx: store.Transaction, asked: store.Environment, verdict: Verdict, integration_id: str
+) -> tuple[int, int]:
+    """Keep what a deployment has brought; return how many have come to be live, and are no more.
+
+    Another deployment that was told meanwhile is compared with this one later.
+    """
+    now = store.environments.get(tx, asked.id)
+    if now is None or now.settled_sha != asked.settled_sha:
+        return 0, 0
+    come = store.live.waiting_with(tx, asked, sorted(verdict.come))
+    gone = [
+        item
+        for item in store.live.there(tx, asked.id)
+        if verdict.gone is None or item.merge_sha in verdict.gone
+    ]
+    store.environments.change(tx, asked.id, settled_sha=asked.sha if verdict.is_known else None)
+    _begin(tx, asked, come, integration_id)
+    _end(tx, asked, gone, integration_id)
+    return len(come), len(gone)
+
+
+def _begin(
+    tx: store.Transaction,
+    environment: store.Environment,
+    items: Sequence[store.Item],
+    integration_id: str,
+) -> None:
+    if not items:
+        return
+    ids = [item.id for item in items]
+    keys = store.links.keys_of_targets(tx, "pull_request", ids)
+    store.live.begin(tx, environment, ids)
+    since = environment.deployed_at, environment.guid
+    news = [_news(environment, item, key, *since) for item in items for key in keys[item.id]]
+    activity.record(tx, news)
+    _show_in(tx, environment, items, integration_id)
+
+
+def _end(
+    tx: store.Transaction,
+    environment: store.Environment,
+    items: Sequence[store.Item],
+    integration_id: str,
+) -> None:
+    if items:
+        store.live.end(tx, environment, [item.id for item in items])
+        _show_in(tx, environment, items, integration_id)
+
+
+def _show_in(
+    tx: store.Transaction,
+    environment: store.Environment,
+    items: Sequence[store.Item],
+    integration_id: str,
+) -> None:
+    """Let comments follow what has become of their pull requests in production.
+
+    No other environment is worth an edit of each.
+    """
+    for item in items if environment.is_production else ():
+        show(tx, item, integration_id)
+
+
+def show(tx: store.Transaction, item: store.Item, integration_id: str) -> None:
+    """Let the comment on a pull request follow where it is live; none is made only to say so."""
+    post = store.actions.post(tx, item.id)
+    if post is not None and post.comment_id is not None:
+        posts.follow(tx, item, Cause.LIVE, integration_id)
+
+
+def _news(
+    environment: store.Environment, item: store.Item, key: str, at: int, guid: str
+) -> activity.News:
+    title = item.title or "(no title)"
+    return activity.News(
+        type=LIVE,
+        experiment_key=key,
+        occurred_at=at,
+        actor=environment.actor,
+        summary=LIVE.says(environment=environment.name, number=item.number, title=title),
+        html_url=item.html_url,
+        repository_id=item.repository_id,
+        item_id=item.id,
+        guid=guid,
+    )

@@ -1,0 +1,109 @@
+"""`live`: GitHub is asked what a deployment has brought: one comparison with the one before it.
+
+Of a first deployment, or where nothing is known of the one before, the pull request that was merged
+first is compared with it, and the commits behind that one tell of the others. What has gone with a
+rollback, or with a branch that has gone another way, the comparison the other way round tells.
+https://docs.github.com/en/rest/commits/commits#compare-two-commits
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain import live
+from bot.domain.live import Question, Verdict
+from bot.github import NoToken, Refused
+from bot.github.payloads import Comparison, Repository
+from bot.outbox.registry import Job, carries_out
+
+_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page={size}&page={page}"
+_SIZE = 250  # commits of a page, as many as GitHub gives
+_MOST_PAGES = 40
+_HAS = ("ahead", "identical")  # what the head is of a base that it has
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What a head is of its base, and which commits were looked for and are the head's alone.
+
+    `is_whole`: more that were looked for are none of its.
+    """
+
+    status: str
+    found: frozenset[str]
+    is_whole: bool
+
+
+@carries_out(live.KIND)
+async def run(job: Job) -> dict[str, Any]:
+    environment_id = int(job.action.request["environment_id"])
+    if "item_id" in job.action.request:
+        return await _look_at(job, environment_id, int(job.action.request["item_id"]))
+    question = await job.read(live.question, environment_id)
+    if question is None:
+        return {"asked": False}
+    decide = _first if question.environment.settled_sha is None else _next
+    verdict = await decide(job, question)
+    come, gone = await job.write(live.settle, question.environment, verdict, job.integration.id)
+    return {"asked": True, "known": verdict.is_known, "live": come, "no_longer_live": gone}
+
+
+async def _look_at(job: Job, environment_id: int, item_id: int) -> dict[str, Any]:
+    """Ask whether an environment has one pull request that was linked, or told of, late."""
+    question = await job.read(live.question_of, environment_id, item_id)
+    if question is None:
+        return {"asked": False}
+    environment, item = question
+    compared = await _compare(job, str(item.merge_sha), environment.sha)
+    is_live = compared is not None and compared.status in _HAS
+    if is_live:
+        await job.write(live.answered, environment, item, job.integration.id)
+    return {"asked": True, "known": compared is not None, "live": int(is_live)}
+
+
+async def _first(job: Job, question: Question) -> Verdict:
+    for base in question.first:
+        compared = await _compare(job, base, question.environment.sha, question.waiting)
+        if compared is not None:
+            come = compared.found | ({base} if compared.status in _HAS else set())
+            return Verdict(come, question.there - come)
+    return Verdict((), None, is_known=not question.first)
+
+
+async def _next(job: Job, question: Question) -> Verdict:
+    before, now = str(question.environment.settled_sha), question.environment.sha
+    compared = await _compare(job, before, now, question.waiting)
+    if compared is None:
+        return Verdict((), None, is_known=False)
+    if compared.status in _HAS or not question.there:
+        return Verdict(compared.found, ())
+    back = await _compare(job, now, before, question.there)
+    return Verdict(compared.found, back.found if back is not None and back.is_whole else None)
+
+
+async def _compare(
+    job: Job, base: str, head: str, wanted: Collection[str] = ()
+) -> _Compared | None:
+    """Return what a head has that its base has not, as far as somebody waits for it.
+
+    None if GitHub does not know one of them, or they have nothing in common.
+    """
+    found: set[str] = set()
+    status, listed, page, size = "", 0, 1, _SIZE if wanted else 1
+    while True:
+        at = job.at(base=base, head=head, size=size, page=page)
+        try:
+            answer = await job.client.fetch(Comparison, _COMPARE, at)
+        except NoToken:
+            raise
+        except Refused as error:
+            if error.status != 404 or (error.lags and job.is_news):
+                raise
+            await job.client.fetch(Repository, "/repos/{+repository}", job.at())
+            return None
+        status, listed = status or answer.status, listed + len(answer.commits)
+        found.update(one.sha for one in answer.commits if one.sha in wanted)
+        is_whole = listed >= answer.total_commits or not answer.commits
+        if is_whole or len(found) == len(wanted) or page == _MOST_PAGES:
+            return _Compared(status, frozenset(found), is_whole or len(found) == len(wanted))
+        page += 1
