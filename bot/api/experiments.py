@@ -1,13 +1,16 @@
 """Experiments: create, replace, change, delete, list."""
 
+import hashlib
 from typing import Annotated, Any, Literal
 
+import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import storage as store
-from bot.api.models import END, LongText, Name, RepositoryName, Time, shaped, text
+from bot.api.models import END, LongText, Name, RepositoryName, Time, Written, shaped, text
 from bot.domain.experiments import repositories_of, version
 from bot.domain.keys import KEY_PATTERN
+from bot.domain.warnings import words
 from bot.github.names import FULL_NAME
 from bot.operations import experiments
 from bot.storage import ExperimentStatus as Status
@@ -89,6 +92,18 @@ class Counts(Struct):
     commits: int
 
 
+class LiveCount(Struct):
+    """How far an experiment is in an environment, of whichever repositories deploy there.
+
+    `pull_requests` of the `merged` ones are live there; the others are not, or it is not known.
+    """
+
+    environment: Written
+    is_production: bool
+    pull_requests: int
+    merged: int
+
+
 class Experiment(Struct):
     """An experiment."""
 
@@ -104,6 +119,25 @@ class Experiment(Struct):
     created_at: Time
     updated_at: Time
     counts: Counts
+    live: Annotated[
+        list[LiveCount],
+        Meta(
+            description="Production first, 20 environments at most: those of the repositories "
+            "where pull requests of its are merged. Empty where nothing is deployed."
+        ),
+    ]
+
+
+class ChangedExperiment(Experiment):
+    """An experiment that was changed."""
+
+    warnings: Annotated[
+        list[str],
+        Meta(
+            description="For people. What is merged and not live in production when it is started; "
+            "what is still open when it is completed."
+        ),
+    ]
 
 
 class ExperimentQuery(Paged, forbid_unknown_fields=True):
@@ -184,12 +218,16 @@ async def list_all(call: Call) -> Any:
     """The newest first, unless `sort` says otherwise; those that meet all that is given."""
     query: ExperimentQuery = call.query
     wanted, sort = query.wanted(), query.sort
-    return await call.page(
-        len(store.experiments.SORTS[sort]),
-        lambda tx, *part: store.experiments.listed(tx, wanted, sort, *part),
-        _experiment,
-        "" if sort == "created" else f" {sort}",
-    )
+
+    def job(tx: store.Transaction, *part: Any) -> store.Part[Any]:
+        rows = store.experiments.listed(tx, wanted, sort, *part)
+        live = store.live.of_experiments(tx, [row.key for row in rows])
+        return store.Part(
+            [experiments.Shown(row, live.get(row.key, ())) for row in rows], rows.next
+        )
+
+    order = "" if sort == "created" else f" {sort}"
+    return await call.page(len(store.experiments.SORTS[sort]), job, _experiment, order)
 
 
 @operations.add(
@@ -213,16 +251,16 @@ async def get(call: Call) -> Any:
     role="developer",
     summary="Create or replace an experiment",
     body=ExperimentReplace,
-    answers={200: Experiment, 201: Experiment},
+    answers={200: ChangedExperiment, 201: ChangedExperiment},
     tagged=True,
     headers=IF_MATCH | IF_NONE_MATCH_WRITE,
 )
 async def put(call: Call) -> Any:
     """201 if it is new, 200 if it was replaced; what the body leaves out gets its default."""
-    row, is_new = await experiments.replace(
+    shown, is_new = await experiments.replace(
         call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
-    return 201 if is_new else 200, _tagged(call, row)
+    return 201 if is_new else 200, _changed(call, shown)
 
 
 @operations.add(
@@ -231,16 +269,16 @@ async def put(call: Call) -> Any:
     role="developer",
     summary="Change an experiment",
     body=ExperimentChange,
-    answers={200: Experiment},
+    answers={200: ChangedExperiment},
     tagged=True,
     headers=IF_MATCH,
 )
 async def patch(call: Call) -> Any:
     """Changes what is sent. A change of status shows in the feed."""
-    row = await experiments.change(
+    shown = await experiments.change(
         call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
-    return _tagged(call, row)
+    return _changed(call, shown)
 
 
 @operations.add(
@@ -262,13 +300,35 @@ def _condition(call: Call) -> experiments.Condition:
     return lambda row: call.conditions.check(version(row) if row is not None else None)
 
 
-def _tagged(call: Call, row: store.Experiment) -> Experiment:
+def _tagged(call: Call, shown: experiments.Shown) -> Experiment:
     """Return an experiment, and put its ETag on the answer."""
+    _tag(call, shown)
+    return _experiment(shown)
+
+
+def _changed(call: Call, shown: experiments.Shown) -> ChangedExperiment:
+    """Return an experiment that was changed, and put its ETag on the answer."""
+    _tag(call, shown)
+    said = [words(one) for one in shown.warnings]
+    return shaped(ChangedExperiment, shown.row, warnings=said, **_beside(shown))
+
+
+def _tag(call: Call, shown: experiments.Shown) -> None:
+    row = shown.row
     counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}"
-    call.headers["ETag"] = tag(version(row), counts)
-    return _experiment(row)
+    live = hashlib.sha256(msgspec.json.encode(shown.live)).hexdigest()[:12] if shown.live else "0"
+    call.headers["ETag"] = tag(version(row), f"{counts}.{live}")
 
 
-def _experiment(row: store.Experiment) -> Experiment:
-    counts = Counts(row.pull_request_count, row.issue_count, row.commit_count)
-    return shaped(Experiment, row, counts=counts, repositories=repositories_of(row))
+def _experiment(shown: experiments.Shown) -> Experiment:
+    return shaped(Experiment, shown.row, **_beside(shown))
+
+
+def _beside(shown: experiments.Shown) -> dict[str, Any]:
+    """Return what is shown of an experiment that is no column of its."""
+    row = shown.row
+    return {
+        "counts": Counts(row.pull_request_count, row.issue_count, row.commit_count),
+        "repositories": repositories_of(row),
+        "live": [shaped(LiveCount, one) for one in shown.live],
+    }

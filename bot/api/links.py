@@ -1,9 +1,9 @@
 """What is linked to experiments, what waits for one, and pull requests seen from their own side."""
 
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot.api.models import Id, Person, Time, Written, shaped
@@ -16,6 +16,14 @@ from bot.web.operations import Call, Operations
 
 operations = Operations("Links")
 EXPERIMENT = "/api/v1/experiments/{key}"
+
+
+class Live(Struct):
+    """An environment in which a merged pull request is live, and since when."""
+
+    environment: Written
+    is_production: bool
+    at: Time
 
 
 class PullRequest(Struct):
@@ -35,6 +43,13 @@ class PullRequest(Struct):
     merged_at: Time | None
     closed_at: Time | None
     integration_id: Id | None
+    live: Annotated[
+        list[Live],
+        Meta(
+            description="Where its merge commit is part of what is deployed, production first; "
+            "empty where it is not, or nobody knows."
+        ),
+    ]
 
 
 class LinkedPullRequest(PullRequest):
@@ -196,6 +211,7 @@ async def pull_request(call: Call) -> Any:
         return shaped(
             PullRequestDetail,
             row,
+            live=places(store.live.places(tx, [row.id])[row.id]),
             experiments=[shaped(LinkedExperiment, one, key=one.experiment_key) for one in linked],
         )
 
@@ -212,9 +228,15 @@ async def _items(call: Call, kind: str, item: Callable[[Any], Any]) -> Any:
     )
 
 
-def linked_pull_request(row: store.LinkedItem) -> LinkedPullRequest:
+def places(live: Sequence[store.LivePlace]) -> list[Live]:
+    """Return where a pull request is live as the API shows it."""
+    return [shaped(Live, one) for one in live]
+
+
+def linked_pull_request(row: store.ListedItem) -> LinkedPullRequest:
     """Return a linked pull request's row as the API shows it."""
-    return shaped(LinkedPullRequest, row, integration_id=row.link_integration_id)
+    more = {"integration_id": row.link_integration_id, "live": places(row.live)}
+    return shaped(LinkedPullRequest, row, **more)
 
 
 def linked_issue(row: store.LinkedItem) -> LinkedIssue:

@@ -2,25 +2,17 @@
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from bot import storage as store
 from bot import times
 from bot.api.experiments import Key
-from bot.api.links import LinkedExperiment, PullRequest
-from bot.api.models import Moment, RepositoryName, Time, moment, shaped, text
+from bot.api.links import LinkedExperiment, PullRequest, places
+from bot.api.models import Moment, RepositoryName, moment, shaped, text
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
 
 operations = Operations("Links")
-
-
-class Live(Struct):
-    """Where a merged pull request runs."""
-
-    environment: str
-    is_production: bool
-    at: Time
 
 
 class ShippedExperiment(LinkedExperiment):
@@ -36,7 +28,6 @@ class ShippedPullRequest(PullRequest):
     lead_time_seconds: Annotated[
         int | None, Meta(description="From creation to merge; null where that is not known.")
     ]
-    live: Annotated[list[Live], Meta(description="Where it runs: not told yet, so empty.")]
 
 
 class ShippedQuery(Paged, forbid_unknown_fields=True):
@@ -85,5 +76,5 @@ def shipped_pull_request(row: store.Shipped) -> ShippedPullRequest:
         merged_at=times.render(row.listed_at),
         experiments=[shaped(ShippedExperiment, one) for one in row.experiments],
         lead_time_seconds=row.lead_time,
-        live=[],
+        live=places(row.live),
     )

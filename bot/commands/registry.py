@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args
 
 from bot import extensions
 from bot import storage as store
-from bot.domain import experiments, items, keys, suggestions, texts, tracking
+from bot.domain import experiments, items, keys, suggestions, texts, tracking, warnings
 from bot.domain.actors import Actor, on_github
 from bot.services import Services
 from bot.settings import SettingsError
@@ -106,15 +106,24 @@ class Run:
         """Return the keys of `linked` whose experiment exists."""
         return [key for key in self.linked() if store.experiments.exists(self.tx, key)]
 
-    def change(self, key: str, values: Mapping[str, Any]) -> None:
-        """Change an experiment, unless its `repositories` do not name this one."""
+    def change(self, key: str, values: Mapping[str, Any]) -> str | None:
+        """Change an experiment, unless its `repositories` do not name this one.
+
+        Returns what to warn of, as Markdown; None if there is nothing, or it is not for everybody
+        who reads along.
+        """
         repository = store.repositories.get(self.tx, self.item.repository_id)
         if not experiments.may_be_changed_from(self.tx, key, repository):
             # Which ones it names is not for everybody who reads along: they may be private.
             page = texts.link("its page", f"{self.public_url}/experiments/{key}")
             where = f" Those that may are on {page}." if self.is_told else ""
             raise Refusal(f"Commands in this repository may not change {texts.code(key)}.{where}")
-        experiments.change(self.tx, key, values, self.by)
+        old = store.experiments.find(self.tx, key)
+        now = experiments.change(self.tx, key, values, self.by)
+        if now is None or not self.is_told:
+            return None
+        found = warnings.of_change(self.tx, old.status if old else None, now)
+        return "\n".join(f"- ⚠️ {warnings.words(one, texts.code)}" for one in found) or None
 
     def decide(self, verb: str, key: str) -> None:
         """`link` or `unlink` the pull request or issue and an experiment, by hand."""

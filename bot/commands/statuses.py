@@ -4,8 +4,8 @@ from bot.commands.registry import Command, Run, command
 
 
 def _setting(name: str, status: str) -> Command:
-    def run(run: Run) -> None:
-        run.change(run.one_key(), {"status": status})
+    def run(run: Run) -> str | None:
+        return run.change(run.one_key(), {"status": status})
 
     run.__doc__ = f"""Sets an experiment's status to {status}.
 

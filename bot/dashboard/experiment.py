@@ -26,7 +26,14 @@ from bot.api.links import (
     linked_pull_request,
 )
 from bot.dashboard import charts, seen
-from bot.dashboard.forms import Refusal, helpful, listed_words, plain_text, refusal
+from bot.dashboard.forms import (
+    Refusal,
+    helpful,
+    listed_words,
+    plain_text,
+    refusal,
+    with_warnings,
+)
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain import suggestions
 from bot.domain.activity import TYPES
@@ -154,7 +161,8 @@ async def set_status(visit: Visit) -> web.StreamResponse:
         return await experiment_page(visit, "change", Refusal(412, "changed meanwhile", said))
     except Invalid as error:
         return await experiment_page(visit, "change", refusal(error, helpful(_HELP)))
-    return visit.to(_path(visit), f"The status is now {changed.status}.")
+    notice, kind = with_warnings(f"The status is now {changed.row.status}.", changed.warnings)
+    return visit.to(_path(visit), notice, kind=kind)
 
 
 @pages.post("/experiments/{key}/pull-requests", role="developer")

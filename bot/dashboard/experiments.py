@@ -13,7 +13,15 @@ from bot import storage as store
 from bot import times
 from bot.api.experiments import ExperimentChange, ExperimentCreate
 from bot.dashboard import charts, seen
-from bot.dashboard.forms import MARKED, Refusal, helpful, listed_words, plain_text, refusal
+from bot.dashboard.forms import (
+    MARKED,
+    Refusal,
+    helpful,
+    listed_words,
+    plain_text,
+    refusal,
+    with_warnings,
+)
 from bot.dashboard.page import Pages, Visit, address
 from bot.domain.errors import Changed, Conflict, Invalid
 from bot.domain.experiments import STATUSES, repositories_of, version
@@ -160,8 +168,9 @@ async def create(visit: Visit) -> web.StreamResponse:
         return _form(visit, form, exists)
     except Invalid as error:
         return _form(visit, form, refusal(error, helpful(_HELP)))
-    notice = f"Created. To link a pull request, use the line experiment_key: {created.key}"
-    return visit.to(f"/experiments/{created.key}", notice)
+    key = created.row.key
+    notice = f"Created. To link a pull request, use the line experiment_key: {key}"
+    return visit.to(f"/experiments/{key}", notice)
 
 
 @pages.get("/experiments/{key}/edit", role="developer")
@@ -185,14 +194,15 @@ async def change(visit: Visit) -> web.StreamResponse:
     body = {name: values[name] for name in values if form.get(name, "") != before[name]}
     try:
         changes = msgspec.to_builtins(fit(body, ExperimentChange))
-        await experiments.change(
+        changed = await experiments.change(
             visit.services, visit.actor, row.key, changes, seen.as_shown(form, version)
         )
     except Changed:  # just now
         return await edit(visit, form)
     except Invalid as error:
         return _form(visit, form, refusal(error, helpful(_HELP)), row)
-    return visit.to(f"/experiments/{row.key}", "Saved.")
+    notice, kind = with_warnings("Saved.", changed.warnings)
+    return visit.to(f"/experiments/{row.key}", notice, kind=kind)
 
 
 @pages.post("/experiments/{key}/delete", role="admin")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.domain import warnings
 from bot.domain.errors import Code, Failed, FieldError, Invalid
 from bot.github import CallFailed
 from bot.web.problems import FieldMessage, problem_of
@@ -72,3 +73,9 @@ def refusal(
         return Refusal(422, error, detail, [say(one) for one in failed.errors])
     body = problem_of(failed).body
     return Refusal(body.status, body.error, body.detail)
+
+
+def with_warnings(notice: str, warned: Sequence[warnings.Warning]) -> tuple[str, str]:
+    """Return the notice of a change with what to warn of, and its kind."""
+    said = [warnings.words(one) for one in warned]
+    return " ".join([notice, *said]), "warning" if said else "success"

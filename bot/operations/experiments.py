@@ -1,12 +1,13 @@
 """Experiments: create, replace, change, delete, and read what belongs to one."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from bot import storage as store
-from bot.domain import experiments
+from bot.domain import experiments, warnings
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, Invalid, NotFound
+from bot.domain.warnings import Warning
 from bot.operations import found
 from bot.services import Services
 
@@ -14,21 +15,40 @@ from bot.services import Services
 Condition = Callable[[store.Experiment | None], None]
 
 
-async def create(services: Services, actor: Actor, values: Mapping[str, Any]) -> store.Experiment:
+class Shown(NamedTuple):
+    """An experiment, what of it is live where, and what to warn of whoever has just changed it."""
+
+    row: store.Experiment
+    live: Sequence[store.LiveCount]
+    warnings: Sequence[Warning] = ()
+
+
+async def create(services: Services, actor: Actor, values: Mapping[str, Any]) -> Shown:
     """Create an experiment; links that were waiting for its key belong to it at once."""
 
-    def job(tx: store.Transaction) -> store.Experiment:
+    def job(tx: store.Transaction) -> Shown:
         row = experiments.create(tx, values, actor)
         if row is None:
             raise Conflict("experiment_exists", values["key"])
-        return find(tx, row.key)
+        return shown(tx, row.key)
 
     locks = [store.lock_of_experiment(values["key"])]
     return await services.database.write(job, locks=locks)
 
 
-async def get(services: Services, key: str) -> store.Experiment:
-    return await services.database.read(lambda tx: find(tx, key))
+async def get(services: Services, key: str) -> Shown:
+    return await services.database.read(lambda tx: shown(tx, key))
+
+
+def shown(tx: store.Transaction, key: str) -> Shown:
+    """Return an experiment as it is shown; raises NotFound."""
+    return Shown(find(tx, key), store.live.of_experiments(tx, [key]).get(key, ()))
+
+
+def _changed(tx: store.Transaction, key: str, old: store.Experiment | None) -> Shown:
+    """Return an experiment as it is after a change, with what to warn of."""
+    now = shown(tx, key)
+    return now._replace(warnings=warnings.of_change(tx, old.status if old else None, now.row))
 
 
 def find(tx: store.Transaction, key: str) -> store.Experiment:
@@ -45,20 +65,20 @@ def existing(tx: store.Transaction, key: str) -> str:
 
 async def replace(
     services: Services, actor: Actor, key: str, values: Mapping[str, Any], condition: Condition
-) -> tuple[store.Experiment, bool]:
+) -> tuple[Shown, bool]:
     """Create or replace an experiment; return it, and whether it is new."""
     values = {"key": key, **values}
     if values["key"] != key:
         raise Invalid.field("key", "key_of_address")
 
-    def job(tx: store.Transaction) -> tuple[store.Experiment, bool]:
+    def job(tx: store.Transaction) -> tuple[Shown, bool]:
         old = store.experiments.find(tx, key)
         condition(old)
         if old is None:
             experiments.create(tx, values, actor)
         else:
             experiments.change(tx, key, values, actor)
-        return find(tx, key), old is None
+        return _changed(tx, key, old), old is None
 
     locks = [store.lock_of_experiment(key)]
     return await services.database.write(job, locks=locks)
@@ -66,13 +86,14 @@ async def replace(
 
 async def change(
     services: Services, actor: Actor, key: str, values: Mapping[str, Any], condition: Condition
-) -> store.Experiment:
+) -> Shown:
     """Change what `values` names and keep the rest. A change of status shows in the feed."""
 
-    def job(tx: store.Transaction) -> store.Experiment:
-        condition(found(store.experiments.find(tx, key), "experiment"))
+    def job(tx: store.Transaction) -> Shown:
+        old = found(store.experiments.find(tx, key), "experiment")
+        condition(old)
         experiments.change(tx, key, values, actor)
-        return find(tx, key)
+        return _changed(tx, key, old)
 
     return await services.database.write(job, locks=[store.lock_of_experiment(key)])
 

@@ -19,7 +19,7 @@ _TRIED = 5  # integrations that are asked for a pull request
 
 async def link(
     services: Services, actor: Actor, key: str, integration_id: str, repository: str, number: int
-) -> store.LinkedItem:
+) -> store.ListedItem:
     """Ask GitHub for a pull request, link it, and bring its status comment up to date.
 
     The link stays whatever the description says, until it is deleted.
@@ -28,13 +28,15 @@ async def link(
     integration = await acting(services, integration_id, repository)
     fetched = await _fetch(services, integration, repository, number)
 
-    def job(tx: store.Transaction, _: object) -> store.LinkedItem:
+    def job(tx: store.Transaction, _: object) -> store.ListedItem:
         experiments.existing(tx, key)
         item = snapshots.pull_request(tx, integration.scope, repository, number, fetched)
         items.link(tx, item, key, _hand(actor, integration.id), actor)
         row = store.linked.item_of_experiment(tx, key, "pull_request", item.id)
         assert row is not None
-        return row
+        (shown,) = store.live.with_places(tx, store.Part([row], None))
+        found: store.ListedItem = shown
+        return found
 
     try:
         locks = store.locks_of_repository(integration.host, None, repository)
@@ -49,7 +51,7 @@ async def link(
 
 async def link_from(
     services: Services, actor: Actor, key: str, host: str, repository: str, number: int
-) -> store.LinkedItem:
+) -> store.ListedItem:
     """Link a pull request through whichever integration for its host reaches it."""
     candidates = await _candidates(services, host, repository)
     for candidate in candidates[:-1]:
