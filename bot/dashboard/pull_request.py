@@ -32,6 +32,7 @@ class Standing:
     verdict: Verdict | None
     linked: Sequence[store.KeyedExperiment]
     owners: dict[str, str | None]  # by key, where there is an experiment
+    live: Sequence[store.LivePlace]  # where it is live, or was
 
     @property
     def outcome(self) -> str:
@@ -92,4 +93,5 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
         verdicts.verdict_of(partial(suggestions.close_keys, tx), linked, setting, is_told=is_told),
         linked,
         {key: one.owner for key, one in found.items() if one},
+        store.live.history(tx, item.id) if is_told and item.state == "merged" else (),
     )

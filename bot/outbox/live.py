@@ -63,7 +63,7 @@ async def _look_at(job: Job, environment_id: int, item_id: int) -> dict[str, Any
 
 async def _first(job: Job, question: Question) -> Verdict:
     for base in question.first:
-        compared = await _compare(job, base, question.environment.sha, question.waiting)
+        compared = await _compare(job, base, question.environment.sha, question.waiting - {base})
         if compared is not None:
             come = compared.found | ({base} if compared.status in _HAS else set())
             return Verdict(come, question.there - come)

@@ -5,6 +5,7 @@ https://docs.github.com/en/rest/issues/comments
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 from bot.commands.status import shown
@@ -127,6 +128,8 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
         close = seen.close(key) if is_told else ()
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
+    if is_told and known:
+        lines += _live(seen, known)
     lines, more = sizes.fit(lines, _ROOM - len(parts[-1].encode()) if parts else _ROOM)
     if lines:
         parts.append("\n".join(lines))
@@ -135,6 +138,39 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
         parts.append(f"… and {left + more} more: see [all of them]({page}).")
     parts.append(_HOW)
     return "\n\n".join(parts)
+
+
+_NAMED = 5  # environments in one line
+
+
+def _live(seen: Seen, known: Sequence[str]) -> list[str]:
+    """Return lines that say where the pull request is live, and how far its experiments are.
+
+    Nothing where it has never been live in a production.
+    """
+    if not any(place.is_production for place in seen.live):
+        return []
+    here = [place.environment for place in seen.live if place.ended_at is None]
+    gone = [place.environment for place in seen.live if place.ended_at is not None]
+    lines = [
+        f"- {what} {_listed(names)}." for what, names in ((_HERE, here), (_GONE, gone)) if names
+    ]
+    for key in known:
+        row, count = seen.experiments[key], seen.in_production.get(key, 0)
+        merged = f"{row.merged_count} of {row.open_count + row.merged_count} merged"
+        lines.append(f"- {texts.code(key)}: {merged}, {count} live in production.")
+    return lines
+
+
+_HERE, _GONE = "Live in", "No longer live in"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return names that somebody has given to environments, some of them where they are many."""
+    shown = [texts.code(name) for name in names[:_NAMED]]
+    if len(names) > _NAMED:
+        shown.append(f"{len(names) - _NAMED} more")
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
 _HOW = """<details><summary>How to link</summary>

@@ -1,0 +1,122 @@
+"""Deployments that do not simply go forward: other branches, unknown commits, long ways."""
+
+from datetime import timedelta
+
+from bot import worker
+from tests.github import sha_of
+from tests.kit.marks import sqlite_only, token_only
+from tests.kit.outbound import REPOSITORY
+from tests.live.shipping import LIST, Shipping
+
+pytestmark = [sqlite_only, token_only]
+
+
+async def test_a_branch_that_goes_another_way(ship: Shipping) -> None:
+    """What is part of a hotfix is live, what is not is so no longer, and comes back with main."""
+    kept = await ship.merge()
+    start = ship.main[-1]
+    lost = await ship.merge("merge")
+    await ship.deploy(ship.main[-1])
+    main = list(ship.main)
+    ship.main[:] = [start]
+    hotfix = await ship.merge()
+    assert await ship.deploy(ship.main[-1]) == 2
+    assert [await ship.live(one) for one in (kept, lost, hotfix)] == [
+        ["production"],
+        [],
+        ["production"],
+    ]
+    ship.main[:] = [ship.commit("main again", main[-1])]
+    assert await ship.deploy(ship.main[-1]) == 2
+    assert [await ship.live(one) for one in (kept, lost, hotfix)] == [
+        ["production"],
+        ["production"],
+        [],
+    ]
+
+
+async def test_what_github_does_not_know_is_not_live(ship: Shipping) -> None:
+    """Until the next deployment, which is compared with the pull requests themselves."""
+    number, second = await ship.merge(), await ship.merge()
+    await ship.deploy(ship.main[-1])
+    assert await ship.live(number) == ["production"]
+    await ship.deliver(ship.deployment(sha_of("nobody knows it")))
+    await ship.scene.work()
+    assert await ship.live(number) == ["production"]  # GitHub's API may lag behind
+    await ship.scene.pass_time(120, 10)
+    (action, _) = await ship.scene.actions("?kind=live")
+    assert (action["status"], action["result"]["known"]) == ("done", False)
+    assert [await ship.live(one) for one in (number, second)] == [[], []]
+    assert await ship.deploy(ship.main[-1]) == 1
+    assert [await ship.live(one) for one in (number, second)] == [["production"]] * 2
+
+
+async def test_a_repository_out_of_reach_says_nothing(ship: Shipping) -> None:
+    """A token that has lost its access does not take back what is live."""
+    number = await ship.merge()
+    await ship.deploy(ship.main[-1])
+    ship.commit("more")
+    payload = ship.deployment(ship.main[-1])
+    found = ship.scene.github.repositories.pop(REPOSITORY)
+    await ship.deliver(payload)
+    await ship.scene.pass_time(300, 20)
+    (action, _) = await ship.scene.actions("?kind=live")
+    assert action["status"] == "failed" and "404" in action["last_error"]
+    ship.scene.github.repositories[REPOSITORY] = found
+    assert await ship.live(number) == ["production"]
+
+
+async def test_a_long_way(ship: Shipping) -> None:
+    """Pages are read until what is waited for is found."""
+    await ship.deploy(ship.main[-1])
+    first = await ship.merge()
+    for number in range(600):
+        ship.commit(f"{number}")
+    last = await ship.merge()
+    tip = ship.main[-1]
+    assert await ship.deploy(tip, "staging") == 3  # from the first one, to the last page
+    assert await ship.deploy(tip) == 3
+    assert [await ship.live(one) for one in (first, last)] == [["production", "staging"]] * 2
+    assert await ship.deploy(ship.main[0]) == 1 + 3
+    assert [await ship.live(one) for one in (first, last)] == [["staging"]] * 2
+
+
+async def test_environments_are_told_apart_by_name(ship: Shipping) -> None:
+    """Several deploy parts of one repository; case does not matter, and nothing else is alike."""
+    number = await ship.merge()
+    for name in ("web-production", "api-production", "WEB-Production", "docs <b>"):
+        await ship.deploy(ship.main[-1], name)
+    assert await ship.live(number) == ["api-production", "WEB-Production", "docs <b>"]
+    await ship.deploy(ship.main[0], "api-production")
+    assert await ship.live(number) == ["WEB-Production", "docs <b>"]
+
+
+async def test_environments_are_bounded(ship: Shipping) -> None:
+    """Of too many the one that was longest silent goes, those of production last."""
+    number = await ship.merge()
+    tip = ship.main[-1]
+    for name in ("production", "first", "second"):
+        await ship.deploy(tip, name)
+    for count in range(98):
+        await ship.deliver(ship.deployment(tip, f"env-{count}"))
+    assert await ship.live(number) == ["production", "second"]
+    await ship.deliver(ship.deployment(tip, "first"))
+    assert await ship.live(number) == ["production"]
+
+
+async def test_what_is_live_no_longer_is_forgotten_in_time(ship: Shipping) -> None:
+    number = await ship.merge()
+    await ship.deploy(ship.main[-1])
+    await ship.deploy(ship.main[0])
+    services = ship.scene.bot.services
+
+    async def rows() -> int:
+        sql = "SELECT COUNT(*) AS count FROM live"
+        return int((await services.database.read(lambda tx: tx.all(sql)))[0]["count"])
+
+    assert await rows() == 1
+    await worker.clear_some(services)
+    assert (await rows(), await ship.live(number)) == (1, [])
+    ship.scene.clock.ahead += timedelta(days=services.settings.delivery_days + 1).total_seconds()
+    await worker.clear_some(services)
+    assert (await rows(), (await ship.scene.bot.get(LIST)).body["live"][0]["merged"]) == (0, 1)
