@@ -122,7 +122,7 @@ class Experiment(Struct):
     live: Annotated[
         list[LiveCount],
         Meta(
-            description="Production first, 20 environments at most: those of the repositories "
+            description="Production first, 8 environments at most: those of the repositories "
             "where pull requests of its are merged. Empty where nothing is deployed."
         ),
     ]

@@ -50,7 +50,6 @@ pages = Pages()
 _SHOWN = {"open": 20, "merged": 10, "closed": 10}  # pull requests, by state
 _KNOWN = 100  # of those that are open: it is told how many of no more are drafts
 _BESIDE = 8  # issues, commits
-_DEPLOYED = 8  # environments
 _FEED = 50
 _MARKED = 50  # changes of status, the last ones
 _PULL_REQUEST = re.compile(r"/([^/]+/[^/]+)/pull/([1-9][0-9]{0,9})(?:/.*)?")
@@ -262,7 +261,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         store.linked.pull_request_days(tx, key),
         store.activity.of_experiment(tx, key, STATUS_CHANGED.name, None, _MARKED),
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
-        store.live.of_experiments(tx, [key], _DEPLOYED).get(key, ()),
+        store.live.of_experiments(tx, [key]).get(key, ()),
     )
 
 

@@ -1,6 +1,5 @@
 """Queries for what is live where: merged pull requests that are part of what is deployed."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -10,11 +9,13 @@ from bot.storage import query
 from bot.storage.database import Transaction
 from bot.storage.live_rows import (
     Environment,
+    EnvironmentCount,
     KeyCount,
     Live,
     LiveCount,
     LivePlace,
     LivePullRequest,
+    RepositoryCount,
 )
 from bot.storage.query import Part
 from bot.storage.rows import Item, Row
@@ -139,8 +140,11 @@ def with_places(tx: Transaction, part: Part[Any]) -> Part[Any]:
     return Part(rows, part.next)
 
 
+_MOST_REPOSITORIES = 20  # of one experiment: those where most of it is merged
+
+
 def of_experiments(
-    tx: Transaction, keys: Sequence[str], limit: int = 20
+    tx: Transaction, keys: Sequence[str], limit: int = 8
 ) -> Mapping[str, Sequence[LiveCount]]:
     """Return how many pull requests of some experiments are live in which environment.
 
@@ -148,62 +152,107 @@ def of_experiments(
     most: production first, then where something was deployed last. Of repositories that have an
     environment of the same name the numbers are added up.
     """
-    sql = """SELECT merged.experiment_key, environments.name AS environment,
-            environments.is_production, environments.deployed_at,
-            (SELECT COUNT(*) FROM live JOIN links ON links.target_id = live.item_id
-                    AND links.kind = 'pull_request'
-                    AND links.experiment_key = merged.experiment_key
-                WHERE live.environment_id = environments.id AND live.ended_at IS NULL)
-                AS pull_requests,
-            merged.count AS merged
-        FROM (SELECT experiment_key, repository_id, COUNT(*) AS count FROM links
-            WHERE experiment_key IN ({names}) AND state = 'merged' AND resolved = 1
-            GROUP BY experiment_key, repository_id) AS merged
-        JOIN environments ON environments.repository_id = merged.repository_id
-        ORDER BY environments.is_production DESC, environments.deployed_at DESC, environments.id"""
-    found: dict[str, dict[str, LiveCount]] = defaultdict(dict)
-    for row in query.in_parts(tx, LiveCount, sql, list(dict.fromkeys(keys))):
-        known = found[row.experiment_key]
-        name = row.environment.lower()
-        if name in known:
-            known[name] = _added(known[name], row)
-        elif len(known) < limit:
-            known[name] = row
-    return {key: list(rows.values()) for key, rows in found.items()}
+    merged = _merged(tx, list(dict.fromkeys(keys)))
+    ids = {repository_id for counts in merged.values() for repository_id in counts}
+    there = _by_repository(tx, sorted(ids))
+    shown = {
+        key: _named([one for id in counts for one in there.get(id, ())], limit)
+        for key, counts in merged.items()
+    }
+    live = _counted(tx, [(key, one.id) for key, named in shown.items() for one in _all(named)])
+    return {
+        key: [
+            LiveCount(
+                experiment_key=key,
+                environment=ones[0].name,
+                is_production=ones[0].is_production,
+                pull_requests=sum(live.get((key, one.id), 0) for one in ones),
+                merged=sum(merged[key][one.repository_id] for one in ones),
+            )
+            for ones in named
+        ]
+        for key, named in shown.items()
+        if named
+    }
 
 
-def _added(one: LiveCount, other: LiveCount) -> LiveCount:
-    return msgspec.structs.replace(
-        one,
-        pull_requests=one.pull_requests + other.pull_requests,
-        merged=one.merged + other.merged,
-    )
+def _merged(tx: Transaction, keys: Sequence[str]) -> dict[str, dict[int, int]]:
+    """Return how many pull requests of each experiment are merged in which repository."""
+    sql = """SELECT experiment_key, repository_id, COUNT(*) AS count FROM links
+        WHERE experiment_key IN ({names}) AND state = 'merged' AND resolved = 1
+            AND repository_id IS NOT NULL
+        GROUP BY experiment_key, repository_id ORDER BY count DESC, repository_id"""
+    found: dict[str, dict[int, int]] = {}
+    for row in query.in_parts(tx, RepositoryCount, sql, keys):
+        counts = found.setdefault(row.experiment_key, {})
+        if len(counts) < _MOST_REPOSITORIES:
+            counts[row.repository_id] = row.count
+    return found
+
+
+def _by_repository(tx: Transaction, ids: Sequence[int]) -> dict[int, list[Environment]]:
+    found: dict[int, list[Environment]] = {}
+    sql = "SELECT * FROM environments WHERE repository_id IN ({names})"
+    for row in query.in_parts(tx, Environment, sql, ids):
+        found.setdefault(row.repository_id, []).append(row)
+    return found
+
+
+def _named(environments: Sequence[Environment], limit: int) -> list[list[Environment]]:
+    """Return environments of one name together, production first, then the latest."""
+    found: dict[str, list[Environment]] = {}
+    order = sorted(environments, key=lambda one: (not one.is_production, -one.deployed_at, one.id))
+    for one in order:
+        if one.name_key in found or len(found) < limit:
+            found.setdefault(one.name_key, []).append(one)
+    return list(found.values())
+
+
+def _all(named: Sequence[Sequence[Environment]]) -> list[Environment]:
+    return [one for ones in named for one in ones]
+
+
+def _counted(tx: Transaction, wanted: Sequence[tuple[str, int]]) -> Mapping[tuple[str, int], int]:
+    """Return how many pull requests of experiments are live in environments.
+
+    Each is looked up by itself, so that nobody reads all that are live.
+    """
+    if not wanted:
+        return {}
+    sql = """SELECT wanted.experiment_key, wanted.environment_id, (SELECT COUNT(
+                (SELECT 1 FROM live WHERE live.item_id = links.target_id
+                    AND live.environment_id = wanted.environment_id AND live.ended_at IS NULL))
+            FROM links WHERE links.experiment_key = wanted.experiment_key
+                AND kind = 'pull_request' AND state = 'merged') AS count
+        FROM {keys} AS wanted"""
+    names = ("experiment_key", "environment_id")
+    found = query.select_keyed(tx.stored, EnvironmentCount, sql, names, wanted)
+    return {(row.experiment_key, row.environment_id): row.count for row in found}
+
+
+# Whether a pull request, whose link it is, is live in any production.
+_IN_PRODUCTION = """(SELECT 1 FROM live WHERE live.item_id = links.target_id
+    AND live.ended_at IS NULL AND (SELECT is_production FROM environments
+        WHERE environments.id = live.environment_id) = 1 LIMIT 1)"""
 
 
 def in_production(tx: Transaction, keys: Sequence[str]) -> dict[str, int]:
     """Return how many pull requests of some experiments are live in any production."""
-    sql = """SELECT links.experiment_key, COUNT(DISTINCT links.target_id) AS count
-        FROM links JOIN live ON live.item_id = links.target_id AND live.ended_at IS NULL
-        JOIN environments ON environments.id = live.environment_id AND is_production = 1
-        WHERE links.experiment_key IN ({names}) AND links.kind = 'pull_request'
-            AND links.state = 'merged' GROUP BY links.experiment_key"""
+    sql = f"""SELECT experiment_key, COUNT({_IN_PRODUCTION}) AS count FROM links
+        WHERE experiment_key IN ({{names}}) AND kind = 'pull_request' AND state = 'merged'
+        GROUP BY experiment_key"""
     found = query.in_parts(tx, KeyCount, sql, list(dict.fromkeys(keys)))
     return {row.experiment_key: row.count for row in found}
 
 
-# Merged pull requests of an experiment that could be live in production, and are not.
-_NOT_LIVE = """FROM links JOIN items ON items.id = links.target_id
-    JOIN repositories ON repositories.id = links.repository_id
-    WHERE links.experiment_key = :key AND links.kind = 'pull_request' AND links.state = 'merged'
-        AND EXISTS (SELECT 1 FROM environments
-            WHERE environments.repository_id = links.repository_id AND is_production = 1)
-        AND NOT EXISTS (SELECT 1 FROM live
-            JOIN environments ON environments.id = live.environment_id AND is_production = 1
-            WHERE live.item_id = links.target_id AND live.ended_at IS NULL)"""
-_OPEN = """FROM links JOIN items ON items.id = links.target_id
-    JOIN repositories ON repositories.id = links.repository_id
-    WHERE links.experiment_key = :key AND links.kind = 'pull_request' AND links.state = 'open'
-        AND items.gone_at IS NULL"""
+_OF_KEY = "FROM links WHERE experiment_key = :key AND kind = 'pull_request'"
+# Merged pull requests that could be live in production, and are not.
+_NOT_LIVE = f"""{_OF_KEY} AND state = 'merged'
+    AND (SELECT 1 FROM environments WHERE environments.repository_id = links.repository_id
+        AND is_production = 1 LIMIT 1) = 1
+    AND {_IN_PRODUCTION} IS NULL"""
+_OPEN = f"""{_OF_KEY} AND state = 'open'
+    AND (SELECT gone_at FROM items WHERE items.id = links.target_id) IS NULL"""
 
 
 def not_in_production(
@@ -223,7 +272,11 @@ def _some(
     tx: Transaction, which: str, key: str, limit: int
 ) -> tuple[int, Sequence[LivePullRequest]]:
     count = query.number(tx, f"SELECT COUNT(*) AS count {which}", key=key) or 0
-    sql = f"""SELECT items.*, repositories.full_name AS repository {which}
-        ORDER BY links.state_at DESC, items.id DESC LIMIT :limit"""
+    sql = f"""SELECT items.*, repositories.full_name AS repository
+        FROM (SELECT target_id, state_at {which}
+            ORDER BY state_at DESC, target_id DESC LIMIT :limit) AS found
+        JOIN items ON items.id = found.target_id
+        JOIN repositories ON repositories.id = items.repository_id
+        ORDER BY found.state_at DESC, found.target_id DESC"""
     rows = query.select(tx, LivePullRequest, sql, key=key, limit=limit) if count else []
     return count, rows

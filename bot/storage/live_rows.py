@@ -49,17 +49,29 @@ class LivePullRequest(Addressed, Item, frozen=True):
 
 
 class LiveCount(Row, frozen=True):
-    """How many pull requests of an experiment are live in an environment of a repository.
-
-    `merged` are those of its pull requests that are merged there.
-    """
+    """How many pull requests of an experiment are live in an environment, of how many `merged`."""
 
     experiment_key: str
     environment: str
     is_production: bool
-    deployed_at: int
     pull_requests: int
     merged: int
+
+
+class RepositoryCount(Row, frozen=True):
+    """How many of something a key has in a repository."""
+
+    experiment_key: str
+    repository_id: int
+    count: int
+
+
+class EnvironmentCount(Row, frozen=True):
+    """How many pull requests of a key are live in an environment."""
+
+    experiment_key: str
+    environment_id: int
+    count: int
 
 
 class KeyCount(Row, frozen=True):

@@ -1,8 +1,12 @@
 """Where it is said what is live: the comment, the pages; and who is warned."""
 
+import dataclasses
+import re
 
 import pytest
 
+from tests.kit import markup
+from tests.kit.browsing import Browser, Page
 from tests.kit.golden import Golden
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
@@ -125,3 +129,47 @@ async def test_the_reply_to_a_command_warns(ship: Shipping, golden: Golden, is_l
     await ship.scene.open(f"experiment_key: {KEY}", head_ref="removal")
     await ship.scene.say(number, f"/experiment complete {KEY}")
     assert "is still open" in ship.scene.replies(number)[-1]
+
+
+# --- Pages
+
+
+def main_of(page: Page) -> str:
+    """Return what the page says, without what surrounds it on every page."""
+    assert markup.troubles(page.text) == []
+    found = re.search(r"<main.*</main>", page.text, re.DOTALL)
+    assert found is not None
+    return dataclasses.replace(page, text=found[0]).words
+
+
+@token_only
+async def test_the_pages_say_it(ship: Shipping) -> None:
+    """Names of environments are somebody's own, and shown as they are."""
+    number = await ship.merge()
+    paths = [f"/pull-requests/{REPOSITORY}/{number}", f"/experiments/{KEY}", "/shipped"]
+    browser = await Browser.sign_in(ship.scene.bot, "developer")
+    pages = [main_of(await browser.get(path)) for path in paths]
+    assert all(" live " not in page.lower() for page in pages)
+    odd = "<script>alert(1)</script>"
+    for name in ("production", odd):
+        await ship.deploy(ship.main[-1], name)
+    pull, experiment, shipped = [main_of(await browser.get(path)) for path in paths]
+    assert "Live in production since" in pull and f"Live in {odd} since" in pull
+    assert f"1 of 1 merged is live in production 1 of 1 merged is live in {odd}" in experiment
+    assert "live in production" in shipped and "live in <script>alert(" in shipped
+    await ship.deploy(ship.main[0])
+    pull, experiment, shipped = [main_of(await browser.get(path)) for path in paths]
+    assert "No longer live in production since" in pull
+    assert "0 of 1 merged are live in production" in experiment
+    assert "live in production" not in shipped
+
+
+@token_only
+async def test_the_page_warns_after_the_change(ship: Shipping) -> None:
+    await ship.scene.bot.patch(LIST, {"status": "draft"})
+    number = await ship.merge()
+    await ship.deploy(ship.main[0])
+    browser = await Browser.sign_in(ship.scene.bot, "developer")
+    said = f"1 merged pull request is not live in production: {REPOSITORY}#{number}."
+    after = await browser.post(f"/experiments/{KEY}/status", {"status": "active"})
+    assert f"The status is now active. {said}" in after.words

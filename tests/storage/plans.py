@@ -283,6 +283,38 @@ def fill(tx: store.Transaction) -> None:
             for n in range(ROWS)
         ],
     )
+    add(
+        "environments",
+        [
+            {
+                "repository_id": n // 4 + 1,
+                "name_key": f"env {n % 4}",
+                "name": f"Env {n % 4}",
+                "is_production": 1 if n % 4 == 0 else 0,
+                "sha": f"{n:040x}",
+                "deployed_at": at(n),
+                "begun_at": at(n),
+                "told_at": at(n),
+                "told_id": n,
+                "guid": f"guid {n}",
+                "integration_id": f"integration {n % 20}",
+            }
+            for n in range(ROWS)
+        ],
+    )
+    add(
+        "live",
+        [
+            {
+                "item_id": n + 1,
+                "environment_id": n % 500 + 1,
+                "at": at(n),
+                "ended_at": at(n) if n % 10 == 0 else None,
+                "guid": f"guid {n}",
+            }
+            for n in range(ROWS)
+        ],
+    )
 
 
 def analyze(tx: store.Transaction) -> None:

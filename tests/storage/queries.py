@@ -80,6 +80,22 @@ ALONE = store.Commit(
     was_new=True,
     made_branch=False,
 )
+THERE = store.Environment(
+    id=7,
+    repository_id=7,
+    name_key="env 2",
+    name="Env 2",
+    is_production=False,
+    sha=f"{7:040x}",
+    deployed_at=SOME,
+    begun_at=SOME,
+    told_at=SOME,
+    told_id=7,
+    settled_sha=None,
+    actor=None,
+    guid="guid 7",
+    integration_id="integration 3",
+)
 LISTS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     *(
         (store.linked.items_of_experiment, ("key-1", kind, state, before, 51))
@@ -222,6 +238,25 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.deliveries.drop_payloads, (NOW, 200)),
     (store.deliveries.remove_old, (NOW, 200)),
     (store.audit.remove_old, (NOW, 200)),
+    (store.environments.of_repository, (7,)),
+    (store.environments.get, (7,)),
+    (store.live.waits_for, (THERE,)),
+    (store.live.is_any_in, (7,)),
+    (store.live.waiting, (THERE, 5_000)),
+    (store.live.waiting_with, (THERE, SHAS)),
+    (store.live.there, (7,)),
+    (store.live.place_of, (7, 7)),
+    (store.live.open_places, (7,)),
+    (store.live.begin, (THERE, [7, 8])),
+    (store.live.end, (THERE, [7, 8])),
+    (store.live.forget_item, (7,)),
+    (store.live.remove_old, (NOW, 200)),
+    (store.live.places, ([7, 8, 9],)),
+    (store.live.history, (7,)),
+    (store.live.of_experiments, (["key-1", "key-2"],)),
+    (store.live.in_production, (["key-1", "key-2"],)),
+    (store.live.not_in_production, ("key-1", 3)),
+    (store.live.still_open, ("key-1", 3)),
 ]
 # Those that put together what few indexes say, and may go by what they have read just before.
 MERGING: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
