@@ -127,15 +127,11 @@ class Experiment(Struct):
         ),
     ]
 
-
-class ChangedExperiment(Experiment):
-    """An experiment that was changed."""
-
     warnings: Annotated[
         list[str],
         Meta(
-            description="For people. What is merged and not live in production when it is started; "
-            "what is still open when it is completed."
+            description="For people, where this very request has started it, of what is merged and "
+            "not live in production, or completed it, of what is still open; else empty."
         ),
     ]
 
@@ -251,7 +247,7 @@ async def get(call: Call) -> Any:
     role="developer",
     summary="Create or replace an experiment",
     body=ExperimentReplace,
-    answers={200: ChangedExperiment, 201: ChangedExperiment},
+    answers={200: Experiment, 201: Experiment},
     tagged=True,
     headers=IF_MATCH | IF_NONE_MATCH_WRITE,
 )
@@ -260,7 +256,7 @@ async def put(call: Call) -> Any:
     shown, is_new = await experiments.replace(
         call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
-    return 201 if is_new else 200, _changed(call, shown)
+    return 201 if is_new else 200, _tagged(call, shown)
 
 
 @operations.add(
@@ -269,7 +265,7 @@ async def put(call: Call) -> Any:
     role="developer",
     summary="Change an experiment",
     body=ExperimentChange,
-    answers={200: ChangedExperiment},
+    answers={200: Experiment},
     tagged=True,
     headers=IF_MATCH,
 )
@@ -278,7 +274,7 @@ async def patch(call: Call) -> Any:
     shown = await experiments.change(
         call.services, call.actor, call.path("key"), call.values, _condition(call)
     )
-    return _changed(call, shown)
+    return _tagged(call, shown)
 
 
 @operations.add(
@@ -302,33 +298,20 @@ def _condition(call: Call) -> experiments.Condition:
 
 def _tagged(call: Call, shown: experiments.Shown) -> Experiment:
     """Return an experiment, and put its ETag on the answer."""
-    _tag(call, shown)
-    return _experiment(shown)
-
-
-def _changed(call: Call, shown: experiments.Shown) -> ChangedExperiment:
-    """Return an experiment that was changed, and put its ETag on the answer."""
-    _tag(call, shown)
-    said = [words(one) for one in shown.warnings]
-    return shaped(ChangedExperiment, shown.row, warnings=said, **_beside(shown))
-
-
-def _tag(call: Call, shown: experiments.Shown) -> None:
     row = shown.row
     counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}"
     live = hashlib.sha256(msgspec.json.encode(shown.live)).hexdigest()[:12] if shown.live else "0"
     call.headers["ETag"] = tag(version(row), f"{counts}.{live}")
+    return _experiment(shown)
 
 
 def _experiment(shown: experiments.Shown) -> Experiment:
-    return shaped(Experiment, shown.row, **_beside(shown))
-
-
-def _beside(shown: experiments.Shown) -> dict[str, Any]:
-    """Return what is shown of an experiment that is no column of its."""
     row = shown.row
-    return {
-        "counts": Counts(row.pull_request_count, row.issue_count, row.commit_count),
-        "repositories": repositories_of(row),
-        "live": [shaped(LiveCount, one) for one in shown.live],
-    }
+    return shaped(
+        Experiment,
+        row,
+        counts=Counts(row.pull_request_count, row.issue_count, row.commit_count),
+        repositories=repositories_of(row),
+        live=[shaped(LiveCount, one) for one in shown.live],
+        warnings=[words(one) for one in shown.warnings],
+    )

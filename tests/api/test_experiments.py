@@ -50,7 +50,7 @@ def values_of(experiment: dict[str, Any]) -> dict[str, Any]:
     return {
         name: value
         for name, value in experiment.items()
-        if name not in ("created_at", "updated_at", "counts")
+        if name not in ("created_at", "updated_at", "counts", "live", "warnings")
     }
 
 
@@ -195,6 +195,7 @@ REFUSED = [
     ({"nmae": "typo"}, "nmae"),
     ({"created_at": "2026-03-02T10:00:00Z"}, "created_at"),
     ({"counts": {}}, "counts"),
+    ({"live": []}, "live"),
 ]
 
 

@@ -50,6 +50,7 @@ async def test_a_linked_pull_request_has_these_fields(bot: Bot) -> None:
         "merged_at": None,
         "closed_at": None,
         "integration_id": integration,
+        "live": [],
     }
     (item,) = (await bot.get("/api/v1/experiments/checkout/pull-requests")).items
     assert item == {**fields, "linked_by": "body", "linked_at": OPENED_AT}
