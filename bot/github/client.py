@@ -3,12 +3,15 @@
 Redirects are followed as https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
 asks. No call, redirect or next page leaves the integration's `api_url`, and none is made at all
 while GITHUB_API_URLS does not list that: here, where every call comes through.
+
+An ETag is good for the token that it came with: one of an installation lives for an hour, and what
+was remembered goes with it.
 """
 
 import asyncio
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
@@ -19,6 +22,7 @@ import msgspec
 from cachetools import LRUCache
 from gidgethub import sansio
 from gidgethub.abc import ITERABLE_KEY, GitHubAPI
+from multidict import CIMultiDict
 from yarl import URL
 
 from bot import __version__, times
@@ -36,6 +40,8 @@ _MAX_PAGES = 1000  # of a list
 _LEFT = 0.5  # of an hour's calls, to whom somebody waits for
 _ACCEPT = sansio.accept_format()
 _REDIRECTS = (301, 302, 307, 308)
+_CONDITIONS = ("if-none-match", "if-modified-since")
+_VALIDATORS = ("etag", "last-modified")
 _CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
 
 E = TypeVar("E", bound=msgspec.Struct)
@@ -66,9 +72,9 @@ class Client(GitHubAPI):
         is_listed: bool,
         background: bool = False,
     ) -> None:
-        super().__init__(
-            f"experiment-bot/{__version__}", cache=LRUCache(maxsize=256), base_url=api_url
-        )
+        self._remembered: LRUCache[str, Any] = LRUCache(maxsize=256)
+        self._remembered_as: str | None = None  # the token that the answers were given to
+        super().__init__(f"experiment-bot/{__version__}", cache=self._remembered, base_url=api_url)
         self._session = session
         self.auth = auth
         self._metrics = metrics
@@ -218,6 +224,7 @@ class Client(GitHubAPI):
             await self.before_write(method, path)
         for _ in range(2):
             token = await self.auth.token()
+            headers = self._fit_for(token, headers)
             sent = {**headers, "x-github-api-version": API_VERSION}
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
@@ -226,7 +233,20 @@ class Client(GitHubAPI):
                 break
         self.headers = answer[1]
         self._account(answer[1])
+        if token != self._remembered_as:  # another call has got the next token meanwhile
+            return answer[0], _without(answer[1], _VALIDATORS), answer[2]
         return answer
+
+    def _fit_for(self, token: str | None, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Return headers without a condition that another token's answer has set.
+
+        What was remembered of that one is forgotten.
+        """
+        if token == self._remembered_as:
+            return headers
+        self._remembered.clear()
+        self._remembered_as = token
+        return _without(headers, _CONDITIONS)
 
     async def _follow(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, **taking: Any
@@ -301,6 +321,14 @@ class Client(GitHubAPI):
             self._rests_until = times.now() + round(rest * times.SECOND)
         resource = headers.get("X-RateLimit-Resource", "core")
         self._metrics.rate_limit_remaining.labels(self.label, resource[:40]).set(remaining)
+
+
+def _without(headers: Mapping[str, str], names: Collection[str]) -> Mapping[str, str]:
+    """Return headers, in the same kind of mapping for reading, without some."""
+    kept = CIMultiDict(headers)
+    for name in names:
+        kept.popall(name, None)
+    return kept
 
 
 def _read(answer: Any, shape: type[E]) -> E:

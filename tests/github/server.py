@@ -291,7 +291,9 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
         self, request: web.Request, answer: Answer, credential: Credential, resource: str
     ) -> Answer:
         """Return 304, which is free, if the client has this very answer."""
-        content = json.dumps([answer.body, answer.headers.get("Link")], sort_keys=True)
+        # As at GitHub, no other credential's answer has the same one.
+        who = request.headers.get("Authorization")
+        content = json.dumps([answer.body, answer.headers.get("Link"), who], sort_keys=True)
         etag = f'W/"{hashlib.sha256(content.encode()).hexdigest()}"'
         headers = {**answer.headers, "ETag": etag, "Cache-Control": "private, max-age=60"}
         if request.headers.get("If-None-Match") != etag:

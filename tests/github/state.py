@@ -32,6 +32,7 @@ class State:
         self.redeliveries: list[int] = []  # ids of deliveries that somebody asked for again
         self.down: bool | int = False
         self.redirect_status = 301
+        self.token_length = 520  # of an installation's token, at least
         self.deliver_before_answer = False
         self.search_lag = 0.0  # seconds until the search finds something new
         self.repositories: dict[str, Repository] = {}  # by full name in lower case
