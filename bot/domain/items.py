@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, links, live, moments, posts, stories
+from bot.domain import actions, activity, audit, landing, links, live, moments, posts, stories
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.domain.parts import Cause
@@ -143,6 +143,8 @@ def _first(
     _see_to_live(tx, item, None, {}, history.links, seen_by)
     if kind == "pull_request" and now.closed_at is not None:
         links.time_changed(tx, item, None)
+    if history.links:
+        landing.ask_where_untold(tx, item, seen_by)
     _enqueue_posts(tx, item, None, now, {}, history.links)
     return item
 
@@ -266,6 +268,8 @@ def _settle(
     ):
         links.time_changed(tx, item, row)
     _see_to_live(tx, item, row, before, history.links, integration_id)
+    if history.links:
+        landing.ask_where_untold(tx, item, integration_id)
     now = msgspec.structs.replace(now, integration_id=integration_id)
     _enqueue_posts(tx, row, row, now, before, history.links)
 

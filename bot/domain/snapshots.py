@@ -12,7 +12,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, installations, items, keys, naming, repositories
+from bot.domain import actions, installations, items, keys, naming, repositories, stories
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
 from bot.storage import Item, Kind, Snapshot
@@ -147,6 +147,20 @@ def observe_answer(
     return observe_pull_request(by_answer(tx, scope, about), about, pull)
 
 
+def observe_merge_commit(tx: store.Transaction, item_id: int, sha: str) -> None:
+    """Take in as which commit a pull request was merged; all else is as it was last told."""
+    row = store.items.get(tx, item_id)
+    snapshot = Snapshot(
+        guid=f"merge_commit:{row.id}",
+        at=row.version_at + 1,  # behind what it completes, before what comes a second later
+        action="",
+        integration_id=row.integration_id,
+        keys=stories.named_in(tx, row),
+        merge_sha=sha,
+    )
+    items.observe(tx, row.repository_id, row.kind, row.number, snapshot)
+
+
 def pull_request(
     tx: store.Transaction, scope: Scope, repository: str, number: int, answer: Any | None
 ) -> Item:
@@ -217,7 +231,7 @@ def of_pull_request(
         created_at=source.time(pull.created_at),
         closed_at=source.time(pull.closed_at),
         merged_at=merged_at,
-        merge_sha=pull.merge_commit_sha if state == "merged" else None,
+        merge_sha=pull.merge_commit_sha if state == "merged" and merged_at else None,
         body=_digest(pull.body),
         was=dict(was),
     )

@@ -67,6 +67,22 @@ def end_of(tx: store.Transaction, item: Item) -> History:
     return History.of(ends[item.id], None)
 
 
+def named_in(tx: store.Transaction, item: Item) -> dict[str, str]:
+    """Return the keys that the newest text of an item names, each with what names it.
+
+    One that was unlinked by hand is among them: its line stands there still.
+    """
+    if not item.decided:
+        found = store.links.of_target(tx, item.kind, item.id)
+        return {one.experiment_key: one.linked_by for one in found}
+    if item.loose:
+        collect(tx, item)
+        history = tell_anew(tx, item)
+    else:
+        history = end_of(tx, item)
+    return dict(history.facts.keys) if history.facts is not None else {}
+
+
 def end_here(tx: store.Transaction, item: Item, history: History) -> None:
     """Note that this is the whole history of an item."""
     tx.put(_ends(tx), item.id, history.known(None))

@@ -37,6 +37,18 @@ def below(api_url: str, url: str) -> URL | None:
     )
 
 
+def graphql(api_url: str) -> URL:
+    """Return where the GraphQL API of the same GitHub is: beside the REST API, on its host.
+
+    On an Enterprise Server that is a path of its own.
+    https://docs.github.com/en/enterprise-server/graphql/guides/managing-enterprise-accounts
+    """
+    base = URL(api_url)
+    path = base.path.rstrip("/")
+    beside = path.removesuffix("/v3") if path.endswith("/api/v3") else path
+    return base.with_path(f"{beside}/graphql")
+
+
 def redirected(api_url: str, url: URL, location: str) -> URL | None:
     """Return where an answer leads from `url`; None if that may lead out of `api_url`."""
     try:

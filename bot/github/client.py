@@ -9,10 +9,11 @@ was remembered goes with it.
 """
 
 import asyncio
+import json
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -28,7 +29,7 @@ from yarl import URL
 from bot import __version__, times
 from bot.github import addresses, failures, limits, names, payloads
 from bot.github.auth import Auth
-from bot.github.failures import CallFailed, Limited, NotListed, Refused, Temporary
+from bot.github.failures import CallFailed, Limited, NoQueries, NotListed, Refused, Temporary
 from bot.log import logger
 from bot.metrics import Metrics
 
@@ -45,6 +46,7 @@ _VALIDATORS = ("etag", "last-modified")
 _CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
 
 E = TypeVar("E", bound=msgspec.Struct)
+Response = tuple[int, Mapping[str, str], bytes]  # status, headers, content
 BeforeWrite = Callable[[str, str], Awaitable[None]]
 More = Callable[[int], None]  # is told how many bytes of an answer have come; may raise CallFailed
 
@@ -155,6 +157,29 @@ class Client(GitHubAPI):
         """Return the answer to a PATCH as a type; raises as `fetch` does."""
         return _read(await self.patch(url, url_vars, data=data), shape)
 
+    async def query(self, shape: type[E], document: str, variables: Mapping[str, Any]) -> E:
+        """Return what GraphQL answers to a query as a type; raises as `fetch` does.
+
+        It changes nothing, so it need not wait as writes do, and it is led nowhere else.
+        """
+        url = addresses.graphql(self.base_url)
+        headers = sansio.create_headers(self.requester)
+        headers["content-type"] = "application/json; charset=utf-8"
+        body = json.dumps({"query": document, "variables": variables}).encode()
+
+        async def send(sent: Mapping[str, str]) -> Response:
+            return await self.send("POST", url, sent, body)
+
+        answer = await self._sent_as(headers, send)
+        if answer[0] == 404:
+            raise NoQueries
+        data = _deciphered(answer)
+        if not isinstance(data, dict):
+            raise Temporary("GitHub's answer cannot be read")
+        if data.get("errors"):
+            raise failures.of_query(data["errors"], answer[1], times.now() / times.SECOND)
+        return _read(data.get("data"), shape)
+
     async def getiter(
         self,
         url: str,
@@ -185,17 +210,10 @@ class Client(GitHubAPI):
     ) -> Any:
         filled = sansio.format_url(url, url_vars, base_url=self.base_url)
         self._see_to_path(filled, url_vars or {})
-        try:
+        with _readable():
             # Filled in, since to expand an address costs as much as to look at the answer.
             answer = await super()._make_request(method, filled, None, *more, **options)
-        except gidgethub.HTTPException as error:
-            raise failures.of(error, times.now() / times.SECOND) from None
-        except CallFailed:
-            raise
-        except (ValueError, KeyError, TypeError, AttributeError, LookupError):
-            raise Temporary("GitHub's answer cannot be read") from None
-        if isinstance(answer[0], str):  # a page, perhaps of a proxy
-            raise Temporary("GitHub's answer is not JSON")
+        _see_to_json(answer[0])
         return answer
 
     def _see_to_path(self, url: str, url_vars: Mapping[str, Any]) -> None:
@@ -213,22 +231,30 @@ class Client(GitHubAPI):
         headers: Mapping[str, str],
         body: bytes = b"",
         **taking: Any,
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        if not self._is_listed:
-            raise NotListed(self.base_url)
+    ) -> Response:
         path = urlsplit(url).path.removeprefix(urlsplit(self.base_url).path.rstrip("/"))
         if self._background and (left := self._rests_until - times.now()) > 0:
             why = "half of the hour's calls are left to comments, checks and commands"
             raise Limited(why, left / times.SECOND)
         if (method != "GET" or self._background) and self.before_write is not None:
             await self.before_write(method, path)
+        return await self._sent_as(
+            headers, lambda sent: self._follow(method, url, sent, body, **taking)
+        )
+
+    async def _sent_as(
+        self, headers: Mapping[str, str], send: Callable[[Mapping[str, str]], Awaitable[Response]]
+    ) -> Response:
+        """Send a request as who we are; again with another token, if GitHub takes one no more."""
+        if not self._is_listed:
+            raise NotListed(self.base_url)
         for _ in range(2):
             token = await self.auth.token()
             headers = self._fit_for(token, headers)
             sent = {**headers, "x-github-api-version": API_VERSION}
             if token is not None:
                 sent["authorization"] = f"Bearer {token}"
-            answer = await self._follow(method, url, sent, body, **taking)
+            answer = await send(sent)
             if answer[0] != 401 or not self.auth.refused(token, answer[1]):
                 break
         self.headers = answer[1]
@@ -250,7 +276,7 @@ class Client(GitHubAPI):
 
     async def _follow(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, **taking: Any
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> Response:
         """Send a request, and again, unchanged, to where a renamed repository has moved."""
         target = addresses.below(self.base_url, url)
         for _ in range(_MAX_HOPS + 1):
@@ -272,7 +298,7 @@ class Client(GitHubAPI):
         *,
         most: int = _MAX_ANSWER,
         more: More | None = None,
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> Response:
         """Make one request, to an address that has been looked at; raises Temporary.
 
         The answer may have `most` bytes; `more` is told of each piece that has come.
@@ -321,6 +347,30 @@ class Client(GitHubAPI):
             self._rests_until = times.now() + round(rest * times.SECOND)
         resource = headers.get("X-RateLimit-Resource", "core")
         self._metrics.rate_limit_remaining.labels(self.label, resource[:40]).set(remaining)
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Raise CallFailed for what is no success, or cannot be read."""
+    try:
+        yield
+    except gidgethub.HTTPException as error:
+        raise failures.of(error, times.now() / times.SECOND) from None
+    except (ValueError, KeyError, TypeError, AttributeError, LookupError):
+        raise Temporary("GitHub's answer cannot be read") from None
+
+
+def _deciphered(answer: Response) -> Any:
+    """Return the JSON of an answer; raises CallFailed."""
+    with _readable():
+        data = sansio.decipher_response(*answer)[0]
+    _see_to_json(data)
+    return data
+
+
+def _see_to_json(data: Any) -> None:
+    if isinstance(data, str):  # a page, perhaps of a proxy
+        raise Temporary("GitHub's answer is not JSON")
 
 
 def _without(headers: Mapping[str, str], names: Collection[str]) -> Mapping[str, str]:

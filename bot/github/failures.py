@@ -118,6 +118,13 @@ class NoToken(Refused):
     _TEXT = "{reason}; {remedy}"
 
 
+class NoQueries(Refused):
+    """This GitHub, or what stands for it, has no GraphQL API."""
+
+    def __init__(self) -> None:
+        super().__init__(404, "this GitHub has no GraphQL API")
+
+
 class NotListed(Refused):
     """The address is not in GITHUB_API_URLS (any more): nothing was called."""
 
@@ -154,6 +161,35 @@ def of(error: gidgethub.HTTPException, now: float) -> CallFailed:
     return Refused(
         status, f"{status} {message}", remedy, lags=lags, hindrance=hindrance, errors=errors
     )
+
+
+# The types of GraphQL's errors that no wait mends, as what REST would have answered.
+_QUERY_STATUSES = {"NOT_FOUND": 404, "FORBIDDEN": 403, "INSUFFICIENT_SCOPES": 403}
+
+
+def of_query(errors: Any, headers: Mapping[str, str], now: float) -> CallFailed:
+    """Return what the errors of a GraphQL answer amount to, which is a 200; `now` in seconds.
+
+    https://docs.github.com/en/graphql/guides/using-the-graphql-api-for-common-tasks
+    """
+    first = errors[0] if isinstance(errors, list) and errors else errors
+    told = first if isinstance(first, dict) else {}
+    message = without_emails(characters.begin(str(told.get("message") or "unknown error"), 300))
+    kind = str(told.get("type") or "")
+    if kind.startswith("RATE_LIMIT"):
+        return Limited(f"GitHub's rate limit: {message}", limits.pause_of(headers, now))
+    if kind in _QUERY_STATUSES:
+        status = _QUERY_STATUSES[kind]
+        return Refused(
+            status,
+            f"GraphQL: {message}",
+            _REMEDIES[status],
+            lags=status == 404,
+            hindrance=_HINDRANCES[status],
+        )
+    if told.get("extensions"):  # it finds fault with the query itself
+        return Refused(400, f"GraphQL: {message}")
+    return Temporary(f"GraphQL: {message}")
 
 
 def _names_no_commit(errors: Sequence[Mapping[str, Any]], message: str) -> bool:

@@ -109,7 +109,7 @@ class Issues(Labels):
                 "patch_url": f"{url}.patch",
                 "merged_at": stamp(item.merged_at),
             }
-        return payload
+        return {name: one for name, one in payload.items() if name not in self.left_out}
 
 
 def since_of(call: Call) -> float:

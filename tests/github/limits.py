@@ -6,6 +6,7 @@ from tests.github.faults import LIMIT
 from tests.github.model import Credential, Limit, Request
 from tests.github.routes import Answer, Failure
 from tests.github.state import State
+from tests.github.values import GRAPHQL
 
 
 class Limits(State):
@@ -78,5 +79,6 @@ def resource_of(template: str | None) -> str:
         "GET /rate_limit": "none",
         "GET /search/issues": "search",
         "GET /search/code": "code_search",
+        GRAPHQL: "graphql",
     }
     return known.get(template or "", "core")

@@ -8,7 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from multidict import CIMultiDict
 
-from tests.github.values import CONVERT, MINT, REPO, Json
+from tests.github.values import CONVERT, GRAPHQL, MINT, REPO, Json
 
 Clock = Callable[[], float]
 Callback = Callable[[str, Json], Awaitable[Any]]
@@ -43,7 +43,7 @@ class Request:
 
     @property
     def is_write(self) -> bool:
-        return self.method not in ("GET", "HEAD") and self.template not in (MINT, CONVERT)
+        return self.method not in ("GET", "HEAD") and self.template not in (MINT, CONVERT, GRAPHQL)
 
     @property
     def is_content(self) -> bool:

@@ -91,7 +91,7 @@ class Pulls(Issues):
             "statuses_url": f"{api}/statuses/{item.head_sha}",
             **self._item(repo, item),
             "merged_at": stamp(item.merged_at),
-            "merge_commit_sha": item.merge_sha or sha_of(f"merge {item.head_sha}"),
+            "merge_commit_sha": self.merge_commit(repo, item),
             "requested_reviewers": [],
             "requested_teams": [],
             "head": self._branch(repo, item.head_ref, item.head_sha, item.head_repo),
@@ -99,6 +99,7 @@ class Pulls(Issues):
             "auto_merge": None,
             "draft": item.draft,
         }
+        payload = {name: one for name, one in payload.items() if name not in self.left_out}
         if listed:
             return payload
         return {
@@ -116,6 +117,10 @@ class Pulls(Issues):
             "deletions": 2,
             "changed_files": len(item.files),
         }
+
+    def merge_commit(self, repo: Repository, item: Item) -> str | None:
+        """Return the commit of a merge; of a pull request that is not merged that of a trial."""
+        return self.merges.get(item.number) or item.merge_sha or sha_of(f"merge {item.head_sha}")
 
     def _branch(self, repo: Repository, ref: str, sha: str, other: str | None) -> Json:
         if other is not None and other.lower() not in self.repositories:

@@ -143,6 +143,13 @@ def rate_limit(call: Call) -> Answer:
     return Answer(200, {"resources": resources, "rate": resources["core"]})
 
 
+@route("GET /versions", "anyone")
+def versions(call: Call) -> Answer:
+    if call.github.versions is None:
+        raise not_found()
+    return Answer(200, call.github.versions)
+
+
 @route("GET /meta", "anyone")
 def meta(call: Call) -> Answer:
     answer: Json = {"verifiable_password_authentication": False, "hooks": ["127.0.0.1/32"]}

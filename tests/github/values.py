@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 Json = dict[str, Any]
 REPO = "/repos/{owner}/{repo}"
 MINT = "POST /app/installations/{installation_id}/access_tokens"
+GRAPHQL = "POST /graphql"
 CONVERT = "POST /app-manifests/{code}/conversions"
 DOCS = "https://docs.github.com/rest"
 NO_INTEGRATION = "Resource not accessible by integration"
