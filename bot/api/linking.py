@@ -47,15 +47,32 @@ class IssueCreate(Struct, forbid_unknown_fields=True):
         ],
         Meta(max_length=10),
     ] = []
+    type: (
+        Annotated[
+            str,
+            text(
+                sizes.ISSUE_TYPE,
+                "One of the organization's issue types, such as `Task`.",
+                minimum=1,
+            ),
+        ]
+        | None
+    ) = None
 
 
 class CreatedIssue(Struct):
-    """A tracking issue that exists."""
+    """A tracking issue that exists.
+
+    `type` is what it has of what was asked for: GitHub drops a type in silence where the
+    repository has none, or the credential may not write there. Then `warnings` says so.
+    """
 
     action_id: Id
     repository: str
     number: int
     html_url: str
+    type: str | None
+    warnings: list[str]
 
 
 class PromisedIssue(Struct):
@@ -120,10 +137,10 @@ async def create_issue(call: Call) -> Any:
     """201 once GitHub has created it; 202 if it takes longer: the bot goes on until it exists.
 
     It is linked to the experiment and never created twice. Labels that the repository lacks are
-    created. What GitHub refuses of repository, title, labels or assignees is a 422 that names it,
-    and is not done later unless the action is retried. What it refuses for want of a permission
-    or a valid credential is a 502, and done by itself once that is mended. Where an archive or
-    access has to be waited for, 202 is answered at once.
+    created. What GitHub refuses of repository, title, labels, assignees or type is a 422 that names
+    it, and is not done later unless the action is retried. What it refuses for want of a
+    permission or a valid credential is a 502, and done by itself once that is mended. Where an
+    archive or access has to be waited for, 202 is answered at once.
     """
     action = await issues.create(
         call.services,
@@ -170,5 +187,7 @@ def _ordered(action: store.ListedAction) -> tuple[int, CreatedIssue | PromisedIs
             repository=action.repository,
             number=result["number"],
             html_url=store.addresses.present(result["html_url"], action.repository),
+            type=result.get("type"),
+            warnings=[result["warning"]] if "warning" in result else [],
         )
     return 202, PromisedIssue(action_id=action.id, status=action.status)

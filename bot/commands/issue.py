@@ -11,19 +11,20 @@ _LOGIN = re.compile(r"[A-Za-z0-9_\[\]-]{1,100}")
 
 
 @command(
-    'issue "TITLE" [key=KEY] [label=NAME]… [assignee=LOGIN]…',
+    'issue "TITLE" [key=KEY] [label=NAME]… [assignee=LOGIN]… [type=NAME]',
     examples=[
         'issue "Roll out the one page checkout"',
-        'issue "Clean up the flag" key=checkout-flow-v2 label="tech debt" assignee=jane',
+        'issue "Clean up the flag" key=checkout-flow-v2 label="tech debt" assignee=jane type=Task',
     ],
 )
 def issue(run: Run) -> None:
     """Creates a tracking issue in this repository.
 
     It is linked to the experiment in `key=`, else to those that are linked here. Labels that are
-    missing in the repository are created.
+    missing in the repository are created. A type is one of the organization's issue types; where
+    GitHub drops it, a reply says so.
     """
-    given = run.options("key", "label", "assignee")
+    given = run.options("key", "label", "assignee", "type")
     title = _title(run.invocation.words)
     keys = run.keys(given["key"]) if given["key"] else run.keys(run.linked_experiments())
     if not keys:
@@ -35,12 +36,21 @@ def issue(run: Run) -> None:
     for login in assignees:
         if not _LOGIN.fullmatch(login):
             raise Refusal(f"{texts.code(login)} is not a GitHub username.")
+    type = _type(given["type"])
     named = ", ".join(texts.code(key) for key in keys)
     by = texts.code(run.actor)
     page = store.items.get(run.tx, run.item.id).html_url
     where = store.addresses.present(run.comment_url or page, run.repository)
     body = f"Tracks {named}.\n\n{by} asked for it in #{run.item.number}: {where}"
-    run.order_issue(title, body, labels, assignees, keys)
+    run.order_issue(title, body, labels, assignees, keys, type)
+
+
+def _type(given: list[str]) -> str | None:
+    if len(given) > 1:
+        raise Refusal("An issue has one type.")
+    if given and (len(given[0]) > sizes.ISSUE_TYPE or not characters.is_plain(given[0])):
+        raise Refusal(f"A type can have at most {sizes.ISSUE_TYPE} characters.")
+    return given[0] if given else None
 
 
 def _title(words: tuple[str, ...]) -> str:

@@ -132,7 +132,13 @@ class Run:
         decide(self.tx, self.item, key, hand, self.by)
 
     def order_issue(
-        self, title: str, body: str, labels: list[str], assignees: list[str], keys: list[str]
+        self,
+        title: str,
+        body: str,
+        labels: list[str],
+        assignees: list[str],
+        keys: list[str],
+        type: str | None = None,
     ) -> None:
         """Have a tracking issue created in this repository, once; the run ends with it."""
         integration = store.integrations.find(self.tx, self.integration_id)
@@ -142,6 +148,7 @@ class Run:
             "body": body,
             "labels": labels,
             "assignees": assignees,
+            "type": type,
             "experiment_keys": keys,
             "made_by": "command",
             "actor": self.actor,

@@ -25,7 +25,7 @@ from bot.api.links import (
     linked_issue,
     linked_pull_request,
 )
-from bot.dashboard import charts, seen
+from bot.dashboard import charts, concealing, seen
 from bot.dashboard.forms import (
     Refusal,
     helpful,
@@ -61,6 +61,7 @@ _HELP = {
     "body": "Use 60,000 characters at most.",
     "labels": "Use at most 20 labels, each of 1 to 50 characters.",
     "assignees": "Enter at most 10 GitHub usernames.",
+    "type": "Enter the name of one of the organization's issue types.",
     "status": "Choose one of the statuses.",
 }
 # What is said of the address of a pull request
@@ -202,6 +203,7 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
         "body": form.get("body") or None,
         "labels": listed_words(form.get("labels", "")),
         "assignees": [login.lstrip("@") for login in listed_words(form.get("assignees", ""))],
+        "type": form.get("type", "").strip() or None,
     }
     given = form.get("once", "")  # a form that is sent twice makes one issue
     once = given if re.fullmatch(r"[0-9a-f-]{36}", given) else str(uuid.uuid4())
@@ -228,6 +230,9 @@ async def create_issue(visit: Visit) -> web.StreamResponse:
     if made.status == "done":
         issue = made.result or {}
         said = f"Created the issue {made.repository}#{issue['number']}: {issue['html_url']}"
+        warning = issue.get("warning")
+        if warning is not None:
+            return visit.to(_path(visit), f"{said}. {concealing.text(warning)}", kind="warning")
         return visit.to(_path(visit), said)
     notice = "The issue has not been created yet. The bot keeps trying; see the outbox."
     return visit.to(_path(visit), notice, kind="warning")

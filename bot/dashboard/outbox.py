@@ -104,7 +104,7 @@ def _shown(
     if integration_id not in known:
         known[integration_id] = store.integrations.find(tx, integration_id)
     integration = known[integration_id]
-    reason = row.reason or row.last_error
+    reason = row.reason or row.last_error or (row.result or {}).get("warning")
     title: str | None
     url: str | None
     if row.item_id:

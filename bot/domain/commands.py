@@ -172,11 +172,16 @@ def refuse(
 
 
 def action_ended(
-    tx: store.Transaction, asked: Mapping[str, Any], error: str | None, result: str
+    tx: store.Transaction,
+    asked: Mapping[str, Any],
+    error: str | None,
+    result: str,
+    reply: str | None = None,
 ) -> None:
     """The action that a command waited for is done, or has failed with `error`.
 
-    `asked` is the action's request; one that no command ordered is passed over.
+    `reply` is what whoever gave it has to know of what was done. `asked` is the action's request;
+    one that no command ordered is passed over.
     """
     row = store.commands.find(tx, asked.get("command_id", ""))
     if row is None or row.status not in ("waiting", "failed"):
@@ -184,7 +189,8 @@ def action_ended(
     if error is not None and row.status == "waiting":
         refuse(tx, row, f"GitHub refused: {error}", allowed=True, status="failed")
     if error is None:
-        store.commands.change(tx, row.id, status="done", result=result, finished_at=times.now())
+        ended = {"status": "done", "result": result, "finished_at": times.now()}
+        store.commands.change(tx, row.id, **ended, **({"reply": reply} if reply else {}))
         _tell(tx, row, EXECUTED, asked["experiment_keys"])
     if row.status == "waiting":
         answer(tx, store.commands.comment(tx, row.comment_row))

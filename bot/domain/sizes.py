@@ -14,6 +14,7 @@ SUMMARY = 65_535  # bytes of what a check run says
 TITLE = 256  # characters of an issue's
 STATUS = 140  # characters that a commit status says
 LABEL = 50  # characters of a label's name
+ISSUE_TYPE = 100  # characters of a name; more than GitHub takes of one that is new
 _FENCE = re.compile(r" {0,3}(`{3,50}|~{3,50})")
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, commands, items, keys, sizes, snapshots
+from bot.domain import actions, activity, audit, commands, items, keys, sizes, snapshots, texts
 from bot.domain.actors import Actor
 from bot.domain.snapshots import Told
 from bot.github import payloads
@@ -30,6 +30,8 @@ def enqueue_issue(
     wanted = actions.Wanted(kind=ISSUE, request=request, idempotency_key=idempotency_key)
     actions.enqueue(tx, integration, repository_id, wanted)
     asked = {name: request[name] for name in ("title", "experiment_keys", "labels", "assignees")}
+    if request.get("type"):
+        asked["type"] = request["type"]
     asked["repository"] = store.repositories.get(tx, repository_id).full_name
     target = audit.Target("action", wanted.id, request["title"])
     audit.record(tx, by, audit.ISSUE_ORDERED, target, None, asked)
@@ -110,14 +112,33 @@ def created(source: Told, action_id: str, repository_id: int, issue: payloads.Is
         action_id,
         number=issue.number,
         status="done",
-        result=result_of(issue),
+        result=result_of(issue, request),
         next_attempt_at=None,
         finished_at=times.now(),
     )
-    commands.action_ended(tx, action.request, None, f"created #{issue.number}")
+    untyped = dropped_type(request, issue)
+    commands.action_ended(tx, request, None, f"created #{issue.number}", untyped)
     return True
 
 
-def result_of(issue: payloads.Issue) -> dict[str, Any]:
-    """Return what the action says of an issue that was created."""
-    return {"number": issue.number, "html_url": issue.html_url or ""}
+def result_of(issue: payloads.Issue, request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the action says of an issue that was created, as it was asked for."""
+    result: dict[str, Any] = {"number": issue.number, "html_url": issue.html_url or ""}
+    if request.get("type"):
+        result["type"] = issue.type.name if issue.type is not None else None
+    if warning := dropped_type(request, issue):
+        result["warning"] = warning
+    return result
+
+
+def dropped_type(request: Mapping[str, Any], issue: payloads.Issue) -> str | None:
+    """Say it if an issue has not the type that was asked for; GitHub itself drops it in silence."""
+    asked = request.get("type")
+    got = issue.type.name if issue.type is not None else None
+    if not asked or (got is not None and got.casefold() == asked.casefold()):
+        return None
+    has = f"has the type {texts.code(got)} and not" if got is not None else "was created without"
+    return (
+        f"The issue {has} the type {texts.code(asked)}: GitHub drops the type where the "
+        "organization has none for the repository, or the credential may not write there."
+    )

@@ -108,12 +108,22 @@ class PullRequest(Item):
         self.number = self.number or number_in(self.html_url)
 
 
+class IssueType(Struct):
+    """One of an organisation's types of issues."""
+
+    name: Short
+
+
 class Issue(Item):
-    """An issue. Its number is what the address says where it is missing itself."""
+    """An issue. Its number is what the address says where it is missing itself.
+
+    `type` is None where it has none, or this GitHub knows of none.
+    """
 
     number: Number = 0
     state: Literal["open", "closed"] | None = None
     pull_request: Any = None  # of a comment: set if it is on a pull request
+    type: IssueType | None = None
 
     def __post_init__(self) -> None:
         self.number = self.number or number_in(self.html_url) or 0

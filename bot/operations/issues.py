@@ -30,6 +30,7 @@ async def create(
     body: str | None,
     labels: Sequence[str],
     assignees: Sequence[str],
+    type: str | None,
     idempotency_key: str | None,
 ) -> store.ListedAction:
     """Order a tracking issue, and wait a while for it; return the action as it is then.
@@ -46,6 +47,7 @@ async def create(
         "body": body,
         "labels": list(dict.fromkeys(labels)),
         "assignees": list(dict.fromkeys(assignees)),
+        "type": type,
         "experiment_keys": [key],
         "made_by": "api",
         "actor": actor.name,

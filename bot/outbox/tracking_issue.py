@@ -4,6 +4,7 @@ Its body carries the action's id, by which an attempt that follows one of unknow
 issue's own delivery, recognises it if it is by the bot's own account. https://docs.github.com/en/rest/issues/issues#create-an-issue
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +19,8 @@ from bot.outbox.registry import Job, carries_out
 
 _ISSUES = "/repos/{+repository}/issues"
 _ANY = f"{_ISSUES}?state=all&sort=created&direction=asc&per_page=100&since={{since}}"
+_TYPES = ("type", "issue_type", "issue_type_id")  # what GitHub may call that field
+_ABOUT_TYPE = re.compile(r"issue ?type", re.I)
 _SLACK = 3600 * times.SECOND  # by which GitHub's clock may differ from ours
 
 
@@ -39,7 +42,7 @@ async def run(job: Job) -> dict[str, Any]:
         tracking.created(source, action.id, action.repository_id, issue)
 
     await job.write(done, issue)
-    return tracking.result_of(issue)
+    return tracking.result_of(issue, action.request)
 
 
 async def _create(job: Job) -> CreatedIssue:
@@ -49,7 +52,7 @@ async def _create(job: Job) -> CreatedIssue:
             await see_to_label(job, label, is_plain=True)
     data = {"title": characters.shortened(request["title"], sizes.TITLE)}
     data["body"] = tracking.body_of(request, job.action.id)
-    for name in ("labels", "assignees"):
+    for name in ("labels", "assignees", "type"):
         if request.get(name):
             data[name] = request[name]
     with _naming(job):
@@ -78,6 +81,8 @@ def _named(error: Refused, request: Mapping[str, Any], field: str) -> str:
     A command names no repository: it stands in the one that is meant, which may take no issues.
     """
     if error.status == 422:
+        if request.get("type") and _ABOUT_TYPE.search(error.reason):
+            field = field or "type"
         named = (_field(one, request) for one in error.errors)
         return field or next(filter(None, named), "repository")
     is_away = error.status == 404 and request["made_by"] == "api"
@@ -87,7 +92,8 @@ def _named(error: Refused, request: Mapping[str, Any], field: str) -> str:
 def _field(error: Mapping[str, Any], request: Mapping[str, Any]) -> str:
     """Return the field of an order that GitHub calls wrong, nothing if it is none."""
     name = "labels" if error.get("resource") == "Label" else str(error.get("field"))
-    if name not in ("title", "body", "labels", "assignees"):
+    name = "type" if name in _TYPES else name
+    if name not in ("title", "body", "labels", "assignees", "type"):
         return ""
     given, value = request.get(name), error.get("value")
     if isinstance(given, list) and value in given:

@@ -78,6 +78,12 @@ class Issues(Labels):
             "author_association": self._association(repo, item.author),
         }
 
+    def _type(self, item: Item) -> Json | None:
+        if item.type is None:
+            return None
+        known = {"id": 410, "node_id": node_id("IssueType", 410), "description": None}
+        return {**known, "name": item.type, "color": None}
+
     def _issue(self, repo: Repository, item: Item) -> Json:
         api = f"{self.url}/repos/{repo.full_name}"
         page = f"{self.web_url}/{repo.full_name}"
@@ -95,6 +101,7 @@ class Issues(Labels):
             "comments": sum(one.number == item.number for one in repo.comments.values()),
             "closed_by": self._user(item.closed_by) if item.closed_by else None,
             "state_reason": item.state_reason,
+            "type": self._type(item),
             "performed_via_github_app": self._via(item.app_id),
             "reactions": reactions_payload(f"{here}/reactions", []),
             "timeline_url": f"{here}/timeline",
@@ -173,17 +180,30 @@ def _known_assignees(call: Call, given: list[Any]) -> list[str]:
     return [name for name in names if name.lower() in known | {call.repo.owner.lower()}]
 
 
+def _known_type(call: Call) -> str | None:
+    """Return the type that an issue gets; it is dropped where there are none, as without push."""
+    asked, may = call.body.get("type"), call.credential.pushes_to
+    types = call.github.issue_types.get(call.repo.owner.lower())
+    if asked is None or types is None or not (may is None or may & call.repo.names):
+        return None
+    found = next((one for one in types if one.lower() == asked.lower()), None)
+    if found is None:
+        raise invalid("Issue", "type", "invalid")
+    return found
+
+
 @route(f"POST {REPO}/issues", permission="issues", level="write")
 def create_issue(call: Call) -> Answer:
     need_issues(call)
     body, github = call.body, call.github
     _check_texts(body["title"], body.get("body"))
+    type = _known_type(call)
     labels = known_labels(call, body.get("labels", []))
     given = body.get("assignees", []) + ([body["assignee"]] if body.get("assignee") else [])
     item = github._add_item(
         call.repo.full_name, None, str(body["title"]), body.get("body"), call.login
     )
-    item.labels, item.assignees = labels, _known_assignees(call, given)
+    item.labels, item.assignees, item.type = labels, _known_assignees(call, given), type
     item.app_id = call.credential.app_id
     payload = github._issue(call.repo, item)
     return Answer(201, payload, events=[github._event(call, "issues", "opened", issue=payload)])

@@ -68,6 +68,7 @@ class Item:
     labels: list[str] = field(default_factory=list)
     assignees: list[str] = field(default_factory=list)
     locked: bool = False
+    type: str | None = None
     app_id: int | None = None
     is_pull: bool = False
     draft: bool = False

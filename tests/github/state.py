@@ -32,6 +32,7 @@ class State:
         self.redeliveries: list[int] = []  # ids of deliveries that somebody asked for again
         self.down: bool | int = False
         self.redirect_status = 301
+        self.issue_types: dict[str, list[str]] = {}  # by organisation, in lower case
         self.merges: dict[int, str] = {}  # the commits as which pull requests were merged
         self.left_out: set[str] = set()  # fields that answers and payloads lack
         self.versions: list[str] | None = ["2022-11-28", "2026-03-10"]  # None: it tells none
