@@ -69,7 +69,8 @@ Repositories = Annotated[
         max_length=1000,
         description="Allow-list; null lets every repository in. A repository that has come under "
         "an entry keeps its place when it is renamed or transferred, until the entry is taken off "
-        "the list.",
+        "the list. A fine-grained token (`github_pat_…`) serves one owner, so with one all entries "
+        "must be of the same.",
     ),
 ]
 CommentsRule = Annotated[

@@ -18,7 +18,7 @@ from bot.dashboard.integrations import LABELS, NOISE, ONE, health_of, id_of, ref
 from bot.dashboard.page import Pages, Visit
 from bot.domain.errors import Changed, Failed, FieldError, Invalid
 from bot.domain.integrations import DEFAULT_GRACE, version
-from bot.github.events import FINE_GRAINED
+from bot.github.events import CLASSIC, FINE_GRAINED
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.operations import integrations
@@ -304,6 +304,7 @@ def _form(
         api_urls=[(one, one) for one in api_urls],
         noise=NOISE,
         of_token=FINE_GRAINED,
+        of_classic=CLASSIC,
         commands=list(visit.services.shared(commands.registered)),
         levels=[(one, one) for one in LEVELS[1:]],
         is_overriding=any(name.startswith("config.commands.") and values[name] for name in values),

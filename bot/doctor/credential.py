@@ -107,10 +107,8 @@ class Limits(Struct):
 
 @look(Stage.LIMITS, "rate_limit")
 async def rate_limit(exam: Examination) -> None:
-    default, in_force = exam.integration.installation_id, exam.in_force
-    client = exam.client(default if default in in_force else next(iter(in_force), None))
     try:
-        limit = (await exam.ask(Limits, "/rate_limit", client=client)).resources.core
+        limit = (await exam.ask(Limits, "/rate_limit", client=exam.any_client())).resources.core
     except Refused as error:
         if error.status != 404:
             raise

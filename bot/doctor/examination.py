@@ -206,6 +206,7 @@ class Repository(Struct):
     private: bool = False
     archived: bool = False
     has_issues: bool = True
+    default_branch: str = "main"
     permissions: dict[str, bool] | None = None
 
 
@@ -319,6 +320,11 @@ class Examination:
                 else self.github.client(self.integration.credentials, installation_id)
             )
         return self.clients[installation_id]
+
+    def any_client(self) -> Client:
+        """Return a client for what is about no repository: an App's is that of an installation."""
+        default, in_force = self.integration.installation_id, self.in_force
+        return self.client(default if default in in_force else next(iter(in_force), None))
 
     async def ask(
         self, shape: type[T], path: str, *, client: Client | None = None, **variables: str

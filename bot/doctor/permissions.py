@@ -4,10 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from bot.doctor.examination import PAGE, App, Examination, Installation, Stage, look
+from bot.doctor.examination import (
+    PAGE,
+    App,
+    Examination,
+    Installation,
+    Repository,
+    Stage,
+    look,
+)
 from bot.doctor.findings import shown, some
 from bot.github import Refused
-from bot.github.events import DEPLOYMENTS, FINE_GRAINED, LEVELS, MERGE_QUEUES, Permission
+from bot.github.events import (
+    CONTENTS,
+    DEPLOYMENTS,
+    FINE_GRAINED,
+    ISSUES,
+    LEVELS,
+    MERGE_QUEUES,
+    PULL_REQUESTS,
+    Permission,
+)
 
 _QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
 _LEVELS = ("none", *LEVELS)
@@ -15,6 +32,13 @@ _OF_APP = (
     "Change it in the App's settings under Permissions & events; then the owner of each "
     "account that it is installed on has to accept."
 )
+# What a token without scopes is tried with, and the permission that it takes.
+_TRIED = {
+    "issues": ("issues?per_page=1", ISSUES),
+    "pull requests": ("pulls?per_page=1", PULL_REQUESTS),
+    "contents": ("branches/{branch}", CONTENTS),
+    "deployments": ("deployments?per_page=1", DEPLOYMENTS),
+}
 _OF_TOKEN = f"Give the token these repository permissions in GitHub: {FINE_GRAINED}."
 
 
@@ -110,23 +134,38 @@ async def without_scopes(exam: Examination) -> None:
         return
     # What is public may be read by anyone.
     tried = next((one for one in exam.reached if one.private), exam.reached[0])
-    name, is_refused = tried.full_name, False
-    for what, path in (("issues", "issues"), ("pull requests", "pulls")):
-        try:
-            url = f"/repos/{{+repository}}/{path}?per_page=1"
-            await exam.ask(list[dict[str, Any]], url, repository=name)
-        except Refused as error:
-            if error.status == 410:  # issues are switched off
-                continue
-            needs = exam.client().headers.get("X-Accepted-GitHub-Permissions")
-            wants = f"GitHub requires {needs}" if needs else str(error)
-            is_refused = True
-            exam.problem(f"The token may not read the {what} of {name}: {wants}.", _OF_TOKEN)
-    if not is_refused:
+    refused = [
+        what
+        for what, (path, one) in _TRIED.items()
+        if not await _reads(exam, tried, what, path, one)
+    ]
+    if not refused:
         exam.ok(
-            f"The token may read issues and pull requests of {name}. Whether it may write "
+            f"The token may read {', '.join(_TRIED)} of {tried.full_name}. Whether it may write "
             f"shows only when it does; it needs {FINE_GRAINED}."
         )
+
+
+async def _reads(
+    exam: Examination, tried: Repository, what: str, path: str, needed: Permission
+) -> bool:
+    """Try to read something of a repository; tell of it if the token may not."""
+    url, branch = f"/repos/{{+repository}}/{path}", tried.default_branch
+    try:
+        await exam.ask(Any, url, repository=tried.full_name, branch=branch)
+    except Refused as error:
+        if error.status == 410 or (error.status == 404 and "{branch}" in path):
+            return True  # issues are switched off; there is no commit yet
+        needs = exam.client().headers.get("X-Accepted-GitHub-Permissions")
+        wants = f"GitHub requires {needs}" if needs else str(error)
+        report = exam.problem if needed.is_vital else exam.warning
+        report(
+            f"The token may not read the {what} of {tried.full_name}: {wants}. "
+            f"{_consequences(exam, [needed])}",
+            _OF_TOKEN,
+        )
+        return False
+    return True
 
 
 @look(Stage.INSTALLATIONS, "installation", of="app")

@@ -117,7 +117,9 @@ def _how_to_reach(exam: Examination) -> str:
     return {
         "classic": f"Check the names, and give {exam.who} access; private repositories need "
         "the scope `repo`.",
-        "fine-grained": "Check the names, and choose these repositories for the token in GitHub.",
+        "fine-grained": "Check the names, and choose these repositories for the token in GitHub. "
+        "It serves one owner, whom it was made for as its resource owner: those of another take a "
+        "token, and an integration, of their own.",
     }.get(exam.kind, "Check the names, and choose these repositories for the installation.")
 
 

@@ -105,7 +105,8 @@ async def of_repositories(exam: Examination) -> None:
             "owner the role Admin",
         }.get(exam.kind, "Give the App the repository permission Webhooks: read")
         exam.warning(
-            f"The token may not look at the webhooks of {', '.join(hidden)}.",
+            f"The token may not look at the webhooks of {', '.join(hidden)}: deliveries that get "
+            "lost on the way cannot be recovered.",
             f"{needs}; or look by hand under Settings → Webhooks: payload URL "
             f"{exam.webhook_url}, content type application/json, the events "
             f"{', '.join(exam.needed_events)}.",
@@ -189,13 +190,20 @@ def _none(exam: Examination, name: str, hooks: Sequence[Hook]) -> None:
         exam.warning(
             f"No webhook of {name} itself points here, yet a delivery came "
             f"{at(came[0].received_at)}.",
-            f"Look whether the organization has one; if not, add one: {add}",
+            f"Look whether the organization has one{_seen(exam)}; if not, add one: {add}",
         )
     else:
         exam.problem(
             f"No webhook of {name} points here.",
             f"Add one in the repository, or in the organization for all: {add}",
         )
+
+
+def _seen(exam: Examination) -> str:
+    """Say what lets a token see an organization's webhook, to recover what it could not deliver."""
+    if exam.kind != "classic" or "admin:org_hook" in (exam.scopes or ()):
+        return ""
+    return " (to recover its lost deliveries, give the token the scope `admin:org_hook`)"
 
 
 def _config(exam: Examination, which: str, config: HookConfig) -> None:

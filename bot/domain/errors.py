@@ -21,7 +21,7 @@ _Secret = Literal["same_secret", "is_mask", "short_secret"]
 _Key = Literal["no_pem", "no_rsa_key", "broken_key", "short_key"]
 _NoKey = Literal["encrypted_key", "certificate", "public_key"]
 _Text = Literal["not_printable", "not_removable", "not_ascii", "not_trimmed"]
-_List = Literal["not_listed", "no_repository", "no_full_name", "empty_list"]
+_List = Literal["not_listed", "no_repository", "no_full_name", "empty_list", "other_owner"]
 RuleCode = Literal[
     _General,
     _Form,

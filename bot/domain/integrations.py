@@ -28,6 +28,7 @@ _REGISTERED = ("client_id", "client_secret", "slug", "html_url")
 _SECRET_NOTED = 60 * times.SECOND
 _ACTIVATION = {True: audit.INTEGRATION_ACTIVATED, False: audit.INTEGRATION_DEACTIVATED}
 _PREVIOUS = "previous:"  # the sealed name of an old webhook secret ends in its last microsecond
+_FINE_GRAINED = "github_pat_"  # with what such a token begins
 _REPOSITORY = re.compile(rf"{NAME}/(?:{NAME}|\*)")
 
 
@@ -323,11 +324,9 @@ def _merged(
     # called (bot/github).
     if config["api_url"] != old_config.get("api_url") and config["api_url"] not in api_urls:
         errors.append(FieldError("config.api_url", "not_listed", ", ".join(api_urls)))
-    for position, pattern in enumerate(config.get("repositories") or ()):
-        if not _REPOSITORY.fullmatch(pattern):
-            errors.append(FieldError(f"config.repositories[{position}]", "no_repository"))
-    if config.get("repositories") == []:
-        errors.append(FieldError("config.repositories", "empty_list"))
+    errors.extend(_list_errors(config))
+    if "token" in sent or config.get("repositories") != old_config.get("repositories"):
+        errors.extend(_owner_errors(config, secrets))
     label = config.get("label")
     if label is not None and (label != label.strip() or not characters.is_plain(label)):
         errors.append(FieldError("config.label", "not_printable"))
@@ -337,6 +336,31 @@ def _merged(
         raise Invalid(errors)
     kept = {name: value for name, value in config.items() if value is not None or name == "label"}
     return kept, secrets
+
+
+def _list_errors(config: Mapping[str, Any]) -> list[FieldError]:
+    if config.get("repositories") == []:
+        return [FieldError("config.repositories", "empty_list")]
+    return [
+        FieldError(f"config.repositories[{position}]", "no_repository")
+        for position, pattern in enumerate(config.get("repositories") or ())
+        if not _REPOSITORY.fullmatch(pattern)
+    ]
+
+
+def _owner_errors(config: Mapping[str, Any], secrets: Mapping[str, str]) -> list[FieldError]:
+    """Return the entries of the allow-list that a fine-grained token cannot serve beside the first.
+
+    It serves one owner. Which one GitHub does not tell, but only whose token it is.
+    """
+    listed = [entry.partition("/")[0] for entry in config.get("repositories") or ()]
+    if not secrets.get("token", "").startswith(_FINE_GRAINED):
+        return []
+    return [
+        FieldError(f"config.repositories[{position}]", "other_owner", listed[0])
+        for position, owner in enumerate(listed)
+        if owner.lower() != listed[0].lower()
+    ]
 
 
 def _credential_errors(

@@ -74,7 +74,15 @@ class Heard:
 
 
 # What a fine-grained token needs on a repository, as GitHub's page of it calls it.
-FINE_GRAINED = "Contents, read; Issues, Pull requests and Commit statuses, read and write"
+FINE_GRAINED = (
+    "Metadata, Contents and Deployments, read; Pull requests, Issues and Commit statuses, read and "
+    "write; Webhooks, read, to recover deliveries that were missed"
+)
+# What a classic token needs, as GitHub calls its scopes.
+CLASSIC = (
+    "repo; to recover missed deliveries read:repo_hook too, which repo includes, and "
+    "admin:org_hook for an organization's webhook"
+)
 _PERMISSIONS = (METADATA, CONTENTS, PULL_REQUESTS, ISSUES, CHECKS, MERGE_QUEUES, DEPLOYMENTS)
 
 

@@ -57,6 +57,8 @@ _WORDS: Mapping[Code, str] = {
     "only_of_app": "is only allowed with app_id and private_key",
     "not_listed": "must be one of GITHUB_API_URLS: {limit}",
     "no_repository": "must be owner/name or owner/*",
+    "other_owner": "is of another owner than {limit}: a fine-grained token serves one owner; make "
+    "an integration with a token of its own for each, or use a GitHub App",
     "no_full_name": "must be owner/name, as GitHub has it",
     "empty_list": "lists no repository; null allows all",
     "not_printable": "must be printable text without leading or trailing white space",

@@ -233,3 +233,26 @@ async def test_list_is_walked(bot: Bot) -> None:
         assert [one["id"] for one in walked] == made[::-1]
     for query in ("limit=0", "limit=201", "limit=x", "cursor=nonsense", "cursor=", "page=2"):
         assert (await bot.get(f"{PATH}?{query}")).status == 422, query
+
+
+@sqlite_only
+async def test_a_fine_grained_token_serves_one_owner(bot: Bot) -> None:
+    """However the two come together; what is stored already can be changed in all else."""
+    fine, both = {"token": "github_pat_11ABC_xyz"}, ["acme/shop", "ACME/*", "globex/shop"]
+    sent = create(config={**TOKEN, **fine, "repositories": both})
+    other = "globex/shop"
+    made = await bot.post(PATH, create(config={**TOKEN, "repositories": both}))
+    at = f"{PATH}/{made.body['id']}"
+    tried = [
+        await bot.post(PATH, sent),
+        await bot.patch(at, {"config": fine}),
+        await bot.put(at, {"config": {**fine, "repositories": both}}),
+    ]
+    for answer in tried:
+        assert answer.status == 422, answer.body
+        ((field, message),) = [(one["field"], one["message"]) for one in answer.body["errors"]]
+        assert field == f"config.repositories[{both.index(other)}]"
+        assert "of another owner than acme" in message and "serves one owner" in message
+    for config in ({**fine, "repositories": both[:2]}, {"repositories": None}):
+        assert (await bot.patch(at, {"config": config})).status == 200
+    assert (await bot.patch(at, {"config": {"repositories": both}})).status == 422

@@ -110,6 +110,11 @@ BAD = [
         "config.repositories",
         "line 2 must be owner/name",
     ),
+    (
+        {"config.token": "github_pat_11A", "config.repositories": "acme/shop\nglobex/shop"},
+        "config.repositories",
+        "line 2 is of another owner than acme",
+    ),
     ({"config.label": "x" * 51}, "config.label", "must have at most 50 characters"),
     ({"config.api_url": "http://127.0.0.1:1"}, "config.api_url", "must be one of"),
     ({"auth": "app"}, "config.app_id", "is missing"),

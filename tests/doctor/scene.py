@@ -17,6 +17,8 @@ APP, INSTALLATION = 4242, 55
 SHOP = "acme/shop"
 FINE_GRAINED = {
     "metadata": "read",
+    "contents": "read",
+    "deployments": "read",
     "issues": "write",
     "pull_requests": "write",
     "statuses": "write",

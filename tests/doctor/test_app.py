@@ -37,6 +37,7 @@ async def test_an_app_with_all_that_it_needs(scene: Scene) -> None:
         "repositories",
         "webhook",
         "rate_limit",
+        "api_version",
         "clock",
         "deliveries",
         "actions",

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +44,7 @@ async def test_a_token_with_all_that_it_needs(scene: Scene) -> None:
         "repositories",
         "webhook",
         "rate_limit",
+        "api_version",
         "clock",
         "deliveries",
         "actions",
@@ -51,6 +53,22 @@ async def test_a_token_with_all_that_it_needs(scene: Scene) -> None:
     assert "octocat" in said["credential"] and "classic" in said["credential"]
     assert SHOP in said["repositories"] and SHOP in said["webhook"]
     assert "of 5000 calls" in said["rate_limit"]
+
+
+@sqlite_only
+@pytest.mark.parametrize(
+    ("versions", "said"),
+    [
+        (["2022-11-28", "2026-03-10"], "at least until 2028-03-10."),
+        (["2022-11-28"], "and no later one"),
+        (None, "one version of its API only"),
+    ],
+)
+async def test_the_version_of_the_api(scene: Scene, versions: list[str], said: str) -> None:
+    await scene.with_token()
+    scene.github.versions = versions
+    await scene.expect("api_version", "ok", said, "")
+    assert len(scene.github.calls("GET /versions")) == 1
 
 
 @sqlite_only
@@ -69,6 +87,10 @@ async def test_what_a_fine_grained_token_may_not_read(scene: Scene) -> None:
     """GitHub's own word for the permission is passed on."""
     await scene.with_token(fine_grained={**FINE_GRAINED, "issues": "none"})
     await scene.expect("permissions", "problem", "issues=read", "Issues")
+    scene.github.repository(SHOP).shas.add("a" * 40)
+    scene.set_token(fine_grained={**FINE_GRAINED, "contents": "none", "deployments": "none"})
+    await scene.expect("permissions", "problem", "contents: read commits are not", "Contents")
+    await scene.expect("permissions", "warning", "deployments of acme/shop", "Deployments, read")
 
 
 @sqlite_only
@@ -109,6 +131,12 @@ def hook_is(**changes: Any) -> Callable[[Scene], Any]:
     return change
 
 
+def soon() -> str:
+    """Return a version by which ours goes in a hundred days."""
+    ends = datetime.now(UTC).date() + timedelta(days=100)
+    return ends.replace(year=ends.year - 2, day=min(ends.day, 28)).isoformat()
+
+
 def token_is(**options: Any) -> Callable[[Scene], Any]:
     return lambda scene: scene.set_token(**options)
 
@@ -141,7 +169,15 @@ OF_TOKENS: dict[str, Trouble] = {
     ),
     "a fine-grained token's choice": (
         token_is(fine_grained=FINE_GRAINED, repositories=["acme/other"]),
-        *("repositories", "problem", f"Not reached: {SHOP}", "for the token"),
+        *("repositories", "problem", f"Not reached: {SHOP}", "serves one owner"),
+    ),
+    "a version that is no more": (
+        lambda scene: setattr(scene.github, "versions", ["2026-03-10", "2029-01-01"]),
+        *("api_version", "problem", "serves 2026-03-10, 2029-01-01", "Update Experiment Bot"),
+    ),
+    "a version that ends soon": (
+        lambda scene: setattr(scene.github, "versions", ["2022-11-28", soon(), "beta"]),
+        *("api_version", "warning", "at least until", "Update Experiment Bot"),
     ),
     "single sign-on": (
         fails(
@@ -287,6 +323,7 @@ async def test_webhooks_that_a_token_may_not_see(
     await scene.with_token(**kind)
     findings = await scene.expect("webhook", "warning", "may not look", remedy)
     (found,) = troubles(findings)
+    assert "cannot be recovered" in found["message"]
     assert scene.hook_url in found["remedy"] and "pull_request" in found["remedy"]
 
 
@@ -343,7 +380,9 @@ async def test_a_webhook_of_the_organization(scene: Scene) -> None:
     scene.github.repository(SHOP).hooks.clear()
     payload = payloads.issue("opened", 1, AT, repo=payloads.repository(SHOP))
     await scene.bot.deliver(scene.id, "issues", payload)
-    await scene.expect("webhook", "warning", "yet a delivery came", "the organization has one")
+    await scene.expect("webhook", "warning", "yet a delivery came", "`admin:org_hook`")
+    scene.set_token(scopes=["repo", "admin:org_hook"])
+    await scene.expect("webhook", "warning", "yet a delivery came", "organization has one; if")
 
 
 @pytest.mark.parametrize(
