@@ -42,8 +42,8 @@ class IntegrationCheck(Struct):
 async def run(call: Call) -> Any:
     """Asks GitHub who the credential is, what it may do, and where the webhook points.
 
-    Looks at recent deliveries and actions as well. Only reads, and each warning and problem has
-    its remedy. May take a while.
+    Looks at recent deliveries and actions as well. On GitHub it only reads, and each warning and
+    problem has its remedy. What the installations of an App were granted is kept. May take a while.
     """
     return await check(call.services, call.id("integration_id"))
 

@@ -4,14 +4,16 @@ from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from bot import storage as store
 from bot import times
 from bot.api.models import Id, LongText, Name, Time, shaped, text
 from bot.commands.registry import Level
-from bot.domain import signatures, sizes
+from bot.domain import grants, signatures, sizes
 from bot.domain.audit import MASK
 from bot.emails import without_emails
 from bot.github import NotListed
 from bot.github.reach import webhook_url
+from bot.handlers import dispatcher
 from bot.operations import integrations
 from bot.services import Services
 from bot.storage import Check, Comments
@@ -181,6 +183,13 @@ class Config(Struct, omit_defaults=True):
     installation_id: int | UnsetType = UNSET
 
 
+class Lack(Struct):
+    """A permission that an account has not granted, and what does not work until it has."""
+
+    permission: Annotated[str, Meta(description="Such as `merge_queues: read`.")]
+    without: str
+
+
 class Installation(Struct):
     """An installation of the App that deliveries told of, or that is the default."""
 
@@ -197,6 +206,20 @@ class Installation(Struct):
     ]
     repositories: Annotated[int, Meta(description="How many of them deliveries have told of.")]
     suspended_at: Time | None
+    html_url: Annotated[
+        str | None, Meta(description="GitHub's page of it, where its owner accepts permissions.")
+    ]
+    permissions: Annotated[
+        dict[str, str] | None,
+        Meta(
+            description="What its owner has granted, by name; null until an `installation` event "
+            "or a check tells."
+        ),
+    ]
+    lacks: Annotated[
+        list[Lack], Meta(description="What is needed by the settings and not granted.")
+    ]
+    unheard: Annotated[list[str], Meta(description="Events that are needed and not sent.")]
 
 
 class Refused(Struct):
@@ -337,5 +360,19 @@ def shown(services: Services, known: integrations.Known) -> Integration:
             last_at=times.render(row.refused_at),
             last_reason=signatures.last_reason(row),
         ),
-        installations=[shaped(Installation, one) for one in known.installations],
+        installations=[_installation(services, row, one) for one in known.installations],
+    )
+
+
+def _installation(
+    services: Services, row: store.Integration, one: integrations.Installed
+) -> Installation:
+    events = services.shared(dispatcher).events
+    given = one.permissions
+    lacks = grants.lacking(events, row.config, given) if given is not None else []
+    return shaped(
+        Installation,
+        one,
+        lacks=[Lack(str(lack), lack.without) for lack in lacks],
+        unheard=grants.unheard(events, one.events) if one.events is not None else [],
     )

@@ -14,9 +14,10 @@ from bot import characters, extensions, times
 from bot import storage as store
 from bot.deliveries.refusals import Refusals
 from bot.doctor.findings import Finding
+from bot.domain import grants
 from bot.domain.audit import MASK
 from bot.domain.integrations import Integration
-from bot.github import CallFailed, Client, GitHub, Limited, Temporary
+from bot.github import CallFailed, Client, GitHub, Limited, Temporary, payloads
 from bot.github.events import Events
 from bot.github.limits import date_of
 from bot.github.reach import webhook_url
@@ -94,9 +95,26 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
     try:
         exam = Examination(services, integration, github, *records)
         await _examine(exam)
+        if exam.installations:
+            await services.database.write(lambda tx: _keep_grants(tx, exam))
         return [_fit_to_show(one, integration) for one in exam.findings]
     finally:
         await github.close()
+
+
+def _keep_grants(tx: store.Transaction, exam: "Examination") -> None:
+    """Keep what GitHub says that each installation was granted, for the page of the integration."""
+    for one in exam.installations:
+        told = payloads.Installation(
+            id=one.id,
+            account=payloads.User(one.account.login) if one.account else None,
+            repository_selection=one.repository_selection,
+            suspended_at=one.suspended_at,
+            permissions=one.permissions,
+            events=one.events,
+            html_url=one.html_url,
+        )
+        grants.keep_answer(tx, exam.integration.id, exam.integration.host, told)
 
 
 async def _examine(exam: "Examination") -> None:
@@ -190,6 +208,7 @@ class Account(Struct):
 class Installation(Struct):
     id: int
     account: Account | None = None
+    repository_selection: str | None = None
     permissions: dict[str, str] = {}
     events: list[str] = []
     suspended_at: str | None = None
@@ -287,7 +306,7 @@ class Examination:
 
     def unheard(self, heard: Collection[str]) -> list[str]:
         """Return the events that are needed and not among those that are heard."""
-        return [one.name for one in self.events.needed if one.is_vital and one.name not in heard]
+        return grants.unheard(self.events, heard)
 
     def also_unheard(self, heard: Collection[str]) -> list[str]:
         """Return what is not heard and could be done without, each with what does not work then."""

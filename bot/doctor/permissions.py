@@ -1,7 +1,6 @@
 """What GitHub lets a credential do and hear of, an App at each account, beside what is needed."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from bot.doctor.examination import (
@@ -14,20 +13,19 @@ from bot.doctor.examination import (
     look,
 )
 from bot.doctor.findings import shown, some
+from bot.domain import grants
 from bot.github import Refused
 from bot.github.events import (
     CONTENTS,
     DEPLOYMENTS,
     FINE_GRAINED,
     ISSUES,
-    LEVELS,
     MERGE_QUEUES,
     PULL_REQUESTS,
     Permission,
 )
 
 _QUEUED = "merge_group"  # Apps alone hear of it; the pushes of a queue do, too
-_LEVELS = ("none", *LEVELS)
 _OF_APP = (
     "Change it in the App's settings under Permissions & events; then the owner of each "
     "account that it is installed on has to accept."
@@ -49,22 +47,8 @@ def _lacking(
 
     Of an installation only what the App has `asked` for can be lacking.
     """
-    needed, integration = exam.events.permissions, exam.integration
-    if integration.comments == "off" and integration.label is None:
-        needed["pull_requests"] = replace(needed["pull_requests"], level="read")
-    if integration.check == "off":
-        del needed["checks"], needed["merge_queues"]
-    lacks = [
-        one
-        for one in needed.values()
-        if not _gives(given, one) and (asked is None or _gives(asked, one))
-    ]
+    lacks = grants.lacking(exam.events, exam.integration, given, asked)
     return [one for one in lacks if one.is_vital], [one for one in lacks if not one.is_vital]
-
-
-def _gives(given: Mapping[str, str], needed: Permission) -> bool:
-    got = given.get(needed.name, "none")
-    return got in _LEVELS and _LEVELS.index(got) >= _LEVELS.index(needed.level)
 
 
 def _listed(lacks: Sequence[Permission]) -> str:

@@ -64,6 +64,15 @@ def is_address_in(address: str, host: str, full_name: str) -> bool:
     return is_there and place.lower() == full_name.lower()
 
 
+def is_page_of(address: str, host: str) -> bool:
+    """Tell whether an address is that of a page of a host."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and parts.netloc.lower() == host
+
+
 def web_host(api_url: str) -> str:
     """Return the web host of the GitHub behind a REST base URL.
 

@@ -364,6 +364,9 @@ class Installation(Through, kw_only=True):
     repository_selection: Short | None = None
     updated_at: Time = None
     suspended_at: Time = None
+    permissions: Any = None  # a level by the name of each
+    events: Any = None
+    html_url: Short | None = None
 
 
 class InstallationEvent(Event, kw_only=True):

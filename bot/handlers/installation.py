@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import actions, installations
+from bot.domain import actions, grants, installations
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import Heard
@@ -54,7 +54,8 @@ def _remember(
     added: Sequence[payloads.InstalledRepository],
     removed: Sequence[payloads.InstalledRepository],
 ) -> None:
-    """Keep an installation, a deleted one as deleted, and what it sees of what we may hear of.
+    """Keep an installation, a deleted one as deleted, what it was granted, and what it sees of
+    what we may hear of.
 
     Where several speak for a repository, GitHub is asked again who has a right there.
     """
@@ -64,16 +65,14 @@ def _remember(
     is_suspended = action == "suspend" or installation.suspended_at is not None
     row_id = store.installations.put(
         delivery.tx,
-        {
-            "host": delivery.host,
-            "installation_id": installation.id,
-            "integration_id": delivery.integration_id,
-            "account": installation.account.login if installation.account else None,
-            "repository_selection": installation.repository_selection,
-            "updated_at": at,
-            "suspended_at": suspended_at if is_suspended else None,
-            "deleted_at": at if action == "deleted" else None,
-        },
+        grants.row_of(
+            delivery.integration_id,
+            delivery.host,
+            installation,
+            at,
+            suspended_at if is_suspended else None,
+            at if action == "deleted" else None,
+        ),
     )
     store.installations.put_repositories(
         delivery.tx,

@@ -19,13 +19,19 @@ Condition = Callable[[store.Integration], None]
 
 @dataclass(frozen=True, slots=True)
 class Installed:
-    """An installation of the App, as far as it is known: `repositories` counts what is told of."""
+    """An installation of the App, as far as it is known: `repositories` counts what is told of.
+
+    `permissions` and `events` are what it was granted.
+    """
 
     installation_id: int
     account: str | None = None
     repository_selection: str | None = None
     repositories: int = 0
     suspended_at: int | None = None
+    permissions: Mapping[str, str] | None = None
+    events: Sequence[str] | None = None
+    html_url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,8 @@ def _installed(
     found: dict[str, list[Installed]] = {row.id: [] for row in rows}
     for one in store.installations.of_integrations(tx, list(found)):
         known = (one.account, one.repository_selection, one.repositories, one.suspended_at)
-        found[one.integration_id].append(Installed(one.installation_id, *known))
+        granted = (one.permissions, one.events, one.html_url)
+        found[one.integration_id].append(Installed(one.installation_id, *known, *granted))
     for heard in store.installations.only_heard_of(tx, list(found)):
         owner = heard.full_name.partition("/")[0]
         one_more = Installed(heard.installation_id, owner, repositories=heard.repositories)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bot.storage import query
+from bot.storage import codec, query
 from bot.storage.database import Transaction
 from bot.storage.joined import CountedInstallation, HeardInstallation
 from bot.storage.rows import Installation
@@ -12,21 +12,33 @@ from bot.storage.rows import Installation
 def put(tx: Transaction, values: Mapping[str, Any]) -> int:
     """Store an installation unless what is stored is newer; return its row's id."""
     sql = """INSERT INTO installations (host, installation_id, integration_id, account,
-            repository_selection, updated_at, suspended_at, deleted_at)
+            repository_selection, updated_at, suspended_at, deleted_at, permissions, events,
+            html_url)
         VALUES (:host, :installation_id, :integration_id, :account, :repository_selection,
-            :updated_at, :suspended_at, :deleted_at)
+            :updated_at, :suspended_at, :deleted_at, :permissions, :events, :html_url)
         ON CONFLICT (integration_id, installation_id) DO UPDATE SET
             account = COALESCE(excluded.account, installations.account),
             repository_selection = COALESCE(
                 excluded.repository_selection, installations.repository_selection),
             updated_at = excluded.updated_at,
             suspended_at = excluded.suspended_at,
-            deleted_at = excluded.deleted_at
+            deleted_at = excluded.deleted_at,
+            permissions = COALESCE(excluded.permissions, installations.permissions),
+            events = COALESCE(excluded.events, installations.events),
+            html_url = COALESCE(excluded.html_url, installations.html_url)
         WHERE installations.updated_at <= excluded.updated_at"""
-    tx.run(sql, values)
+    tx.run(sql, codec.write(Installation, values))
     row = find(tx, values["integration_id"], values["installation_id"])
     assert row is not None
     return row.id
+
+
+def set_grants(
+    tx: Transaction, integration_id: str, installation_id: int, grants: Mapping[str, Any]
+) -> None:
+    """Set what an installation was granted, as GitHub has just answered."""
+    key = {"integration_id": integration_id, "installation_id": installation_id}
+    query.change(tx, Installation, key, grants)
 
 
 def put_repositories(tx: Transaction, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -271,7 +271,10 @@ class Activity(Addressed, frozen=True):
 
 
 class Installation(Row, frozen=True):
-    """`installations` of the GitHub App. `granted`: how often it was given something."""
+    """`installations` of the GitHub App. `granted`: how often it was given something.
+
+    `permissions` and `events` are those that it has now, None while that is not known.
+    """
 
     id: int
     host: str
@@ -283,6 +286,9 @@ class Installation(Row, frozen=True):
     suspended_at: int | None
     deleted_at: int | None
     granted: int
+    permissions: Annotated[dict[str, str] | None, JSON]
+    events: Annotated[tuple[str, ...] | None, JSON]
+    html_url: str | None
 
 
 class Action(Row, frozen=True):

@@ -17,6 +17,10 @@ UNKNOWN: dict[str, Any] = {
     "repository_selection": None,
     "repositories": 0,
     "suspended_at": None,
+    "html_url": None,
+    "permissions": None,
+    "lacks": [],
+    "unheard": [],
 }
 
 
@@ -98,3 +102,76 @@ async def test_the_pages(bot: Bot) -> None:
     page = await browser.get(f"/integrations/{integration}")
     assert "the default, of which no delivery has told yet · 77" in page.words
     assert "2 installations" in (await browser.get("/integrations")).words
+
+
+GRANTED = {"metadata": "read", "contents": "read", "pull_requests": "write", "issues": "write"}
+PAGE = "https://github.com/organizations/acme/settings/installations/55"
+HEARD = ["push", "pull_request", "issues", "issue_comment", "repository", "check_run"]
+
+
+def event(action: str, minute: int, **installation: Any) -> dict[str, Any]:
+    known = {
+        "id": 55,
+        "account": payloads.user("acme"),
+        "repository_selection": "all",
+        "updated_at": f"2026-03-02T10:{minute:02}:00Z",
+        "html_url": PAGE,
+        **installation,
+    }
+    return {"action": action, "installation": known, "repositories": []}
+
+
+async def test_what_an_account_has_granted(bot: Bot) -> None:
+    """It is kept as events tell it, and beside it what does not work until its owner accepts."""
+    integration = await app(bot)
+    browser = await Browser.sign_in(bot)
+
+    async def told(action: str, minute: int, **installation: Any) -> tuple[dict[str, Any], str]:
+        payload = event(action, minute, **installation)
+        answer = await bot.deliver(integration, "installation", payload)
+        assert answer.body == {"processed": True}
+        (found,) = await shown(bot, integration)
+        return found, (await browser.get(f"/integrations/{integration}")).words
+
+    found, page = await told("created", 1)
+    assert found["permissions"] is None and "is not known yet. The doctor asks GitHub." in page
+    found, page = await told("suspend", 2, permissions=GRANTED, events=HEARD)
+    assert found["permissions"] == GRANTED and found["html_url"] == PAGE
+    assert [one["permission"] for one in found["lacks"]] == [
+        "checks: write",
+        "merge_queues: read",
+        "deployments: read",
+    ]
+    assert found["unheard"] == []
+    assert (
+        "Not granted: checks: write , merge_queues: read , deployments: read . Until then:" in page
+    )
+    assert "There is no check" in page and "review it in GitHub" in page
+    # An older event changes nothing, nor does one that is silent about it.
+    found, _ = await told("created", 1, permissions={}, events=[])
+    assert found["permissions"] == GRANTED
+    found, _ = await told("unsuspend", 3)
+    assert found["permissions"] == GRANTED
+    more = {**GRANTED, "checks": "write", "merge_queues": "read", "deployments": "write"}
+    found, page = await told("new_permissions_accepted", 4, permissions=more, events=HEARD[1:])
+    assert found["lacks"] == [] and found["unheard"] == ["push"]
+    assert "Not sent: push ." in page and "Not granted" not in page
+    await bot.patch(f"{PATH}/{integration}", {"config": {"check": "off"}})
+    found, page = await told("new_permissions_accepted", 5, permissions=GRANTED, events=HEARD)
+    assert [one["permission"] for one in found["lacks"]] == ["deployments: read"]
+
+
+@sqlite_only
+async def test_odd_grants(bot: Bot) -> None:
+    """What is no level is none, and a page that is elsewhere is not linked to."""
+    integration = await app(bot)
+    odd = {"checks": 5, "issues": "<b>", "x" * 200: "read", "contents": "read"}
+    page = "https://evil.example/organizations/acme"
+    payload = event("created", 1, permissions=odd, events="push", html_url=page)
+    assert (await bot.deliver(integration, "installation", payload)).status == 200
+    (found,) = await shown(bot, integration)
+    assert (found["permissions"], found["html_url"]) == ({"contents": "read"}, None)
+    payload = event("created", 2, permissions=["push"], events=["push", 7, None])
+    assert (await bot.deliver(integration, "installation", payload)).status == 200
+    (found,) = await shown(bot, integration)
+    assert found["permissions"] == {"contents": "read"} and "issues" in found["unheard"]

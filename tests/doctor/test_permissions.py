@@ -54,6 +54,18 @@ async def test_an_installation_that_has_not_accepted_yet(scene: Scene) -> None:
         )
     ]
     assert len(findings) == 1 and "accepted by the account's owner" in findings[0]["remedy"]
+    # What GitHub said is kept, and told without asking it again.
+    asked = len(scene.github.requests)
+    (known,) = (await scene.bot.get(f"/api/v1/integrations/{scene.id}")).body["installations"]
+    assert (known["account"], known["permissions"]) == ("acme", OLD)
+    assert [one["permission"] for one in known["lacks"]] == [
+        "merge_queues: read",
+        "deployments: read",
+    ]
+    scene.github.installations[INSTALLATION].permissions = PERMISSIONS
+    assert troubles(await scene.check()) == []
+    (known,) = (await scene.bot.get(f"/api/v1/integrations/{scene.id}")).body["installations"]
+    assert known["lacks"] == [] and asked < len(scene.github.requests)
 
 
 @sqlite_only

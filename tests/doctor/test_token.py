@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -53,22 +52,6 @@ async def test_a_token_with_all_that_it_needs(scene: Scene) -> None:
     assert "octocat" in said["credential"] and "classic" in said["credential"]
     assert SHOP in said["repositories"] and SHOP in said["webhook"]
     assert "of 5000 calls" in said["rate_limit"]
-
-
-@sqlite_only
-@pytest.mark.parametrize(
-    ("versions", "said"),
-    [
-        (["2022-11-28", "2026-03-10"], "at least until 2028-03-10."),
-        (["2022-11-28"], "and no later one"),
-        (None, "one version of its API only"),
-    ],
-)
-async def test_the_version_of_the_api(scene: Scene, versions: list[str], said: str) -> None:
-    await scene.with_token()
-    scene.github.versions = versions
-    await scene.expect("api_version", "ok", said, "")
-    assert len(scene.github.calls("GET /versions")) == 1
 
 
 @sqlite_only
@@ -131,12 +114,6 @@ def hook_is(**changes: Any) -> Callable[[Scene], Any]:
     return change
 
 
-def soon() -> str:
-    """Return a version by which ours goes in a hundred days."""
-    ends = datetime.now(UTC).date() + timedelta(days=100)
-    return ends.replace(year=ends.year - 2, day=min(ends.day, 28)).isoformat()
-
-
 def token_is(**options: Any) -> Callable[[Scene], Any]:
     return lambda scene: scene.set_token(**options)
 
@@ -170,14 +147,6 @@ OF_TOKENS: dict[str, Trouble] = {
     "a fine-grained token's choice": (
         token_is(fine_grained=FINE_GRAINED, repositories=["acme/other"]),
         *("repositories", "problem", f"Not reached: {SHOP}", "serves one owner"),
-    ),
-    "a version that is no more": (
-        lambda scene: setattr(scene.github, "versions", ["2026-03-10", "2029-01-01"]),
-        *("api_version", "problem", "serves 2026-03-10, 2029-01-01", "Update Experiment Bot"),
-    ),
-    "a version that ends soon": (
-        lambda scene: setattr(scene.github, "versions", ["2022-11-28", soon(), "beta"]),
-        *("api_version", "warning", "at least until", "Update Experiment Bot"),
     ),
     "single sign-on": (
         fails(
