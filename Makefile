@@ -7,7 +7,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --requir
 # GitHub's examples of deliveries, which a test sends: npm's packages, in an ignored folder.
 EXAMPLES := @octokit/webhooks-examples@7.6.1 @octokit/openapi-webhooks@12.1.0
 
-.PHONY: run demo test quick check golden lint format screenshots examples bench soak lock clean help
+# A GitHub that nobody here wrote, which a test talks to (the tag `latest` is another project), and the
+# Node that it takes, which a script of npm's package fetches.
+EMULATE := emulate@0.12.2 node@22.22.0
+
+.PHONY: run demo test quick check golden lint format screenshots examples emulate bench soak lock clean help
 
 run: $(VENV)/.run-installed  ## serves the bot
 	@exec $(BIN)/python app.py serve
@@ -46,6 +50,13 @@ examples: .examples/.fetched  ## fetches the deliveries that GitHub publishes, w
 .examples/.fetched: Makefile
 	@npm install --prefix .examples --no-save --no-package-lock --ignore-scripts --no-audit \
 		--no-fund --loglevel error $(EXAMPLES)
+	@touch $@
+
+emulate: .emulate/.fetched  ## fetches the second GitHub that a test talks to
+
+.emulate/.fetched: Makefile
+	@npm install --prefix .emulate --no-save --no-package-lock --no-audit --no-fund \
+		--loglevel error $(EMULATE)
 	@touch $@
 
 bench: $(VENV)/.test-installed  ## measures what a delivery costs, beside other bots; BENCH_ARGS="--runs 3"

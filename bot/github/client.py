@@ -29,7 +29,7 @@ from yarl import URL
 from bot import __version__, times
 from bot.github import addresses, failures, limits, names, payloads
 from bot.github.auth import Auth
-from bot.github.failures import CallFailed, Limited, NoQueries, NotListed, Refused, Temporary
+from bot.github.failures import Limited, NoQueries, NotListed, Refused, Temporary
 from bot.log import logger
 from bot.metrics import Metrics
 

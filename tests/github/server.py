@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable
 from email.utils import formatdate
+from typing import Any
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -283,6 +284,7 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
             self._spend(credential, resource, entry)
             call = self._admit(entry, arguments, credential)
             answer = call.route.handler(call)
+            answer.body = _without(answer.body, self.left_out)
             if answer.status < 300 and call.used is not None:
                 self.permissions_used.add(call.used)
         except Failure as failure:
@@ -321,6 +323,13 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
             if found.who == "repository":
                 self._admit_to_repository(call)
         return call
+
+
+def _without(body: Any, names: set[str]) -> Any:
+    """Return an answer without fields of some names, wherever they stand."""
+    if isinstance(body, dict) and names:
+        return {name: _without(one, names) for name, one in body.items() if name not in names}
+    return [_without(one, names) for one in body] if isinstance(body, list) and names else body
 
 
 def _has_gone(request: web.Request) -> bool:
