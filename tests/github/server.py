@@ -80,6 +80,8 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
         is_query = path == graphql.path_of(self.prefix)
         path = "/graphql" if is_query else path.removeprefix(self.prefix)
         template, arguments = match_route(request.method, self._usual_path(path))
+        if template == GRAPHQL and not is_query:
+            template = None
         try:
             body = json.loads(content) if content else None
         except ValueError:

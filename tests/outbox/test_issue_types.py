@@ -61,6 +61,15 @@ async def test_github_drops_it_in_silence(working: Scene, why: str) -> None:
     )
 
 
+async def test_github_gives_it_another(working: Scene) -> None:
+    made = {"number": 1, "title": "T", "html_url": "https://github.com/acme/shop/issues/1"}
+    body = {**made, "type": {"name": "Bug"}}
+    working.github.fail(Fault("status", template=ISSUES, status=201, body=body))
+    answer = await working.issue(KEY, type="Task")
+    assert (answer.status, answer.body["type"]) == (201, "Bug")
+    assert answer.body["warnings"][0].startswith("The issue has the type `Bug` and not the type")
+
+
 @pytest.mark.parametrize("field", ["type", "issue_type", ""])
 async def test_one_that_is_unknown_is_the_callers(working: Scene, field: str) -> None:
     has_types(working)
