@@ -232,6 +232,10 @@ SHOWN = {
     "repository_selection": "selected",
     "repositories": 2,
     "suspended_at": None,
+    "html_url": None,
+    "permissions": None,
+    "lacks": [],
+    "unheard": [],
 }
 
 
