@@ -10,7 +10,7 @@ from functools import partial
 from bot import storage as store
 from bot import times
 from bot.deliveries import life
-from bot.domain import recovery
+from bot.domain import reconciliation, recovery
 from bot.domain.audit import KEPT_DAYS
 from bot.domain.passing import LONG, Passing
 from bot.domain.sessions import oldest
@@ -23,6 +23,7 @@ _PAUSE = 1.0  # seconds between looks for deliveries to be retried, at least
 _LONGEST_PAUSE = 60.0  # the same while one is to be retried later, since clocks are set
 _STEP_PAUSE = 0.05  # seconds between steps while there is something to clear away
 _CLEARING_PAUSE = 600.0  # the same while there is nothing
+_LOOKING_PAUSE = 120.0  # the same between looks for what is to be read again
 _STEP = 200  # deliveries cleared in one step
 _CLEAR_SECONDS = 60.0  # for such a step: nobody waits for it
 _STOP_SECONDS = 2.5  # for calls to GitHub in hand when the worker is told to stop
@@ -74,6 +75,20 @@ async def order_sweeps(services: Services, began: int) -> float | None:
     return min(max((earliest + every - times.now()) / times.SECOND, 0.0), _LONGEST_PAUSE)
 
 
+async def reconcile(services: Services) -> None:
+    """Look, once an hour, for what nobody has told of for long, until cancelled."""
+    while True:
+        try:
+            due_at = await services.database.read(reconciliation.next_look)
+            if due_at <= times.now():
+                await services.database.write(reconciliation.look, heavy=True)
+        except store.StorageUnavailable as error:
+            logger.warning("storage unavailable", reason=str(error))
+        except Exception:  # a fault in one round must not end all later ones
+            logger.exception("the worker failed")
+        await asyncio.sleep(_LOOKING_PAUSE)
+
+
 class Worker:
     """The worker of a process: it works from when it is made until it is stopped."""
 
@@ -82,7 +97,7 @@ class Worker:
         retrying = look_on_commits(services, partial(self._retry, services), _PAUSE)
         sweeping = partial(order_sweeps, services, times.now())
         recovering = look_on_commits(services, sweeping, _SWEEP_PAUSE)
-        tasks = (self._outbox.run(), retrying, recovering, clear(services))
+        tasks = (self._outbox.run(), retrying, recovering, clear(services), reconcile(services))
         self._tasks = [asyncio.create_task(one) for one in tasks]
 
     async def stop(self) -> None:

@@ -5,10 +5,10 @@ import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bot import jsontext, times
 from bot import storage as store
@@ -55,6 +55,13 @@ class ActivityItem(Struct):
     html_url: str | None
     repository: str | None
     delivery_id: DeliveryId | None
+    backfilled: Annotated[
+        bool,
+        Meta(
+            description="No delivery told of it: it was read from GitHub later. `occurred_at` is "
+            "when it happened all the same."
+        ),
+    ]
 
 
 class ActivityQuery(Paged, forbid_unknown_fields=True):

@@ -144,7 +144,8 @@ def _operation(
         | _problem_answers(statuses, schema_of),
     }
     if operation.body is not None:
-        described["requestBody"] = {"required": True, **_content(schema_of[operation.body])}
+        required = not operation.is_body_optional
+        described["requestBody"] = {"required": required, **_content(schema_of[operation.body])}
     return described
 
 

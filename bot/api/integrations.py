@@ -100,6 +100,15 @@ CheckRule = Annotated[
         "up to date."
     ),
 ]
+BackfillDays = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=365,
+        description="Of a repository that is heard of for the first time, the pull requests and "
+        "issues are read that were updated in so many days. 30 unless given, 0 for none.",
+    ),
+]
 Commands = Annotated[
     dict[str, Level],
     Meta(
@@ -136,6 +145,7 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     comments: CommentsRule | UnsetType = UNSET
     label: Label | UnsetType | None = UNSET
     check: CheckRule | UnsetType = UNSET
+    backfill_days: BackfillDays | UnsetType = UNSET
     commands: Commands | UnsetType | None = UNSET
 
 
@@ -176,6 +186,7 @@ class Config(Struct, omit_defaults=True):
     comments: Comments
     label: str | None
     check: Check
+    backfill_days: int
     commands: dict[str, str]
     token: str | UnsetType = UNSET
     app_id: int | UnsetType = UNSET

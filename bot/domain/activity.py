@@ -48,7 +48,10 @@ class Type:
 
 
 class News(msgspec.Struct, frozen=True):
-    """Something to tell the followers of an experiment. `guid` is the delivery that told us."""
+    """Something to tell the followers of an experiment. `guid` is the delivery that told us.
+
+    `backfilled`: no delivery told of it, it was read from GitHub later.
+    """
 
     type: Type
     experiment_key: str
@@ -60,6 +63,7 @@ class News(msgspec.Struct, frozen=True):
     item_id: int | None = None
     commit_id: int | None = None
     guid: str | None = None
+    backfilled: bool = False
 
     @property
     def position(self) -> int:
@@ -79,6 +83,7 @@ class News(msgspec.Struct, frozen=True):
             "guid": self.guid,
             "position": self.position,
             "recorded_at": recorded_at,
+            "backfilled": self.backfilled,
         }
 
 
@@ -90,7 +95,7 @@ def record(tx: store.Transaction, news: Sequence[News]) -> None:
 
 
 # With the type's name, what is the same in a row and in the news that it was recorded from.
-_identity = attrgetter("experiment_key", "guid", "position", "summary", "actor")
+_identity = attrgetter("experiment_key", "guid", "position", "summary", "actor", "backfilled")
 
 
 def replace(

@@ -7,6 +7,11 @@ from typing import Any
 from bot import storage as store
 from bot.domain import counted, links
 from bot.emails import name_without_email, without_emails
+from bot.storage.commit_rows import FETCHED
+from bot.times import SECOND
+
+# So long before a pull request ends what it has is taken to be pushed: not when the base gets it.
+_BEFORE_END = 5 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,11 @@ class Push:
     @property
     def place(self) -> tuple[int, str]:
         return self.repository_id, self.ref
+
+    @property
+    def is_fetched(self) -> bool:
+        """Tell whether it stands for what GitHub lists, and no delivery told of it."""
+        return self.guid.startswith(FETCHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +78,38 @@ def observe(tx: store.Transaction, push: Push, commits: Sequence[Pushed]) -> Non
         links.rewritten(tx, push.place, push.pushed_at, push.integration_id)
     if push.made_branch:
         links.branch_started(tx, push.repository_id, push.ref, push.pushed_at)
+
+
+def observe_listed(
+    tx: store.Transaction,
+    pull: store.Item,
+    listed: Sequence[Pushed],
+    integration_id: str,
+    guid: str,
+) -> int:
+    """Keep commits that GitHub lists for a pull request, of those that no push told to its head.
+
+    They count as pushed when the pull request was last changed, or right before it ended: so a
+    delivery that tells of their push later was there first, and says when that was. Returns how
+    many are new. Those of forks are passed over, as no push to a fork is delivered.
+    """
+    if pull.head_ref is None or pull.head_repository_id != pull.repository_id:
+        return 0
+    known = store.branches.commits_by_sha(tx, pull.repository_id, [one.sha for one in listed])
+    ids = [row.id for row in known.values()]
+    there = store.branches.on_branch(tx, pull.repository_id, pull.head_ref, ids)
+    on_head = {
+        sha
+        for sha, row in known.items()
+        if row.id in there or (row.made_branch is not None and row.ref == pull.head_ref)
+    }
+    news = [one for one in listed if one.sha not in on_head]
+    if news:
+        at = pull.version_at if pull.closed_at is None else pull.closed_at - _BEFORE_END
+        where = pull.repository_id, pull.head_ref
+        push = Push(*where, None, at, integration_id, f"{FETCHED}{guid}", made_branch=False)
+        observe(tx, push, news)
+    return len(news)
 
 
 def _keep(tx: store.Transaction, push: Push, commits: Sequence[Pushed]) -> None:
@@ -232,7 +274,9 @@ def _keep_first_push(
     Returns those that told of another, by SHA.
     """
     this = (push.pushed_at, push.ref)
-    changed = [row.id for row in rows if this < (row.pushed_at, row.ref)]
+    if push.is_fetched:
+        return {}
+    changed = [row.id for row in rows if row.is_fetched or this < (row.pushed_at, row.ref)]
     if not changed:
         return {}
     first_push = {

@@ -45,7 +45,8 @@ ConflictCode = Literal[
     "payload_gone",
     "key_reused",
     "unreadable",
-    "inactive",
+    "integration_inactive",
+    "backfill_running",
 ]
 
 

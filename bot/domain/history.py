@@ -5,6 +5,11 @@ one version of it. What somebody decided by hand, through the API or a command, 
 history after the version that was the newest then. What is known after each of them is a History,
 which the next one takes a step on (`apply`, `decide`); stories.py says from where on, so that any
 order of arrival ends in the same facts, links and feed.
+
+What was read from GitHub later (`fetched`) is a version like any other, but tells the feed only what
+it can date: that the item was merged or closed, and what links it. A story that is known from such a
+version alone begins with one that says when the item was made: whatever comes next was so from then
+on, unless it is the delivery of that very moment.
 """
 
 from dataclasses import dataclass, field
@@ -13,6 +18,7 @@ import msgspec
 
 from bot.domain.activity import News, Type
 from bot.storage import Decision, Item, Known, Snapshot, Tie
+from bot.storage.columns import MADE
 
 _TYPES = {
     one.name: one
@@ -85,7 +91,15 @@ class History:
         )
 
     def tell(
-        self, item: Item, verb: str, key: str, told: Snapshot | Decision, time: int, **values: str
+        self,
+        item: Item,
+        verb: str,
+        key: str,
+        told: Snapshot | Decision,
+        time: int,
+        *,
+        backfilled: bool = False,
+        **values: str,
     ) -> None:
         """Add to the feed what a version or decision has brought about for a key."""
         assert self.facts is not None
@@ -103,6 +117,7 @@ class History:
                 repository_id=item.repository_id,
                 item_id=item.id,
                 guid=told.guid,
+                backfilled=backfilled,
             )
         )
 
@@ -112,26 +127,47 @@ def apply(history: History, item: Item, snapshot: Snapshot, now: Snapshot | None
 
     `now` is what is known with it, where the caller has carried that forward.
     """
-    before = history.facts
+    if snapshot.action == MADE:
+        history.facts = history.facts or snapshot
+        return
+    before, made_at = history.facts, None
+    is_begun = before is not None and before.action == MADE
+    if before is not None and is_begun:
+        made_at = before.created_at if snapshot.action != "opened" else None
+        snapshot = _made(before, snapshot)
+        before = None
     now = history.facts = now or carried_forward(before, snapshot)
+    since, is_late = (now.at, now.fetched) if made_at is None else (made_at, True)
     history.cut &= now.keys.keys()
     named = {key: source for key, source in now.keys.items() if key not in history.cut}
     for key in [key for key in history.named if key not in named]:
         del history.named[key]
         if key not in history.by_hand:
-            history.tell(item, "unlinked", key, now, now.at)
+            history.tell(item, "unlinked", key, now, now.at, backfilled=now.fetched)
     for key, source in named.items():
         old = history.named.get(key)
         if old is None and key not in history.by_hand:
-            history.tell(item, "linked", key, now, now.at)
-        since = now.at if old is None else old.linked_at
+            history.tell(item, "linked", key, now, since, backfilled=is_late)
+        linked_at = since if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
-        history.named[key] = Tie(source, since, seen_by)
+        history.named[key] = Tie(source, linked_at, seen_by)
     find_changes = _in_pull_request if item.kind == "pull_request" else _in_issue
+    told = [(*one, now.fetched) for one in (() if now.fetched else find_changes(before, now))]
+    if made_at is not None and item.kind == "pull_request":
+        told.append(("opened", made_at, {}, True))
+    is_untold = now.fetched or (is_begun and now.action != "closed")
+    told += [(*one, is_untold) for one in _of_state(before, now, is_begun=is_begun)]
     keys = sorted(history.links)
-    for verb, time, values in [*find_changes(before, now), *_of_state(before, now)]:
+    for verb, time, values, backfilled in told:
         for key in keys:
-            history.tell(item, verb, key, now, time, **values)
+            history.tell(item, verb, key, now, time, backfilled=backfilled, **values)
+
+
+def _made(beginning: Snapshot, snapshot: Snapshot) -> Snapshot:
+    """Return the first version of a story whose beginning is known."""
+    if snapshot.created_at is not None:
+        return snapshot
+    return msgspec.structs.replace(snapshot, created_at=beginning.created_at)
 
 
 def decide(history: History, item: Item, decision: Decision) -> None:
@@ -189,18 +225,20 @@ def carried_forward(before: Snapshot | None, snapshot: Snapshot) -> Snapshot:
 _Change = tuple[str, int, dict[str, str]]
 
 
-def _of_state(before: Snapshot | None, now: Snapshot) -> list[_Change]:
+def _of_state(before: Snapshot | None, now: Snapshot, *, is_begun: bool) -> list[_Change]:
+    """Return how the state has changed. Where an item `is_begun` it was open in the beginning."""
     if before is not None:
         old = before.state
     else:  # of the first version seen, what its action implies
-        old = {"closed": "open", "reopened": "closed"}.get(now.action, now.state)
+        usual = "open" if is_begun else now.state
+        old = {"closed": "open", "reopened": "closed"}.get(now.action, usual)
     if now.state == old:
         return []
     if now.state == "merged":
         return [("merged", now.merged_at or now.at, {})]
     if now.state == "closed":
         return [("closed", now.closed_at or now.at, {})]
-    return [("reopened", now.at, {})]
+    return [] if now.fetched else [("reopened", now.at, {})]
 
 
 def _in_pull_request(before: Snapshot | None, now: Snapshot) -> list[_Change]:

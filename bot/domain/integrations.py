@@ -253,6 +253,7 @@ def delete(tx: store.Transaction, vault: store.Vault, integration_id: str, by: A
     store.places.keep_only(tx, integration_id, [])
     store.sweeps.forget(tx, integration_id)
     actions.integration_deleted(tx, integration_id)
+    store.backfills.remove(tx, integration_id)
     commands.integration_deleted(tx, integration_id)
     return True
 

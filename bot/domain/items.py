@@ -16,7 +16,7 @@ from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
-_BY_TEXT = frozenset({"body", "title"})
+BY_TEXT = frozenset({"body", "title"})
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
 _PUSHES_BY = (
@@ -117,7 +117,7 @@ def _goes_before(row: Item, before: Mapping[str, Tie], snapshot: Snapshot) -> bo
     is_contested = row.version_rank >= moments.CONTESTED
     if snapshot.at != row.version_at:
         return snapshot.at < row.version_at or is_contested
-    named = {key: one.linked_by for key, one in before.items() if one.linked_by in _BY_TEXT}
+    named = {key: one.linked_by for key, one in before.items() if one.linked_by in BY_TEXT}
     return row.decided or not moments.is_next(row, named, snapshot)
 
 
@@ -128,7 +128,7 @@ def _first(
     seen_by = snapshot.integration_id
     place = {"repository_id": repository_id, "kind": kind, "number": number}
     now = carried_forward(None, snapshot)
-    columns = _columns(now)
+    columns = columns_of(now)
     more = {"integration_id": seen_by, "gone_at": None}
     flags = {"decided": False, "loose": False, "locked": 0}
     item = store.items.add(tx, {**columns, **place, **more, **flags})
@@ -259,7 +259,7 @@ def _settle(
     """Keep what an item's history amounts to; `row` and `before` are what was kept until now."""
     now = history.facts
     assert now is not None
-    item = store.items.change(tx, row, **_columns(now), gone_at=None, loose=is_loose)
+    item = store.items.change(tx, row, **columns_of(now), gone_at=None, loose=is_loose)
     links.set_of_item(tx, item, before, history.links)
     if before and any(getattr(row, name) != getattr(item, name) for name in _LISTED_BY):
         store.links.follow_item(tx, item)
@@ -377,7 +377,7 @@ def close_all_of_repository(
         observe(tx, repository_id, row.kind, row.number, snapshot)
 
 
-def _columns(now: Snapshot) -> dict[str, Any]:
+def columns_of(now: Snapshot) -> dict[str, Any]:
     """Return what the items table holds of a version that is complete."""
     version_at, version_rank = now.order
     return {

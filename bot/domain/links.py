@@ -315,7 +315,9 @@ def _add(tx: store.Transaction, wanted: Sequence[_Wanted]) -> list[int]:
     for one in added:
         linked_by = "message" if one.via_item_id is None else "branch"
         store.links.add_to_commit(tx, one.commit, one.key, linked_by, one.via_item_id)
-    activity.record(tx, [_news(one.commit, one.key) for one in added])
+    # Of what was read from GitHub it is not known when it was pushed, nor by whom.
+    told = [one for one in added if not one.commit.is_fetched]
+    activity.record(tx, [_news(one.commit, one.key) for one in told])
     return [commit_id for (commit_id, _), link in present.items() if link.state == counted.REPLACED]
 
 

@@ -37,6 +37,9 @@ REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
 STEP = 50  # pull requests that a refresh looks at in one go, the newest first
+# Comments, checks and labels of what is read of the past: 300 an hour, so that GitHub's limit on
+# content leaves the larger part to what happens now.
+_LEISURE = 3_600 * times.SECOND // 300
 _GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 
 
@@ -57,6 +60,24 @@ def follow(
         bring_up_to_date(tx, item, following(cause), integration, rewrite=rewrite)
 
 
+def follow_at_leisure(
+    tx: store.Transaction, item: store.Item, cause: Cause, integration_id: str
+) -> None:
+    """Do as `follow` does for a pull request that was read of the past: each in its turn."""
+    integration = acting(tx, item, integration_id)
+    if integration is None:
+        return
+    wanted = [
+        part
+        for part in following(cause)
+        if not part.setting or getattr(integration.config, part.setting) not in ("off", None)
+    ]
+    if wanted:
+        now, length = times.now(), len(wanted) * _LEISURE
+        at = store.backfills.take_slot(tx, integration.credential, now, length)
+        bring_up_to_date(tx, item, wanted, integration, after=at - now)
+
+
 def bring_up_to_date(
     tx: store.Transaction,
     item: store.Item,
@@ -66,12 +87,13 @@ def bring_up_to_date(
     *,
     again: bool = False,
     rewrite: bool = False,
+    after: int = 0,
 ) -> None:
     """Bring parts of what the bot shows on a pull request up to date, by one action for all.
 
     `again` writes even what seems to be there already. `rewrite` brings what stands there up to
     date whatever the settings are by now, and makes nothing new. `place` is where the action
-    waits, for a caller who knows it.
+    waits, for a caller who knows it, and `after` how long, in microseconds.
     """
     stale = 0
     for part in parts:
@@ -94,6 +116,7 @@ def bring_up_to_date(
         stale=stale,
         again=stale if again else 0,
         rewrite=stale if rewrite else 0,
+        after=after,
     )
     enqueue(tx, integration, item.repository_id, wanted, place=place)
 

@@ -58,7 +58,7 @@ def order_by(tx: store.Transaction, integration_id: str, actor: Actor) -> str | 
     if integration is None:
         return None
     if not integration.is_active:
-        raise Conflict("inactive")
+        raise Conflict("integration_inactive")
     target = audit.Target("integration", integration.id, integration.name)
     audit.record(tx, actor, audit.RECOVERY_ORDERED, target)
     return order(tx, integration, by_hand=True)

@@ -7,7 +7,7 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot.domain import actions, naming, owners, posts, speaking
+from bot.domain import actions, backfills, naming, owners, posts, speaking
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github import Hindrance
 from bot.github.payloads import Repository
@@ -36,8 +36,8 @@ def resolve(
         for one in others_so_called(tx, scope, full_name, github_id):
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     is_new, row = row is None, row or _add(tx, scope, about, word.named_at)
-    if speaks:
-        speaking.begin(tx, scope.integration_id, row)
+    if speaks and speaking.begin(tx, scope.integration_id, row):
+        backfills.heard_of(tx, scope.integration_id, [(full_name, github_id)])
     if is_new:
         if visibility is not None:  # nothing was written there that is to be looked over
             seen = {"visibility": visibility, "visibility_at": updated_at}

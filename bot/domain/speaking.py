@@ -112,16 +112,21 @@ def speaks(tx: store.Transaction, integration_id: str, row: store.Repository) ->
     return any(not _is_denied(one) and key not in others for key, one in standing.items())
 
 
-def begin(tx: store.Transaction, integration_id: str, row: store.Repository) -> None:
-    """An integration has told of a repository, and may: it speaks for it from now on."""
+def begin(tx: store.Transaction, integration_id: str, row: store.Repository) -> bool:
+    """An integration has told of a repository, and may: it speaks for it from now on.
+
+    True if nobody has spoken for it until now.
+    """
     if _is_alone(row, integration_id):
-        return
+        return False
     standing = _standing(tx, row)
     if not row.is_contested and not standing:
         store.repositories.change(tx, row.id, speaker_id=integration_id)
-    elif integration_id not in standing:
+        return True
+    if integration_id not in standing:
         _contest(tx, row)
         store.speakers.add(tx, row.id, [integration_id])
+    return False
 
 
 def ask_again(tx: store.Transaction, repository_id: int, integration_id: str | None = None) -> None:

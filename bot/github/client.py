@@ -145,6 +145,21 @@ class Client(GitHubAPI):
             raise Temporary(f"GitHub answered {answer[0]}")
         return answer[2]
 
+    async def fetch_page(
+        self, url: str, url_vars: Mapping[str, str], key: str = ""
+    ) -> tuple[list[Any], str | None]:
+        """Return the items of one page of a list, and the query of the next page if there is one.
+
+        With a `key` the list is that part of the answer. Raises CallFailed.
+        """
+        data, more, _ = await self._make_request("GET", url, url_vars, b"", sansio.accept_format())
+        found = data.get(key) if key and isinstance(data, dict) else data
+        if not isinstance(found, list):
+            raise Temporary("GitHub's answer cannot be read")
+        if more is not None and addresses.below(self.base_url, more) is None:
+            raise Temporary("GitHub leads to an address that is not the api_url; not followed")
+        return found, urlsplit(more).query if more else None
+
     async def create(
         self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]
     ) -> E:

@@ -335,8 +335,35 @@ class MayDo(Struct):
     permission: str | None = None
 
 
+class Signature(Struct):
+    """Who made a commit of git's, and when."""
+
+    name: str | None = None
+    date: Time = None
+
+
+class GitCommit(Struct):
+    message: str = ""
+    author: Signature | None = None
+    committer: Signature | None = None
+
+
 class PullRequestCommit(Struct):
     sha: Sha
+
+
+class ListedCommit(PullRequestCommit, kw_only=True):
+    """A commit in GitHub's list of a pull request's. `author` is the user, if it is one."""
+
+    html_url: str | None = None
+    commit: GitCommit = msgspec.field(default_factory=GitCommit)
+    author: User | None = None
+
+
+class ServedRepository(Repository, kw_only=True):
+    """A repository as it answers whoever asks; `permissions` are those of a token's owner."""
+
+    permissions: dict[str, bool] | None = None
 
 
 class CheckRunApp(Struct):

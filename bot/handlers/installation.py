@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import actions, grants, installations
+from bot.domain import actions, backfills, grants, installations
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import Heard
@@ -90,6 +90,8 @@ def _remember(
         ],
     )
     if action in _GIVES:
+        named = [(one.full_name, one.id) for one in added if delivery.scope.lists(one.full_name)]
+        backfills.heard_of(delivery.tx, delivery.integration_id, named, is_back=True)
         _go_on(delivery, installation.id, [one.id for one in added])
     elif action == "deleted":
         _leave_to_others(delivery, installation.id)

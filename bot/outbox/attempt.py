@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, after, allowed, commands, installations, parts, speaking
+from bot.domain import actions, after, allowed, backfills, commands, installations, parts, speaking
 from bot.domain.after import Waiting
 from bot.domain.integrations import Integration, scope_of
 from bot.domain.parts import Outcome
@@ -368,4 +368,5 @@ def _settle(
     is_settled = queue.end(tx, action, decision.status, result)
     if is_settled and decision.error is not None:
         commands.action_failed(tx, action.request, decision.error)
+        backfills.action_failed(tx, action, decision.error)
     return is_settled

@@ -32,10 +32,7 @@ async def confirm(
     at = {"repository": row.full_name}
     found = await client.fetch(payloads.Repository, "/repos/{+repository}", at)
     if found.id != row.github_id:
-        await services.database.write(
-            lambda tx: store.repositories.change(tx, row.id, named_at=store.repositories.LOST),
-            locks=store.locks_of_repository(row.host, row.github_id, row.full_name),
-        )
+        await lost(services, row)
         raise Refused(404, another(row))
     if found.full_name.lower() != row.name_key:
         await services.database.write(
@@ -44,6 +41,14 @@ async def confirm(
         )
         raise Limited(f"{row.full_name} is called {found.full_name} by now", 1.0)
     names.heard(row.host, row.github_id, row.full_name)
+
+
+async def lost(services: Services, row: store.Repository) -> None:
+    """Keep that another repository has the name of one by now."""
+    await services.database.write(
+        lambda tx: store.repositories.change(tx, row.id, named_at=store.repositories.LOST),
+        locks=store.locks_of_repository(row.host, row.github_id, row.full_name),
+    )
 
 
 def another(row: store.Repository) -> str:

@@ -16,6 +16,7 @@ from bot.storage import (
     activity,
     addresses,
     audit,
+    backfills,
     backup,
     branches,
     clock,
@@ -37,6 +38,7 @@ from bot.storage import (
     owed,
     places,
     pushes,
+    reconciled,
     repositories,
     rewrites,
     schema,
@@ -51,6 +53,15 @@ from bot.storage import (
     withdrawals,
 )
 from bot.storage.access_rows import Audit, Session, Token
+from bot.storage.backfill_rows import (
+    Backfill,
+    BackfillRun,
+    BackfillStatus,
+    BackfillSums,
+    Listing,
+    Stage,
+    Stale,
+)
 from bot.storage.columns import (
     ActionStatus,
     Check,

@@ -11,7 +11,15 @@ from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from bot.storage import access_rows, command_rows, commit_rows, live_rows, recovery_rows, rows
+from bot.storage import (
+    access_rows,
+    backfill_rows,
+    command_rows,
+    commit_rows,
+    live_rows,
+    recovery_rows,
+    rows,
+)
 from bot.storage.rows import JSON, Row
 
 R = TypeVar("R", bound=Row)
@@ -47,6 +55,8 @@ TABLES: Mapping[type[Row], str] = {
     recovery_rows.Hook: "hooks",
     recovery_rows.Sweep: "sweeps",
     recovery_rows.Missed: "missed",
+    backfill_rows.BackfillRun: "backfill_runs",
+    backfill_rows.Backfill: "backfills",
 }
 
 

@@ -17,6 +17,9 @@ Shown = Literal["comment", "check", "label"]  # on a pull request, in columns of
 RefusedFor = Literal["missing", "sha1", "malformed", "wrong"]  # of a delivery's signature
 LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
 
+# The action of what stands at the beginning of a story that was read from GitHub: it says nothing
+# but that the item was made then.
+MADE = "(made)"
 # Within one second GitHub's `updated_at` cannot tell what came first, but some actions can.
 _RANKS = {"opened": 0, "closed": 2, "reopened": 2, "deleted": 3}
 
@@ -32,6 +35,7 @@ class Config(Struct, frozen=True, omit_defaults=True):
     comments: Comments = "on"
     label: str | None = "experiment"
     check: Check = "on"
+    backfill_days: int = 30
     commands: dict[str, str] = {}
     client_id: str | None = None
     slug: str | None = None
@@ -78,7 +82,7 @@ class PartState(Struct, frozen=True, omit_defaults=True):
 class Snapshot(Struct, frozen=True, omit_defaults=True):
     """What one delivery says of an item; None where it is silent. Times in microseconds.
 
-    `keys` maps each experiment key that the text names to what names it (`body` or `title`).
+    `fetched`: no delivery has told it, it was read from GitHub's API. `keys` maps each experiment key that the text names to what names it (`body` or `title`).
     """
 
     guid: str
@@ -109,6 +113,7 @@ class Snapshot(Struct, frozen=True, omit_defaults=True):
     rank: int | None = (
         None  # its place within its second, where that is not what the action implies
     )
+    fetched: bool = False
 
     @property
     def natural_rank(self) -> int:

@@ -2,6 +2,8 @@
 
 from bot.storage.rows import Row
 
+FETCHED = "fetched:"  # with what the `guid` of something begins that no delivery told
+
 
 class Commit(Row, frozen=True):
     """`commits`. `ref`, `pushed_at`, `actor` and `guid` are those of the first push.
@@ -23,6 +25,11 @@ class Commit(Row, frozen=True):
     guid: str | None
     was_new: bool | None
     made_branch: bool | None
+
+    @property
+    def is_fetched(self) -> bool:
+        """Tell whether GitHub lists it, and no push that was delivered told of it."""
+        return self.guid is not None and self.guid.startswith(FETCHED)
 
 
 class BranchCommit(Row, frozen=True):

@@ -62,6 +62,12 @@ def get(tx: Transaction, item_id: int) -> Item:
     return found
 
 
+def by_id(tx: Transaction, item_id: int) -> Item | None:
+    """Return an item that may have been removed meanwhile."""
+    sql = "SELECT 1 FROM items WHERE id = :id"
+    return get(tx, item_id) if query.exists(tx, sql, id=item_id) else None
+
+
 def open_pull_requests(
     tx: Transaction, repository_id: int, before: Place | None, limit: int
 ) -> Part[Item]:

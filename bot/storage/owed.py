@@ -10,6 +10,9 @@ from bot.storage.transaction import Statements, Transaction
 
 _IS_MORE = """(actions.aside = 1 AND (excluded.stale & ~actions.stale) <> 0
     OR actions.integration_id <> excluded.integration_id)"""
+# It was enqueued to be done later, as what is read of the past is; now there is news of it.
+_IS_SOONER = """(actions.attempts = 0 AND actions.aside = 0
+    AND excluded.next_attempt_at < actions.next_attempt_at)"""
 _OR_MORE = f"""ON CONFLICT (collapse) WHERE status = 'pending' AND collapse IS NOT NULL
     DO UPDATE SET
         stale = actions.stale | excluded.stale,
@@ -19,7 +22,7 @@ _OR_MORE = f"""ON CONFLICT (collapse) WHERE status = 'pending' AND collapse IS N
         integration_id = excluded.integration_id,
         installation_id = excluded.installation_id,
         queue = excluded.queue,
-        next_attempt_at = CASE WHEN {_IS_MORE} THEN excluded.next_attempt_at
+        next_attempt_at = CASE WHEN {_IS_MORE} OR {_IS_SOONER} THEN excluded.next_attempt_at
             ELSE actions.next_attempt_at END,
         give_up_at = CASE WHEN {_IS_MORE} THEN excluded.give_up_at
             ELSE actions.give_up_at END,
@@ -36,7 +39,7 @@ def owe(tx: Transaction, columns: Mapping[str, Any]) -> None:
     """Add an action that has parts, or what is stale to the one that is pending for the same.
 
     When that is due does not change, unless it only waits by itself and something else has become
-    stale, or another integration is to do it from now on. One that another process marks as
+    stale, or another integration is to do it from now on; or it was to be done later than this. One that another process marks as
     running at this moment is pending no more, and a new one is added. Its queue is looked at in
     time.
     """
@@ -48,6 +51,7 @@ def owe(tx: Transaction, columns: Mapping[str, Any]) -> None:
     if known is not None:
         columns = {**columns, **{name: known[name] | columns[name] for name in _PARTS}}
         columns["id"] = known["id"]
+        columns["next_attempt_at"] = min(known["next_attempt_at"], columns["next_attempt_at"])
     if known is None and columns["item_id"] is not None and items.is_new(tx, columns["item_id"]):
         tx.put(owed.new, key, True)
     tx.put(owed.actions, key, columns)

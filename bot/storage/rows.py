@@ -252,6 +252,7 @@ class Activity(Addressed, frozen=True):
     """`activity`: the feed, with the present name of the repository.
 
     `position` is when it happened, in microseconds, whose last three digits are the type's rank.
+    `backfilled`: no delivery has told of it, it was read from GitHub later.
     """
 
     seq: int
@@ -267,6 +268,7 @@ class Activity(Addressed, frozen=True):
     commit_id: int | None
     guid: str | None
     horizon: int | None
+    backfilled: bool
     repository: str | None = None
 
 

@@ -64,6 +64,10 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "hooks": ("integration_id", "hook_id"),
     "sweeps": ("integration_id",),
     "missed": ("integration_id", "guid"),
+    "backfill_runs": ("integration_id",),
+    "backfills": ("integration_id", "name_key"),
+    "backfill_paces": ("credential",),
+    "reconciled": ("repository_id", "number"),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _PROBE = "transfer_probe"

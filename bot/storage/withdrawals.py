@@ -37,6 +37,8 @@ _OF_REPOSITORY = (
     "allowed_repositories",
     "speakers",
     "former_names",
+    "backfills",
+    "reconciled",
 )
 
 

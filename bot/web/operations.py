@@ -106,7 +106,7 @@ class Operation:
     which returns the answer's body, or (status, body).
 
     `answers` maps a status to the type of its body, None for no body, a text for a content type of
-    its own. `problems` are statuses beyond those that follow from the rest. `headers` has each
+    its own. Without a body one that `is_body_optional` has its defaults. `problems` are statuses beyond those that follow from the rest. `headers` has each
     header that is read, with the pattern of its value, if it has one, and what it means. `tagged`
     answers have an ETag.
     """
@@ -120,6 +120,7 @@ class Operation:
     answers: dict[int, Any]
     query: type[Struct] = NoQuery
     body: type[Struct] | None = None
+    is_body_optional: bool = False
     problems: Sequence[int] = ()
     headers: Mapping[str, tuple[str | None, str]] = field(default_factory=dict)
     tagged: bool = False
@@ -173,7 +174,9 @@ async def _carry_out(operation: Operation, request: web.Request) -> web.StreamRe
     actor = await authenticate(services, request, operation.role)
     query = parse_query(request, operation.query)
     body = None
-    if operation.body:
+    if operation.body and operation.is_body_optional and not request.can_read_body:
+        body = operation.body()
+    elif operation.body:
         body = await _read_body(request, operation.body)
         # Again: a revoked token could else have a slow body on its way at all times.
         actor = await authenticate(services, request, operation.role)

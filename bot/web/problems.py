@@ -33,7 +33,17 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
         "idempotency key reused",
         "This Idempotency-Key was used for another request; send a new one.",
     ),
-    "inactive": (409, "integration inactive", "Set is_active to true: it takes nothing in now."),
+    "integration_inactive": (
+        409,
+        "integration inactive",
+        "The integration is not active, so it reads nothing; set is_active to true first.",
+    ),
+    "backfill_running": (
+        409,
+        "backfill running",
+        "Another backfill is under way, which is {about}; wait until it is done, or stop it with "
+        "DELETE.",
+    ),
     "unreadable": (502, "unreadable answer", "GitHub's answer does not describe a pull request."),
 }
 

@@ -180,10 +180,12 @@ def check_of(scene: Scene, number: int) -> tuple[str, str, str, str] | None:
 
 
 def credentials(credential: str) -> dict[str, Any]:
-    """Return the config of an integration with a kind of credential."""
+    """Return the config of an integration with a kind of credential, which reads no past."""
     if credential == "app":
-        return {"app_id": APP, "private_key": rsa_key(), "webhook_secret": SECRET}
-    return {"token": TOKEN, "webhook_secret": SECRET}
+        own: dict[str, Any] = {"app_id": APP, "private_key": rsa_key()}
+    else:
+        own = {"token": TOKEN}
+    return {**own, "webhook_secret": SECRET, "backfill_days": 0}
 
 
 def comment_payload(

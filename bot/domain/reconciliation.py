@@ -1,0 +1,75 @@
+"""What is read again, although nobody has told of it, so that what was missed heals by itself.
+
+Once an hour it is looked for open pull requests of experiments, and for repositories, that nothing
+was heard of for a day. A few of them are read again, spread over that hour.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from bot import storage as store
+from bot import times
+from bot.domain import actions, allowed
+from bot.domain.integrations import scope_of
+
+RECONCILIATION = actions.Kind("reconciliation", title="Reconciliation", priority=6, background=True)
+HOUR = 3_600 * times.SECOND
+SILENT = 24 * HOUR  # for so long nothing was heard of what is read again
+HOURLY = 20  # pull requests that are read again for one credential, and as many repositories
+_LOOKED_AT = 500  # rows that one look considers
+
+
+def next_look(tx: store.Transaction) -> int:
+    """Return when it is to be looked for next; 0 if that was never done."""
+    last = store.reconciled.last_begun(tx)
+    return 0 if last is None else last + HOUR
+
+
+def look(tx: store.Transaction) -> int:
+    """Enqueue what is to be read again, unless that was done within the hour; return how much."""
+    now = times.now()
+    if not store.reconciled.begin(tx, now, now - HOUR):
+        return 0
+    before = now - SILENT
+    pulls = _enqueue(tx, store.reconciled.stale_pull_requests(tx, before, _LOOKED_AT), now)
+    return pulls + _enqueue(tx, store.reconciled.stale_repositories(tx, before, _LOOKED_AT), now)
+
+
+def _enqueue(tx: store.Transaction, found: Iterable[store.Stale], now: int) -> int:
+    """Enqueue the first of some for each credential, and note that they are read again now."""
+    counts: Counter[str] = Counter()
+    enqueued, passed = [], []
+    for one in found:
+        integration = _acting(tx, one)
+        if integration is None:  # nobody can read it: the next ones have their turn
+            passed.append(one)
+            continue
+        number = counts[integration.credential]
+        if number >= HOURLY:
+            continue
+        counts[integration.credential] += 1
+        name = f"{RECONCILIATION.name}:{one.repository_id}:{one.number}"
+        wanted = actions.Wanted(
+            kind=RECONCILIATION,
+            request={},
+            ordering_key=name,
+            dedup_key=name,
+            number=one.number or None,
+            after=number * HOUR // HOURLY,
+        )
+        actions.enqueue(tx, integration, one.repository_id, wanted)
+        enqueued.append(one)
+    store.reconciled.read(tx, [*enqueued, *passed], now)
+    return len(enqueued)
+
+
+def _acting(tx: store.Transaction, one: store.Stale) -> store.Integration | None:
+    """Return who reads it again, if somebody may."""
+    if one.item_id is not None:
+        found = actions.acting(tx, store.items.get(tx, one.item_id), None)
+    else:
+        found = store.integrations.find(tx, one.integration_id) if one.integration_id else None
+    repository = store.repositories.get(tx, one.repository_id)
+    if found is None or not found.is_active:
+        return None
+    return found if allowed.allows(tx, scope_of(found), repository) else None
