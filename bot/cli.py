@@ -11,7 +11,18 @@ from typing import Any, TypeVar
 
 import click
 
-from bot import __version__, characters, commands, doctor, log, output, server, supervisor, times
+from bot import (
+    __version__,
+    characters,
+    cli_backfill,
+    commands,
+    doctor,
+    log,
+    output,
+    server,
+    supervisor,
+    times,
+)
 from bot import storage as store
 from bot import worker as bot_worker
 from bot.domain import recovery, tokens
@@ -374,6 +385,11 @@ def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
             raise
         where = error.filename or f"{settings.host}:{settings.port}"
         raise click.ClickException(f"{where}: {error.strerror}") from None
+
+
+main.add_command(
+    cli_backfill.command(lambda work: _with_existing(work, _quiet_settings()), _chosen_integrations)
+)
 
 
 async def see_to_admin_token(services: Services) -> str | None:

@@ -94,7 +94,7 @@ async def start(call: Call) -> Any:
     started = await backfills.start(
         call.services, call.actor, call.id("integration_id"), names, days, dry_run=order.dry_run
     )
-    return 202, _shown(started)
+    return 202, shown(started)
 
 
 @operations.add(
@@ -108,7 +108,7 @@ async def get(call: Call) -> Any:
     """The last one of the integration, whoever started it."""
     integration_id = call.id("integration_id")
     found = await call.services.database.read(lambda tx: backfills.progress(tx, integration_id))
-    return _shown(found)
+    return shown(found)
 
 
 @operations.add(
@@ -124,7 +124,8 @@ async def stop(call: Call) -> Any:
     return 204, None
 
 
-def _shown(found: backfills.Progress) -> Backfill:
+def shown(found: backfills.Progress) -> Backfill:
+    """Return how far a backfill is as the API shows it."""
     counted = found.repositories
     return shaped(
         Backfill,

@@ -40,7 +40,8 @@ _SECRETS = ("config.token", "config.private_key", "config.webhook_secret")
 @pages.get("/integrations/new", role="admin")
 async def form(visit: Visit) -> web.StreamResponse:
     """Offer the form of a new integration."""
-    values = {"generate": "yes", "is_active": "yes", "config.label": "experiment"}
+    usual = {"config.label": "experiment", "config.backfill_days": "30"}
+    values = {"generate": "yes", "is_active": "yes", **usual}
     return _form(visit, None, _auth(visit.query, "token"), values)
 
 
@@ -207,6 +208,7 @@ def _as_form(visit: Visit, row: store.Integration) -> dict[str, str]:
         "config.comments": config.comments,
         "config.check": config.check,
         "config.label": config.label or "",
+        "config.backfill_days": str(config.backfill_days),
         **{
             f"config.commands.{one.name}": config.commands.get(one.name, "")
             for one in visit.services.shared(commands.registered)
@@ -262,6 +264,11 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
             if number and not is_number:
                 errors = [*errors, FieldError(f"config.{name}", "no_number")]
             config[name] = int(number) if is_number else None
+    if days := values.get("config.backfill_days"):
+        is_number = re.fullmatch(r"[0-9]{1,6}", days) is not None
+        if not is_number:
+            errors = [*errors, FieldError("config.backfill_days", "type", "a number of days")]
+        config["backfill_days"] = int(days) if is_number else None
     if errors:
         raise Invalid(errors)
     return {

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from bot import storage as store
 from bot import times
-from bot.api import checks
+from bot.api import backfills, checks
 from bot.api import recovery as recovery_api
 from bot.api.integrations import shown
 from bot.dashboard import concealing, seen
@@ -18,6 +18,7 @@ from bot.domain.integrations import version
 from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.operations import integrations, recovery
+from bot.operations.backfills import progress
 from bot.web.problems import Problem
 
 pages = Pages()
@@ -39,6 +40,7 @@ LABELS = {
     "config.comments": "Status comment",
     "config.check": "Check",
     "config.label": "Label",
+    "config.backfill_days": "Days to read of a new repository",
     "config.commands": "Who may use which command",
 }
 NOISE = {
@@ -99,6 +101,7 @@ async def detail(
     recovered = recovery_api.shown(await recovery.state(visit.services, integration.id))
     if health is None:
         raise NotFound("integration")
+    read = await visit.read(lambda tx: progress(tx, integration.id))
     public_url = visit.services.settings.public_url
     return visit.render(
         "integration.html",
@@ -108,6 +111,7 @@ async def detail(
         recovery=recovered,
         failed_days=FAILED_DAYS,
         checked=checked,
+        backfill=backfills.shown(read),
         hide=concealing.text,
         events=visit.services.shared(dispatcher).events.needed,
         noise={name: dict(options) for name, options in NOISE.items()},

@@ -1,8 +1,8 @@
 """What is to be read of repositories that had a life before the bot heard of them.
 
 An integration has one run at a time, which whatever is heard of meanwhile joins. In a run each
-repository is read by itself, a page at a time: the page that is next is kept in the transaction that
-keeps what the last one had, and so is the action that reads it.
+repository is read by itself, a page at a time: the page that is next is kept in the transaction
+that keeps what the last one had, and so is the action that reads it.
 """
 
 from collections.abc import Sequence
@@ -131,6 +131,8 @@ def _add(
                 stage="pull_request",
                 page=None,
                 boundary=None,
+                top=None,
+                caught_up_to=None,
                 unread=(),
                 step=known.step + 1 if known is not None else 0,
                 pull_requests=0,

@@ -10,7 +10,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, items, links, posts, snapshots, stories
+from bot.domain import activity, items, links, moments, posts, snapshots, stories
 from bot.domain.history import History, apply, carried_forward
 from bot.domain.parts import Cause
 from bot.github import payloads
@@ -53,7 +53,9 @@ def _observe(
     read_at: int,
 ) -> Item:
     tx = source.tx
-    snapshot = msgspec.structs.replace(snapshot, guid=_guid(snapshot), fetched=True)
+    # A delivery of the same second may still come, and goes before it unless that fits worse.
+    rank = moments.CONTESTED
+    snapshot = msgspec.structs.replace(snapshot, guid=_guid(snapshot), fetched=True, rank=rank)
     row = store.items.find(tx, repository_id, kind, number)
     if row is None:
         _first(tx, repository_id, kind, number, snapshot)

@@ -6,10 +6,10 @@ history after the version that was the newest then. What is known after each of 
 which the next one takes a step on (`apply`, `decide`); stories.py says from where on, so that any
 order of arrival ends in the same facts, links and feed.
 
-What was read from GitHub later (`fetched`) is a version like any other, but tells the feed only what
-it can date: that the item was merged or closed, and what links it. A story that is known from such a
-version alone begins with one that says when the item was made: whatever comes next was so from then
-on, unless it is the delivery of that very moment.
+What was read from GitHub later (`fetched`) is a version like any other, but tells the feed only
+what it can date: that the item was merged or closed, and what links it. A story that is known from
+such a version alone begins with one that says when the item was made: whatever comes next was so
+from then on, unless it is the delivery of that very moment.
 """
 
 from dataclasses import dataclass, field

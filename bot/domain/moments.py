@@ -3,7 +3,8 @@
 GitHub's `updated_at` has whole seconds, so two edits may have the same. Each version shows what the
 item was after it, and tells, by `changes.….from` or by its action, what it was before: a version
 goes behind the one that left the item as it found it. What was known before that second, and what
-came after it, tells where the row begins and ends. Where nothing of that decides, as between two
+came after it, tells where the row begins and ends. What was read from GitHub goes behind what
+deliveries tell, unless that fits worse. Where nothing of that decides, as between two
 edits that do not say from what, nobody can know, and they go in the order in which they came.
 """
 
@@ -67,7 +68,7 @@ def _together(versions: Sequence[Snapshot]) -> list[list[Snapshot]]:
     """Return versions in rows, each with what several integrations have told of one event."""
     rows: dict[tuple[Any, ...], list[Snapshot]] = {}
     told: dict[tuple[Any, ...], int] = {}
-    for one in sorted(versions, key=lambda one: one.natural_rank):
+    for one in sorted(versions, key=lambda one: (one.fetched, one.natural_rank)):
         event = (one.action, *_values(_scene(one)), *_values(_before(one)))
         which = told[event, one.integration_id] = told.get((event, one.integration_id), 0) + 1
         rows.setdefault((event, which), []).append(one)

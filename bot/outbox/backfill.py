@@ -1,10 +1,10 @@
 """`backfill`: reads one page of a repository's past, or the commits of one pull request in it.
 
-What was updated last comes first: pull requests, then issues. The page's items are kept in parts, so
-that deliveries have their turn in between; with the last part commits which page is next, and the
-action that reads it. So whoever is killed reads one page again, in which nothing is new by then. An
-item that is updated meanwhile moves to the front, and all others to later pages: some are seen
-twice, none is missed.
+What was updated last comes first: pull requests, then issues. The page's items are kept in parts,
+so that deliveries have their turn in between; with the last part commits which page is next, and
+the action that reads it. So whoever is killed reads one page again, in which nothing is new by
+then. An item that is updated meanwhile moves to the front, and all others to later pages: some are
+seen twice, and at the end the front is looked at again, so that none is missed.
 https://docs.github.com/en/rest/pulls/pulls#list-pull-requests
 https://docs.github.com/en/rest/issues/issues#list-repository-issues
 """
@@ -35,12 +35,13 @@ Read = payloads.PullRequest | payloads.Issue
 class _Page:
     """What a page had of what counts; `more` is the query of the next one, None if it is the last.
 
-    `boundary` is the time of the last item that was read.
+    `boundary` is the time of the last item that was read, `top` that of the first.
     """
 
-    items: Sequence[tuple[Read, int]]  # each with when it was updated
+    items: Sequence[tuple[Read, bool]]  # and whether it is not one of those seen before
     more: str | None
     boundary: int | None
+    top: int | None
     read_at: int
 
 
@@ -76,8 +77,9 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
             raise
         found, more = [], None
     shape: type[Read] = payloads.PullRequest if is_pulls else payloads.Issue
-    items: list[tuple[Read, int]] = []
-    boundary = row.boundary
+    items: list[tuple[Read, bool]] = []
+    boundary, top = row.boundary, row.top
+    until = row.since if row.caught_up_to is None else row.caught_up_to
     for one in found:
         try:
             item = payloads.read_answer(one, shape)
@@ -85,17 +87,27 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
             continue
         at = times.told(item.updated_at, read_at) or read_at
         boundary = at if boundary is None else min(at, boundary)
-        if at < row.since:  # so are all that follow
+        top = at if top is None else top
+        if at < until:  # so are all that follow
             more = None
         elif item.number and not (isinstance(item, payloads.Issue) and item.pull_request):
-            items.append((item, at))
-    return _Page(items, more, boundary, read_at)
+            items.append((item, _is_new(row, at)))
+    return _Page(items, more, boundary, top, read_at)
+
+
+def _is_new(row: store.Backfill, at: int) -> bool:
+    """Tell whether an item that was updated at a time was on no page before this one.
+
+    What has moved to a later page meanwhile was, and so was what is seen again at the end.
+    """
+    if row.caught_up_to is not None:
+        return at > row.caught_up_to
+    return row.boundary is None or at <= row.boundary
 
 
 def _next(row: store.Backfill, page: _Page) -> dict[str, Any]:
     """Return what is kept of a repository once a page has been read."""
-    # What has moved to a later page meanwhile was counted on the one before.
-    new = sum(row.boundary is None or at <= row.boundary for _, at in page.items)
+    new = sum(is_new for _, is_new in page.items)
     counted = "pull_requests" if row.stage == "pull_request" else "issues"
     columns: dict[str, Any] = {
         counted: getattr(row, counted) + new,
@@ -104,12 +116,16 @@ def _next(row: store.Backfill, page: _Page) -> dict[str, Any]:
         "finished_at": None,
         "page": page.more,
         "boundary": page.boundary,
+        "top": page.top,
     }
-    if page.more is None and row.stage == "pull_request":
-        columns |= {"stage": "issue", "boundary": None}
-    elif page.more is None:
-        columns |= {"status": "done", "finished_at": times.now()}
-    return columns
+    if page.more is not None:
+        return columns
+    columns |= {"boundary": None, "top": None, "caught_up_to": None}
+    if row.caught_up_to is None and page.top is not None:
+        return {**columns, "caught_up_to": page.top}
+    if row.stage == "pull_request":
+        return {**columns, "stage": "issue"}
+    return {**columns, "status": "done", "finished_at": times.now()}
 
 
 def _keep_step(
@@ -134,7 +150,7 @@ def _is_current(tx: store.Transaction, job: Job, row: store.Backfill) -> bool:
 
 def _count(tx: store.Transaction, job: Job, row: store.Backfill, page: _Page) -> None:
     """Count what a page would link, and change nothing else."""
-    named = sum(bool(_keys_of(item)) for item, _ in page.items)
+    named = sum(is_new and bool(_keys_of(item)) for item, is_new in page.items)
     _keep_step(tx, job, row, {**_next(row, page), "linked": row.linked + named})
 
 
@@ -158,7 +174,7 @@ async def _take_in(
 
         def keep(
             tx: store.Transaction,
-            part: Sequence[tuple[Read, int]] = part,
+            part: Sequence[tuple[Read, bool]] = part,
             known: tuple[tuple[int, ...], int] = known,
             is_last: bool = is_last,
         ) -> tuple[list[int], int] | None:
@@ -185,24 +201,24 @@ def _keep_part(
     tx: store.Transaction,
     job: Job,
     repository: store.Repository,
-    part: Sequence[tuple[Read, int]],
+    part: Sequence[tuple[Read, bool]],
     read_at: int,
 ) -> tuple[list[int], int]:
-    """Take in some items; return the pull requests whose commits are to be read, and how many
-    items are linked.
+    """Take in some items; return, of those that are new, the pull requests whose commits are to be
+    read, and how many are linked.
     """
     about = payloads.Repository(full_name=repository.full_name, id=repository.github_id)
     source = snapshots.by_answer(tx, job.integration.scope, about)
     repository_id = _admitted(source, about)
     unread, linked, reconciled = [], 0, []
-    for one, _ in part:
+    for one, is_new in part:
         if isinstance(one, payloads.Issue):
             issue = snapshots.in_its_place(source, one, about)
             item = fetched.observe_issue(source, repository_id, issue, read_at)
         else:
             _see_to_identity(one, repository)
             item = fetched.observe_pull_request(source, about, repository_id, one, read_at)
-        if item.gone_at is not None or not links.of_item(tx, item):
+        if not is_new or item.gone_at is not None or not links.of_item(tx, item):
             continue
         linked += 1
         if item.kind == "pull_request" and item.state != "closed":

@@ -122,9 +122,9 @@ def _known(tx: store.Transaction, job: Job, row: store.Backfill) -> store.Reposi
     """Return a repository that the integration speaks for, or that GitHub has named to it."""
     scope = job.integration.scope
     known = store.repositories.told(tx, scope.host, row.github_id, row.full_name)
-    if known is not None and known.deleted_at is None and known.full_name:
-        if speaking.speaks(tx, scope.integration_id, known) and allowed.allows(tx, scope, known):
-            return known
+    is_named = known is not None and known.deleted_at is None and bool(known.full_name)
+    if known is not None and is_named and speaking.speaks(tx, scope.integration_id, known):
+        return known if allowed.allows(tx, scope, known) else None
     if row.github_id is None:
         return None
     told = snapshots.by_answer(tx, scope)

@@ -1,8 +1,8 @@
 """`reconciliation`: reads a pull request or a repository again that nobody has told of for long.
 
-Unchanged, it costs nothing: GitHub is asked with the ETag of the last answer, as long as the process
-has that. What has changed is taken in as if a delivery had told it. That something is not found
-proves nothing, so nothing follows from it.
+Unchanged, it costs nothing: GitHub is asked with the ETag of the last answer, as long as the
+process has that. What has changed is taken in as if a delivery had told it. That something is not
+found proves nothing, so nothing follows from it.
 https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request
 https://docs.github.com/en/rest/repos/repos#get-a-repository
 """

@@ -51,6 +51,8 @@ class Backfill(Row, frozen=True):
     stage: Stage
     page: str | None
     boundary: int | None
+    top: int | None
+    caught_up_to: int | None
     unread: Annotated[tuple[int, ...], JSON]
     step: int
     pull_requests: int

@@ -82,7 +82,8 @@ class PartState(Struct, frozen=True, omit_defaults=True):
 class Snapshot(Struct, frozen=True, omit_defaults=True):
     """What one delivery says of an item; None where it is silent. Times in microseconds.
 
-    `fetched`: no delivery has told it, it was read from GitHub's API. `keys` maps each experiment key that the text names to what names it (`body` or `title`).
+    `fetched`: no delivery has told it, it was read from GitHub's API. `keys` maps each experiment
+    key that the text names to what names it (`body` or `title`).
     """
 
     guid: str

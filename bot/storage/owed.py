@@ -39,9 +39,9 @@ def owe(tx: Transaction, columns: Mapping[str, Any]) -> None:
     """Add an action that has parts, or what is stale to the one that is pending for the same.
 
     When that is due does not change, unless it only waits by itself and something else has become
-    stale, or another integration is to do it from now on; or it was to be done later than this. One that another process marks as
-    running at this moment is pending no more, and a new one is added. Its queue is looked at in
-    time.
+    stale, or another integration is to do it from now on; or it was to be done later than this. One
+    that another process marks as running at this moment is pending no more, and a new one is added.
+    Its queue is looked at in time.
     """
     owed: _Owed | None = tx.kept.get("owed")
     if owed is None:

@@ -106,9 +106,9 @@ class Operation:
     which returns the answer's body, or (status, body).
 
     `answers` maps a status to the type of its body, None for no body, a text for a content type of
-    its own. Without a body one that `is_body_optional` has its defaults. `problems` are statuses beyond those that follow from the rest. `headers` has each
-    header that is read, with the pattern of its value, if it has one, and what it means. `tagged`
-    answers have an ETag.
+    its own. Without a body one that `is_body_optional` has its defaults. `problems` are statuses
+    beyond those that follow from the rest. `headers` has each header that is read, with the pattern
+    of its value, if it has one, and what it means. `tagged` answers have an ETag.
     """
 
     resource: "Operations"

@@ -103,3 +103,200 @@ async def test_the_past_of_a_repository(scene: Scene) -> None:
     assert await feed(scene, "merged") == [*late, ("pull_request.merged", True)]
     await scene.pass_time(120, 10)
     assert len(scene.comments(is_open)) == 1
+
+
+@app_only
+async def test_an_installation_is_read(scene: Scene) -> None:
+    """When it is made and when it is given a repository; one that comes back is read again."""
+    await set_to(scene, backfill_days=30)
+    await scene.bot.experiment("a")
+    pull(scene, 3, "a")
+    scene.github.add_repository("acme/other")
+    repositories = [
+        {"id": scene.github.repository(name).id, "full_name": name}
+        for name in (REPOSITORY, "acme/other")
+    ]
+    await installed(scene, "installation", "created", repositories=repositories[:1])
+    await scene.work()
+    found = await progress(scene)
+    assert (found["status"], found["repositories"]["total"]) == ("done", 1)
+    assert await feed(scene, "a") == [("pull_request.opened", True), ("pull_request.linked", True)]
+    more = {"repositories_added": repositories, "repositories_removed": []}
+    await installed(scene, "installation_repositories", "added", **more)
+    await scene.work()
+    found = await progress(scene)
+    assert (found["status"], found["repositories"]["total"]) == ("done", 2)
+    assert await feed(scene, "a") == [("pull_request.opened", True), ("pull_request.linked", True)]
+
+
+async def installed(scene: Scene, event: str, action: str, **more: Any) -> None:
+    payload = {
+        "action": action,
+        "installation": {
+            "id": INSTALLATION,
+            "account": {"login": "acme"},
+            "repository_selection": "selected",
+            "updated_at": int(scene.clock()),
+        },
+        **more,
+    }
+    answer = await scene.bot.deliver(scene.integration, event, payload)
+    assert answer.body == {"processed": True}
+
+
+async def test_the_first_delivery_is_followed_by_what_was_before(scene: Scene) -> None:
+    """Once: later deliveries, also through another integration, find it read."""
+    await set_to(scene, backfill_days=10)
+    await scene.bot.experiment("a")
+    before, older = pull(scene, 5, "a"), pull(scene, 20, "a", head_ref="older")
+    number = await scene.open("experiment_key: a", head_ref="now")
+    await scene.work()
+    assert (await progress(scene))["pull_requests"] == 2
+    linked = await scene.bot.walk("/api/v1/experiments/a/pull-requests")
+    assert {one["number"] for one in linked} == {number, before}
+    assert (await scene.bot.get(f"/api/v1/pull-requests/{REPOSITORY}/{older}")).status == 404
+    lists = len(scene.github.calls(PULLS))
+    await scene.tell("edited", number)
+    await scene.work()
+    assert len(scene.github.calls(PULLS)) == lists
+    opened = [one for one in await feed(scene, "a") if one[0] == "pull_request.opened"]
+    assert sorted(opened) == [("pull_request.opened", False), ("pull_request.opened", True)]
+
+
+@token_only
+@sqlite_only
+async def test_pages_move_meanwhile(scene: Scene) -> None:
+    """What is updated during the walk moves to the front, and all others to later pages."""
+    numbers = [pull(scene, 1 + day / 100, None, head_ref=f"b{day}") for day in range(149)]
+    numbers.append(pull(scene, 9, "a", head_ref="last"))
+    scene.github.fail(Fault("status", PULLS, after=1))
+    await scene.bot.post(path(scene), {"repositories": [REPOSITORY]})
+    await scene.work()
+    for number in (numbers[-1], numbers[40]):
+        scene.github.repository(REPOSITORY).issues[number].updated_at = int(scene.clock())
+    await scene.pass_time(60, 20)
+    found = await progress(scene)
+    assert (found["status"], found["linked"]) == ("done", 1)
+    for number in numbers:
+        known = await scene.bot.get(f"/api/v1/pull-requests/{REPOSITORY}/{number}")
+        assert known.status == 200
+    pages = [one.query.get("page") for one in scene.github.calls(PULLS)]
+    assert pages == [None, "2", "2", None]
+
+
+@token_only
+@sqlite_only
+async def test_comments_come_newest_first_and_in_their_time(scene: Scene) -> None:
+    """A comment, check or label every twelve seconds; what happens now waits for none of them."""
+    numbers = [pull(scene, 1 + day, "a", head_ref=f"b{day}") for day in range(12)]
+    await scene.bot.experiment("a")
+    await start(scene, repositories=[REPOSITORY])
+    assert [bool(scene.comments(one)) for one in numbers] == [True] + [False] * 11
+    scene.github.edit_pull(REPOSITORY, numbers[-1], head_sha="b" * 40)
+    await scene.tell("synchronize", numbers[-1])
+    await scene.work()
+    assert scene.comments(numbers[-1])
+    for done in range(2, 12):
+        await scene.pass_time(36.1)
+        written = [bool(scene.comments(one)) for one in numbers[:-1]]
+        assert written == [True] * done + [False] * (11 - done)
+
+
+@token_only
+@sqlite_only
+async def test_half_of_the_hours_calls_are_left(scene: Scene) -> None:
+    """Then it waits for the next hour, while comments go on."""
+    for day in range(1, 6):
+        pull(scene, day, "a", head_ref=f"b{day}")
+    await scene.bot.experiment("a")
+    scene.github.set_limit(2504, 3600)
+    await scene.bot.post(path(scene), {"repositories": [REPOSITORY]})
+    await scene.work()
+    assert (await progress(scene))["status"] == "running"
+    before = len(scene.github.calls(COMMITS))
+    number = await scene.open("experiment_key: a", head_ref="now")
+    await scene.work()
+    assert scene.comments(number) and len(scene.github.calls(COMMITS)) == before
+    await scene.pass_time(3700, 3700)
+    assert (await progress(scene))["status"] == "done"
+
+
+@token_only
+@sqlite_only
+async def test_a_dry_run_changes_nothing(scene: Scene) -> None:
+    pull(scene, 1, "a"), pull(scene, 2, None, head_ref="b"), issue(scene, 3, "a")
+    found = await start(scene, repositories=[REPOSITORY], dry_run=True)
+    assert (found["status"], found["dry_run"]) == ("done", True)
+    assert (found["pull_requests"], found["issues"], found["linked"]) == (2, 1, 2)
+    assert not await scene.bot.walk("/api/v1/links/unresolved")
+    assert not await scene.bot.walk("/api/v1/activity")
+    assert not scene.github.calls(COMMITS)
+
+
+@token_only
+@sqlite_only
+async def test_what_cannot_be_read(scene: Scene) -> None:
+    """Each by itself; a repository that can merely be seen is not read."""
+    pull(scene, 1, "a")
+    scene.github.add_repository("other/public")
+    scene.github.add_token("ghp_a-token-of-the-tests", "experiment-bot", pushes_to=[REPOSITORY])
+    names = [REPOSITORY, "other/public", "acme/gone"]
+    found = await start(scene, repositories=names)
+    assert (found["status"], found["repositories"]) == ("failed", {"done": 3, "total": 3})
+    assert "no right" in found["error"] or "acme/gone" in found["error"]
+    assert found["linked"] == 1
+    await set_to(scene, repositories=[REPOSITORY])
+    answer = await scene.bot.post(path(scene), {"repositories": [*names, "x"], "days": 400})
+    assert answer.status == 422
+    answer = await scene.bot.post(path(scene), {"repositories": [*names, "x"]})
+    assert [one["field"] for one in answer.body["errors"]] == [
+        f"repositories[{position}]" for position in (1, 2, 3)
+    ]
+
+
+@token_only
+@sqlite_only
+async def test_it_is_stopped_and_begun_again(scene: Scene) -> None:
+    pull(scene, 1, "a"), pull(scene, 2, "a", head_ref="b")
+    assert (await progress(scene))["started_at"] is None
+    assert (await scene.bot.post(path(scene))).status == 202
+    answer = await scene.bot.post(path(scene), {"repositories": [REPOSITORY]})
+    assert (answer.status, answer.body["status"]) == (202, "pending")
+    answer = await scene.bot.post(path(scene), {"dry_run": True})
+    assert (answer.status, answer.body["error"]) == (409, "backfill running")
+    assert (await scene.bot.delete(path(scene))).status == 204
+    await scene.work()
+    found = await progress(scene)
+    assert (found["status"], found["error"]) == ("failed", "it was stopped")
+    assert not scene.github.calls(PULLS)
+    found = await start(scene, repositories=[REPOSITORY])
+    assert (found["status"], found["linked"]) == ("done", 2)
+    await scene.bot.patch(f"/api/v1/integrations/{scene.integration}", {"is_active": False})
+    answer = await scene.bot.post(path(scene), {})
+    assert (answer.status, answer.body["error"]) == (409, "integration inactive")
+
+
+@token_only
+async def test_commits_that_pushes_tell_of_later(scene: Scene) -> None:
+    """The push says when it was and by whom, and the feed tells it then, once."""
+    await scene.bot.experiment("a")
+    number = pull(scene, 2, "a", head_ref="feature")
+    await start(scene, repositories=[REPOSITORY])
+    (before,) = await scene.bot.walk("/api/v1/experiments/a/commits")
+    repo = scene.github.repository_payload(REPOSITORY)
+    sha = scene.github.pull_payload(REPOSITORY, number)["head"]["sha"]
+    pushed_at = int(scene.clock() - 2 * DAY - 60)
+    push = {
+        "ref": "refs/heads/feature",
+        "repository": {**repo, "pushed_at": pushed_at},
+        "commits": [{"id": sha, "message": before["message"], "distinct": True}],
+        "sender": {"login": "jane"},
+    }
+    for _ in range(2):
+        assert (await scene.bot.deliver(scene.integration, "push", push)).status == 200
+    (after,) = await scene.bot.walk("/api/v1/experiments/a/commits")
+    assert {**after, "committed_at": ""} == {**before, "committed_at": ""}
+    (told,) = await scene.bot.walk("/api/v1/activity?type=commit.pushed")
+    assert (told["backfilled"], told["actor"]) == (False, "jane")
+    await start(scene)
+    assert len(await scene.bot.walk("/api/v1/activity?type=commit.pushed")) == 1

@@ -42,7 +42,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("operations",),
     ("api", "worker"),
     ("dashboard",),
-    ("crowd", "connection", "listening", "server", "supervisor", "demo", "cli", "__main__"),
+    (
+        "crowd",
+        "connection",
+        "listening",
+        "server",
+        "supervisor",
+        "demo",
+        "cli_backfill",
+        "cli",
+        "__main__",
+    ),
 )
 FLOOR_OF = {room: number for number, floor in enumerate(FLOORS) for room in floor}
 

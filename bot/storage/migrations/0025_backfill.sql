@@ -14,8 +14,10 @@ CREATE TABLE backfill_runs (
 
 -- The repositories that an integration has read, or is to read, and in which run. `status` is
 -- waiting, reading, done, failed or stopped; `stage` is pull_request or issue, `page` the query of
--- the page that is next, `boundary` the `updated_at` of the last item read, `unread` the ids of items
--- whose commits are to be read first. `step` counts what was kept, so that nothing is kept twice.
+-- the page that is next, `boundary` the `updated_at` of the last item read, `top` that of the first.
+-- At the end of a stage what was updated since is read once more, down to `caught_up_to`. `unread` are
+-- the ids of items whose commits are to be read first. `step` counts what was kept, so that nothing is
+-- kept twice.
 CREATE TABLE backfills (
     integration_id TEXT NOT NULL,
     name_key TEXT NOT NULL,
@@ -30,6 +32,8 @@ CREATE TABLE backfills (
     stage TEXT NOT NULL,
     page TEXT,
     boundary BIGINT,
+    top BIGINT,
+    caught_up_to BIGINT,
     unread TEXT NOT NULL,
     step BIGINT NOT NULL,
     pull_requests BIGINT NOT NULL,
