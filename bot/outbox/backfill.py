@@ -254,12 +254,12 @@ def _see_to_identity(pull: payloads.PullRequest, repository: store.Repository) -
 async def _read_commits(job: Job, row: store.Backfill) -> dict[str, Any]:
     """Read the commits of the first pull request in line, and keep which one is next."""
     pull = await job.read(store.items.by_id, row.unread[0])
-    listed: list[commits.Pushed] = []
+    listed: list[payloads.ListedCommit] = []
     try:
         if pull is not None:
             at = job.at(number=pull.number)
             found = job.client.fetch_all(payloads.ListedCommit, _COMMITS, at)
-            listed = [_commit(one, pull, job) async for one in found]
+            listed = [one async for one in found]
     except Refused as refusal:
         if refusal.status not in _GONE:
             raise
@@ -269,8 +269,10 @@ async def _read_commits(job: Job, row: store.Backfill) -> dict[str, Any]:
             return 0
         new, now = 0, store.items.by_id(tx, row.unread[0])
         if now is not None and links.of_item(tx, now):
+            source = snapshots.by_answer(tx, job.integration.scope)
+            told = [_commit(one, now, source, job.action.repository) for one in listed]
             guid = f"{job.action.id}:{now.id}"
-            new = commits.observe_listed(tx, now, listed, job.integration.id, guid)
+            new = commits.observe_listed(tx, now, told, job.integration.id, guid)
         columns = {"unread": row.unread[1:], "status": "reading", "error": None}
         _keep_step(tx, job, row, {**columns, "finished_at": None})
         return new
@@ -280,20 +282,23 @@ async def _read_commits(job: Job, row: store.Backfill) -> dict[str, Any]:
     return {"number": number, "commits": len(listed), "new": new}
 
 
-def _commit(one: payloads.ListedCommit, pull: store.Item, job: Job) -> commits.Pushed:
+def _commit(
+    one: payloads.ListedCommit, pull: store.Item, source: snapshots.Told, full_name: str
+) -> commits.Pushed:
     """Return a commit that GitHub lists as a push tells of it."""
-    git, read_at = one.commit, times.now()
+    git, about = one.commit, payloads.Repository(full_name=full_name)
     author = one.author.login if one.author else None
     if author is None and git.author is not None:
         author = git.author.name
-    at = times.told(git.committer.date, read_at) if git.committer is not None else None
-    page = f"https://{job.integration.host}/{job.action.repository}/commit/{one.sha}"
+    at = source.time(git.committer.date) if git.committer is not None else None
+    page = f"commit/{one.sha}"
     (named,) = keys.keys_in_messages([git.message])
     return commits.Pushed(
         sha=one.sha,
         message=git.message,
         author=author,
-        html_url=page,
+        html_url=source.address(one.html_url, about, page)
+        or f"https://{source.host}/{full_name}/{page}",
         committed_at=at or pull.version_at,
         is_new=None,
         keys=named,

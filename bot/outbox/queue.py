@@ -185,7 +185,8 @@ def clock_set_back(tx: store.Transaction) -> None:
 def inherit(tx: store.Transaction, api_urls: Iterable[str]) -> None:
     """Free the queues of processes that have died on this machine: it was perhaps our own.
 
-    What they had in hand is tried again when no call of theirs can be under way any more. What
+    What they had in hand is tried again when no call of theirs can be under way any more, and what
+    only reads at once. What
     waited for another list of GITHUB_API_URLS is tried now, if that is what this one has.
     """
     now = times.now()
@@ -202,7 +203,9 @@ def inherit(tx: store.Transaction, api_urls: Iterable[str]) -> None:
 
 def _put_back_running(tx: store.Transaction, name: str, at: int) -> None:
     for action in store.actions.running_in(tx, name):
-        put_back(tx, action, at)
+        kind = actions.KINDS.get(action.kind)
+        only_reads = kind is not None and kind.background
+        put_back(tx, action, min(at, times.now()) if only_reads else at)
 
 
 # What an attempt may have changed of an action; of one that has parts, also what is left of them.

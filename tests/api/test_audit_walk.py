@@ -101,6 +101,14 @@ async def recover(scene: Scene) -> Answer:
     return await scene.bot.post(f"{INTEGRATIONS}/{scene.integration}/recover")
 
 
+async def start_backfill(scene: Scene) -> Answer:
+    return await scene.bot.post(f"{INTEGRATIONS}/{scene.integration}/backfill", {"days": 7})
+
+
+async def stop_backfill(scene: Scene) -> Answer:
+    return await scene.bot.delete(f"{INTEGRATIONS}/{scene.integration}/backfill")
+
+
 async def replay(scene: Scene) -> Answer:
     guid = str(uuid.uuid4())
     pushed = payloads.push("main", ["A commit"], repo=REPO)
@@ -126,6 +134,8 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
     f"PATCH {INTEGRATIONS}/{{integration_id}}": (patch_integration, "integration.changed"),
     f"POST {INTEGRATIONS}/{{integration_id}}/check": (check, None),
     f"POST {INTEGRATIONS}/{{integration_id}}/recover": (recover, "recovery.ordered"),
+    f"POST {INTEGRATIONS}/{{integration_id}}/backfill": (start_backfill, "backfill.started"),
+    f"DELETE {INTEGRATIONS}/{{integration_id}}/backfill": (stop_backfill, "backfill.stopped"),
     f"POST {INTEGRATIONS}/{{integration_id}}/deliveries/{{delivery_id}}/replay": (
         replay,
         "delivery.replayed",
