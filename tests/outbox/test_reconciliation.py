@@ -57,7 +57,7 @@ async def default_branch(scene: Scene) -> str | None:
 @token_only
 @sqlite_only
 async def test_a_few_an_hour_and_unchanged_ones_cost_nothing(scene: Scene) -> None:
-    """Twenty for a credential, the longest silent first; all of them before any has its turn again."""
+    """Twenty for a credential; all of them before any has its turn again."""
     for number in range(30):
         await scene.open("experiment_key: a", head_ref=f"b{number}")
     await scene.work()
