@@ -35,6 +35,7 @@ async def test_create_with_token(bot: Bot) -> None:
         "token": MASK,
         "webhook_secret": MASK,
         "api_url": "https://api.github.com",
+        "backfill_days": 30,
         "commands": {},
         "repositories": None,
         "comments": "on",
@@ -64,6 +65,7 @@ async def test_create_with_app(
     assert answer.body["config"] == {
         **shown,
         "api_url": "https://api.github.com",
+        "backfill_days": 30,
         "commands": {},
         "repositories": None,
         "comments": "on",
