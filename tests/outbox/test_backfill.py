@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from tests.github import REPO
-from tests.kit.outbound import REPOSITORY, Scene
+from tests.github import REPO, Fault
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to
 
 DAY = 86_400
 PULLS, ISSUES = f"GET {REPO}/pulls", f"GET {REPO}/issues"
