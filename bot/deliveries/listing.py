@@ -53,10 +53,15 @@ def note(tx: store.Transaction, known: Dispatcher, page: Page, days: int, calls:
     return not is_over
 
 
+def _id(told: int | None) -> int | None:
+    """Return an id of GitHub's, None for what cannot be one."""
+    return told if told is not None and 0 < told < _LARGEST else None
+
+
 def _at(row: ListedDelivery, now: int) -> int | None:
     """Return when an attempt was made; None for what cannot be told, or kept."""
     at = times.told(row.delivered_at, now)
-    return at if 0 < row.id < _LARGEST and at is not None else None
+    return at if _id(row.id) is not None else None
 
 
 def _is_older(rows: Sequence[ListedDelivery], floor: int, now: int) -> bool:
@@ -92,19 +97,20 @@ class _Looked:
             self.counts["not_allowed"] += 1
         else:
             of = (hook.integration_id, guid, hook.hook_id, row.id, row.id, at)
-            return store.Missed(*of, row.event, row.repository_id)
+            return store.Missed(*of, row.event, _id(row.repository_id))
         return None
 
     def _handles(self, row: ListedDelivery) -> bool:
         return self._known.may_handle(row.event, row.action)
 
     def _is_outside(self, row: ListedDelivery) -> bool:
-        if row.repository_id is None:
+        github_id, installation_id = _id(row.repository_id), _id(row.installation_id)
+        if github_id is None:
             return False
-        key = (row.repository_id, row.installation_id)
+        key = (github_id, installation_id)
         if key not in self._outside:
-            account = self._account(row.installation_id)
-            found = allowed.is_outside(self._tx, self._scope, row.repository_id, account)
+            account = self._account(installation_id)
+            found = allowed.is_outside(self._tx, self._scope, github_id, account)
             self._outside[key] = found
         return self._outside[key]
 

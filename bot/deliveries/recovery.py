@@ -1,12 +1,10 @@
 """Reads from GitHub's API what it could not deliver, and takes it in as if it had come.
 
-It needs no signature: GitHub gave it for our webhook. It makes way for whoever delivers now: large
-answers are read one at a time in a process, and only while half of the room for bodies is free.
+It needs no signature: GitHub gave it for our webhook. It makes way for whoever delivers now:
+answers are read a few at a time in a process, while half of the room for bodies is free.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 from isal import isal_zlib
@@ -27,33 +25,34 @@ from bot.web.in_flight import MOST_HELD, InFlight
 
 # What another GitHub has sent, which the door would refuse.
 WRONG_HOST = Outcome("wrong host", "ignored", {"processed": False, "reason": "wrong host"})
+_AT_ONCE = 4  # answers, of several integrations
 _ROOM = MOST_HELD // 2  # bytes that are held in all while an answer is read
 _PAUSE = 5.0  # seconds, where there is no room
 
 
-class _Reading:
-    """Lets one answer be read at a time; made by `services.shared`."""
+def _turns(_: Services) -> asyncio.Semaphore:
+    return asyncio.Semaphore(_AT_ONCE)
+
+
+class _Held:
+    """What has come of one answer, for as long as it is held."""
 
     def __init__(self, services: Services) -> None:
-        self.turn = asyncio.Lock()
         self._in_flight = services.shared(InFlight)
-        self._held = 0
+        self._size = 0
 
     def more(self, size: int) -> None:
-        """Count what has come of an answer; raises Limited where others need the room."""
+        """Count what has come; raises Limited where others need the room."""
         if self._in_flight.held + size > _ROOM:
             raise Limited("what others send leaves no room for a payload now", _PAUSE)
         self._in_flight.held += size
-        self._held += size
+        self._size += size
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Let go of what was counted, at the end of the block."""
-        try:
-            yield
-        finally:
-            self._in_flight.held -= self._held
-            self._held = 0
+    def __enter__(self) -> "_Held":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._in_flight.held -= self._size
 
 
 async def take_in(
@@ -67,12 +66,11 @@ async def take_in(
 
     `at` is the address of what its webhook has delivered. Raises CallFailed, and Lost.
     """
-    reading = services.shared(_Reading)
     bound = structlog.contextvars.bound_contextvars(delivery=missed.guid)
-    async with reading.turn:
-        with reading.held(), bound:
+    async with services.shared(_turns):
+        with _Held(services) as held, bound:
             try:
-                answer = await hooks.fetched(client, *at, missed.delivery_id, reading.more)
+                answer = await hooks.fetched(client, *at, missed.delivery_id, held.more)
             except TooLarge as error:
                 raise Lost(str(error)) from None
             is_large = len(answer) > life.LARGE

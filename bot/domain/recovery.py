@@ -186,7 +186,9 @@ def end(
         for hook in store.hooks.of_integration(tx, integration_id)
         if hook.reason is not None
     ]
-    found = list(dict.fromkeys([*troubles, *for_hooks]))
+    sweep = store.sweeps.find(tx, integration_id)
+    searching = sweep.troubles if sweep is not None else ()
+    found = list(dict.fromkeys([*searching, *troubles, *for_hooks]))
     if lost := store.missed.count_lost(tx, integration_id):
         what = (
             f"{lost} {'delivery' if lost == 1 else 'deliveries'} of the last days could not be had"

@@ -115,31 +115,36 @@ async def _take_in(job: Job, missed: store.Missed) -> store.Trouble | None:
     if integration is None or not integration.is_active:
         raise Waiting("the integration is not active")
     hook = await job.read(store.hooks.find, integration_id, missed.hook_id)
-    found = await _address(job, hook) if hook is not None else None
-    if hook is None or found is None:
-        await job.write(_lost, missed, 0, "its webhook is not known any more")
+    at = await _address(job, hook) if hook is not None else None
+    if hook is None or at is None:
+        is_deleted = hook is None and missed.hook_id != store.OF_APP
+        if is_deleted:
+            await _lose(job, missed, 0, "its webhook was deleted")
+        else:  # it is another integration's by now, or of what is not allowed
+            await job.write(_dropped, missed)
         return None
     try:
-        outcome = await reading.take_in(services, integration, job.client, missed, found)
+        outcome = await reading.take_in(services, integration, job.client, missed, at)
+        await job.write(_called, missed, is_refused=outcome is NOT_ALLOWED)
     except Lost as lost:
-        services.metrics.recovered.labels(missed.event, "lost").inc()
-        await job.write(_lost, missed, 1, str(lost))
-        return None
+        await _lose(job, missed, 1, str(lost))
     except Refused as refusal:
-        if refusal.status in _GONE:
-            services.metrics.recovered.labels(missed.event, "lost").inc()
-            await job.write(_lost, missed, 1, refusal.reason)
-            return None
-        await job.write(store.sweeps.count, integration_id, calls=1)
-        remedy, permission = hooks.REMEDIES[hook.kind], hooks.PERMISSIONS.get(hook.kind)
-        return store.Trouble(hook.name, refusal.reason, remedy, permission)
+        if refusal.status not in _GONE:
+            await job.write(store.sweeps.count, integration_id, calls=1)
+            remedy, permission = hooks.REMEDIES[hook.kind], hooks.PERMISSIONS.get(hook.kind)
+            return store.Trouble(hook.name, refusal.reason, remedy, permission)
+        await _lose(job, missed, 1, refusal.reason)
     except Temporary:
         await job.write(_failed, missed)
         if missed.attempts + 1 < recovery.TRIES:
             raise
-        return None
-    await job.write(_called, missed, is_refused=outcome is NOT_ALLOWED)
     return None
+
+
+async def _lose(job: Job, missed: store.Missed, calls: int, why: str) -> None:
+    """Count a delivery as lost: it cannot be read any more."""
+    job.services.metrics.recovered.labels(missed.event, "lost").inc()
+    await job.write(_lost, missed, calls, why)
 
 
 def _lost(tx: store.Transaction, missed: store.Missed, calls: int, why: str) -> None:
@@ -148,6 +153,11 @@ def _lost(tx: store.Transaction, missed: store.Missed, calls: int, why: str) -> 
     of = {"integration": missed.integration_id, "delivery": missed.guid}
     told = {**of, "github_event": missed.event, "reason": why}
     tx.afterwards(lambda: logger.warning("delivery lost", **told))
+
+
+def _dropped(tx: store.Transaction, missed: store.Missed) -> None:
+    store.missed.done(tx, missed.integration_id, missed.guid)
+    store.sweeps.count(tx, missed.integration_id, not_allowed=1)
 
 
 def _failed(tx: store.Transaction, missed: store.Missed) -> None:

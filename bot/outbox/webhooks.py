@@ -35,20 +35,22 @@ class _Reachable(Struct):
 
 
 async def find(job: Job, sweep: store.Sweep) -> Sequence[store.Trouble]:
-    """See to it that the webhooks are known that are to be read; return what could not be had."""
+    """See to it that the webhooks are known that are to be read; return what could not be had.
+
+    What a search could not look at is kept with the sweep.
+    """
     if job.integration.token is None:
         return await _of_app(job)
-    troubles: list[store.Trouble] = []
     if not sweep.searched:
-        troubles = await _Search(job).run()
-        await job.write(store.sweeps.change, job.integration.id, searched=True)
+        found = {"searched": True, "troubles": await _Search(job).run()}
+        await job.write(store.sweeps.change, job.integration.id, **found)
     known = await job.read(store.hooks.of_integration, job.integration.id)
     for hook in known:
         if hook.kind == "repository" and not hook.is_read and _is_unconfirmed(hook):
             await _confirm(job, hook)
     note = None if known else UNKNOWN
     await job.write(store.sweeps.change, job.integration.id, note=note)
-    return troubles
+    return ()
 
 
 # --- An App's
@@ -60,7 +62,7 @@ async def _of_app(job: Job) -> Sequence[store.Trouble]:
     try:
         url = (await job.client.fetch(hooks.HookConfig, hooks.APP_CONFIG)).url
     except Refused as refusal:
-        await job.write(_of_nobody, integration_id, None, calls=1)
+        await job.write(store.sweeps.count, integration_id, calls=1)
         return [store.Trouble("the App's webhook", refusal.reason, refusal.remedy or None)]
     if hooks.leads_to(url, integration_id):
         hook = store.Hook(integration_id, store.OF_APP, "app", app_id, "", confirmed_at=times.now())
@@ -69,7 +71,7 @@ async def _of_app(job: Job) -> Sequence[store.Trouble]:
     is_anothers = await job.read(_is_anothers, integration_id, url)
     where = webhook_url(job.services.settings.public_url, integration_id)
     note = ANOTHER if is_anothers else f"the App's webhook does not lead here: set it to {where}"
-    await job.write(_of_nobody, integration_id, note, calls=1)
+    await job.write(_of_nobody, integration_id, note)
     return []
 
 
@@ -78,12 +80,12 @@ def _of_us(tx: store.Transaction, hook: store.Hook, days: int) -> None:
     store.sweeps.count(tx, hook.integration_id, calls=1)
 
 
-def _of_nobody(tx: store.Transaction, integration_id: str, note: str | None, *, calls: int) -> None:
-    """Keep why there is nothing to read: what was read before says nothing about another App's."""
+def _of_nobody(tx: store.Transaction, integration_id: str, note: str) -> None:
+    """Keep why there is nothing to read: what the webhook delivers is another's from now on."""
     for hook in store.hooks.of_integration(tx, integration_id):
         store.hooks.remove(tx, hook)
     store.sweeps.change(tx, integration_id, note=note)
-    store.sweeps.count(tx, integration_id, calls=calls)
+    store.sweeps.count(tx, integration_id, calls=1)
 
 
 def _is_anothers(tx: store.Transaction, integration_id: str, url: str | None) -> bool:

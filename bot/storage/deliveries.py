@@ -178,6 +178,7 @@ def any_received(tx: Transaction) -> bool:
 def last_received_at_all(tx: Transaction) -> int | None:
     """Return when GitHub was last heard of through an integration that there is."""
     sql = """SELECT MAX((SELECT received_at FROM deliveries
-            WHERE deliveries.integration_seq = integrations.seq ORDER BY seq DESC LIMIT 1)
+            WHERE deliveries.integration_seq = integrations.seq AND recovered = 0
+            ORDER BY seq DESC LIMIT 1)
         ) AS received_at FROM integrations WHERE deleted_at IS NULL"""
     return query.number(tx, sql)

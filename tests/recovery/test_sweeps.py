@@ -315,7 +315,7 @@ async def test_taken_in_once_whoever_is_first(scene: Scene) -> None:
 @sqlite_only
 @token_only
 async def test_large_payloads_make_way(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They are read one at a time, within the room that requests leave, and nothing is kept."""
+    """They are read within the room that requests leave, and nothing of them is kept."""
     hook = await ready(scene)
     for number in (1, 2):
         one = miss(scene, hook, number)
