@@ -110,6 +110,7 @@ def pull_request(
     head_repo: Payload | None = None,
     created_at: str = "2026-03-02T10:00:00Z",
     closed_at: str | None = None,
+    merge_sha: str | None = None,
 ) -> Payload:
     """Return a `pull_request` delivery; `at` is the pull request's `updated_at`."""
     full_name = repo["full_name"]
@@ -138,7 +139,7 @@ def pull_request(
             "updated_at": at,
             "closed_at": ended,
             "merged_at": ended if merged else None,
-            "merge_commit_sha": None,
+            "merge_commit_sha": merge_sha,
             "assignee": None,
             "assignees": [],
             "requested_reviewers": [],

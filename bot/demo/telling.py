@@ -177,10 +177,14 @@ class Repository:
             known.update(state="closed", merged=line.action == "merged", closed_at=now)
         elif action == "reopened":
             known.update(state="open", closed_at=None)
+        is_merged = line.action == "merged"
+        squashed = [f"{known['title']} (#{line.number})"] if is_merged else []
+        landed = self._pushed(line.when, 1, line.by, squashed)
+        if is_merged:
+            known["merge_sha"] = landed["after"]
         yield 0, "pull_request", self._pull_as_known(action, line.number, line.by, line.when)
-        if line.action == "merged":
-            squashed = [f"{known['title']} (#{line.number})"]
-            yield 1, "push", self._pushed(line.when, 1, line.by, squashed)
+        if is_merged:
+            yield 1, "push", landed
             gone = {"branch": known["branch"], "deleted": True}
             yield 3, "push", self._pushed(line.when, 3, line.by, [], **gone)
 
