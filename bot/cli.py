@@ -254,7 +254,7 @@ def run_doctor(integration: str | None) -> None:
 
     async def examine(services: Services) -> list[doctor.Status]:
         statuses: list[doctor.Status] = []
-        for row in await services.database.read(lambda tx: _chosen_integrations(tx, integration)):
+        for row in await services.database.read(lambda tx: cli_backfill.chosen(tx, integration)):
             findings = await doctor.check(services, row.id) or []
             _show_findings(row, findings)
             statuses += [finding.status for finding in findings]
@@ -276,27 +276,13 @@ def run_recovery(integration: str | None) -> None:
     """
 
     def job(tx: store.Transaction) -> list[str]:
-        rows = [one for one in _chosen_integrations(tx, integration) if one.is_active]
+        rows = [one for one in cli_backfill.chosen(tx, integration) if one.is_active]
         for row in rows:
             recovery.order_by(tx, row.id, CLI)
         return [row.name for row in rows]
 
     names = _with_existing(lambda services: services.database.write(job), _quiet_settings())
     click.echo(f"Ordered for {len(names)}: {', '.join(map(characters.plain, names))}")
-
-
-def _chosen_integrations(tx: store.Transaction, name_or_id: str | None) -> list[store.Integration]:
-    """Return the integrations to look at, oldest first; raises ClickException if there is none."""
-    rows = store.integrations.listed(tx, None, 1_000_000).rows
-    if not rows:
-        raise click.ClickException(
-            "there is no integration yet; create one with POST /api/v1/integrations"
-        )
-    if name_or_id is not None:
-        rows = [row for row in rows if name_or_id.lower() == row.id or name_or_id == row.name]
-    if not rows:
-        raise click.ClickException(f"no integration has the id or name {name_or_id!r}")
-    return rows[::-1]
 
 
 def _show_findings(row: store.Integration, findings: list[doctor.Finding]) -> None:
@@ -387,9 +373,7 @@ def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
         raise click.ClickException(f"{where}: {error.strerror}") from None
 
 
-main.add_command(
-    cli_backfill.command(lambda work: _with_existing(work, _quiet_settings()), _chosen_integrations)
-)
+main.add_command(cli_backfill.command(lambda work: _with_existing(work, _quiet_settings())))
 
 
 async def see_to_admin_token(services: Services) -> str | None:

@@ -20,11 +20,24 @@ _PATIENCE = 10.0  # seconds after which it is said that nobody reads
 
 
 Work = Callable[[Services], Coroutine[Any, Any, None]]
-Choose = Callable[[store.Transaction, str], list[store.Integration]]
 
 
-def command(run: Callable[[Work], None], choose: Choose) -> click.Command:
-    """Return the command; `run` runs it on the database, `choose` finds integrations by a name."""
+def chosen(tx: store.Transaction, name_or_id: str | None) -> list[store.Integration]:
+    """Return the integrations to look at, oldest first; raises ClickException if there is none."""
+    rows = store.integrations.listed(tx, None, 1_000_000).rows
+    if not rows:
+        raise click.ClickException(
+            "there is no integration yet; create one with POST /api/v1/integrations"
+        )
+    if name_or_id is not None:
+        rows = [row for row in rows if name_or_id.lower() == row.id or name_or_id == row.name]
+    if not rows:
+        raise click.ClickException(f"no integration has the id or name {name_or_id!r}")
+    return rows[::-1]
+
+
+def command(run: Callable[[Work], None]) -> click.Command:
+    """Return the command; `run` runs it on the database."""
 
     @click.command("backfill", short_help="Read what repositories had before the bot.")
     @click.argument("integration")
@@ -50,7 +63,7 @@ def command(run: Callable[[Work], None], choose: Choose) -> click.Command:
         """
 
         async def work(services: Services) -> None:
-            rows = await services.database.read(lambda tx: choose(tx, integration))
+            rows = await services.database.read(lambda tx: chosen(tx, integration))
             if len(rows) > 1:
                 raise click.ClickException(f"several are called {integration!r}: name an id")
             await _run(services, rows[0], repositories, days, dry_run=dry_run)

@@ -13,9 +13,9 @@ import json
 import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar, cast
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import gidgethub
@@ -101,28 +101,23 @@ class Client(GitHubAPI):
         async for item in self.getiter(url, url_vars):
             yield _read(item, shape)
 
-    async def page(
-        self, shape: type[E], url: str, url_vars: Mapping[str, str]
-    ) -> tuple[list[E], str | None]:
-        """Return one page of a list that goes by cursors, and the cursor of the next, if any.
+    async def fetch_page(
+        self, url: str, url_vars: Mapping[str, str], key: str = "", *, is_kept: bool = True
+    ) -> tuple[list[Any], str | None]:
+        """Return the items of one page of a list, and the query of the next page if there is one.
 
-        What of it cannot be read is left out. Raises as `fetch` does.
+        With a `key` the list is that part of the answer. Unless the page `is_kept` it is not to be
+        asked for again. Raises CallFailed.
         """
-        items, following, _ = await self._make_request("GET", url, url_vars, b"", _ACCEPT)
-        if "cursor" in url_vars and self._cache is not None:  # none but the first is asked again
-            self._cache.pop(sansio.format_url(url, url_vars, base_url=self.base_url), None)
-        if not isinstance(items, list):
-            raise Temporary("GitHub's answer is no list")
-        found: list[E] = []
-        for item in items:
-            with suppress(payloads.InvalidPayload):
-                found.append(payloads.read_answer(item, shape))
-        if following is None:
-            return found, None
-        cursors = parse_qs(urlsplit(following).query).get("cursor")
-        if not cursors or cursors[0] == url_vars.get("cursor"):
-            raise Temporary("GitHub's pages have no end")
-        return found, cursors[0]
+        data, more, _ = await self._make_request("GET", url, url_vars, b"", _ACCEPT)
+        if not is_kept:
+            self._remembered.pop(sansio.format_url(url, url_vars, base_url=self.base_url), None)
+        found = data.get(key) if key and isinstance(data, dict) else data
+        if not isinstance(found, list):
+            raise Temporary("GitHub's answer cannot be read")
+        if more is not None and addresses.below(self.base_url, more) is None:
+            raise Temporary("GitHub leads to an address that is not the api_url; not followed")
+        return found, urlsplit(more).query if more else None
 
     async def download(
         self, url: str, url_vars: Mapping[str, str], most: int, more: More
@@ -144,21 +139,6 @@ class Client(GitHubAPI):
                 raise Temporary("GitHub's answer cannot be read") from None
             raise Temporary(f"GitHub answered {answer[0]}")
         return answer[2]
-
-    async def fetch_page(
-        self, url: str, url_vars: Mapping[str, str], key: str = ""
-    ) -> tuple[list[Any], str | None]:
-        """Return the items of one page of a list, and the query of the next page if there is one.
-
-        With a `key` the list is that part of the answer. Raises CallFailed.
-        """
-        data, more, _ = await self._make_request("GET", url, url_vars, b"", sansio.accept_format())
-        found = data.get(key) if key and isinstance(data, dict) else data
-        if not isinstance(found, list):
-            raise Temporary("GitHub's answer cannot be read")
-        if more is not None and addresses.below(self.base_url, more) is None:
-            raise Temporary("GitHub leads to an address that is not the api_url; not followed")
-        return found, urlsplit(more).query if more else None
 
     async def create(
         self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]

@@ -4,14 +4,17 @@ https://docs.github.com/en/rest/webhooks/repo-deliveries, and the same for organ
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 from msgspec import Struct
 
 from bot import jsontext
+from bot.github import payloads
 from bot.github.client import Client, More
+from bot.github.failures import Temporary
 from bot.github.reach import WEBHOOK_PATH
 
 PAGE = 100
@@ -122,7 +125,18 @@ async def listed(
     """
     query = f"?per_page={PAGE}" + ("&cursor={cursor}" if cursor is not None else "")
     variables = place if cursor is None else {**place, "cursor": cursor}
-    return await client.page(ListedDelivery, f"{address}{query}", variables)
+    is_first = cursor is None  # the others are not asked for again
+    found, more = await client.fetch_page(f"{address}{query}", variables, is_kept=is_first)
+    deliveries = []
+    for one in found:
+        with suppress(payloads.InvalidPayload):  # one that cannot be read hides no others
+            deliveries.append(payloads.read_answer(one, ListedDelivery))
+    if more is None:
+        return deliveries, None
+    following = parse_qs(more).get("cursor", [""])[0]
+    if following in ("", cursor):
+        raise Temporary("GitHub's pages have no end")
+    return deliveries, following
 
 
 async def fetched(

@@ -25,7 +25,6 @@ Short = Annotated[str, Meta(max_length=1024)]
 # However many bytes their characters have, these fit PostgreSQL's indexes.
 Login = Annotated[str, Meta(max_length=255)]
 Ref = Annotated[str, Meta(max_length=512)]
-Environment = Annotated[str, Meta(min_length=1, max_length=255)]
 BRANCHES = "refs/heads/"  # with what the refs of branches begin
 Sha = Annotated[str, Meta(pattern=r"^[0-9a-zA-Z]{1,64}\Z")]
 Time = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=0, le=253_402_300_799)] | None
@@ -288,39 +287,6 @@ class MergeGroup(Struct):
 
 class MergeGroupEvent(Event):
     merge_group: MergeGroup = msgspec.field(default_factory=MergeGroup)
-
-
-class Deployment(Struct):
-    id: Id | None = None
-    sha: Sha | None = None
-    ref: Short | None = None
-    environment: Environment | None = None
-    production_environment: Any = None  # of GitHub Actions false more often than not
-    transient_environment: Any = None  # true of what goes when its pull request does
-    creator: User | None = None
-    created_at: Time = None
-
-
-class DeploymentStatus(Struct):
-    id: Id | None = None
-    state: Short | None = None
-    environment: Environment | None = None  # where it is another than the deployment's
-    creator: User | None = None
-    created_at: Time = None
-    updated_at: Time = None
-
-
-class DeploymentStatusEvent(Event, kw_only=True):
-    deployment_status: DeploymentStatus
-    deployment: Deployment
-
-
-class Comparison(Struct):
-    """A page of what one commit has and another has not, the oldest first."""
-
-    status: Literal["ahead", "behind", "diverged", "identical"]
-    total_commits: int = 0
-    commits: list["PullRequestCommit"] = []
 
 
 class App(Struct):

@@ -8,8 +8,8 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_statu
 from gidgethub.routing import Router
 
 from bot.domain import live
-from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
+from bot.github.deployments import DeploymentStatusEvent
 from bot.github.events import DEPLOYMENTS, Heard
 from bot.handlers.dispatch import Delivery
 
@@ -18,7 +18,7 @@ HEARS = Heard(
     "which commit runs where: it tells which merged pull requests are live",
     DEPLOYMENTS,
     webhook="Deployment statuses",
-    reads=payloads.DeploymentStatusEvent,
+    reads=DeploymentStatusEvent,
 )
 router = Router()
 _PULL_REQUESTS = "refs/pull/"  # with what the refs of pull requests begin
@@ -27,7 +27,7 @@ _PULL_REQUESTS = "refs/pull/"  # with what the refs of pull requests begin
 @router.register("deployment_status")
 async def told(event: DeliveredEvent, delivery: Delivery) -> None:
     """One that has not succeeded changes nothing: what was there before is there still."""
-    payload = event.read(payloads.DeploymentStatusEvent)
+    payload = event.read(DeploymentStatusEvent)
     status, deployment = payload.deployment_status, payload.deployment
     environment = status.environment or deployment.environment
     is_preview = deployment.transient_environment is True or (deployment.ref or "").startswith(

@@ -13,7 +13,8 @@ from typing import Any
 from bot.domain import live
 from bot.domain.live import Question, Verdict
 from bot.github import NoToken, Refused
-from bot.github.payloads import Comparison, Repository
+from bot.github.deployments import Comparison
+from bot.github.payloads import Repository
 from bot.outbox.registry import Job, carries_out
 
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page={size}&page={page}"
