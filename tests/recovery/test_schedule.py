@@ -48,6 +48,27 @@ async def test_at_the_start_and_every_quarter_of_an_hour(scene: Scene) -> None:
 
 @sqlite_only
 @token_only
+async def test_a_sweep_that_waits_is_not_hastened(scene: Scene) -> None:
+    """While GitHub is down it is asked less and less often, whoever looks what is due."""
+    hook = await ready(scene)
+    miss(scene, hook, 1)
+    services, began = scene.bot.services, times.now()
+    scene.github.down = 503
+    await worker.order_sweeps(services, began)
+    await scene.work()
+    (action,) = await scene.actions("?kind=recovery")
+    scene.clock.ahead += 20 * MINUTE
+    await worker.order_sweeps(services, began)
+    (waiting,) = await scene.actions("?kind=recovery")
+    assert waiting["status"] == "pending"
+    assert waiting["next_attempt_at"] == action["next_attempt_at"]
+    scene.github.heal()
+    assert await sweeps(scene) == 1
+    assert await linked(scene) == [1]
+
+
+@sqlite_only
+@token_only
 async def test_switched_off(scene: Scene) -> None:
     await ready(scene)
     await scene.restart(recovery_minutes=0)
