@@ -51,6 +51,28 @@ async def test_what_github_does_not_know_is_not_live(ship: Shipping) -> None:
     assert [await ship.live(one) for one in (number, second)] == [["production"]] * 2
 
 
+async def test_what_was_found_meanwhile_may_go_again(ship: Shipping) -> None:
+    """Where it is not known what was there before, all that is live is looked at."""
+    start, first = ship.main[-1], await ship.merge()
+    second = await ship.merge(body="Nothing to try")
+    await ship.deploy(ship.main[-1])
+    graph = ship.scene.github.repository(REPOSITORY).parents
+    known = graph.pop(ship.main[-1])
+    ship.commit("pushed with force", *known)
+    await ship.deliver(ship.deployment(ship.main[-1]))
+    await ship.scene.pass_time(120, 10)
+    assert await ship.live(first) == []
+    where = {"integration_id": ship.scene.integration, "repository": REPOSITORY}
+    await ship.scene.bot.delete(f"{LIST}/pull-requests/{REPOSITORY}/{first}")
+    for number in (first, second):
+        answer = await ship.scene.bot.post(f"{LIST}/pull-requests", {**where, "number": number})
+        assert answer.status == 201, answer.body
+    await ship.scene.pass_time(120, 10)
+    assert (await ship.live(first), await ship.live(second)) == (["production"], [])
+    await ship.deploy(start)
+    assert await ship.live(first) == []
+
+
 async def test_a_repository_out_of_reach_says_nothing(ship: Shipping) -> None:
     """A token that has lost its access does not take back what is live."""
     number = await ship.merge()

@@ -77,7 +77,9 @@ async def test_nothing_is_asked_where_nothing_linked_waits(ship: Shipping) -> No
     assert answer.body == {"processed": True}
     await ship.scene.work()
     assert (ship.compared, await ship.live(number)) == (1, ["production"])
+    asked = await ship.scene.actions("?kind=live")
     assert await ship.deploy(head) == 0
+    assert await ship.scene.actions("?kind=live") == asked
     at = (await ship.scene.bot.get(f"{LIST}/pull-requests")).items[0]["live"][0]["at"]
     assert at == payload["deployment_status"]["created_at"]
     assert await ship.told() == ["Live in production"]

@@ -40,6 +40,8 @@ async def test_the_comment(ship: Shipping, golden: Golden) -> None:
     assert edits(ship) == before + 2
     golden(ship.scene, number, "live/production")
     golden(ship.scene, other, "live/another_in_production")
+    await ship.deploy(ship.main[-1], "later")
+    assert edits(ship) == before + 2
     await ship.deploy(base)
     assert edits(ship) == before + 3
     golden(ship.scene, number, "live/rolled_back")
@@ -55,6 +57,9 @@ async def test_no_comment_is_made_or_edited_where_that_is_not_wanted(
     number = await ship.merge()
     await ship.scene.work()
     said = ship.scene.comments(number)
+    assert len(said) == (0 if comments == "off" else 1)
+    if comments == "off":
+        await ship.scene.bot.patch(path, {"config": {"comments": "on"}})
     await ship.deploy(ship.main[-1])
     assert ship.scene.comments(number) == said
     assert await ship.live(number) == ["production"]
