@@ -172,6 +172,7 @@ async def _create_integration(api: Api, webhook_secret: str) -> str:
             "comments": "off",
             "label": None,
             "check": "off",
+            "backfill_days": 0,
         },
     }
     created = await api.ask("POST", "/api/v1/integrations", body)

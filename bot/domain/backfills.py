@@ -42,10 +42,14 @@ def heard_of(
         return
     run = store.backfills.run_of(tx, integration_id)
     is_running = run is not None and store.backfills.is_running(tx, run)
+    names = [name.lower() for name, _ in repositories]
+    read = [one for one in store.backfills.named(tx, integration_id, names) if not one.dry_run]
+    if not is_back and len(read) == len(repositories):
+        return
     if run is None or not is_running or run.dry_run:
         run = _next_run(tx, integration_id, run, days)
-    _add(tx, run, repositories, days, anew=is_back)
-    enqueue_plan(tx, integration)
+    if _add(tx, run, repositories, days, anew=is_back):
+        enqueue_plan(tx, integration)
 
 
 def start(
@@ -104,8 +108,8 @@ def _add(
     days: int,
     *,
     anew: bool,
-) -> None:
-    """Let repositories be read, those that were read before only if `anew`."""
+) -> int:
+    """Let repositories be read, those that were read before only if `anew`; return how many."""
     names = [name.lower() for name, _ in repositories]
     before = {row.name_key: row for row in store.backfills.named(tx, run.integration_id, names)}
     now = times.now()
@@ -144,6 +148,7 @@ def _add(
             )
         )
     store.backfills.put_all(tx, rows)
+    return len(rows)
 
 
 def enqueue_plan(tx: store.Transaction, integration: store.Integration) -> None:

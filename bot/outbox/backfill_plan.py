@@ -14,7 +14,7 @@ import msgspec
 from bot import storage as store
 from bot.domain import allowed, backfills, snapshots, speaking
 from bot.domain.allowed import NotAllowed, Undecided
-from bot.github import Client, Refused, Temporary, payloads
+from bot.github import Client, Refused, payloads
 from bot.outbox.registry import Job, carries_out
 
 _REPOSITORY = "/repos/{+repository}"
@@ -24,6 +24,10 @@ _MAY_WRITE = ("push", "maintain", "admin")
 _AT_ONCE = 50  # repositories that are begun in one step, without a question
 _NO_RIGHT = "the credential has no right there: that it can be read is not enough"
 _NOT_ALLOWED = "the integration does not allow this repository, or another speaks for it"
+_CONTESTED = (
+    "another integration speaks for it: GitHub is asked who may with the next delivery about it, "
+    "after which it can be read"
+)
 
 
 @carries_out(backfills.PLAN)
@@ -42,9 +46,10 @@ async def run(job: Job) -> dict[str, Any]:
     row = await job.read(store.backfills.next_waiting, job.integration.id)
     if row is None:
         return {"begun": begun}
-    await _ask(job, row)
+    if begun == 0:  # else there may be more of which nothing is to be asked
+        await _ask(job, row)
     await job.write(_go_on, job.integration.id)
-    return {"begun": begun + 1}
+    return {"begun": begun}
 
 
 def _go_on(tx: store.Transaction, integration_id: str) -> None:
@@ -130,14 +135,17 @@ def _known(tx: store.Transaction, job: Job, row: store.Backfill) -> store.Reposi
     told = snapshots.by_answer(tx, scope)
     try:
         about = payloads.Repository(full_name=row.full_name, id=row.github_id)
-        return store.repositories.get(tx, _speaking(told).repository(about))
+        return store.repositories.get(tx, _told(told, row).repository(about))
     except NotAllowed:  # GitHub is asked
         return None
 
 
-def _speaking(told: snapshots.Told) -> snapshots.Told:
-    """Return who tells of a repository to which GitHub has shown them a right."""
-    return msgspec.structs.replace(told, speaks=True)
+def _told(told: snapshots.Told, row: store.Backfill) -> snapshots.Told:
+    """Return who tells of a repository to which GitHub has shown them a right.
+
+    They speak for it from now on, unless it is a dry run.
+    """
+    return msgspec.structs.replace(told, speaks=not row.dry_run)
 
 
 # --- Repositories that somebody has named
@@ -154,12 +162,13 @@ async def _ask(job: Job, row: store.Backfill) -> None:
     def begin(tx: store.Transaction) -> None:
         integration = store.integrations.find(tx, job.integration.id)
         assert integration is not None
-        told = _speaking(snapshots.by_answer(tx, job.integration.scope, found))
+        told = _told(snapshots.by_answer(tx, job.integration.scope, found), row)
         told = msgspec.structs.replace(told, installation_id=installation_id)
         try:
             repository_id = told.repository(found)
         except Undecided:
-            raise Temporary(f"another integration speaks for {found.full_name}") from None
+            backfills.fail(tx, row, _CONTESTED)
+            return
         except NotAllowed:
             backfills.fail(tx, row, _NOT_ALLOWED)
             return

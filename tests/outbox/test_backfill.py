@@ -225,6 +225,7 @@ async def test_half_of_the_hours_calls_are_left(scene: Scene) -> None:
 @token_only
 @sqlite_only
 async def test_a_dry_run_changes_nothing(scene: Scene) -> None:
+    await set_to(scene, backfill_days=30)
     pull(scene, 1, "a"), pull(scene, 2, None, head_ref="b"), issue(scene, 3, "a")
     found = await start(scene, repositories=[REPOSITORY], dry_run=True)
     assert (found["status"], found["dry_run"]) == ("done", True)
@@ -232,6 +233,10 @@ async def test_a_dry_run_changes_nothing(scene: Scene) -> None:
     assert not await scene.bot.walk("/api/v1/links/unresolved")
     assert not await scene.bot.walk("/api/v1/activity")
     assert not scene.github.calls(COMMITS)
+    await scene.open("Nothing", head_ref="now")
+    await scene.work()
+    found = await progress(scene)
+    assert (found["dry_run"], found["pull_requests"], found["linked"]) == (False, 3, 2)
 
 
 @token_only
@@ -301,3 +306,30 @@ async def test_commits_that_pushes_tell_of_later(scene: Scene) -> None:
     assert (told["backfilled"], told["actor"]) == (False, "jane")
     await start(scene)
     assert len(await scene.bot.walk("/api/v1/activity?type=commit.pushed")) == 1
+
+
+@token_only
+@sqlite_only
+async def test_nobody_reads_where_another_speaks(scene: Scene) -> None:
+    """Without a right nothing is read, and with one not before GitHub was asked about both."""
+    await scene.open("experiment_key: a", head_ref="now")
+    for login, pushes, why in (
+        ("mallory", [], "no right"),
+        ("mona", [REPOSITORY], "another integration speaks"),
+    ):
+        token = f"ghp_of-{login}"
+        scene.github.add_token(token, login, pushes_to=pushes)
+        other = await scene.bot.integration(config={"token": token})
+        await scene.bot.post(
+            f"/api/v1/integrations/{other}/backfill", {"repositories": [REPOSITORY]}
+        )
+        await scene.work()
+        found = (await scene.bot.get(f"/api/v1/integrations/{other}/backfill")).body
+        assert found["status"] == "failed" and why in found["error"]
+    assert not scene.github.calls(PULLS)
+    payload = scene.payload("edited", 1)
+    answer = await scene.bot.deliver(other, "pull_request", payload)
+    assert answer.body == {"processed": True}
+    await scene.bot.post(f"/api/v1/integrations/{other}/backfill", {"repositories": [REPOSITORY]})
+    await scene.work()
+    assert (await scene.bot.get(f"/api/v1/integrations/{other}/backfill")).body["status"] == "done"
