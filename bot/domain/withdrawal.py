@@ -58,6 +58,7 @@ def _remove(
 def _drop_actions(tx: store.Transaction, repository_id: int, integration_id: str) -> None:
     now = times.now()
     store.integrations.clear_errors_in(tx, repository_id, integration_id)
+    store.backfills.drop(tx, integration_id, store.repositories.get(tx, repository_id))
     for action in store.actions.open_of_integration(tx, integration_id):
         if action.repository_id == repository_id:
             store.actions.set_error(tx, action.id, _WHY)

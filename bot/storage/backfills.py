@@ -8,6 +8,7 @@ import msgspec
 from bot.storage import codec, query
 from bot.storage.backfill_rows import Backfill, BackfillRun, BackfillSums, Listing
 from bot.storage.database import Transaction
+from bot.storage.rows import Repository
 
 _OPEN = "status IN ('waiting', 'reading')"
 
@@ -124,6 +125,15 @@ def stop(tx: Transaction, integration_id: str, at: int) -> int:
         WHERE integration_id = :integration_id AND {_OPEN}"""
     set_listing(tx, integration_id, None)
     return tx.run(sql, {"integration_id": integration_id, "at": at})
+
+
+def drop(tx: Transaction, integration_id: str, repository: Repository) -> None:
+    """Forget what an integration has read, or was to read, of a repository."""
+    sql = """DELETE FROM backfills WHERE integration_id = :integration_id
+        AND (repository_id = :id OR github_id = :github_id OR name_key = :name_key)"""
+    known: dict[str, Any] = {"id": repository.id, "github_id": repository.github_id}
+    known |= {"integration_id": integration_id, "name_key": repository.name_key}
+    tx.run(sql, known)
 
 
 def remove(tx: Transaction, integration_id: str) -> None:

@@ -149,7 +149,12 @@ async def integration(bot: Bot, github: GitHub, team: str, kind: str, **config: 
         {
             "name": team,
             "integration_type": "GITHUB",
-            "config": {**credential, "webhook_secret": SECRET, **config},
+            "config": {
+                **credential,
+                "webhook_secret": SECRET,
+                "backfill_days": 0,
+                **config,
+            },
         },
     )
     assert answer.status == 201, answer.body
