@@ -83,6 +83,7 @@ async def test_feed_items_have_these_fields(bot: Bot) -> None:
         "html_url": "https://github.com/acme/shop/pull/7",
         "repository": "acme/shop",
         "delivery_id": guid,
+        "backfilled": False,
     }
 
 
