@@ -4,7 +4,7 @@ from bot.storage.rows import Addressed, Item, Row
 
 
 class Environment(Row, frozen=True):
-    """`environments`: where a repository is deployed to; see migrations/0022_live.sql."""
+    """`environments`: where a repository is deployed to; see migrations/0023_live.sql."""
 
     id: int
     repository_id: int
