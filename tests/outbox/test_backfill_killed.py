@@ -17,12 +17,12 @@ import pytest
 from tests.github import GitHub
 from tests.kit.marks import slow
 from tests.kit.outbound import TOKEN, github_for
-from tests.kit.processes import Process, own_server, running
+from tests.kit.processes import Process, kills, own_server, running
 from tests.kit.running import SECRET, Bot, eventually
 
-pytestmark = slow
+pytestmark = [slow, pytest.mark.kills]
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = kills(3)
 ENGINES = ["sqlite", "postgresql"] if "KILLS" in os.environ else ["sqlite"]
 DAY = 86_400
 PULLS, ISSUES = 40, 15  # of each repository, every second of them linked

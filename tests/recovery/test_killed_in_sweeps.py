@@ -6,13 +6,14 @@ that came to.
 
 import asyncio
 import dataclasses
-import os
 import random
 import sys
 import time
 from collections import Counter
 from functools import partial
 from pathlib import Path
+
+import pytest
 
 from bot import times
 from bot.github.reach import webhook_url
@@ -27,9 +28,9 @@ from tests.kit.running import Bot, eventually
 from tests.recovery import story
 from tests.recovery.story import KEYS
 
-pytestmark = slow
+pytestmark = [slow, pytest.mark.kills]
 
-KILLS = int(os.environ.get("KILLS", "3"))
+KILLS = processes.kills(3)
 MISSED = 40 + 16 * KILLS
 SECONDS = 0.02  # in which GitHub answers, so that there is a sweep to be killed in
 
