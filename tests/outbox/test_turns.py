@@ -234,7 +234,10 @@ class Counting:
 
 
 @slow
-async def test_an_idle_worker_asks_nothing(scene: Scene) -> None:
+async def test_an_idle_worker_asks_nothing(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        worker, "_SWEEP_PAUSE", 0.2
+    )  # so that the commits of the start are looked at
     services = scene.bot.services
     counting: Any = Counting(services.database)
     await scene.bot.experiment(KEY)
@@ -247,7 +250,10 @@ async def test_an_idle_worker_asks_nothing(scene: Scene) -> None:
         assert counting.asked == {}
         # And it hears of what there is to do.
         number = await scene.open(LINE)
-        await eventually(lambda: _done(scene, 1), 30)
-        assert len(scene.comments(number)) == 1
+
+        async def is_told() -> bool:
+            return len(scene.comments(number)) == 1
+
+        await eventually(is_told, 30)
     finally:
         await working.stop()
