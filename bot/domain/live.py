@@ -231,7 +231,8 @@ def settle(
 ) -> tuple[int, int]:
     """Keep what a deployment has brought; return how many have come to be live, and are no more.
 
-    Another deployment that was told meanwhile is compared with this one later.
+    Another deployment that was told meanwhile is compared with this one later, even if it is the
+    one before again.
     """
     now = store.environments.get(tx, asked.id)
     if now is None or now.settled_sha != asked.settled_sha:
@@ -245,6 +246,9 @@ def settle(
     store.environments.change(tx, asked.id, settled_sha=asked.sha if verdict.is_known else None)
     _begin(tx, asked, come, integration_id)
     _end(tx, asked, gone, integration_id)
+    integration = store.integrations.find(tx, now.integration_id)
+    if now.sha != asked.sha and integration is not None:
+        _enqueue(tx, integration, now)
     return len(come), len(gone)
 
 

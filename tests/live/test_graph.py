@@ -1,12 +1,14 @@
 """Deployments that do not simply go forward: other branches, unknown commits, long ways."""
 
+import asyncio
 from datetime import timedelta
 
 from bot import worker
-from tests.github import sha_of
+from tests.github import Fault, sha_of
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY
-from tests.live.shipping import LIST, Shipping
+from tests.kit.running import eventually
+from tests.live.shipping import COMPARE, LIST, Shipping
 
 pytestmark = [sqlite_only, token_only]
 
@@ -33,6 +35,25 @@ async def test_a_branch_that_goes_another_way(ship: Shipping) -> None:
         ["production"],
         [],
     ]
+
+
+async def test_a_rollback_while_github_is_asked(ship: Shipping) -> None:
+    """What was there before is deployed again while what has come is being found out."""
+    start = ship.main[-1]
+    await ship.deploy(start)
+    number = await ship.merge()
+
+    async def is_asked() -> bool:
+        return ship.compared == 1
+
+    ship.scene.github.fail(Fault("late", template=COMPARE, seconds=1.0))
+    await ship.deliver(ship.deployment(ship.main[-1]))
+    work = asyncio.create_task(ship.scene.work())
+    await eventually(is_asked)
+    await ship.deliver(ship.deployment(start))
+    await work
+    await ship.scene.work()
+    assert await ship.live(number) == []
 
 
 async def test_what_github_does_not_know_is_not_live(ship: Shipping) -> None:
