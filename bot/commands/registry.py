@@ -110,7 +110,7 @@ class Run:
         """Change an experiment, unless its `repositories` do not name this one.
 
         Returns what to warn of, as Markdown; None if there is nothing, or it is not for everybody
-        who reads along.
+        who reads along. Pull requests elsewhere are counted, not named: they may be private.
         """
         repository = store.repositories.get(self.tx, self.item.repository_id)
         if not experiments.may_be_changed_from(self.tx, key, repository):
@@ -122,7 +122,8 @@ class Run:
         now = experiments.change(self.tx, key, values, self.by)
         if now is None or not self.is_told:
             return None
-        found = warnings.of_change(self.tx, old.status if old else None, now)
+        before = old.status if old else None
+        found = warnings.of_change(self.tx, before, now, repository.id)
         return "\n".join(f"- ⚠️ {warnings.words(one, texts.code)}" for one in found) or None
 
     def decide(self, verb: str, key: str) -> None:

@@ -19,19 +19,23 @@ class Warning:
 
 
 def of_change(
-    tx: store.Transaction, old_status: str | None, now: store.Experiment
+    tx: store.Transaction,
+    old_status: str | None,
+    now: store.Experiment,
+    repository_id: int | None = None,
 ) -> list[Warning]:
     """Return what to warn of whoever has given an experiment its status; None was no experiment.
 
     Who starts it, of what is merged and not live in production, where there is any. Who completes
-    it, of what is open still, which may be what takes it out of the code.
+    it, of what is open still, which may be what takes it out of the code. All are counted; with
+    `repository_id` only those of one repository are named.
     """
     if now.status == old_status:
         return []
     if now.status == "active":
-        return _some("not_live", *store.live.not_in_production(tx, now.key, _NAMED))
+        return _some("not_live", *store.live.not_in_production(tx, now.key, _NAMED, repository_id))
     if now.status == "completed":
-        return _some("still_open", *store.live.still_open(tx, now.key, _NAMED))
+        return _some("still_open", *store.live.still_open(tx, now.key, _NAMED, repository_id))
     return []
 
 
@@ -50,6 +54,9 @@ def words(warning: Warning, name: Callable[[str], str] = str) -> str:
         "not_live": (f"merged {noun}", "not live in production"),
         "still_open": (noun, "still open"),
     }[warning.code]
+    said = f"{warning.count} {what} {verb} {how}"
+    if not warning.pull_requests:
+        return f"{said}."
     listed = ", ".join(name(one) for one in warning.pull_requests)
     left = warning.count - len(warning.pull_requests)
-    return f"{warning.count} {what} {verb} {how}: {listed}{f' and {left} more' if left else ''}."
+    return f"{said}: {listed}{f' and {left} more' if left else ''}."

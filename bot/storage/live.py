@@ -255,28 +255,35 @@ _OPEN = f"""{_OF_KEY} AND state = 'open'
     AND (SELECT gone_at FROM items WHERE items.id = links.target_id) IS NULL"""
 
 
+Some = tuple[int, Sequence[LivePullRequest]]  # how many there are, and some of them
+
+
 def not_in_production(
-    tx: Transaction, key: str, limit: int
-) -> tuple[int, Sequence[LivePullRequest]]:
-    """Return how many merged pull requests of an experiment are not live in production, where
-    their repositories have one, and some of them."""
-    return _some(tx, _NOT_LIVE, key, limit)
+    tx: Transaction, key: str, limit: int, repository_id: int | None = None
+) -> Some:
+    """Return which merged pull requests of an experiment are not live in production, where their
+    repositories have one.
+
+    Of the some, with `repository_id` only those of one repository.
+    """
+    return _some(tx, _NOT_LIVE, key, limit, repository_id)
 
 
-def still_open(tx: Transaction, key: str, limit: int) -> tuple[int, Sequence[LivePullRequest]]:
-    """Return how many pull requests of an experiment are open, and some of them."""
-    return _some(tx, _OPEN, key, limit)
+def still_open(tx: Transaction, key: str, limit: int, repository_id: int | None = None) -> Some:
+    """Return which pull requests of an experiment are open, as `not_in_production` does."""
+    return _some(tx, _OPEN, key, limit, repository_id)
 
 
-def _some(
-    tx: Transaction, which: str, key: str, limit: int
-) -> tuple[int, Sequence[LivePullRequest]]:
+def _some(tx: Transaction, which: str, key: str, limit: int, repository_id: int | None) -> Some:
     count = query.number(tx, f"SELECT COUNT(*) AS count {which}", key=key) or 0
+    here = "" if repository_id is None else "AND links.repository_id = :repository_id"
     sql = f"""SELECT items.*, repositories.full_name AS repository
-        FROM (SELECT target_id, state_at {which}
+        FROM (SELECT target_id, state_at {which} {here}
             ORDER BY state_at DESC, target_id DESC LIMIT :limit) AS found
         JOIN items ON items.id = found.target_id
         JOIN repositories ON repositories.id = items.repository_id
         ORDER BY found.state_at DESC, found.target_id DESC"""
-    rows = query.select(tx, LivePullRequest, sql, key=key, limit=limit) if count else []
-    return count, rows
+    if not count:
+        return 0, []
+    about = {} if repository_id is None else {"repository_id": repository_id}
+    return count, query.select(tx, LivePullRequest, sql, key=key, limit=limit, **about)

@@ -136,6 +136,24 @@ async def test_the_reply_to_a_command_warns(ship: Shipping, golden: Golden, is_l
     assert "is still open" in ship.scene.replies(number)[-1]
 
 
+@token_only
+async def test_a_reply_names_no_pull_request_of_another_repository(ship: Shipping) -> None:
+    """Whoever reads along need not know that there is such a repository."""
+    scene = ship.scene
+    number = await scene.open(f"experiment_key: {KEY}")
+    scene.github.add_repository("acme/secret", private=True)
+    payload = scene.payload("opened", number)
+    payload["repository"] = scene.github.repository_payload("acme/secret")
+    del payload["pull_request"]["base"]["repo"]
+    await scene.bot.tell(scene.integration, payload)
+    await scene.say(number, f"/experiment complete {KEY}")
+    (said,) = scene.replies(number)
+    assert f"2 pull requests are still open: `{REPOSITORY}#{number}` and 1 more." in said
+    assert "secret" not in said
+    await start(scene, "active")
+    assert "acme/secret#1" in (await start(scene, "completed"))[0]
+
+
 # --- Pages
 
 
