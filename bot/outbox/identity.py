@@ -29,11 +29,7 @@ async def confirm(
     told_at = names.told_at(row.host, row.github_id, row.full_name)
     if told_at >= wanted_at and abs(times.now() - told_at) < _KNOWN:
         return
-    at = {"repository": row.full_name}
-    found = await client.fetch(payloads.Repository, "/repos/{+repository}", at)
-    if found.id != row.github_id:
-        await lost(services, row)
-        raise Refused(404, another(row))
+    found = await ask(services, client, row)
     if found.full_name.lower() != row.name_key:
         await services.database.write(
             lambda tx: naming.confirmed(tx, row, found.full_name),
@@ -41,6 +37,21 @@ async def confirm(
         )
         raise Limited(f"{row.full_name} is called {found.full_name} by now", 1.0)
     names.heard(row.host, row.github_id, row.full_name)
+
+
+async def ask(services: Services, client: Client, row: store.Repository) -> payloads.Repository:
+    """Return what GitHub knows by a repository's name; Refused if that is another by now."""
+    at = {"repository": row.full_name}
+    found = await client.fetch(payloads.Repository, "/repos/{+repository}", at)
+    await see_to_id(services, row, found.id)
+    return found
+
+
+async def see_to_id(services: Services, row: store.Repository, github_id: int | None) -> None:
+    """Raise Refused if it is another repository that GitHub has answered of."""
+    if row.github_id is not None and github_id != row.github_id:
+        await lost(services, row)
+        raise Refused(404, another(row))
 
 
 async def lost(services: Services, row: store.Repository) -> None:

@@ -10,11 +10,12 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
+from bot import storage as store
 from bot.domain import live
 from bot.domain.live import Question, Verdict
 from bot.github import NoToken, Refused
 from bot.github.deployments import Comparison
-from bot.github.payloads import Repository
+from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page={size}&page={page}"
@@ -87,7 +88,8 @@ async def _compare(
 ) -> _Compared | None:
     """Return what a head has that its base has not, as far as somebody waits for it.
 
-    None if GitHub does not know one of them, or they have nothing in common.
+    None if GitHub does not know one of them, or they have nothing in common. That another
+    repository by the same name does not know them says nothing.
     """
     found: set[str] = set()
     status, listed, page, size = "", 0, 1, _SIZE if wanted else 1
@@ -100,7 +102,8 @@ async def _compare(
         except Refused as error:
             if error.status != 404 or (error.lags and job.is_news):
                 raise
-            await job.client.fetch(Repository, "/repos/{+repository}", job.at())
+            row = await job.read(store.repositories.get, job.action.repository_id)
+            await identity.ask(job.services, job.client, row)
             return None
         status, listed = status or answer.status, listed + len(answer.commits)
         found.update(one.sha for one in answer.commits if one.sha in wanted)

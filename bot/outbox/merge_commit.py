@@ -12,11 +12,14 @@ from bot import storage as store
 from bot.domain import landing, snapshots
 from bot.domain.after import Waiting
 from bot.github import Limited, NoQueries, Refused
-from bot.github.payloads import Sha
+from bot.github.payloads import Id, Sha
+from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 
 _QUERY = """query ($owner: String!, $name: String!, $number: Int!) {
-  repository(owner: $owner, name: $name) { pullRequest(number: $number) { mergeCommit { oid } } }
+  repository(owner: $owner, name: $name) {
+    databaseId pullRequest(number: $number) { mergeCommit { oid } }
+  }
 }"""
 
 
@@ -29,6 +32,7 @@ class Pull(Struct, rename="camel"):
 
 
 class Repository(Struct, rename="camel"):
+    database_id: Id | None = None
     pull_request: Pull | None = None
 
 
@@ -58,7 +62,11 @@ async def run(job: Job) -> dict[str, Any]:
         answer = await _ask(job, pull.number)
     except NoQueries as error:  # nobody can mend that, and nothing else depends on it
         return {"sha": None, "reason": error.reason}
-    found = answer.repository.pull_request if answer.repository is not None else None
+    there = answer.repository
+    if there is not None and there.database_id is not None:
+        row = await job.read(store.repositories.get, job.action.repository_id)
+        await identity.see_to_id(job.services, row, there.database_id)
+    found = there.pull_request if there is not None else None
     if found is None:
         raise Refused(404, "GitHub's GraphQL API knows no such pull request", lags=True)
     if found.merge_commit is None:

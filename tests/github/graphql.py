@@ -4,7 +4,7 @@ from tests.github.permissions import grants
 from tests.github.routes import Answer, Call, Failure, route
 from tests.github.values import GRAPHQL, Json
 
-_ASKS = "pullRequest(number: $number) { mergeCommit { oid } }"
+_ASKS = "databaseId pullRequest(number: $number) { mergeCommit { oid } }"
 
 
 def _errors(kind: str, message: str) -> Answer:
@@ -33,7 +33,8 @@ def query(call: Call) -> Answer:
         return _errors("NOT_FOUND", "Could not resolve to a PullRequest with the number.")
     sha = call.github.merge_commit(repo, pull)
     found = {"oid": sha} if pull.merged_at is not None and sha is not None else None
-    return Answer(200, {"data": {"repository": {"pullRequest": {"mergeCommit": found}}}})
+    told = {"databaseId": repo.id, "pullRequest": {"mergeCommit": found}}
+    return Answer(200, {"data": {"repository": told}})
 
 
 def path_of(prefix: str) -> str:

@@ -109,6 +109,20 @@ async def test_a_repository_out_of_reach_says_nothing(ship: Shipping) -> None:
     assert await ship.live(number) == ["production"]
 
 
+async def test_another_repository_by_the_same_name_says_nothing(ship: Shipping) -> None:
+    number = await ship.merge()
+    await ship.deploy(ship.main[-1])
+    ship.commit("more")
+    payload = ship.deployment(ship.main[-1])
+    ship.scene.github.rename_repository(REPOSITORY, "acme/moved")
+    ship.scene.github.add_repository(REPOSITORY)
+    await ship.deliver(payload)
+    await ship.scene.pass_time(300, 20)
+    (action, _) = await ship.scene.actions("?kind=live")
+    assert "is another repository by now" in action["last_error"]
+    assert await ship.live(number) == ["production"]
+
+
 async def test_a_long_way(ship: Shipping) -> None:
     """Pages are read until what is waited for is found."""
     await ship.deploy(ship.main[-1])

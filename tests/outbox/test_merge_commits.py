@@ -96,6 +96,21 @@ async def test_an_enterprise_server_has_it_beside_its_rest_api(enterprise: Scene
 
 @sqlite_only
 @token_only
+async def test_another_repository_by_the_same_name_tells_nothing(scene: Scene) -> None:
+    number = await merged(scene)
+    scene.github.rename_repository(REPOSITORY, "acme/moved")
+    scene.github.add_repository(REPOSITORY)
+    other = scene.github.open_pull(REPOSITORY, number, title="Another", merged_at=scene.clock())
+    scene.github.merges[other.number] = sha_of("Another")
+    await scene.pass_time(600, 60)
+    (action,) = await scene.actions("?kind=merge_commit")
+    assert "is another repository by now" in action["last_error"]
+    commits = await scene.bot.walk(f"/api/v1/experiments/{KEY}/commits")
+    assert [one["message"] for one in commits] == ["One"]
+
+
+@sqlite_only
+@token_only
 async def test_who_is_not_asked(scene: Scene) -> None:
     """Not of what no experiment is linked to, nor where the delivery tells; a trial is no merge."""
     await merged(scene, body="")
