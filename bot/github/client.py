@@ -90,9 +90,22 @@ class Client(GitHubAPI):
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
-    async def fetch(self, shape: type[E], url: str, url_vars: Mapping[str, str] | None = None) -> E:
-        """Return the answer to a GET as a type; raises CallFailed, Temporary if it is no such."""
-        return _read(await self.getitem(url, url_vars), shape)
+    async def fetch(
+        self,
+        shape: type[E],
+        url: str,
+        url_vars: Mapping[str, str] | None = None,
+        *,
+        is_kept: bool = True,
+    ) -> E:
+        """Return the answer to a GET as a type; raises CallFailed, Temporary if it is no such.
+
+        Unless it `is_kept` it is large, or not to be asked for again.
+        """
+        found = await self.getitem(url, url_vars)
+        if not is_kept:
+            self._forget(url, url_vars)
+        return _read(found, shape)
 
     async def fetch_all(
         self, shape: type[E], url: str, url_vars: Mapping[str, str] | None = None
@@ -111,13 +124,16 @@ class Client(GitHubAPI):
         """
         data, more, _ = await self._make_request("GET", url, url_vars, b"", _ACCEPT)
         if not is_kept:
-            self._remembered.pop(sansio.format_url(url, url_vars, base_url=self.base_url), None)
+            self._forget(url, url_vars)
         found = data.get(key) if key and isinstance(data, dict) else data
         if not isinstance(found, list):
             raise Temporary("GitHub's answer cannot be read")
         if more is not None and addresses.below(self.base_url, more) is None:
             raise Temporary("GitHub leads to an address that is not the api_url; not followed")
         return found, urlsplit(more).query if more else None
+
+    def _forget(self, url: str, url_vars: Mapping[str, Any] | None) -> None:
+        self._remembered.pop(sansio.format_url(url, url_vars or {}, base_url=self.base_url), None)
 
     async def download(
         self, url: str, url_vars: Mapping[str, str], most: int, more: More

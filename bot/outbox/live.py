@@ -96,7 +96,7 @@ async def _compare(
     while True:
         at = job.at(base=base, head=head, size=size, page=page)
         try:
-            answer = await job.client.fetch(Comparison, _COMPARE, at)
+            answer = await job.client.fetch(Comparison, _COMPARE, at, is_kept=False)
         except NoToken:
             raise
         except Refused as error:

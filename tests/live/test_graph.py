@@ -138,6 +138,18 @@ async def test_a_long_way(ship: Shipping) -> None:
     assert [await ship.live(one) for one in (first, last)] == [["staging"]] * 2
 
 
+async def test_answers_that_may_be_large_are_not_kept(ship: Shipping) -> None:
+    """Each has the differences of 300 files; hundreds of them would be kept for each token."""
+    for name in ("staging", "production"):
+        await ship.deploy(ship.main[-1], name)
+    await ship.merge()
+    for name in ("staging", "production"):
+        assert await ship.deploy(ship.main[-1], name) == 1
+    asked = [one for one in ship.scene.github.requests if one.template == COMPARE]
+    assert asked[0].path == asked[1].path
+    assert "If-None-Match" not in asked[1].headers
+
+
 async def test_environments_are_told_apart_by_name(ship: Shipping) -> None:
     """Several deploy parts of one repository; case does not matter, and nothing else is alike."""
     number = await ship.merge()
