@@ -14,12 +14,12 @@ from bot.domain.environments import is_production
 from bot.domain.parts import Cause
 
 KIND = actions.Kind("live", title="What is live", priority=3)
-LIVE = activity.Type(
-    "pull_request.live", 10, "▲", "Live in {environment}: pull request #{number}: {title}"
-)
+_IN = "Live in {environment}: "  # the beginning of what the feed says
+LIVE = activity.Type("pull_request.live", 10, "▲", f"{_IN}pull request #{{number}}: {{title}}")
 _MOST_ENVIRONMENTS = 100  # of a repository; of more the one is forgotten that was longest silent
 _MOST_ASKED = 20  # environments for which GitHub is asked about one pull request
 _MOST_WAITING = 5_000  # pull requests of an environment that are looked for in one comparison
+_MOST_TOLD = 100_000  # feed items of a deployment, more than one has
 _FIRST = 3  # pull requests with which a first deployment is compared until one is known
 
 
@@ -163,8 +163,7 @@ def linked(
     for environment in environments[:_MOST_ASKED]:
         place = places.get(environment.id)
         if place is not None:
-            news = [_news(environment, item, key, place.at, place.guid) for key in keys]
-            activity.record(tx, news)
+            _tell(tx, environment, [(item, key) for key in keys], place.at, place.guid)
         elif item.merged_at <= environment.begun_at and integration is not None:
             _enqueue(tx, integration, environment, item)
 
@@ -263,9 +262,8 @@ def _begin(
     ids = [item.id for item in items]
     keys = store.links.keys_of_targets(tx, "pull_request", ids)
     store.live.begin(tx, environment, ids)
-    since = environment.deployed_at, environment.guid
-    news = [_news(environment, item, key, *since) for item in items for key in keys[item.id]]
-    activity.record(tx, news)
+    wanted = [(item, key) for item in items for key in keys[item.id]]
+    _tell(tx, environment, wanted, environment.deployed_at, environment.guid)
     _show_in(tx, environment, items, integration_id)
 
 
@@ -299,6 +297,29 @@ def show(tx: store.Transaction, item: store.Item, integration_id: str) -> None:
     post = store.actions.post(tx, item.id)
     if post is not None and post.comment_id is not None:
         posts.follow(tx, item, Cause.LIVE, integration_id)
+
+
+def _tell(
+    tx: store.Transaction,
+    environment: store.Environment,
+    keys: Sequence[tuple[store.Item, str]],
+    at: int,
+    guid: str,
+) -> None:
+    """Let feeds tell of a deployment that pull requests are live with it.
+
+    Each is told once, however often it is linked again.
+    """
+    begin = _IN.format(environment=environment.name)
+    told = {
+        (row.item_id, row.experiment_key)
+        for row in store.activity.of_delivery(tx, guid, _MOST_TOLD)
+        if row.type == LIVE.name and row.summary.startswith(begin)
+    }
+    news = [
+        _news(environment, item, key, at, guid) for item, key in keys if (item.id, key) not in told
+    ]
+    activity.record(tx, news)
 
 
 def _news(

@@ -158,6 +158,22 @@ async def test_one_that_is_linked_no_more_is_not_followed(ship: Shipping) -> Non
     assert (await ship.live(number), ship.compared) == (["production"], 2)
 
 
+@sqlite_only
+@token_only
+@pytest.mark.parametrize("between", ["nothing", "other"])
+async def test_a_key_that_goes_and_comes_back_is_told_once(ship: Shipping, between: str) -> None:
+    """Whether or not another keeps the pull request linked meanwhile."""
+    await ship.scene.bot.experiment("other")
+    number = await ship.merge(body=f"experiment_key: {KEY}, other")
+    await ship.deploy(ship.main[-1])
+    for body in ("" if between == "nothing" else "experiment_key: other", f"experiment_key: {KEY}"):
+        ship.now()
+        ship.scene.github.edit_pull(REPOSITORY, number, body=body)
+        await ship.scene.tell("edited", number)
+    await ship.scene.work()
+    assert (await ship.live(number), await ship.told()) == (["production"], ["Live in production"])
+
+
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
