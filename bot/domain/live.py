@@ -5,8 +5,9 @@ says what has come, and what has gone again. That is asked of GitHub (bot/outbox
 where a linked pull request waits to be live or is. What cannot be told is not live.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot import storage as store
 from bot.domain import actions, activity, posts
@@ -206,6 +207,19 @@ def answered(
 
 
 # --- Deployments
+
+
+def ask_instead(tx: store.Transaction, questions: Sequence[Mapping[str, Any]]) -> None:
+    """Have asked what another was to ask, by who else has told of the environments."""
+    for one in questions:
+        environment = store.environments.get(tx, int(one["environment_id"]))
+        item_id = one.get("item_id")
+        item = None if item_id is None else store.items.by_id(tx, int(item_id))
+        if environment is None or (item_id is not None and item is None):
+            continue
+        integration = store.integrations.find(tx, environment.integration_id)
+        if integration is not None:
+            _enqueue(tx, integration, environment, item)
 
 
 def question(tx: store.Transaction, environment_id: int) -> Question | None:

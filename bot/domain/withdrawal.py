@@ -3,7 +3,8 @@
 Nothing is undone on GitHub.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bot import storage as store
 from bot import times
@@ -19,10 +20,9 @@ def withdraw(tx: store.Transaction, row: store.Repository, integration_id: str) 
     What others have told of too stays as it is, and is theirs from now on.
     """
     where = row.id, integration_id
-    _drop_actions(tx, *where)
+    questions = _drop_actions(tx, *where)
     item_ids = store.withdrawals.told_alone(tx, "items", *where)
-    environment_ids = store.withdrawals.told_alone(tx, "environments", *where)
-    deployed = store.withdrawals.remove_environments(tx, row.id, environment_ids)
+    deployed = store.withdrawals.remove_environments(tx, *where)
     _remove(tx, row.id, item_ids, store.withdrawals.told_alone(tx, "commits", *where))
     store.withdrawals.prune_commands(tx, *where)
     for item in store.withdrawals.hand_over(tx, *where):
@@ -31,6 +31,7 @@ def withdraw(tx: store.Transaction, row: store.Repository, integration_id: str) 
     for item in deployed:
         if item.id not in item_ids:
             live.show(tx, item, item.integration_id)
+    live.ask_instead(tx, questions)
 
 
 def forget(tx: store.Transaction, row: store.Repository) -> None:
@@ -55,8 +56,11 @@ def _remove(
     store.withdrawals.prune_feeds(tx, repository_id)
 
 
-def _drop_actions(tx: store.Transaction, repository_id: int, integration_id: str) -> None:
-    now = times.now()
+def _drop_actions(
+    tx: store.Transaction, repository_id: int, integration_id: str
+) -> Sequence[Mapping[str, Any]]:
+    """Drop what an integration owes in a repository; return what it was to ask of deployments."""
+    now, questions = times.now(), []
     store.integrations.clear_errors_in(tx, repository_id, integration_id)
     store.backfills.drop(tx, integration_id, store.repositories.get(tx, repository_id))
     for action in store.actions.open_of_integration(tx, integration_id):
@@ -66,3 +70,6 @@ def _drop_actions(tx: store.Transaction, repository_id: int, integration_id: str
             store.actions.change(tx, action.id, **gone)
             commands.action_failed(tx, action.request, _WHY)
             actions.wake_order(tx, action.lane, now)
+            if action.kind == live.KIND.name:
+                questions.append(action.request)
+    return questions

@@ -119,22 +119,38 @@ def prune_commands(tx: Transaction, repository_id: int, integration_id: str) -> 
         _heard_last(tx, repository_id, list({one.experiment_key for one in told}))
 
 
-def remove_environments(
-    tx: Transaction, repository_id: int, environment_ids: Sequence[int]
-) -> list[Item]:
-    """Take out environments, with what the feed tells of them; return what was live there."""
-    if not environment_ids:
-        return []
+# What the feed tells of a repository's deployments of which one integration alone has told, but for
+# what is live since then, in an environment that stays.
+_TOLD_OF_LIVE = """FROM activity WHERE repository_id = :repository_id AND type = 'pull_request.live'
+    AND EXISTS (SELECT 1 FROM integrations JOIN deliveries
+        ON deliveries.integration_seq = integrations.seq AND deliveries.guid = activity.guid
+        WHERE integrations.id = :integration_id)
+    AND NOT EXISTS (SELECT 1 FROM integrations JOIN deliveries
+        ON deliveries.integration_seq = integrations.seq AND deliveries.guid = activity.guid
+        WHERE integrations.id <> :integration_id)
+    AND NOT EXISTS (SELECT 1 FROM live WHERE live.item_id = activity.item_id
+        AND live.guid = activity.guid AND live.ended_at IS NULL)"""
+
+
+def remove_environments(tx: Transaction, repository_id: int, integration_id: str) -> list[Item]:
+    """Take out environments that one integration alone told of; return what was live there.
+
+    With what the feed tells of them, and of its deployments to others.
+    """
     shown: list[Item] = []
     keys = experiments_of(tx, repository_id)
+    place = {"repository_id": repository_id}
+    environment_ids = told_alone(tx, "environments", repository_id, integration_id)
     for environment_id in environment_ids:
         shown += live.there(tx, environment_id)
         sql = """DELETE FROM activity WHERE repository_id = :repository_id
             AND EXISTS (SELECT 1 FROM live WHERE live.environment_id = :id
                 AND live.item_id = activity.item_id AND live.guid = activity.guid)"""
-        tx.run(sql, {"repository_id": repository_id, "id": environment_id})
+        tx.run(sql, {**place, "id": environment_id})
     environments.remove(tx, environment_ids)
-    _heard_last(tx, repository_id, keys)
+    gone = tx.run(f"DELETE {_TOLD_OF_LIVE}", {**place, "integration_id": integration_id})
+    if environment_ids or gone:
+        _heard_last(tx, repository_id, keys)
     return shown
 
 

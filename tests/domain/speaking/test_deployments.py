@@ -60,6 +60,30 @@ async def test_what_one_alone_told_goes_with_its_right(shipped: World) -> None:
     assert await live(world) == ["production", "staging"]
 
 
+async def test_what_was_to_be_asked_another_asks(shipped: World) -> None:
+    """Who told of it first may ask GitHub nothing any more."""
+    world, told = shipped, deployment(shipped)
+    await world.passes(RIVAL, told)
+    await world.passes(ACME, told)
+    world.lose(RIVAL)
+    world.clock.ahead += 3601
+    await world.is_refused(RIVAL, deployment(world, "third"))
+    assert (await live(world), await is_told(world)) == (["production"], True)
+
+
+async def test_the_feed_forgets_earlier_deployments_of_who_has_no_right(shipped: World) -> None:
+    world = shipped
+    await world.passes(RIVAL, deployment(world))
+    assert await live(world) == ["production"]
+    world.clock.ahead += 60
+    await world.passes(ACME, deployment(world, sha=sha_of("first")))
+    assert (await live(world), await is_told(world)) == ([], True)
+    world.lose(RIVAL)
+    world.clock.ahead += 3601
+    await world.is_refused(RIVAL, deployment(world, "third"))
+    assert not await is_told(world)
+
+
 async def test_a_stranger_to_the_repository_deploys_nothing(shipped: World) -> None:
     world = shipped
     world.lose(RIVAL)
