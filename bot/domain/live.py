@@ -21,7 +21,8 @@ _MOST_ENVIRONMENTS = 100  # of a repository; of more the one is forgotten that w
 _MOST_ASKED = 20  # environments for which GitHub is asked about one pull request
 _MOST_WAITING = 5_000  # pull requests of an environment that are looked for in one comparison
 _MOST_TOLD = 100_000  # feed items of a deployment, more than one has
-_FIRST = 3  # pull requests with which a first deployment is compared until one is known
+FIRST = 3  # pull requests with which a first deployment is compared until one is known
+_MOST_AT_ONCE = 10  # that are looked at of those that were merged in one second
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,15 @@ class Deployment:
 class Question:
     """What GitHub is to be asked of a deployment.
 
-    `waiting` are the merge commits that may have come, `there` those that may have gone. Where it
-    is not known what was there before, both may, and `first` are those to begin with.
+    `waiting` are the merge commits that may have come. Where it is not known what was there before,
+    `there` are those that may have gone, and `first` those merged first, to begin with: a few, and
+    all of one second.
     """
 
     environment: store.Environment
-    first: Sequence[str]
     waiting: frozenset[str]
-    there: frozenset[str]
+    there: frozenset[str] = frozenset()
+    first: Sequence[store.Landed] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,15 +230,26 @@ def question(tx: store.Transaction, environment_id: int) -> Question | None:
     if environment is None or environment.sha == environment.settled_sha:
         return None
     waiting = store.live.waiting(tx, environment, _MOST_WAITING)
-    there = store.live.there(tx, environment_id)
-    if environment.settled_sha is None:
-        waiting = sorted([*waiting, *there], key=lambda item: (item.merged_at or 0, item.id))
+    if environment.settled_sha is not None:
+        return Question(environment, frozenset(one.merge_sha for one in waiting))
+    there = store.live.landed_there(tx, environment_id)
     return Question(
         environment,
-        [item.merge_sha for item in waiting[:_FIRST] if item.merge_sha],
-        frozenset(item.merge_sha for item in waiting if item.merge_sha),
-        frozenset(item.merge_sha for item in there if item.merge_sha),
+        frozenset(one.merge_sha for one in waiting),
+        frozenset(one.merge_sha for one in there),
+        _merged_first([*waiting, *there]),
     )
+
+
+def _merged_first(landed: Sequence[store.Landed]) -> Sequence[store.Landed]:
+    order = sorted(landed, key=lambda one: (one.merged_at == 0, one.merged_at, one.id))
+    begin = [one for one in order if one.merged_at == order[0].merged_at]
+    return order[: max(FIRST, min(len(begin), _MOST_AT_ONCE))]
+
+
+def may_have_gone(tx: store.Transaction, environment_id: int) -> frozenset[str]:
+    """Return the merge commits that an environment has, as far as is known."""
+    return frozenset(one.merge_sha for one in store.live.landed_there(tx, environment_id))
 
 
 def settle(
@@ -251,11 +264,10 @@ def settle(
     if now is None or now.settled_sha != asked.settled_sha:
         return 0, 0
     come = store.live.waiting_with(tx, asked, sorted(verdict.come))
-    gone = [
-        item
-        for item in store.live.there(tx, asked.id)
-        if verdict.gone is None or item.merge_sha in verdict.gone
-    ]
+    if verdict.gone is None:
+        gone = store.live.there(tx, asked.id)
+    else:
+        gone = store.live.there_with(tx, asked.id, sorted(verdict.gone))
     store.environments.change(tx, asked.id, settled_sha=asked.sha if verdict.is_known else None)
     _begin(tx, asked, come, integration_id)
     _end(tx, asked, gone, integration_id)

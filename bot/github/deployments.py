@@ -42,5 +42,5 @@ class Comparison(Struct):
     """A page of what one commit has and another has not, the oldest first."""
 
     status: Literal["ahead", "behind", "diverged", "identical"]
-    total_commits: int = 0
+    total_commits: int
     commits: list[PullRequestCommit] = []

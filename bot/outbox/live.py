@@ -64,11 +64,21 @@ async def _look_at(job: Job, environment_id: int, item_id: int) -> dict[str, Any
 
 
 async def _first(job: Job, question: Question) -> Verdict:
-    for base in question.first:
-        compared = await _compare(job, base, question.environment.sha, question.waiting - {base})
-        if compared is not None:
-            come = compared.found | ({base} if compared.status in _HAS else set())
-            return Verdict(come, question.there - come)
+    head = question.environment.sha
+    for at, base in enumerate(question.first[: live.FIRST]):
+        compared = await _compare(job, base.merge_sha, head, question.waiting - {base.merge_sha})
+        if compared is None:
+            continue
+        come = set(compared.found)
+        if compared.status in _HAS:
+            come.add(base.merge_sha)
+        # Of those merged in one second, as a merge queue does, it may not be the first.
+        for other in question.first[at + 1 :]:
+            if other.merged_at == base.merged_at and other.merge_sha not in come:
+                beside = await _compare(job, other.merge_sha, head)
+                if beside is not None and beside.status in _HAS:
+                    come.add(other.merge_sha)
+        return Verdict(come, question.there - come)
     return Verdict((), None, is_known=not question.first)
 
 
@@ -77,9 +87,12 @@ async def _next(job: Job, question: Question) -> Verdict:
     compared = await _compare(job, before, now, question.waiting)
     if compared is None:
         return Verdict((), None, is_known=False)
-    if compared.status in _HAS or not question.there:
+    there = frozenset[str]()
+    if compared.status not in _HAS:
+        there = await job.read(live.may_have_gone, question.environment.id)
+    if not there:
         return Verdict(compared.found, ())
-    back = await _compare(job, now, before, question.there)
+    back = await _compare(job, now, before, there)
     return Verdict(compared.found, back.found if back is not None and back.is_whole else None)
 
 
@@ -107,7 +120,7 @@ async def _compare(
             return None
         status, listed = status or answer.status, listed + len(answer.commits)
         found.update(one.sha for one in answer.commits if one.sha in wanted)
-        is_whole = listed >= answer.total_commits or not answer.commits
-        if is_whole or len(found) == len(wanted) or page == _MOST_PAGES:
-            return _Compared(status, frozenset(found), is_whole or len(found) == len(wanted))
+        is_whole = listed >= answer.total_commits or len(found) == len(wanted)
+        if is_whole or not answer.commits or page == _MOST_PAGES:
+            return _Compared(status, frozenset(found), is_whole)
         page += 1

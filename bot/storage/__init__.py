@@ -130,7 +130,14 @@ from bot.storage.joined import (
     UnresolvedKey,
     UnresolvedLink,
 )
-from bot.storage.live_rows import Environment, Live, LiveCount, LivePlace, LivePullRequest
+from bot.storage.live_rows import (
+    Environment,
+    Landed,
+    Live,
+    LiveCount,
+    LivePlace,
+    LivePullRequest,
+)
 from bot.storage.query import Part, Place, Reader
 from bot.storage.recovery_rows import OF_APP, Hook, HookKind, Missed, Sweep, Trouble
 from bot.storage.rows import (

@@ -11,6 +11,7 @@ from bot.storage.live_rows import (
     Environment,
     EnvironmentCount,
     KeyCount,
+    Landed,
     Live,
     LiveCount,
     LivePlace,
@@ -42,11 +43,17 @@ def is_any_in(tx: Transaction, environment_id: int) -> bool:
     return query.exists(tx, f"SELECT 1 {_THERE} LIMIT 1", id=environment_id)
 
 
-def waiting(tx: Transaction, environment: Environment, limit: int) -> list[Item]:
-    """Return the pull requests that wait for an environment, the one merged first first."""
-    sql = f"""SELECT DISTINCT items.* {_WAITING}
-        ORDER BY items.merged_at, items.id LIMIT :limit"""
-    return query.select(tx, Item, sql, limit=limit, **_place(environment))
+_LANDED = "items.merge_sha, COALESCE(items.merged_at, 0) AS merged_at, items.id"
+
+
+def waiting(tx: Transaction, environment: Environment, limit: int) -> list[Landed]:
+    """Return as what those pull requests were merged that wait for an environment.
+
+    Of more than `limit` those merged last: what has waited longest may never come.
+    """
+    sql = f"""SELECT DISTINCT {_LANDED} {_WAITING}
+        ORDER BY merged_at DESC, items.id DESC LIMIT :limit"""
+    return query.select(tx, Landed, sql, limit=limit, **_place(environment))
 
 
 def waiting_with(tx: Transaction, environment: Environment, shas: Sequence[str]) -> list[Item]:
@@ -59,6 +66,19 @@ def waiting_with(tx: Transaction, environment: Environment, shas: Sequence[str])
 def there(tx: Transaction, environment_id: int) -> list[Item]:
     """Return the pull requests that are live in an environment."""
     return query.select(tx, Item, f"SELECT items.* {_THERE} ORDER BY items.id", id=environment_id)
+
+
+def there_with(tx: Transaction, environment_id: int, shas: Sequence[str]) -> list[Item]:
+    """Return those pull requests that are live and were merged as one of some commits."""
+    sql = f"SELECT items.* {_THERE} AND items.merge_sha IN ({{names}})"
+    found = query.in_parts(tx, Item, sql, shas, id=environment_id)
+    return sorted(found, key=lambda item: item.id)
+
+
+def landed_there(tx: Transaction, environment_id: int) -> list[Landed]:
+    """Return as what the pull requests were merged that are live in an environment."""
+    sql = f"SELECT {_LANDED} {_THERE} AND items.merge_sha IS NOT NULL"
+    return query.select(tx, Landed, sql, id=environment_id)
 
 
 def place_of(tx: Transaction, item_id: int, environment_id: int) -> Live | None:

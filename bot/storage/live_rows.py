@@ -32,6 +32,14 @@ class Live(Row, frozen=True):
     guid: str
 
 
+class Landed(Row, frozen=True):
+    """As which commit a pull request was merged, and when; 0 if that is not known."""
+
+    merge_sha: str
+    merged_at: int
+    id: int
+
+
 class LivePlace(Row, frozen=True):
     """Where a pull request is live, or was until `ended_at`."""
 

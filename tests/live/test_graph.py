@@ -3,12 +3,15 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
+
 from bot import worker
+from bot.domain import live
 from tests.github import Fault, sha_of
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY
 from tests.kit.running import eventually
-from tests.live.shipping import COMPARE, LIST, Shipping
+from tests.live.shipping import COMPARE, KEY, LIST, Shipping
 
 pytestmark = [sqlite_only, token_only]
 
@@ -92,6 +95,42 @@ async def test_what_was_found_meanwhile_may_go_again(ship: Shipping) -> None:
     assert (await ship.live(first), await ship.live(second)) == (["production"], [])
     await ship.deploy(start)
     assert await ship.live(first) == []
+
+
+async def test_merged_in_one_second_before_the_first_deployment(ship: Shipping) -> None:
+    """As a merge queue does; which of them is behind the others, no time tells."""
+    numbers = [await ship.scene.open(f"experiment_key: {KEY}") for _ in range(3)]
+    pulls = ship.scene.github.repository(REPOSITORY).pulls
+    at = ship.now()
+    for number in (numbers[1], numbers[0], numbers[2]):
+        pulls[number].merge_sha = ship.commit(f"of {number}")
+    for number in numbers:
+        ship.scene.github.edit_pull(REPOSITORY, number, merged_at=at)
+        await ship.scene.tell("closed", number)
+    assert await ship.deploy(ship.main[-1]) == 2
+    assert [await ship.live(one) for one in numbers] == [["production"]] * 3
+
+
+async def test_half_an_answer_leaves_nothing_live(ship: Shipping) -> None:
+    """What a rollback took is not known if GitHub lists fewer commits than it counts."""
+    number = await ship.merge()
+    await ship.deploy(ship.main[-1])
+    half = {"status": "ahead", "total_commits": 1, "commits": []}
+    ship.scene.github.fail(Fault("status", template=COMPARE, status=200, body=half, after=1))
+    await ship.deploy(ship.main[0])
+    assert await ship.live(number) == []
+
+
+async def test_what_will_never_be_live_keeps_no_other_from_it(
+    ship: Shipping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "_MOST_WAITING", 1)
+    never = await ship.merge()  # to a branch that is not deployed
+    ship.main.pop()
+    await ship.deploy(ship.main[-1])
+    number = await ship.merge()
+    await ship.deploy(ship.main[-1])
+    assert (await ship.live(never), await ship.live(number)) == ([], ["production"])
 
 
 async def test_a_repository_out_of_reach_says_nothing(ship: Shipping) -> None:

@@ -245,6 +245,8 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.live.waiting, (THERE, 5_000)),
     (store.live.waiting_with, (THERE, SHAS)),
     (store.live.there, (7,)),
+    (store.live.there_with, (7, SHAS)),
+    (store.live.landed_there, (7,)),
     (store.live.place_of, (7, 7)),
     (store.live.open_places, (7,)),
     (store.live.begin, (THERE, [7, 8])),
