@@ -20,6 +20,7 @@ LIVE = activity.Type("pull_request.live", 10, "▲", f"{_IN}pull request #{{numb
 _MOST_ENVIRONMENTS = 100  # of a repository; of more the one is forgotten that was longest silent
 _MOST_ASKED = 20  # environments for which GitHub is asked about one pull request
 _MOST_WAITING = 5_000  # pull requests of an environment that are looked for in one comparison
+_MOST_EDITED = 50  # comments that follow a deployment at once
 _MOST_TOLD = 100_000  # feed items of a deployment, more than one has
 FIRST = 3  # pull requests with which a first deployment is compared until one is known
 _MOST_AT_ONCE = 10  # that are looked at of those that were merged in one second
@@ -312,17 +313,22 @@ def _show_in(
 ) -> None:
     """Let comments follow what has become of their pull requests in production.
 
-    No other environment is worth an edit of each.
+    No other environment is worth an edit of each. Of many, the newest are edited first, and the
+    others each in its turn: a first deployment may have hundreds.
     """
-    for item in items if environment.is_production else ():
-        show(tx, item, integration_id)
+    newest = sorted(items, key=lambda item: -item.id) if environment.is_production else ()
+    for count, item in enumerate(newest):
+        show(tx, item, integration_id, at_leisure=count >= _MOST_EDITED)
 
 
-def show(tx: store.Transaction, item: store.Item, integration_id: str) -> None:
+def show(
+    tx: store.Transaction, item: store.Item, integration_id: str, *, at_leisure: bool = False
+) -> None:
     """Let the comment on a pull request follow where it is live; none is made only to say so."""
     post = store.actions.post(tx, item.id)
     if post is not None and post.comment_id is not None:
-        posts.follow(tx, item, Cause.LIVE, integration_id)
+        follow = posts.follow_at_leisure if at_leisure else posts.follow
+        follow(tx, item, Cause.LIVE, integration_id)
 
 
 def _tell(

@@ -37,8 +37,8 @@ REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
 STEP = 50  # pull requests that a refresh looks at in one go, the newest first
-# Comments, checks and labels of what is read of the past: 300 an hour, so that GitHub's limit on
-# content leaves the larger part to what happens now.
+# Comments, checks and labels of many pull requests of the past: 300 an hour, so that GitHub's limit
+# on content leaves the larger part to what happens now.
 _LEISURE = 3_600 * times.SECOND // 300
 _GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 
@@ -63,7 +63,7 @@ def follow(
 def follow_at_leisure(
     tx: store.Transaction, item: store.Item, cause: Cause, integration_id: str
 ) -> None:
-    """Do as `follow` does for a pull request that was read of the past: each in its turn."""
+    """Do as `follow` does for one of many pull requests of the past: each in its turn."""
     integration = acting(tx, item, integration_id)
     if integration is None:
         return

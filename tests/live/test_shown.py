@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from bot.domain import live
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
 from tests.kit.golden import Golden
@@ -45,6 +46,22 @@ async def test_the_comment(ship: Shipping, golden: Golden) -> None:
     await ship.deploy(base)
     assert edits(ship) == before + 3
     golden(ship.scene, number, "live/rolled_back")
+
+
+@token_only
+async def test_many_comments_follow_a_deployment_in_their_turn(
+    ship: Shipping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What happens meanwhile does not wait for all that a first deployment has."""
+    monkeypatch.setattr(live, "_MOST_EDITED", 1)
+    numbers = [await ship.merge() for _ in range(4)]
+    await ship.scene.work()
+    before = edits(ship)
+    await ship.deploy(ship.main[-1])
+    assert edits(ship) <= before + 2  # the newest, and the first of the others
+    assert "Live in `production`" in ship.scene.comments(numbers[-1])[0]
+    await ship.scene.pass_time(60, 12)
+    assert edits(ship) == before + 4
 
 
 @token_only
