@@ -169,8 +169,9 @@ async def create(visit: Visit) -> web.StreamResponse:
     except Invalid as error:
         return _form(visit, form, refusal(error, helpful(_HELP)))
     key = created.row.key
-    notice = f"Created. To link a pull request, use the line experiment_key: {key}"
-    return visit.to(f"/experiments/{key}", notice)
+    notice, kind = with_warnings("Created.", created.warnings)
+    how = f"To link a pull request, use the line experiment_key: {key}"
+    return visit.to(f"/experiments/{key}", f"{notice} {how}", kind=kind)
 
 
 @pages.get("/experiments/{key}/edit", role="developer")

@@ -30,7 +30,7 @@ async def create(services: Services, actor: Actor, values: Mapping[str, Any]) ->
         row = experiments.create(tx, values, actor)
         if row is None:
             raise Conflict("experiment_exists", values["key"])
-        return shown(tx, row.key)
+        return _changed(tx, row.key, None)
 
     locks = [store.lock_of_experiment(values["key"])]
     return await services.database.write(job, locks=locks)

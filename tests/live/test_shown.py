@@ -136,6 +136,19 @@ async def test_who_starts_or_completes_is_warned(ship: Shipping) -> None:
     ]
 
 
+@token_only
+async def test_who_makes_one_that_has_started_is_warned(ship: Shipping) -> None:
+    """Its code was linked before; in the API and on the page."""
+    number = await ship.merge(body="experiment_key: early, late")
+    await ship.deploy(ship.main[0])
+    said = f"1 merged pull request is not live in production: {REPOSITORY}#{number}."
+    body = {"key": "early", "name": "Early", "status": "active"}
+    assert (await ship.scene.bot.post("/api/v1/experiments", body)).body["warnings"] == [said]
+    browser = await Browser.sign_in(ship.scene.bot, "developer")
+    form = {"key": "late", "name": "Late", "status": "active"}
+    assert said in (await browser.post("/new-experiment", form)).words
+
+
 @app_only
 @pytest.mark.parametrize("is_live", [False, True])
 async def test_the_reply_to_a_command_warns(ship: Shipping, golden: Golden, is_live: bool) -> None:
