@@ -14,7 +14,7 @@ from bot.domain import actions, activity, posts
 from bot.domain.environments import is_production
 from bot.domain.parts import Cause
 
-KIND = actions.Kind("live", title="What is live", priority=3)
+KIND = actions.Kind("live", title="What is live", priority=3, background=True)
 _IN = "Live in {environment}: "  # the beginning of what the feed says
 LIVE = activity.Type("pull_request.live", 10, "▲", f"{_IN}pull request #{{number}}: {{title}}")
 _MOST_ENVIRONMENTS = 100  # of a repository; of more the one is forgotten that was longest silent

@@ -177,6 +177,18 @@ async def test_a_long_way(ship: Shipping) -> None:
     assert [await ship.live(one) for one in (first, last)] == [["staging"]] * 2
 
 
+async def test_comparisons_leave_half_of_the_calls_to_others(ship: Shipping) -> None:
+    number = await ship.merge()
+    ship.scene.github.set_limit(100, 1800)
+    assert await ship.deploy(ship.main[-1], "staging") == 1
+    assert await ship.deploy(ship.main[-1]) == 0
+    other = await ship.scene.open(f"experiment_key: {KEY}")
+    await ship.scene.work()
+    assert len(ship.scene.comments(other)) == 1
+    await ship.scene.pass_time(2400, 300)
+    assert await ship.live(number) == ["production", "staging"]
+
+
 async def test_answers_that_may_be_large_are_not_kept(ship: Shipping) -> None:
     """Each has the differences of 300 files; hundreds of them would be kept for each token."""
     for name in ("staging", "production"):
