@@ -10,7 +10,17 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, items, links, moments, posts, snapshots, stories
+from bot.domain import (
+    activity,
+    items,
+    landing,
+    links,
+    live_late,
+    moments,
+    posts,
+    snapshots,
+    stories,
+)
 from bot.domain.history import History, apply, carried_forward
 from bot.domain.parts import Cause
 from bot.github import payloads
@@ -113,6 +123,9 @@ def _first(
     activity.record(tx, history.news)
     if kind == "pull_request" and item.closed_at is not None:
         links.time_changed(tx, item, None)
+    if kind == "pull_request" and item.state == "merged" and history.links:
+        live_late.fetched(tx, item, now.integration_id)
+        landing.ask_where_untold(tx, item, now.integration_id)
     if kind == "pull_request" and item.state == "open":
         if history.links:
             posts.follow_at_leisure(tx, item, Cause.LINKS, now.integration_id)

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, landing, links, live, moments, posts, stories
+from bot.domain import actions, activity, audit, landing, links, live_late, moments, posts, stories
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.domain.parts import Cause
@@ -288,9 +288,9 @@ def _see_to_live(
     is_known = row is not None and (row.state, row.merge_sha) == (item.state, item.merge_sha)
     new = [key for key in after if not (is_known and key in before)]
     if new:
-        live.linked(tx, item, new, integration_id)
+        live_late.linked(tx, item, new, integration_id)
     elif before and not after:
-        live.unlinked(tx, item)
+        live_late.unlinked(tx, item)
 
 
 def _enqueue_posts(
@@ -329,7 +329,7 @@ def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, a
         return
     links.set_of_item(tx, row, links.of_item(tx, row), {})
     if row.state == "merged":
-        live.unlinked(tx, row)
+        live_late.unlinked(tx, row)
     store.items.change(tx, row, gone_at=max(at, row.version_at))
 
 

@@ -18,8 +18,7 @@ KIND = actions.Kind("live", title="What is live", priority=3, background=True)
 _IN = "Live in {environment}: "  # the beginning of what the feed says
 LIVE = activity.Type("pull_request.live", 10, "▲", f"{_IN}pull request #{{number}}: {{title}}")
 _MOST_ENVIRONMENTS = 100  # of a repository; of more the one is forgotten that was longest silent
-_MOST_ASKED = 20  # environments for which GitHub is asked about one pull request
-_MOST_WAITING = 5_000  # pull requests of an environment that are looked for in one comparison
+MOST_WAITING = 5_000  # pull requests of an environment that are looked for in one comparison
 _MOST_EDITED = 50  # comments that follow a deployment at once
 _MOST_TOLD = 100_000  # feed items of a deployment, more than one has
 FIRST = 3  # pull requests with which a first deployment is compared until one is known
@@ -86,7 +85,7 @@ def deployed(tx: store.Transaction, told: Deployment) -> None:
         return
     integration = store.integrations.find(tx, told.integration_id)
     if integration is not None:
-        _enqueue(tx, integration, row)
+        enqueue(tx, integration, row)
 
 
 def _keep(
@@ -127,89 +126,29 @@ def _make_room(tx: store.Transaction, repository_id: int) -> None:
         store.environments.remove(tx, [oldest.id])
 
 
-def _enqueue(
+def enqueue(
     tx: store.Transaction,
     integration: store.Integration,
     environment: store.Environment,
     item: store.Item | None = None,
+    *,
+    past: bool = False,
 ) -> None:
     """Have GitHub asked what a deployment has brought, or whether it has one pull request.
 
-    In an order of the environment's own: what is asked later goes by what was answered before.
+    Or, of the `past`, which of those that were merged before it. In an order of the environment's
+    own: what is asked later goes by what was answered before.
     """
     name = f"{KIND.name}:{environment.id}"
-    about = {} if item is None else {"item_id": item.id}
+    about = {"past": True} if past else {} if item is None else {"item_id": item.id}
     wanted = actions.Wanted(
         kind=KIND,
         request={"environment_id": environment.id, **about},
         ordering_key=name,
-        dedup_key=name if item is None else f"{name}:{item.id}",
+        dedup_key=":".join([name, *(str(value) for value in about.values())]),
         number=None if item is None else item.number,
     )
     actions.enqueue(tx, integration, environment.repository_id, wanted)
-
-
-# --- Pull requests that are linked, or told to be merged, after what has them was deployed
-
-
-def linked(
-    tx: store.Transaction, item: store.Item, keys: Sequence[str], integration_id: str
-) -> None:
-    """A merged pull request has been linked to some experiments, or is told to be merged by now.
-
-    GitHub is asked where something was deployed after it was merged.
-    """
-    environments = store.environments.of_repository(tx, item.repository_id)
-    if not environments or item.merge_sha is None or item.merged_at is None:
-        return
-    places = store.live.open_places(tx, item.id)
-    integration = actions.acting(tx, item, integration_id)
-    for environment in environments[:_MOST_ASKED]:
-        place = places.get(environment.id)
-        if place is not None:
-            _tell(tx, environment, [(item, key) for key in keys], place.at, place.guid)
-        elif item.merged_at <= environment.begun_at and integration is not None:
-            _enqueue(tx, integration, environment, item)
-
-
-def unlinked(tx: store.Transaction, item: store.Item) -> None:
-    """A merged pull request is linked to nothing any more: nobody asks where it is live."""
-    if store.environments.of_repository(tx, item.repository_id):
-        store.live.forget_item(tx, item.id)
-
-
-def question_of(
-    tx: store.Transaction, environment_id: int, item_id: int
-) -> tuple[store.Environment, store.Item] | None:
-    """Return a pull request that may be live in an environment; None if that is not asked (now)."""
-    environment = store.environments.get(tx, environment_id)
-    if environment is None:
-        return None
-    item = store.items.get(tx, item_id)
-    place = store.live.place_of(tx, item_id, environment_id)
-    is_live = place is not None and place.ended_at is None
-    if is_live or item.state != "merged" or item.merge_sha is None:
-        return None
-    is_linked = bool(store.links.of_target(tx, item.kind, item.id))
-    return (environment, item) if is_linked else None
-
-
-def answered(
-    tx: store.Transaction, environment: store.Environment, item: store.Item, integration_id: str
-) -> None:
-    """GitHub has said that an environment has a pull request, which was as given when asked."""
-    now = question_of(tx, environment.id, item.id)
-    if now is None or now[1].merge_sha != item.merge_sha:
-        return
-    if now[0].sha == environment.sha:
-        _begin(tx, now[0], [now[1]], integration_id)
-        return
-    integration = store.integrations.find(tx, integration_id)
-    if integration is not None:  # something else was deployed meanwhile
-        _enqueue(tx, integration, now[0], now[1])
-
-
-# --- Deployments
 
 
 def ask_instead(tx: store.Transaction, questions: Sequence[Mapping[str, Any]]) -> None:
@@ -222,7 +161,7 @@ def ask_instead(tx: store.Transaction, questions: Sequence[Mapping[str, Any]]) -
             continue
         integration = store.integrations.find(tx, environment.integration_id)
         if integration is not None:
-            _enqueue(tx, integration, environment, item)
+            enqueue(tx, integration, environment, item, past=bool(one.get("past")))
 
 
 def question(tx: store.Transaction, environment_id: int) -> Question | None:
@@ -230,7 +169,7 @@ def question(tx: store.Transaction, environment_id: int) -> Question | None:
     environment = store.environments.get(tx, environment_id)
     if environment is None or environment.sha == environment.settled_sha:
         return None
-    waiting = store.live.waiting(tx, environment, _MOST_WAITING)
+    waiting = store.live.waiting(tx, environment, MOST_WAITING)
     if environment.settled_sha is not None:
         return Question(environment, frozenset(one.merge_sha for one in waiting))
     there = store.live.landed_there(tx, environment_id)
@@ -238,14 +177,15 @@ def question(tx: store.Transaction, environment_id: int) -> Question | None:
         environment,
         frozenset(one.merge_sha for one in waiting),
         frozenset(one.merge_sha for one in there),
-        _merged_first([*waiting, *there]),
+        merged_first([*waiting, *there]),
     )
 
 
-def _merged_first(landed: Sequence[store.Landed]) -> Sequence[store.Landed]:
+def merged_first(landed: Sequence[store.Landed]) -> Sequence[store.Landed]:
+    """Return some that were merged first, the first one first, and all of its second."""
     order = sorted(landed, key=lambda one: (one.merged_at == 0, one.merged_at, one.id))
-    begin = [one for one in order if one.merged_at == order[0].merged_at]
-    return order[: max(FIRST, min(len(begin), _MOST_AT_ONCE))]
+    at_once = [one for one in order if one.merged_at == order[0].merged_at]
+    return order[: max(FIRST, min(len(at_once), _MOST_AT_ONCE))]
 
 
 def may_have_gone(tx: store.Transaction, environment_id: int) -> frozenset[str]:
@@ -270,27 +210,28 @@ def settle(
     else:
         gone = store.live.there_with(tx, asked.id, sorted(verdict.gone))
     store.environments.change(tx, asked.id, settled_sha=asked.sha if verdict.is_known else None)
-    _begin(tx, asked, come, integration_id)
+    begin(tx, asked, come, integration_id)
     _end(tx, asked, gone, integration_id)
     integration = store.integrations.find(tx, now.integration_id)
     if now.sha != asked.sha and integration is not None:
-        _enqueue(tx, integration, now)
+        enqueue(tx, integration, now)
     return len(come), len(gone)
 
 
-def _begin(
+def begin(
     tx: store.Transaction,
     environment: store.Environment,
     items: Sequence[store.Item],
     integration_id: str,
 ) -> None:
+    """Keep that pull requests are live in an environment by now, tell of it, and show it."""
     if not items:
         return
     ids = [item.id for item in items]
     keys = store.links.keys_of_targets(tx, "pull_request", ids)
     store.live.begin(tx, environment, ids)
     wanted = [(item, key) for item in items for key in keys[item.id]]
-    _tell(tx, environment, wanted, environment.deployed_at, environment.guid)
+    tell(tx, environment, wanted, environment.deployed_at, environment.guid)
     _show_in(tx, environment, items, integration_id)
 
 
@@ -331,7 +272,7 @@ def show(
         follow(tx, item, Cause.LIVE, integration_id)
 
 
-def _tell(
+def tell(
     tx: store.Transaction,
     environment: store.Environment,
     keys: Sequence[tuple[store.Item, str]],
@@ -342,11 +283,11 @@ def _tell(
 
     Each is told once, however often it is linked again.
     """
-    begin = _IN.format(environment=environment.name)
+    here = _IN.format(environment=environment.name)
     told = {
         (row.item_id, row.experiment_key)
         for row in store.activity.of_delivery(tx, guid, _MOST_TOLD)
-        if row.type == LIVE.name and row.summary.startswith(begin)
+        if row.type == LIVE.name and row.summary.startswith(here)
     }
     news = [
         _news(environment, item, key, at, guid) for item, key in keys if (item.id, key) not in told

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
-from bot.domain import live
+from bot.domain import live, live_late
 from bot.domain.live import Question, Verdict
 from bot.github import NoToken, Refused
 from bot.github.deployments import Comparison
@@ -41,6 +41,8 @@ async def run(job: Job) -> dict[str, Any]:
     environment_id = int(job.action.request["environment_id"])
     if "item_id" in job.action.request:
         return await _look_at(job, environment_id, int(job.action.request["item_id"]))
+    if job.action.request.get("past"):
+        return await _look_back(job, environment_id)
     question = await job.read(live.question, environment_id)
     if question is None:
         return {"asked": False}
@@ -52,15 +54,25 @@ async def run(job: Job) -> dict[str, Any]:
 
 async def _look_at(job: Job, environment_id: int, item_id: int) -> dict[str, Any]:
     """Ask whether an environment has one pull request that was linked, or told of, late."""
-    question = await job.read(live.question_of, environment_id, item_id)
+    question = await job.read(live_late.question_of, environment_id, item_id)
     if question is None:
         return {"asked": False}
     environment, item = question
     compared = await _compare(job, str(item.merge_sha), environment.sha)
     is_live = compared is not None and compared.status in _HAS
     if is_live:
-        await job.write(live.answered, environment, item, job.integration.id)
+        await job.write(live_late.answered, environment, item, job.integration.id)
     return {"asked": True, "known": compared is not None, "live": int(is_live)}
+
+
+async def _look_back(job: Job, environment_id: int) -> dict[str, Any]:
+    """Ask which pull requests that were read late an environment has."""
+    question = await job.read(live_late.question_of_past, environment_id)
+    if question is None:
+        return {"asked": False}
+    verdict = await _first(job, question)
+    come = await job.write(live_late.found, question.environment, verdict.come, job.integration.id)
+    return {"asked": True, "known": verdict.is_known, "live": come}
 
 
 async def _first(job: Job, question: Question) -> Verdict:

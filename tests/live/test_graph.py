@@ -124,7 +124,7 @@ async def test_half_an_answer_leaves_nothing_live(ship: Shipping) -> None:
 async def test_what_will_never_be_live_keeps_no_other_from_it(
     ship: Shipping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "_MOST_WAITING", 1)
+    monkeypatch.setattr(live, "MOST_WAITING", 1)
     never = await ship.merge()  # to a branch that is not deployed
     ship.main.pop()
     await ship.deploy(ship.main[-1])

@@ -134,6 +134,22 @@ async def test_what_is_told_or_linked_after_its_deployment(ship: Shipping, late:
 
 @sqlite_only
 @token_only
+async def test_what_is_read_of_the_past_after_its_deployment(ship: Shipping) -> None:
+    """One comparison tells of all, as where a deployment is what the bot hears of first."""
+    numbers = [await ship.merge(how, tell=False) for how in ("squash", "merge", "rebase")]
+    assert await ship.deploy(ship.main[-1]) == 0
+    later = await ship.merge(tell=False)
+    path = f"/api/v1/integrations/{ship.scene.integration}/backfill"
+    assert (await ship.scene.bot.post(path, {"days": 30})).status == 202
+    await ship.scene.work()
+    assert [await ship.live(one) for one in numbers] == [["production"]] * 3
+    assert (await ship.live(later), ship.compared) == ([], 1)
+    assert await ship.deploy(ship.main[-1]) == 1
+    assert await ship.live(later) == ["production"]
+
+
+@sqlite_only
+@token_only
 async def test_an_open_pull_request_is_live_nowhere(ship: Shipping) -> None:
     """GitHub's trial of a merge is no merge commit, even where it is deployed."""
     number = await ship.scene.open(f"experiment_key: {KEY}")
