@@ -21,6 +21,8 @@ from bot.outbox.registry import Job, carries_out
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page={size}&page={page}"
 _SIZE = 250  # commits of a page, as many as GitHub gives
 _MOST_PAGES = 40
+# Where nothing is known of before, and it is not production: each preview may be an environment.
+_PAGES_OF_FIRST = 4
 _HAS = ("ahead", "identical")  # what the head is of a base that it has
 
 
@@ -77,8 +79,10 @@ async def _look_back(job: Job, environment_id: int) -> dict[str, Any]:
 
 async def _first(job: Job, question: Question) -> Verdict:
     head = question.environment.sha
+    most = _MOST_PAGES if question.environment.is_production else _PAGES_OF_FIRST
     for at, base in enumerate(question.first[: live.FIRST]):
-        compared = await _compare(job, base.merge_sha, head, question.waiting - {base.merge_sha})
+        wanted = question.waiting - {base.merge_sha}
+        compared = await _compare(job, base.merge_sha, head, wanted, most)
         if compared is None:
             continue
         come = set(compared.found)
@@ -109,16 +113,18 @@ async def _next(job: Job, question: Question) -> Verdict:
 
 
 async def _compare(
-    job: Job, base: str, head: str, wanted: Collection[str] = ()
+    job: Job, base: str, head: str, wanted: Collection[str] = (), most: int = _MOST_PAGES
 ) -> _Compared | None:
     """Return what a head has that its base has not, as far as somebody waits for it.
 
-    None if GitHub does not know one of them, or they have nothing in common. That another
-    repository by the same name does not know them says nothing.
+    Of many commits the first page is read and then the newest, up to `most` pages in all. None if
+    GitHub does not know one of the two, or they have nothing in common. That another repository by
+    the same name does not know them says nothing.
     """
     found: set[str] = set()
     status, listed, page, size = "", 0, 1, _SIZE if wanted else 1
-    while True:
+    is_whole = False
+    for _ in range(most):
         at = job.at(base=base, head=head, size=size, page=page)
         try:
             answer = await job.client.fetch(Comparison, _COMPARE, at, is_kept=False)
@@ -133,6 +139,7 @@ async def _compare(
         status, listed = status or answer.status, listed + len(answer.commits)
         found.update(one.sha for one in answer.commits if one.sha in wanted)
         is_whole = listed >= answer.total_commits or len(found) == len(wanted)
-        if is_whole or not answer.commits or page == _MOST_PAGES:
-            return _Compared(status, frozenset(found), is_whole)
-        page += 1
+        if is_whole or not answer.commits:
+            break
+        page = -(-answer.total_commits // size) if page == 1 else page - 1
+    return _Compared(status, frozenset(found), is_whole)

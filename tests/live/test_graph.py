@@ -163,18 +163,32 @@ async def test_another_repository_by_the_same_name_says_nothing(ship: Shipping) 
 
 
 async def test_a_long_way(ship: Shipping) -> None:
-    """Pages are read until what is waited for is found."""
+    """Pages are read until what is waited for is found, after the first those with the newest."""
     await ship.deploy(ship.main[-1])
     first = await ship.merge()
     for number in range(600):
         ship.commit(f"{number}")
     last = await ship.merge()
     tip = ship.main[-1]
-    assert await ship.deploy(tip, "staging") == 3  # from the first one, to the last page
-    assert await ship.deploy(tip) == 3
+    assert await ship.deploy(tip, "staging") == 2  # from the first one, to the last page
+    assert await ship.deploy(tip) == 2
     assert [await ship.live(one) for one in (first, last)] == [["production", "staging"]] * 2
-    assert await ship.deploy(ship.main[0]) == 1 + 3
+    assert await ship.deploy(ship.main[0]) == 1 + 2
     assert [await ship.live(one) for one in (first, last)] == [["staging"]] * 2
+
+
+async def test_a_new_environment_costs_little(
+    ship: Shipping, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each preview may be one of its own; production is worth more calls."""
+    monkeypatch.setattr("bot.outbox.live._PAGES_OF_FIRST", 1)
+    await ship.merge()
+    for number in range(300):
+        ship.commit(f"{number}")
+    number = await ship.merge()
+    for name, cost in (("deploy-preview-7", 1), ("production", 2)):
+        assert await ship.deploy(ship.main[-1], name) == cost
+    assert await ship.live(number) == ["production"]
 
 
 async def test_comparisons_leave_half_of_the_calls_to_others(ship: Shipping) -> None:
