@@ -109,6 +109,7 @@ def _keep_grants(tx: store.Transaction, exam: "Examination") -> None:
             id=one.id,
             account=payloads.User(one.account.login) if one.account else None,
             repository_selection=one.repository_selection,
+            updated_at=one.updated_at,
             suspended_at=one.suspended_at,
             permissions=one.permissions,
             events=one.events,
@@ -211,6 +212,7 @@ class Installation(Struct):
     repository_selection: str | None = None
     permissions: dict[str, str] = {}
     events: list[str] = []
+    updated_at: str | None = None
     suspended_at: str | None = None
     html_url: str = ""
 

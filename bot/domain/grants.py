@@ -90,14 +90,18 @@ def _names(events: Any) -> Sequence[str] | None:
 def keep_answer(
     tx: store.Transaction, integration_id: str, host: str, answer: payloads.Installation
 ) -> None:
-    """Keep what GitHub has just answered of an installation, be it one not heard of yet."""
+    """Keep what GitHub has just answered of an installation, be it one not heard of yet.
+
+    Of that it is as old as GitHub says: an event that tells of its end may say no later time.
+    """
     if store.installations.find(tx, integration_id, answer.id) is not None:
         grants = told(host, answer)
         store.installations.set_grants(tx, integration_id, answer.id, grants)
     else:
         now = times.now()
+        at = times.told(answer.updated_at, now) or 0
         suspended_at = times.told(answer.suspended_at, now)
-        store.installations.put(tx, row_of(integration_id, host, answer, now, suspended_at))
+        store.installations.put(tx, row_of(integration_id, host, answer, at, suspended_at))
 
 
 def row_of(

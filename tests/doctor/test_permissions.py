@@ -4,7 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from bot import handlers
+from bot.demo import payloads
 from tests.doctor.scene import EVENTS, INSTALLATION, Scene, app_is, troubles
+from tests.github.values import stamp
 from tests.kit.marks import sqlite_only
 from tests.kit.outbound import PERMISSIONS
 
@@ -66,6 +68,21 @@ async def test_an_installation_that_has_not_accepted_yet(scene: Scene) -> None:
     assert troubles(await scene.check()) == []
     (known,) = (await scene.bot.get(f"/api/v1/integrations/{scene.id}")).body["installations"]
     assert known["lacks"] == [] and asked < len(scene.github.requests)
+
+
+@sqlite_only
+async def test_an_installation_that_only_a_check_has_told_of_can_end(scene: Scene) -> None:
+    """The event of its end says when it was changed last, which was before the check."""
+    await scene.with_app()
+    created = stamp(scene.github.installations[INSTALLATION].created_at)
+    await scene.check()
+    path = f"/api/v1/integrations/{scene.id}"
+    assert len((await scene.bot.get(path)).body["installations"]) == 1
+    assert created is not None
+    payload = payloads.installation("deleted", INSTALLATION, created, repos=[])
+    answer = await scene.bot.deliver(scene.id, "installation", payload)
+    assert answer.body == {"processed": True}, answer.body
+    assert (await scene.bot.get(path)).body["installations"] == []
 
 
 @sqlite_only
