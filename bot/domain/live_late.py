@@ -17,7 +17,8 @@ def linked(
 ) -> None:
     """A merged pull request has been linked to some experiments, or is told to be merged by now.
 
-    GitHub is asked where something was deployed after it was merged.
+    GitHub is asked where something was deployed after it was merged, or the very commit before: a
+    merge queue may deploy what it merges only then.
     """
     environments = store.environments.of_repository(tx, item.repository_id)
     if not environments or item.merge_sha is None or item.merged_at is None:
@@ -28,8 +29,13 @@ def linked(
         place = places.get(environment.id)
         if place is not None:
             live.tell(tx, environment, [(item, key) for key in keys], place.at, place.guid)
-        elif item.merged_at <= environment.begun_at and integration is not None:
+        elif integration is not None and _may_have(environment, item.merged_at, item.merge_sha):
             live.enqueue(tx, integration, environment, item)
+
+
+def _may_have(environment: store.Environment, merged_at: int, merge_sha: str) -> bool:
+    """Tell whether what an environment has may have what was merged at a time as a commit."""
+    return merged_at <= environment.begun_at or merge_sha == environment.sha
 
 
 def fetched(tx: store.Transaction, item: store.Item, integration_id: str) -> None:
@@ -37,11 +43,12 @@ def fetched(tx: store.Transaction, item: store.Item, integration_id: str) -> Non
 
     GitHub is asked once for all of them where something was deployed after it was merged.
     """
-    integration = actions.acting(tx, item, integration_id)
-    if item.merge_sha is None or item.merged_at is None or integration is None:
+    environments = store.environments.of_repository(tx, item.repository_id)
+    if not environments or item.merge_sha is None or item.merged_at is None:
         return
-    for environment in store.environments.of_repository(tx, item.repository_id)[:_MOST_ASKED]:
-        if item.merged_at <= environment.begun_at:
+    integration = actions.acting(tx, item, integration_id)
+    for environment in environments[:_MOST_ASKED]:
+        if integration is not None and _may_have(environment, item.merged_at, item.merge_sha):
             live.enqueue(tx, integration, environment, past=True)
 
 
@@ -93,7 +100,7 @@ def question_of_past(tx: store.Transaction, environment_id: int) -> live.Questio
     waiting = [
         one
         for one in store.live.waiting(tx, environment, live.MOST_WAITING)
-        if 0 < one.merged_at <= environment.begun_at
+        if one.merged_at and _may_have(environment, one.merged_at, one.merge_sha)
     ]
     if not waiting:
         return None

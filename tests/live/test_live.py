@@ -134,6 +134,19 @@ async def test_what_is_told_or_linked_after_its_deployment(ship: Shipping, late:
 
 @sqlite_only
 @token_only
+async def test_what_a_merge_queue_deploys_before_it_merges(ship: Shipping) -> None:
+    number = await ship.scene.open(f"experiment_key: {KEY}")
+    deployed = ship.commit("of a merge group")
+    assert await ship.deploy(deployed) == 0
+    ship.scene.github.repository(REPOSITORY).pulls[number].merge_sha = deployed
+    ship.scene.github.edit_pull(REPOSITORY, number, merged_at=ship.now())
+    await ship.scene.tell("closed", number)
+    await ship.scene.work()
+    assert (await ship.live(number), ship.compared) == (["production"], 1)
+
+
+@sqlite_only
+@token_only
 async def test_what_is_read_of_the_past_after_its_deployment(ship: Shipping) -> None:
     """One comparison tells of all, as where a deployment is what the bot hears of first."""
     numbers = [await ship.merge(how, tell=False) for how in ("squash", "merge", "rebase")]
