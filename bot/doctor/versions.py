@@ -56,7 +56,7 @@ def _ends(versions: list[str]) -> date | None:
         return None
     came = min(later)
     is_leap_day = (came.month, came.day) == (2, 29)
-    return came.replace(year=came.year + _YEARS, day=28 if is_leap_day else came.day)
+    return came.replace(year=min(came.year + _YEARS, 9999), day=28 if is_leap_day else came.day)
 
 
 def _moment(day: date) -> int:

@@ -22,6 +22,7 @@ def soon() -> str:
     [
         (["2022-11-28", "2099-03-10"], "ok", "at least until 2101-03-10."),
         (["2026-03-10", "2022-11-28", "beta"], None, "at least until 2028-03-10"),
+        (["2022-11-28", "9999-12-31"], "ok", "at least until 9999-12-31."),
         (["2022-11-28"], "ok", "and no later one"),
         (None, "ok", "one version of its API only"),
         (["2022-11-28", soon(), "2099-01-01"], "warning", "may be refused"),
