@@ -20,9 +20,9 @@ def find(tx: Transaction, integration_id: str, hook_id: int) -> Hook | None:
 
 def keep(tx: Transaction, hook: Hook) -> bool:
     """Keep what is told of a webhook, new or known; False if there are too many already."""
-    told = {"kind": hook.kind, "target_id": hook.target_id, "target": hook.target}
-    more = {"heard_at": hook.heard_at, "confirmed_at": hook.confirmed_at}
-    told |= {name: at for name, at in more.items() if at is not None}
+    told: dict[str, Any] = {"kind": hook.kind, "target": hook.target}
+    more = {name: getattr(hook, name) for name in ("target_id", "heard_at", "confirmed_at")}
+    told |= {name: value for name, value in more.items() if value is not None}
     key = {"integration_id": hook.integration_id, "hook_id": hook.hook_id}
     if query.change(tx, Hook, key, told):
         return True
