@@ -13,6 +13,13 @@ _TOLD = (
     *("integration_id", "guid", "hook_id", "delivery_id"),
     *("first_id", "first_at", "event", "repository_id"),
 )
+# What is another for another attempt.
+_OF_LATEST = {
+    "hook_id": "excluded.hook_id",
+    "delivery_id": "excluded.delivery_id",
+    "attempts": "0",
+    "lost_at": "NULL",
+}
 _ONE = "integration_id = :integration_id AND guid = :guid"
 
 
@@ -23,15 +30,23 @@ def stored(tx: Transaction, integration_seq: int, guids: Sequence[str]) -> set[s
 
 
 def add(tx: Transaction, rows: Sequence[Missed]) -> None:
-    """Note what is missed. Of several attempts at a delivery the earliest tells when it was."""
+    """Note what is missed. Of several attempts at a delivery the earliest tells when it was.
+
+    The latest is read. If that has come since, what was lost may be had after all.
+    """
     least = ", ".join(
         f"{name} = CASE WHEN excluded.{name} < missed.{name} THEN excluded.{name}"
         f" ELSE missed.{name} END"
         for name in ("first_id", "first_at")
     )
+    latest = ", ".join(
+        f"{name} = CASE WHEN excluded.delivery_id > missed.delivery_id THEN {new}"
+        f" ELSE missed.{name} END"
+        for name, new in _OF_LATEST.items()
+    )
     sql = f"""INSERT INTO missed ({", ".join(_TOLD)})
         VALUES ({", ".join(f":{name}" for name in _TOLD)})
-        ON CONFLICT (integration_id, guid) DO UPDATE SET {least}"""
+        ON CONFLICT (integration_id, guid) DO UPDATE SET {least}, {latest}"""
     if rows:
         columns = [msgspec.structs.asdict(row) for row in rows]
         tx.run_many(sql, [{name: one[name] for name in _TOLD} for one in columns])
@@ -53,6 +68,12 @@ def is_there(tx: Transaction, integration_id: str, guid: str) -> bool:
 def tried(tx: Transaction, row: Missed) -> None:
     key = {"integration_id": row.integration_id, "guid": row.guid}
     query.change(tx, Missed, key, {"attempts": row.attempts + 1})
+
+
+def set_aside(tx: Transaction, row: Missed, attempts: int, *, all_of_it: bool) -> None:
+    """Note that a delivery, or all that is missed of its webhook, was tried often enough."""
+    what = {"hook_id": row.hook_id} if all_of_it else {"guid": row.guid}
+    query.change(tx, Missed, {"integration_id": row.integration_id, **what}, {"attempts": attempts})
 
 
 def lost(tx: Transaction, row: Missed, at: int) -> None:
