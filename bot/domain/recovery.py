@@ -12,7 +12,7 @@ from bot.domain import actions, allowed, audit
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict
 from bot.domain.integrations import scope_of
-from bot.github.hooks import PERMISSIONS
+from bot.github.hooks import PERMISSIONS, REMEDIES
 
 KIND = actions.Kind("recovery", title="Recovery of deliveries", priority=5, background=True)
 ABOUT = "recovery"  # what an error of an integration is about
@@ -21,6 +21,7 @@ _DAY = 86_400 * times.SECOND
 _DAYS = 3  # for which GitHub keeps what it delivered
 _OVERLAP = 600 * times.SECOND  # of what two sweeps read: attempts are not listed quite in order
 _SILENT, _SELDOM = _DAY, 3_600 * times.SECOND  # a webhook that is silent is asked more seldom
+_FORGOTTEN = 7 * _DAY
 _AHEAD = 60 * times.SECOND  # by which the clocks of two machines may differ
 _KEPT = _DAY  # how long a sweep that is done is kept among the actions
 _LOST_REMEDY = "what they told of shows again when it changes, or when GitHub can redeliver them"
@@ -155,6 +156,17 @@ def found_hook(
     return store.hooks.find(tx, hook.integration_id, hook.hook_id)
 
 
+def is_forgotten(hook: store.Hook) -> bool:
+    """Tell whether nothing was heard of a webhook for long: its repository may be gone."""
+    last = max(hook.heard_at or 0, hook.confirmed_at or 0, hook.read_to or 0)
+    return last < times.now() - _FORGOTTEN
+
+
+def _lacking(hook: store.Hook) -> str | None:
+    """Return the permission that it takes to read a webhook, if it is that which is missing."""
+    return PERMISSIONS.get(hook.kind) if hook.remedy == REMEDIES[hook.kind] else None
+
+
 def present_name(tx: store.Transaction, hook: store.Hook) -> str | None:
     """Return what a webhook's repository or organisation is called now.
 
@@ -182,7 +194,7 @@ def end(
     """End a sweep, and tell of what could not be had; None if its integration has gone."""
     now = times.now()
     for_hooks = [
-        store.Trouble(hook.name, hook.reason, hook.remedy, PERMISSIONS.get(hook.kind))
+        store.Trouble(hook.name, hook.reason, hook.remedy, _lacking(hook))
         for hook in store.hooks.of_integration(tx, integration_id)
         if hook.reason is not None
     ]

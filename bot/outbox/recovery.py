@@ -5,6 +5,7 @@ commits how far it is. What an App's own webhook delivered, the one integration 
 to. https://docs.github.com/en/webhooks/using-webhooks/handling-failed-webhook-deliveries
 """
 
+from collections import Counter
 from typing import Any
 
 from bot import storage as store
@@ -23,6 +24,8 @@ from bot.outbox import webhooks
 from bot.outbox.registry import Job, carries_out
 
 _GONE = (404, 410)
+_MOST_PAGES = 20_000  # of a list
+_REFUSALS = 3  # after which nothing more is asked for of a webhook
 
 
 @carries_out(recovery.KIND)
@@ -32,12 +35,9 @@ async def run(job: Job) -> dict[str, Any]:
     begun = await job.write(recovery.begin, *of, by_hand=by_hand)
     if begun is None:
         return {}
-    troubles = list(await webhooks.find(job, begun))
-    for hook in await job.read(store.hooks.of_integration, job.integration.id):
-        if not hook.is_read:
-            await _read_list(job, hook)
-    trouble = await _take_in_all(job)
-    troubles += [trouble] if trouble is not None else []
+    troubles = await webhooks.find(job, begun)
+    await _read_lists(job)
+    await _take_in_all(job)
     ended = await job.write(recovery.end, job.integration.id, troubles)
     if ended is None:
         return {}
@@ -49,14 +49,39 @@ async def run(job: Job) -> dict[str, Any]:
 # --- The lists
 
 
+async def _read_lists(job: Job) -> None:
+    """Read the lists that are to be read.
+
+    One that GitHub fails to give a few times in a row is left to the next sweep, so that the others
+    do not wait for it. If it fails to give more of them, GitHub is down.
+    """
+    failed = 0
+    for hook in await job.read(store.hooks.of_integration, job.integration.id):
+        if hook.is_read:
+            continue
+        try:
+            await _read_list(job, hook)
+        except Temporary as failure:
+            failed += 1
+            if failed > 1 or job.action.attempts + 1 < recovery.TRIES:
+                raise
+            await job.write(_left, hook, failure)
+
+
 async def _read_list(job: Job, hook: store.Hook) -> None:
     """Read what a webhook has delivered, from where an earlier attempt was."""
     found = await _address(job, hook)
     if found is None:
-        await job.write(store.hooks.change, hook, is_read=True)
+        await job.write(store.hooks.change, hook, is_read=True, reason=None, remedy=None)
+        return
+    try:
+        if not await webhooks.leads_here(job, hook, found[1]):
+            return
+    except Refused as refusal:
+        await job.write(_refused, hook, refusal, is_gone=False)
         return
     known, days = job.services.shared(dispatcher), job.services.settings.delivery_days
-    is_more = True
+    is_more, seen = True, {hook.page}
     while is_more:
         try:
             rows, cursor = await hooks.listed(job.client, *found, hook.page)
@@ -70,6 +95,9 @@ async def _read_list(job: Job, hook: store.Hook) -> None:
         if kept is None:
             return
         hook = kept
+        if is_more and (hook.page in seen or len(seen) == _MOST_PAGES):
+            raise Temporary("GitHub's pages have no end")
+        seen.add(hook.page)
 
 
 async def _address(job: Job, hook: store.Hook) -> tuple[str, Place] | None:
@@ -83,33 +111,50 @@ async def _address(job: Job, hook: store.Hook) -> tuple[str, Place] | None:
 def _refused(tx: store.Transaction, hook: store.Hook, refusal: Refused, *, is_gone: bool) -> None:
     """Keep that a list cannot be read, and why. A webhook that is gone is forgotten."""
     store.sweeps.count(tx, hook.integration_id, calls=1)
-    if is_gone:
+    if is_gone or (refusal.status in (403, 404) and recovery.is_forgotten(hook)):
         store.hooks.remove(tx, hook)
         return
+    store.hooks.change(
+        tx, hook, is_read=True, asked_at=times.now(), page=None, **_told(hook, refusal)
+    )
+
+
+def _told(hook: store.Hook, refusal: Refused) -> dict[str, str | None]:
+    """Return what is kept of why nothing is had of a webhook, and what to do about it."""
     remedy = hooks.REMEDIES[hook.kind] if refusal.status in (403, 404) else refusal.remedy
-    told = {"reason": refusal.reason, "remedy": remedy or None}
+    return {"reason": refusal.reason, "remedy": remedy or None}
+
+
+def _left(tx: store.Transaction, hook: store.Hook, failure: Temporary) -> None:
+    """Leave a list to the next sweep, which reads it from where the last one began."""
+    store.sweeps.count(tx, hook.integration_id, calls=1)
+    told = {"reason": failure.reason, "remedy": None}
     store.hooks.change(tx, hook, is_read=True, asked_at=times.now(), page=None, **told)
 
 
 # --- What is missed
 
 
-async def _take_in_all(job: Job) -> store.Trouble | None:
-    """Take in what is missed, by its time; return why that cannot be gone on with.
+async def _take_in_all(job: Job) -> None:
+    """Take in what is missed, by its time.
 
-    A payload that cannot be read a few times in a row is left to the next sweep.
+    A payload that cannot be read a few times in a row is left to the next sweep. So is all that
+    came through a webhook of which several are refused: others do not wait for its permission.
     """
-    integration_id = job.integration.id
+    integration_id, refusals = job.integration.id, Counter[int]()
     while True:
         missed = await job.read(store.missed.first, integration_id, recovery.TRIES)
         if missed is None:
-            return None
-        trouble = await _take_in(job, missed)
-        if trouble is not None:
-            return trouble
+            return
+        refusal = await _take_in(job, missed)
+        if refusal is not None:
+            refusals[missed.hook_id] += 1
+            all_of_it = refusals[missed.hook_id] >= _REFUSALS
+            await job.write(_set_aside, missed, refusal, all_of_it=all_of_it)
 
 
-async def _take_in(job: Job, missed: store.Missed) -> store.Trouble | None:
+async def _take_in(job: Job, missed: store.Missed) -> Refused | None:
+    """Take one in, or keep why not; return GitHub's refusal of what may be had another time."""
     services, integration_id = job.services, job.integration.id
     integration = await services.integration(integration_id)
     if integration is None or not integration.is_active:
@@ -129,16 +174,25 @@ async def _take_in(job: Job, missed: store.Missed) -> store.Trouble | None:
     except Lost as lost:
         await _lose(job, missed, 1, str(lost))
     except Refused as refusal:
-        if refusal.status not in _GONE:
-            await job.write(store.sweeps.count, integration_id, calls=1)
-            remedy, permission = hooks.REMEDIES[hook.kind], hooks.PERMISSIONS.get(hook.kind)
-            return store.Trouble(hook.name, refusal.reason, remedy, permission)
+        if refusal.status not in _GONE or hook.reason is not None:
+            return refusal  # of a webhook that may not be read, GitHub says that it has nothing
         await _lose(job, missed, 1, refusal.reason)
     except Temporary:
         await job.write(_failed, missed)
         if missed.attempts + 1 < recovery.TRIES:
             raise
     return None
+
+
+def _set_aside(
+    tx: store.Transaction, missed: store.Missed, refusal: Refused, *, all_of_it: bool
+) -> None:
+    """Leave a delivery, or all that is missed of its webhook, to the next sweep, and say why."""
+    store.sweeps.count(tx, missed.integration_id, calls=1)
+    store.missed.set_aside(tx, missed, recovery.TRIES, all_of_it=all_of_it)
+    hook = store.hooks.find(tx, missed.integration_id, missed.hook_id)
+    if hook is not None and hook.reason is None:
+        store.hooks.change(tx, hook, **_told(hook, refusal))
 
 
 async def _lose(job: Job, missed: store.Missed, calls: int, why: str) -> None:

@@ -4,8 +4,9 @@ An App has one, which leads to one integration. Of a token's those are known tha
 named; whoever asks for recovery by hand has the others looked for by their address.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -20,6 +21,7 @@ from bot.outbox.registry import Job
 _CONFIRMED = 86_400 * times.SECOND  # how long GitHub's word counts that a webhook leads here
 _REPOSITORIES, _OWNERS = 25, 5  # that are looked through, at most
 _PAGES = 3  # of the repositories that a token reaches
+T = TypeVar("T", bound=Struct)
 UNKNOWN = (
     "no webhook is known yet: the first delivery names it, and so does asking for recovery by hand"
 )
@@ -45,9 +47,6 @@ async def find(job: Job, sweep: store.Sweep) -> Sequence[store.Trouble]:
         found = {"searched": True, "troubles": await _Search(job).run()}
         await job.write(store.sweeps.change, job.integration.id, **found)
     known = await job.read(store.hooks.of_integration, job.integration.id)
-    for hook in known:
-        if hook.kind == "repository" and not hook.is_read and _is_unconfirmed(hook):
-            await _confirm(job, hook)
     note = None if known else UNKNOWN
     await job.write(store.sweeps.change, job.integration.id, note=note)
     return ()
@@ -96,22 +95,33 @@ def _is_anothers(tx: store.Transaction, integration_id: str, url: str | None) ->
 # --- A token's
 
 
-def _is_unconfirmed(hook: store.Hook) -> bool:
-    return hook.confirmed_at is None or hook.confirmed_at < times.now() - _CONFIRMED
+async def leads_here(job: Job, hook: store.Hook, at: hooks.Place) -> bool:
+    """Tell whether a webhook leads here: the header that named it is not signed.
 
-
-async def _confirm(job: Job, hook: store.Hook) -> None:
-    """Look whether a webhook leads here: the header that named it is not signed."""
-    name = await job.read(recovery.present_name, hook)
-    if name is None:
-        return
+    One that leads elsewhere is forgotten. GitHub is asked once a day. Raises CallFailed.
+    """
+    is_known = hook.confirmed_at is not None and hook.confirmed_at >= times.now() - _CONFIRMED
+    if hook.kind == "app" or is_known:
+        return True
     try:
-        at = {"repository": name}
-        found = await job.client.fetch(hooks.Hook, f"{hooks.OF_REPOSITORY}/{hook.hook_id}", at)
-    except Refused:  # whoever reads its list says so
+        found = await _asked_of(job, hook, at)
+    except Refused as refusal:
+        if refusal.status not in (401, 403, 404):
+            raise
         await job.write(store.sweeps.count, hook.integration_id, calls=1)
-        return
-    await job.write(_confirmed, hook, hooks.leads_to(found.config.url, hook.integration_id))
+        return True  # whoever reads its list says so
+    is_ours = found is not None and hooks.leads_to(found.config.url, hook.integration_id)
+    await job.write(_confirmed, hook, is_ours)
+    return is_ours
+
+
+async def _asked_of(job: Job, hook: store.Hook, at: hooks.Place) -> hooks.Hook | None:
+    """Return what GitHub says of a webhook; None if an organisation has none of that id."""
+    if hook.kind == "repository":
+        return await job.client.fetch(hooks.Hook, f"{hooks.OF_REPOSITORY}/{hook.hook_id}", at)
+    found = await job.client.getitem(f"{hooks.OF_ORGANIZATION}?per_page={hooks.PAGE}", at)
+    of_it = [one for one in _listed(found, hooks.Hook) if one.id == hook.hook_id]
+    return of_it[0] if of_it else None
 
 
 def _confirmed(tx: store.Transaction, hook: store.Hook, is_ours: bool) -> None:
@@ -132,7 +142,7 @@ async def is_gone(job: Job, hook: store.Hook, at: hooks.Place) -> bool:
         found = await job.client.getitem(f"{path}?per_page={hooks.PAGE}", at)
     except Refused:
         return False
-    return all(one.get("id") != hook.hook_id for one in _listed(found) if isinstance(one, dict))
+    return all(one.id != hook.hook_id for one in _listed(found, hooks.Hook))
 
 
 class _Search:
@@ -201,8 +211,7 @@ class _Search:
         try:
             await self._count()
             answer = await self._job.client.getitem(f"/user/repos{query}")
-            found: list[_Reached] = [payloads.read_answer(one, _Reached) for one in _listed(answer)]
-            return found
+            return _listed(answer, _Reached)
         except Refused:  # an installation's token has a list of its own
             path = f"/installation/repositories{query}"
             try:
@@ -239,7 +248,7 @@ class _Search:
         found = await self._job.client.getitem(f"{address}?per_page={hooks.PAGE}", at)
         of, now = self._job.integration.id, times.now()
         (name,) = at.values()
-        for one in (payloads.read_answer(row, hooks.Hook) for row in _listed(found)):
+        for one in _listed(found, hooks.Hook):
             if hooks.leads_to(one.config.url, of):
                 self._found += 1
                 hook = store.Hook(of, one.id, kind, target_id, name, confirmed_at=now)
@@ -264,5 +273,10 @@ def _owner(full_name: str) -> str:
     return full_name.partition("/")[0]
 
 
-def _listed(answer: Any) -> Iterator[Any]:
-    return iter(answer if isinstance(answer, list) else ())
+def _listed(answer: Any, shape: type[T]) -> list[T]:
+    """Return the rows of a list; one that cannot be read hides no others."""
+    rows = []
+    for one in answer if isinstance(answer, list) else ():
+        with suppress(payloads.InvalidPayload):
+            rows.append(payloads.read_answer(one, shape))
+    return rows

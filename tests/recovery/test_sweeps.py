@@ -181,7 +181,8 @@ async def test_a_webhook_that_was_deleted_is_forgotten(scene: Scene) -> None:
 async def test_an_organisations_webhook_that_a_delivery_names(scene: Scene) -> None:
     await ready(scene)
     scene.github.add_token(TOKEN, "experiment-bot", scopes=["repo", "admin:org_hook"])
-    ours = scene.github.add_organization_hook("acme", "https://x.example", ["*"])
+    url = story.hook_of(scene).config["url"]
+    ours = scene.github.add_organization_hook("acme", url, ["*"])
     named = {
         "X-GitHub-Hook-ID": str(ours.id),
         "X-GitHub-Hook-Installation-Target-Type": "organization",
