@@ -220,9 +220,10 @@ def is_outside(tx: store.Transaction, scope: Scope, github_id: int, account: str
     owners = {entry.partition("/")[0] for entry in scope.entries}
     if account is not None and account.lower() not in owners:
         return True
-    # Each entry is a name whose repository is known by another id.
+    # Each entry is a name whose repository is known by another id. Of an owner there may be more.
     return all(
-        any(one.github_id for one in store.places.holders(tx, scope.integration_id, entry))
+        not entry.endswith("/*")
+        and any(one.github_id for one in store.places.holders(tx, scope.integration_id, entry))
         for entry in scope.entries
     )
 
