@@ -91,10 +91,14 @@ def done(tx: Transaction, integration_id: str, guid: str) -> None:
 def drop_repository(tx: Transaction, integration_id: str, github_id: int) -> int:
     """Forget what is missed of a repository that is not allowed; return how many that are.
 
-    What tells of its name stays: it may be about to be allowed.
+    What tells of its name stays, and all that came later: it may be about to be allowed.
     """
     sql = """DELETE FROM missed WHERE integration_id = :integration_id AND lost_at IS NULL
-        AND repository_id = :github_id AND event <> 'repository'"""
+        AND repository_id = :github_id AND event <> 'repository'
+        AND NOT EXISTS (SELECT 1 FROM missed AS naming
+            WHERE naming.integration_id = :integration_id AND naming.lost_at IS NULL
+                AND naming.repository_id = :github_id AND naming.event = 'repository'
+                AND naming.first_at <= missed.first_at)"""
     return tx.run(sql, {"integration_id": integration_id, "github_id": github_id})
 
 
