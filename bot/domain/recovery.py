@@ -43,6 +43,9 @@ def order(tx: store.Transaction, integration: store.Integration, *, by_hand: boo
     if pending is not None:
         if by_hand:
             store.actions.change(tx, pending.id, request=request)
+            sweep = store.sweeps.find(tx, integration.id)
+            if sweep is not None and (sweep.ended_at, sweep.action_id) == (None, pending.id):
+                store.sweeps.change(tx, integration.id, searched=False)
         actions.retry(tx, pending, by_hand=by_hand)
         return pending.id
     wanted = actions.Wanted(kind=KIND, request=request, ordering_key=key, dedup_key=key)

@@ -1,13 +1,14 @@
 """Several webhooks of one integration: what one of them withholds keeps no other waiting."""
 
 from bot import storage as store
+from bot import times, worker
 from bot.demo import payloads
 from tests.github import Fault
 from tests.github.model import Hook
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import LOGIN, TOKEN, Scene, set_to
 from tests.recovery.story import SHOP
-from tests.recovery.sweeping import last_error, linked, miss, ready, recover
+from tests.recovery.sweeping import last_error, linked, miss, name, ready, recover
 
 TOOLS = payloads.repository("acme/tools")
 LISTS = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries"
@@ -161,3 +162,53 @@ async def test_pages_that_lead_in_a_circle(scene: Scene) -> None:
     told = (await scene.bot.get(path)).body
     assert (told["running"], told["taken_in"]) == (False, 3)
     assert "no end" in told["problems"][0]["reason"]
+
+
+@sqlite_only
+async def test_a_repository_that_is_new_while_another_of_its_owner_is_known(scene: Scene) -> None:
+    """The entry `acme/*` lets any of them in, whatever has come under it before."""
+    hook = await ready(scene)
+    await set_to(scene, repositories=["acme/*"])
+    await name(scene, hook)
+    miss(scene, hook, 1, repo=TOOLS)
+    told = await recover(scene)
+    assert (told["taken_in"], told["not_allowed"]) == (1, 0)
+
+
+@sqlite_only
+async def test_a_repository_that_comes_under_the_allow_list_meanwhile(scene: Scene) -> None:
+    """What was before is not allowed; what tells of its name, and all that came later, is read."""
+    hook = await ready(scene)
+    await set_to(scene, repositories=["acme/shop", "acme/tools"])
+    before = payloads.repository("acme/old", TOOLS["id"])
+    changes = {"repository": {"name": {"from": "old"}}}
+    told_of = payloads.repository_event("renamed", TOOLS, changes)
+    scene.github.add_repository(TOOLS["full_name"]).id = TOOLS["id"]
+    start = scene.clock() - 600
+    for number in (1, 2):
+        miss(scene, hook, number, repo=before, at=start + number)
+    miss(scene, hook, event="repository", payload=told_of, at=start + 3)
+    miss(scene, hook, 3, repo=TOOLS, at=start + 4)
+    told = await recover(scene)
+    assert (told["taken_in"], told["not_allowed"]) == (2, 2)
+    assert await linked(scene) == [3]
+
+
+@sqlite_only
+@token_only
+async def test_asked_for_by_hand_while_a_sweep_waits(scene: Scene) -> None:
+    """The webhooks of which no delivery has told are looked for then."""
+    hook = await ready(scene)
+    scene.github.add_token(TOKEN, LOGIN, scopes=["repo", "admin:org_hook"])
+    scene.github.fail(Fault("status", f"GET {LISTS}"))
+    await worker.order_sweeps(scene.bot.services, times.now())
+    await scene.work()
+    await set_to(scene, repositories=["acme/shop", "acme/tools"])
+    scene.github.add_repository(TOOLS["full_name"]).id = TOOLS["id"]
+    made = scene.github.add_hook(TOOLS["full_name"], hook.config["url"], ["*"])
+    miss(scene, scene.github.repository(TOOLS["full_name"]).hooks[made], 1, repo=TOOLS)
+    path = f"/api/v1/integrations/{scene.integration}/recover"
+    await scene.bot.post(path)
+    await scene.pass_time(60)
+    told = (await scene.bot.get(path)).body
+    assert (told["running"], told["taken_in"]) == (False, 1)
