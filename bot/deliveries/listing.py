@@ -32,8 +32,8 @@ def note(tx: store.Transaction, known: Dispatcher, page: Page, days: int, calls:
     """
     hook, now = page.hook, times.now()
     integration = store.integrations.find(tx, hook.integration_id)
-    if integration is None:
-        return False
+    if integration is None or store.hooks.find(tx, hook.integration_id, hook.hook_id) is None:
+        return False  # or what the webhook is of, has gone meanwhile
     floor = recovery.floor_of(hook, now, days)
     recent = [(row, at) for row in page.rows if (at := _at(row, now)) is not None and at >= floor]
     guids = [guid for row, _ in recent if (guid := id_of(row.guid)) is not None]

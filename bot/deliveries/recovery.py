@@ -27,6 +27,7 @@ from bot.web.in_flight import MOST_HELD, InFlight
 WRONG_HOST = Outcome("wrong host", "ignored", {"processed": False, "reason": "wrong host"})
 _AT_ONCE = 4  # answers, of several integrations
 _ROOM = MOST_HELD // 2  # bytes that are held in all while an answer is read
+_LONGEST_HEADER = 1000  # characters
 _PAUSE = 5.0  # seconds, where there is no room
 
 
@@ -94,7 +95,9 @@ def _opened(
     except (jsontext.InvalidJSON, NoObject):
         raise Lost("what GitHub has of it is no payload") from None
     kept = {
-        name: sent.headers[name.lower()] for name in KEPT_HEADERS if name.lower() in sent.headers
+        name: sent.headers[name.lower()][:_LONGEST_HEADER]
+        for name in KEPT_HEADERS
+        if name.lower() in sent.headers
     }
     return Recovered(
         integration=integration,
