@@ -24,6 +24,9 @@ _SILENT, _SELDOM = _DAY, 3_600 * times.SECOND  # a webhook that is silent is ask
 _FORGOTTEN = 7 * _DAY
 _AHEAD = 60 * times.SECOND  # by which the clocks of two machines may differ
 _KEPT = _DAY  # how long a sweep that is done is kept among the actions
+_TOLD = 5  # of what could not be had, in an error
+_TOO_MANY = "what the others could not deliver is not recovered"
+_ONE_FOR_ALL = "let one webhook of the organisation, or a GitHub App, deliver for all repositories"
 _LOST_REMEDY = "what they told of shows again when it changes, or when GitHub can redeliver them"
 
 
@@ -159,6 +162,13 @@ def found_hook(
     return store.hooks.find(tx, hook.integration_id, hook.hook_id)
 
 
+def read_again(tx: store.Transaction, missed: store.Missed) -> None:
+    """Have the next sweep read a webhook's list from a delivery on."""
+    hook = store.hooks.find(tx, missed.integration_id, missed.hook_id)
+    if hook is not None and hook.read_to is not None and hook.read_to > missed.first_at:
+        store.hooks.change(tx, hook, read_to=missed.first_at)
+
+
 def is_forgotten(hook: store.Hook) -> bool:
     """Tell whether nothing was heard of a webhook for long: its repository may be gone."""
     last = max(hook.heard_at or 0, hook.confirmed_at or 0, hook.read_to or 0)
@@ -196,21 +206,30 @@ def end(
 ) -> store.Sweep | None:
     """End a sweep, and tell of what could not be had; None if its integration has gone."""
     now = times.now()
+    all_of_them = store.hooks.of_integration(tx, integration_id)
     for_hooks = [
         store.Trouble(hook.name, hook.reason, hook.remedy, _lacking(hook))
-        for hook in store.hooks.of_integration(tx, integration_id)
+        for hook in all_of_them
         if hook.reason is not None
     ]
     sweep = store.sweeps.find(tx, integration_id)
     searching = sweep.troubles if sweep is not None else ()
     found = list(dict.fromkeys([*searching, *troubles, *for_hooks]))
+    if len(all_of_them) >= store.hooks.MOST:
+        found.append(
+            store.Trouble(f"more than {store.hooks.MOST} webhooks", _TOO_MANY, _ONE_FOR_ALL)
+        )
     if lost := store.missed.count_lost(tx, integration_id):
         what = (
             f"{lost} {'delivery' if lost == 1 else 'deliveries'} of the last days could not be had"
         )
         found.append(store.Trouble(what, "GitHub has no payload of them any more", _LOST_REMEDY))
     store.sweeps.change(tx, integration_id, ended_at=now, troubles=found)
-    text = f"recovery: {'; '.join(map(str, found))}"
+    told = [
+        *map(str, found[:_TOLD]),
+        *([f"and {more} more"] if (more := len(found) - _TOLD) > 0 else []),
+    ]
+    text = f"recovery: {'; '.join(told)}"
     if not found:
         store.integrations.clear_last_error(tx, integration_id, ABOUT)
     elif store.integrations.error_about(tx, integration_id, ABOUT) != text:

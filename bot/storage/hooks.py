@@ -6,7 +6,9 @@ from bot.storage import query
 from bot.storage.database import Transaction
 from bot.storage.recovery_rows import Hook
 
-MOST = 200  # of an integration: their ids come in headers, which nobody signs
+# Of an integration: their ids come in headers, which nobody signs, and each is asked four times an
+# hour.
+MOST = 500
 
 
 def of_integration(tx: Transaction, integration_id: str) -> list[Hook]:

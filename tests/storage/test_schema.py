@@ -29,7 +29,7 @@ RELEASED = [
     "d5f236db3fdde5e1",
     "ba6e6ab897664a9c",
     "ea8919e66c77d764",
-    "f694909a0eabb74f",
+    "1be809b3d0b70b32",
     "f59d0eb7df11a389",
     "602351c324555368",
     "750d53aeb23845e9",

@@ -61,4 +61,4 @@ CREATE TABLE missed (
     lost_at BIGINT,
     PRIMARY KEY (integration_id, guid)
 );
-CREATE INDEX missed_in_order ON missed (integration_id, first_at, first_id);
+CREATE INDEX missed_in_order ON missed (integration_id, first_at, first_id) WHERE lost_at IS NULL;
