@@ -12,7 +12,7 @@ from bot import storage as store
 from bot import times
 from bot.deliveries import listing
 from bot.deliveries import recovery as reading
-from bot.deliveries.records import NOT_ALLOWED
+from bot.deliveries.records import NOT_ALLOWED, PROCESSED, Outcome
 from bot.domain import recovery
 from bot.domain.after import Waiting
 from bot.domain.integrations import scope_of
@@ -36,8 +36,8 @@ async def run(job: Job) -> dict[str, Any]:
     if begun is None:
         return {}
     troubles = await webhooks.find(job, begun)
-    await _read_lists(job)
-    await _take_in_all(job)
+    if await _read_lists(job):
+        await _take_in_all(job)
     ended = await job.write(recovery.end, job.integration.id, troubles)
     if ended is None:
         return {}
@@ -49,8 +49,8 @@ async def run(job: Job) -> dict[str, Any]:
 # --- The lists
 
 
-async def _read_lists(job: Job) -> None:
-    """Read the lists that are to be read.
+async def _read_lists(job: Job) -> bool:
+    """Read the lists that are to be read; False if GitHub does not take the credential.
 
     One that GitHub fails to give a few times in a row is left to the next sweep, so that the others
     do not wait for it. If it fails to give more of them, GitHub is down.
@@ -60,26 +60,28 @@ async def _read_lists(job: Job) -> None:
         if hook.is_read:
             continue
         try:
-            await _read_list(job, hook)
+            if not await _read_list(job, hook):
+                return False
         except Temporary as failure:
             failed += 1
             if failed > 1 or job.action.attempts + 1 < recovery.TRIES:
                 raise
             await job.write(_left, hook, failure)
+    return True
 
 
-async def _read_list(job: Job, hook: store.Hook) -> None:
-    """Read what a webhook has delivered, from where an earlier attempt was."""
+async def _read_list(job: Job, hook: store.Hook) -> bool:
+    """Read what a webhook has delivered, from where an earlier attempt was; False: see above."""
     found = await _address(job, hook)
     if found is None:
         await job.write(store.hooks.change, hook, is_read=True, reason=None, remedy=None)
-        return
+        return True
     try:
         if not await webhooks.leads_here(job, hook, found[1]):
-            return
+            return True
     except Refused as refusal:
         await job.write(_refused, hook, refusal, is_gone=False)
-        return
+        return refusal.status != 401
     known, days = job.services.shared(dispatcher), job.services.settings.delivery_days
     is_more, seen = True, {hook.page}
     while is_more:
@@ -88,16 +90,17 @@ async def _read_list(job: Job, hook: store.Hook) -> None:
         except Refused as refusal:
             is_gone = refusal.status in _GONE and await webhooks.is_gone(job, hook, found[1])
             await job.write(_refused, hook, refusal, is_gone=is_gone)
-            return
+            return refusal.status != 401
         page = listing.Page(hook, rows, cursor)
         is_more = await job.write(listing.note, known, page, days, 1)
         kept = await job.read(store.hooks.find, hook.integration_id, hook.hook_id)
         if kept is None:
-            return
+            return True
         hook = kept
         if is_more and (hook.page in seen or len(seen) == _MOST_PAGES):
             raise Temporary("GitHub's pages have no end")
         seen.add(hook.page)
+    return True
 
 
 async def _address(job: Job, hook: store.Hook) -> tuple[str, Place] | None:
@@ -170,7 +173,7 @@ async def _take_in(job: Job, missed: store.Missed) -> Refused | None:
         return None
     try:
         outcome = await reading.take_in(services, integration, job.client, missed, at)
-        await job.write(_called, missed, is_refused=outcome is NOT_ALLOWED)
+        await job.write(_called, missed, outcome)
     except Lost as lost:
         await _lose(job, missed, 1, str(lost))
     except Refused as refusal:
@@ -219,14 +222,22 @@ def _failed(tx: store.Transaction, missed: store.Missed) -> None:
     store.sweeps.count(tx, missed.integration_id, calls=1)
 
 
-def _called(tx: store.Transaction, missed: store.Missed, *, is_refused: bool) -> None:
+def _called(tx: store.Transaction, missed: store.Missed, outcome: Outcome | None) -> None:
     """Count the call. What else is missed of a repository is not read if it is not allowed.
 
-    That goes for one that nothing else is known of: GitHub's list has only its id.
+    That goes for one that nothing else is known of: GitHub's list has only its id. Where its name
+    was told, the list is read again from there: what it has of it may be allowed by now.
     """
     store.sweeps.count(tx, missed.integration_id, calls=1)
     github_id, row = missed.repository_id, store.integrations.find(tx, missed.integration_id)
-    if not is_refused or row is None or github_id is None or missed.event == "repository":
+    if missed.event == "repository" and outcome is PROCESSED:
+        recovery.read_again(tx, missed)
+    if (
+        outcome is not NOT_ALLOWED
+        or row is None
+        or github_id is None
+        or missed.event == "repository"
+    ):
         return
     if store.repositories.by_github_id(tx, scope_of(row).host, github_id) is None:
         dropped = store.missed.drop_repository(tx, missed.integration_id, github_id)

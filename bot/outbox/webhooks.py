@@ -106,7 +106,7 @@ async def leads_here(job: Job, hook: store.Hook, at: hooks.Place) -> bool:
     try:
         found = await _asked_of(job, hook, at)
     except Refused as refusal:
-        if refusal.status not in (401, 403, 404):
+        if refusal.status not in (403, 404):
             raise
         await job.write(store.sweeps.count, hook.integration_id, calls=1)
         return True  # whoever reads its list says so

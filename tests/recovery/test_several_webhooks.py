@@ -1,5 +1,7 @@
 """Several webhooks of one integration: what one of them withholds keeps no other waiting."""
 
+from typing import Any
+
 from bot import storage as store
 from bot import times, worker
 from bot.demo import payloads
@@ -14,9 +16,11 @@ TOOLS = payloads.repository("acme/tools")
 LISTS = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries"
 
 
-async def named(scene: Scene, hook: Hook, kind: str, target_id: int) -> None:
+async def named(
+    scene: Scene, hook: Hook, kind: str, target_id: int, repo: dict[str, Any] = SHOP
+) -> None:
     """Let a webhook of a repository or an organisation deliver something."""
-    told = payloads.push("main", ["Nothing"], repo=TOOLS if kind == "repository" else SHOP)
+    told = payloads.push("main", ["Nothing"], repo=repo)
     headers = {
         "X-GitHub-Hook-ID": str(hook.id),
         "X-GitHub-Hook-Installation-Target-Type": kind,
@@ -33,7 +37,7 @@ async def two_repositories(scene: Scene) -> tuple[Hook, Hook]:
     scene.github.add_repository(TOOLS["full_name"]).id = TOOLS["id"]
     made = scene.github.add_hook(TOOLS["full_name"], shop.config["url"], ["*"])
     tools = scene.github.repository(TOOLS["full_name"]).hooks[made]
-    await named(scene, tools, "repository", TOOLS["id"])
+    await named(scene, tools, "repository", TOOLS["id"], TOOLS)
     return shop, tools
 
 
@@ -212,3 +216,45 @@ async def test_asked_for_by_hand_while_a_sweep_waits(scene: Scene) -> None:
     await scene.pass_time(60)
     told = (await scene.bot.get(path)).body
     assert (told["running"], told["taken_in"]) == (False, 1)
+
+
+@sqlite_only
+async def test_a_repository_that_is_renamed_into_the_allow_list(scene: Scene) -> None:
+    """The list has its id alone, which is outside until its new name is told: then it is read."""
+    hook = await ready(scene)
+    await set_to(scene, repositories=None)
+    old = payloads.repository("acme/old", TOOLS["id"])
+    await name(scene, hook, payloads.push("main", ["Nothing"], repo=old))
+    await set_to(scene, repositories=["acme/shop", "acme/tools"])
+    scene.github.add_repository(TOOLS["full_name"]).id = TOOLS["id"]
+    start = scene.clock() - 1200
+    told_of = payloads.repository_event("renamed", TOOLS, {"repository": {"name": {"from": "old"}}})
+    miss(scene, hook, event="repository", payload=told_of, at=start)
+    miss(scene, hook, 1, repo=TOOLS, at=start + 60)
+    miss(scene, hook, 2, at=start + 1100)
+    assert (await recover(scene))["taken_in"] == 2
+    assert (await recover(scene))["taken_in"] == 1
+    assert await linked(scene) == [1, 2]
+    assert (await recover(scene))["listed"] == 1, "and no more than once"
+
+
+@sqlite_only
+@token_only
+async def test_a_credential_that_github_does_not_take(scene: Scene) -> None:
+    """One answer tells that; what could not be had of many webhooks is told of a few."""
+    await two_repositories(scene)
+    for number in range(6):
+        repo = payloads.repository(f"acme/more-{number}")
+        scene.github.add_repository(repo["full_name"]).id = repo["id"]
+        made = scene.github.add_hook(repo["full_name"], "https://x.example", ["*"])
+        hook = scene.github.repository(repo["full_name"]).hooks[made]
+        await named(scene, hook, "repository", repo["id"], repo)
+    scene.github.fail(Fault("status", status=401, body={"message": "Bad credentials"}, times=None))
+    await worker.order_sweeps(scene.bot.services, times.now())
+    await scene.work()
+    assert len(scene.github.requests) == 1
+    assert "401" in (await last_error(scene) or "")
+    scene.github.heal()
+    scene.github.add_token(TOKEN, LOGIN, repositories=["acme/none"])
+    assert len((await recover(scene))["problems"]) > 8
+    assert "more" in (error := await last_error(scene) or "") and len(error) < 1500
