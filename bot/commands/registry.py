@@ -32,7 +32,8 @@ class Run:
 
     `is_told` says whether the reply may tell of experiments: their names, status and owners, and
     keys that nobody wrote. Where everybody reads along, that is for who may write there; anybody
-    else learns whether a key is known. `action_id` is set by a command whose end is that of an
+    else learns whether a key is known. `written_at` is when GitHub first told of it, in
+    microseconds. `action_id` is set by a command whose end is that of an
     action. `about` are the keys in whose feed the run is told of.
     """
 
@@ -48,6 +49,7 @@ class Run:
     public_url: str
     needs: Callable[["Command"], str]
     is_told: bool
+    written_at: int
     about: list[str] = field(default_factory=list)
     action_id: str | None = None
 

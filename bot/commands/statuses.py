@@ -1,11 +1,23 @@
-"""`/experiment start`, `pause` and `complete`: an experiment gets another status."""
+"""`/experiment start`, `pause` and `complete`: an experiment gets another status.
 
-from bot.commands.registry import Command, Run, command
+A command may be carried out long after it was written: GitHub could not deliver the comment, or
+not be asked. Then it is refused if somebody has changed the status since.
+"""
+
+from bot import storage as store
+from bot import times
+from bot.commands.registry import Command, Refusal, Run, command
+from bot.domain import audit, texts
+
+_LATE = 600 * times.SECOND
+_NAMES: list[str] = []  # of these commands
 
 
 def _setting(name: str, status: str, warned: str = "") -> Command:
     def run(run: Run) -> str | None:
-        return run.change(run.one_key(), {"status": status})
+        key = run.one_key()
+        _see_to_order(run, key)
+        return run.change(key, {"status": status})
 
     run.__doc__ = f"""Sets an experiment's status to {status}.
 
@@ -13,7 +25,23 @@ def _setting(name: str, status: str, warned: str = "") -> Command:
     `repositories` and this one is not among them.
     {warned}
     """
+    _NAMES.append(name)
     return command(f"{name} KEY", examples=[f"{name} checkout-flow-v2"])(run)
+
+
+def _see_to_order(run: Run, key: str) -> None:
+    """Raise Refusal if a command that comes late has been overtaken."""
+    if times.now() - run.written_at < _LATE:
+        return
+    since = run.written_at
+    is_newer = store.commands.has_run(run.tx, _NAMES, key, since) or store.audit.has_changed(
+        run.tx, audit.EXPERIMENT_STATUS.name, key, since
+    )
+    if is_newer:
+        raise Refusal(
+            f"The bot learned of this late, and the status of {texts.code(key)} has been changed "
+            "since it was written. Write it again if it still holds."
+        )
 
 
 complete = _setting("complete", "completed", "Warns of pull requests that are still open.")

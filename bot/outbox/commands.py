@@ -203,6 +203,7 @@ def _execute(
         public_url=job.services.settings.public_url,
         needs=lambda one: _needed(job, one),
         is_told=author.is_told,
+        written_at=comment.created_at,
     )
     try:
         reply = command.function(the_run)

@@ -46,6 +46,13 @@ def _page(
     return query.page(tx, Audit, sql, where, _BY, before, limit, actor=actor, type=type)
 
 
+def has_changed(tx: Transaction, type: str, target_id: str, since: int) -> bool:
+    """Tell whether something was changed after a time, other than by a command in a comment."""
+    sql = """SELECT 1 FROM audit WHERE type = :type AND target_id = :target_id AND at > :since
+        AND actor_kind <> 'login' LIMIT 1"""
+    return query.exists(tx, sql, type=type, target_id=target_id, since=since)
+
+
 def remove_old(tx: Transaction, before: int, limit: int) -> int:
     """Remove up to `limit` of the oldest rows, recorded before a time; return how many went."""
     sql = """DELETE FROM audit WHERE seq IN (SELECT seq FROM audit WHERE at < :before

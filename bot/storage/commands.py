@@ -1,6 +1,6 @@
 """Queries for comments that hold commands, and for what became of each command."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
@@ -88,6 +88,14 @@ def is_throttled(tx: Transaction, repository_id: int, author: str, since: int) -
         AND repository_id = :repository_id AND author = :author AND created_at > :since
         LIMIT 1"""
     return query.exists(tx, sql, repository_id=repository_id, author=author, since=since)
+
+
+def has_run(tx: Transaction, names: Sequence[str], key: str, since: int) -> bool:
+    """Tell whether one of some commands took effect on an experiment that was written later."""
+    sql = """SELECT * FROM commands WHERE status = 'done' AND created_at > :since
+        ORDER BY seq DESC LIMIT 1000"""
+    rows = query.select(tx, Command, sql, since=since)
+    return any(row.name in names and key in row.invocation.words for row in rows)
 
 
 def unfinished_of_integration(tx: Transaction, integration_id: str) -> list[Command]:
