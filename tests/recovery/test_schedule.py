@@ -110,8 +110,13 @@ async def test_on_the_pages(scene: Scene) -> None:
     here = f"/integrations/{scene.integration}"
     page = await browser.get(here)
     assert "GitHub has not been asked yet" in page.words
+    scene.github.down = 503
     await browser.post(f"{here}/recover")
     await scene.work()
+    page = await browser.get(here)
+    assert "Nothing was missed" not in page.words
+    scene.github.heal()
+    await scene.pass_time(60)
     page = await browser.get(here)
     assert "1 missed delivery" in page.words and "1 lost" in page.words
     assert "recovered" in (await browser.get(f"{here}/deliveries")).words
