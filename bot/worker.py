@@ -119,9 +119,10 @@ async def clear_some(services: Services) -> bool:
     """Take one step in clearing away; True if there is likely more to do.
 
     Goes: the deliveries of deleted integrations, payloads older than PAYLOAD_DAYS, deliveries and
-    finished actions older than DELIVERY_DAYS, what has been live no longer for so many days,
-    sessions that have run out, what the audit has of more than a year ago. Facts, links and feed
-    stay. What is old goes by the time that is sure to have passed, whatever the clock says.
+    finished actions older than DELIVERY_DAYS, sweeps that ended a day ago, what has been
+    live no longer for so many days, sessions that have run out, what the audit has of more than a
+    year ago. Facts, links and feed stay. What is old goes by the time that is sure to have passed,
+    whatever the clock says.
     """
     settings, passing = services.settings, services.shared(Passing)
 
@@ -131,6 +132,8 @@ async def clear_some(services: Services) -> bool:
         cleared = store.deliveries.drop_payloads(tx, old.before(settings.payload_days), _STEP)
         cleared += store.deliveries.remove_old(tx, before, _STEP)
         cleared += store.actions.remove_old(tx, before, _STEP)
+        swept = recovery.KIND.name, old.before(recovery.KEPT_DAYS)
+        cleared += store.actions.remove_done(tx, *swept, _STEP)
         cleared += store.merge_groups.remove_old(tx, before, _STEP)
         cleared += store.live.remove_old(tx, before, _STEP)
         store.integrations.clear_old_errors(tx, before)

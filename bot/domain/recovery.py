@@ -23,7 +23,7 @@ _OVERLAP = 600 * times.SECOND  # of what two sweeps read: attempts are not liste
 _SILENT, _SELDOM = _DAY, 3_600 * times.SECOND  # a webhook that is silent is asked more seldom
 _FORGOTTEN = 7 * _DAY
 _AHEAD = 60 * times.SECOND  # by which the clocks of two machines may differ
-_KEPT = _DAY  # how long a sweep that is done is kept among the actions
+KEPT_DAYS = 1  # for which a sweep that is done is kept among the actions
 _TOLD = 5  # of what could not be had, in an error
 _TOO_MANY = "what the others could not deliver is not recovered"
 _ONE_FOR_ALL = "let one webhook of the organisation, or a GitHub App, deliver for all repositories"
@@ -235,5 +235,4 @@ def end(
     elif store.integrations.error_about(tx, integration_id, ABOUT) != text:
         # Told once: what else goes wrong is newer then, and not hidden by it every time.
         store.integrations.set_last_error(tx, integration_id, text, ABOUT)
-    store.actions.remove_done(tx, KIND.name, integration_id, now - _KEPT)
     return store.sweeps.find(tx, integration_id)

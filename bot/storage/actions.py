@@ -140,11 +140,15 @@ def remove_old(tx: Transaction, before: int, limit: int) -> int:
     return tx.run(sql, {"before": before, "limit": limit})
 
 
-def remove_done(tx: Transaction, kind: str, integration_id: str, before: int) -> None:
-    """Remove the actions of a kind that an integration had done before a time."""
-    sql = """DELETE FROM actions WHERE kind = :kind AND integration_id = :integration_id
-        AND status = 'done' AND finished_at < :before"""
-    tx.run(sql, {"kind": kind, "integration_id": integration_id, "before": before})
+def remove_done(tx: Transaction, kind: str, before: int, limit: int) -> int:
+    """Remove those of the oldest actions of a kind that were done before a time; return how many.
+
+    Up to `limit` are looked at.
+    """
+    sql = """DELETE FROM actions WHERE seq IN (SELECT seq FROM (SELECT seq, finished_at
+            FROM actions WHERE status = 'done' AND kind = :kind ORDER BY seq LIMIT :limit) AS oldest
+        WHERE finished_at < :before)"""
+    return tx.run(sql, {"kind": kind, "before": before, "limit": limit})
 
 
 # --- Queues

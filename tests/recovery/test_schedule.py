@@ -44,6 +44,10 @@ async def test_at_the_start_and_every_quarter_of_an_hour(scene: Scene) -> None:
     scene.clock.ahead += 20 * MINUTE
     await worker.order_sweeps(services, began)
     assert await sweeps(scene) == 3
+    scene.clock.ahead += 25 * 60 * MINUTE
+    while await worker.clear_some(services):
+        pass
+    assert await sweeps(scene) == 0, "they are kept for a day"
 
 
 @sqlite_only

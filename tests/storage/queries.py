@@ -226,6 +226,7 @@ OTHERS: list[tuple[Callable[..., Any], tuple[Any, ...]]] = [
     (store.actions.owed_by, ("integration 3",)),
     (store.actions.pending_like, ("pull_request:7",)),
     (store.actions.remove_old, (NOW, 200)),
+    (store.actions.remove_done, ("recovery", NOW, 200)),
     (partial(store.actions.waiting, repository_id=7, number=7), (2,)),
     (partial(store.actions.waiting, integration_id="integration 3"), (12,)),
     (store.actions.pending_elsewhere, ("integration 3", 7)),
