@@ -65,9 +65,9 @@ def _at(row: ListedDelivery, now: int) -> int | None:
 
 
 def _is_older(rows: Sequence[ListedDelivery], floor: int, now: int) -> bool:
-    """Tell whether the last row of a page is older than what is to be read."""
+    """Tell whether the last row of a page that tells its time is older than what is to be read."""
     ats = [at for row in rows if (at := times.told(row.delivered_at, now)) is not None]
-    return not ats or ats[-1] < floor
+    return bool(ats) and ats[-1] < floor
 
 
 class _Looked:

@@ -144,7 +144,7 @@ def floor_of(hook: store.Hook, now: int, days: int) -> int:
 def found_hook(
     tx: store.Transaction, hook: store.Hook, days: int | None = None
 ) -> store.Hook | None:
-    """Keep a webhook that was found to lead here; None if there are too many.
+    """Keep a webhook that was found to lead here; None if it is not to be kept.
 
     With `days` it is read in the sweep that is under way (see `begin`).
     """

@@ -21,13 +21,19 @@ def find(tx: Transaction, integration_id: str, hook_id: int) -> Hook | None:
 
 
 def keep(tx: Transaction, hook: Hook) -> bool:
-    """Keep what is told of a webhook, new or known; False if there are too many already."""
+    """Keep what is told of a webhook, new or known.
+
+    False if there are too many already, or if its integration was deleted.
+    """
     told: dict[str, Any] = {"kind": hook.kind, "target": hook.target}
     more = {name: getattr(hook, name) for name in ("target_id", "heard_at", "confirmed_at")}
     told |= {name: value for name, value in more.items() if value is not None}
     key = {"integration_id": hook.integration_id, "hook_id": hook.hook_id}
     if query.change(tx, Hook, key, told):
         return True
+    is_there = "SELECT 1 FROM integrations WHERE id = :id AND deleted_at IS NULL"
+    if not query.exists(tx, is_there, id=hook.integration_id):
+        return False
     sql = "SELECT COUNT(*) FROM hooks WHERE integration_id = :integration_id"
     if (query.number(tx, sql, integration_id=hook.integration_id) or 0) >= MOST:
         return False

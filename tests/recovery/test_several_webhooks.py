@@ -258,3 +258,26 @@ async def test_a_credential_that_github_does_not_take(scene: Scene) -> None:
     scene.github.add_token(TOKEN, LOGIN, repositories=["acme/none"])
     assert len((await recover(scene))["problems"]) > 8
     assert "more" in (error := await last_error(scene) or "") and len(error) < 1500
+
+
+@sqlite_only
+async def test_a_page_that_tells_no_times(scene: Scene) -> None:
+    """What stands on the pages behind it is read."""
+    hook = await ready(scene)
+    miss(scene, hook, 1)
+    for _ in range(100):
+        miss(scene, hook, 2)["delivered_at"] = "lately"
+    assert (await recover(scene))["taken_in"] == 1
+    assert await linked(scene) == [1]
+
+
+@sqlite_only
+@token_only
+async def test_nothing_is_left_of_an_integration_that_was_deleted(scene: Scene) -> None:
+    """Not even by a delivery that was taken in at that moment, and names its webhook then."""
+    await ready(scene)
+    database = scene.bot.services.database
+    assert (await scene.bot.delete(f"/api/v1/integrations/{scene.integration}")).status == 204
+    hook = store.Hook(scene.integration, 9, "repository", 9, "acme/shop")
+    assert await database.write(lambda tx: store.hooks.keep(tx, hook)) is False
+    assert await database.read(lambda tx: store.hooks.of_integration(tx, scene.integration)) == []
