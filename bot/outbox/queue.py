@@ -186,8 +186,8 @@ def inherit(tx: store.Transaction, api_urls: Iterable[str]) -> None:
     """Free the queues of processes that have died on this machine: it was perhaps our own.
 
     What they had in hand is tried again when no call of theirs can be under way any more, and what
-    only reads at once. What
-    waited for another list of GITHUB_API_URLS is tried now, if that is what this one has.
+    only reads at once. What waited for another list of GITHUB_API_URLS is tried now, if that is
+    what this one has.
     """
     now = times.now()
     for api_url in api_urls:
