@@ -51,10 +51,10 @@ async def run(job: Job) -> dict[str, Any]:
     row = await job.read(store.backfills.reading, *where)
     if row is None:
         return {"stopped": True}
-    if row.unread:
-        return await _read_commits(job, row)
     repository = await job.read(store.repositories.get, job.action.repository_id)
     await identity.confirm(job.services, job.client, repository, times.now())
+    if row.unread:
+        return await _read_commits(job, row)
     page = await _fetch(job, row)
     if row.dry_run:
         await job.write(_count, job, row, page)
@@ -207,6 +207,9 @@ def _keep_part(
     """Take in some items; return, of those that are new, the pull requests whose commits are to be
     read, and how many are linked.
     """
+    repository = store.repositories.get(tx, repository.id)  # it may be called otherwise by now
+    if repository.named_at == store.repositories.LOST:
+        raise Refused(404, identity.another(repository))
     about = payloads.Repository(full_name=repository.full_name, id=repository.github_id)
     source = snapshots.by_answer(tx, job.integration.scope, about)
     repository_id = _admitted(source, about)
@@ -221,7 +224,8 @@ def _keep_part(
         if not is_new or item.gone_at is not None or not links.of_item(tx, item):
             continue
         linked += 1
-        if item.kind == "pull_request" and item.state != "closed":
+        is_own = item.head_repository_id == repository_id  # no push to a fork is delivered
+        if item.kind == "pull_request" and item.state != "closed" and is_own:
             unread.append(item.id)
         if item.kind == "pull_request" and item.state == "open":
             where = repository_id, item.number, item.id, item.integration_id

@@ -33,7 +33,7 @@ class BackfillRun(Row, frozen=True):
 
 
 class Backfill(Row, frozen=True):
-    """`backfills`: a repository that an integration reads; migrations/0022_backfill.sql tells more.
+    """`backfills`: a repository that an integration reads; migrations/0025_backfill.sql tells more.
 
     `linked` counts what names an experiment.
     """

@@ -1,0 +1,57 @@
+"""What a backfill makes of a repository that is renamed, or whose name is taken, meanwhile."""
+
+import asyncio
+
+from bot.demo import payloads
+from tests.github import Fault
+from tests.kit.marks import sqlite_only, token_only
+from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.running import eventually
+from tests.outbox.test_backfill import COMMITS, ISSUES, path, progress, pull
+
+
+@token_only
+@sqlite_only
+async def test_a_rename_during_the_last_page_stands(scene: Scene) -> None:
+    """What was asked for under the old name does not bring that back."""
+    number = pull(scene, 1, "a", state="closed")
+    await scene.open("Nothing", head_ref="now")
+    scene.github.fail(Fault("slow", ISSUES, seconds=0.5, after=1))
+    await scene.bot.post(path(scene), {"repositories": [REPOSITORY]})
+    working = asyncio.create_task(scene.work())
+
+    async def is_asked() -> bool:
+        return len(scene.github.calls(ISSUES)) > 1
+
+    await eventually(is_asked)
+    scene.github.rename_repository(REPOSITORY, "acme/store")
+    told = payloads.repository_event(
+        "renamed",
+        scene.github.repository_payload("acme/store"),
+        {"repository": {"name": {"from": "shop"}}},
+    )
+    answer = await scene.bot.deliver(scene.integration, "repository", told)
+    assert answer.body == {"processed": True}
+    await working
+    await scene.pass_time(120, 10)
+    assert (await progress(scene))["status"] == "done"
+    found = await scene.bot.get(f"/api/v1/pull-requests/acme/store/{number}")
+    assert found.body["repository"] == "acme/store"
+
+
+@token_only
+@sqlite_only
+async def test_commits_are_read_of_no_other_repository(scene: Scene) -> None:
+    """One that has taken the name while pull requests waited for their commits."""
+    await scene.bot.experiment("a")
+    pull(scene, 1, "a")
+    scene.github.fail(Fault("status", COMMITS))
+    await scene.bot.post(path(scene), {"repositories": [REPOSITORY]})
+    await scene.work()
+    scene.github.rename_repository(REPOSITORY, "acme/store")
+    scene.github.add_repository(REPOSITORY)
+    other = scene.github.open_pull(REPOSITORY, 1, title="Another's", head_sha="b" * 40)
+    await scene.pass_time(600, 60)
+    found = await scene.bot.walk("/api/v1/experiments/a/commits")
+    assert other.head_sha not in [one["sha"] for one in found]
+    assert len(scene.github.calls(COMMITS)) == 1
