@@ -46,6 +46,8 @@ def hasten_all(tx: Transaction, now: int, leased_until: int) -> None:
         ("deliveries", "next_attempt_at", "next_attempt_at IS NOT NULL"),
         ("queues", "due_at", "due_at IS NOT NULL"),
         ("queues", "not_before", "not_before > 0"),
+        ("backfill_paces", "next_at", "next_at > 0"),
+        ("reconciled", "read_at", "read_at > 0"),
     ):
         sql = f"UPDATE {table} SET {column} = :now WHERE {waits} AND {column} > :now"
         tx.run(sql, {"now": now})

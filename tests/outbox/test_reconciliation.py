@@ -1,10 +1,12 @@
 """Open pull requests of experiments that nobody has told of for a day are read again."""
 
 from bot import storage as store
+from bot import times
 from bot.domain import reconciliation
 from tests.github import REPO
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
+from tests.server.test_clock import YEAR, step
 
 DAY = 86_400
 GET = f"GET {REPO}/pulls/{{pull_number}}"
@@ -100,3 +102,24 @@ async def test_what_is_not_found_is_left_as_it_is(scene: Scene) -> None:
     )
     assert row is not None and row.default_branch == "main"
     assert row.named_at == store.repositories.LOST
+
+
+@token_only
+@sqlite_only
+async def test_a_clock_that_was_ahead_keeps_nothing_waiting(scene: Scene) -> None:
+    """Neither what is read again, nor the turn of what was read of the past."""
+    number = await scene.open("experiment_key: a")
+    await scene.work()
+    step(scene.clock, YEAR)
+    write = scene.bot.services.database.write
+    await look(scene)
+    await write(lambda tx: store.backfills.take_slot(tx, "a credential", times.now(), 1))
+    step(scene.clock, -YEAR)
+    await scene.work()
+    turn = await write(lambda tx: store.backfills.take_slot(tx, "a credential", times.now(), 1))
+    assert turn <= times.now()
+    scene.clock.ahead += DAY
+    before = len(scene.github.calls(GET))
+    await a_day_later(scene)
+    read = [one.path.split("/")[-1] for one in scene.github.calls(GET)[before:]]
+    assert str(number) in read
