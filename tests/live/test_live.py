@@ -227,3 +227,19 @@ async def test_a_key_that_goes_and_comes_back_is_told_once(ship: Shipping, betwe
 def test_what_is_called_production(name: str, expected: bool) -> None:
     assert is_production(name) is expected
     assert is_production(name, True) and is_production(name, "yes") is expected
+
+
+@token_only
+@sqlite_only
+async def test_a_past_that_is_read_after_it_was_deployed(ship: Shipping) -> None:
+    """GitHub is asked once whether what runs already has it, as where a delivery tells late."""
+    scene = ship.scene
+    await ship.deploy(ship.main[-1])
+    number = await ship.merge(tell=False)
+    assert await ship.deploy(ship.main[-1]) == 0
+    order = {"repositories": [REPOSITORY]}
+    for _ in range(2):
+        await scene.bot.post(f"/api/v1/integrations/{scene.integration}/backfill", order)
+        await scene.work()
+    assert await ship.live(number) == ["production"]
+    assert (len(await ship.told()), ship.compared) == (1, 1)
