@@ -11,7 +11,6 @@ from bot import times
 from bot.domain import actions, activity, audit, landing, links, live_late, moments, posts, stories
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
-from bot.domain.parts import Cause
 from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
@@ -80,7 +79,8 @@ def observe(
         stories.keep(tx, row, snapshot, history)
     else:
         is_loose = True
-    _settle(tx, row, before, history, snapshot.integration_id, is_loose=is_loose)
+    told_by = snapshot.integration_id
+    _settle(tx, row, before, history, told_by, is_loose=is_loose, fetched=snapshot.fetched)
     return row
 
 
@@ -145,7 +145,7 @@ def _first(
         links.time_changed(tx, item, None)
     if history.links:
         landing.ask_where_untold(tx, item, seen_by)
-    _enqueue_posts(tx, item, None, now, {}, history.links)
+    posts.item_changed(tx, item, None, now, {}, history.links)
     return item
 
 
@@ -168,7 +168,8 @@ def _observe_late(
         return
     history = stories.insert(tx, row, snapshot)
     if history is not None:
-        _settle(tx, row, before, history, snapshot.integration_id, is_loose=False)
+        told_by = snapshot.integration_id
+        _settle(tx, row, before, history, told_by, is_loose=False, fetched=snapshot.fetched)
 
 
 def _adds_to(row: Item, snapshot: Snapshot) -> bool:
@@ -255,8 +256,12 @@ def _settle(
     integration_id: str,
     *,
     is_loose: bool,
+    fetched: bool = False,
 ) -> None:
-    """Keep what an item's history amounts to; `row` and `before` are what was kept until now."""
+    """Keep what an item's history amounts to; `row` and `before` are what was kept until now.
+
+    `fetched`: no delivery has told of it, it was read from GitHub.
+    """
     now = history.facts
     assert now is not None
     item = store.items.change(tx, row, **columns_of(now), gone_at=None, loose=is_loose)
@@ -271,7 +276,7 @@ def _settle(
     if history.links:
         landing.ask_where_untold(tx, item, integration_id)
     now = msgspec.structs.replace(now, integration_id=integration_id)
-    _enqueue_posts(tx, row, row, now, before, history.links)
+    posts.item_changed(tx, row, row, now, before, history.links, fetched=fetched)
 
 
 def _see_to_live(
@@ -291,35 +296,6 @@ def _see_to_live(
         live_late.linked(tx, item, new, integration_id)
     elif before and not after:
         live_late.unlinked(tx, item)
-
-
-def _enqueue_posts(
-    tx: store.Transaction,
-    item: Item,
-    row: Item | None,
-    now: Snapshot,
-    before: Mapping[str, Tie],
-    after: Mapping[str, Tie],
-) -> None:
-    """Enqueue what a pull request's change calls for; `row` is what it was before, if it was."""
-    if item.kind != "pull_request":
-        return
-    is_reopened = row is not None and row.state != "open" and now.state == "open"
-    is_another = row is None or (row.head_sha, row.base_ref) != (now.head_sha, now.base_ref)
-    is_ready = row is not None and row.draft and not now.draft
-    if before.keys() != after.keys():
-        cause = Cause.LINKS
-    elif after and is_reopened:
-        cause = Cause.REOPENED
-    elif now.state == "open" and (is_another or is_reopened or is_ready):
-        cause = Cause.VERSION
-    else:
-        return
-    if cause is Cause.VERSION and not after:
-        is_checked = is_reopened and posts.is_checked(tx, item.id)
-        if not is_checked and not posts.checks_all(tx, item, now.integration_id):
-            return
-    posts.follow(tx, item, cause, now.integration_id)
 
 
 def forget(tx: store.Transaction, repository_id: int, kind: Kind, number: int, at: int) -> None:

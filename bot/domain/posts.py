@@ -43,6 +43,44 @@ _LEISURE = 3_600 * times.SECOND // 300
 _GROUP_LASTS = 86_400 * times.SECOND  # for which a merge group's check follows its pull request
 
 
+def item_changed(
+    tx: store.Transaction,
+    item: store.Item,
+    row: store.Item | None,
+    now: store.Snapshot,
+    before: Mapping[str, store.Tie],
+    after: Mapping[str, store.Tie],
+    *,
+    fetched: bool = False,
+) -> None:
+    """Enqueue what a pull request's change calls for; `row` is what it was before, if it was.
+
+    One of which it is only read that it is linked gets it in its turn, and nothing if it has ended.
+    """
+    if item.kind != "pull_request":
+        return
+    is_reopened = row is not None and row.state != "open" and now.state == "open"
+    is_another = row is None or (row.head_sha, row.base_ref) != (now.head_sha, now.base_ref)
+    is_ready = row is not None and row.draft and not now.draft
+    if before.keys() != after.keys():
+        cause = Cause.LINKS
+    elif after and is_reopened:
+        cause = Cause.REOPENED
+    elif now.state == "open" and (is_another or is_reopened or is_ready):
+        cause = Cause.VERSION
+    else:
+        return
+    if cause is Cause.VERSION and not after:
+        has_check = is_reopened and is_checked(tx, item.id)
+        if not has_check and not checks_all(tx, item, now.integration_id):
+            return
+    if fetched and not before:
+        if now.state == "open":
+            follow_at_leisure(tx, item, cause, now.integration_id)
+        return
+    follow(tx, item, cause, now.integration_id)
+
+
 def follow(
     tx: store.Transaction,
     item: store.Item,

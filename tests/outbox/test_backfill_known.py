@@ -1,4 +1,4 @@
-"""What a backfill makes of a repository that is renamed, or whose name is taken, meanwhile."""
+"""What a backfill makes of what is known, or changes meanwhile: names, and links found later."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.github import Fault
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.running import eventually
-from tests.outbox.test_backfill import COMMITS, ISSUES, path, progress, pull
+from tests.outbox.test_backfill import COMMITS, ISSUES, path, progress, pull, start
 
 
 @token_only
@@ -55,3 +55,22 @@ async def test_commits_are_read_of_no_other_repository(scene: Scene) -> None:
     found = await scene.bot.walk("/api/v1/experiments/a/commits")
     assert other.head_sha not in [one["sha"] for one in found]
     assert len(scene.github.calls(COMMITS)) == 1
+
+
+@token_only
+@sqlite_only
+async def test_what_is_found_linked_only_later(scene: Scene) -> None:
+    """Of pull requests that were known: one that has ended gets nothing, others in their turn."""
+    await scene.bot.experiment("a")
+    numbers = [await scene.open("Nothing", head_ref=f"b{one}") for one in range(3)]
+    await scene.work()
+    for number in numbers:
+        state = "closed" if number == numbers[0] else "open"
+        scene.github.edit_pull(REPOSITORY, number, body="experiment_key: a", state=state)
+    scene.clock.ahead += 120
+    await start(scene, repositories=[REPOSITORY])
+    linked = await scene.bot.walk("/api/v1/experiments/a/pull-requests")
+    assert {one["number"] for one in linked} == set(numbers)
+    assert sorted(len(scene.comments(one)) for one in numbers) == [0, 0, 1]
+    await scene.pass_time(72, 36)
+    assert [len(scene.comments(one)) for one in numbers] == [0, 1, 1]
