@@ -57,7 +57,8 @@ class Backfill(Struct):
         backfills.Status,
         Meta(
             description="`pending` until the first repository is begun; `failed` if one could not "
-            "be read, or it was stopped. `done` with nothing in it if there was none yet."
+            "be read, GitHub could not be asked which there are, or it was stopped. `done` with "
+            "nothing in it if there was none yet."
         ),
     ]
     repositories: BackfillRepositories

@@ -93,9 +93,12 @@ def _next_run(
     *,
     dry_run: bool = False,
 ) -> store.BackfillRun:
-    if last is not None and last.dry_run:
-        store.backfills.stop(tx, integration_id, times.now())
     number = last.number + 1 if last is not None else 1
+    if last is not None and (last.dry_run or dry_run):
+        store.backfills.stop(tx, integration_id, times.now())
+    elif last is not None and last.error is not None:  # it goes on with what was left
+        store.backfills.take_along(tx, integration_id, number)
+        listing = listing or last.listing
     run = store.BackfillRun(integration_id, number, dry_run, days, listing, times.now())
     store.backfills.put_run(tx, run)
     return run
@@ -113,41 +116,39 @@ def _add(
     names = [name.lower() for name, _ in repositories]
     before = {row.name_key: row for row in store.backfills.named(tx, run.integration_id, names)}
     now = times.now()
-    rows = []
+    rows = {}  # by name: a list may have one twice
     for (full_name, github_id), key in zip(repositories, names, strict=True):
         known = before.get(key)
         is_read = known is not None and not known.dry_run and not anew
         is_in_hand = known is not None and known.run == run.number and known.days >= days
         if is_read or (is_in_hand and known is not None and known.is_open):
             continue
-        rows.append(
-            store.Backfill(
-                integration_id=run.integration_id,
-                name_key=key,
-                full_name=full_name,
-                github_id=github_id,
-                repository_id=None,
-                run=run.number,
-                days=days,
-                dry_run=run.dry_run,
-                status="waiting",
-                since=now - days * DAY,
-                stage="pull_request",
-                page=None,
-                boundary=None,
-                top=None,
-                caught_up_to=None,
-                unread=(),
-                step=known.step + 1 if known is not None else 0,
-                pull_requests=0,
-                issues=0,
-                linked=0,
-                error=None,
-                started_at=None,
-                finished_at=None,
-            )
+        rows[key] = store.Backfill(
+            integration_id=run.integration_id,
+            name_key=key,
+            full_name=full_name,
+            github_id=github_id,
+            repository_id=None,
+            run=run.number,
+            days=days,
+            dry_run=run.dry_run,
+            status="waiting",
+            since=now - days * DAY,
+            stage="pull_request",
+            page=None,
+            boundary=None,
+            top=None,
+            caught_up_to=None,
+            unread=(),
+            step=known.step + 1 if known is not None else 0,
+            pull_requests=0,
+            issues=0,
+            linked=0,
+            error=None,
+            started_at=None,
+            finished_at=None,
         )
-    store.backfills.put_all(tx, rows)
+    store.backfills.put_all(tx, list(rows.values()))
     return len(rows)
 
 
@@ -184,8 +185,7 @@ def begin(
 def action_failed(tx: store.Transaction, action: store.Action, error: str) -> None:
     """An action has failed for good, and what it was to read with it."""
     if action.kind == PLAN.name:
-        store.backfills.set_listing(tx, action.integration_id, None)
-        store.backfills.fail_waiting(tx, action.integration_id, error, times.now())
+        store.backfills.set_error(tx, action.integration_id, error)
     elif action.kind == BACKFILL.name:
         row = store.backfills.reading(tx, action.integration_id, action.repository_id)
         if row is not None:

@@ -109,11 +109,12 @@ def progress(tx: store.Transaction, integration_id: str) -> Progress:
 def _progress(tx: store.Transaction, run: store.BackfillRun) -> Progress:
     sums = store.backfills.sums(tx, run)
     is_open = run.listing is not None or sums.waiting + sums.reading > 0
+    is_open = is_open and run.error is None
     has_begun = sums.total > sums.waiting or run.listing is not None
     status: Status = "done"
     if is_open:
         status = "running" if has_begun else "pending"
-    elif sums.failed or sums.stopped:
+    elif run.error is not None or sums.failed or sums.stopped:
         status = "failed"
     done = sums.total - sums.waiting - sums.reading - sums.stopped
     return Progress(
@@ -130,6 +131,8 @@ def _progress(tx: store.Transaction, run: store.BackfillRun) -> Progress:
 
 
 def _error(tx: store.Transaction, run: store.BackfillRun, sums: store.BackfillSums) -> str | None:
+    if run.error is not None:
+        return run.error
     first = store.backfills.first_failed(tx, run) if sums.failed else None
     if first is not None:
         more = f" (and {sums.failed - 1} more)" if sums.failed > 1 else ""

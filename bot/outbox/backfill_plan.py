@@ -6,7 +6,8 @@ there: that a public repository can be read proves nothing.
 https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,6 +22,7 @@ _REPOSITORY = "/repos/{+repository}"
 _LIST = "/installation/repositories?{+query}"
 _FIRST = "per_page=100"
 _MAY_WRITE = ("push", "maintain", "admin")
+_GONE = (403, 404)  # an installation that was suspended, or is no more; the others go on
 _AT_ONCE = 50  # repositories that are begun in one step, without a question
 _NO_RIGHT = "the credential has no right there: that it can be read is not enough"
 _NOT_ALLOWED = "the integration does not allow this repository, or another speaks for it"
@@ -33,6 +35,9 @@ _CONTESTED = (
 @carries_out(backfills.PLAN)
 async def run(job: Job) -> dict[str, Any]:
     known = await job.read(store.backfills.run_of, job.integration.id)
+    if known is not None and known.error is not None:  # it had failed, and is tried again
+        await job.write(store.backfills.set_error, job.integration.id, None)
+        known = msgspec.structs.replace(known, error=None)
     if known is not None and known.listing is not None:
         return await _list(job, known, known.listing)
     rows = await job.read(store.backfills.waiting, job.integration.id, _AT_ONCE)
@@ -71,11 +76,19 @@ async def _list(job: Job, run: store.BackfillRun, listing: store.Listing) -> dic
         found, more = await client.fetch_page(
             _LIST, {"query": listing.page or _FIRST}, "repositories"
         )
-    except Refused:  # it was suspended, or is no more; the others go on
+    except Refused as refusal:
+        if refusal.status not in _GONE:
+            raise
         found, more = [], None
-    repositories = [payloads.read_answer(one, payloads.InstalledRepository) for one in found]
+    repositories = list(_readable(found))
     await job.write(_listed, job, run, listing, repositories, more)
     return {"listed": len(repositories)}
+
+
+def _readable(found: Iterable[Any]) -> Iterator[payloads.InstalledRepository]:
+    for one in found:
+        with suppress(payloads.InvalidPayload):
+            yield payloads.read_answer(one, payloads.InstalledRepository)
 
 
 def _listed(

@@ -22,7 +22,10 @@ class Listing(Struct, frozen=True):
 
 
 class BackfillRun(Row, frozen=True):
-    """`backfill_runs`: the last backfill of an integration."""
+    """`backfill_runs`: the last backfill of an integration.
+
+    `error`: why it cannot be found out which repositories are to be read, until that is retried.
+    """
 
     integration_id: str
     number: int
@@ -30,6 +33,7 @@ class BackfillRun(Row, frozen=True):
     days: int
     listing: Annotated[Listing | None, JSON]
     started_at: int
+    error: str | None = None
 
 
 class Backfill(Row, frozen=True):

@@ -21,11 +21,11 @@ def run_of(tx: Transaction, integration_id: str) -> BackfillRun | None:
 def put_run(tx: Transaction, run: BackfillRun) -> None:
     """Keep a run in place of the one before."""
     sql = """INSERT INTO backfill_runs
-            (integration_id, number, dry_run, days, listing, started_at)
-        VALUES (:integration_id, :number, :dry_run, :days, :listing, :started_at)
+            (integration_id, number, dry_run, days, listing, error, started_at)
+        VALUES (:integration_id, :number, :dry_run, :days, :listing, :error, :started_at)
         ON CONFLICT (integration_id) DO UPDATE SET number = excluded.number,
             dry_run = excluded.dry_run, days = excluded.days, listing = excluded.listing,
-            started_at = excluded.started_at"""
+            error = excluded.error, started_at = excluded.started_at"""
     tx.run(sql, codec.write(BackfillRun, msgspec.structs.asdict(run)))
 
 
@@ -33,12 +33,17 @@ def set_listing(tx: Transaction, integration_id: str, listing: Listing | None) -
     query.change(tx, BackfillRun, {"integration_id": integration_id}, {"listing": listing})
 
 
+def set_error(tx: Transaction, integration_id: str, error: str | None) -> None:
+    query.change(tx, BackfillRun, {"integration_id": integration_id}, {"error": error})
+
+
 def is_running(tx: Transaction, run: BackfillRun) -> bool:
-    """Tell whether something of a run is still to be read."""
+    """Tell whether something of a run is still to be read, and can be."""
     sql = f"""SELECT 1 FROM backfills WHERE integration_id = :integration_id AND run = :run
         AND {_OPEN} LIMIT 1"""
     known = {"integration_id": run.integration_id, "run": run.number}
-    return run.listing is not None or query.exists(tx, sql, **known)
+    has_more = run.listing is not None or query.exists(tx, sql, **known)
+    return has_more and run.error is None
 
 
 def sums(tx: Transaction, run: BackfillRun) -> BackfillSums:
@@ -112,11 +117,11 @@ def change(tx: Transaction, row: Backfill, **columns: Any) -> bool:
     return query.change(tx, Backfill, key, {**columns, "step": row.step + 1}) == 1
 
 
-def fail_waiting(tx: Transaction, integration_id: str, error: str, at: int) -> None:
-    """Nothing can be found out of the repositories that nobody has begun to read."""
-    sql = """UPDATE backfills SET status = 'failed', error = :error, finished_at = :at
+def take_along(tx: Transaction, integration_id: str, run: int) -> None:
+    """Let repositories that nobody has begun to read be read in a run."""
+    sql = """UPDATE backfills SET run = :run
         WHERE integration_id = :integration_id AND status = 'waiting'"""
-    tx.run(sql, {"integration_id": integration_id, "error": error, "at": at})
+    tx.run(sql, {"integration_id": integration_id, "run": run})
 
 
 def stop(tx: Transaction, integration_id: str, at: int) -> int:
@@ -124,6 +129,7 @@ def stop(tx: Transaction, integration_id: str, at: int) -> int:
     sql = f"""UPDATE backfills SET status = 'stopped', finished_at = :at
         WHERE integration_id = :integration_id AND {_OPEN}"""
     set_listing(tx, integration_id, None)
+    set_error(tx, integration_id, None)
     return tx.run(sql, {"integration_id": integration_id, "at": at})
 
 

@@ -3,9 +3,9 @@
 import asyncio
 
 from bot.demo import payloads
-from tests.github import Fault
-from tests.kit.marks import sqlite_only, token_only
-from tests.kit.outbound import REPOSITORY, Scene
+from tests.github import Fault, rsa_key
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import APP, REPOSITORY, Scene
 from tests.kit.running import eventually
 from tests.outbox.test_backfill import COMMITS, ISSUES, path, progress, pull, start
 
@@ -74,3 +74,38 @@ async def test_what_is_found_linked_only_later(scene: Scene) -> None:
     assert sorted(len(scene.comments(one)) for one in numbers) == [0, 0, 1]
     await scene.pass_time(72, 36)
     assert [len(scene.comments(one)) for one in numbers] == [0, 1, 1]
+
+
+@app_only
+@sqlite_only
+async def test_an_app_that_cannot_be_asked_what_it_sees(scene: Scene) -> None:
+    """It says so, and goes on where it was once the App can be asked; odd entries spoil nothing."""
+    pull(scene, 1, "a")
+    await scene.open("Nothing", head_ref="now")
+    body = {"message": "Bad credentials"}
+    fault = Fault("status", "GET /installation/repositories", status=401, body=body, times=None)
+    scene.github.fail(fault)
+    scene.github.add_repository("acme/other")
+    await scene.bot.post(path(scene), {"days": 90})
+    await scene.work()
+    await scene.pass_time(600, 60)
+    found = await progress(scene)
+    assert (found["status"], found["pull_requests"]) == ("failed", 0)
+    assert "Bad credentials" in found["error"]
+    scene.github.heal()
+    other = scene.github.repository("acme/other").id
+    listed = [{"id": other, "full_name": name} for name in ("acme/other", "Acme/other")]
+    scene.github.fail(
+        Fault(
+            "status",
+            "GET /installation/repositories",
+            status=200,
+            body={"total_count": 3, "repositories": [*listed, {"id": "x"}]},
+        )
+    )
+    config = {"app_id": APP, "private_key": rsa_key()}
+    await scene.bot.patch(f"/api/v1/integrations/{scene.integration}", {"config": config})
+    await scene.work()
+    found = await progress(scene)
+    assert (found["status"], found["error"], found["pull_requests"]) == ("done", None, 2)
+    assert found["repositories"] == {"done": 2, "total": 2}

@@ -3,12 +3,14 @@ ALTER TABLE activity ADD COLUMN backfilled SMALLINT NOT NULL DEFAULT 0;
 
 -- The last backfill of each integration, counted by `number`. `listing`, while it is not null: which
 -- installations, and which page of their repositories, are still to be asked for what they may see.
+-- `error`, while it is not null: why it cannot be found out now which repositories are to be read.
 CREATE TABLE backfill_runs (
     integration_id TEXT NOT NULL PRIMARY KEY,
     number BIGINT NOT NULL,
     dry_run SMALLINT NOT NULL,
     days BIGINT NOT NULL,
     listing TEXT,
+    error TEXT,
     started_at BIGINT NOT NULL
 );
 
