@@ -16,7 +16,7 @@ RECONCILIATION = actions.Kind("reconciliation", title="Reconciliation", priority
 HOUR = 3_600 * times.SECOND
 SILENT = 24 * HOUR  # for so long nothing was heard of what is read again
 HOURLY = 20  # pull requests that are read again for one credential, and as many repositories
-_LOOKED_AT = 500  # rows that one look considers
+_LOOKED_AT = 2_000  # rows that one look considers
 
 
 def next_look(tx: store.Transaction) -> int:
@@ -30,9 +30,9 @@ def look(tx: store.Transaction) -> int:
     now = times.now()
     if not store.reconciled.begin(tx, now, now - HOUR):
         return 0
-    before = now - SILENT
-    pulls = _enqueue(tx, store.reconciled.stale_pull_requests(tx, before, _LOOKED_AT), now)
-    return pulls + _enqueue(tx, store.reconciled.stale_repositories(tx, before, _LOOKED_AT), now)
+    few = now - SILENT, HOURLY, _LOOKED_AT
+    pulls = _enqueue(tx, store.reconciled.stale_pull_requests(tx, *few), now)
+    return pulls + _enqueue(tx, store.reconciled.stale_repositories(tx, *few), now)
 
 
 def _enqueue(tx: store.Transaction, found: Iterable[store.Stale], now: int) -> int:
@@ -64,12 +64,16 @@ def _enqueue(tx: store.Transaction, found: Iterable[store.Stale], now: int) -> i
 
 
 def _acting(tx: store.Transaction, one: store.Stale) -> store.Integration | None:
-    """Return who reads it again, if somebody may."""
-    if one.item_id is not None:
-        found = actions.acting(tx, store.items.get(tx, one.item_id), None)
-    else:
-        found = store.integrations.find(tx, one.integration_id) if one.integration_id else None
+    """Return who reads it again, if somebody may: who acts there, else who speaks there too."""
     repository = store.repositories.get(tx, one.repository_id)
-    if found is None or not found.is_active:
-        return None
-    return found if allowed.allows(tx, scope_of(found), repository) else None
+    acting = None
+    if one.item_id is not None:
+        acting = actions.acting(tx, store.items.get(tx, one.item_id), None)
+    candidates = [acting.id if acting is not None else None, repository.speaker_id]
+    candidates += [who.integration_id for who in store.speakers.of_repository(tx, repository.id)]
+    for candidate in dict.fromkeys(candidates):
+        found = store.integrations.find(tx, candidate) if candidate is not None else None
+        is_there = found is not None and found.is_active
+        if found is not None and is_there and allowed.allows(tx, scope_of(found), repository):
+            return found
+    return None

@@ -25,12 +25,14 @@ def last_begun(tx: Transaction) -> int | None:
     return query.number(tx, sql, **_LOOKED)
 
 
-def stale_pull_requests(tx: Transaction, before: int, limit: int) -> list[Stale]:
+def stale_pull_requests(tx: Transaction, before: int, each: int, limit: int) -> list[Stale]:
     """Return open pull requests that are linked, and of which nothing was heard since a time.
 
-    Those first that were never read again, or that long ago.
+    Those first that were never read again, or that long ago; `each` of an integration at most.
     """
-    sql = """SELECT items.repository_id, items.number, items.id AS item_id, items.integration_id
+    sql = """SELECT items.repository_id, items.number, items.id AS item_id,
+            COALESCE(reconciled.read_at, 0) AS read_at, items.version_at AS heard_at,
+            items.integration_id
         FROM (SELECT DISTINCT target_id FROM links
                 WHERE kind = 'pull_request' AND state = 'open') AS linked
         JOIN items ON items.id = linked.target_id
@@ -39,20 +41,30 @@ def stale_pull_requests(tx: Transaction, before: int, limit: int) -> list[Stale]
             AND reconciled.number = items.number
         WHERE items.state = 'open' AND items.gone_at IS NULL AND items.version_at < :before
             AND repositories.deleted_at IS NULL AND COALESCE(reconciled.read_at, 0) < :before
-        ORDER BY COALESCE(reconciled.read_at, 0), items.version_at, items.id LIMIT :limit"""
-    return query.select(tx, Stale, sql, before=before, limit=limit)
+"""
+    return _some_of_each(tx, sql, before, each, limit)
 
 
-def stale_repositories(tx: Transaction, before: int, limit: int) -> list[Stale]:
+def stale_repositories(tx: Transaction, before: int, each: int, limit: int) -> list[Stale]:
     """Return repositories in which something is linked, and which were not read since a time."""
-    sql = """SELECT repositories.id AS repository_id, 0 AS number, NULL AS item_id,
+    sql = """SELECT repositories.id AS repository_id, 0 AS number, CAST(NULL AS BIGINT) AS item_id,
+            COALESCE(reconciled.read_at, 0) AS read_at, 0 AS heard_at,
             COALESCE(repositories.speaker_id, '') AS integration_id
         FROM repositories LEFT JOIN reconciled
             ON reconciled.repository_id = repositories.id AND reconciled.number = 0
         WHERE repositories.last_activity > 0 AND repositories.deleted_at IS NULL
-            AND repositories.full_name <> '' AND COALESCE(reconciled.read_at, 0) < :before
-        ORDER BY COALESCE(reconciled.read_at, 0), repositories.id LIMIT :limit"""
-    return query.select(tx, Stale, sql, before=before, limit=limit)
+            AND repositories.full_name <> '' AND COALESCE(reconciled.read_at, 0) < :before"""
+    return _some_of_each(tx, sql, before, each, limit)
+
+
+def _some_of_each(tx: Transaction, sql: str, before: int, each: int, limit: int) -> list[Stale]:
+    """Return of what a query finds the longest silent, so that no integration waits for another."""
+    order = "read_at, heard_at, repository_id, number"
+    sql = f"""SELECT repository_id, number, item_id, integration_id FROM (
+            SELECT stale.*, ROW_NUMBER() OVER (PARTITION BY integration_id ORDER BY {order}) AS turn
+            FROM ({sql}) AS stale) AS ordered
+        WHERE turn <= :each ORDER BY turn, {order} LIMIT :limit"""
+    return query.select(tx, Stale, sql, before=before, each=each, limit=limit)
 
 
 def read(tx: Transaction, rows: Iterable[Stale], now: int) -> None:

@@ -123,3 +123,38 @@ async def test_a_clock_that_was_ahead_keeps_nothing_waiting(scene: Scene) -> Non
     await a_day_later(scene)
     read = [one.path.split("/")[-1] for one in scene.github.calls(GET)[before:]]
     assert str(number) in read
+
+
+@token_only
+async def test_nobody_waits_for_what_another_has_too_much_of(scene: Scene) -> None:
+    """Neither for a credential with thousands of its own, nor for one that acts no more."""
+    for number in range(25):
+        await scene.open("experiment_key: a", head_ref=f"b{number}")
+    other = await scene.bot.integration(config={"token": "ghp_another"})
+    scene.github.add_token("ghp_another", "mona")
+    scene.github.add_repository("acme/other")
+    last = scene.github.open_pull("acme/other", title="Last", body="experiment_key: a")
+    payload = {
+        "action": "opened",
+        "pull_request": scene.github.pull_payload("acme/other", last.number),
+        "repository": scene.github.repository_payload("acme/other"),
+    }
+    for integration in (other, scene.integration):
+        answer = await scene.bot.deliver(integration, "pull_request", payload)
+        assert answer.body == {"processed": True}
+    scene.clock.ahead += DAY + 60
+    few = times.now() - reconciliation.SILENT, 20, 21
+    found = await scene.bot.services.database.read(
+        lambda tx: store.reconciled.stale_pull_requests(tx, *few)
+    )
+    assert len(found) == 21 and last.number in [
+        one.number for one in found if one.integration_id == other
+    ]
+    await scene.bot.patch(f"/api/v1/integrations/{other}", {"is_active": False})
+    before = len(scene.github.calls(GET))
+    await look(scene)
+    await scene.pass_time(3600, 180)
+    await look(scene)
+    await scene.pass_time(3600, 180)
+    paths = [one.path for one in scene.github.calls(GET)[before:]]
+    assert f"/repos/acme/other/pulls/{last.number}" in paths
