@@ -90,11 +90,17 @@ def _remember(
         ],
     )
     if action in _GIVES:
-        named = [(one.full_name, one.id) for one in added if delivery.scope.lists(one.full_name)]
-        backfills.heard_of(delivery.tx, delivery.integration_id, named, is_back=True)
+        if action != "new_permissions_accepted":  # it names what was there before
+            _read_past(delivery, added)
         _go_on(delivery, installation.id, [one.id for one in added])
     elif action == "deleted":
         _leave_to_others(delivery, installation.id)
+
+
+def _read_past(delivery: Delivery, added: Sequence[payloads.InstalledRepository]) -> None:
+    """Let what repositories had before be read, also of those that have come back."""
+    named = [(one.full_name, one.id) for one in added if delivery.scope.lists(one.full_name)]
+    backfills.heard_of(delivery.tx, delivery.integration_id, named, is_back=True)
 
 
 def _go_on(delivery: Delivery, installation_id: int, github_ids: Sequence[int]) -> None:

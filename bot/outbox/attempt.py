@@ -168,7 +168,9 @@ def _see_to_waits(action: store.ListedAction, known: _Known) -> None:
         raise Waiting(ARCHIVED, hindrance=Hindrance.ARCHIVED)
     else:
         return
-    if is_prompt(action):  # nobody expects it to run days later, but to be told why it did not
+    is_ended = state == "lost" and action.kind == backfills.BACKFILL.name
+    # Nobody expects it to run days later, but to be told why it did not.
+    if is_ended or is_prompt(action):
         raise Refused(403, wait, hindrance=hindrance)
     raise Waiting(wait, hindrance=hindrance)
 

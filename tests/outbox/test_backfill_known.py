@@ -5,9 +5,17 @@ import asyncio
 from bot.demo import payloads
 from tests.github import Fault, rsa_key
 from tests.kit.marks import app_only, sqlite_only, token_only
-from tests.kit.outbound import APP, REPOSITORY, Scene
+from tests.kit.outbound import APP, REPOSITORY, Scene, set_to
 from tests.kit.running import eventually
-from tests.outbox.test_backfill import COMMITS, ISSUES, path, progress, pull, start
+from tests.outbox.test_backfill import (
+    COMMITS,
+    ISSUES,
+    installed,
+    path,
+    progress,
+    pull,
+    start,
+)
 
 
 @token_only
@@ -109,3 +117,24 @@ async def test_an_app_that_cannot_be_asked_what_it_sees(scene: Scene) -> None:
     found = await progress(scene)
     assert (found["status"], found["error"], found["pull_requests"]) == ("done", None, 2)
     assert found["repositories"] == {"done": 2, "total": 2}
+
+
+@app_only
+@sqlite_only
+async def test_a_repository_that_is_taken_away_and_comes_back(scene: Scene) -> None:
+    """Its run ends and says why. What an owner accepts for repositories of before reads nothing."""
+    await set_to(scene, backfill_days=30)
+    pull(scene, 1, "a")
+    named = [{"id": scene.github.repository(REPOSITORY).id, "full_name": REPOSITORY}]
+    await installed(scene, "installation", "new_permissions_accepted", repositories=named)
+    assert (await progress(scene))["started_at"] is None
+    event = "installation_repositories"
+    await installed(scene, event, "added", repositories_added=named, repositories_removed=[])
+    await installed(scene, event, "removed", repositories_added=[], repositories_removed=named)
+    await scene.pass_time(120, 10)
+    found = await progress(scene)
+    assert found["status"] == "failed" and "no access" in found["error"]
+    await installed(scene, event, "added", repositories_added=named, repositories_removed=[])
+    await scene.pass_time(120, 10)
+    found = await progress(scene)
+    assert (found["status"], found["linked"]) == ("done", 1)
