@@ -36,7 +36,8 @@ def resolve(
         for one in others_so_called(tx, scope, full_name, github_id):
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     is_new, row = row is None, row or _add(tx, scope, about, word.named_at)
-    if speaks and speaking.begin(tx, scope.integration_id, row):
+    whose = scope.integration_id, row
+    if speaks and (speaking.begin(tx, *whose) or speaking.is_left_alone(tx, *whose)):
         backfills.heard_of(tx, scope.integration_id, [(full_name, github_id)])
     if is_new:
         if visibility is not None:  # nothing was written there that is to be looked over

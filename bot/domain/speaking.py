@@ -129,6 +129,19 @@ def begin(tx: store.Transaction, integration_id: str, row: store.Repository) -> 
     return False
 
 
+def is_left_alone(tx: store.Transaction, integration_id: str, row: store.Repository) -> bool:
+    """Tell whether an integration has a right to a repository, and all others that spoke have none.
+
+    It stands then as if nobody had spoken before.
+    """
+    if not row.is_contested:
+        return False
+    standing = dict(_standing(tx, row))
+    mine = standing.pop(integration_id, None)
+    has_right = mine is not None and mine.has_right is True
+    return has_right and bool(standing) and all(map(_is_denied, standing.values()))
+
+
 def ask_again(tx: store.Transaction, repository_id: int, integration_id: str | None = None) -> None:
     """Let GitHub be asked again, at the next occasion, who has a right to a repository.
 

@@ -138,3 +138,40 @@ async def test_a_repository_that_is_taken_away_and_comes_back(scene: Scene) -> N
     await scene.pass_time(120, 10)
     found = await progress(scene)
     assert (found["status"], found["linked"]) == ("done", 1)
+
+
+@token_only
+@sqlite_only
+async def test_who_had_no_right_keeps_nobody_from_the_past(scene: Scene) -> None:
+    """Whoever has it reads what was before, though another had spoken first."""
+    await set_to(scene, backfill_days=30)
+    await scene.bot.experiment("a")
+    before = pull(scene, 1, "a")
+    scene.github.add_token("ghp_of-mallory", "mallory", pushes_to=[])
+    token = {"token": "ghp_of-mallory", "backfill_days": 0}
+    mallory = await scene.bot.integration(config=token)
+    number = await scene.open("Nothing", head_ref="now", tell=False)
+    payload = scene.payload("opened", number)
+    for integration in (mallory, scene.integration):
+        answer = await scene.bot.deliver(integration, "pull_request", payload)
+        assert answer.body == {"processed": True}
+    await scene.work()
+    assert (await progress(scene))["status"] == "done"
+    linked = await scene.bot.walk("/api/v1/experiments/a/pull-requests")
+    assert [one["number"] for one in linked] == [before]
+    lists = len(scene.github.calls(ISSUES))
+    await scene.tell("edited", number)
+    await scene.work()
+    assert len(scene.github.calls(ISSUES)) == lists
+
+
+@token_only
+@sqlite_only
+async def test_an_odd_commit_spoils_nothing(scene: Scene) -> None:
+    await scene.bot.experiment("a")
+    pull(scene, 1, "a")
+    good = {"sha": "c" * 40, "commit": {"message": "Good"}}
+    scene.github.fail(Fault("status", COMMITS, status=200, body=[{"sha": 5}, "x", good]))
+    assert (await start(scene, repositories=[REPOSITORY]))["status"] == "done"
+    found = await scene.bot.walk("/api/v1/experiments/a/commits")
+    assert [one["sha"] for one in found] == [good["sha"]]
