@@ -10,6 +10,7 @@ https://docs.github.com/en/rest/issues/issues#list-repository-issues
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -262,8 +263,9 @@ async def _read_commits(job: Job, row: store.Backfill) -> dict[str, Any]:
     try:
         if pull is not None:
             at = job.at(number=pull.number)
-            found = job.client.fetch_all(payloads.ListedCommit, _COMMITS, at)
-            listed = [one async for one in found]
+            async for one in job.client.getiter(_COMMITS, at):
+                with suppress(payloads.InvalidPayload):
+                    listed.append(payloads.read_answer(one, payloads.ListedCommit))
     except Refused as refusal:
         if refusal.status not in _GONE:
             raise
