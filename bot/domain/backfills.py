@@ -175,6 +175,10 @@ def begin(
     """Begin to read a repository that is known by now."""
     now = times.now()
     other = store.backfills.reading(tx, integration.id, repository.id)
+    is_same = other is not None and (other.run, other.status) == (row.run, "reading")
+    if other is not None and is_same and other.days >= row.days:  # that reads it, and as far back
+        store.backfills.change(tx, row, status="done", finished_at=now)
+        return
     if other is not None:  # it was known by another name
         store.backfills.change(tx, other, status="done", finished_at=now)
     columns = {"repository_id": repository.id, "github_id": repository.github_id}

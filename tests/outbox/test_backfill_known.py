@@ -175,3 +175,16 @@ async def test_an_odd_commit_spoils_nothing(scene: Scene) -> None:
     assert (await start(scene, repositories=[REPOSITORY]))["status"] == "done"
     found = await scene.bot.walk("/api/v1/experiments/a/commits")
     assert [one["sha"] for one in found] == [good["sha"]]
+
+
+@token_only
+@sqlite_only
+async def test_an_old_name_is_read_as_far_back_as_asked_for(scene: Scene) -> None:
+    """That it is first heard of then, under its new name, makes nothing of that."""
+    await set_to(scene, backfill_days=10)
+    number = pull(scene, 40, "a")
+    scene.github.rename_repository(REPOSITORY, "acme/store")
+    found = await start(scene, repositories=[REPOSITORY], days=90)
+    assert (found["status"], found["linked"]) == ("done", 1)
+    known = await scene.bot.get(f"/api/v1/pull-requests/acme/store/{number}")
+    assert known.status == 200
