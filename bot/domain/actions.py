@@ -174,7 +174,7 @@ def _columns(
         "status": "pending",
         "attempts": 0,
         "next_attempt_at": now + one.after,
-        "give_up_at": now + _GIVE_UP_AFTER,
+        "give_up_at": now + one.after + _GIVE_UP_AFTER,
         "created_at": now,
         "stale": one.stale,
         "again": one.again,

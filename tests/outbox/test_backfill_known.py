@@ -2,13 +2,16 @@
 
 import asyncio
 
+from bot import storage as store
+from bot import times
 from bot.demo import payloads
-from tests.github import Fault, rsa_key
+from tests.github import REPO, Fault, rsa_key
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import APP, REPOSITORY, Scene, set_to
 from tests.kit.running import eventually
 from tests.outbox.test_backfill import (
     COMMITS,
+    DAY,
     ISSUES,
     installed,
     path,
@@ -188,3 +191,25 @@ async def test_an_old_name_is_read_as_far_back_as_asked_for(scene: Scene) -> Non
     assert (found["status"], found["linked"]) == ("done", 1)
     known = await scene.bot.get(f"/api/v1/pull-requests/acme/store/{number}")
     assert known.status == 200
+
+
+@token_only
+@sqlite_only
+async def test_a_turn_that_comes_after_days_is_not_the_last_try(scene: Scene) -> None:
+    """A failure is tried again then as any other is."""
+    await scene.bot.experiment("a")
+    number = pull(scene, 1, "a")
+
+    def wait(tx: store.Transaction) -> None:
+        row = store.integrations.find(tx, scene.integration)
+        assert row is not None
+        store.backfills.take_slot(tx, row.credential, times.now(), 4 * DAY * times.SECOND)
+
+    await scene.bot.services.database.write(wait)
+    await start(scene, repositories=[REPOSITORY])
+    await scene.pass_time(4 * DAY - 3600)
+    assert scene.comments(number) == []
+    scene.github.fail(Fault("status", f"POST {REPO}/issues/{{issue_number}}/comments", status=502))
+    await scene.pass_time(3700)
+    await scene.pass_time(600, 60)
+    assert len(scene.comments(number)) == 1
