@@ -34,7 +34,7 @@ def _see_to_order(run: Run, key: str) -> None:
     if times.now() - run.written_at < _LATE:
         return
     since = run.written_at
-    is_newer = store.commands.has_run(run.tx, _NAMES, key, since) or store.audit.has_changed(
+    is_newer = store.commands.has_run(run.tx, _NAMES, key, since) or store.audit.is_recorded(
         run.tx, audit.EXPERIMENT_STATUS.name, key, since
     )
     if is_newer:

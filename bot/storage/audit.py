@@ -46,8 +46,8 @@ def _page(
     return query.page(tx, Audit, sql, where, _BY, before, limit, actor=actor, type=type)
 
 
-def has_changed(tx: Transaction, type: str, target_id: str, since: int) -> bool:
-    """Tell whether something was changed after a time, other than by a command in a comment."""
+def is_recorded(tx: Transaction, type: str, target_id: str, since: int) -> bool:
+    """Tell whether a change was recorded after a time, other than by a command in a comment."""
     sql = """SELECT 1 FROM audit WHERE type = :type AND target_id = :target_id AND at > :since
         AND actor_kind <> 'login' LIMIT 1"""
     return query.exists(tx, sql, type=type, target_id=target_id, since=since)
