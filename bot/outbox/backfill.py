@@ -39,7 +39,7 @@ class _Page:
     `boundary` is the time of the last item that was read, `top` that of the first.
     """
 
-    items: Sequence[tuple[Read, bool]]  # and whether it is not one of those seen before
+    items: Sequence[tuple[Read, bool, bool]]  # whether it is new, and whether that is in doubt
     more: str | None
     boundary: int | None
     top: int | None
@@ -78,7 +78,7 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
             raise
         found, more = [], None
     shape: type[Read] = payloads.PullRequest if is_pulls else payloads.Issue
-    items: list[tuple[Read, bool]] = []
+    items: list[tuple[Read, bool, bool]] = []
     boundary, top = row.boundary, row.top
     until = row.since if row.caught_up_to is None else row.caught_up_to
     for one in found:
@@ -92,7 +92,8 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
         if at < until:  # so are all that follow
             more = None
         elif item.number and not (isinstance(item, payloads.Issue) and item.pull_request):
-            items.append((item, _is_new(row, at)))
+            is_doubted = row.caught_up_to is not None or at == row.boundary
+            items.append((item, _is_new(row, at), is_doubted))
     return _Page(items, more, boundary, top, read_at)
 
 
@@ -106,9 +107,12 @@ def _is_new(row: store.Backfill, at: int) -> bool:
     return row.boundary is None or at <= row.boundary
 
 
-def _next(row: store.Backfill, page: _Page) -> dict[str, Any]:
-    """Return what is kept of a repository once a page has been read."""
-    new = sum(is_new for _, is_new in page.items)
+def _next(row: store.Backfill, page: _Page, seen: int = 0) -> dict[str, Any]:
+    """Return what is kept of a repository once a page has been read.
+
+    So many of what seemed new were `seen` before.
+    """
+    new = sum(is_new for _, is_new, _ in page.items) - seen
     counted = "pull_requests" if row.stage == "pull_request" else "issues"
     columns: dict[str, Any] = {
         counted: getattr(row, counted) + new,
@@ -151,7 +155,7 @@ def _is_current(tx: store.Transaction, job: Job, row: store.Backfill) -> bool:
 
 def _count(tx: store.Transaction, job: Job, row: store.Backfill, page: _Page) -> None:
     """Count what a page would link, and change nothing else."""
-    named = sum(is_new and bool(_keys_of(item)) for item, is_new in page.items)
+    named = sum(is_new and bool(_keys_of(item)) for item, is_new, _ in page.items)
     _keep_step(tx, job, row, {**_next(row, page), "linked": row.linked + named})
 
 
@@ -167,46 +171,51 @@ async def _take_in(
     """Take in a page, the newest first, and keep which one is next."""
     locks = store.locks_of_repository(repository.host, repository.github_id, repository.full_name)
     unread: list[int] = []
-    linked = 0
+    linked = seen = 0
     parts = [page.items[start : start + _PART] for start in range(0, len(page.items), _PART)]
     for part in parts or [()]:
         is_last = not parts or part is parts[-1]
-        known = tuple(unread), linked
+        known = tuple(unread), linked, seen
 
         def keep(
             tx: store.Transaction,
-            part: Sequence[tuple[Read, bool]] = part,
-            known: tuple[tuple[int, ...], int] = known,
+            part: Sequence[tuple[Read, bool, bool]] = part,
+            known: tuple[tuple[int, ...], int, int] = known,
             is_last: bool = is_last,
-        ) -> tuple[list[int], int] | None:
+        ) -> tuple[list[int], int, int] | None:
             if not _is_current(tx, job, row):
                 return None
-            pulls, count = _keep_part(tx, job, repository, part, page.read_at)
+            kept = _keep_part(tx, job, repository, part, page.read_at)
             if is_last:
                 columns = {
-                    **_next(row, page),
-                    "unread": (*known[0], *pulls),
-                    "linked": row.linked + known[1] + count,
+                    **_next(row, page, known[2] + kept[2]),
+                    "unread": (*known[0], *kept[0]),
+                    "linked": row.linked + known[1] + kept[1],
                 }
                 _keep_step(tx, job, row, columns)
-            return pulls, count
+            return kept
 
         kept = await job.services.database.write(keep, heavy=True, locks=locks)
         if kept is None:
             return
         unread += kept[0]
         linked += kept[1]
+        seen += kept[2]
 
 
 def _keep_part(
     tx: store.Transaction,
     job: Job,
     repository: store.Repository,
-    part: Sequence[tuple[Read, bool]],
+    part: Sequence[tuple[Read, bool, bool]],
     read_at: int,
-) -> tuple[list[int], int]:
+) -> tuple[list[int], int, int]:
     """Take in some items; return, of those that are new, the pull requests whose commits are to be
-    read, and how many are linked.
+    read, and how many are linked; and how many only seemed new.
+
+    In doubt is what has the time of the last one before it, and at the end what has changed since
+    the beginning: only those are new that had moved before their page was read. Our own comment is
+    a change, too.
     """
     repository = store.repositories.get(tx, repository.id)  # it may be called otherwise by now
     if repository.named_at == store.repositories.LOST:
@@ -214,8 +223,10 @@ def _keep_part(
     about = payloads.Repository(full_name=repository.full_name, id=repository.github_id)
     source = snapshots.by_answer(tx, job.integration.scope, about)
     repository_id = _admitted(source, about)
-    unread, linked, reconciled = [], 0, []
-    for one, is_new in part:
+    unread, linked, seen, reconciled = [], 0, 0, []
+    for one, seems_new, is_doubted in part:
+        is_new = seems_new and not (is_doubted and _is_known(tx, repository_id, one))
+        seen += seems_new and not is_new
         if isinstance(one, payloads.Issue):
             issue = snapshots.in_its_place(source, one, about)
             item = fetched.observe_issue(source, repository_id, issue, read_at)
@@ -232,7 +243,13 @@ def _keep_part(
             where = repository_id, item.number, item.id, item.integration_id
             reconciled.append(store.Stale(*where))
     store.reconciled.read(tx, reconciled, times.now())
-    return unread, linked
+    return unread, linked, seen
+
+
+def _is_known(tx: store.Transaction, repository_id: int, one: Read) -> bool:
+    kind: store.Kind = "issue" if isinstance(one, payloads.Issue) else "pull_request"
+    number = one.number
+    return number is not None and store.items.find(tx, repository_id, kind, number) is not None
 
 
 def _admitted(source: snapshots.Told, about: payloads.Repository) -> int:

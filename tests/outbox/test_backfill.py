@@ -177,7 +177,7 @@ async def test_pages_move_meanwhile(scene: Scene) -> None:
         scene.github.repository(REPOSITORY).issues[number].updated_at = int(scene.clock())
     await scene.pass_time(60, 20)
     found = await progress(scene)
-    assert (found["status"], found["linked"]) == ("done", 1)
+    assert (found["status"], found["linked"], found["pull_requests"]) == ("done", 1, 150)
     for number in numbers:
         known = await scene.bot.get(f"/api/v1/pull-requests/{REPOSITORY}/{number}")
         assert known.status == 200

@@ -84,8 +84,7 @@ async def test_everything_comes_back_from_a_copy_made_in_use(tmp_path: Path) -> 
         await deliver(bot, integration, 100_001)
     assert (copy.stat().st_mode & 0o777, left(tmp_path)) == (0o600, {"copy.db"})
 
-    # What the service was killed with is still beside the file.
-    assert (folder / "bot.db-wal").exists()
+    # What the service was killed with may still be beside the file.
     subprocess.run(["sh", "-ec", block_of("deployment.md", "bot.db-wal")], cwd=tmp_path, check=True)
     async with running(folder, 1) as (bot,):
         rows = await bot.walk("/api/v1/experiments/checkout/pull-requests", 200)
