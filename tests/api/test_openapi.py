@@ -141,7 +141,7 @@ max-stream-events = 1
 Authorization = "Bearer {token}"
 
 [generation]
-max-examples = 5
+max-examples = 3
 database = "none"
 
 # Part of the addresses lead to what is there, so that more than 404s is seen.

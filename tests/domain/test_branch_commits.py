@@ -10,7 +10,7 @@ import pytest
 
 from bot.demo import payloads
 from tests.kit.deliveries import at
-from tests.kit.marks import slow, sqlite_only
+from tests.kit.marks import each, slow, sqlite_only
 from tests.kit.running import Bot
 
 Payload = dict[str, Any]
@@ -327,7 +327,7 @@ async def end_of(bot: Bot, place: Place) -> tuple[list[Any], list[Any]]:
     )
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 @slow
 async def test_commits_and_feed_are_what_github_lists_in_any_order(bot: Bot, name: str) -> None:
     """What the base had before is none of the pull request's, whichever delivery comes first."""

@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import pytest
-
 from bot.demo import payloads
 from tests.domain.landings import (
     BRANCH,
@@ -28,7 +26,7 @@ from tests.domain.landings import (
     shown,
 )
 from tests.kit.deliveries import at
-from tests.kit.marks import slow, sqlite_only
+from tests.kit.marks import each, slow, sqlite_only
 from tests.kit.running import Bot
 
 _numbers = itertools.count(1)
@@ -263,7 +261,7 @@ async def told(bot: Bot, integration: str, story: Story, order: list[int]) -> Pl
     return place
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 @slow
 async def test_in_any_order(bot: Bot, name: str) -> None:
     """And told again, through the same deliveries or others, it is the same."""

@@ -13,7 +13,7 @@ from bot import storage as store
 from bot.demo import payloads
 from tests.kit.batches import gather_for
 from tests.kit.deliveries import at
-from tests.kit.marks import slow
+from tests.kit.marks import each, slow
 from tests.kit.running import Bot, event_of
 
 Payload = dict[str, Any]
@@ -148,7 +148,7 @@ async def end_of(bot: Bot, name: str) -> dict[str, Any]:
 
 
 @slow
-@pytest.mark.parametrize("seed", range(12))
+@each("seed", range(12))
 async def test_it_ends_as_if_all_were_kept_alike(
     bot: Bot, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -6,11 +6,9 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pytest
-
 from bot.demo import payloads
 from tests.kit.deliveries import at
-from tests.kit.marks import slow
+from tests.kit.marks import each, slow
 from tests.kit.running import Bot
 
 Step = tuple[str, dict[str, Any]]
@@ -192,7 +190,7 @@ def last_of(steps: Sequence[Step]) -> dict[str, Any]:
     return now
 
 
-@pytest.mark.parametrize("name", STORIES)
+@each("name", STORIES)
 @slow
 async def test_every_order_ends_alike(bot: Bot, engine: str, name: str) -> None:
     """Also with what was before coming last, each of them told again, and told by two.

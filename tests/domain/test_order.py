@@ -16,7 +16,7 @@ from tests.kit.marks import slow
 from tests.kit.running import Bot
 
 EXAMPLES = examples(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -10,7 +10,8 @@ runs what has none of them, under one credential.
 """
 
 import os
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import pytest
 
@@ -21,6 +22,17 @@ each_credential = pytest.mark.parametrize(
 )
 token_only = pytest.mark.parametrize("credential", ["token"], indirect=True)
 app_only = pytest.mark.parametrize("credential", ["app"], indirect=True)
+
+
+def each(name: str, values: Iterable[Any], few: int = 3) -> pytest.MarkDecorator:
+    """Run a test with each value on SQLite, and with a few on PostgreSQL.
+
+    For what the rules make of many stories, which an engine only keeps.
+    """
+    all_of_them = list(values)
+    cases = [("sqlite", one) for one in all_of_them]
+    cases += [("postgresql", one) for one in all_of_them[:few]]
+    return pytest.mark.parametrize(("engine", name), cases, indirect=["engine"])
 
 
 def leave(why: str) -> NoReturn:

@@ -30,7 +30,7 @@ from tests.recovery.story import KEYS
 
 pytestmark = [slow, pytest.mark.kills]
 
-KILLS = processes.kills(3)
+KILLS = processes.kills(2)
 MISSED = 40 + 16 * KILLS
 SECONDS = 0.02  # in which GitHub answers, so that there is a sweep to be killed in
 
