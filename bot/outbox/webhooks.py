@@ -26,6 +26,8 @@ UNKNOWN = (
     "no webhook is known yet: the first delivery names it, and so does asking for recovery by hand"
 )
 ANOTHER = "another integration sweeps this App"
+UNTOLD = "GitHub does not tell where the App's webhook leads"
+_UNTOLD = (404, 410)
 
 
 class _Reached(payloads.Repository):
@@ -62,6 +64,9 @@ async def _of_app(job: Job) -> Sequence[store.Trouble]:
         url = (await job.client.fetch(hooks.HookConfig, hooks.APP_CONFIG)).url
     except Refused as refusal:
         await job.write(store.sweeps.count, integration_id, calls=1)
+        if refusal.status in _UNTOLD:  # nothing that anybody could mend
+            await job.write(store.sweeps.change, integration_id, note=UNTOLD)
+            return []
         return [store.Trouble("the App's webhook", refusal.reason, refusal.remedy or None)]
     if hooks.leads_to(url, integration_id):
         hook = store.Hook(integration_id, store.OF_APP, "app", app_id, "", confirmed_at=times.now())

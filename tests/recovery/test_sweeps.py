@@ -224,6 +224,13 @@ async def test_another_integration_sweeps_the_app(scene: Scene) -> None:
     told = await recover(scene)
     assert body["webhook_url"] in told["note"]
     assert await last_error(scene) is None
+    scene.github.fail(Fault("status", "GET /app/hook/config", status=404))
+    told = await recover(scene)
+    assert (told["note"], told["problems"]) == (
+        "GitHub does not tell where the App's webhook leads",
+        [],
+    )
+    assert await last_error(scene) is None
 
 
 @sqlite_only
