@@ -75,18 +75,11 @@ async def order_sweeps(services: Services, began: int) -> float | None:
     return min(max((earliest + every - times.now()) / times.SECOND, 0.0), _LONGEST_PAUSE)
 
 
-async def reconcile(services: Services) -> None:
-    """Look, once an hour, for what nobody has told of for long, until cancelled."""
-    while True:
-        try:
-            due_at = await services.database.read(reconciliation.next_look)
-            if due_at <= times.now():
-                await services.database.write(reconciliation.look, heavy=True)
-        except store.StorageUnavailable as error:
-            logger.warning("storage unavailable", reason=str(error))
-        except Exception:  # a fault in one round must not end all later ones
-            logger.exception("the worker failed")
-        await asyncio.sleep(_LOOKING_PAUSE)
+async def reconcile(services: Services) -> float:
+    """Look, once an hour, for what nobody has told of for long; return when to look again."""
+    if await services.database.read(reconciliation.next_look) <= times.now():
+        await services.database.write(reconciliation.look, heavy=True)
+    return _LOOKING_PAUSE
 
 
 class Worker:
@@ -97,7 +90,8 @@ class Worker:
         retrying = look_on_commits(services, partial(self._retry, services), _PAUSE)
         sweeping = partial(order_sweeps, services, times.now())
         recovering = look_on_commits(services, sweeping, _SWEEP_PAUSE)
-        tasks = (self._outbox.run(), retrying, recovering, clear(services), reconcile(services))
+        reconciling = look_on_commits(services, partial(reconcile, services), _LOOKING_PAUSE)
+        tasks = (self._outbox.run(), retrying, recovering, reconciling, clear(services))
         self._tasks = [asyncio.create_task(one) for one in tasks]
 
     async def stop(self) -> None:

@@ -19,7 +19,7 @@ from bot.github.reach import is_local
 from bot.handlers import dispatcher
 from bot.operations import integrations, recovery
 from bot.operations.backfills import progress
-from bot.web.problems import Problem
+from bot.web.problems import Problem, problem_of
 
 pages = Pages()
 FAILED_DAYS = 7
@@ -138,9 +138,8 @@ async def recover(visit: Visit) -> web.StreamResponse:
     here = f"/integrations/{id_of(visit)}"
     try:
         await recovery.order(visit.services, visit.actor, id_of(visit))
-    except Conflict:
-        said = "Nothing is recovered while the integration is inactive. Activate it first."
-        return visit.to(here, said, kind="error")
+    except Conflict as error:
+        return visit.to(here, problem_of(error).body.detail, kind="error")
     return visit.to(here, "GitHub is asked what it could not deliver. The result appears here.")
 
 

@@ -24,10 +24,6 @@ _UNREACHABLE = 10.0  # seconds in which an integration is not asked again, after
 _MAY_WRITE = ("push", "maintain", "admin")
 
 
-class _Found(payloads.Repository):
-    permissions: dict[str, bool] | None = None
-
-
 class Denials:
     """Knows, to within seconds, which integrations have no right to some repository.
 
@@ -90,7 +86,7 @@ class Rights:
             try:
                 found, client = await self._seen(integration, path)
                 if claim.github_id in (None, found.id):
-                    return found if await _may(client, integration, found) else None
+                    return found if await may(client, integration, found) else None
                 is_another = True
             except NotListed:
                 raise  # nobody was asked
@@ -98,7 +94,9 @@ class Rights:
                 continue  # it knows no such repository, or none that this credential may see
         return None
 
-    async def _seen(self, integration: Integration, path: str) -> tuple[_Found, Client]:
+    async def _seen(
+        self, integration: Integration, path: str
+    ) -> tuple[payloads.ServedRepository, Client]:
         """Return a repository, and who has seen it: the token, or the App's installation there.
 
         Raises Refused for what it may not see. An installation that is suspended has its right, but
@@ -107,20 +105,23 @@ class Rights:
         github, credentials = self._services.github, integration.credentials
         if not credentials.is_app:
             client = github.client(credentials, None)
-            return await client.fetch(_Found, path), client
+            return await client.fetch(payloads.ServedRepository, path), client
         app = github.app(credentials)
         installation = await app.fetch(payloads.Installation, f"{path}/installation")
         client = github.client(credentials, installation.id)
         try:
-            return await client.fetch(_Found, path), client
+            return await client.fetch(payloads.ServedRepository, path), client
         except Refused as error:
             raise Temporary(f"the installation cannot look at it ({error})") from None
 
 
-async def _may(client: Client, integration: Integration, found: _Found) -> bool:
-    """Tell whether who has asked for a repository may do more there than read."""
-    may = found.permissions or {}
-    if integration.credentials.is_app or any(may.get(name) for name in _MAY_WRITE):
+async def may(client: Client, integration: Integration, found: payloads.ServedRepository) -> bool:
+    """Tell whether who has asked for a repository may do more there than read.
+
+    Raises Refused for a person's token that may not.
+    """
+    permissions = found.permissions or {}
+    if integration.credentials.is_app or any(permissions.get(name) for name in _MAY_WRITE):
         return True
     return await _was_given(client, found)
 

@@ -105,16 +105,7 @@ async def check(services: Services, integration_id: str) -> list[Finding] | None
 def _keep_grants(tx: store.Transaction, exam: "Examination") -> None:
     """Keep what GitHub says that each installation was granted, for the page of the integration."""
     for one in exam.installations:
-        told = payloads.Installation(
-            id=one.id,
-            account=payloads.User(one.account.login) if one.account else None,
-            repository_selection=one.repository_selection,
-            updated_at=one.updated_at,
-            suspended_at=one.suspended_at,
-            permissions=one.permissions,
-            events=one.events,
-            html_url=one.html_url,
-        )
+        told = payloads.read_answer(msgspec.to_builtins(one), payloads.Installation)
         grants.keep_answer(tx, exam.integration.id, exam.integration.host, told)
 
 

@@ -10,19 +10,8 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import (
-    activity,
-    items,
-    landing,
-    links,
-    live_late,
-    moments,
-    posts,
-    snapshots,
-    stories,
-)
+from bot.domain import items, moments, snapshots, stories
 from bot.domain.history import History, apply, carried_forward
-from bot.domain.parts import Cause
 from bot.github import payloads
 from bot.storage import Item, Kind, Snapshot
 from bot.storage.columns import MADE
@@ -92,18 +81,11 @@ def _is_news(tx: store.Transaction, row: Item, snapshot: Snapshot, read_at: int)
         return False
     known = stories.facts_of(row)
     now = carried_forward(known, snapshot)
-    if stories.facts_in(now) == stories.facts_in(known) and snapshot.keys == _named(tx, row):
+    if stories.facts_in(now) == stories.facts_in(known) and snapshot.keys == stories.named_in(
+        tx, row
+    ):
         return False
     return snapshot.at > row.version_at or read_at > snapshot.at + _LAGS
-
-
-def _named(tx: store.Transaction, row: Item) -> dict[str, str]:
-    """Return the keys that the text of an item names, as far as is known, and what names them."""
-    if row.decided and not row.loose:
-        facts = stories.end_of(tx, row).facts
-        return dict(facts.keys) if facts is not None else {}
-    ties = links.of_item(tx, row)
-    return {key: one.linked_by for key, one in ties.items() if one.linked_by in items.BY_TEXT}
 
 
 def _first(
@@ -111,26 +93,12 @@ def _first(
 ) -> None:
     """Take in an item that nothing was known of."""
     now = carried_forward(None, snapshot)
-    place = {"repository_id": repository_id, "kind": kind, "number": number}
-    more = {"integration_id": now.integration_id, "gone_at": None}
-    flags = {"decided": False, "loose": False, "locked": 0}
-    item = store.items.add(tx, {**items.columns_of(now), **place, **more, **flags})
+    item = items.add(tx, repository_id, kind, number, now)
     history = History()
     for version in (_beginning(now), snapshot):
         apply(history, item, version)
         stories.keep(tx, item, version, history)
-    links.set_of_item(tx, item, {}, history.links)
-    activity.record(tx, history.news)
-    if kind == "pull_request" and item.closed_at is not None:
-        links.time_changed(tx, item, None)
-    if kind == "pull_request" and item.state == "merged" and history.links:
-        live_late.fetched(tx, item, now.integration_id)
-        landing.ask_where_untold(tx, item, now.integration_id)
-    if kind == "pull_request" and item.state == "open":
-        if history.links:
-            posts.follow_at_leisure(tx, item, Cause.LINKS, now.integration_id)
-        elif posts.checks_all(tx, item, now.integration_id):
-            posts.follow_at_leisure(tx, item, Cause.VERSION, now.integration_id)
+    items.begin(tx, item, now, history, fetched=True)
 
 
 def _beginning(now: Snapshot) -> Snapshot:

@@ -157,7 +157,7 @@ def create(
     )
     row = store.integrations.find(tx, integration_id)
     assert row is not None
-    audit.record(tx, by, audit.INTEGRATION_CREATED, _target(row), None, _fields(row, vault))
+    audit.record(tx, by, audit.INTEGRATION_CREATED, target_of(row), None, _fields(row, vault))
     return row
 
 
@@ -220,7 +220,12 @@ def change(
     store.places.keep_only(tx, integration_id, listed)
     changed = store.integrations.find(tx, integration_id)
     assert changed is not None
-    told = audit.INTEGRATION_CHANGED, _target(changed), _fields(row, vault), _fields(changed, vault)
+    told = (
+        audit.INTEGRATION_CHANGED,
+        target_of(changed),
+        _fields(row, vault),
+        _fields(changed, vault),
+    )
     audit.record_change(tx, by, *told, {"is_active": _ACTIVATION[changed.is_active]})
     actions.integration_changed(tx, changed)
     if changed.config.check not in ("off", row.config.check):
@@ -240,7 +245,7 @@ def delete(tx: store.Transaction, vault: store.Vault, integration_id: str, by: A
     row = store.integrations.find(tx, integration_id)
     if row is None or not store.integrations.mark_deleted(tx, integration_id, times.now()):
         return False
-    audit.record(tx, by, audit.INTEGRATION_DELETED, _target(row), _fields(row, vault))
+    audit.record(tx, by, audit.INTEGRATION_DELETED, target_of(row), _fields(row, vault))
     store.places.keep_only(tx, integration_id, [])
     store.sweeps.forget(tx, integration_id)
     actions.integration_deleted(tx, integration_id)
@@ -249,7 +254,8 @@ def delete(tx: store.Transaction, vault: store.Vault, integration_id: str, by: A
     return True
 
 
-def _target(row: store.Integration) -> audit.Target:
+def target_of(row: store.Integration) -> audit.Target:
+    """Return what the audit calls an integration."""
     return audit.Target("integration", row.id, row.name)
 
 

@@ -15,7 +15,7 @@ from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
-BY_TEXT = frozenset({"body", "title"})
+_BY_TEXT = frozenset({"body", "title"})
 _LISTED_BY = ("state", "version_at", "closed_at", "merged_at")  # where links stand in lists
 # What decides which pushes belong to a pull request.
 _PUSHES_BY = (
@@ -117,7 +117,7 @@ def _goes_before(row: Item, before: Mapping[str, Tie], snapshot: Snapshot) -> bo
     is_contested = row.version_rank >= moments.CONTESTED
     if snapshot.at != row.version_at:
         return snapshot.at < row.version_at or is_contested
-    named = {key: one.linked_by for key, one in before.items() if one.linked_by in BY_TEXT}
+    named = {key: one.linked_by for key, one in before.items() if one.linked_by in _BY_TEXT}
     return row.decided or not moments.is_next(row, named, snapshot)
 
 
@@ -125,28 +125,41 @@ def _first(
     tx: store.Transaction, repository_id: int, kind: Kind, number: int, snapshot: Snapshot
 ) -> Item:
     """Take in the first version of an item that is heard of; return the item."""
-    seen_by = snapshot.integration_id
-    place = {"repository_id": repository_id, "kind": kind, "number": number}
     now = carried_forward(None, snapshot)
-    columns = columns_of(now)
-    more = {"integration_id": seen_by, "gone_at": None}
-    flags = {"decided": False, "loose": False, "locked": 0}
-    item = store.items.add(tx, {**columns, **place, **more, **flags})
+    item = add(tx, repository_id, kind, number, now)
     history = History()
     apply(history, item, snapshot, now)
     if history.named or not stories.keep_aside(tx, item, snapshot):
         stories.keep(tx, item, snapshot, history)
     else:
         item = store.items.change(tx, item, loose=True)
+    begin(tx, item, now, history)
+    return item
+
+
+def add(tx: store.Transaction, repository_id: int, kind: Kind, number: int, now: Snapshot) -> Item:
+    """Add an item that nothing was known of, as a version says that is complete."""
+    place = {"repository_id": repository_id, "kind": kind, "number": number}
+    more = {"integration_id": now.integration_id, "gone_at": None}
+    flags = {"decided": False, "loose": False, "locked": 0}
+    return store.items.add(tx, {**_columns(now), **place, **more, **flags})
+
+
+def begin(
+    tx: store.Transaction, item: Item, now: Snapshot, history: History, *, fetched: bool = False
+) -> None:
+    """See to what the first that is known of an item amounts to; `fetched`: see `_settle`."""
     links.set_of_item(tx, item, {}, history.links)
     activity.record(tx, history.news)
-    _see_to_live(tx, item, None, {}, history.links, seen_by)
-    if kind == "pull_request" and now.closed_at is not None:
+    if not fetched:
+        _see_to_live(tx, item, None, {}, history.links, now.integration_id)
+    elif item.state == "merged" and history.links:
+        live_late.fetched(tx, item, now.integration_id)
+    if item.kind == "pull_request" and now.closed_at is not None:
         links.time_changed(tx, item, None)
     if history.links:
-        landing.ask_where_untold(tx, item, seen_by)
-    posts.item_changed(tx, item, None, now, {}, history.links)
-    return item
+        landing.ask_where_untold(tx, item, now.integration_id)
+    posts.item_changed(tx, item, None, now, {}, history.links, fetched=fetched)
 
 
 def _observe_late(
@@ -264,7 +277,7 @@ def _settle(
     """
     now = history.facts
     assert now is not None
-    item = store.items.change(tx, row, **columns_of(now), gone_at=None, loose=is_loose)
+    item = store.items.change(tx, row, **_columns(now), gone_at=None, loose=is_loose)
     links.set_of_item(tx, item, before, history.links)
     if before and any(getattr(row, name) != getattr(item, name) for name in _LISTED_BY):
         store.links.follow_item(tx, item)
@@ -353,7 +366,7 @@ def close_all_of_repository(
         observe(tx, repository_id, row.kind, row.number, snapshot)
 
 
-def columns_of(now: Snapshot) -> dict[str, Any]:
+def _columns(now: Snapshot) -> dict[str, Any]:
     """Return what the items table holds of a version that is complete."""
     version_at, version_rank = now.order
     return {

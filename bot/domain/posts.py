@@ -105,15 +105,17 @@ def follow_at_leisure(
     integration = acting(tx, item, integration_id)
     if integration is None:
         return
-    wanted = [
-        part
-        for part in following(cause)
-        if not part.setting or getattr(integration.config, part.setting) not in ("off", None)
-    ]
+    wanted = [part for part in following(cause) if _is_on(part, integration)]
     if wanted:
         now, length = times.now(), len(wanted) * _LEISURE
         at = store.backfills.take_slot(tx, integration.credential, now, length)
         bring_up_to_date(tx, item, wanted, integration, after=at - now)
+
+
+def _is_on(part: Part, integration: store.Integration) -> bool:
+    """Tell whether an integration's settings want a part shown."""
+    setting = getattr(integration.config, part.setting) if part.setting else "on"
+    return setting not in ("off", None)
 
 
 def bring_up_to_date(
@@ -135,8 +137,7 @@ def bring_up_to_date(
     """
     stale = 0
     for part in parts:
-        setting = getattr(integration.config, part.setting) if part.setting else "on"
-        if setting not in ("off", None):
+        if _is_on(part, integration):
             if part is CHECK:
                 _check_groups_of(tx, item, integration, place)
         elif not rewrite:

@@ -11,7 +11,7 @@ from bot import times
 from bot.domain import actions, allowed, audit
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict
-from bot.domain.integrations import scope_of
+from bot.domain.integrations import scope_of, target_of
 from bot.github.hooks import PERMISSIONS, REMEDIES
 
 KIND = actions.Kind("recovery", title="Recovery of deliveries", priority=5, background=True)
@@ -66,8 +66,7 @@ def order_by(tx: store.Transaction, integration_id: str, actor: Actor) -> str | 
         return None
     if not integration.is_active:
         raise Conflict("integration_inactive")
-    target = audit.Target("integration", integration.id, integration.name)
-    audit.record(tx, actor, audit.RECOVERY_ORDERED, target)
+    audit.record(tx, actor, audit.RECOVERY_ORDERED, target_of(integration))
     return order(tx, integration, by_hand=True)
 
 

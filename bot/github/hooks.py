@@ -4,7 +4,6 @@ https://docs.github.com/en/rest/webhooks/repo-deliveries, and the same for organ
 """
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Literal
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +13,6 @@ from msgspec import Struct
 from bot import jsontext
 from bot.github import payloads
 from bot.github.client import Client, More
-from bot.github.failures import Temporary
 from bot.github.reach import WEBHOOK_PATH
 
 PAGE = 100
@@ -127,16 +125,8 @@ async def listed(
     variables = place if cursor is None else {**place, "cursor": cursor}
     is_first = cursor is None  # the others are not asked for again
     found, more = await client.fetch_page(f"{address}{query}", variables, is_kept=is_first)
-    deliveries = []
-    for one in found:
-        with suppress(payloads.InvalidPayload):  # one that cannot be read hides no others
-            deliveries.append(payloads.read_answer(one, ListedDelivery))
-    if more is None:
-        return deliveries, None
-    following = parse_qs(more).get("cursor", [""])[0]
-    if following in ("", cursor):
-        raise Temporary("GitHub's pages have no end")
-    return deliveries, following
+    following = parse_qs(more or "").get("cursor", [None])[0]
+    return payloads.readable(found, ListedDelivery), following
 
 
 async def fetched(

@@ -7,6 +7,8 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads.
 """
 
 import json
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
@@ -332,20 +334,6 @@ class ServedRepository(Repository, kw_only=True):
     permissions: dict[str, bool] | None = None
 
 
-class CheckRunApp(Struct):
-    id: Any = None
-
-
-class CheckRun(Struct):
-    id: Id
-    external_id: str | None = None
-    app: CheckRunApp | None = None
-
-
-class CheckRuns(Struct):
-    check_runs: list[CheckRun]
-
-
 class InstalledRepository(Struct):
     id: Id
     full_name: FullName
@@ -393,3 +381,15 @@ def read_answer(data: Any, shape: type[E]) -> E:
     except jsontext.InvalidJSON:
         raise unreadable("") from None
     return read(kept, shape)
+
+
+def readable(rows: Iterable[Any], shape: type[E]) -> list[E]:
+    """Return the rows of an answer as `shape`, as `read_answer` does.
+
+    One that cannot be read hides no others.
+    """
+    found = []
+    for row in rows:
+        with suppress(InvalidPayload):
+            found.append(read_answer(row, shape))
+    return found

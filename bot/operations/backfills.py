@@ -9,7 +9,7 @@ from bot import times
 from bot.domain import allowed, audit, backfills
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, FieldError, Invalid
-from bot.domain.integrations import scope_of
+from bot.domain.integrations import scope_of, target_of
 from bot.github.names import is_repository
 from bot.operations import found
 from bot.services import Services
@@ -79,7 +79,7 @@ async def start(
             "dry_run": dry_run,
             "joins": before is not None and before.number == run.number,
         }
-        audit.record(tx, actor, audit.BACKFILL_STARTED, _target(row), None, told)
+        audit.record(tx, actor, audit.BACKFILL_STARTED, target_of(row), None, told)
         return _progress(tx, run)
 
     return await services.database.write(job)
@@ -92,7 +92,7 @@ async def stop(services: Services, actor: Actor, integration_id: str) -> None:
         row = found(store.integrations.find(tx, integration_id), "integration")
         left = store.backfills.stop(tx, row.id, times.now())
         told = {"repositories_left": left}
-        audit.record(tx, actor, audit.BACKFILL_STOPPED, _target(row), None, told)
+        audit.record(tx, actor, audit.BACKFILL_STOPPED, target_of(row), None, told)
 
     await services.database.write(job)
 
@@ -184,7 +184,3 @@ def _listing(tx: store.Transaction, row: store.Integration) -> store.Listing | N
     default = row.config.installation_id
     ids += [default] if default is not None else []
     return store.Listing(tuple(dict.fromkeys(ids))) if ids else None
-
-
-def _target(row: store.Integration) -> audit.Target:
-    return audit.Target("integration", row.id, row.name)

@@ -10,15 +10,15 @@ https://docs.github.com/en/rest/issues/issues#list-repository-issues
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
 from bot import times
 from bot.domain import backfills, commits, fetched, keys, links, snapshots
+from bot.domain.after import Waiting
 from bot.domain.allowed import NotAllowed, Undecided
-from bot.github import Refused, Temporary, payloads
+from bot.github import Refused, payloads
 from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 
@@ -81,11 +81,7 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
     items: list[tuple[Read, bool, bool]] = []
     boundary, top = row.boundary, row.top
     until = row.since if row.caught_up_to is None else row.caught_up_to
-    for one in found:
-        try:
-            item = payloads.read_answer(one, shape)
-        except payloads.InvalidPayload:
-            continue
+    for item in payloads.readable(found, shape):
         at = times.told(item.updated_at, read_at) or read_at
         boundary = at if boundary is None else min(at, boundary)
         top = at if top is None else top
@@ -257,7 +253,7 @@ def _admitted(source: snapshots.Told, about: payloads.Repository) -> int:
     try:
         return source.repository(about)
     except Undecided:
-        raise Temporary(f"another integration speaks for {about.full_name}") from None
+        raise Waiting(f"another integration speaks for {about.full_name}") from None
     except NotAllowed:
         raise Refused(403, "the integration does not allow this repository") from None
 
@@ -276,16 +272,15 @@ def _see_to_identity(pull: payloads.PullRequest, repository: store.Repository) -
 async def _read_commits(job: Job, row: store.Backfill) -> dict[str, Any]:
     """Read the commits of the first pull request in line, and keep which one is next."""
     pull = await job.read(store.items.by_id, row.unread[0])
-    listed: list[payloads.ListedCommit] = []
+    found: list[Any] = []
     try:
         if pull is not None:
             at = job.at(number=pull.number)
-            async for one in job.client.getiter(_COMMITS, at):
-                with suppress(payloads.InvalidPayload):
-                    listed.append(payloads.read_answer(one, payloads.ListedCommit))
+            found = [one async for one in job.client.getiter(_COMMITS, at)]
     except Refused as refusal:
         if refusal.status not in _GONE:
             raise
+    listed = payloads.readable(found, payloads.ListedCommit)
 
     def keep(tx: store.Transaction) -> int:
         if not _is_current(tx, job, row):

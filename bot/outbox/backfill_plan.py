@@ -6,13 +6,13 @@ there: that a public repository can be read proves nothing.
 https://docs.github.com/en/rest/apps/installations#list-repositories-accessible-to-the-app-installation
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from bot import storage as store
+from bot.deliveries import rights
 from bot.domain import allowed, backfills, snapshots, speaking
 from bot.domain.allowed import NotAllowed, Undecided
 from bot.github import Client, Refused, payloads
@@ -21,7 +21,6 @@ from bot.outbox.registry import Job, carries_out
 _REPOSITORY = "/repos/{+repository}"
 _LIST = "/installation/repositories?{+query}"
 _FIRST = "per_page=100"
-_MAY_WRITE = ("push", "maintain", "admin")
 _GONE = (403, 404)  # an installation that was suspended, or is no more; the others go on
 _AT_ONCE = 50  # repositories that are begun in one step, without a question
 _NO_RIGHT = "the credential has no right there: that it can be read is not enough"
@@ -80,15 +79,9 @@ async def _list(job: Job, run: store.BackfillRun, listing: store.Listing) -> dic
         if refusal.status not in _GONE:
             raise
         found, more = [], None
-    repositories = list(_readable(found))
+    repositories = payloads.readable(found, payloads.InstalledRepository)
     await job.write(_listed, job, run, listing, repositories, more)
     return {"listed": len(repositories)}
-
-
-def _readable(found: Iterable[Any]) -> Iterator[payloads.InstalledRepository]:
-    for one in found:
-        with suppress(payloads.InvalidPayload):
-            yield payloads.read_answer(one, payloads.InstalledRepository)
 
 
 def _listed(
@@ -204,19 +197,10 @@ async def _found(job: Job, full_name: str) -> tuple[payloads.Repository, int | N
         client = _as_installation(job, installation_id)
         return await client.fetch(payloads.Repository, _REPOSITORY, at), installation_id
     found = await job.client.fetch(payloads.ServedRepository, _REPOSITORY, at)
-    may = found.permissions or {}
-    if any(may.get(name) for name in _MAY_WRITE) or await _was_given(job.client, found.id):
-        return found, None
-    raise Refused(403, _NO_RIGHT)
-
-
-async def _was_given(client: Client, github_id: int | None) -> bool:
-    """Tell whether a repository is among those that an installation token was given."""
     try:
-        path = f"/installation/repositories?{_FIRST}"
-        async for one in client.getiter(path, iterable_key="repositories"):
-            if isinstance(one, dict) and one.get("id") == github_id:
-                return True
-    except Refused:  # it is a person's token
-        return False
-    return False
+        may = await rights.may(job.client, job.integration, found)
+    except Refused:  # a person's token, which was given nothing
+        may = False
+    if not may:
+        raise Refused(403, _NO_RIGHT)
+    return found, None

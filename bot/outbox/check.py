@@ -12,11 +12,12 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from msgspec import Struct
 
 from bot import storage as store
 from bot.domain import posts, suggestions
 from bot.domain.verdicts import Verdict, verdict_of
-from bot.github.payloads import CheckRun, CheckRuns
+from bot.github.payloads import Id
 from bot.outbox import audience
 from bot.outbox.registry import Change, Job, Made, carries_out, shows
 
@@ -34,6 +35,20 @@ _UNKNOWN = Verdict(
     "The merge group's branch names no pull request that the bot knows, so nothing speaks "
     "against it.",
 )
+
+
+class CheckRunApp(Struct):
+    id: Any = None
+
+
+class CheckRun(Struct):
+    id: Id
+    external_id: str | None = None
+    app: CheckRunApp | None = None
+
+
+class CheckRuns(Struct):
+    check_runs: list[CheckRun]
 
 
 @shows(posts.CHECK)

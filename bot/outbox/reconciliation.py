@@ -12,8 +12,9 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.domain import fetched, reconciliation, snapshots, speaking
+from bot.domain.after import Waiting
 from bot.domain.allowed import NotAllowed
-from bot.github import Refused, Temporary, payloads
+from bot.github import Refused, payloads
 from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 
@@ -43,16 +44,15 @@ async def run(job: Job) -> dict[str, Any]:
         about = about or payloads.Repository(full_name=row.full_name, id=row.github_id)
     else:
         about = payloads.read_answer(answer, payloads.Repository)
-    if row.github_id is not None and about.id not in (None, row.github_id):
-        await identity.lost(job.services, row)
-        raise Refused(404, identity.another(row))
+    if about.id is not None:
+        await identity.see_to_id(job.services, row, about.id)
 
     def keep(tx: store.Transaction) -> None:
         source = snapshots.by_answer(tx, job.integration.scope, about)
         try:
             repository_id = source.repository(about)
         except NotAllowed:
-            raise Temporary(f"another integration speaks for {about.full_name}") from None
+            raise Waiting(f"another integration speaks for {about.full_name}") from None
         if pull is not None:
             fetched.observe_pull_request(source, about, repository_id, pull, read_at)
 

@@ -5,7 +5,6 @@ named; whoever asks for recovery by hand has the others looked for by their addr
 """
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from msgspec import Struct
@@ -30,12 +29,8 @@ UNTOLD = "GitHub does not tell where the App's webhook leads"
 _UNTOLD = (404, 410)
 
 
-class _Reached(payloads.Repository):
-    permissions: dict[str, bool] | None = None
-
-
 class _Reachable(Struct):
-    repositories: list[_Reached]
+    repositories: list[payloads.ServedRepository]
 
 
 async def find(job: Job, sweep: store.Sweep) -> Sequence[store.Trouble]:
@@ -125,7 +120,7 @@ async def _asked_of(job: Job, hook: store.Hook, at: hooks.Place) -> hooks.Hook |
     if hook.kind == "repository":
         return await job.client.fetch(hooks.Hook, f"{hooks.OF_REPOSITORY}/{hook.hook_id}", at)
     found = await job.client.getitem(f"{hooks.OF_ORGANIZATION}?per_page={hooks.PAGE}", at)
-    of_it = [one for one in _listed(found, hooks.Hook) if one.id == hook.hook_id]
+    of_it = [one for one in _rows(found, hooks.Hook) if one.id == hook.hook_id]
     return of_it[0] if of_it else None
 
 
@@ -147,7 +142,7 @@ async def is_gone(job: Job, hook: store.Hook, at: hooks.Place) -> bool:
         found = await job.client.getitem(f"{path}?per_page={hooks.PAGE}", at)
     except Refused:
         return False
-    return all(one.id != hook.hook_id for one in _listed(found, hooks.Hook))
+    return all(one.id != hook.hook_id for one in _rows(found, hooks.Hook))
 
 
 class _Search:
@@ -211,12 +206,12 @@ class _Search:
             if len(page) < hooks.PAGE:
                 return
 
-    async def _page(self, number: int) -> list[_Reached]:
+    async def _page(self, number: int) -> list[payloads.ServedRepository]:
         query = f"?per_page={hooks.PAGE}&page={number}"
         try:
             await self._count()
             answer = await self._job.client.getitem(f"/user/repos{query}")
-            return _listed(answer, _Reached)
+            return _rows(answer, payloads.ServedRepository)
         except Refused:  # an installation's token has a list of its own
             path = f"/installation/repositories{query}"
             try:
@@ -253,7 +248,7 @@ class _Search:
         found = await self._job.client.getitem(f"{address}?per_page={hooks.PAGE}", at)
         of, now = self._job.integration.id, times.now()
         (name,) = at.values()
-        for one in _listed(found, hooks.Hook):
+        for one in _rows(found, hooks.Hook):
             if hooks.leads_to(one.config.url, of):
                 self._found += 1
                 hook = store.Hook(of, one.id, kind, target_id, name, confirmed_at=now)
@@ -278,10 +273,5 @@ def _owner(full_name: str) -> str:
     return full_name.partition("/")[0]
 
 
-def _listed(answer: Any, shape: type[T]) -> list[T]:
-    """Return the rows of a list; one that cannot be read hides no others."""
-    rows = []
-    for one in answer if isinstance(answer, list) else ():
-        with suppress(payloads.InvalidPayload):
-            rows.append(payloads.read_answer(one, shape))
-    return rows
+def _rows(answer: Any, shape: type[T]) -> list[T]:
+    return payloads.readable(answer if isinstance(answer, list) else (), shape)

@@ -10,12 +10,12 @@ _LOOKED = {"repository_id": 0, "number": 0}  # the row that has when this was la
 
 
 def begin(tx: Transaction, now: int, before: int) -> bool:
-    """Note that it is looked for now; False if that was after `before`, in whichever process."""
-    query_sql = """INSERT INTO reconciled (repository_id, number, read_at)
+    """Note that this look has begun; False if another had after `before`, in whichever process."""
+    sql = """INSERT INTO reconciled (repository_id, number, read_at)
         VALUES (:repository_id, :number, :now)
         ON CONFLICT (repository_id, number) DO UPDATE SET read_at = excluded.read_at
             WHERE reconciled.read_at <= :before"""
-    return tx.run(query_sql, {**_LOOKED, "now": now, "before": before}) == 1
+    return tx.run(sql, {**_LOOKED, "now": now, "before": before}) == 1
 
 
 def last_begun(tx: Transaction) -> int | None:
