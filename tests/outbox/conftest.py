@@ -1,5 +1,6 @@
 """Fixtures of outbox."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from tests.kit import outbound
 from tests.kit.clock import Clock
 from tests.kit.outbound import Scene
 from tests.outbox.addresses import Decoy
+from tests.outbox.stories import KEY
 
 
 @pytest.fixture
@@ -31,3 +33,13 @@ async def enterprise(settings: Settings, credential: str, clock: Clock) -> Async
     opened = await outbound.scene(settings, credential, clock, prefix="/api/v3")
     yield opened
     await outbound.close(opened)
+
+
+@pytest.fixture
+async def working(scene: Scene) -> AsyncIterator[Scene]:
+    """A bot with an experiment, whose outbox is at work."""
+    await scene.bot.experiment(KEY)
+    task = scene.work_on()
+    yield scene
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -1,8 +1,5 @@
 """The type of a tracking issue: sent, compared with what GitHub made of it, and said if dropped."""
 
-import asyncio
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.github import Fault
@@ -14,16 +11,6 @@ from tests.outbox.stories import KEY, LINE
 ISSUES = "POST /repos/{owner}/{repo}/issues"
 WITHOUT = "The issue was created without the type `Task`: GitHub drops the type"
 pytestmark = [sqlite_only, token_only]
-
-
-@pytest.fixture
-async def working(scene: Scene) -> AsyncIterator[Scene]:
-    """A bot with an experiment, whose outbox is at work."""
-    await scene.bot.experiment(KEY)
-    task = scene.work_on()
-    yield scene
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 def has_types(scene: Scene) -> None:

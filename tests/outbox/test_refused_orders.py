@@ -1,7 +1,6 @@
 """What GitHub refuses of what the caller has named is the caller's to correct; its troubles not."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,15 +17,6 @@ ISSUES = "POST /repos/{owner}/{repo}/issues"
 LABELS = "POST /repos/{owner}/{repo}/labels"
 PULL = "GET /repos/{owner}/{repo}/pulls/{pull_number}"
 pytestmark = sqlite_only
-
-
-@pytest.fixture
-async def working(scene: Scene) -> AsyncIterator[Scene]:
-    """A bot with an experiment, whose outbox is at work."""
-    await scene.bot.experiment(KEY)
-    task = scene.work_on()
-    yield scene
-    task.cancel()
 
 
 def wrong(answer: Answer) -> list[tuple[str, str]]:

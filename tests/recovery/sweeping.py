@@ -25,6 +25,17 @@ async def recover(scene: Scene) -> dict[str, Any]:
     return found
 
 
+async def recover_in_time(scene: Scene, minutes: int) -> dict[str, Any]:
+    """Have a sweep made that waits for GitHub, and return what is told of it after some minutes."""
+    path = f"/api/v1/integrations/{scene.integration}/recover"
+    assert (await scene.bot.post(path)).status == 202
+    await scene.work()
+    for _ in range(minutes):
+        await scene.pass_time(60)
+    found: dict[str, Any] = (await scene.bot.get(path)).body
+    return found
+
+
 async def ready(scene: Scene, **config: Any) -> Hook:
     """Return the webhook of a scene, which a delivery has named and in which a sweep was made."""
     await set_to(scene, repositories=[REPOSITORY], **story.QUIET, **config)

@@ -10,7 +10,7 @@ from tests.github.model import Hook
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import LOGIN, TOKEN, Scene, set_to
 from tests.recovery.story import SHOP
-from tests.recovery.sweeping import last_error, linked, miss, name, ready, recover
+from tests.recovery.sweeping import last_error, linked, miss, name, ready, recover, recover_in_time
 
 TOOLS = payloads.repository("acme/tools")
 LISTS = "/repos/{owner}/{repo}/hooks/{hook_id}/deliveries"
@@ -76,12 +76,7 @@ async def test_a_list_that_github_fails_to_give_keeps_no_other_waiting(scene: Sc
     miss(scene, shop, 1)
     miss(scene, acme, 2)
     scene.github.fail(Fault("status", f"GET {LISTS}", times=None))
-    path = f"/api/v1/integrations/{scene.integration}/recover"
-    await scene.bot.post(path)
-    await scene.work()
-    for _ in range(4):
-        await scene.pass_time(60)
-    told = (await scene.bot.get(path)).body
+    told = await recover_in_time(scene, 4)
     assert (told["running"], told["taken_in"]) == (False, 1)
     (problem,) = told["problems"]
     assert (problem["where"], problem["permission"]) == ("the webhook of acme/shop", None)
@@ -158,12 +153,7 @@ async def test_pages_that_lead_in_a_circle(scene: Scene) -> None:
         link = {"Link": f'<{here}{("v1_a", "v1_b")[round_ % 2]}>; rel="next"'}
         rows = [{**one} for one in hook.deliveries]
         scene.github.fail(Fault("status", f"GET {LISTS}", status=200, headers=link, body=rows))
-    path = f"/api/v1/integrations/{scene.integration}/recover"
-    await scene.bot.post(path)
-    await scene.work()
-    for _ in range(4):
-        await scene.pass_time(60)
-    told = (await scene.bot.get(path)).body
+    told = await recover_in_time(scene, 4)
     assert (told["running"], told["taken_in"]) == (False, 3)
     assert "no end" in told["problems"][0]["reason"]
 

@@ -26,6 +26,7 @@ from tests.recovery.sweeping import (
     name,
     ready,
     recover,
+    recover_in_time,
 )
 
 DAY = 86_400
@@ -262,12 +263,7 @@ async def test_github_fails_in_between(scene: Scene) -> None:
     scene.github.fail(Fault("status", f"GET {hooks}/deliveries"))
     one = f"GET {hooks}/deliveries/{{delivery_id}}"
     scene.github.fail(Fault("status", one, times=4, after=1))
-    path = f"/api/v1/integrations/{scene.integration}/recover"
-    await scene.bot.post(path)
-    await scene.work()
-    for _ in range(8):
-        await scene.pass_time(60)
-    told = (await scene.bot.get(path)).body
+    told = await recover_in_time(scene, 8)
     assert (told["running"], told["taken_in"], told["lost"]) == (False, 2, 0)
     assert await linked(scene) == [1, 3]
     scene.github.heal()
