@@ -248,7 +248,8 @@ def run_doctor(integration: str | None) -> None:
     """Check whether INTEGRATION (an id or a name), or every one, can do its work.
 
     Asks GitHub who the credential is, what it may do and where the webhook points, and looks at
-    recent deliveries and actions. Changes nothing. The exit code is 1 if there is a problem.
+    recent deliveries and actions. Changes nothing in GitHub. The exit code is 1 if there is a
+    problem.
     """
     settings = _quiet_settings()
 

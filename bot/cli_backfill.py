@@ -132,6 +132,9 @@ async def _follow(
             progress = await services.database.read(
                 lambda tx: backfills.progress(tx, integration_id)
             )
+            if progress.waits_for and not is_told:
+                click.echo(f"\nIt waits: {progress.waits_for}", err=True)
+                is_told = True
             if progress.status == "pending" and waited >= _PATIENCE and not is_told:
                 click.echo("\nNobody reads yet: is a service, or a worker, running?", err=True)
                 is_told = True

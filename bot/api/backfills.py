@@ -74,6 +74,7 @@ class Backfill(Struct):
     error: Annotated[
         Reason | None, Meta(description="Which repository could not be read, and why.")
     ]
+    waits_for: Annotated[Reason | None, Meta(description="Why it does not go on now, if so.")]
 
 
 @operations.add(

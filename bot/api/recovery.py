@@ -112,7 +112,7 @@ def shown(state: recovery.State) -> Recovery:
         since=times.render(sweep.since if sweep is not None else None),
         next_at=times.render(state.next_at),
         **{name: getattr(sweep, name, None) for name in counts},
-        waits_for=without_emails(state.last_error) if state.last_error else None,
+        waits_for=without_emails(state.waits_for) if state.waits_for else None,
         problems=[
             RecoveryProblem(one.where, one.reason, one.remedy, one.permission)
             for one in (sweep.troubles if sweep is not None else ())

@@ -8,6 +8,13 @@ from bot.operations import found
 from bot.services import Services
 
 
+def open_of(tx: store.Transaction, integration_id: str, *kinds: actions.Kind) -> list[store.Action]:
+    """Return what an integration still has to do of some kinds, in order."""
+    names = {one.name for one in kinds}
+    found_open = store.actions.open_of_integration(tx, integration_id)
+    return [one for one in found_open if one.kind in names]
+
+
 async def retry(services: Services, actor: Actor, action_id: str) -> store.ListedAction:
     """Try an action again now: a failed one gets three more days.
 

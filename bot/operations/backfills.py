@@ -11,7 +11,7 @@ from bot.domain.actors import Actor
 from bot.domain.errors import Conflict, FieldError, Invalid
 from bot.domain.integrations import scope_of, target_of
 from bot.github.names import is_repository
-from bot.operations import found
+from bot.operations import actions, found
 from bot.services import Services
 
 Status = Literal["pending", "running", "done", "failed"]
@@ -30,7 +30,8 @@ class Repositories:
 class Progress:
     """How far the last backfill of an integration is. Times in microseconds.
 
-    `linked` counts what names an experiment. Without any, it is done, with nothing to read.
+    `linked` counts what names an experiment; `waits_for` is why it does not go on. Without any, it
+    is done, with nothing to read.
     """
 
     status: Status
@@ -42,6 +43,7 @@ class Progress:
     started_at: int | None
     finished_at: int | None
     error: str | None
+    waits_for: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -127,7 +129,15 @@ def _progress(tx: store.Transaction, run: store.BackfillRun) -> Progress:
         started_at=run.started_at,
         finished_at=None if is_open else sums.finished_at or run.started_at,
         error=_error(tx, run, sums),
+        waits_for=_waits_for(tx, run) if is_open else None,
     )
+
+
+def _waits_for(tx: store.Transaction, run: store.BackfillRun) -> str | None:
+    open_ones = actions.open_of(tx, run.integration_id, backfills.PLAN, backfills.BACKFILL)
+    reasons = [one.last_error for one in open_ones]
+    # As long as something goes on, nothing is waited for.
+    return reasons[0] if reasons and all(reasons) else None
 
 
 def _error(tx: store.Transaction, run: store.BackfillRun, sums: store.BackfillSums) -> str | None:

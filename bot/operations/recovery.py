@@ -6,7 +6,7 @@ from bot import storage as store
 from bot import times
 from bot.domain import recovery
 from bot.domain.actors import Actor
-from bot.operations import found, integrations
+from bot.operations import actions, found, integrations
 from bot.services import Services
 
 
@@ -17,7 +17,7 @@ class State:
     sweep: store.Sweep | None
     is_running: bool
     next_at: int | None
-    last_error: str | None  # why it waits
+    waits_for: str | None
 
 
 async def order(services: Services, actor: Actor, integration_id: str) -> str:
@@ -38,11 +38,7 @@ async def state(services: Services, integration_id: str) -> State:
 def _state(tx: store.Transaction, integration_id: str, every: int) -> State:
     integration = integrations.find(tx, integration_id)
     sweep = store.sweeps.find(tx, integration_id)
-    open_ones = [
-        one
-        for one in store.actions.open_of_integration(tx, integration_id)
-        if one.kind == recovery.KIND.name
-    ]
+    open_ones = actions.open_of(tx, integration_id, recovery.KIND)
     next_at = None
     if every and integration.is_active:
         next_at = max(times.now(), sweep.started_at + every) if sweep is not None else times.now()

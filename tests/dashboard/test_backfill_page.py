@@ -22,6 +22,7 @@ async def test_it_is_started_followed_and_stopped(scene: Scene) -> None:
     await scene.work()
     page = await developer.get(path)
     assert "Reading: 0 of 1 repository" in page.words
+    assert "It waits: GitHub answered 502" in page.words
     assert '<progress aria-labelledby="backfill-title" max="1" value="0"' in page.text
     page = await developer.post(f"{path}/backfill/stop")
     assert "Not all could be read" in page.words and "it was stopped" in page.words
