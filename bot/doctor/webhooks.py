@@ -27,6 +27,14 @@ _ANSWERS = {
 _UNREACHED = "Make sure that GitHub reaches PUBLIC_URL, through DNS, firewall and proxy."
 
 
+def _afterwards(exam: Examination, by_hand: str) -> str:
+    """Say what becomes of what was missed once the cause is mended."""
+    minutes = exam.services.settings.recovery_minutes
+    if not minutes:
+        return f" Then {by_hand}."
+    return f" What was missed is recovered by itself within {minutes} minutes, or {by_hand}."
+
+
 def _is_good(code: int) -> bool:
     return 200 <= code < 300
 
@@ -64,7 +72,7 @@ async def deliveries_of_app(exam: Examination) -> None:
         f"{len(failed)} failed; the latest of them: {latest.status_code or 'no answer'} "
         f"({latest.status}).",
         _ANSWERS.get(latest.status_code, _UNREACHED)
-        + " Then redeliver them in the App's settings under Advanced.",
+        + _afterwards(exam, "redeliver them in the App's settings under Advanced"),
     )
 
 
@@ -168,7 +176,8 @@ def _ours(exam: Examination, name: str, ours: Sequence[Hook]) -> None:
         exam.problem(
             f"{which} got {last.code or 'no answer'} for its last delivery"
             + (f": {last.message}." if last.message else "."),
-            _ANSWERS.get(last.code, _UNREACHED) + " Then redeliver it under Recent Deliveries.",
+            _ANSWERS.get(last.code, _UNREACHED)
+            + _afterwards(exam, "redeliver it under Recent Deliveries"),
         )
 
 
