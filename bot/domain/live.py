@@ -5,7 +5,7 @@ says what has come, and what has gone again. That is asked of GitHub (bot/outbox
 where a linked pull request waits to be live or is. What cannot be told is not live.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -171,14 +171,14 @@ def question(tx: store.Transaction, environment_id: int) -> Question | None:
         return None
     waiting = store.live.waiting(tx, environment, MOST_WAITING)
     if environment.settled_sha is not None:
-        return Question(environment, frozenset(one.merge_sha for one in waiting))
+        return Question(environment, shas_of(waiting))
     there = store.live.landed_there(tx, environment_id)
-    return Question(
-        environment,
-        frozenset(one.merge_sha for one in waiting),
-        frozenset(one.merge_sha for one in there),
-        merged_first([*waiting, *there]),
-    )
+    first = merged_first([*waiting, *there])
+    return Question(environment, shas_of(waiting), shas_of(there), first)
+
+
+def shas_of(landed: Iterable[store.Landed]) -> frozenset[str]:
+    return frozenset(one.merge_sha for one in landed)
 
 
 def merged_first(landed: Sequence[store.Landed]) -> Sequence[store.Landed]:
@@ -190,7 +190,7 @@ def merged_first(landed: Sequence[store.Landed]) -> Sequence[store.Landed]:
 
 def may_have_gone(tx: store.Transaction, environment_id: int) -> frozenset[str]:
     """Return the merge commits that an environment has, as far as is known."""
-    return frozenset(one.merge_sha for one in store.live.landed_there(tx, environment_id))
+    return shas_of(store.live.landed_there(tx, environment_id))
 
 
 def settle(

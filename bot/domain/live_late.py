@@ -104,8 +104,8 @@ def question_of_past(tx: store.Transaction, environment_id: int) -> live.Questio
     ]
     if not waiting:
         return None
-    shas = frozenset(one.merge_sha for one in waiting)
-    return live.Question(environment, shas, first=live.merged_first(waiting))
+    first = live.merged_first(waiting)
+    return live.Question(environment, live.shas_of(waiting), first=first)
 
 
 def found(

@@ -40,7 +40,7 @@ def of_change(
 
 
 def _some(
-    code: Literal["not_live", "still_open"], count: int, rows: Sequence[store.LivePullRequest]
+    code: Literal["not_live", "still_open"], count: int, rows: Sequence[store.NamedItem]
 ) -> list[Warning]:
     named = [f"{row.repository}#{row.number}" for row in rows]
     return [Warning(code, count, named)] if count else []

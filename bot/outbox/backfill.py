@@ -11,7 +11,7 @@ https://docs.github.com/en/rest/issues/issues#list-repository-issues
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot import storage as store
 from bot import times
@@ -32,6 +32,14 @@ _PART = 20  # items that are kept in one transaction
 Read = payloads.PullRequest | payloads.Issue
 
 
+class _Row(NamedTuple):
+    """What a page has of an item: whether it was on none before, and whether that is in doubt."""
+
+    item: Read
+    is_new: bool
+    is_doubted: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Page:
     """What a page had of what counts; `more` is the query of the next one, None if it is the last.
@@ -39,7 +47,7 @@ class _Page:
     `boundary` is the time of the last item that was read, `top` that of the first.
     """
 
-    items: Sequence[tuple[Read, bool, bool]]  # whether it is new, and whether that is in doubt
+    items: Sequence[_Row]
     more: str | None
     boundary: int | None
     top: int | None
@@ -78,7 +86,7 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
             raise
         found, more = [], None
     shape: type[Read] = payloads.PullRequest if is_pulls else payloads.Issue
-    items: list[tuple[Read, bool, bool]] = []
+    items: list[_Row] = []
     boundary, top = row.boundary, row.top
     until = row.since if row.caught_up_to is None else row.caught_up_to
     for item in payloads.readable(found, shape):
@@ -89,7 +97,7 @@ async def _fetch(job: Job, row: store.Backfill) -> _Page:
             more = None
         elif item.number and not (isinstance(item, payloads.Issue) and item.pull_request):
             is_doubted = row.caught_up_to is not None or at == row.boundary
-            items.append((item, _is_new(row, at), is_doubted))
+            items.append(_Row(item, _is_new(row, at), is_doubted))
     return _Page(items, more, boundary, top, read_at)
 
 
@@ -108,7 +116,7 @@ def _next(row: store.Backfill, page: _Page, seen: int = 0) -> dict[str, Any]:
 
     So many of what seemed new were `seen` before.
     """
-    new = sum(is_new for _, is_new, _ in page.items) - seen
+    new = sum(one.is_new for one in page.items) - seen
     counted = "pull_requests" if row.stage == "pull_request" else "issues"
     columns: dict[str, Any] = {
         counted: getattr(row, counted) + new,
@@ -151,7 +159,7 @@ def _is_current(tx: store.Transaction, job: Job, row: store.Backfill) -> bool:
 
 def _count(tx: store.Transaction, job: Job, row: store.Backfill, page: _Page) -> None:
     """Count what a page would link, and change nothing else."""
-    named = sum(is_new and bool(_keys_of(item)) for item, is_new, _ in page.items)
+    named = sum(one.is_new and bool(_keys_of(one.item)) for one in page.items)
     _keep_step(tx, job, row, {**_next(row, page), "linked": row.linked + named})
 
 
@@ -175,7 +183,7 @@ async def _take_in(
 
         def keep(
             tx: store.Transaction,
-            part: Sequence[tuple[Read, bool, bool]] = part,
+            part: Sequence[_Row] = part,
             known: tuple[tuple[int, ...], int, int] = known,
             is_last: bool = is_last,
         ) -> tuple[list[int], int, int] | None:
@@ -203,7 +211,7 @@ def _keep_part(
     tx: store.Transaction,
     job: Job,
     repository: store.Repository,
-    part: Sequence[tuple[Read, bool, bool]],
+    part: Sequence[_Row],
     read_at: int,
 ) -> tuple[list[int], int, int]:
     """Take in some items; return, of those that are new, the pull requests whose commits are to be

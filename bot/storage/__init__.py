@@ -136,7 +136,6 @@ from bot.storage.live_rows import (
     Live,
     LiveCount,
     LivePlace,
-    LivePullRequest,
 )
 from bot.storage.query import Part, Place, Reader
 from bot.storage.recovery_rows import OF_APP, Hook, HookKind, Missed, Sweep, Trouble

@@ -7,6 +7,7 @@ import msgspec
 
 from bot.storage import query
 from bot.storage.database import Transaction
+from bot.storage.joined import NamedItem
 from bot.storage.live_rows import (
     Environment,
     EnvironmentCount,
@@ -15,7 +16,6 @@ from bot.storage.live_rows import (
     Live,
     LiveCount,
     LivePlace,
-    LivePullRequest,
     RepositoryCount,
 )
 from bot.storage.query import Part
@@ -275,7 +275,7 @@ _OPEN = f"""{_OF_KEY} AND state = 'open'
     AND (SELECT gone_at FROM items WHERE items.id = links.target_id) IS NULL"""
 
 
-Some = tuple[int, Sequence[LivePullRequest]]  # how many there are, and some of them
+Some = tuple[int, Sequence[NamedItem]]  # how many there are, and some of them
 
 
 def not_in_production(
@@ -306,4 +306,4 @@ def _some(tx: Transaction, which: str, key: str, limit: int, repository_id: int 
     if not count:
         return 0, []
     about = {} if repository_id is None else {"repository_id": repository_id}
-    return count, query.select(tx, LivePullRequest, sql, key=key, limit=limit, **about)
+    return count, query.select(tx, NamedItem, sql, key=key, limit=limit, **about)

@@ -1,6 +1,6 @@
 """Rows of environments and of what is live in them, and of the queries that join or count them."""
 
-from bot.storage.rows import Addressed, Item, Row
+from bot.storage.rows import Row
 
 
 class Environment(Row, frozen=True):
@@ -48,12 +48,6 @@ class LivePlace(Row, frozen=True):
     is_production: bool
     at: int
     ended_at: int | None
-
-
-class LivePullRequest(Addressed, Item, frozen=True):
-    """A pull request with the present name of its repository."""
-
-    repository: str
 
 
 class LiveCount(Row, frozen=True):
