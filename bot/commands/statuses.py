@@ -22,7 +22,8 @@ def _setting(name: str, status: str, warned: str = "") -> Command:
     run.__doc__ = f"""Sets an experiment's status to {status}.
 
     The comments and checks of its open pull requests follow. Refused where the experiment names
-    `repositories` and this one is not among them.
+    `repositories` and this one is not among them, and where the bot learns of the comment more than
+    ten minutes late and the status has been changed meanwhile.
     {warned}
     """
     _NAMES.append(name)
