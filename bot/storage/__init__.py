@@ -50,6 +50,7 @@ from bot.storage import (
     tokens,
     transfer,
     vault,
+    vocabulary,
     withdrawals,
 )
 from bot.storage.access_rows import Audit, Session, Token
@@ -82,6 +83,7 @@ from bot.storage.columns import (
     Role,
     Shown,
     Snapshot,
+    Switch,
     Tie,
 )
 from bot.storage.command_rows import Command, CommandComment

@@ -31,6 +31,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "integration_errors": ("integration_id", "about"),
     "deliveries": ("seq",),
     "experiments": ("seq",),
+    "vocabulary": ("id",),
     "repositories": ("id",),
     "former_names": ("repository_id", "full_name"),
     "speakers": ("repository_id", "integration_id"),
