@@ -143,9 +143,10 @@ class _Composer:
     def _node(self, event: Any, line: int, column: int) -> tuple[Node, str | None] | None:
         """Return the node that an event ends, and its anchor."""
         if isinstance(event, yaml.AliasEvent):
-            if event.anchor not in self._anchors:  # nor is one that has not ended
-                raise Unreadable(line, column, _no_anchor(event.anchor))
-            return self._anchors[event.anchor], None
+            found = self._anchors.get(event.anchor or "")  # nor is one there that has not ended
+            if found is None:
+                raise Unreadable(line, column, _no_anchor(event.anchor or ""))
+            return found, None
         if isinstance(event, yaml.ScalarEvent):
             _see_to_tag(event, line, column)
             return Scalar(line, column, event.value, _kind(event)), event.anchor
@@ -192,7 +193,7 @@ _KINDS: dict[str, Literal["empty", "boolean", "number", "date"]] = {
 def _kind(event: yaml.ScalarEvent) -> Literal["text", "empty", "boolean", "number", "date"]:
     if event.style is not None:
         return "text"
-    tag = _RESOLVER.resolve(yaml.ScalarNode, event.value, (True, False))
+    tag: str = _RESOLVER.resolve(yaml.ScalarNode, event.value, (True, False))  # type: ignore[no-untyped-call]
     return _KINDS.get(tag.rpartition(":")[2], "text")
 
 

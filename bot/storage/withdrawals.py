@@ -14,6 +14,7 @@ _OF_ITEM = (
     "DELETE FROM posts WHERE item_id IN ({names})",
     "DELETE FROM listed_commits WHERE item_id IN ({names})",
     "DELETE FROM live WHERE item_id IN ({names})",
+    "DELETE FROM rules_problems WHERE item_id IN ({names})",
     "DELETE FROM links WHERE kind <> 'commit' AND target_id IN ({names})",
     "DELETE FROM tellers WHERE kind = 'item' AND target_id IN ({names})",
     "UPDATE deliveries SET item_id = NULL, told = NULL WHERE item_id IN ({names})",
@@ -39,6 +40,7 @@ _OF_REPOSITORY = (
     "former_names",
     "backfills",
     "reconciled",
+    "repository_rules",
 )
 
 
