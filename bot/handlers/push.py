@@ -77,15 +77,11 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
     )
     commits.observe(delivery.tx, push, found)
     is_default = store.repositories.get(delivery.tx, repository_id).default_branch == ref
-    if is_default and _may_change_rules(payload):
-        rules_reading.may_have_changed(delivery.tx, delivery.integration_id, repository_id)
-
-
-def _may_change_rules(payload: payloads.PushEvent) -> bool:
-    """Tell whether a push may have changed .github/experiments.yml: also if it tells not all."""
-    told = payload.commits or []
-    tells_all = payload.forced is not True and len(told) < _MOST_COMMITS
-    return not tells_all or any(one.touches(experiments_yml.PATH) for one in told)
+    is_told = any(one.touches(experiments_yml.PATH) for one in pushed_commits)
+    tells_all = payload.forced is not True and len(pushed_commits) < _MOST_COMMITS
+    if is_default and (is_told or not tells_all):
+        where = delivery.integration_id, repository_id
+        rules_reading.may_have_changed(delivery.tx, *where, pushed=is_told)
 
 
 def _rewrite(payload: payloads.PushEvent) -> tuple[str, str] | None:
