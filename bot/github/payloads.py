@@ -231,10 +231,6 @@ class Commit(Struct):
     removed: list[str] | None = None
     modified: list[str] | None = None
 
-    def touches(self, path: str) -> bool:
-        """Tell whether a commit changes a file, as far as it says so."""
-        return any(path in (files or ()) for files in (self.added, self.removed, self.modified))
-
 
 class PushEvent(Envelope, kw_only=True):
     ref: Ref

@@ -77,11 +77,16 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
     )
     commits.observe(delivery.tx, push, found)
     is_default = store.repositories.get(delivery.tx, repository_id).default_branch == ref
-    is_told = any(one.touches(experiments_yml.PATH) for one in pushed_commits)
+    is_told = any(_touches(one, experiments_yml.PATH) for one in pushed_commits)
     tells_all = payload.forced is not True and len(pushed_commits) < _MOST_COMMITS
     if is_default and (is_told or not tells_all):
         where = delivery.integration_id, repository_id
         rules_reading.may_have_changed(delivery.tx, *where, pushed=is_told)
+
+
+def _touches(commit: payloads.Commit, path: str) -> bool:
+    """Tell whether a commit changes a file, as far as it says so."""
+    return any(path in (files or ()) for files in (commit.added, commit.removed, commit.modified))
 
 
 def _rewrite(payload: payloads.PushEvent) -> tuple[str, str] | None:
