@@ -10,7 +10,7 @@ import pytest
 from bot import storage as store
 from bot.code.experiments_yml import PATH, Settings
 from bot.demo import payloads
-from bot.domain import rules
+from bot.domain import rules, rules_reading
 from bot.outbox import rules_check
 from bot.outbox.registry import Job
 from bot.storage import RepositoryRules
@@ -128,7 +128,7 @@ async def effective(scene: Scene, name: str = "comments") -> Any:
     return await scene.bot.services.database.read(job)
 
 
-@sqlite_only
+@token_only
 async def test_the_owners_file_counts_where_there_is_none(
     scene: Scene, project: Project, tmp_path: Path
 ) -> None:
@@ -159,6 +159,26 @@ async def test_another_owners_file_never_counts(
     scene.github.rename_repository("acme/.github", "initech/.github")
     first = await opened(scene, project, "one")
     assert len(scene.comments(first)) == 1
+    # Somebody takes the name that the owner gave up, of which the bot has not heard yet.
+    scene.github.rename_owner("acme", "acme-corp")
+    taken = Project.of(scene, tmp_path / "taken", "acme/.github")
+    taken.git.commit({PATH: "comments: off\n"})
+    count = len(reads(scene))
+    await read_again(scene)
+    assert reads(scene)[count:][-1] == "acme/.github"
+    assert await effective(scene) == "on"
+
+
+async def read_again(scene: Scene) -> None:
+    """Have the file read as it is once a day."""
+
+    def job(tx: store.Transaction) -> None:
+        row = store.repositories.find(tx, REPOSITORY, None)
+        assert row is not None
+        rules_reading.read_again(tx, scene.integration, row.id)
+
+    await scene.bot.services.database.write(job)
+    await scene.work()
 
 
 @sqlite_only
@@ -313,6 +333,20 @@ def listing(scene: Scene) -> None:
 
 BROKEN = "# Ours\nchekc: on\ncode:\n  include: src/\n"
 FIRST = f'{PATH}, line 2: There is no setting "chekc": did you mean "check"?'
+
+
+BY_MAIL = "jane@corp.example: on\n'#12': on\n"
+
+
+@sqlite_only
+@token_only
+async def test_mistakes_mention_nobody(scene: Scene, project: Project, listing: None) -> None:
+    project.git.commit({PATH: BY_MAIL}, branch="rules")
+    number = await opened(scene, project, "rules")
+    title = (check_of(scene, number) or ("",) * 4)[1]
+    assert "no setting" in title and "@corp" not in title
+    page = await page_of(scene, f"/pull-requests/{REPOSITORY}/{number}")
+    assert "no setting" in page and "jane@corp" not in page
 
 
 @sqlite_only
