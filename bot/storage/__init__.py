@@ -22,6 +22,7 @@ from bot.storage import (
     clock,
     commands,
     deliveries,
+    diffs,
     environments,
     experiments,
     former_names,
@@ -105,6 +106,7 @@ from bot.storage.database import (
     lock_of_experiment,
     locks_of_repository,
 )
+from bot.storage.diff_rows import Diff, DiffReference, Unread
 from bot.storage.joined import (
     BegunAction,
     CountedInstallation,

@@ -52,6 +52,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "decisions": ("id",),
     "actions": ("seq",),
     "queues": ("queue",),
+    "diffs": ("item_id",),
+    "diff_references": ("item_id", "path", "line", "experiment_key", "change", "alias"),
     "posts": ("item_id",),
     "merge_groups": ("repository_id", "head_sha"),
     "environments": ("id",),
