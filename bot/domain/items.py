@@ -1,6 +1,6 @@
 """Takes in what deliveries say of pull requests and issues; state, links and feed follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -233,30 +233,53 @@ def _target(tx: store.Transaction, item: Item) -> audit.Target:
     return audit.Target(item.kind, f"{repository.host}/{name}", name)
 
 
+def follow_code(
+    tx: store.Transaction, item: Item, found: Sequence[str], lost: Sequence[str], reading: Hand
+) -> None:
+    """Keys were found in the code of a pull request, or lost from it: its links follow."""
+    decided = [("lost", key) for key in lost] + [("found", key) for key in found]
+    if decided:
+        _decide_each(tx, item, decided, reading, times.now())
+
+
 def _decide(
     tx: store.Transaction, item: Item, verb: str, key: str, hand: Hand, made_at: int
 ) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
+    _decide_each(tx, item, [(verb, key)], hand, made_at)
+
+
+def _decide_each(
+    tx: store.Transaction,
+    item: Item,
+    decided: Sequence[tuple[str, str]],
+    hand: Hand,
+    made_at: int,
+) -> None:
     row = store.items.get(tx, item.id)
     before = links.of_item(tx, row)
     columns = {
         **asdict(hand),
         "item_id": row.id,
-        "verb": verb,
-        "experiment_key": key,
         "made_at": made_at,
         "version_at": row.version_at,
         "version_rank": row.version_rank,
         "known": None,
     }
     history = None if row.loose else stories.end_of(tx, row)
-    if not store.items.add_decision(tx, columns):
+    guids = []
+    for number, (verb, key) in enumerate(decided):
+        guid = hand.guid if len(decided) == 1 else f"{hand.guid}:{number}"
+        more = {"guid": guid, "verb": verb, "experiment_key": key}
+        if store.items.add_decision(tx, {**columns, **more}):
+            guids.append(guid)
+    if not guids:
         return
     if history is None:
         stories.collect(tx, row)
         history = stories.tell_anew(tx, row)
     else:
-        stories.decide_now(tx, row, history, hand.guid)
+        stories.decide_now(tx, row, history, guids)
     row = store.items.change(tx, row, decided=True)
     _settle(tx, row, before, history, hand.integration_id, is_loose=False)
 
@@ -357,7 +380,7 @@ def close_all_of_repository(
             keys={
                 key: link.linked_by
                 for key, link in links.of_item(tx, row).items()
-                if link.linked_by not in BY_HAND
+                if link.linked_by in _BY_TEXT
             },
             actor=actor,
             state="closed",

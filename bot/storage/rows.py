@@ -163,7 +163,7 @@ class Speaker(Row, frozen=True):
 class Item(Row, frozen=True):
     """`items`: pull requests and issues, each as its newest version says.
 
-    `decided`: it was linked or unlinked by hand, or by what was read of its code. `author_writes`: whether its author may write.
+    `decided`: something of it stands in `decisions`. `author_writes`: whether its author may write.
     `loose`: not all its versions are in `versions`, each with what was known after it. `locked`: 0
     or one of SHUT.
     """
