@@ -227,6 +227,13 @@ class Commit(Struct):
     url: str | None = None
     timestamp: Time = None
     distinct: Any = None  # false if it was in the repository before this push
+    added: list[str] | None = None
+    removed: list[str] | None = None
+    modified: list[str] | None = None
+
+    def touches(self, path: str) -> bool:
+        """Tell whether a commit changes a file, as far as it says so."""
+        return any(path in (files or ()) for files in (self.added, self.removed, self.modified))
 
 
 class PushEvent(Envelope, kw_only=True):

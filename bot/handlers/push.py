@@ -7,7 +7,9 @@ import re
 
 from gidgethub.routing import Router
 
-from bot.domain import commits, keys
+from bot import storage as store
+from bot.code import experiments_yml
+from bot.domain import commits, keys, rules_reading
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import CONTENTS, Heard
@@ -22,6 +24,7 @@ HEARS = Heard(
     reads=payloads.PushEvent,
 )
 router = Router()
+_MOST_COMMITS = 2_048  # that a push lists; of more it tells not all
 _SHA = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
@@ -73,6 +76,16 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
         rewrite=_rewrite(payload),
     )
     commits.observe(delivery.tx, push, found)
+    is_default = store.repositories.get(delivery.tx, repository_id).default_branch == ref
+    if is_default and _may_change_rules(payload):
+        rules_reading.may_have_changed(delivery.tx, delivery.integration_id, repository_id)
+
+
+def _may_change_rules(payload: payloads.PushEvent) -> bool:
+    """Tell whether a push may have changed .github/experiments.yml: also if it tells not all."""
+    told = payload.commits or []
+    tells_all = payload.forced is not True and len(told) < _MOST_COMMITS
+    return not tells_all or any(one.touches(experiments_yml.PATH) for one in told)
 
 
 def _rewrite(payload: payloads.PushEvent) -> tuple[str, str] | None:

@@ -20,6 +20,7 @@ from bot.storage import (
     live_rows,
     recovery_rows,
     rows,
+    rules_rows,
 )
 from bot.storage.rows import JSON, Row
 
@@ -60,6 +61,8 @@ TABLES: Mapping[type[Row], str] = {
     recovery_rows.Missed: "missed",
     backfill_rows.BackfillRun: "backfill_runs",
     backfill_rows.Backfill: "backfills",
+    rules_rows.RepositoryRules: "repository_rules",
+    rules_rows.RulesProblems: "rules_problems",
 }
 
 

@@ -71,6 +71,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "backfills": ("integration_id", "name_key"),
     "backfill_paces": ("credential",),
     "reconciled": ("repository_id", "number"),
+    "repository_rules": ("repository_id",),
+    "rules_problems": ("item_id",),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _PROBE = "transfer_probe"

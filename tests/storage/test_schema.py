@@ -35,6 +35,7 @@ RELEASED = [
     "e6859d14a0967bba",
     "f6b6911d63153f3e",
     "6fdaff6f6d815237",
+    "95e1c8e40b2115d9",
 ]
 
 
