@@ -8,7 +8,18 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, landing, links, live_late, moments, posts, stories
+from bot.domain import (
+    actions,
+    activity,
+    audit,
+    diffs,
+    landing,
+    links,
+    live_late,
+    moments,
+    posts,
+    stories,
+)
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
 from bot.github import Hindrance
@@ -159,6 +170,7 @@ def begin(
         links.time_changed(tx, item, None)
     if history.links:
         landing.ask_where_untold(tx, item, now.integration_id)
+    diffs.item_changed(tx, item, None, now.integration_id, fetched=fetched)
     posts.item_changed(tx, item, None, now, {}, history.links, fetched=fetched)
 
 
@@ -231,6 +243,17 @@ def _target(tx: store.Transaction, item: Item) -> audit.Target:
     repository = store.repositories.get(tx, item.repository_id)
     name = f"{repository.full_name}#{item.number}"
     return audit.Target(item.kind, f"{repository.host}/{name}", name)
+
+
+def found_in_code(tx: store.Transaction, item: Item) -> Sequence[str]:
+    """Return the keys that the code of a pull request touches, as far as it was read."""
+    row = store.items.get(tx, item.id)
+    if not row.decided:
+        return ()
+    if row.loose:
+        stories.collect(tx, row)
+        return list(stories.tell_anew(tx, row).code)
+    return list(stories.end_of(tx, row).code)
 
 
 def follow_code(
@@ -312,6 +335,7 @@ def _settle(
     if history.links:
         landing.ask_where_untold(tx, item, integration_id)
     now = msgspec.structs.replace(now, integration_id=integration_id)
+    diffs.item_changed(tx, item, row, integration_id)
     posts.item_changed(tx, row, row, now, before, history.links, fetched=fetched)
 
 

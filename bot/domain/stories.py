@@ -94,9 +94,7 @@ def _ends(tx: store.Transaction) -> dict[int, Known]:
     return ends
 
 
-def decide_now(
-    tx: store.Transaction, item: Item, history: History, guids: Collection[str]
-) -> None:
+def decide_now(tx: store.Transaction, item: Item, history: History, guids: Collection[str]) -> None:
     """Take the whole history of an item on by decisions, which were just kept."""
     made = [one for one in store.items.decisions_of(tx, item.id) if one.guid in set(guids)]
     for decision in made:
