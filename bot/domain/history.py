@@ -1,10 +1,10 @@
 """Decides, without touching storage, what a pull request's or issue's versions amount to.
 
 GitHub delivers late, twice and out of order. Every delivery that tells something of an item is
-one version of it. What somebody decided by hand, through the API or a command, or what was read of
-the code, has its place in the history after the version that was the newest then. What is known after each of them is a History,
-which the next one takes a step on (`apply`, `decide`); stories.py says from where on, so that any
-order of arrival ends in the same facts, links and feed.
+one version of it. What somebody decided by hand, through the API or a command, or what was found
+in the code, has its place in the history after the version that was the newest then. What is known
+after each of them is a History, which the next one takes a step on (`apply`, `decide`); stories.py
+says from where on, so that any order of arrival ends in the same facts, links and feed.
 
 What was read from GitHub later (`fetched`) is a version like any other, but tells the feed only
 what it can date: that the item was merged or closed, and what links it. A story that is known from

@@ -9,7 +9,6 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.domain import (
-    actions,
     activity,
     audit,
     diffs,
@@ -22,7 +21,6 @@ from bot.domain import (
 )
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
-from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
@@ -93,31 +91,6 @@ def observe(
     told_by = snapshot.integration_id
     _settle(tx, row, before, history, told_by, is_loose=is_loose, fetched=snapshot.fetched)
     return row
-
-
-def observe_lock(
-    tx: store.Transaction,
-    repository_id: int,
-    kind: Kind,
-    number: int,
-    locked: object,
-    at: int,
-    *,
-    is_news: bool = False,
-) -> None:
-    """Keep whether a conversation is locked, unless something newer is known of the item.
-
-    Once it is not, what has waited for that goes on; also where the item was not known, so that
-    nothing could be kept of its lock, if `is_news` says that it has just been told.
-    """
-    row = store.items.find(tx, repository_id, kind, number)
-    if not isinstance(locked, bool) or (row is not None and at < row.version_at):
-        return
-    is_changed = row is not None and locked != row.locked
-    if row is not None and is_changed:
-        store.items.change(tx, row, locked=int(locked))
-    if not locked and (is_changed or is_news):
-        actions.go_on(tx, Hindrance.LOCKED, repository_id=repository_id, number=number)
 
 
 def _goes_before(row: Item, before: Mapping[str, Tie], snapshot: Snapshot) -> bool:
@@ -245,40 +218,24 @@ def _target(tx: store.Transaction, item: Item) -> audit.Target:
     return audit.Target(item.kind, f"{repository.host}/{name}", name)
 
 
-def found_in_code(tx: store.Transaction, item: Item) -> Sequence[str]:
-    """Return the keys that the code of a pull request touches, as far as it was read."""
-    row = store.items.get(tx, item.id)
-    if not row.decided:
-        return ()
-    if row.loose:
-        stories.collect(tx, row)
-        return list(stories.tell_anew(tx, row).code)
-    return list(stories.end_of(tx, row).code)
-
-
-def follow_code(
-    tx: store.Transaction, item: Item, found: Sequence[str], lost: Sequence[str], reading: Hand
-) -> None:
-    """Keys were found in the code of a pull request, or lost from it: its links follow."""
-    decided = [("lost", key) for key in lost] + [("found", key) for key in found]
-    if decided:
-        _decide_each(tx, item, decided, reading, times.now())
-
-
 def _decide(
     tx: store.Transaction, item: Item, verb: str, key: str, hand: Hand, made_at: int
 ) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
-    _decide_each(tx, item, [(verb, key)], hand, made_at)
+    decide(tx, item, [(verb, key)], hand, made_at)
 
 
-def _decide_each(
+def decide(
     tx: store.Transaction,
     item: Item,
     decided: Sequence[tuple[str, str]],
     hand: Hand,
     made_at: int,
 ) -> None:
+    """Take in what was decided of some keys, or found of them (see Decision), each with its verb.
+
+    What was taken in before changes nothing.
+    """
     row = store.items.get(tx, item.id)
     before = links.of_item(tx, row)
     columns = {
@@ -289,7 +246,7 @@ def _decide_each(
         "version_rank": row.version_rank,
         "known": None,
     }
-    history = None if row.loose else stories.end_of(tx, row)
+    history = None if row.loose or not decided else stories.end_of(tx, row)
     guids = []
     for number, (verb, key) in enumerate(decided):
         guid = hand.guid if len(decided) == 1 else f"{hand.guid}:{number}"

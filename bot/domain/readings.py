@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bot import storage as store
 from bot import times
 from bot.code.settling import Settled
-from bot.domain import items, posts
+from bot.domain import items, posts, stories
 from bot.domain.diffs import Target, target_of
 from bot.domain.parts import Cause
 
@@ -53,15 +53,26 @@ def keep(tx: store.Transaction, item_id: int, reading: Reading, integration_id: 
     if len(touched) > _MOST_KEYS:
         touched, unread = touched[:_MOST_KEYS], [_TOO_WIDE, *unread]
     _store(tx, item_id, reading, found, unread, integration_id)
-    linked = items.found_in_code(tx, item)
+    linked = _found_before(tx, item)
     stays = set(linked) if any(one.path is None for one in unread) else _unsure(before, unread)
     came = [key for key in touched if key not in linked]
     went = [key for key in linked if key not in touched and key not in stays]
+    decided = [("lost", key) for key in went] + [("found", key) for key in came]
     by = items.Hand(f"code:{uuid.uuid4()}", "code", None, integration_id)
-    items.follow_code(tx, item, came, went, by)
+    items.decide(tx, item, decided, by, times.now())
     if (found or before or unread) and store.links.of_target(tx, "pull_request", item_id):
         posts.follow(tx, store.items.get(tx, item_id), Cause.CODE, integration_id)
     return True
+
+
+def _found_before(tx: store.Transaction, item: store.Item) -> Sequence[str]:
+    """Return the keys that the code of a pull request touches, as far as it was read."""
+    if not item.decided:
+        return ()
+    if item.loose:
+        stories.collect(tx, item)
+        return list(stories.tell_anew(tx, item).code)
+    return list(stories.end_of(tx, item).code)
 
 
 def _store(
