@@ -6,6 +6,7 @@ The diff of an open pull request is read once for each head and base (bot/outbox
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
+from urllib.parse import quote
 
 from bot import storage as store
 from bot import times
@@ -44,6 +45,9 @@ class Code:
     def of_key(self, key: str) -> list[store.DiffReference]:
         """Return the references of one experiment."""
         return [one for one in self.references if one.experiment_key == key]
+
+
+UNREAD = Code()
 
 
 def target_of(item: store.Item) -> Target | None:
@@ -146,7 +150,7 @@ def look_again(tx: store.Transaction, repository_id: int, names: Collection[str]
     return count
 
 
-def status_of(
+def code_of(
     tx: store.Transaction, item: store.Item, integration: store.Integration | None = None
 ) -> Code:
     """Return what is known of the code of a pull request; `integration` acts there if given."""
@@ -184,6 +188,17 @@ def status_of(
 def _is_last(tx: store.Transaction, item: store.Item, key: str) -> bool:
     """Tell whether a pull request removes the last references of an experiment in its repository.
 
-    Nobody knows that yet: it takes the map of the default branch.
+    That takes the map of the default branch, which nobody has yet.
     """
     return False
+
+
+def address_of(
+    repository: store.Repository, item: store.Item, code: Code, one: store.DiffReference
+) -> str:
+    """Return the address of a line on GitHub, for good; of the diff where that is not known."""
+    sha = code.base_sha if one.change == "removed" else code.head_sha
+    if sha is None:
+        return f"{item.html_url}/files"
+    place = f"https://{repository.host}/{repository.full_name}"
+    return f"{place}/blob/{sha}/{quote(one.path)}#L{one.line}"
