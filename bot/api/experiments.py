@@ -38,6 +38,13 @@ WebAddress = Annotated[
     ),
 ]
 Tags = Annotated[list[Annotated[str, text(100, "A tag.", minimum=1)]], Meta(max_length=50)]
+Aliases = Annotated[
+    list[Annotated[str, Meta(pattern=f"^{KEY_PATTERN}{END}")]],
+    Meta(
+        max_length=20,
+        description="What else the experiment is called in code. Each is written as a key is.",
+    ),
+]
 
 Repositories = Annotated[
     list[RepositoryName],
@@ -62,6 +69,7 @@ class ExperimentReplace(Struct, forbid_unknown_fields=True, kw_only=True):
     owner: ShortText | None = None
     url: WebAddress | None = None
     tags: Tags = []
+    aliases: Aliases = []
     repositories: Repositories | None = None
 
 
@@ -81,6 +89,7 @@ class ExperimentChange(Struct, forbid_unknown_fields=True):
     owner: ShortText | UnsetType | None = UNSET
     url: WebAddress | UnsetType | None = UNSET
     tags: Tags | UnsetType = UNSET
+    aliases: Aliases | UnsetType = UNSET
     repositories: Repositories | UnsetType | None = UNSET
 
 
@@ -115,6 +124,7 @@ class Experiment(Struct):
     owner: str | None
     url: str | None
     tags: list[str]
+    aliases: list[str]
     repositories: list[str] | None
     created_at: Time
     updated_at: Time

@@ -16,7 +16,7 @@ from bot.github.reach import webhook_url
 from bot.handlers import dispatcher
 from bot.operations import integrations
 from bot.services import Services
-from bot.storage import Check, Comments
+from bot.storage import Check, Comments, Switch
 from bot.web.cursors import Page, Paged
 from bot.web.operations import Call, Operations
 
@@ -100,6 +100,20 @@ CheckRule = Annotated[
         "up to date."
     ),
 ]
+CodeRule = Annotated[
+    Switch,
+    Meta(
+        description="Whether diffs of pull requests and the default branch are read for keys of "
+        "experiments. `on` unless given."
+    ),
+]
+CleanUpRule = Annotated[
+    Switch,
+    Meta(
+        description="Whether an experiment that is over and still in the code gets a clean-up "
+        "issue by itself. `off` unless given."
+    ),
+]
 BackfillDays = Annotated[
     int,
     Meta(
@@ -145,6 +159,8 @@ class ConfigChange(Struct, forbid_unknown_fields=True, omit_defaults=True, kw_on
     comments: CommentsRule | UnsetType = UNSET
     label: Label | UnsetType | None = UNSET
     check: CheckRule | UnsetType = UNSET
+    code: CodeRule | UnsetType = UNSET
+    cleanup: CleanUpRule | UnsetType = UNSET
     backfill_days: BackfillDays | UnsetType = UNSET
     commands: Commands | UnsetType | None = UNSET
 
@@ -186,6 +202,8 @@ class Config(Struct, omit_defaults=True):
     comments: Comments
     label: str | None
     check: Check
+    code: Switch
+    cleanup: Switch
     backfill_days: int
     commands: dict[str, str]
     token: str | UnsetType = UNSET

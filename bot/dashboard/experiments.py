@@ -37,8 +37,8 @@ _SORT = "activity"
 _RENAMED = {"newest": "created"}  # in addresses of before
 _HAS_OPEN = {"true": True, "false": False}
 _MOST = 500  # items of a week that a small line tells apart
-_FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", "tags", "repositories")
-_LISTS = ("tags", "repositories")
+_LISTS = ("tags", "aliases", "repositories")
+_FIELDS = ("name", "status", "hypothesis", "description", "owner", "url", *_LISTS)
 _HELP = {
     "key": "Start with a letter or digit, then use letters, digits, '.', '_' and '-'; 128 at most.",
     "name": "Enter a name of 1 to 200 characters.",
@@ -46,6 +46,7 @@ _HELP = {
     "owner": "Use 200 characters at most.",
     "url": "Enter a full URL that starts with http:// or https://.",
     "tags": "Use at most 50 tags, each of 1 to 100 characters.",
+    "aliases": "Write each as a key, separated by commas; 20 at most.",
     "repositories": "Name each as owner/name, separated by commas; 100 at most.",
     "hypothesis": "Use 20,000 characters at most.",
     "description": "Use 20,000 characters at most.",
@@ -234,8 +235,9 @@ def _values(form: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {name: form[name] or None for name in _FIELDS if name in form}
     if "name" in values:
         values["name"] = form["name"]
-    if "tags" in values:
-        values["tags"] = listed_words(form["tags"])
+    for name in ("tags", "aliases"):
+        if name in values:
+            values[name] = listed_words(form[name])
     if "repositories" in values:
         values["repositories"] = listed_words(form["repositories"]) or None
     return values
@@ -248,6 +250,7 @@ async def _row(visit: Visit) -> store.Experiment:
 def _as_form(row: store.Experiment) -> dict[str, str]:
     texts = {name: getattr(row, name) or "" for name in _FIELDS if name not in _LISTS}
     texts["tags"] = ", ".join(row.tags)
+    texts["aliases"] = ", ".join(row.aliases)
     texts["repositories"] = ", ".join(repositories_of(row) or ())
     return {name: text.strip() for name, text in plain_text(texts).items()}
 

@@ -207,6 +207,8 @@ def _as_form(visit: Visit, row: store.Integration) -> dict[str, str]:
         "config.repositories": "\n".join(config.repositories or ()),
         "config.comments": config.comments,
         "config.check": config.check,
+        "config.code": config.code,
+        "config.cleanup": config.cleanup,
         "config.label": config.label or "",
         "config.backfill_days": str(config.backfill_days),
         **{
@@ -246,6 +248,8 @@ def _body(visit: Visit, auth: str, errors: list[FieldError]) -> dict[str, Any]:
         or None,
         "comments": values.get("config.comments", "on"),
         "check": values.get("config.check", "on"),
+        "code": values.get("config.code", "on"),
+        "cleanup": values.get("config.cleanup", "off"),
         "label": values.get("config.label") or None,
         "commands": {
             one.name: level

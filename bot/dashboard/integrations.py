@@ -39,6 +39,8 @@ LABELS = {
     "config.repositories": "Repositories",
     "config.comments": "Status comment",
     "config.check": "Check",
+    "config.code": "Code",
+    "config.cleanup": "Clean-up",
     "config.label": "Label",
     "config.backfill_days": "Days to read of a new repository",
     "config.commands": "Who may use which command",
@@ -54,6 +56,14 @@ NOISE = {
         ("always", "On every pull request, so that it can be required"),
         ("required", "On every pull request; it fails without an experiment"),
         ("off", "No check"),
+    ),
+    "config.code": (
+        ("on", "Diffs and the default branch are read for keys"),
+        ("off", "No code is read"),
+    ),
+    "config.cleanup": (
+        ("off", "Only when somebody asks for it"),
+        ("on", "An issue for each experiment that is over and still in the code"),
     ),
 }
 

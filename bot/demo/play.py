@@ -173,6 +173,7 @@ async def _create_integration(api: Api, webhook_secret: str) -> str:
             "label": None,
             "check": "off",
             "backfill_days": 0,
+            "code": "off",
         },
     }
     created = await api.ask("POST", "/api/v1/integrations", body)

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, audit, posts
+from bot.domain import activity, audit, posts, vocabulary
 from bot.domain.actors import Actor, named
 from bot.domain.parts import Cause
 
@@ -40,6 +40,7 @@ def create(
     audit.record(tx, actor, audit.EXPERIMENT_CREATED, _target(row), None, _fields(row))
     _tell(tx, row, CREATED, CREATED.says(name=row.name), actor.name)
     posts.refresh_experiment(tx, row.key, Cause.KNOWN)
+    vocabulary.changed(tx, row.key, came={row.key, *row.aliases})
     return row
 
 
@@ -73,6 +74,13 @@ def change(
     if "status" in changed:
         summary = STATUS_CHANGED.says(name=row.name, old=old.status, new=row.status)
         _tell(tx, row, STATUS_CHANGED, summary, actor.name)
+    if "aliases" in changed:
+        vocabulary.changed(
+            tx,
+            key,
+            came={*row.aliases} - {*old.aliases},
+            went={*old.aliases} - {*row.aliases},
+        )
     if changed.keys() & _SHOWN:
         posts.refresh_experiment(tx, key)
     return row
@@ -114,6 +122,7 @@ def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
     audit.record(tx, actor, audit.EXPERIMENT_DELETED, _target(row), _fields(row))
     store.links.follow_experiment(tx, key, None)
     posts.refresh_experiment(tx, key, Cause.KNOWN)
+    vocabulary.changed(tx, key, went=None)
     return True
 
 
@@ -148,6 +157,8 @@ def _columns(
     columns = dict(values)
     if "tags" in values:
         columns["tags"] = tuple(values["tags"])
+    if "aliases" in values:
+        columns["aliases"] = tuple(dict.fromkeys(values["aliases"]))
     if values.get("repositories") is not None:
         known = old.repositories if old is not None else None
         columns["repositories"] = _named(tx, values["repositories"], known or ())

@@ -38,6 +38,8 @@ class Integration:
     comments: str
     label: str | None
     check: str
+    code: str
+    cleanup: str
     commands: Mapping[str, str]  # the permission that each needs, where it is not its own
     updated_at: int
     last_error_about: str | None
@@ -90,6 +92,8 @@ def load(row: store.Integration, vault: store.Vault) -> Integration:
         comments=config.comments,
         label=config.label,
         check=config.check,
+        code=config.code,
+        cleanup=config.cleanup,
         commands=config.commands,
         updated_at=row.updated_at,
         last_error_about=row.last_error_about,

@@ -20,6 +20,8 @@ from bot.storage import (
     backup,
     branches,
     clock,
+    code_maps,
+    code_references,
     commands,
     deliveries,
     environments,
@@ -50,6 +52,7 @@ from bot.storage import (
     tokens,
     transfer,
     vault,
+    vocabulary,
     withdrawals,
 )
 from bot.storage.access_rows import Audit, Session, Token
@@ -61,6 +64,14 @@ from bot.storage.backfill_rows import (
     Listing,
     Stage,
     Stale,
+)
+from bot.storage.code_rows import (
+    CodeCount,
+    CodeMap,
+    CodeReference,
+    FilesPushed,
+    PlacedReference,
+    Unread,
 )
 from bot.storage.columns import (
     ActionStatus,
@@ -82,6 +93,7 @@ from bot.storage.columns import (
     Role,
     Shown,
     Snapshot,
+    Switch,
     Tie,
 )
 from bot.storage.command_rows import Command, CommandComment

@@ -9,13 +9,14 @@ ItemState = Literal["open", "closed", "merged"]
 Role = Literal["viewer", "developer", "admin"]  # each may do all that those before it may
 Comments = Literal["on", "off", "once"]
 Check = Literal["on", "always", "required", "off"]
+Switch = Literal["on", "off"]
 ExperimentStatus = Literal["draft", "active", "paused", "completed", "archived"]
 DeliveryStatus = Literal["processed", "ignored", "retrying", "failed"]
 ActionStatus = Literal["pending", "running", "done", "failed"]
 CommandStatus = Literal["pending", "waiting", "done", "refused", "failed"]
 Shown = Literal["comment", "check", "label"]  # on a pull request, in columns of `posts`
 RefusedFor = Literal["missing", "sha1", "malformed", "wrong"]  # of a delivery's signature
-LinkedBy = Literal["body", "title", "command", "api", "message", "branch"]
+LinkedBy = Literal["body", "title", "command", "api", "message", "branch", "code"]
 
 # The action of what stands at the beginning of a story that was read from GitHub: it says nothing
 # but that the item was made then.
@@ -35,6 +36,8 @@ class Config(Struct, frozen=True, omit_defaults=True):
     comments: Comments = "on"
     label: str | None = "experiment"
     check: Check = "on"
+    code: Switch = "on"
+    cleanup: Switch = "off"
     backfill_days: int = 30
     commands: dict[str, str] = {}
     client_id: str | None = None

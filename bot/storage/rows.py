@@ -92,8 +92,9 @@ class StoredDelivery(Delivery, frozen=True):
 class Experiment(Row, frozen=True):
     """`experiments`. `search` is what texts are looked for in.
 
-    `repositories` are those whose commands may change it, null for all. The counts are of what is
-    linked, `open_count` and `merged_count` of pull requests; `last_merged` is when one of them was.
+    `repositories` are those whose commands may change it, null for all; `aliases` are what else it
+    is called in code. The counts are of what is linked, `open_count` and `merged_count` of pull
+    requests; `last_merged` is when one of them was.
     """
 
     seq: int
@@ -116,6 +117,7 @@ class Experiment(Row, frozen=True):
     open_count: int
     merged_count: int
     last_merged: int
+    aliases: Annotated[tuple[str, ...], JSON] = ()
 
 
 # Who says that a repository is archived, or a conversation locked.

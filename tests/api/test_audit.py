@@ -31,6 +31,7 @@ EMPTY: dict[str, Any] = {
     "owner": None,
     "url": None,
     "tags": [],
+    "aliases": [],
     "repositories": None,
 }
 

@@ -21,6 +21,7 @@ FULL = {
     "owner": "mona",
     "url": "https://experiments.example/checkout?tab=1",
     "tags": ["checkout", "q1"],
+    "aliases": ["checkoutFlowV2"],
     "repositories": ["acme/shop"],
 }
 DEFAULTS: dict[str, Any] = {
@@ -30,6 +31,7 @@ DEFAULTS: dict[str, Any] = {
     "owner": None,
     "url": None,
     "tags": [],
+    "aliases": [],
     "repositories": None,
 }
 NO_LINKS = {"pull_requests": 0, "issues": 0, "commits": 0}
@@ -190,6 +192,8 @@ REFUSED = [
     ({"tags": [""]}, "tags"),
     ({"tags": ["a", 1]}, "tags"),
     ({"tags": ["x"] * 51}, "tags"),
+    ({"aliases": ["no word"]}, "aliases"),
+    ({"aliases": ["x"] * 21}, "aliases"),
     ({"owner": "x" * 201}, "owner"),
     ({"hypothesis": "x" * 20_001}, "hypothesis"),
     ({"nmae": "typo"}, "nmae"),

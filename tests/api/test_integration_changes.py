@@ -83,7 +83,7 @@ async def test_switching_credentials(bot: Bot, pem: str) -> None:
     assert answer.body["config"].keys() == {
         *("auth", "app_id", "private_key", "installation_id"),
         *("webhook_secret", "api_url", "repositories", "commands", "comments", "label", "check"),
-        "backfill_days",
+        *("backfill_days", "code", "cleanup"),
     }
     assert answer.body["config"]["auth"] == "app"
     opened = await open_integration(bot, integration)

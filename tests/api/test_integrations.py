@@ -41,6 +41,8 @@ async def test_create_with_token(bot: Bot) -> None:
         "comments": "on",
         "label": "experiment",
         "check": "on",
+        "code": "on",
+        "cleanup": "off",
     }
     assert (await bot.get(f"{PATH}/{body['id']}")).body == body
     assert (await bot.get(PATH)).body == {"items": [body], "next_cursor": None}
@@ -71,6 +73,8 @@ async def test_create_with_app(
         "comments": "on",
         "label": "experiment",
         "check": "on",
+        "code": "on",
+        "cleanup": "off",
     }
     assert (await bot.get(f"{PATH}/{answer.body['id']}")).body == answer.body
 

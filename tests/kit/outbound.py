@@ -185,7 +185,7 @@ def credentials(credential: str) -> dict[str, Any]:
         own: dict[str, Any] = {"app_id": APP, "private_key": rsa_key()}
     else:
         own = {"token": TOKEN}
-    return {**own, "webhook_secret": SECRET, "backfill_days": 0}
+    return {**own, "webhook_secret": SECRET, "backfill_days": 0, "code": "off"}
 
 
 def comment_payload(

@@ -75,7 +75,12 @@ class Bot:
 
         It reads nothing of the past unless it is told to.
         """
-        own = {"token": "ghp_of_the_tests", "webhook_secret": SECRET, "backfill_days": 0}
+        own = {
+            "token": "ghp_of_the_tests",
+            "webhook_secret": SECRET,
+            "backfill_days": 0,
+            "code": "off",
+        }
         config = {**own, **values.pop("config", {})}
         answer = await self.post(
             "/api/v1/integrations",

@@ -153,6 +153,7 @@ async def integration(bot: Bot, github: GitHub, team: str, kind: str, **config: 
                 **credential,
                 "webhook_secret": SECRET,
                 "backfill_days": 0,
+                "code": "off",
                 **config,
             },
         },
