@@ -20,6 +20,8 @@ from bot.storage import (
     backup,
     branches,
     clock,
+    code_maps,
+    code_references,
     commands,
     deliveries,
     environments,
@@ -62,6 +64,14 @@ from bot.storage.backfill_rows import (
     Listing,
     Stage,
     Stale,
+)
+from bot.storage.code_rows import (
+    CodeCount,
+    CodeMap,
+    CodeReference,
+    FilesPushed,
+    PlacedReference,
+    Unread,
 )
 from bot.storage.columns import (
     ActionStatus,
