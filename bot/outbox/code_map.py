@@ -2,7 +2,7 @@
 
 Pushes that go on from where the map is tell their files themselves. After others GitHub is asked
 which commit the branch has, and that is compared with ours. What has many files is read whole.
-https://docs.github.com/en/rest/git/refs#get-a-reference
+https://docs.github.com/en/rest/commits/commits#get-a-commit
 https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
@@ -23,19 +23,15 @@ from bot.outbox.code_archive import read_all
 from bot.outbox.code_files import Looked, Vocabularies
 from bot.outbox.registry import Job, carries_out
 
-_HEAD = "/repos/{+repository}/git/ref/heads/{branch}"
+_HEAD = "/repos/{+repository}/commits/{ref}?per_page=1"
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1"
 _MOST_COMPARED = 300  # files that GitHub tells of a comparison
 MOST_FILES = 100  # that are read one by one
 _EMPTY = 409
 
 
-class Target(Struct):
-    sha: str
-
-
 class Head(Struct):
-    object: Target
+    sha: str
 
 
 class ComparedFile(Struct):
@@ -127,7 +123,7 @@ async def _read(job: Job, task: Task) -> Found:
 
 async def _head(job: Job, branch: str) -> str:
     """Return the commit that a branch has; raises CallFailed."""
-    return (await job.client.fetch(Head, _HEAD, job.at(branch=branch))).object.sha
+    return (await job.client.fetch(Head, _HEAD, job.at(ref=f"heads/{branch}"))).sha
 
 
 async def _changes(job: Job, row: store.CodeMap, branch: str) -> _Changes | str:
