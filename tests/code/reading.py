@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.domain import code_maps
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
 
@@ -26,8 +27,13 @@ class Read:
         await self.project.tell()
         await self.work()
 
+    async def look(self) -> None:
+        """Have the heads compared that nobody has told of."""
+        await self.scene.bot.services.database.write(code_maps.look)
+        await self.scene.pass_time(3600)
+
     async def code(self) -> dict[str, Any]:
-        answer = await self.scene.bot.get(CODE)
+        answer = await self.scene.bot.get(f"{CODE}?limit=200")
         assert answer.status == 200, answer.body
         found: dict[str, Any] = answer.body
         return found
