@@ -14,6 +14,7 @@ _PIECE = 1 << 18  # bytes that are unpacked at once
 _MOST_NAMED = 1 << 20  # bytes of what stands before a file to name it
 # Beyond so many bytes, more than so many for one of the archive are a bomb: code has less than 20.
 _BOMB_FROM, _BOMB_RATIO = 64 << 20, 200
+_HUGE = "a file in it has more than 8 GB"
 _PLAIN = (b"0", b"\0", b"7")
 
 
@@ -40,8 +41,8 @@ class Tarball:
     """An archive whose bytes are fed in as they come.
 
     `wants` tells how many bytes of a file are wanted, by its path and size; None for none. The
-    first folder, which is the same for all in GitHub's archives, is no part of a path. `most` is how
-    many bytes are unpacked at most. `comment` is that of the archive: git puts a commit's SHA there.
+    first folder, the same for all in GitHub's archives, is no part of a path. `most` is how many
+    bytes are unpacked at most. `comment` is that of the archive: git puts a commit's SHA there.
     """
 
     def __init__(self, wants: Callable[[str, int], int | None], most: int) -> None:
@@ -50,6 +51,7 @@ class Tarball:
         self._packed = self._unpacked = 0
         self._rows = bytearray()  # unpacked, and not looked at yet
         self._left = 0  # bytes of the present file that are still to come, with what fills it up
+        self._size = 0  # of the present file
         self._skipped = True  # what comes of it is not kept
         self._file: tuple[str, int, int] | None = None  # path, size, how many bytes are kept
         self._named: bytes | None = None  # the type of what is read to name the next file
@@ -79,7 +81,7 @@ class Tarball:
 
     def _count(self, more: int) -> None:
         self._unpacked += more
-        if self._unpacked > self._most:
+        if max(self._unpacked, self._packed) > self._most:
             raise TooMuch(f"it has more than {self._most >> 20} MB")
         if self._unpacked > max(_BOMB_FROM, self._packed * _BOMB_RATIO):
             raise TooMuch("it unpacks to far more than source code does")
@@ -156,7 +158,7 @@ class Tarball:
             return
         for name, value in _records(text):
             if kind == b"x" and name == b"size":
-                raise BadArchive("a file is too large")
+                raise TooMuch(_HUGE)
             if kind == b"x" and name == b"path":
                 self._next["path"] = _text(value)
             elif kind == b"g" and name == b"comment":
@@ -177,7 +179,7 @@ def _records(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _number(field: bytes) -> int:
     if field[:1] >= b"\x80":  # eight bits in each byte, for what is larger than 8 GB
-        raise BadArchive("a file is too large")
+        raise TooMuch(_HUGE)
     digits = field.strip(b" \0")
     try:
         return int(digits or b"0", 8)

@@ -47,6 +47,7 @@ ConflictCode = Literal[
     "unreadable",
     "integration_inactive",
     "backfill_running",
+    "nothing_to_read",
 ]
 
 

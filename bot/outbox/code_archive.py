@@ -1,8 +1,8 @@
 """Reads all files of a commit: the list of them, the archive as it comes, and what that lacks.
 
-The archive may leave files out or change them (`export-ignore`, `export-subst`, line ends): the list
-has git's name of each, so what is missing or another is read by that name. Where the archive breaks
-off it is begun again from its front, and what has been looked at is passed over.
+The archive may leave files out or change them (`export-ignore`, `export-subst`, line ends): the
+list has git's name of each, so what is missing or another is read by that name. Where the archive
+breaks off it is begun again from its front, and what has been looked at is passed over.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Reading:
 
 
 class Readings:
-    """What was begun, so that another attempt goes on with it: by repository, commit, vocabulary."""
+    """What was begun, for the next attempt to go on with: by repository, commit, vocabulary."""
 
     def __init__(self, _: Services) -> None:
         self.known: TTLCache[tuple[int, str, str], Reading] = TTLCache(8, ttl=_REMEMBERED)
@@ -84,13 +84,13 @@ async def _read_archive(
     """Look at what the archive has; raises CallFailed, unless that is left as it is."""
     reading.why = None
     until = time.monotonic() + _SECONDS
-    for beginning in range(1, _BEGINNINGS + 1):
+    for _ in range(_BEGINNINGS):
         stream = _Stream(job, task, vocabulary, sha, reading)
         try:
             await stream.read(until)
             return
         except (BadArchive, Temporary) as error:
-            failure = Temporary(f"the archive: {error}")
+            failure = Temporary(str(error))
         except TooMuch as error:
             reading.why = f"the archive was not read to its end: {error}"
             return
@@ -104,8 +104,8 @@ async def _read_archive(
         if time.monotonic() >= until or not stream.has_begun:
             break
     if job.action.attempts + 1 < _ATTEMPTS:
-        raise failure
-    reading.why = f"the archive was not read to its end, {beginning} times over"
+        raise Temporary(f"the archive cannot be read: {failure.reason}")
+    reading.why = f"the archive was not read to its end: {failure.reason}"
 
 
 class _Stream:

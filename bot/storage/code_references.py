@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bot.storage import query, repositories
-from bot.storage.code_rows import CodeCount, CodeReference, PlacedReference
+from bot.storage.code_rows import CodeCount, CodeReference, DiffCount, PlacedReference
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
 
@@ -118,8 +118,19 @@ def _page(
     return Part(rows[:limit], (skip + limit,) if len(rows) > limit else None)
 
 
+def in_diff(tx: Transaction, item_id: int, key: str) -> list[DiffCount]:
+    """Return what the diff of a pull request does with an experiment, by file."""
+    if not tx.has_table("diff_references"):
+        return []
+    sql = """SELECT diffs.status, diffs.base_ref, change, path, COUNT(*) AS number
+        FROM diffs JOIN diff_references ON diff_references.item_id = diffs.item_id
+        WHERE diffs.item_id = :item_id AND experiment_key = :key
+        GROUP BY diffs.status, diffs.base_ref, change, path"""
+    return query.select(tx, DiffCount, sql, item_id=item_id, key=key)
+
+
 def remove_names(tx: Transaction, key: str, aliases: Collection[str] | None) -> Sequence[int]:
-    """Forget an experiment's references, all or those by some aliases; return in which repositories."""
+    """Forget an experiment's references, or those by some aliases; return in which repositories."""
     found: set[int] = set()
     for alias in [None] if aliases is None else sorted(aliases):
         where = "experiment_key = :key" + ("" if alias is None else " AND alias = :alias")

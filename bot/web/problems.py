@@ -44,6 +44,7 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
         "Another backfill is under way, which is {about}; wait until it is done, or stop it with "
         "DELETE.",
     ),
+    "nothing_to_read": (409, "nothing to read", "Nothing is read: {about}."),
     "unreadable": (502, "unreadable answer", "GitHub's answer does not describe a pull request."),
 }
 
