@@ -187,6 +187,8 @@ async def measure(folder: Path, repo: GitRepo, keys: list[str], runs: int) -> No
             readings.append(await read(bot, integration))
         found = (await bot.get(f"/api/v1/repositories/{NAME}/code")).body
         click.echo(f"{found['status']}, {found['files']} files looked at")
+        for one in found["unread"][:3]:
+            click.echo(f"not read: {one}")
         told("ripgrep", searches)
         told("first reading", readings)
         waits = sorted(one for reading in readings for one in reading.waits)
