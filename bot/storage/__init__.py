@@ -19,6 +19,7 @@ from bot.storage import (
     backfills,
     backup,
     branches,
+    clean_ups,
     clock,
     commands,
     deliveries,
@@ -63,6 +64,7 @@ from bot.storage.backfill_rows import (
     Stage,
     Stale,
 )
+from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, Left, LeftIn, Mapped
 from bot.storage.columns import (
     ActionStatus,
     Check,

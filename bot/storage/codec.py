@@ -14,6 +14,7 @@ import msgspec
 from bot.storage import (
     access_rows,
     backfill_rows,
+    clean_up_rows,
     command_rows,
     commit_rows,
     live_rows,
@@ -57,6 +58,7 @@ TABLES: Mapping[type[Row], str] = {
     recovery_rows.Missed: "missed",
     backfill_rows.BackfillRun: "backfill_runs",
     backfill_rows.Backfill: "backfills",
+    clean_up_rows.CleanUp: "clean_ups",
 }
 
 

@@ -69,6 +69,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "backfills": ("integration_id", "name_key"),
     "backfill_paces": ("credential",),
     "reconciled": ("repository_id", "number"),
+    "clean_ups": ("repository_id", "experiment_key"),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _PROBE = "transfer_probe"
