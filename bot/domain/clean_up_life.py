@@ -1,8 +1,9 @@
 """The life of a clean-up issue: what it is to be now, and what becomes of it on GitHub.
 
 It is open while an experiment that is over still stands in the code, and closed as completed once
-nothing of it does, or as not planned where the experiment is not over any more. The bot changes that
-only when it comes to want something else than it made of it last: what people make of it stands.
+nothing of it does, or as not planned where the experiment is not over any more. The bot opens or
+closes it only when it comes to want something else than it made of it last: what people make of it
+stands.
 """
 
 import re
@@ -57,9 +58,7 @@ def marker(row: store.CleanUp) -> str:
     return f"<!-- experiment-bot:cleanup {row.marker} -->"
 
 
-def plan(
-    tx: store.Transaction, repository_id: int, key: str, integration_id: str
-) -> Plan | None:
+def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: str) -> Plan | None:
     """Return what the issue of an experiment is to be now; None if it is left as it is."""
     row = store.clean_ups.find(tx, repository_id, key)
     repository = store.repositories.get(tx, repository_id)
@@ -141,9 +140,10 @@ def delivered(
         return
     if action == "deleted":
         gone(source.tx, row, at)
-    elif action in ("closed", "reopened"):
-        if heard(source.tx, row, issue, at).by_people != row.by_people:
-            clean_ups.follow(source.tx, row.repository_id, [row.experiment_key])
+        return
+    now = heard(source.tx, row, issue, at) if action in ("closed", "reopened") else row
+    if now.by_people != row.by_people:
+        clean_ups.follow(source.tx, row.repository_id, [row.experiment_key])
 
 
 def made(source: Told, marked: str, repository_id: int, issue: payloads.Issue) -> None:
@@ -219,7 +219,10 @@ def written(
 ) -> None:
     """GitHub has what was to be written."""
     row = planned.row
-    kept = {"state": issue.state, "closed_as": issue.state_reason if planned.goal != "open" else None}
+    kept = {
+        "state": issue.state,
+        "closed_as": issue.state_reason if planned.goal != "open" else None,
+    }
     told = kept if issue.state is not None and planned.is_new_state else {}
     at = max(at, row.told_at)
     change(tx, row, digest=digest, goal=planned.goal, writing=None, told_at=at, **told)
@@ -281,7 +284,8 @@ def away(tx: store.Transaction, body: str | None, old: tuple[int, int], at: int)
 
 def refused(tx: store.Transaction, row: store.CleanUp, error: str) -> None:
     """It cannot be made, or not be changed; it is tried again when somebody asks."""
-    store.clean_ups.put(tx, msgspec.structs.replace(row, error=error, writing=None))
+    kept = store.clean_ups.find(tx, row.repository_id, row.experiment_key) or row
+    store.clean_ups.put(tx, msgspec.structs.replace(kept, error=error))
 
 
 def answer(tx: store.Transaction, request: dict[str, Any], said: str, reply: str) -> None:

@@ -36,9 +36,7 @@ def setting_changed(tx: store.Transaction, integration: store.Integration) -> No
             follow(tx, repository_id)
 
 
-def follow(
-    tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None
-) -> None:
+def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None) -> None:
     """The code of a repository was read, or other references to `keys` are in it: see to issues.
 
     Those that are there are looked at again, and one is made where that is done by itself.

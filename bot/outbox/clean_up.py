@@ -34,55 +34,46 @@ _STATES: dict[store.Goal, dict[str, str]] = {
 async def run(job: Job) -> dict[str, Any]:
     planned = await _planned(job)
     if planned is None:
-        return await _end(job, None)
+        return await _end(job)
     if planned.home.id != job.action.repository_id:
         return await _hand_on(job)
     try:
         if planned.row.number is None:
             await _make(job, planned)
-            planned = await _planned(job)
-        if planned is not None:
-            await job.write(clean_up_life.cleaned, planned)
-            await _bring_up_to_date(job, planned)
+        await _bring_up_to_date(job)
     except Refused as error:
         if not _is_off(error):
             raise
-        row = (planned or await _planned(job)).row
-        await job.write(clean_up_life.refused, row, clean_up_life.ISSUES_OFF)
+        await job.write(clean_up_life.refused, planned.row, clean_up_life.ISSUES_OFF)
         raise _of_repository(error) from None
-    return await _end(job, await job.read(_row, job))
+    return await _end(job)
+
+
+def _about(job: Job) -> tuple[int, str]:
+    """Return whose code, and what experiment, the issue is about."""
+    (key,) = job.action.request["experiment_keys"]
+    return job.action.request["repository_id"], key
 
 
 async def _planned(job: Job) -> Plan | None:
-    request = job.action.request
-    (key,) = request["experiment_keys"]
-    return await job.read(
-        clean_up_life.plan, request["repository_id"], key, job.integration.id
-    )
-
-
-def _row(tx: store.Transaction, job: Job) -> store.CleanUp | None:
-    request = job.action.request
-    (key,) = request["experiment_keys"]
-    return store.clean_ups.find(tx, request["repository_id"], key)
+    return await job.read(clean_up_life.plan, *_about(job), job.integration.id)
 
 
 async def _hand_on(job: Job) -> dict[str, Any]:
     """The issue was transferred since: it is gone on with in its repository."""
     request = job.action.request
-    (key,) = request["experiment_keys"]
-    asked = {} if request["made_by"] == "setting" else request
+    asked = (
+        {}
+        if request["made_by"] == "setting"
+        else {name: request[name] for name in ("made_by", "actor", "command_id") if name in request}
+    )
 
     def enqueue(tx: store.Transaction) -> None:
-        row = store.clean_ups.find(tx, request["repository_id"], key)
-        more = {name: one for name, one in asked.items() if name in _ASKED}
-        clean_ups.enqueue(tx, request["repository_id"], key, row, **more)
+        row = store.clean_ups.find(tx, *_about(job))
+        clean_ups.enqueue(tx, *_about(job), row, **asked)
 
     await job.write(enqueue)
     return {"transferred": True}
-
-
-_ASKED = ("made_by", "actor", "command_id")
 
 
 # --- Made
@@ -135,8 +126,12 @@ async def _login(job: Job) -> str | None:
 # --- Brought up to date
 
 
-async def _bring_up_to_date(job: Job, planned: Plan) -> None:
+async def _bring_up_to_date(job: Job) -> None:
     """Write what is to be there, unless it is, or people have closed the issue."""
+    planned = await _planned(job)
+    if planned is None:
+        return
+    await job.write(clean_up_life.cleaned, planned)
     public_url = job.services.settings.public_url
     digest = clean_up_texts.digest_of(planned.content, public_url)
     if planned.row.number is None or planned.row.by_people or planned.stands(digest):
@@ -212,8 +207,9 @@ def _of_repository(error: Refused) -> Refused:
 # --- Told
 
 
-async def _end(job: Job, row: store.CleanUp | None) -> dict[str, Any]:
+async def _end(job: Job) -> dict[str, Any]:
     """Return what has become of the issue, and tell whoever has asked for it by a command."""
+    row = await job.read(store.clean_ups.find, *_about(job))
     if row is None or row.number is None:
         said, result = "There is nothing to be cleaned up any more.", {"number": None}
     else:

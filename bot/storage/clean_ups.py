@@ -28,6 +28,12 @@ def of_repository(tx: Transaction, repository_id: int) -> list[CleanUp]:
     return query.select(tx, CleanUp, sql, repository_id=repository_id)
 
 
+def at_home(tx: Transaction, repository_id: int) -> list[CleanUp]:
+    """Return those whose issues are in a repository, whosever code they are about."""
+    sql = "SELECT * FROM clean_ups WHERE home_id = :home_id ORDER BY repository_id"
+    return query.select(tx, CleanUp, sql, home_id=repository_id)
+
+
 def put(tx: Transaction, row: CleanUp) -> None:
     """Keep a row in place of the one that is there of its repository and experiment."""
     values = msgspec.structs.asdict(row)
