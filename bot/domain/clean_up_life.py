@@ -67,9 +67,10 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
             return None
         row = clean_ups.new_row(repository_id, key, integration_id, "setting", None)
     experiment = store.experiments.find(tx, key)
-    found = store.clean_ups.standing(tx, repository_id)
+    found = store.code_maps.find(tx, repository_id)
     count = store.clean_ups.count_left(tx, repository_id, key)
-    goal = _goal(row, experiment, found, count.count)
+    is_whole = experiment is not None and _is_whole(tx, found, experiment)
+    goal = _goal(row, experiment, found, count.count, is_whole=is_whole)
     if goal is None or experiment is None:
         return None
     home = store.repositories.get(tx, row.home_id or repository_id)
@@ -93,8 +94,10 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
 def _goal(
     row: store.CleanUp,
     experiment: store.Experiment | None,
-    found: store.Mapped | None,
+    found: store.CodeMap | None,
     count: int,
+    *,
+    is_whole: bool,
 ) -> store.Goal | None:
     """Return what an issue is to be; None if that cannot be told, or there is none to be made.
 
@@ -108,7 +111,19 @@ def _goal(
         return None
     if count:
         return "open"
-    return "completed" if found.is_whole and row.number is not None else None
+    return "completed" if is_whole and row.number is not None else None
+
+
+def _is_whole(
+    tx: store.Transaction, found: store.CodeMap | None, experiment: store.Experiment
+) -> bool:
+    """Tell whether what was not found of an experiment is not in the code, by any of its names."""
+    if found is None or found.status != "read":
+        return False
+    if found.version == store.vocabulary.version(tx):
+        return True
+    since = store.vocabulary.names_since(tx, found.version)
+    return since is not None and not {experiment.key, *experiment.aliases} & {*since}
 
 
 # --- What becomes of it

@@ -34,7 +34,7 @@ class Content(Struct, frozen=True):
     experiment: store.Experiment
     repository: store.Repository
     goal: store.Goal
-    left: Sequence[store.Left]
+    left: Sequence[store.CodeReference]
     count: int
     files: int
     sha: str
@@ -69,7 +69,7 @@ def permalink(repository: store.Repository, sha: str, path: str, line: int) -> s
 def listed(
     repository: store.Repository,
     sha: str,
-    left: Sequence[store.Left],
+    left: Sequence[store.CodeReference],
     owner_of: Callable[[str], str | None] = lambda _: None,
 ) -> list[str]:
     """Return a Markdown list of references, those of a file below its name."""

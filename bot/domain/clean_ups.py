@@ -11,7 +11,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, allowed, audit
+from bot.domain import actions, allowed, audit, code_maps
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
 from bot.domain.integrations import scope_of
@@ -62,9 +62,9 @@ def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Inte
     Of several that serve it, the settings of the first hold.
     """
     first = next(iter(serving(tx, repository)), None)
-    if first is None or first.config.code != "on" or first.config.cleanup != "on":
+    if first is None or not code_maps.is_on(tx, first, repository.id):
         return None
-    return first
+    return first if first.config.cleanup == "on" else None
 
 
 def serving(tx: store.Transaction, repository: store.Repository) -> list[store.Integration]:
@@ -72,7 +72,8 @@ def serving(tx: store.Transaction, repository: store.Repository) -> list[store.I
     if repository.deleted_at is not None or not repository.full_name:
         return []
     ids = [repository.speaker_id]
-    ids += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
+    if repository.is_contested:
+        ids += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
     found = [store.integrations.find(tx, one) for one in dict.fromkeys(ids) if one is not None]
     return [one for one in found if one is not None and _may_act(tx, one, repository)]
 
@@ -131,7 +132,7 @@ def hindrance(tx: store.Transaction, repository_id: int, key: str) -> ConflictCo
     experiment = store.experiments.find(tx, key)
     if experiment is None or experiment.status not in OVER:
         return "not_over"
-    found = store.clean_ups.standing(tx, repository_id)
+    found = store.code_maps.find(tx, repository_id)
     if found is None or found.status == "pending":
         return "code_unread"
     return None if store.clean_ups.count_left(tx, repository_id, key).count else "not_in_code"
@@ -187,3 +188,6 @@ def new_row(
         integration_id=integration_id,
         state="wanted",
     )
+
+
+code_maps.FOLLOWERS.append(follow)

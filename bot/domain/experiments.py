@@ -41,7 +41,7 @@ def create(
     audit.record(tx, actor, audit.EXPERIMENT_CREATED, _target(row), None, _fields(row))
     _tell(tx, row, CREATED, CREATED.says(name=row.name), actor.name)
     posts.refresh_experiment(tx, row.key, Cause.KNOWN)
-    vocabulary.changed(tx)
+    vocabulary.changed(tx, row.key, came={row.key, *row.aliases})
     return row
 
 
@@ -76,7 +76,12 @@ def change(
         summary = STATUS_CHANGED.says(name=row.name, old=old.status, new=row.status)
         _tell(tx, row, STATUS_CHANGED, summary, actor.name)
     if "aliases" in changed:
-        vocabulary.changed(tx)
+        vocabulary.changed(
+            tx,
+            key,
+            came={*row.aliases} - {*old.aliases},
+            went={*old.aliases} - {*row.aliases},
+        )
     if changed.keys() & _SHOWN:
         posts.refresh_experiment(tx, key)
     if changed.keys() & _IN_ISSUES:
@@ -120,7 +125,7 @@ def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
     audit.record(tx, actor, audit.EXPERIMENT_DELETED, _target(row), _fields(row))
     store.links.follow_experiment(tx, key, None)
     posts.refresh_experiment(tx, key, Cause.KNOWN)
-    vocabulary.changed(tx)
+    vocabulary.changed(tx, key, went=None)
     return True
 
 

@@ -21,6 +21,8 @@ from bot.storage import (
     branches,
     clean_ups,
     clock,
+    code_maps,
+    code_references,
     commands,
     deliveries,
     environments,
@@ -64,7 +66,15 @@ from bot.storage.backfill_rows import (
     Stage,
     Stale,
 )
-from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, Left, LeftIn, Mapped
+from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, LeftIn
+from bot.storage.code_rows import (
+    CodeCount,
+    CodeMap,
+    CodeReference,
+    FilesPushed,
+    PlacedReference,
+    Unread,
+)
 from bot.storage.columns import (
     ActionStatus,
     Check,

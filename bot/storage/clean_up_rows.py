@@ -36,31 +36,6 @@ class CleanUp(Row, frozen=True):
     error: str | None = None
 
 
-class Mapped(Row, frozen=True):
-    """How a default branch was read: `sha` is the commit that what is known is of.
-
-    `is_present`: it was looked for what experiments are called now.
-    """
-
-    status: Literal["pending", "read", "partial"]
-    sha: str | None
-    branch: str | None
-    is_present: bool
-
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether what was not found is not there."""
-        return self.status == "read" and self.is_present
-
-
-class Left(Row, frozen=True):
-    """A reference to an experiment in a default branch; `alias` is null where it is the key."""
-
-    path: str
-    line: int
-    alias: str | None
-
-
 class LeftIn(Row, frozen=True):
     """How often, and in how many files, an experiment stands in a default branch."""
 

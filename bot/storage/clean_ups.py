@@ -5,7 +5,8 @@ from typing import Any
 import msgspec
 
 from bot.storage import query
-from bot.storage.clean_up_rows import CleanUp, Left, LeftIn, Mapped
+from bot.storage.clean_up_rows import CleanUp, LeftIn
+from bot.storage.code_rows import CodeReference
 from bot.storage.database import Transaction
 
 
@@ -55,20 +56,12 @@ def remove(tx: Transaction, repository_id: int) -> None:
 # --- What of experiments stands in the default branches, as the maps of them say
 
 
-def standing(tx: Transaction, repository_id: int) -> Mapped | None:
-    """Return how a default branch was read, None if it was not and nobody is about to."""
-    sql = """SELECT code_maps.status, code_maps.sha, code_maps.branch,
-            code_maps.vocabulary = (SELECT version FROM vocabulary WHERE id = 1) AS is_present
-        FROM code_maps WHERE repository_id = :repository_id"""
-    return query.first(tx, Mapped, sql, repository_id=repository_id)
-
-
-def left(tx: Transaction, repository_id: int, key: str, limit: int) -> list[Left]:
+def left(tx: Transaction, repository_id: int, key: str, limit: int) -> list[CodeReference]:
     """Return where an experiment stands in a default branch, by path and line."""
-    sql = """SELECT path, line, alias FROM code_references
+    sql = """SELECT * FROM code_references
         WHERE repository_id = :repository_id AND experiment_key = :key
         ORDER BY path, line, alias LIMIT :limit"""
-    return query.select(tx, Left, sql, repository_id=repository_id, key=key, limit=limit)
+    return query.select(tx, CodeReference, sql, repository_id=repository_id, key=key, limit=limit)
 
 
 def count_left(tx: Transaction, repository_id: int, key: str) -> LeftIn:

@@ -15,6 +15,7 @@ from bot.storage import (
     access_rows,
     backfill_rows,
     clean_up_rows,
+    code_rows,
     command_rows,
     commit_rows,
     live_rows,
@@ -59,6 +60,9 @@ TABLES: Mapping[type[Row], str] = {
     backfill_rows.BackfillRun: "backfill_runs",
     backfill_rows.Backfill: "backfills",
     clean_up_rows.CleanUp: "clean_ups",
+    code_rows.CodeMap: "code_maps",
+    code_rows.CodeReference: "code_references",
+    code_rows.VocabularyChange: "vocabulary_changes",
 }
 
 

@@ -32,6 +32,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("seq",),
     "experiments": ("seq",),
     "vocabulary": ("id",),
+    "vocabulary_changes": ("version",),
     "repositories": ("id",),
     "former_names": ("repository_id", "full_name"),
     "speakers": ("repository_id", "integration_id"),
@@ -70,6 +71,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "backfill_paces": ("credential",),
     "reconciled": ("repository_id", "number"),
     "clean_ups": ("repository_id", "experiment_key"),
+    "code_maps": ("repository_id",),
+    "code_references": ("repository_id", "path", "line", "experiment_key", "alias"),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _PROBE = "transfer_probe"

@@ -39,6 +39,8 @@ _OF_REPOSITORY = (
     "former_names",
     "backfills",
     "reconciled",
+    "code_references",
+    "code_maps",
 )
 
 

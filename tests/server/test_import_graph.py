@@ -15,7 +15,7 @@ BOT = Path(__file__).parents[2] / "bot"
 ITSELF = "bot"  # bot/__init__.py: the version
 
 # From the ground up. A room may import what is below it; on its own floor it may, too, as long as
-# that makes no circle. The leaves know nothing of the house, and its two ground walls only them.
+# that makes no circle. The leaves know nothing of the house, and its ground walls only them.
 LEAVES = (
     ITSELF,
     "characters",
@@ -31,7 +31,7 @@ LEAVES = (
     "times",
     "together",
 )
-GROUND = ("github", "storage")
+GROUND = ("github", "code", "storage")
 FLOORS: tuple[tuple[str, ...], ...] = (
     LEAVES,
     GROUND,
@@ -101,7 +101,7 @@ def _imported(tree: ast.Module) -> Iterator[str]:
 
 
 def upwards(found: Edges) -> set[tuple[str, str]]:
-    """Return the imports that lead up, or out of a ground wall into the other."""
+    """Return the imports that lead up, or out of a ground wall into another."""
     return {
         (room, target)
         for room, target in found

@@ -1,0 +1,307 @@
+"""Which default branches are read for keys of experiments, when, and by whom.
+
+A repository's map says where in its default branch experiments are named, as of one commit. It is
+read whole once, and then follows the pushes (bot/outbox/code_map.py). Who reads it is one
+integration that speaks for the repository and has `code` on. One action for each repository stands
+for all that is told meanwhile: what is to be read is found out when it runs.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+
+from bot import storage as store
+from bot import times
+from bot.code.spellings import SPELLINGS, spellings
+from bot.code.vocabulary import Rules
+from bot.domain import actions
+from bot.domain.allowed import allows
+from bot.domain.integrations import scope_of
+
+MAP = actions.Kind("code_map", title="Code of the default branch", priority=7, background=True)
+SWEEP = actions.Kind(
+    "code_sweep", title="Code: which repositories are to be read", priority=4, background=True
+)
+DAY = 86_400 * times.SECOND
+HOUR = 3_600 * times.SECOND
+_GATHERED = 5 * times.SECOND  # for which a change of what is looked for waits for others
+_STEP = 50  # repositories of a sweep that are looked at in one transaction
+_HOURLY = 20  # repositories whose head is compared for one credential, and that are read anew
+_LOOKED_AT = 2_000  # rows that one look considers
+_MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
+
+# Called in the transaction in which references in a repository have changed, with their keys.
+Follower = Callable[[store.Transaction, int, Collection[str]], object]
+FOLLOWERS: list[Follower] = []
+
+
+def references_changed(tx: store.Transaction, repository_id: int, keys: Collection[str]) -> None:
+    """Tell whoever follows it that a repository names some experiments elsewhere, or no more."""
+    for follow in FOLLOWERS if keys else ():
+        follow(tx, repository_id, keys)
+
+
+def rules_of(tx: store.Transaction, repository_id: int) -> Rules:
+    """Return how a repository's files are to be read."""
+    return Rules()
+
+
+def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
+    """Tell whether an integration may read the code of a repository."""
+    return integration.config.code == "on"
+
+
+def reader(
+    tx: store.Transaction, repository: store.Repository, first: str | None = None
+) -> store.Integration | None:
+    """Return who reads a repository's code: `first` if that may, else who speaks for it and may."""
+    if repository.deleted_at is not None or not repository.full_name:
+        return None
+    candidates = [first, repository.speaker_id]
+    if repository.is_contested:
+        candidates += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
+    for candidate in dict.fromkeys(candidates):
+        found = store.integrations.find(tx, candidate) if candidate is not None else None
+        if found is None or not found.is_active or not is_on(tx, found, repository.id):
+            continue
+        if allows(tx, scope_of(found), repository):
+            return found
+    return None
+
+
+def enqueue(
+    tx: store.Transaction, integration: store.Integration, repository_id: int, after: int = 0
+) -> str:
+    """Have a default branch read, unless that waits already; return the action's id."""
+    name = f"{MAP.name}:{repository_id}"
+    wanted = actions.Wanted(
+        kind=MAP, request={}, ordering_key=name, dedup_key=name, after=after
+    )
+    known = store.actions.pending_like(tx, name)
+    actions.enqueue(tx, integration, repository_id, wanted)
+    return known.id if known is not None else wanted.id
+
+
+# --- What is heard of
+
+
+def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> None:
+    """Have a repository read that was first heard of now, if there is anything to look for."""
+    integration = store.integrations.find(tx, integration_id)
+    if integration is None or not is_on(tx, integration, repository_id):
+        return
+    if not store.vocabulary.is_empty(tx):
+        _begin(tx, store.repositories.get(tx, repository_id), integration_id)
+
+
+def _begin(
+    tx: store.Transaction, repository: store.Repository, first: str | None = None, after: int = 0
+) -> str | None:
+    """Have a whole default branch read; return the action's id, None if nobody may read it."""
+    row = store.code_maps.find(tx, repository.id)
+    integration = reader(tx, repository, row.integration_id if row is not None else first)
+    if integration is None:
+        return None
+    version = store.vocabulary.version(tx)
+    if row is None:
+        store.code_maps.add(tx, repository.id, integration.id, version, times.now())
+    else:
+        wanted = {"is_wanted": True, "anew": True, "wanted_version": version}
+        store.code_maps.change(tx, repository.id, integration_id=integration.id, **wanted)
+    return enqueue(tx, integration, repository.id, after)
+
+
+def read_again(tx: store.Transaction, repository: store.Repository) -> str | None:
+    """Do as `_begin` does, for somebody who asks for it."""
+    return _begin(tx, repository)
+
+
+def pushed(tx: store.Transaction, repository_id: int, branch: str, push: store.FilesPushed) -> None:
+    """Take in a push to the default branch of a repository."""
+    row = store.code_maps.find(tx, repository_id)
+    if row is None or row.sha == push.after:
+        return
+    if any((one.before, one.after) == (push.before, push.after) for one in row.pushes):
+        return
+    is_next = not row.is_wanted and follows(row, row.sha, push) and row.branch == branch
+    if is_next and not push.changed and not push.removed and push.changed is not None:
+        store.code_maps.change(tx, repository_id, sha=push.after, step=row.step + 1)
+        return
+    integration = reader(tx, store.repositories.get(tx, repository_id), row.integration_id)
+    if integration is None:
+        return
+    store.code_maps.change(
+        tx,
+        repository_id,
+        is_wanted=True,
+        integration_id=integration.id,
+        pushes=_bounded((*row.pushes, push)),
+        step=row.step + 1,
+    )
+    enqueue(tx, integration, repository_id)
+
+
+def follows(row: store.CodeMap, sha: str | None, push: store.FilesPushed) -> bool:
+    """Tell whether a push has gone on from a commit, and its files are told.
+
+    A push that is older than one that has led elsewhere may be told late, when the branch has come
+    back to where that had begun.
+    """
+    is_sure = push.changed is not None and not push.forced and push.at > row.turned_at
+    return is_sure and push.before == sha
+
+
+def _bounded(pushes: Sequence[store.FilesPushed]) -> tuple[store.FilesPushed, ...]:
+    """Return pushes; where they have many files, the last one without them: it is compared."""
+    paths = sum(len(one.changed or ()) + len(one.removed) for one in pushes)
+    if paths <= _MOST_PATHS and len(pushes) <= _MOST_PATHS:
+        return tuple(pushes)
+    last = pushes[-1]
+    latest = max(one.at for one in pushes)
+    return (store.FilesPushed(last.before, last.after, latest, last.forced, last.actor),)
+
+
+def branch_changed(tx: store.Transaction, repository_id: int) -> None:
+    """Another branch is the default one now."""
+    row = store.code_maps.find(tx, repository_id)
+    if row is None:
+        return
+    integration = reader(tx, store.repositories.get(tx, repository_id), row.integration_id)
+    if integration is not None:
+        store.code_maps.change(tx, repository_id, is_wanted=True, integration_id=integration.id)
+        enqueue(tx, integration, repository_id)
+
+
+# --- What is not read any more
+
+
+def leave(tx: store.Transaction, repository_id: int, integration_id: str | None = None) -> None:
+    """Forget what was read of a repository, if it was by that integration; another may read it."""
+    row = store.code_maps.find(tx, repository_id)
+    if row is None or integration_id not in (None, row.integration_id):
+        return
+    _remove(tx, [repository_id])
+    if not store.vocabulary.is_empty(tx):
+        _begin(tx, store.repositories.get(tx, repository_id))
+
+
+def integration_left(tx: store.Transaction, integration_id: str) -> None:
+    """An integration reads no code any more: what it has read goes, and others may read it."""
+    read = store.code_maps.read_by(tx, integration_id)
+    _remove(tx, read)
+    if read:
+        look_everywhere(tx)
+
+
+def _remove(tx: store.Transaction, repository_ids: Sequence[int]) -> None:
+    keys = {one: store.code_references.counted(tx, one) for one in repository_ids}
+    store.code_maps.remove(tx, repository_ids)
+    for repository_id, counted in keys.items():
+        references_changed(tx, repository_id, counted)
+
+
+def forget_names(tx: store.Transaction, key: str, went: Collection[str] | None) -> None:
+    """An experiment is gone, or some of its aliases are: so are the references by these."""
+    spelled: set[str] | None = None
+    if went is not None:
+        row = store.experiments.find(tx, key)
+        kept = (key, *row.aliases) if row is not None else ()
+        spelled = _spelled(went) - _spelled(kept)
+    for repository_id in store.code_references.remove_names(tx, key, spelled):
+        references_changed(tx, repository_id, {key})
+
+
+def _spelled(names: Collection[str]) -> set[str]:
+    """Return names with all ways in which code may spell them."""
+    found = set(names)
+    for name in names:
+        found.update(spelled for _, spelled in spellings(name, SPELLINGS))
+    return found
+
+
+# --- What is looked for again
+
+
+def look_everywhere(tx: store.Transaction) -> None:
+    """Have all repositories looked over in a moment: something else is looked for."""
+    for integration in store.integrations.active(tx):
+        if integration.config.code == "on":
+            enqueue_sweep(tx, integration, after=_GATHERED)
+
+
+def enqueue_sweep(
+    tx: store.Transaction, integration: store.Integration, after: int = 0
+) -> None:
+    """Enqueue what looks over the repositories of an integration, unless that waits already."""
+    name = f"{SWEEP.name}:{integration.id}"
+    wanted = actions.Wanted(
+        kind=SWEEP, request={}, ordering_key=name, dedup_key=name, after=after
+    )
+    actions.enqueue(tx, integration, store.actions.NOWHERE, wanted)
+
+
+def sweep(tx: store.Transaction, integration: store.Integration) -> int:
+    """Have some repositories read that are to be, as something else is looked for; return how many.
+
+    What is left is for the next time.
+    """
+    version = store.vocabulary.version(tx)
+    if store.vocabulary.is_empty(tx):
+        return 0
+    outdated = store.code_maps.outdated(tx, integration.id, version, _STEP)
+    for row in outdated:
+        names = store.vocabulary.names_since(tx, row.wanted_version)
+        if _begin(tx, store.repositories.get(tx, row.repository_id)) is None:
+            store.code_maps.change(tx, row.repository_id, wanted_version=version)
+        look_again(tx, row.repository_id, names)
+    host = scope_of(integration).host
+    new = store.code_maps.unread(tx, integration.id, host, _STEP - len(outdated))
+    begun = 0
+    for repository in new:
+        begun += _begin(tx, repository, integration.id) is not None
+    return len(outdated) + begun
+
+
+def look_again(tx: store.Transaction, repository_id: int, names: Collection[str] | None) -> None:
+    """Have the open pull requests of a repository read again that may hold new names."""
+
+
+# --- What nobody has told of
+
+
+def look(tx: store.Transaction) -> int:
+    """Have some heads compared that nobody has told of for a day; return of how many repositories.
+
+    So are repositories read that were known before there was anything to look for.
+    """
+    now, counts, taken = times.now(), Counter[str](), 0
+    for row in store.code_maps.unchecked(tx, now - DAY, _LOOKED_AT):
+        repository = store.repositories.get(tx, row.repository_id)
+        integration = reader(tx, repository, row.integration_id)
+        if integration is None:
+            _remove(tx, [row.repository_id])
+            continue
+        number = counts[integration.credential]
+        if number < _HOURLY:
+            counts[integration.credential] += 1
+            columns = {"is_wanted": True, "checked_at": now, "integration_id": integration.id}
+            store.code_maps.change(tx, row.repository_id, **columns)
+            enqueue(tx, integration, row.repository_id, after=number * HOUR // _HOURLY)
+            taken += 1
+    return taken + _begin_some(tx)
+
+
+def _begin_some(tx: store.Transaction) -> int:
+    """Have some repositories read of which nothing is read yet, spread over the hour."""
+    taken = 0
+    if store.vocabulary.is_empty(tx):
+        return 0
+    for integration in store.integrations.active(tx):
+        if integration.config.code != "on":
+            continue
+        host = scope_of(integration).host
+        for number, repository in enumerate(
+            store.code_maps.unread(tx, integration.id, host, _HOURLY)
+        ):
+            after = number * HOUR // _HOURLY
+            taken += _begin(tx, repository, integration.id, after) is not None
+    return taken
