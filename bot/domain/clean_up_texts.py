@@ -94,8 +94,10 @@ def shortened(lines: Sequence[str], count: int, room: int) -> list[str]:
     return [*kept, *([f"- … and {left:,} more."] if left else [])]
 
 
-def references(count: int) -> str:
-    return f"{count:,} {'reference' if count == 1 else 'references'}"
+def counted(count: int, files: int) -> str:
+    """Return how many references there are, in how many files."""
+    references = f"{count:,} {'reference' if count == 1 else 'references'}"
+    return f"{references} in {files:,} {'file' if files == 1 else 'files'}"
 
 
 def _text(content: Content, public_url: str) -> str:
@@ -126,6 +128,5 @@ def _state(content: Content) -> str:
         return f"Nothing is left of the experiment {key}: the last reference has gone from {where}."
     if content.goal == "not_planned":
         return f"The experiment {key} is not over any more: nothing is to be cleaned up for now."
-    files = f"{content.files:,} {'file' if content.files == 1 else 'files'}"
-    left = f"{references(content.count)} in {files} of {where}"
+    left = f"{counted(content.count, content.files)} of {where}"
     return f"The experiment {key} is over, and its code is still here: {left}."
