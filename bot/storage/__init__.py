@@ -72,6 +72,7 @@ from bot.storage.code_rows import (
     CodeMap,
     CodeReference,
     FilesPushed,
+    MapStatus,
     PlacedReference,
     Unread,
 )
