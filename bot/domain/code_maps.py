@@ -8,10 +8,14 @@ for all that is told meanwhile: what is to be read is found out when it runs.
 
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
+from typing import get_args
+
+import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.code.spellings import SPELLINGS, spellings
+from bot.code.files import passed_over
+from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
 from bot.domain import actions
 from bot.domain.allowed import allows
@@ -58,7 +62,9 @@ def reader(
         return None
     candidates = [first, repository.speaker_id]
     if repository.is_contested:
-        candidates += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
+        candidates += [
+            one.integration_id for one in store.speakers.of_repository(tx, repository.id)
+        ]
     for candidate in dict.fromkeys(candidates):
         found = store.integrations.find(tx, candidate) if candidate is not None else None
         if found is None or not found.is_active or not is_on(tx, found, repository.id):
@@ -73,9 +79,7 @@ def enqueue(
 ) -> str:
     """Have a default branch read, unless that waits already; return the action's id."""
     name = f"{MAP.name}:{repository_id}"
-    wanted = actions.Wanted(
-        kind=MAP, request={}, ordering_key=name, dedup_key=name, after=after
-    )
+    wanted = actions.Wanted(kind=MAP, request={}, ordering_key=name, dedup_key=name, after=after)
     known = store.actions.pending_like(tx, name)
     actions.enqueue(tx, integration, repository_id, wanted)
     return known.id if known is not None else wanted.id
@@ -94,9 +98,17 @@ def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> 
 
 
 def _begin(
-    tx: store.Transaction, repository: store.Repository, first: str | None = None, after: int = 0
+    tx: store.Transaction,
+    repository: store.Repository,
+    first: str | None = None,
+    after: int = 0,
+    *,
+    anew: bool = False,
 ) -> str | None:
-    """Have a whole default branch read; return the action's id, None if nobody may read it."""
+    """Have a default branch read; return the action's id, None if nobody may read it.
+
+    All of it if `anew`, or if something else is looked for.
+    """
     row = store.code_maps.find(tx, repository.id)
     integration = reader(tx, repository, row.integration_id if row is not None else first)
     if integration is None:
@@ -105,39 +117,61 @@ def _begin(
     if row is None:
         store.code_maps.add(tx, repository.id, integration.id, version, times.now())
     else:
-        wanted = {"is_wanted": True, "anew": True, "wanted_version": version}
+        wanted = {"is_wanted": True, "anew": anew or row.anew, "wanted_version": version}
         store.code_maps.change(tx, repository.id, integration_id=integration.id, **wanted)
     return enqueue(tx, integration, repository.id, after)
 
 
 def read_again(tx: store.Transaction, repository: store.Repository) -> str | None:
-    """Do as `_begin` does, for somebody who asks for it."""
-    return _begin(tx, repository)
+    """Have all of a default branch read again; return the action's id, None if nobody may."""
+    return _begin(tx, repository, anew=True)
 
 
-def pushed(tx: store.Transaction, repository_id: int, branch: str, push: store.FilesPushed) -> None:
-    """Take in a push to the default branch of a repository."""
-    row = store.code_maps.find(tx, repository_id)
+def pushed(
+    tx: store.Transaction,
+    repository: store.Repository,
+    integration_id: str,
+    push: store.FilesPushed,
+) -> None:
+    """Take in a push to the default branch, of which an integration has told.
+
+    One of nothing that is read moves the map on to its commit without a call.
+    """
+    teller = store.integrations.find(tx, integration_id)
+    if teller is None or not is_on(tx, teller, repository.id):
+        return  # whoever reads the code is told by its own deliveries
+    row = store.code_maps.find(tx, repository.id)
     if row is None or row.sha == push.after:
         return
     if any((one.before, one.after) == (push.before, push.after) for one in row.pushes):
         return
-    is_next = not row.is_wanted and follows(row, row.sha, push) and row.branch == branch
-    if is_next and not push.changed and not push.removed and push.changed is not None:
-        store.code_maps.change(tx, repository_id, sha=push.after, step=row.step + 1)
+    push = _readable(push, rules_of(tx, repository.id))
+    is_next = not row.is_wanted and follows(row, row.sha, push)
+    if is_next and row.branch == repository.default_branch and not (push.changed or push.removed):
+        store.code_maps.change(tx, repository.id, sha=push.after, step=row.step + 1)
         return
-    integration = reader(tx, store.repositories.get(tx, repository_id), row.integration_id)
+    integration = reader(tx, repository, row.integration_id)
     if integration is None:
         return
     store.code_maps.change(
         tx,
-        repository_id,
+        repository.id,
         is_wanted=True,
         integration_id=integration.id,
         pushes=_bounded((*row.pushes, push)),
-        step=row.step + 1,
     )
-    enqueue(tx, integration, repository_id)
+    enqueue(tx, integration, repository.id)
+
+
+def _readable(push: store.FilesPushed, rules: Rules) -> store.FilesPushed:
+    """Return a push without the files that are not read."""
+    if push.changed is None:
+        return push
+    changed, removed = (
+        tuple(one for one in paths if passed_over(one, rules) is None)
+        for paths in (push.changed, push.removed)
+    )
+    return msgspec.structs.replace(push, changed=changed, removed=removed)
 
 
 def follows(row: store.CodeMap, sha: str | None, push: store.FilesPushed) -> bool:
@@ -184,6 +218,17 @@ def leave(tx: store.Transaction, repository_id: int, integration_id: str | None 
         _begin(tx, store.repositories.get(tx, repository_id))
 
 
+def setting_changed(
+    tx: store.Transaction, before: store.Integration, now: store.Integration
+) -> None:
+    """An integration was changed: it may read code now, or no more, or in other repositories."""
+    if now.config.code == "off":
+        if before.config.code == "on":
+            integration_left(tx, now.id)
+    elif now.is_active and before != now and not store.vocabulary.is_empty(tx):
+        enqueue_sweep(tx, now, after=_GATHERED)
+
+
 def integration_left(tx: store.Transaction, integration_id: str) -> None:
     """An integration reads no code any more: what it has read goes, and others may read it."""
     read = store.code_maps.read_by(tx, integration_id)
@@ -201,20 +246,20 @@ def _remove(tx: store.Transaction, repository_ids: Sequence[int]) -> None:
 
 def forget_names(tx: store.Transaction, key: str, went: Collection[str] | None) -> None:
     """An experiment is gone, or some of its aliases are: so are the references by these."""
-    spelled: set[str] | None = None
+    gone: set[str] | None = None
     if went is not None:
         row = store.experiments.find(tx, key)
         kept = (key, *row.aliases) if row is not None else ()
-        spelled = _spelled(went) - _spelled(kept)
-    for repository_id in store.code_references.remove_names(tx, key, spelled):
+        gone = spelled(went) - spelled(kept)
+    for repository_id in store.code_references.remove_names(tx, key, gone):
         references_changed(tx, repository_id, {key})
 
 
-def _spelled(names: Collection[str]) -> set[str]:
+def spelled(names: Collection[str]) -> set[str]:
     """Return names with all ways in which code may spell them."""
     found = set(names)
     for name in names:
-        found.update(spelled for _, spelled in spellings(name, SPELLINGS))
+        found.update(one for _, one in spellings(name, get_args(Spelling)))
     return found
 
 
@@ -228,14 +273,10 @@ def look_everywhere(tx: store.Transaction) -> None:
             enqueue_sweep(tx, integration, after=_GATHERED)
 
 
-def enqueue_sweep(
-    tx: store.Transaction, integration: store.Integration, after: int = 0
-) -> None:
+def enqueue_sweep(tx: store.Transaction, integration: store.Integration, after: int = 0) -> None:
     """Enqueue what looks over the repositories of an integration, unless that waits already."""
     name = f"{SWEEP.name}:{integration.id}"
-    wanted = actions.Wanted(
-        kind=SWEEP, request={}, ordering_key=name, dedup_key=name, after=after
-    )
+    wanted = actions.Wanted(kind=SWEEP, request={}, ordering_key=name, dedup_key=name, after=after)
     actions.enqueue(tx, integration, store.actions.NOWHERE, wanted)
 
 
@@ -278,7 +319,7 @@ def look(tx: store.Transaction) -> int:
         repository = store.repositories.get(tx, row.repository_id)
         integration = reader(tx, repository, row.integration_id)
         if integration is None:
-            _remove(tx, [row.repository_id])
+            store.code_maps.change(tx, row.repository_id, checked_at=now)
             continue
         number = counts[integration.credential]
         if number < _HOURLY:

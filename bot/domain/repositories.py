@@ -7,7 +7,7 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot.domain import actions, backfills, clean_ups, naming, owners, posts, speaking
+from bot.domain import actions, backfills, clean_ups, code_maps, naming, owners, posts, speaking
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github import Hindrance
 from bot.github.payloads import Repository
@@ -39,6 +39,7 @@ def resolve(
     whose = scope.integration_id, row
     if speaks and (speaking.begin(tx, *whose) or speaking.is_left_alone(tx, *whose)):
         backfills.heard_of(tx, scope.integration_id, [(full_name, github_id)])
+        code_maps.heard_of(tx, scope.integration_id, row.id)
     if is_new:
         if visibility is not None:  # nothing was written there that is to be looked over
             seen = {"visibility": visibility, "visibility_at": updated_at}
@@ -56,6 +57,7 @@ def resolve(
     owners.heard(tx, scope, row, about, word)
     if default_branch is not None and row.default_branch != default_branch:
         store.repositories.change(tx, row.id, default_branch=default_branch)
+        code_maps.branch_changed(tx, row.id)
     if row.visibility != visibility:
         observe_visibility(tx, row, visibility, updated_at)
     if about.archived is not None and about.archived != (row.archived or 0):

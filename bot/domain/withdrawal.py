@@ -64,6 +64,7 @@ def _drop_actions(
     now, questions = times.now(), []
     store.integrations.clear_errors_in(tx, repository_id, integration_id)
     store.backfills.drop(tx, integration_id, store.repositories.get(tx, repository_id))
+    store.code_maps.drop(tx, integration_id, repository_id)
     for action in store.actions.open_of_integration(tx, integration_id):
         if action.repository_id == repository_id:
             store.actions.set_error(tx, action.id, _WHY)

@@ -229,6 +229,9 @@ class Commit(Struct):
     url: str | None = None
     timestamp: Time = None
     distinct: Any = None  # false if it was in the repository before this push
+    added: list[str] | None = None  # paths
+    modified: list[str] | None = None
+    removed: list[str] | None = None
 
 
 class PushEvent(Envelope, kw_only=True):

@@ -7,7 +7,8 @@ import re
 
 from gidgethub.routing import Router
 
-from bot.domain import commits, keys
+from bot import storage as store
+from bot.domain import code_maps, commits, keys
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import CONTENTS, Heard
@@ -22,6 +23,7 @@ HEARS = Heard(
     reads=payloads.PushEvent,
 )
 router = Router()
+_MOST_COMMITS = 2_048
 _SHA = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
@@ -73,6 +75,26 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
         rewrite=_rewrite(payload),
     )
     commits.observe(delivery.tx, push, found)
+    row = store.repositories.get(delivery.tx, repository_id)
+    if ref == row.default_branch and payload.after:
+        code_maps.pushed(delivery.tx, row, delivery.integration_id, _files(payload, push))
+
+
+def _files(payload: payloads.PushEvent, push: commits.Push) -> store.FilesPushed:
+    """Return which files a push may have changed, as far as it tells of all of its commits.
+
+    GitHub lists 2,048 at most. What one of them has removed another may have put back.
+    """
+    before, after, told = payload.before or "", payload.after or "", payload.commits or []
+    is_forced, at = payload.forced is not False, push.pushed_at
+    is_whole = bool(told) and told[-1].id == after and len(told) < _MOST_COMMITS
+    lists = [(one.added, one.modified, one.removed) for one in told]
+    if not is_whole or push.made_branch or any(None in three for three in lists):
+        return store.FilesPushed(before, after, at, is_forced, push.actor)
+    changed = {path for added, modified, _ in lists for path in [*added, *modified]}
+    removed = {path for *_, gone in lists for path in gone} - changed
+    files = tuple(sorted(changed)), tuple(sorted(removed))
+    return store.FilesPushed(before, after, at, is_forced, push.actor, *files)
 
 
 def _rewrite(payload: payloads.PushEvent) -> tuple[str, str] | None:

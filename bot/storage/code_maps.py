@@ -15,7 +15,9 @@ def find(tx: Transaction, repository_id: int) -> CodeMap | None:
     return query.by_key(tx, CodeMap, repository_id=repository_id)
 
 
-def add(tx: Transaction, repository_id: int, integration_id: str, version: int, now: int) -> CodeMap:
+def add(
+    tx: Transaction, repository_id: int, integration_id: str, version: int, now: int
+) -> CodeMap:
     """Keep that a default branch is to be read, and return that."""
     row = CodeMap(
         repository_id=repository_id,
@@ -57,6 +59,13 @@ def remove(tx: Transaction, repository_ids: Sequence[int]) -> None:
         query.run_in_parts(
             tx, f"DELETE FROM {table} WHERE repository_id IN ({{names}})", repository_ids
         )
+
+
+def drop(tx: Transaction, integration_id: str, repository_id: int) -> None:
+    """Forget what an integration has read of a repository."""
+    row = find(tx, repository_id)
+    if row is not None and row.integration_id == integration_id:
+        remove(tx, [repository_id])
 
 
 def read_by(tx: Transaction, integration_id: str) -> Sequence[int]:

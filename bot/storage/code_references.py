@@ -34,9 +34,14 @@ def put(
     query.insert_many(tx, CodeReference, [msgspec.structs.asdict(row) for row in rows])
 
 
-def in_files(tx: Transaction, repository_id: int, paths: Sequence[str]) -> list[CodeReference]:
-    """Return the references of some files of a repository."""
-    sql = "SELECT * FROM code_references WHERE repository_id = :id AND path IN ({names})"
+def in_files(
+    tx: Transaction, repository_id: int, paths: Sequence[str] | None
+) -> list[CodeReference]:
+    """Return the references of some files of a repository; None for all files."""
+    sql = "SELECT * FROM code_references WHERE repository_id = :id"
+    if paths is None:
+        return query.select(tx, CodeReference, sql, id=repository_id)
+    sql += " AND path IN ({names})"
     return query.in_parts(tx, CodeReference, sql, paths, id=repository_id)
 
 

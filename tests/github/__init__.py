@@ -13,7 +13,13 @@ A module for each subject has what is kept of it, how it looks, and the requests
     await github.close()
 """
 
-from tests.github.faults import Fault, primary_limit, secondary_limit, secondary_limit_bare
+from tests.github.faults import (
+    Fault,
+    diff_too_large,
+    primary_limit,
+    secondary_limit,
+    secondary_limit_bare,
+)
 from tests.github.server import GitHub
 from tests.github.sign_in import SignIn
 from tests.github.values import CONVERT, MINT, REPO, new_rsa_key, rsa_key, sha_of
@@ -25,6 +31,7 @@ __all__ = [
     "Fault",
     "GitHub",
     "SignIn",
+    "diff_too_large",
     "new_rsa_key",
     "primary_limit",
     "rsa_key",

@@ -2,15 +2,18 @@
 
 from collections import deque
 
+from tests.github.contents import Contents
+from tests.github.git import Git
 from tests.github.model import Repository
+from tests.github.pulls import differences
 from tests.github.routes import Answer, Call, integer, link, not_found, route
-from tests.github.state import State
 from tests.github.values import REPO, Json, stamp
 
 _PAGE = 250  # commits that GitHub gives at most at once
+_FILES = 300  # files that it gives at all, on the first page
 
 
-class Commits(State):
+class Commits(Contents):
     """A graph of commits, beside those that were merely pushed."""
 
     def commit(self, full_name: str, sha: str, *parents: str) -> str:
@@ -36,6 +39,8 @@ def _has(repo: Repository, sha: str) -> dict[str, None]:
 @route(f"GET {REPO}/compare/{{basehead}}", permission="contents")
 def compare(call: Call) -> Answer:
     base, _, head = call.arguments["basehead"].partition("...")
+    if call.repo.git is not None:
+        return _compare_real(call, call.repo.git, base, head)
     if base not in call.repo.parents or head not in call.repo.parents:
         raise not_found()
     of_base, of_head = _has(call.repo, base), _has(call.repo, head)
@@ -44,31 +49,61 @@ def compare(call: Call) -> Answer:
         raise not_found()  # "No common ancestor"
     ahead = [sha for sha in reversed(of_head) if sha not in of_base]
     behind = len(of_base) - len(common)
+    body = {
+        **_compared(call, base, head, len(ahead), behind),
+        "base_commit": _commit(call, base),
+        "merge_base_commit": _commit(call, common[0]),
+        "files": [],
+    }
+    return _with_page(call, body, [_commit(call, sha) for sha in ahead])
+
+
+def _compare_real(call: Call, git: Git, base: str, head: str) -> Answer:
+    """Compare two commits or branches; one of a fork is named by its owner, too."""
+    ours, theirs = (git.resolve(one.rpartition(":")[2]) for one in (base, head))
+    if ours is None or theirs is None or git.merge_base(ours, theirs) is None:
+        raise not_found()
+    common, changed = differences(git, ours, theirs)
+    ahead = git.commits("--reverse", theirs, f"^{ours}")
+    behind = git.commits(ours, f"^{theirs}")
+    look = call.github._real_commit
+    (base_commit,), (merge_base,) = git.commits("-1", ours), git.commits("-1", common)
+    body = {
+        **_compared(call, base, head, len(ahead), len(behind)),
+        "base_commit": look(call.repo, base_commit),
+        "merge_base_commit": look(call.repo, merge_base),
+    }
+    if integer(call.query.get("page"), 1) <= 1:
+        body["files"] = call.github._files(call.repo, common, theirs, changed[:_FILES])
+    return _with_page(call, body, [look(call.repo, one) for one in ahead])
+
+
+def _compared(call: Call, base: str, head: str, ahead: int, behind: int) -> Json:
     status = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}.get(
         (bool(ahead), bool(behind)), "diverged"
     )
-    size = max(1, min(_PAGE, integer(call.query.get("per_page"), _PAGE)))
-    page = max(1, integer(call.query.get("page"), 1))
-    shown = ahead[(page - 1) * size : page * size]
-    links = [link(call, "next", page=page + 1)] if page * size < len(ahead) else []
     api, web = (f"{one}/{call.repo.full_name}" for one in (f"{call.github.url}/repos", _web(call)))
     there = f"{web}/compare/{base}...{head}"
-    body = {
+    return {
         "url": f"{api}/compare/{base}...{head}",
         "html_url": there,
         "permalink_url": there,
         "diff_url": f"{there}.diff",
         "patch_url": f"{there}.patch",
-        "base_commit": _commit(call, base),
-        "merge_base_commit": _commit(call, common[0]),
         "status": status,
-        "ahead_by": len(ahead),
+        "ahead_by": ahead,
         "behind_by": behind,
-        "total_commits": len(ahead),
-        "commits": [_commit(call, sha) for sha in shown],
-        "files": [],
+        "total_commits": ahead,
     }
-    return Answer(200, body, {"Link": ", ".join(links)} if links else {})
+
+
+def _with_page(call: Call, body: Json, commits: list[Json]) -> Answer:
+    """Return a comparison with the page of its commits that is asked for."""
+    size = max(1, min(_PAGE, integer(call.query.get("per_page"), _PAGE)))
+    page = max(1, integer(call.query.get("page"), 1))
+    body["commits"] = commits[(page - 1) * size : page * size]
+    more = page * size < len(commits)
+    return Answer(200, body, {"Link": link(call, "next", page=page + 1)} if more else {})
 
 
 def _web(call: Call) -> str:

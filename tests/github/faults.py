@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.github.model import Clock
-from tests.github.values import DOCS, Json
+from tests.github.values import DOCS, REPO, Json
 
 LIMIT, TOKEN_SECONDS, JWT_SECONDS = 5000, 3600, 600
 
@@ -67,6 +67,20 @@ def secondary_limit(retry_after: int, status: int = 403, **options: Any) -> Faul
 def secondary_limit_bare(**options: Any) -> Fault:
     """Return a fault: a secondary limit that its message alone tells of."""
     return Fault("status", status=403, body=_secondary_body(), **options)
+
+
+def diff_too_large(status: int = 422, **options: Any) -> Fault:
+    """Return a fault: the files of a pull request are too much, or take too long (500, 503)."""
+    message = (
+        "Sorry, there was a problem generating this diff. The repository may be missing relevant "
+        "data."
+        if status == 422
+        else "Sorry, this diff is taking too long to generate."
+    )
+    errors = [{"resource": "PullRequest", "field": "diff", "code": "not_available"}]
+    template = f"GET {REPO}/pulls/{{pull_number}}/files"
+    body = {"message": message, "errors": errors, "documentation_url": DOCS}
+    return Fault("status", template, status=status, body=body, **options)
 
 
 def _secondary_body() -> Json:

@@ -8,6 +8,7 @@ from typing import Any
 from cryptography.hazmat.primitives import serialization
 from multidict import CIMultiDict
 
+from tests.github.git import Git
 from tests.github.values import CONVERT, GRAPHQL, MINT, REPO, Json
 
 Clock = Callable[[], float]
@@ -81,6 +82,7 @@ class Item:
     merge_sha: str | None = None  # the commit as which it was merged, or a trial
     commits: list[tuple[str, str]] = field(default_factory=list)  # SHA and message
     files: list[str] = field(default_factory=list)
+    stale_heads: list[str] = field(default_factory=list)  # that its files are next told of
 
 
 @dataclass
@@ -135,6 +137,7 @@ class Repository:
     shas: set[str] = field(default_factory=set)
     parents: dict[str, tuple[str, ...]] = field(default_factory=dict)  # of commits in the graph
     last_number: int = 0
+    git: Git | None = None  # what it really has, if it is backed by a repository on disk
 
     @property
     def owner(self) -> str:
@@ -192,6 +195,23 @@ class Credential:
     @property
     def app_id(self) -> int | None:
         return self.app.id if self.app is not None else None
+
+
+@dataclass
+class DiffLimits:
+    """How much of a diff GitHub shows.
+
+    Beyond `file_lines` or `file_bytes` a file has no patch. Once the patches of an answer have
+    `total_lines` or `total_bytes`, the files that follow have none either, and look as if no line
+    of theirs had changed.
+    https://docs.github.com/en/repositories/creating-and-managing-repositories/repository-limits
+    https://github.com/orgs/community/discussions/213491
+    """
+
+    file_lines: int = 20_000
+    file_bytes: int = 500_000
+    total_lines: int = 20_000
+    total_bytes: int = 1_000_000
 
 
 @dataclass

@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from tests.github.files import MOST_FILES, Files
+from tests.github.git import Difference, Git
 from tests.github.issues import Issues, sorted_items
 from tests.github.model import Item, Repository
 from tests.github.routes import Answer, Call, page_of, route
 from tests.github.values import REPO, Json, node_id, seconds_of, sha_of, stamp
 
 
-class Pulls(Issues):
+class Pulls(Issues, Files):
     """Pull requests."""
 
     def open_pull(
@@ -34,6 +36,8 @@ class Pulls(Issues):
         item.head_ref, item.base_ref, item.base_sha = head_ref, base_ref, sha_of(base_ref)
         item.files = ["src/checkout.ts"]
         repo.pulls[item.number] = item
+        if repo.git is not None:
+            item.base_sha = repo.git.resolve(base_ref) or ""
         self.push(full_name, item.number, sha, title)
         self.edit_pull(full_name, item.number, state=state, merged_at=merged_at)
         return item
@@ -66,6 +70,13 @@ class Pulls(Issues):
             item = repo.pulls[number]
             item.head_sha, item.updated_at = sha, self.clock()
             item.commits.append((sha, message))
+            if repo.git is not None and item.merged_at is None:
+                # As at GitHub, it is not told of what its base becomes in the meantime.
+                item.base_sha = repo.git.resolve(item.base_ref) or item.base_sha
+
+    def tell_of_older(self, full_name: str, number: int, head: str, times: int = 1) -> None:
+        """Have the next requests for the files of a pull request answered for another head."""
+        self.repository(full_name).pulls[number].stale_heads += [head] * times
 
     def pull_payload(self, full_name: str, number: int) -> Json:
         repo = self.repository(full_name)
@@ -112,10 +123,19 @@ class Pulls(Issues):
             "comments": sum(one.number == item.number for one in repo.comments.values()),
             "review_comments": 0,
             "maintainer_can_modify": False,
-            "commits": len(item.commits),
-            "additions": 40,
-            "deletions": 2,
-            "changed_files": len(item.files),
+            **self._size(repo, item),
+        }
+
+    def _size(self, repo: Repository, item: Item) -> Json:
+        if repo.git is None:
+            size = {"additions": 40, "deletions": 2, "changed_files": len(item.files)}
+            return {**size, "commits": len(item.commits)}
+        changed = differences(repo.git, item.base_sha, item.head_sha)[1]
+        return {
+            "commits": len(repo.git.commits(item.head_sha, f"^{item.base_sha}")),
+            "additions": sum(one.additions for one in changed),
+            "deletions": sum(one.deletions for one in changed),
+            "changed_files": len(changed),
         }
 
     def merge_commit(self, repo: Repository, item: Item) -> str | None:
@@ -162,6 +182,10 @@ def list_commits(call: Call) -> Answer:
         "email": f"{pull.author}@users.example",
         "date": stamp(pull.created_at),
     }
+    commits = pull.commits
+    if call.repo.git is not None:
+        real = call.repo.git.commits("--reverse", pull.head_sha, f"^{pull.base_sha}")
+        commits = [(one.sha, one.message) for one in real]
     found = [
         {
             "url": f"{api}/commits/{sha}",
@@ -172,13 +196,15 @@ def list_commits(call: Call) -> Answer:
             "committer": call.github._user(pull.author),
             "parents": [],
         }
-        for sha, message in pull.commits[:250]  # GitHub lists no more
+        for sha, message in commits[:250]  # GitHub lists no more
     ]
     return page_of(call, found)
 
 
 @route(f"GET {REPO}/pulls/{{pull_number}}/files", permission="pull_requests")
 def list_files(call: Call) -> Answer:
+    if call.repo.git is not None:
+        return _list_real_files(call, call.repo.git)
     found = [
         {
             "sha": sha_of(name),
@@ -192,3 +218,20 @@ def list_files(call: Call) -> Answer:
         for name in call.pull.files
     ]
     return page_of(call, found)
+
+
+def _list_real_files(call: Call, git: Git) -> Answer:
+    pull = call.pull
+    head = pull.stale_heads.pop(0) if pull.stale_heads else pull.head_sha
+    base, changed = differences(git, pull.base_sha, head)
+
+    def shown(page: list[Difference]) -> list[Json]:
+        return call.github._files(call.repo, base, head, page)
+
+    return page_of(call, changed[:MOST_FILES], shown)
+
+
+def differences(git: Git, base: str, head: str) -> tuple[str, list[Difference]]:
+    """Return the last commit that two have in common, and what the second changed since."""
+    common = git.merge_base(base, head) or base
+    return common, git.diff(common, head)

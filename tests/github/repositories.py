@@ -1,9 +1,9 @@
 """Repositories and users, as they look and as they are asked for."""
 
 from tests.github.model import Repository
-from tests.github.routes import Answer, Call, Failure, not_found, page_of, route
+from tests.github.routes import Answer, Call, not_found, page_of, route
 from tests.github.state import State
-from tests.github.values import REPO, Json, node_id, sha_of, stamp
+from tests.github.values import REPO, Json, node_id, stamp
 
 
 class Repositories(State):
@@ -141,14 +141,6 @@ def rate_limit(call: Call) -> Answer:
             "reset": limit.reset,
         }
     return Answer(200, {"resources": resources, "rate": resources["core"]})
-
-
-@route(f"GET {REPO}/branches/{{branch}}", permission="contents")
-def get_branch(call: Call) -> Answer:
-    if not call.repo.shas:
-        raise Failure(404, "Branch not found")
-    name = call.arguments["branch"]
-    return Answer(200, {"name": name, "commit": {"sha": sha_of(name)}, "protected": False})
 
 
 @route(f"GET {REPO}/deployments", permission="deployments")

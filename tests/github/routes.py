@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlencode
 
+from tests.github.git import Git
 from tests.github.model import App, Comment, Credential, Hook, Item, Repository
 from tests.github.schema import operations
-from tests.github.values import DOCS, Json
+from tests.github.values import DOCS, RAW, Json
 
 if TYPE_CHECKING:
     from tests.github.server import GitHub
@@ -60,12 +61,24 @@ class Call:
     body: Json
     path: str
     repository: Repository | None = None
+    accept: str = ""
     used: tuple[str, str] | None = None  # the permission that it took
 
     @property
     def repo(self) -> Repository:
         assert self.repository is not None
         return self.repository
+
+    @property
+    def git(self) -> Git:
+        """What the repository really has; there is nothing in one that is not backed by git."""
+        if self.repo.git is None:
+            raise not_found()
+        return self.repo.git
+
+    @property
+    def wants_raw(self) -> bool:
+        return self.accept in RAW
 
     @property
     def now(self) -> float:
@@ -165,7 +178,7 @@ def route(
     return register
 
 
-_LONG = ("path", "basehead", "ref")
+_LONG = ("path", "basehead", "ref", "branch")
 
 
 @functools.cache
@@ -180,7 +193,7 @@ def _patterns() -> list[tuple[str, str, re.Pattern[str]]]:
             re.escape(path),
         )
         found.append((method, template, re.compile(pattern)))
-    return sorted(found, key=lambda one: one[1].count("{"))
+    return sorted(found, key=lambda one: (one[1].count("{"), -len(one[1])))
 
 
 def match_route(method: str, path: str) -> tuple[str | None, dict[str, str]]:

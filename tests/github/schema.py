@@ -12,11 +12,12 @@ from typing import Any
 from aiohttp import web
 
 from tests.github.model import Request
-from tests.github.values import CONVERT, REPO, Json
+from tests.github.values import CONVERT, RAW, REPO, Json
 
 OPERATIONS = Path(__file__).parents[3] / "shared" / "github" / "rest-operations.json"
 API_VERSION = "2022-11-28"
 _ACCEPTED = ("application/vnd.github+json", "application/vnd.github.v3+json")
+_ALSO_RAW = (f"GET {REPO}/git/blobs/{{file_sha}}", f"GET {REPO}/contents/{{path}}")
 _ANONYMOUS = (CONVERT, "GET /meta")
 
 
@@ -159,7 +160,8 @@ def check_headers(request: web.Request, entry: Request) -> list[str]:
         problems.append("no User-Agent")
     if headers.get("X-GitHub-Api-Version") != API_VERSION:
         problems.append(f"X-GitHub-Api-Version is not {API_VERSION}")
-    if headers.get("Accept") not in _ACCEPTED:
+    accepted = (*_ACCEPTED, *RAW) if entry.template in _ALSO_RAW else _ACCEPTED
+    if headers.get("Accept") not in accepted:
         problems.append(f"Accept is {headers.get('Accept')}")
     return problems
 

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from email.utils import formatdate
 from typing import Any
 
@@ -16,6 +16,7 @@ from multidict import CIMultiDict
 
 from tests.github import graphql, search  # noqa: F401 - routes of the search
 from tests.github.checks import Checks
+from tests.github.codeload import BELOW, Archives
 from tests.github.comments import Comments
 from tests.github.compare import Commits
 from tests.github.faults import Fault
@@ -26,36 +27,53 @@ from tests.github.model import Clock, Credential, Request
 from tests.github.permissions import Permissions, scope_headers
 from tests.github.routes import ROUTES, Answer, Call, Failure, match_route, not_found
 from tests.github.schema import API_VERSION, check_body, check_headers, check_query, operations
-from tests.github.values import GRAPHQL
+from tests.github.values import GRAPHQL, RAW
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 HUGE = 50 * 1024 * 1024
 _STEP = 0.02  # seconds between looks at a connection that is held
 
 
-class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
-    """The stand-in itself. `clock` tells its time and may be replaced at any moment."""
+class GitHub(Comments, Checks, Commits, Archives, Hooks, Limits, Permissions, Log):
+    """The stand-in itself. `clock` tells its time and may be replaced at any moment.
 
-    _runner: web.AppRunner
+    Archives come from an origin of their own, `codeload`, which is another port, or a part of
+    this one at an Enterprise Server.
+    """
+
+    _runners: list[web.AppRunner]
 
     @classmethod
     async def start(cls, *, prefix: str = "", clock: Clock = time.time, port: int = 0) -> "GitHub":
         """Start it on 127.0.0.1; with a prefix such as /api/v3 it is an Enterprise Server."""
         github = cls(prefix, clock)
-        app = web.Application(client_max_size=HUGE)
-        app.router.add_route("*", "/{path:.*}", github._handle)
-        github._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-        await github._runner.setup()
-        await web.TCPSite(github._runner, "127.0.0.1", port).start()
-        bound = github._runner.addresses[0][1]
+        github._runners = []
+        bound = await github._listen(github._handle, port)
         github.url = f"http://127.0.0.1:{bound}{prefix}"
         github.web_url = f"http://127.0.0.1:{bound}" if prefix else "https://github.com"
+        github.codeload.url = github.web_url + BELOW
+        if not prefix:
+            other = await github._listen(github._send_archive, 0)
+            github.codeload.url = f"http://127.0.0.1:{other}"
         return github
+
+    async def _listen(self, handler: Handler, port: int) -> int:
+        """Answer requests at a port of 127.0.0.1, a free one if it is 0; return it."""
+        app = web.Application(client_max_size=HUGE)
+        app.router.add_route("*", "/{path:.*}", handler)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runners.append(runner)
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        bound: int = runner.addresses[0][1]
+        return bound
 
     async def close(self) -> None:
         self._closing = True
         for task in self._tasks:
             task.cancel()
-        await self._runner.cleanup()
+        for runner in self._runners:
+            await runner.cleanup()
 
     def fail(self, fault: Fault) -> Fault:
         """Add a fault; the first of those that fit befalls a request."""
@@ -68,6 +86,8 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
         self.down = False
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        if request.path.startswith(f"{BELOW}/"):
+            return await self._send_archive(request)
         entry, arguments = self._log(request, await request.read())
         try:
             return await self._respond(request, entry, arguments)
@@ -220,6 +240,8 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
         response = web.Response(status=answer.status, headers={**self._headers(), **answer.headers})
         if isinstance(answer.body, str):
             response.body, response.content_type = answer.body.encode(), "text/html"
+        elif isinstance(answer.body, bytes):
+            response.body, response.content_type = answer.body, RAW[0]
         elif answer.status not in (204, 304):
             response.body = json.dumps(answer.body, ensure_ascii=False).encode()
             response.content_type, response.charset = "application/json", "utf-8"
@@ -302,7 +324,7 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
         """Return 304, which is free, if the client has this very answer."""
         # As at GitHub, no other credential's answer has the same one.
         who = request.headers.get("Authorization")
-        content = json.dumps([answer.body, answer.headers.get("Link"), who], sort_keys=True)
+        content = repr([answer.body, answer.headers.get("Link"), who])
         etag = f'W/"{hashlib.sha256(content.encode()).hexdigest()}"'
         headers = {**answer.headers, "ETag": etag, "Cache-Control": "private, max-age=60"}
         if request.headers.get("If-None-Match") != etag:
@@ -318,7 +340,8 @@ class GitHub(Comments, Checks, Commits, Hooks, Limits, Permissions, Log):
             raise not_found()
         body = entry.body if isinstance(entry.body, dict) else {}
         path = self._usual_path(entry.path)
-        call = Call(self, found, credential, arguments, entry.query, body, path)
+        accept = entry.headers.get("Accept", "")
+        call = Call(self, found, credential, arguments, entry.query, body, path, accept=accept)
         self._admit_kind(found, credential)
         if "repo" in arguments:
             call.repository = self._find_repository(entry, arguments, credential)

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Iterable
 from itertools import count
 
+from tests.github.archives import Codeload
 from tests.github.faults import Fault
+from tests.github.git import Git
 from tests.github.model import (
     App,
     Callback,
     Clock,
     Credential,
+    DiffLimits,
     Hook,
     Installation,
     Limit,
@@ -38,6 +41,10 @@ class State:
         self.versions: list[str] | None = ["2022-11-28", "2026-03-10"]  # None: it tells none
         self.token_length = 520  # of an installation's token, at least
         self.deliver_before_answer = False
+        self.codeload = Codeload()
+        self.diff_limits = DiffLimits()
+        self.tree_limit = 100_000  # entries of a tree that is asked for whole
+        self.removed_name_base = True  # addresses of removed files name the commit that has them
         self.search_lag = 0.0  # seconds until the search finds something new
         self.repositories: dict[str, Repository] = {}  # by full name in lower case
         self.apps: dict[int, App] = {}
@@ -83,6 +90,12 @@ class State:
         self.repositories[full_name.lower()] = made
         self._moved.pop(full_name.lower(), None)
         return made
+
+    def serve(self, full_name: str, git: Git) -> Repository:
+        """Back a repository by one on disk: its commits, files and branches are real then."""
+        repo = self.repository(full_name)
+        repo.git = git
+        return repo
 
     def rename_repository(self, old: str, new: str) -> Repository:
         """Rename or transfer a repository; the old name redirects to it."""

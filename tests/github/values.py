@@ -15,6 +15,7 @@ REPO = "/repos/{owner}/{repo}"
 MINT = "POST /app/installations/{installation_id}/access_tokens"
 GRAPHQL = "POST /graphql"
 CONVERT = "POST /app-manifests/{code}/conversions"
+RAW = ("application/vnd.github.raw+json", "application/vnd.github.v3.raw")
 DOCS = "https://docs.github.com/rest"
 NO_INTEGRATION = "Resource not accessible by integration"
 SUSPENDED = "This installation has been suspended"
