@@ -1,14 +1,15 @@
 """A repository in whose code an experiment stands, and the issue that asks for it to be cleaned up."""
 
-import hashlib
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from bot import storage as store
-from bot import times
 from bot.domain import code_maps
 from tests.github import REPO
 from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.project import Project
 from tests.kit.running import Answer
 
 KEY = "checkout-flow-v2"
@@ -16,57 +17,69 @@ ISSUES = f"POST {REPO}/issues"
 ISSUE = f"{REPO}/issues/{{issue_number}}"
 Code = Mapping[str, Collection[int]]  # the lines of each file in which the experiment is named
 CODE: Code = {"src/checkout/page.tsx": (12, 40), "src/checkout/steps.ts": (7,), "flags.yml": (3,)}
+LESS: Code = {"src/checkout/page.tsx": (12,)}
 
 
-async def stands(
-    scene: Scene, code: Code, *, status: store.MapStatus = "read", key: str = KEY
-) -> None:
-    """Let an experiment stand where `code` says in the default branch, as its map has it."""
+@dataclass
+class Shop(Scene):
+    """A scene whose repository is one of git's."""
+
+    project: Project
+    named: set[str] = field(default_factory=set)  # files that the experiment is in
+
+
+async def shop_of(scene: Scene, folder: Path) -> Shop:
+    await scene.restart(github_archive_hosts=(scene.github.codeload.url,))
+    return Shop(**vars(scene), project=Project.of(scene, folder))
+
+
+async def push(shop: Shop, code: Code, key: str = KEY) -> None:
+    """Push to the default branch, so that an experiment stands where `code` says and nowhere else."""
+    files: dict[str, str | None] = dict.fromkeys(shop.named - {*code} if key == KEY else ())
+    for path, lines in code.items():
+        files[path] = "".join(
+            f'"{key}"\n' if number in lines else "\n" for number in range(1, max(lines) + 1)
+        )
+    shop.named = {*code} if key == KEY else shop.named
+    shop.project.git.commit({"README.md": f"{shop.clock.ahead}", **files})
+    await shop.project.tell()
+
+
+async def begin(shop: Shop, code: Code = CODE, **config: Any) -> None:
+    """Let an active experiment stand in the code of the repository."""
+    await shop.bot.experiment(KEY, name="One page checkout", owner="growth", status="active")
+    path = f"/api/v1/integrations/{shop.integration}"
+    answer = await shop.bot.patch(path, {"config": {"code": "on", "cleanup": "on", **config}})
+    assert answer.status == 200, answer.body
+    await push(shop, code)
+    await shop.pass_time(10)
+
+
+async def set_status(shop: Scene, status: str) -> None:
+    await shop.bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
+    await shop.work()
+
+
+async def change(shop: Shop, code: Code, key: str = KEY) -> None:
+    """Let the code change, a minute later."""
+    shop.clock.ahead += 60
+    await push(shop, code, key)
+    await shop.work()
+
+
+async def read_in_part(shop: Shop, *, of: str | None) -> None:
+    """Let a file of the default branch be one that could not be read; None for none."""
 
     def job(tx: store.Transaction) -> None:
         repository = store.repositories.find(tx, REPOSITORY)
         assert repository is not None
-        version, now = store.vocabulary.version(tx), times.now()
-        if store.code_maps.find(tx, repository.id) is None:
-            store.code_maps.add(tx, repository.id, scene.integration, version, now)
-        sha = hashlib.sha1(f"{code}".encode()).hexdigest()  # noqa: S324 - no secret
-        read = {"status": status, "version": version, "wanted_version": version}
-        store.code_maps.change(
-            tx, repository.id, sha=sha, branch="main", is_wanted=False, anew=False, **read
-        )
-        tx.run("DELETE FROM code_references WHERE experiment_key = :key", {"key": key})
-        rows = [
-            store.CodeReference(repository.id, path, line, key, "")
-            for path, lines in code.items()
-            for line in lines
-        ]
-        store.code_references.put(tx, repository.id, (), rows)
-        code_maps.references_changed(tx, repository.id, {key})
+        unread = () if of is None else (store.Unread("it is too large", of),)
+        status = "partial" if unread else "read"
+        store.code_maps.change(tx, repository.id, status=status, unread=unread)
+        code_maps.references_changed(tx, repository.id, None)
 
-    await scene.bot.services.database.write(job, locks=())
-
-
-async def begin(scene: Scene, code: Code = CODE, **config: Any) -> None:
-    """Let an active experiment stand in the code of the repository."""
-    await scene.bot.experiment(KEY, name="One page checkout", owner="growth", status="active")
-    path = f"/api/v1/integrations/{scene.integration}"
-    answer = await scene.bot.patch(path, {"config": {"code": "on", "cleanup": "on", **config}})
-    assert answer.status == 200, answer.body
-    await scene.open("-")  # by which the repository is heard of
-    await stands(scene, code)
-    await scene.work()
-
-
-async def set_status(scene: Scene, status: str) -> None:
-    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": status})
-    await scene.work()
-
-
-async def change(scene: Scene, code: Code, **more: Any) -> None:
-    """Let the code change, a minute later."""
-    scene.clock.ahead += 60
-    await stands(scene, code, **more)
-    await scene.work()
+    await shop.bot.services.database.write(job, locks=())
+    await shop.work()
 
 
 def issue_of(scene: Scene) -> dict[str, Any]:
@@ -112,3 +125,26 @@ async def told(scene: Scene, type_: str) -> list[str]:
 def state_of(scene: Scene) -> tuple[str, str | None]:
     issue = issue_of(scene)
     return issue["state"], issue["state_reason"]
+
+
+def calls(shop: Scene) -> list[str]:
+    """Return the calls to GitHub that are about issues."""
+    return [one.template for one in shop.github.requests if "/issues" in (one.template or "")]
+
+
+def transfer(shop: Scene, full_name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Let somebody transfer the issue; return it as it was, and as it is there."""
+    leaves = issue_of(shop)
+    shop.github.add_repository(full_name)
+    shop.github.open_issue(full_name, title="Another")
+    shop.github.repository(full_name).issues.clear()
+    item = shop.github.open_issue(
+        full_name, title=leaves["title"], body=leaves["body"], author=leaves["user"]["login"]
+    )
+    shop.github.delete_issue(REPOSITORY, leaves["number"])
+    return leaves, shop.github.issue_payload(full_name, item.number)
+
+
+def moved(shop: Scene, issue: dict[str, Any]) -> dict[str, str]:
+    """Return with what GitHub leads on to an issue."""
+    return {"Location": issue["url"]}
