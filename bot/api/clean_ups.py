@@ -9,7 +9,7 @@ from bot.api.models import Id, RepositoryName, shaped
 from bot.operations import clean_ups
 from bot.web.operations import Call, Operations
 
-operations = Operations("Links")
+operations = Operations("Code")
 
 
 class CleanUpOrder(Struct, forbid_unknown_fields=True):

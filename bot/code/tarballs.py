@@ -40,8 +40,8 @@ class Tarball:
     """An archive whose bytes are fed in as they come.
 
     `wants` tells how many bytes of a file are wanted, by its path and size; None for none. The
-    first folder, which is the same for all in GitHub's archives, is no part of a path. `most` is how
-    many bytes are unpacked at most. `comment` is that of the archive: git puts a commit's SHA there.
+    first folder, the same for all in GitHub's archives, is no part of a path. `most` is how many
+    bytes are unpacked at most. `comment` is that of the archive: git puts a commit's SHA there.
     """
 
     def __init__(self, wants: Callable[[str, int], int | None], most: int) -> None:
@@ -50,6 +50,7 @@ class Tarball:
         self._packed = self._unpacked = 0
         self._rows = bytearray()  # unpacked, and not looked at yet
         self._left = 0  # bytes of the present file that are still to come, with what fills it up
+        self._size = 0  # of the present file
         self._skipped = True  # what comes of it is not kept
         self._file: tuple[str, int, int] | None = None  # path, size, how many bytes are kept
         self._named: bytes | None = None  # the type of what is read to name the next file
@@ -79,7 +80,7 @@ class Tarball:
 
     def _count(self, more: int) -> None:
         self._unpacked += more
-        if self._unpacked > self._most:
+        if max(self._unpacked, self._packed) > self._most:
             raise TooMuch(f"it has more than {self._most >> 20} MB")
         if self._unpacked > max(_BOMB_FROM, self._packed * _BOMB_RATIO):
             raise TooMuch("it unpacks to far more than source code does")

@@ -50,6 +50,7 @@ ConflictCode = Literal[
     "not_over",
     "code_unread",
     "not_in_code",
+    "nothing_to_read",
 ]
 
 

@@ -24,7 +24,7 @@ from gidgethub.abc import ITERABLE_KEY, GitHubAPI
 from yarl import URL
 
 from bot import __version__, times
-from bot.github import addresses, answers, limits, names
+from bot.github import addresses, answers, failures, limits, names
 from bot.github.answers import Response
 from bot.github.auth import Auth
 from bot.github.failures import Limited, NoQueries, NotListed, Refused, Temporary

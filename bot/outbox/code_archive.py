@@ -1,8 +1,8 @@
 """Reads all files of a commit: the list of them, the archive as it comes, and what that lacks.
 
-The archive may leave files out or change them (`export-ignore`, `export-subst`, line ends): the list
-has git's name of each, so what is missing or another is read by that name. Where the archive breaks
-off it is begun again from its front, and what has been looked at is passed over.
+The archive may leave files out or change them (`export-ignore`, `export-subst`, line ends): the
+list has git's name of each, so what is missing or another is read by that name. Where the archive
+breaks off it is begun again from its front, and what has been looked at is passed over.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ class Reading:
 
 
 class Readings:
-    """What was begun, so that another attempt goes on with it: by repository, commit, vocabulary."""
+    """What was begun, for the next attempt to go on with: by repository, commit, vocabulary."""
 
     def __init__(self, _: Services) -> None:
         self.known: TTLCache[tuple[int, str, str], Reading] = TTLCache(8, ttl=_REMEMBERED)
@@ -84,7 +84,7 @@ async def _read_archive(
     """Look at what the archive has; raises CallFailed, unless that is left as it is."""
     reading.why = None
     until = time.monotonic() + _SECONDS
-    for beginning in range(1, _BEGINNINGS + 1):
+    for _ in range(_BEGINNINGS):
         stream = _Stream(job, task, vocabulary, sha, reading)
         try:
             await stream.read(until)
@@ -105,7 +105,7 @@ async def _read_archive(
             break
     if job.action.attempts + 1 < _ATTEMPTS:
         raise failure
-    reading.why = f"the archive was not read to its end, {beginning} times over"
+    reading.why = f"the archive was not read to its end: {failure.reason}"
 
 
 class _Stream:

@@ -192,26 +192,27 @@ async def read_blob(
 
 async def read_path(
     job: Job, task: Task, vocabulary: Vocabulary, looked: Looked, path: str, sha: str
-) -> None:
-    """Look at a file of a commit by its path; nothing if there is none. Raises CallFailed."""
+) -> bool:
+    """Look at a file of a commit by its path; False if GitHub knows none. Raises CallFailed."""
     try:
         at = job.at(path=path, sha=sha)
         text = await job.client.download(_CONTENTS, at, 4 * LARGEST, lambda _: None)
     except Refused as refusal:
-        if refusal.status == 404 and not job.is_news:
-            return
+        if refusal.status == 404:
+            return False
         if refusal.status == 400:
             looked.unread.append(store.Unread("its path cannot be asked for", path))
-            return
+            return True
         raise
     found = _decoded(text, File | list[Any])
     if isinstance(found, list) or found.type != "file" or found.path not in (None, path):
-        return  # a folder, a submodule, or a link, whose target has a path of its own
+        return True  # a folder, a submodule, or a link, whose target has a path of its own
     if found.encoding == "base64":
         content = _content(found)
         await asyncio.to_thread(looked.look, task, vocabulary, path, found.size, content)
     else:
         await read_blob(job, task, vocabulary, looked, path, found.sha, found.size)
+    return True
 
 
 def _content(found: File) -> bytes:

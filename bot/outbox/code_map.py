@@ -2,7 +2,7 @@
 
 Pushes that go on from where the map is tell their files themselves. After others GitHub is asked
 which commit the branch has, and that is compared with ours. What has many files is read whole.
-https://docs.github.com/en/rest/git/refs#get-a-reference
+https://docs.github.com/en/rest/commits/commits#get-a-commit
 https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
@@ -23,19 +23,15 @@ from bot.outbox.code_archive import read_all
 from bot.outbox.code_files import Looked, Vocabularies
 from bot.outbox.registry import Job, carries_out
 
-_HEAD = "/repos/{+repository}/git/ref/heads/{branch}"
+_COMMIT = "/repos/{+repository}/commits/{ref}?per_page=1"
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1"
 _MOST_COMPARED = 300  # files that GitHub tells of a comparison
 MOST_FILES = 100  # that are read one by one
 _EMPTY = 409
 
 
-class Target(Struct):
-    sha: str
-
-
 class Head(Struct):
-    object: Target
+    sha: str
 
 
 class ComparedFile(Struct):
@@ -52,11 +48,15 @@ class Compared(Struct):
 
 @dataclass(frozen=True, slots=True)
 class _Changes:
-    """Files that may be others by now, each with git's name of it where that is told."""
+    """Files that may be others by now, each with git's name of it where that is told.
+
+    Unless the commit `is_known`, GitHub's API may not know it yet.
+    """
 
     sha: str
     changed: Mapping[str, str | None]
     removed: Set[str]
+    is_known: bool = True
 
 
 @carries_out(code_maps.SWEEP)
@@ -127,18 +127,20 @@ async def _read(job: Job, task: Task) -> Found:
 
 async def _head(job: Job, branch: str) -> str:
     """Return the commit that a branch has; raises CallFailed."""
-    return (await job.client.fetch(Head, _HEAD, job.at(branch=branch))).object.sha
+    return (await job.client.fetch(Head, _COMMIT, job.at(ref=f"heads/{branch}"))).sha
 
 
 async def _changes(job: Job, row: store.CodeMap, branch: str) -> _Changes | str:
     """Return what has changed since the map was read; a commit, if all of that is to be read."""
     assert row.sha is not None
     way = code_readings.followed(row)
-    known = _Changes(way.sha, dict.fromkeys(way.changed), way.removed)
+    told = _Changes(way.sha, dict.fromkeys(way.changed), way.removed, is_known=False)
     if row.pushes and way.is_whole:
-        return known
+        return told
     head = await _head(job, branch)
-    return known if head == way.sha else await _compared(job, row.sha, head) or head
+    if head == way.sha:
+        return replace(told, is_known=True)
+    return await _compared(job, row.sha, head) or head
 
 
 async def _compared(job: Job, base: str, head: str) -> _Changes | None:
@@ -184,13 +186,15 @@ async def _read_files(
     job: Job, task: Task, vocabulary: Vocabulary, branch: str, changes: _Changes
 ) -> Found:
     """Look at the files that have changed; raises CallFailed."""
-    looked, paths = Looked(), _readable(task, changes)
+    looked, paths, is_known = Looked(), _readable(task, changes), changes.is_known
     for path in paths:
         sha = changes.changed[path]
         if sha is not None:
             await code_files.read_blob(job, task, vocabulary, looked, path, sha, 0)
-        else:
-            await code_files.read_path(job, task, vocabulary, looked, path, changes.sha)
+        elif not await code_files.read_path(job, task, vocabulary, looked, path, changes.sha):
+            if not is_known:  # the file may be there, and the commit not yet
+                await job.client.fetch(Head, _COMMIT, job.at(ref=changes.sha), is_kept=False)
+            is_known = True
     gone = [one for one in changes.removed if passed_over(one, task.rules) is None]
     found = sorted({*paths, *gone})
     where = branch, changes.sha, vocabulary.digest, found

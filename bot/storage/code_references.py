@@ -119,7 +119,7 @@ def _page(
 
 
 def remove_names(tx: Transaction, key: str, aliases: Collection[str] | None) -> Sequence[int]:
-    """Forget an experiment's references, all or those by some aliases; return in which repositories."""
+    """Forget an experiment's references, or those by some aliases; return in which repositories."""
     found: set[int] = set()
     for alias in [None] if aliases is None else sorted(aliases):
         where = "experiment_key = :key" + ("" if alias is None else " AND alias = :alias")

@@ -59,6 +59,7 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
         "nothing in the code",
         "Nothing of the experiment {about} is known to be in the default branch.",
     ),
+    "nothing_to_read": (409, "nothing to read", "Nothing is read: {about}."),
     "unreadable": (502, "unreadable answer", "GitHub's answer does not describe a pull request."),
 }
 
