@@ -28,6 +28,7 @@ from tests.code.clean_up import (
     transfer,
 )
 from tests.github import Fault
+from tests.kit.browsing import Browser
 from tests.kit.golden import Golden
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
@@ -420,3 +421,30 @@ async def test_strangers_are_told_whether_a_key_is_known(shop: Shop) -> None:
     await shop.say(number, f"/experiment cleanup {KEY}", "mallory")
     said = "\n".join(shop.replies(number))
     assert "active" not in said and "src/" not in said and path not in said
+
+
+@sqlite_only
+@token_only
+async def test_the_experiments_page(shop: Shop) -> None:
+    """Whoever may write orders the issue there, and everybody sees how it is."""
+    await begin(shop, cleanup="off")
+    browser = await Browser.sign_in(shop.bot)
+    assert "clean-up-title" not in (await browser.get(f"/experiments/{KEY}")).text
+    await set_status(shop, "completed")
+    page = await browser.get(f"/experiments/{KEY}")
+    assert "acme/shop 4 references left Create the issue in acme/shop" in page.words
+    form = {"integration_id": shop.integration, "repository": REPOSITORY}
+    done = await browser.post(f"/experiments/{KEY}/clean-up", form)
+    assert "The clean-up issue in acme/shop was ordered." in done.words
+    await shop.work()
+    page = await browser.get(f"/experiments/{KEY}")
+    assert f"open Clean up experiment: {KEY} acme/shop 4 references left" in page.words
+    assert issue_of(shop)["html_url"] in page.text
+    await close(shop, "not_planned")
+    page = await browser.get(f"/experiments/{KEY}")
+    assert "4 references left closed by somebody as not planned Open the issue" in page.words
+    viewer = await Browser.sign_in(shop.bot, "viewer")
+    assert "Open the issue" not in (await viewer.get(f"/experiments/{KEY}")).words
+    await change(shop, {})
+    wrong = await browser.post(f"/experiments/{KEY}/clean-up", form)
+    assert wrong.status == 409 and "Nothing of the experiment" in wrong.words
