@@ -22,7 +22,7 @@ from bot.domain.verdicts import OVER
 from bot.github import payloads
 
 CLEANED_UP = activity.Type(
-    "experiment.cleaned_up", 12, "✓", "Nothing is left in the default branch of {repository}"
+    "experiment.cleaned_up", 13, "✓", "Nothing is left in the default branch of {repository}"
 )
 ISSUES_OFF = "issues are switched off in the repository"
 AWAY = "the issue was transferred to a repository in which the integration may not act"
