@@ -51,12 +51,12 @@ class OrderedCleanUps(Struct):
     problems=(409,),
 )
 async def order(call: Call) -> Any:
-    """One issue for each repository, made once, that lists where a completed or archived experiment
-    still stands in the default branch. One that was closed is opened again, and one that was deleted
-    made anew.
+    """One issue for each repository, made once, that lists where a completed or archived
+    experiment still stands in the default branch. One that was closed is opened again, and one that
+    was deleted made anew.
 
-    409 says that the experiment is not over, that nothing of it is in the code, or that the code was
-    not read yet.
+    409 says that the experiment is not over, that nothing of it is in the code, or that the code
+    was not read yet.
     """
     body: CleanUpOrder = call.body
     ordered = await clean_ups.order(

@@ -1,4 +1,4 @@
-"""What is left of an experiment in the code of repositories, and the issues that ask for its end."""
+"""The button that orders the issue of what is left of an experiment in a repository's code."""
 
 from aiohttp import web
 

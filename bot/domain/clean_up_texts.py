@@ -20,8 +20,8 @@ _ROOM = sizes.BODY - 8_000  # for them: what stands around them has less than th
 _HEAD = "| Experiment | Key | Status | Owner |\n| --- | --- | --- | --- |"
 _HOW = (
     "This issue is edited as references go, and closed when the last has gone from the default "
-    "branch. If they come back, it is opened again. Once somebody else has closed it, it stays closed "
-    "and is not edited. Notes are safe in comments: this text is written anew."
+    "branch. If they come back, it is opened again. Once somebody else has closed it, it stays "
+    "closed and is not edited. Notes are safe in comments: this text is written anew."
 )
 
 

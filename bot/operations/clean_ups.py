@@ -69,7 +69,7 @@ async def order(
 def _wanted(
     tx: store.Transaction, key: str, integration_id: str, host: str, repository: str | None
 ) -> Sequence[store.Repository]:
-    """Return the repositories in which there is to be an issue; raises Conflict if there is none."""
+    """Return the repositories in which there is to be an issue; raises Conflict if none is."""
     experiment = experiments.find(tx, key)
     if repository is not None:
         named = store.repositories.by_name(tx, host, repository)

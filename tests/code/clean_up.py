@@ -1,4 +1,4 @@
-"""A repository in whose code an experiment stands, and the issue that asks for it to be cleaned up."""
+"""A repository in whose code an experiment stands, and the issue that lists what is left of it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -34,7 +34,7 @@ async def shop_of(scene: Scene, folder: Path) -> Shop:
 
 
 async def push(shop: Shop, code: Code, key: str = KEY) -> None:
-    """Push to the default branch, so that an experiment stands where `code` says and nowhere else."""
+    """Push to the default branch, so that an experiment stands where `code` says alone."""
     files: dict[str, str | None] = dict.fromkeys(shop.named - {*code} if key == KEY else ())
     for path, lines in code.items():
         files[path] = "".join(
