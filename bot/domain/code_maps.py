@@ -33,14 +33,20 @@ _HOURLY = 20  # repositories whose head is compared for one credential, and that
 _LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
 
-# Called in the transaction in which references in a repository have changed, with their keys.
-Follower = Callable[[store.Transaction, int, Collection[str]], object]
+# Called in the transaction in which references in a repository have changed, with their keys; with
+# None where what is known of any experiment may have become certain, or uncertain.
+Follower = Callable[[store.Transaction, int, Collection[str] | None], object]
 FOLLOWERS: list[Follower] = []
 
 
-def references_changed(tx: store.Transaction, repository_id: int, keys: Collection[str]) -> None:
-    """Tell whoever follows it that a repository names some experiments elsewhere, or no more."""
-    for follow in FOLLOWERS if keys else ():
+def references_changed(
+    tx: store.Transaction, repository_id: int, keys: Collection[str] | None
+) -> None:
+    """Tell whoever follows it that a repository names some experiments elsewhere, or no more.
+
+    None for any: it was read in another way than before.
+    """
+    for follow in FOLLOWERS if keys is None or keys else ():
         follow(tx, repository_id, keys)
 
 

@@ -108,7 +108,9 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
     _keep_row(tx, row, asked, found)
     if _is_of_pushes(row, found, asked):
         _tell(tx, asked, found, changes)
-    code_maps.references_changed(tx, row.repository_id, changes)
+    now = store.code_maps.find(tx, row.repository_id)
+    is_same = now is not None and (now.status, now.version) == (row.status, row.version)
+    code_maps.references_changed(tx, row.repository_id, changes if is_same else None)
     return True
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, audit, posts, vocabulary
+from bot.domain import activity, audit, clean_ups, posts, vocabulary
 from bot.domain.actors import Actor, named
 from bot.domain.parts import Cause
 
@@ -17,6 +17,7 @@ STATUS_CHANGED = activity.Type(
     "experiment.status_changed", 1, "→", "Status of {name}: {old} → {new}"
 )
 _SHOWN = {"name", "status", "owner"}  # on pull requests
+_IN_ISSUES = {*_SHOWN, "hypothesis"}
 _LINKED = {"last_activity", "last_merged"} | {  # what follows from what is linked
     f"{kind}_count" for kind in ("pull_request", "issue", "commit", "open", "merged")
 }
@@ -83,6 +84,8 @@ def change(
         )
     if changed.keys() & _SHOWN:
         posts.refresh_experiment(tx, key)
+    if changed.keys() & _IN_ISSUES:
+        clean_ups.experiment_changed(tx, key)
     return row
 
 

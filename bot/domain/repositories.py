@@ -7,7 +7,7 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot.domain import actions, backfills, code_maps, naming, owners, posts, speaking
+from bot.domain import actions, backfills, clean_ups, code_maps, naming, owners, posts, speaking
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github import Hindrance
 from bot.github.payloads import Repository
@@ -102,6 +102,8 @@ def observe_visibility(
     )
     if visibility == "public" and row.visibility != "public":
         posts.enqueue_rewriting(tx, row)
+    if visibility == "public" and not is_public(row):
+        clean_ups.publicized(tx, row.id)
 
 
 def observe_archived(

@@ -41,6 +41,7 @@ def forget(tx: store.Transaction, row: store.Repository) -> None:
     item_ids = store.withdrawals.all_of(tx, "items", row.id)
     _remove(tx, row.id, item_ids, store.withdrawals.all_of(tx, "commits", row.id))
     store.integrations.clear_errors_in(tx, row.id)
+    store.clean_ups.remove(tx, row.id)
     store.withdrawals.remove_repository(tx, row.id)
 
 

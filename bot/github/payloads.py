@@ -122,7 +122,9 @@ class Issue(Item):
     """
 
     number: Number = 0
+    id: Id | None = None
     state: Literal["open", "closed"] | None = None
+    state_reason: Short | None = None  # as what it was closed
     pull_request: Any = None  # of a comment: set if it is on a pull request
     type: IssueType | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 from bot import commands
 from bot import storage as store
 from bot.deliveries.refusals import Refusals
-from bot.domain import code_maps, integrations
+from bot.domain import clean_ups, code_maps, integrations
 from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
 from bot.operations import found
@@ -95,6 +95,8 @@ async def change(
         )
         assert row is not None
         code_maps.setting_changed(tx, before, row)
+        if row.config.cleanup == "on" and before.config != row.config:
+            clean_ups.setting_changed(tx, row)
         return _known(tx, [row])[0]
 
     changed = await services.database.write(job)

@@ -19,6 +19,7 @@ from bot.storage import (
     backfills,
     backup,
     branches,
+    clean_ups,
     clock,
     code_maps,
     code_references,
@@ -65,11 +66,13 @@ from bot.storage.backfill_rows import (
     Stage,
     Stale,
 )
+from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, LeftIn
 from bot.storage.code_rows import (
     CodeCount,
     CodeMap,
     CodeReference,
     FilesPushed,
+    MapStatus,
     PlacedReference,
     Unread,
 )

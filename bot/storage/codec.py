@@ -14,6 +14,7 @@ import msgspec
 from bot.storage import (
     access_rows,
     backfill_rows,
+    clean_up_rows,
     code_rows,
     command_rows,
     commit_rows,
@@ -58,6 +59,7 @@ TABLES: Mapping[type[Row], str] = {
     recovery_rows.Missed: "missed",
     backfill_rows.BackfillRun: "backfill_runs",
     backfill_rows.Backfill: "backfills",
+    clean_up_rows.CleanUp: "clean_ups",
     code_rows.CodeMap: "code_maps",
     code_rows.CodeReference: "code_references",
     code_rows.VocabularyChange: "vocabulary_changes",

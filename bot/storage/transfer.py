@@ -70,6 +70,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "backfills": ("integration_id", "name_key"),
     "backfill_paces": ("credential",),
     "reconciled": ("repository_id", "number"),
+    "clean_ups": ("repository_id", "experiment_key"),
     "code_maps": ("repository_id",),
     "code_references": ("repository_id", "path", "line", "experiment_key", "alias"),
 }
