@@ -15,6 +15,7 @@ from bot.domain import actions, allowed, audit, code_maps
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
 from bot.domain.integrations import scope_of
+from bot.domain.rules import code_is_on
 from bot.domain.verdicts import OVER
 
 KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True)
@@ -62,7 +63,7 @@ def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Inte
     Of several that serve it, the settings of the first hold.
     """
     first = next(iter(serving(tx, repository)), None)
-    if first is None or not code_maps.is_on(tx, first, repository.id):
+    if first is None or not code_is_on(tx, first, repository.id):
         return None
     return first if first.config.cleanup == "on" else None
 

@@ -17,9 +17,10 @@ from bot import times
 from bot.code.files import passed_over
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
-from bot.domain import actions
+from bot.domain import actions, rules_reading
 from bot.domain.allowed import allows
 from bot.domain.integrations import scope_of
+from bot.domain.rules import code_is_on, rules_of
 
 MAP = actions.Kind("code_map", title="Code of the default branch", priority=7, background=True)
 SWEEP = actions.Kind(
@@ -50,16 +51,6 @@ def references_changed(
         follow(tx, repository_id, keys)
 
 
-def rules_of(tx: store.Transaction, repository_id: int) -> Rules:
-    """Return how a repository's files are to be read."""
-    return Rules()
-
-
-def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
-    """Tell whether an integration may read the code of a repository."""
-    return integration.config.code == "on"
-
-
 def reader(
     tx: store.Transaction, repository: store.Repository, first: str | None = None
 ) -> store.Integration | None:
@@ -73,7 +64,7 @@ def reader(
         ]
     for candidate in dict.fromkeys(candidates):
         found = store.integrations.find(tx, candidate) if candidate is not None else None
-        if found is None or not found.is_active or not is_on(tx, found, repository.id):
+        if found is None or not found.is_active or not code_is_on(tx, found, repository.id):
             continue
         if allows(tx, scope_of(found), repository):
             return found
@@ -97,7 +88,7 @@ def enqueue(
 def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> None:
     """Have a repository read that was first heard of now, if there is anything to look for."""
     integration = store.integrations.find(tx, integration_id)
-    if integration is None or not is_on(tx, integration, repository_id):
+    if integration is None or not code_is_on(tx, integration, repository_id):
         return
     if not store.vocabulary.is_empty(tx):
         _begin(tx, store.repositories.get(tx, repository_id), integration_id)
@@ -144,7 +135,7 @@ def pushed(
     One of nothing that is read moves the map on to its commit without a call.
     """
     teller = store.integrations.find(tx, integration_id)
-    if teller is None or not is_on(tx, teller, repository.id):
+    if teller is None or not code_is_on(tx, teller, repository.id):
         return  # whoever reads the code is told by its own deliveries
     row = store.code_maps.find(tx, repository.id)
     if row is None or row.sha == push.after:
@@ -209,6 +200,20 @@ def branch_changed(tx: store.Transaction, repository_id: int) -> None:
     if integration is not None:
         store.code_maps.change(tx, repository_id, is_wanted=True, integration_id=integration.id)
         enqueue(tx, integration, repository_id)
+
+
+def rules_changed(
+    tx: store.Transaction, integration: store.Integration, repository_id: int
+) -> None:
+    """Something else counts as a reference in a repository now, other files are read, or none."""
+    if not code_is_on(tx, integration, repository_id):
+        leave(tx, repository_id, integration.id)
+    elif not store.vocabulary.is_empty(tx):
+        _begin(tx, store.repositories.get(tx, repository_id), integration.id)
+        look_again(tx, repository_id, None)
+
+
+rules_reading.on_code_changed.append(rules_changed)
 
 
 # --- What is not read any more

@@ -15,13 +15,14 @@ import msgspec
 from msgspec import Struct
 
 from bot import storage as store
-from bot.domain import posts, suggestions
-from bot.domain.verdicts import Verdict, verdict_of
+from bot.domain import posts, rules, suggestions
+from bot.domain.verdicts import Annotation, Verdict, verdict_of
 from bot.github.payloads import Id
 from bot.outbox import audience
 from bot.outbox.registry import Change, Job, Made, carries_out, shows
 
 _RUNS = "/repos/{+repository}/check-runs"
+_MOST_ANNOTATIONS = 50  # of one request
 REFRESH = "refresh"  # identifies the button that checks again
 _STATES = {
     "success": "success",
@@ -59,7 +60,14 @@ async def check_pull_request(job: Job) -> Change | dict[str, Any]:
     is_told = await audience.is_told_on(job, seen)
     # None where none is named, but a check of before is not left as it was.
     is_there = bool(sha) and post.check_sha == sha
-    verdict = verdict_of(seen.close, seen.linked, setting, is_there=is_there, is_told=is_told)
+    verdict = verdict_of(
+        seen.close,
+        seen.linked,
+        setting,
+        is_there=is_there,
+        is_told=is_told,
+        problems=seen.problems,
+    )
     is_checked = item.state == "open" and setting != "off"
     if job.rewrite:  # what stands there as well, whatever has become of it
         is_checked = is_checked or post.check_sha == sha
@@ -97,7 +105,8 @@ async def check_merge_group(job: Job) -> dict[str, Any]:
         # Silence would block the queue, also where pull requests that name none have no check.
         setting = "required" if job.integration.check == "required" else "always"
         close = partial(suggestions.close_keys, tx)
-        return verdict_of(close, linked, setting, is_told=is_told)
+        problems = rules.problems_at(tx, store.items.get(tx, item_id))
+        return verdict_of(close, linked, setting, is_told=is_told, problems=problems)
 
     async def keep(columns: Mapping[str, Any]) -> None:
         await job.write(lambda tx: store.merge_groups.change(tx, repository_id, sha, **columns))
@@ -135,7 +144,7 @@ async def _change(
     # Without a digest a call was begun whose answer was lost: it is not known what stands there.
     # What may have been set on another commit does not matter any more.
     is_unsure = post.check_sha == sha and post.check_digest is None
-    digest = hashlib.sha256(repr(verdict).encode()).hexdigest()
+    digest = _digest(verdict)
     if not job.again and not is_unsure and (post.check_sha, post.check_digest) == (sha, digest):
         return {"conclusion": verdict.conclusion, "changed": False}
     page = f"pull-requests/{job.action.repository}/{number}" if number else ""
@@ -147,6 +156,8 @@ async def _change(
             run_id = await _find(job, post.marker, sha)
         if job.again and not is_unsure:
             run_id = None  # a re-run is a new check run: GitHub shows the newest of a name
+        if verdict.annotations and not is_unsure:
+            run_id = None  # and what an update annotates joins what the last one has annotated
 
     async def make() -> Made:
         made_id: int | None = None
@@ -160,6 +171,11 @@ async def _change(
 
     columns = {"check_sha": sha, "check_run_id": run_id, "check_digest": None}
     return Change("check", columns, make)
+
+
+def _digest(verdict: Verdict) -> str:
+    said = repr(verdict) + (repr(verdict.annotations) if verdict.annotations else "")
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 async def _set_status(job: Job, sha: str, verdict: Verdict, address: str) -> None:
@@ -196,9 +212,22 @@ async def _set_check_run(
     }
     if run_id is None:
         content["head_sha"] = sha
+        if verdict.annotations:
+            some = verdict.annotations[:_MOST_ANNOTATIONS]
+            content["output"]["annotations"] = [_annotated(one) for one in some]
         return (await job.client.create(CheckRun, _RUNS, job.at(), content)).id
     path = f"{_RUNS}/{{run}}"
     return (await job.client.update(CheckRun, path, job.at(run=run_id), content)).id
+
+
+def _annotated(one: Annotation) -> dict[str, Any]:
+    return {
+        "path": one.path,
+        "start_line": one.line,
+        "end_line": one.line,
+        "annotation_level": one.level,
+        "message": one.message,
+    }
 
 
 async def _find(job: Job, marker: str, sha: str) -> int | None:

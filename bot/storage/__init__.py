@@ -44,6 +44,7 @@ from bot.storage import (
     reconciled,
     repositories,
     rewrites,
+    rules,
     schema,
     sessions,
     shipped,
@@ -172,6 +173,7 @@ from bot.storage.rows import (
     StoredDelivery,
     Version,
 )
+from bot.storage.rules_rows import RepositoryRules, RulesProblems, Source
 from bot.storage.sqlite import SqliteDatabase
 from bot.storage.vault import Vault, VaultError, hash_token, new_token
 

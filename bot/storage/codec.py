@@ -21,6 +21,7 @@ from bot.storage import (
     live_rows,
     recovery_rows,
     rows,
+    rules_rows,
 )
 from bot.storage.rows import JSON, Row
 
@@ -63,6 +64,8 @@ TABLES: Mapping[type[Row], str] = {
     code_rows.CodeMap: "code_maps",
     code_rows.CodeReference: "code_references",
     code_rows.VocabularyChange: "vocabulary_changes",
+    rules_rows.RepositoryRules: "repository_rules",
+    rules_rows.RulesProblems: "rules_problems",
 }
 
 

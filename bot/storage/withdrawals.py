@@ -14,6 +14,7 @@ _OF_ITEM = (
     "DELETE FROM posts WHERE item_id IN ({names})",
     "DELETE FROM listed_commits WHERE item_id IN ({names})",
     "DELETE FROM live WHERE item_id IN ({names})",
+    "DELETE FROM rules_problems WHERE item_id IN ({names})",
     "DELETE FROM links WHERE kind <> 'commit' AND target_id IN ({names})",
     "DELETE FROM tellers WHERE kind = 'item' AND target_id IN ({names})",
     "UPDATE deliveries SET item_id = NULL, told = NULL WHERE item_id IN ({names})",
@@ -41,6 +42,7 @@ _OF_REPOSITORY = (
     "reconciled",
     "code_references",
     "code_maps",
+    "repository_rules",
 )
 
 

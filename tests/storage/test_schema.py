@@ -35,6 +35,7 @@ RELEASED = [
     "e6859d14a0967bba",
     "f6b6911d63153f3e",
     "b279c8c049e0ae90",
+    "95e1c8e40b2115d9",
     "93e5c02f0ede75f6",
 ]
 
