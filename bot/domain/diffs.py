@@ -1,6 +1,6 @@
 """The code of pull requests: when it is read, and what is known of it.
 
-The diff of an open pull request is read once for each head and base (bot/outbox/code.py).
+The diff of an open pull request is read once for each head and base (bot/outbox/diff.py).
 """
 
 from collections.abc import Collection, Sequence

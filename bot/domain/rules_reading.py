@@ -31,9 +31,13 @@ CodeChanged = Callable[[store.Transaction, store.Integration, int], None]
 on_code_changed: list[CodeChanged] = []
 
 
-class Found(Struct, frozen=True):
-    """What was read for a repository: its own file, its owner's, or none (`source` is None)."""
+class Found(Struct, frozen=True, kw_only=True):
+    """What was read for a repository: its own file, its owner's, or none (`source` is None).
 
+    `begun_at` is when it was begun to be read, in microseconds.
+    """
+
+    begun_at: int
     source: store.Source | None = None
     sha: str | None = None
     settings: Settings | None = None
@@ -49,10 +53,15 @@ def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> 
         _enqueue_for(tx, integration_id, repository_id)
 
 
-def may_have_changed(tx: store.Transaction, integration_id: str, repository_id: int) -> None:
-    """A delivery tells that the file may be another by now, or another file may count."""
+def may_have_changed(
+    tx: store.Transaction, integration_id: str, repository_id: int, *, pushed: bool = False
+) -> None:
+    """A delivery tells that the file may be another by now, or another file may count.
+
+    It surely is another if a push has told of it.
+    """
     store.rules.mark_stale(tx, repository_id)
-    _enqueue_for(tx, integration_id, repository_id, pushed=True)
+    _enqueue_for(tx, integration_id, repository_id, pushed=pushed)
     full_name = store.repositories.get(tx, repository_id).full_name
     if full_name.lower().endswith(f"/{OF_OWNER}"):
         integration = _reading(tx, integration_id)
@@ -89,12 +98,13 @@ def enqueue(
     look: int = 1,
 ) -> None:
     """Have the file read; `pushed`: it is expected to be another than is known, at which `look`."""
-    name = f"{RULES.name}:{repository_id}"
+    # One that waits for its time holds none of the others up: the last to begin reading counts.
+    name = f"{RULES.name}:{repository_id}" + (f":look {look}" if pushed else "")
     wanted = actions.Wanted(
         kind=RULES,
         request={"pushed": True, "look": look} if pushed else {},
         ordering_key=name,
-        dedup_key=f"{name}:pushed" if pushed else name,
+        dedup_key=name,
         after=WAITS[look - 2] if look > 1 else 0,
     )
     actions.enqueue(tx, integration, repository_id, wanted)
@@ -142,8 +152,13 @@ def keep(
     found: Found,
     request: "Request",
 ) -> bool:
-    """Keep what was read, and let follow what follows from it; tell whether it is another."""
+    """Keep what was read, and let follow what follows from it; tell whether it is another.
+
+    What was begun to be read before what is known changes nothing.
+    """
     before = store.rules.find(tx, repository_id)
+    if before is not None and before.read_at > found.begun_at:
+        return False
     is_same = before is not None and (before.source, before.sha) == (found.source, found.sha)
     lags = request.pushed and is_same and request.look <= len(WAITS)
     settings = None if found.settings is None else msgspec.to_builtins(found.settings)
@@ -154,7 +169,7 @@ def keep(
         settings=settings,
         problems=msgspec.to_builtins(found.problems),
         is_stale=lags,
-        read_at=times.now(),
+        read_at=found.begun_at,
         integration_id=integration_id,
     )
     store.rules.keep(tx, row)

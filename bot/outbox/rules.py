@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from bot import storage as store
+from bot import times
 from bot.code import experiments_yml
 from bot.code.experiments_yml import Settings
 from bot.code.yaml_nodes import MOST_BYTES, Problem
@@ -116,16 +117,17 @@ async def _seen_to(
 
 async def _read(client: Client, row: store.Repository, scope: Scope) -> Found:
     """Read the file that counts in a repository; raises CallFailed."""
+    begun_at = times.now()
     own = await _file(client, row.full_name)
     if own is not None:
-        return await _found("own", own)
+        return await _found(begun_at, "own", own)
     owner, _, name = row.full_name.partition("/")
     if name.lower() == OF_OWNER or not _names(scope, owner):
-        return Found()
+        return Found(begun_at=begun_at)
     of_owner = await _file(client, f"{owner}/{OF_OWNER}")
     if of_owner is None or not await _is_of(client, row):
-        return Found()
-    return await _found("owner", of_owner)
+        return Found(begun_at=begun_at)
+    return await _found(begun_at, "owner", of_owner)
 
 
 def _names(scope: Scope, owner: str) -> bool:
@@ -164,7 +166,7 @@ async def _file(client: Client, full_name: str) -> Contents | None:
     return payloads.read_answer(answer, Contents)
 
 
-async def _found(source: store.Source, file: Contents) -> Found:
+async def _found(begun_at: int, source: store.Source, file: Contents) -> Found:
     settings: Settings | None = None
     if file.type != "file":
         problems = [Problem(1, 1, f"{experiments_yml.PATH} is no file.")]
@@ -174,7 +176,9 @@ async def _found(source: store.Source, file: Contents) -> Found:
         content = decoded(file.content)
         # Read aside: it may take a while, and others wait.
         settings, problems = await asyncio.to_thread(experiments_yml.parse, content)
-    return Found(source, file.sha, settings, problems)
+    return Found(
+        begun_at=begun_at, source=source, sha=file.sha, settings=settings, problems=problems
+    )
 
 
 def decoded(content: str) -> bytes:

@@ -19,7 +19,10 @@ from bot.storage import (
     backfills,
     backup,
     branches,
+    clean_ups,
     clock,
+    code_maps,
+    code_references,
     commands,
     deliveries,
     diffs,
@@ -64,6 +67,16 @@ from bot.storage.backfill_rows import (
     Listing,
     Stage,
     Stale,
+)
+from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, LeftIn
+from bot.storage.code_rows import (
+    CodeCount,
+    CodeMap,
+    CodeReference,
+    FilesPushed,
+    MapStatus,
+    PlacedReference,
+    Unread,
 )
 from bot.storage.columns import (
     ActionStatus,

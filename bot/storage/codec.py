@@ -14,6 +14,8 @@ import msgspec
 from bot.storage import (
     access_rows,
     backfill_rows,
+    clean_up_rows,
+    code_rows,
     command_rows,
     commit_rows,
     diff_rows,
@@ -61,6 +63,10 @@ TABLES: Mapping[type[Row], str] = {
     recovery_rows.Missed: "missed",
     backfill_rows.BackfillRun: "backfill_runs",
     backfill_rows.Backfill: "backfills",
+    clean_up_rows.CleanUp: "clean_ups",
+    code_rows.CodeMap: "code_maps",
+    code_rows.CodeReference: "code_references",
+    code_rows.VocabularyChange: "vocabulary_changes",
     rules_rows.RepositoryRules: "repository_rules",
     rules_rows.RulesProblems: "rules_problems",
 }

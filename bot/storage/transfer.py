@@ -32,6 +32,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "deliveries": ("seq",),
     "experiments": ("seq",),
     "vocabulary": ("id",),
+    "vocabulary_changes": ("version",),
     "repositories": ("id",),
     "former_names": ("repository_id", "full_name"),
     "speakers": ("repository_id", "integration_id"),
@@ -71,6 +72,9 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "backfills": ("integration_id", "name_key"),
     "backfill_paces": ("credential",),
     "reconciled": ("repository_id", "number"),
+    "clean_ups": ("repository_id", "experiment_key"),
+    "code_maps": ("repository_id",),
+    "code_references": ("repository_id", "path", "line", "experiment_key", "alias"),
     "repository_rules": ("repository_id",),
     "rules_problems": ("item_id",),
 }

@@ -42,6 +42,8 @@ _OF_REPOSITORY = (
     "former_names",
     "backfills",
     "reconciled",
+    "code_references",
+    "code_maps",
     "repository_rules",
 )
 

@@ -35,7 +35,9 @@ RELEASED = [
     "e6859d14a0967bba",
     "f6b6911d63153f3e",
     "6fdaff6f6d815237",
+    "b279c8c049e0ae90",
     "95e1c8e40b2115d9",
+    "93e5c02f0ede75f6",
 ]
 
 

@@ -18,7 +18,7 @@ from bot.domain.diffs import Target
 from bot.domain.fingerprints import Words
 from bot.github import Refused
 from bot.github.payloads import readable
-from bot.outbox.code_files import MOST_CALLS, MOST_FILES, Budget, Files, ListedFile, NotRead, Spent
+from bot.outbox.diff_files import MOST_CALLS, MOST_FILES, Budget, Files, ListedFile, NotRead, Spent
 
 _LONGEST_PATH = 1_024  # bytes
 _EMPTY = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # the blob of an empty file

@@ -22,8 +22,8 @@ from bot.github import NotListed, Refused, Temporary
 from bot.github.client import TooLarge
 from bot.github.failures import NoToken
 from bot.outbox import rules_check
-from bot.outbox.code_files import Budget, Files
-from bot.outbox.code_reading import Gathered, OtherHead, gather
+from bot.outbox.diff_files import Budget, Files
+from bot.outbox.diff_reading import Gathered, OtherHead, gather
 from bot.outbox.registry import Job, carries_out
 from bot.services import Services
 
