@@ -217,6 +217,16 @@ def _web_urls(text: str) -> tuple[str, ...]:
     return tuple(_web_url(part) for part in text.split(","))
 
 
+def _archive_hosts(text: str) -> tuple[str, ...]:
+    expected = "hosts such as codeload.github.com or HOST:PORT, separated by commas"
+    hosts = tuple(part.strip().lower() for part in text.split(",") if part.strip())
+    for host in hosts:
+        name = re.fullmatch(r"(?:http://)?([a-z0-9._-]+|\[[0-9a-f:]+\])(?::([0-9]{1,5}))?", host)
+        if name is None or (name[2] is not None and int(name[2]) not in _PORTS):
+            raise _Wrong(_shortened(host), expected)
+    return hosts
+
+
 def _own_database(known: Mapping[str, Any]) -> str:
     return f"sqlite:///{known['data_dir'] / 'bot.db'}"
 
@@ -262,6 +272,12 @@ class Settings:
         "GitHub Enterprise Server: `https://HOST/api/v3`. No other address is ever called. Where "
         "a stored integration's is taken out of the list, what it owes waits, and it can still "
         "be changed.", audited=True)
+    github_archive_hosts: tuple[str, ...] = _setting("GITHUB_ARCHIVE_HOSTS", "", _archive_hosts,
+        "Comma separated: where GitHub may lead to for the archive of a repository, which the bot "
+        "reads over HTTPS without its credential ([code](docs/code.md#the-default-branch)). "
+        "`http://HOST:PORT` allows plain HTTP there; otherwise only a GitHub that is itself called "
+        "so may lead to it.",
+        in_words="`codeload.` and the web host, and `/_codeload/` there", audited=True)
     recovery_minutes: int = _setting("RECOVERY_MINUTES", "15",
         _number(1_440, "a number of minutes", 0),
         "How often GitHub is asked what it could not deliver, which is then taken in "

@@ -10,7 +10,7 @@ from functools import partial
 from bot import storage as store
 from bot import times
 from bot.deliveries import life
-from bot.domain import reconciliation, recovery
+from bot.domain import code_maps, reconciliation, recovery
 from bot.domain.audit import KEPT_DAYS
 from bot.domain.passing import LONG, Passing
 from bot.domain.sessions import oldest
@@ -79,6 +79,7 @@ async def reconcile(services: Services) -> float:
     """Look, once an hour, for what nobody has told of for long; return when to look again."""
     if await services.database.read(reconciliation.next_look) <= times.now():
         await services.database.write(reconciliation.look, heavy=True)
+        await services.database.write(code_maps.look, heavy=True)
     return _LOOKING_PAUSE
 
 

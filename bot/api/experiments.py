@@ -99,6 +99,7 @@ class Counts(Struct):
     pull_requests: int
     issues: int
     commits: int
+    code: Annotated[int, Meta(description="Lines of default branches that name it.")]
 
 
 class LiveCount(Struct):
@@ -227,10 +228,12 @@ async def list_all(call: Call) -> Any:
 
     def job(tx: store.Transaction, *part: Any) -> store.Part[Any]:
         rows = store.experiments.listed(tx, wanted, sort, *part)
-        live = store.live.of_experiments(tx, [row.key for row in rows])
-        return store.Part(
-            [experiments.Shown(row, live.get(row.key, ())) for row in rows], rows.next
-        )
+        keys = [row.key for row in rows]
+        live, code = store.live.of_experiments(tx, keys), store.code_references.counts(tx, keys)
+        shown = [
+            experiments.Shown(row, live.get(row.key, ()), code.get(row.key, 0)) for row in rows
+        ]
+        return store.Part(shown, rows.next)
 
     order = "" if sort == "created" else f" {sort}"
     return await call.page(len(store.experiments.SORTS[sort]), job, _experiment, order)
@@ -309,7 +312,7 @@ def _condition(call: Call) -> experiments.Condition:
 def _tagged(call: Call, shown: experiments.Shown) -> Experiment:
     """Return an experiment, and put its ETag on the answer."""
     row = shown.row
-    counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}"
+    counts = f"{row.pull_request_count}.{row.issue_count}.{row.commit_count}.{shown.code}"
     live = hashlib.sha256(msgspec.json.encode(shown.live)).hexdigest()[:12] if shown.live else "0"
     call.headers["ETag"] = tag(version(row), f"{counts}.{live}")
     return _experiment(shown)
@@ -320,7 +323,7 @@ def _experiment(shown: experiments.Shown) -> Experiment:
     return shaped(
         Experiment,
         row,
-        counts=Counts(row.pull_request_count, row.issue_count, row.commit_count),
+        counts=Counts(row.pull_request_count, row.issue_count, row.commit_count, shown.code),
         repositories=repositories_of(row),
         live=[shaped(LiveCount, one) for one in shown.live],
         warnings=[words(one) for one in shown.warnings],

@@ -41,7 +41,7 @@ from bot.domain.errors import Changed, Code, Failed, FieldError, Invalid
 from bot.domain.experiments import STATUS_CHANGED, STATUSES, change_told
 from bot.emails import without_emails
 from bot.github import CallFailed, names
-from bot.operations import experiments, issues, linking
+from bot.operations import clean_ups, experiments, issues, linking
 from bot.web.cursors import Paged
 from bot.web.problems import FieldMessage
 from bot.web.validation import fit, parse_query
@@ -91,6 +91,7 @@ class Linked:
     statuses: store.Part[store.Activity]
     integrations: Sequence[store.Integration]
     live: Sequence[store.LiveCount]  # in some environments, production first
+    clean_ups: Sequence[clean_ups.Standing]
 
     @property
     def repositories(self) -> list[str]:
@@ -267,6 +268,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         store.activity.of_experiment(tx, key, STATUS_CHANGED.name, None, _MARKED),
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
         store.live.of_experiments(tx, [key]).get(key, ()),
+        clean_ups.standing(tx, key),
     )
 
 

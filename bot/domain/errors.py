@@ -47,6 +47,10 @@ ConflictCode = Literal[
     "unreadable",
     "integration_inactive",
     "backfill_running",
+    "not_over",
+    "code_unread",
+    "not_in_code",
+    "nothing_to_read",
 ]
 
 

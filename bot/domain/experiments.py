@@ -8,7 +8,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, audit, posts, vocabulary
+from bot.domain import activity, audit, clean_ups, posts, vocabulary
 from bot.domain.actors import Actor, named
 from bot.domain.parts import Cause
 
@@ -17,6 +17,7 @@ STATUS_CHANGED = activity.Type(
     "experiment.status_changed", 1, "→", "Status of {name}: {old} → {new}"
 )
 _SHOWN = {"name", "status", "owner"}  # on pull requests
+_IN_ISSUES = {*_SHOWN, "hypothesis"}
 _LINKED = {"last_activity", "last_merged"} | {  # what follows from what is linked
     f"{kind}_count" for kind in ("pull_request", "issue", "commit", "open", "merged")
 }
@@ -40,7 +41,7 @@ def create(
     audit.record(tx, actor, audit.EXPERIMENT_CREATED, _target(row), None, _fields(row))
     _tell(tx, row, CREATED, CREATED.says(name=row.name), actor.name)
     posts.refresh_experiment(tx, row.key, Cause.KNOWN)
-    vocabulary.changed(tx)
+    vocabulary.changed(tx, row.key, came={row.key, *row.aliases})
     return row
 
 
@@ -75,9 +76,16 @@ def change(
         summary = STATUS_CHANGED.says(name=row.name, old=old.status, new=row.status)
         _tell(tx, row, STATUS_CHANGED, summary, actor.name)
     if "aliases" in changed:
-        vocabulary.changed(tx)
+        vocabulary.changed(
+            tx,
+            key,
+            came={*row.aliases} - {*old.aliases},
+            went={*old.aliases} - {*row.aliases},
+        )
     if changed.keys() & _SHOWN:
         posts.refresh_experiment(tx, key)
+    if changed.keys() & _IN_ISSUES:
+        clean_ups.experiment_changed(tx, key)
     return row
 
 
@@ -117,7 +125,7 @@ def delete(tx: store.Transaction, key: str, actor: Actor) -> bool:
     audit.record(tx, actor, audit.EXPERIMENT_DELETED, _target(row), _fields(row))
     store.links.follow_experiment(tx, key, None)
     posts.refresh_experiment(tx, key, Cause.KNOWN)
-    vocabulary.changed(tx)
+    vocabulary.changed(tx, key, went=None)
     return True
 
 

@@ -41,7 +41,14 @@ COMMENT = Part(
     2,
     title="Status comment",
     setting="comments",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN, Cause.LIVE),
+    follows=(
+        Cause.LINKS,
+        Cause.REOPENED,
+        Cause.EXPERIMENT,
+        Cause.KNOWN,
+        Cause.CODE,
+        Cause.LIVE,
+    ),
 )
 LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS, Cause.KNOWN))
 GROUP_CHECK = Kind(

@@ -7,7 +7,17 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot.domain import actions, backfills, naming, owners, posts, rules_reading, speaking
+from bot.domain import (
+    actions,
+    backfills,
+    clean_ups,
+    code_maps,
+    naming,
+    owners,
+    posts,
+    rules_reading,
+    speaking,
+)
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github import Hindrance
 from bot.github.payloads import Repository
@@ -40,6 +50,7 @@ def resolve(
     whose = scope.integration_id, row
     if speaks and (speaking.begin(tx, *whose) or speaking.is_left_alone(tx, *whose)):
         backfills.heard_of(tx, scope.integration_id, [(full_name, github_id)])
+        code_maps.heard_of(tx, scope.integration_id, row.id)
         if begun is not None:
             begun.append(row.id)
     if is_new:
@@ -84,6 +95,7 @@ def _observe_default_branch(
     store.repositories.change(tx, row.id, default_branch=name)
     if row.default_branch is not None:
         rules_reading.may_have_changed(tx, scope.integration_id, row.id)
+    code_maps.branch_changed(tx, row.id)
 
 
 def _visibility_of(about: Repository) -> str | None:
@@ -113,6 +125,8 @@ def observe_visibility(
     )
     if visibility == "public" and row.visibility != "public":
         posts.enqueue_rewriting(tx, row)
+    if visibility == "public" and not is_public(row):
+        clean_ups.publicized(tx, row.id)
 
 
 def observe_archived(

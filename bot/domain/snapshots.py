@@ -17,6 +17,7 @@ from bot.domain import (
     installations,
     items,
     keys,
+    locks,
     naming,
     repositories,
     rules_reading,
@@ -144,7 +145,7 @@ def observe_pull_request(
     place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
     item = items.observe(source.tx, *place, snapshot)
     locked, is_news = _LOCKS.get(action, pull.locked), action in _LOCKS
-    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
+    locks.observe(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 
@@ -203,7 +204,7 @@ def observe_issue(
     place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
     item = items.observe(source.tx, *place, snapshot)
     locked, is_news = _LOCKS.get(action, issue.locked), action in _LOCKS
-    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
+    locks.observe(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 

@@ -41,6 +41,7 @@ def forget(tx: store.Transaction, row: store.Repository) -> None:
     item_ids = store.withdrawals.all_of(tx, "items", row.id)
     _remove(tx, row.id, item_ids, store.withdrawals.all_of(tx, "commits", row.id))
     store.integrations.clear_errors_in(tx, row.id)
+    store.clean_ups.remove(tx, row.id)
     store.withdrawals.remove_repository(tx, row.id)
 
 
@@ -63,6 +64,7 @@ def _drop_actions(
     now, questions = times.now(), []
     store.integrations.clear_errors_in(tx, repository_id, integration_id)
     store.backfills.drop(tx, integration_id, store.repositories.get(tx, repository_id))
+    store.code_maps.drop(tx, integration_id, repository_id)
     for action in store.actions.open_of_integration(tx, integration_id):
         if action.repository_id == repository_id:
             store.actions.set_error(tx, action.id, _WHY)

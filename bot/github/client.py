@@ -12,22 +12,20 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 import aiohttp
-import gidgethub
 import msgspec
 from cachetools import LRUCache
 from gidgethub import sansio
 from gidgethub.abc import ITERABLE_KEY, GitHubAPI
-from multidict import CIMultiDict
 from yarl import URL
 
 from bot import __version__, times
-from bot.github import addresses, failures, limits, names, payloads
+from bot.github import addresses, answers, failures, limits, names
+from bot.github.answers import Response
 from bot.github.auth import Auth
 from bot.github.failures import Limited, NoQueries, NotListed, Refused, Temporary
 from bot.log import logger
@@ -46,7 +44,6 @@ _VALIDATORS = ("etag", "last-modified")
 _CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
 
 E = TypeVar("E", bound=msgspec.Struct)
-Response = tuple[int, Mapping[str, str], bytes]  # status, headers, content
 BeforeWrite = Callable[[str, str], Awaitable[None]]
 More = Callable[[int], None]  # is told how many bytes of an answer have come; may raise CallFailed
 
@@ -77,7 +74,7 @@ class Client(GitHubAPI):
         self._remembered: LRUCache[str, Any] = LRUCache(maxsize=256)
         self._remembered_as: str | None = None  # the token that the answers were given to
         super().__init__(f"experiment-bot/{__version__}", cache=self._remembered, base_url=api_url)
-        self._session = session
+        self.session = session
         self.auth = auth
         self._metrics = metrics
         self._is_listed = is_listed  # in GITHUB_API_URLS
@@ -105,14 +102,14 @@ class Client(GitHubAPI):
         found = await self.getitem(url, url_vars)
         if not is_kept:
             self._forget(url, url_vars)
-        return _read(found, shape)
+        return answers.read(found, shape)
 
     async def fetch_all(
         self, shape: type[E], url: str, url_vars: Mapping[str, str] | None = None
     ) -> AsyncGenerator[E, None]:
         """Return the items of all pages of a list as a type; raises as `fetch` does."""
         async for item in self.getiter(url, url_vars):
-            yield _read(item, shape)
+            yield answers.read(item, shape)
 
     async def fetch_page(
         self, url: str, url_vars: Mapping[str, str], key: str = "", *, is_kept: bool = True
@@ -142,31 +139,38 @@ class Client(GitHubAPI):
 
         `more` is told of each piece as it comes. Raises CallFailed; TooLarge beyond `most` bytes.
         """
+        answer = await self._get(url, url_vars, most=most, more=more)
+        if answer[0] != 200:
+            answers.deciphered((answer[0], answer[1], bytes(answer[2])))
+            raise Temporary(f"GitHub answered {answer[0]}")
+        return answer[2]
+
+    async def location(self, url: str, url_vars: Mapping[str, str]) -> str:
+        """Return where an answer leads that is not below the `api_url`; raises CallFailed."""
+        answer = await self._get(url, url_vars, may_leave=True)
+        location = answer[1].get("Location")
+        if answer[0] not in _REDIRECTS or location is None:
+            answers.deciphered(answer)
+            raise Temporary(f"GitHub answered {answer[0]} without saying where it leads")
+        return location
+
+    async def _get(self, url: str, url_vars: Mapping[str, str], **taking: Any) -> Response:
         filled = sansio.format_url(url, url_vars, base_url=self.base_url)
         self._see_to_path(filled, url_vars)
         headers = sansio.create_headers(self.requester, accept=_ACCEPT)
-        answer = await self._request("GET", filled, headers, most=most, more=more)
-        if answer[0] != 200:
-            try:
-                sansio.decipher_response(answer[0], answer[1], bytes(answer[2]))
-            except gidgethub.HTTPException as error:
-                raise failures.of(error, times.now() / times.SECOND) from None
-            except (ValueError, KeyError, TypeError, AttributeError, LookupError):
-                raise Temporary("GitHub's answer cannot be read") from None
-            raise Temporary(f"GitHub answered {answer[0]}")
-        return answer[2]
+        return await self._request("GET", filled, headers, **taking)
 
     async def create(
         self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]
     ) -> E:
         """Return the answer to a POST as a type; raises as `fetch` does."""
-        return _read(await self.post(url, url_vars, data=data), shape)
+        return answers.read(await self.post(url, url_vars, data=data), shape)
 
     async def update(
         self, shape: type[E], url: str, url_vars: Mapping[str, str], data: Mapping[str, Any]
     ) -> E:
         """Return the answer to a PATCH as a type; raises as `fetch` does."""
-        return _read(await self.patch(url, url_vars, data=data), shape)
+        return answers.read(await self.patch(url, url_vars, data=data), shape)
 
     async def query(self, shape: type[E], document: str, variables: Mapping[str, Any]) -> E:
         """Return what GraphQL answers to a query as a type; raises as `fetch` does.
@@ -184,12 +188,12 @@ class Client(GitHubAPI):
         answer = await self._sent_as(headers, send)
         if answer[0] == 404:
             raise NoQueries
-        data = _deciphered(answer)
+        data = answers.deciphered(answer)
         if not isinstance(data, dict):
             raise Temporary("GitHub's answer cannot be read")
         if data.get("errors"):
             raise failures.of_query(data["errors"], answer[1], times.now() / times.SECOND)
-        return _read(data.get("data"), shape)
+        return answers.read(data.get("data"), shape)
 
     async def getiter(
         self,
@@ -221,10 +225,10 @@ class Client(GitHubAPI):
     ) -> Any:
         filled = sansio.format_url(url, url_vars, base_url=self.base_url)
         self._see_to_path(filled, url_vars or {})
-        with _readable():
+        with answers.readable():
             # Filled in, since to expand an address costs as much as to look at the answer.
             answer = await super()._make_request(method, filled, None, *more, **options)
-        _see_to_json(answer[0])
+        answers.see_to_json(answer[0])
         return answer
 
     def _see_to_path(self, url: str, url_vars: Mapping[str, Any]) -> None:
@@ -271,7 +275,7 @@ class Client(GitHubAPI):
         self.headers = answer[1]
         self._account(answer[1])
         if token != self._remembered_as:  # another call has got the next token meanwhile
-            return answer[0], _without(answer[1], _VALIDATORS), answer[2]
+            return answer[0], answers.without(answer[1], _VALIDATORS), answer[2]
         return answer
 
     def _fit_for(self, token: str | None, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -283,12 +287,22 @@ class Client(GitHubAPI):
             return headers
         self._remembered.clear()
         self._remembered_as = token
-        return _without(headers, _CONDITIONS)
+        return answers.without(headers, _CONDITIONS)
 
     async def _follow(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, **taking: Any
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        *,
+        may_leave: bool = False,
+        **taking: Any,
     ) -> Response:
-        """Send a request, and again, unchanged, to where a renamed repository has moved."""
+        """Send a request, and again, unchanged, to where a renamed repository has moved.
+
+        With `may_leave` an answer that leads elsewhere is returned.
+        """
         target = addresses.below(self.base_url, url)
         for _ in range(_MAX_HOPS + 1):
             if target is None:
@@ -298,6 +312,8 @@ class Client(GitHubAPI):
             if answer[0] not in _REDIRECTS or location is None:
                 return answer
             target = addresses.redirected(self.base_url, target, location)
+            if target is None and may_leave:
+                return answer
         raise Temporary("GitHub redirects in a circle")
 
     async def send(
@@ -317,7 +333,7 @@ class Client(GitHubAPI):
         started = time.perf_counter()
         outcome = "failed"
         try:
-            async with self._session().request(
+            async with self.session().request(
                 method, url, headers=headers, data=body or None, allow_redirects=False
             ) as response:
                 content = bytearray()
@@ -358,42 +374,3 @@ class Client(GitHubAPI):
             self._rests_until = times.now() + round(rest * times.SECOND)
         resource = headers.get("X-RateLimit-Resource", "core")
         self._metrics.rate_limit_remaining.labels(self.label, resource[:40]).set(remaining)
-
-
-@contextmanager
-def _readable() -> Iterator[None]:
-    """Raise CallFailed for what is no success, or cannot be read."""
-    try:
-        yield
-    except gidgethub.HTTPException as error:
-        raise failures.of(error, times.now() / times.SECOND) from None
-    except (ValueError, KeyError, TypeError, AttributeError, LookupError):
-        raise Temporary("GitHub's answer cannot be read") from None
-
-
-def _deciphered(answer: Response) -> Any:
-    """Return the JSON of an answer; raises CallFailed."""
-    with _readable():
-        data = sansio.decipher_response(*answer)[0]
-    _see_to_json(data)
-    return data
-
-
-def _see_to_json(data: Any) -> None:
-    if isinstance(data, str):  # a page, perhaps of a proxy
-        raise Temporary("GitHub's answer is not JSON")
-
-
-def _without(headers: Mapping[str, str], names: Collection[str]) -> Mapping[str, str]:
-    """Return headers, in the same kind of mapping for reading, without some."""
-    kept = CIMultiDict(headers)
-    for name in names:
-        kept.popall(name, None)
-    return kept
-
-
-def _read(answer: Any, shape: type[E]) -> E:
-    try:
-        return payloads.read_answer(answer, shape)
-    except payloads.InvalidPayload as error:
-        raise Temporary(f"GitHub's answer cannot be used: {error}") from None

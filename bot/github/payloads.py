@@ -122,7 +122,9 @@ class Issue(Item):
     """
 
     number: Number = 0
+    id: Id | None = None
     state: Literal["open", "closed"] | None = None
+    state_reason: Short | None = None  # as what it was closed
     pull_request: Any = None  # of a comment: set if it is on a pull request
     type: IssueType | None = None
 
@@ -227,9 +229,9 @@ class Commit(Struct):
     url: str | None = None
     timestamp: Time = None
     distinct: Any = None  # false if it was in the repository before this push
-    added: list[str] | None = None
-    removed: list[str] | None = None
+    added: list[str] | None = None  # paths
     modified: list[str] | None = None
+    removed: list[str] | None = None
 
 
 class PushEvent(Envelope, kw_only=True):

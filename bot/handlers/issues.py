@@ -5,7 +5,7 @@ https://docs.github.com/en/webhooks/webhook-events-and-payloads#issues
 
 from gidgethub.routing import Router
 
-from bot.domain import items, snapshots, tracking
+from bot.domain import clean_up_life, items, snapshots, tracking
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import ISSUES, Heard
@@ -34,6 +34,7 @@ async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
     label = payload.label.name if payload.label else None
     said = (payload.action or "", actor, label)
     tracking.delivered(delivery, repository_id, issue)
+    clean_up_life.delivered(delivery, repository_id, issue, payload.action, at)
     was = snapshots.was_before(payload.changes)
     snapshots.observe_issue(delivery, repository_id, issue, *said, was)
     if payload.action == "deleted":
@@ -44,7 +45,12 @@ async def observed(event: DeliveredEvent, delivery: Delivery) -> None:
             moved = snapshots.in_its_place(delivery, changes.new_issue, changes.new_repository)
             snapshots.observe_issue(delivery, there, moved, *said)
             items.move(delivery.tx, here, (there, moved.number), at)
+            clean_up_life.moved(delivery.tx, issue.body, here, (there, moved))
+        else:
+            clean_up_life.away(delivery.tx, issue.body, here, at)
     if payload.action == "opened" and changes.old_issue and changes.old_repository:
         there = delivery.other_repository(changes.old_repository)
         if there is not None:
-            items.move(delivery.tx, (there, changes.old_issue.number), here, at)
+            old = there, changes.old_issue.number
+            items.move(delivery.tx, old, here, at)
+            clean_up_life.moved(delivery.tx, issue.body, old, (repository_id, issue))

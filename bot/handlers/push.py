@@ -9,7 +9,7 @@ from gidgethub.routing import Router
 
 from bot import storage as store
 from bot.code import experiments_yml
-from bot.domain import commits, keys, rules_reading
+from bot.domain import code_maps, commits, keys, rules_reading
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import CONTENTS, Heard
@@ -76,12 +76,32 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
         rewrite=_rewrite(payload),
     )
     commits.observe(delivery.tx, push, found)
-    is_default = store.repositories.get(delivery.tx, repository_id).default_branch == ref
+    row = store.repositories.get(delivery.tx, repository_id)
+    if ref != row.default_branch:
+        return
     is_told = any(_touches(one, experiments_yml.PATH) for one in pushed_commits)
-    tells_all = payload.forced is not True and len(pushed_commits) < _MOST_COMMITS
-    if is_default and (is_told or not tells_all):
+    if is_told or payload.forced is True or len(pushed_commits) >= _MOST_COMMITS:
         where = delivery.integration_id, repository_id
         rules_reading.may_have_changed(delivery.tx, *where, pushed=is_told)
+    if payload.after:
+        code_maps.pushed(delivery.tx, row, delivery.integration_id, _files(payload, push))
+
+
+def _files(payload: payloads.PushEvent, push: commits.Push) -> store.FilesPushed:
+    """Return which files a push may have changed, as far as it tells of all of its commits.
+
+    GitHub lists 2,048 at most. What one of them has removed another may have put back.
+    """
+    before, after, told = payload.before or "", payload.after or "", payload.commits or []
+    is_forced, at = payload.forced is not False, push.pushed_at
+    is_whole = bool(told) and told[-1].id == after and len(told) < _MOST_COMMITS
+    is_told = all(None not in (one.added, one.modified, one.removed) for one in told)
+    if not is_whole or push.made_branch or not is_told:
+        return store.FilesPushed(before, after, at, is_forced, push.actor)
+    changed = {path for one in told for path in (*(one.added or ()), *(one.modified or ()))}
+    removed = {path for one in told for path in one.removed or ()} - changed
+    files = tuple(sorted(changed)), tuple(sorted(removed))
+    return store.FilesPushed(before, after, at, is_forced, push.actor, *files)
 
 
 def _touches(commit: payloads.Commit, path: str) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import items, repositories, rules_reading, speaking
+from bot.domain import code_maps, items, repositories, rules_reading, speaking
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import METADATA, Heard
@@ -64,6 +64,7 @@ async def deleted(event: DeliveredEvent, delivery: Delivery) -> None:
     actor = payload.sender.login if payload.sender else None
     store.repositories.change(delivery.tx, repository_id, deleted_at=at)
     speaking.ask_again(delivery.tx, repository_id)
+    code_maps.leave(delivery.tx, repository_id)
     store.integrations.clear_errors_in(delivery.tx, repository_id)
     items.close_all_of_repository(
         delivery.tx, repository_id, delivery.received_at, actor, delivery.guid

@@ -20,6 +20,7 @@ class Shown(NamedTuple):
 
     row: store.Experiment
     live: Sequence[store.LiveCount]
+    code: int = 0  # lines of default branches
     warnings: Sequence[Warning] = ()
 
 
@@ -42,7 +43,8 @@ async def get(services: Services, key: str) -> Shown:
 
 def shown(tx: store.Transaction, key: str) -> Shown:
     """Return an experiment as it is shown; raises NotFound."""
-    return Shown(find(tx, key), store.live.of_experiments(tx, [key]).get(key, ()))
+    live = store.live.of_experiments(tx, [key]).get(key, ())
+    return Shown(find(tx, key), live, store.code_references.counts(tx, [key]).get(key, 0))
 
 
 def _changed(tx: store.Transaction, key: str, old: store.Experiment | None) -> Shown:

@@ -7,7 +7,7 @@ from typing import Any
 from bot import commands
 from bot import storage as store
 from bot.deliveries.refusals import Refusals
-from bot.domain import integrations
+from bot.domain import clean_ups, code_maps, integrations
 from bot.domain.actors import Actor
 from bot.domain.errors import Invalid
 from bot.operations import found
@@ -88,11 +88,15 @@ async def change(
     _check_commands(services, values)
 
     def job(tx: store.Transaction) -> Known:
-        condition(find(tx, integration_id))
+        before = find(tx, integration_id)
+        condition(before)
         row = integrations.change(
             tx, services.vault, services.settings.github_api_urls, integration_id, values, actor
         )
         assert row is not None
+        code_maps.setting_changed(tx, before, row)
+        if row.config.cleanup == "on" and before.config != row.config:
+            clean_ups.setting_changed(tx, row)
         return _known(tx, [row])[0]
 
     changed = await services.database.write(job)
@@ -108,6 +112,7 @@ async def delete(
     def job(tx: store.Transaction) -> None:
         condition(find(tx, integration_id))
         integrations.delete(tx, services.vault, integration_id, actor)
+        code_maps.integration_left(tx, integration_id)
 
     await services.database.write(job)
     services.forget_integration(integration_id)

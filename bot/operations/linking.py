@@ -84,8 +84,11 @@ async def unlink(services: Services, actor: Actor, key: str, full_name: str, num
     await services.database.write(job, locks=locks)
 
 
-async def acting(services: Services, integration_id: str, repository: str) -> Integration:
-    """Return the integration that is to act on a repository; raises Invalid if it cannot."""
+async def acting(services: Services, integration_id: str, repository: str | None) -> Integration:
+    """Return the integration that is to act on a repository; raises Invalid if it cannot.
+
+    None for what it serves.
+    """
     found = await services.integration(integration_id.lower(), fresh=True)
     if found is None:
         raise Invalid.field("integration_id", "no_integration")
@@ -94,7 +97,7 @@ async def acting(services: Services, integration_id: str, repository: str) -> In
     if found.api_url not in services.settings.github_api_urls:
         why = str(NotListed(found.api_url))
         raise Invalid.field("integration_id", "unlisted_integration", why)
-    if not await services.database.read(
+    if repository is not None and not await services.database.read(
         lambda tx: allowed.allows_name(tx, found.scope, repository)
     ):
         raise not_allowed()

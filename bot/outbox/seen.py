@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from bot import storage as store
 from bot.code.yaml_nodes import Problem
-from bot.domain import rules, suggestions
+from bot.domain import diffs, rules, suggestions
+from bot.domain.diffs import UNREAD, Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Seen:
     live: Sequence[store.LivePlace] = ()
     in_production: Mapping[str, int] = field(default_factory=dict)
     problems: Sequence[Problem] = ()  # of .github/experiments.yml at its head
+    code: Code = UNREAD
 
     def close(self, key: str) -> Sequence[str]:
         """Return which keys somebody may have meant."""
@@ -50,4 +52,5 @@ def look(tx: store.Transaction, repository: store.Repository, item_id: int) -> S
         live=live,
         in_production=store.live.in_production(tx, known) if is_shown else {},
         problems=rules.problems_at(tx, item),
+        code=diffs.code_of(tx, item) if linked else UNREAD,
     )

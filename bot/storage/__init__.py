@@ -19,9 +19,13 @@ from bot.storage import (
     backfills,
     backup,
     branches,
+    clean_ups,
     clock,
+    code_maps,
+    code_references,
     commands,
     deliveries,
+    diffs,
     environments,
     experiments,
     former_names,
@@ -63,6 +67,16 @@ from bot.storage.backfill_rows import (
     Listing,
     Stage,
     Stale,
+)
+from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, LeftIn
+from bot.storage.code_rows import (
+    CodeCount,
+    CodeMap,
+    CodeReference,
+    FilesPushed,
+    MapStatus,
+    PlacedReference,
+    Unread,
 )
 from bot.storage.columns import (
     ActionStatus,
@@ -106,6 +120,7 @@ from bot.storage.database import (
     lock_of_experiment,
     locks_of_repository,
 )
+from bot.storage.diff_rows import Diff, DiffReference, Unread
 from bot.storage.joined import (
     BegunAction,
     CountedInstallation,

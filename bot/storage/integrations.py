@@ -63,6 +63,12 @@ def listed(tx: Transaction, before: Place | None, limit: int) -> Part[Integratio
     return query.page(tx, Integration, sql, ["deleted_at IS NULL"], {"seq": "seq"}, before, limit)
 
 
+def active(tx: Transaction) -> list[Integration]:
+    """Return the integrations that are active."""
+    sql = "SELECT * FROM integrations WHERE deleted_at IS NULL AND is_active = 1 ORDER BY seq"
+    return query.select(tx, Integration, sql)
+
+
 def change(tx: Transaction, integration_id: str, columns: Mapping[str, Any]) -> None:
     query.change(tx, Integration, {"id": integration_id}, columns)
 

@@ -1,10 +1,14 @@
 """What is looked for in code: the keys of experiments with their aliases, and how old that is."""
 
+from collections.abc import Collection
 from typing import Annotated
 
 from bot.storage import query
+from bot.storage.code_rows import VocabularyChange
 from bot.storage.database import Transaction
 from bot.storage.rows import JSON, Row
+
+_REMEMBERED = 1000  # changes
 
 
 class Names(Row, frozen=True):
@@ -19,9 +23,22 @@ def version(tx: Transaction) -> int:
     return query.number(tx, "SELECT version FROM vocabulary WHERE id = 1") or 0
 
 
-def has_changed(tx: Transaction) -> None:
-    """Note that it is something else from now on."""
+def has_changed(tx: Transaction, names: Collection[str]) -> None:
+    """Note that it is something else from now on: some names have come to be looked for."""
     tx.run("UPDATE vocabulary SET version = version + 1 WHERE id = 1")
+    number = version(tx)
+    query.insert(tx, VocabularyChange, {"version": number, "names": tuple(sorted(names))})
+    sql = "DELETE FROM vocabulary_changes WHERE version <= :old"
+    tx.run(sql, {"old": number - _REMEMBERED})
+
+
+def names_since(tx: Transaction, known: int) -> frozenset[str] | None:
+    """Return what has come to be looked for since a version; None if that is too long ago."""
+    sql = "SELECT * FROM vocabulary_changes WHERE version > :known"
+    found = query.select(tx, VocabularyChange, sql, known=known)
+    if len(found) != version(tx) - known:
+        return None
+    return frozenset(name for one in found for name in one.names)
 
 
 def names(tx: Transaction) -> list[Names]:

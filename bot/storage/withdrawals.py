@@ -13,6 +13,8 @@ _OF_ITEM = (
     "DELETE FROM decisions WHERE item_id IN ({names})",
     "DELETE FROM posts WHERE item_id IN ({names})",
     "DELETE FROM listed_commits WHERE item_id IN ({names})",
+    "DELETE FROM diffs WHERE item_id IN ({names})",
+    "DELETE FROM diff_references WHERE item_id IN ({names})",
     "DELETE FROM live WHERE item_id IN ({names})",
     "DELETE FROM rules_problems WHERE item_id IN ({names})",
     "DELETE FROM links WHERE kind <> 'commit' AND target_id IN ({names})",
@@ -40,6 +42,8 @@ _OF_REPOSITORY = (
     "former_names",
     "backfills",
     "reconciled",
+    "code_references",
+    "code_maps",
     "repository_rules",
 )
 

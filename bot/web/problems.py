@@ -44,6 +44,22 @@ _CONFLICTS: Mapping[ConflictCode, tuple[int, str, str]] = {
         "Another backfill is under way, which is {about}; wait until it is done, or stop it with "
         "DELETE.",
     ),
+    "not_over": (
+        409,
+        "experiment not over",
+        "The experiment {about} is neither completed nor archived; set its status first.",
+    ),
+    "code_unread": (
+        409,
+        "code not read",
+        "The default branch has not been read yet, or `code` is off there; try again later.",
+    ),
+    "not_in_code": (
+        409,
+        "nothing in the code",
+        "Nothing of the experiment {about} is known to be in the default branch.",
+    ),
+    "nothing_to_read": (409, "nothing to read", "Nothing is read: {about}."),
     "unreadable": (502, "unreadable answer", "GitHub's answer does not describe a pull request."),
 }
 

@@ -33,7 +33,7 @@ async def put_experiment(scene: Scene) -> Answer:
 
 
 async def patch_experiment(scene: Scene) -> Answer:
-    return await scene.bot.patch(f"{EXPERIMENTS}/{KEY}", {"status": "active"})
+    return await scene.bot.patch(f"{EXPERIMENTS}/{KEY}", {"status": "completed"})
 
 
 async def delete_experiment(scene: Scene) -> Answer:
@@ -53,6 +53,21 @@ async def unlink(scene: Scene) -> Answer:
 
 async def order_issue(scene: Scene) -> Answer:
     return await scene.issue(KEY)
+
+
+async def order_clean_up(scene: Scene) -> Answer:
+    def stands(tx: store.Transaction) -> None:
+        repository = store.repositories.find(tx, REPOSITORY)
+        assert repository is not None
+        store.code_maps.add(tx, repository.id, scene.integration, 1, 0)
+        store.code_maps.change(tx, repository.id, status="read", sha="1" * 40)
+        row = store.CodeReference(repository.id, "a.py", 1, KEY, "")
+        store.code_references.put(tx, repository.id, ("a.py",), [row])
+
+    await scene.open("No key")
+    await scene.bot.services.database.write(stands)
+    body = {"integration_id": scene.integration}
+    return await scene.bot.post(f"{EXPERIMENTS}/{KEY}/clean-up", body)
 
 
 async def create_integration(scene: Scene) -> Answer:
@@ -129,6 +144,7 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
     f"PATCH {EXPERIMENTS}/{{key}}": (patch_experiment, "experiment.status_changed"),
     f"POST {EXPERIMENTS}/{{key}}/pull-requests": (link, "link.created"),
     f"POST {EXPERIMENTS}/{{key}}/issues": (order_issue, "issue.ordered"),
+    f"POST {EXPERIMENTS}/{{key}}/clean-up": (order_clean_up, "clean_up.ordered"),
     f"POST {INTEGRATIONS}": (create_integration, "integration.created"),
     f"PUT {INTEGRATIONS}/{{integration_id}}": (put_integration, "integration.changed"),
     f"PATCH {INTEGRATIONS}/{{integration_id}}": (patch_integration, "integration.changed"),

@@ -26,6 +26,7 @@ RANKS = {
     "command.executed": 9,
     "command.refused": 9,
     "pull_request.live": 10,
+    "experiment.cleaned_up": 13,
 }
 
 

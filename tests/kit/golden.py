@@ -7,6 +7,7 @@ is kept. `make golden` writes all of them anew, for their changes to be reviewed
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -59,5 +60,6 @@ def page_of(scene: Scene, number: int) -> str:
     page = "\n\n---\n\n".join(one.strip() for one in parts) + "\n"
     page = page.replace(f"{LOGIN}[bot]", LOGIN).replace("\u200b", "&ZeroWidthSpace;")
     page = page.replace(scene.bot.services.settings.public_url, "https://bot.example")
+    page = page.replace(f"https://{urlsplit(scene.github.url).netloc}", "https://github.com")
     page = re.sub(r"(<!-- experiment-bot:[a-z]+) \S+( -->)", r"\1 …\2", page)
     return re.sub(r"(#issuecomment-)[0-9]+", r"\1…", page)

@@ -1,0 +1,194 @@
+"""Clean-up issues: when one is asked for, and when one that is there is looked at again.
+
+What is to become of it, and what it is to say, is decided when its action runs (clean_up_life.py).
+"""
+
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+
+from bot import storage as store
+from bot import times
+from bot.domain import actions, allowed, audit, code_maps
+from bot.domain.actors import Actor
+from bot.domain.errors import ConflictCode
+from bot.domain.integrations import scope_of
+from bot.domain.rules import code_is_on
+from bot.domain.verdicts import OVER
+
+KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True)
+
+
+def experiment_changed(tx: store.Transaction, key: str) -> None:
+    """An experiment has come to be over or is not over any more, or what is shown of it differs."""
+    there = {row.repository_id for row in store.clean_ups.of_experiment(tx, key)}
+    there.update(one.repository_id for one in store.clean_ups.where_left(tx, key))
+    for repository_id in sorted(there):
+        follow(tx, repository_id, [key])
+
+
+def setting_changed(tx: store.Transaction, integration: store.Integration) -> None:
+    """An integration is to ask for clean-ups by itself from now on."""
+    for repository_id in store.clean_ups.over_anywhere(tx):
+        found = by_itself(tx, store.repositories.get(tx, repository_id))
+        if found is not None and found.id == integration.id:
+            follow(tx, repository_id)
+
+
+def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None) -> None:
+    """The code of a repository was read, or other references to `keys` are in it: see to issues.
+
+    Those that are there are looked at again, and one is made where that is done by itself.
+    """
+    rows = {row.experiment_key: row for row in store.clean_ups.of_repository(tx, repository_id)}
+    wanted = {key: row for key, row in rows.items() if _is_alive(row)}
+    if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
+        new = [key for key in store.clean_ups.over_in(tx, repository_id) if key not in rows]
+        wanted = {**wanted, **dict.fromkeys(new)}
+    for key, row in wanted.items():
+        if keys is None or key in keys:
+            enqueue(tx, repository_id, key, row)
+
+
+def _is_alive(row: store.CleanUp) -> bool:
+    """Tell whether an issue is looked after: not one that was deleted, or could not be made."""
+    return row.state != "gone" and row.error is None
+
+
+def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Integration | None:
+    """Return the integration that asks for clean-ups in a repository by itself, if one does.
+
+    Of several that serve it, the settings of the first hold.
+    """
+    first = next(iter(serving(tx, repository)), None)
+    if first is None or not code_is_on(tx, first, repository.id):
+        return None
+    return first if first.config.cleanup == "on" else None
+
+
+def serving(tx: store.Transaction, repository: store.Repository) -> list[store.Integration]:
+    """Return the integrations that speak for a repository and may act there, the first before."""
+    if repository.deleted_at is not None or not repository.full_name:
+        return []
+    ids = [repository.speaker_id]
+    if repository.is_contested:
+        ids += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
+    found = [store.integrations.find(tx, one) for one in dict.fromkeys(ids) if one is not None]
+    return [one for one in found if one is not None and _may_act(tx, one, repository)]
+
+
+def _may_act(
+    tx: store.Transaction, integration: store.Integration, repository: store.Repository
+) -> bool:
+    return integration.is_active and allowed.allows(tx, scope_of(integration), repository)
+
+
+def _acting(
+    tx: store.Transaction, repository: store.Repository, row: store.CleanUp | None
+) -> store.Integration | None:
+    """Return who writes the issue: who did before, if they still may."""
+    before = store.integrations.find(tx, row.integration_id) if row is not None else None
+    if before is not None and _may_act(tx, before, repository):
+        return before
+    return next(iter(serving(tx, repository)), None)
+
+
+def enqueue(
+    tx: store.Transaction,
+    repository_id: int,
+    key: str,
+    row: store.CleanUp | None,
+    by: store.Integration | None = None,
+    **asked: Any,
+) -> str | None:
+    """Have an issue made, or looked at again; return the action's id, None if nobody may act.
+
+    `asked` is said of what somebody has asked for, which is an action of its own. It is in an order
+    of the repository's and the experiment's own, so that there is never more than one issue.
+    """
+    home = store.repositories.get(tx, row.home_id if row and row.home_id else repository_id)
+    integration = by or _acting(tx, home, row)
+    if integration is None:
+        return None
+    name = f"{KIND.name}:{repository_id}:{key}"
+    about = {"repository_id": repository_id, "experiment_keys": [key]}
+    wanted = actions.Wanted(
+        kind=KIND,
+        request={"made_by": "setting", **about, **asked},
+        ordering_key=name,
+        dedup_key=None if asked else name,
+        number=row.number if row is not None else None,
+    )
+    actions.enqueue(tx, integration, home.id, wanted)
+    return wanted.id
+
+
+# --- Asked for
+
+
+def hindrance(tx: store.Transaction, repository_id: int, key: str) -> ConflictCode | None:
+    """Return why there is nothing to be cleaned up in a repository, None if there is."""
+    experiment = store.experiments.find(tx, key)
+    if experiment is None or experiment.status not in OVER:
+        return "not_over"
+    found = store.code_maps.find(tx, repository_id)
+    if found is None or found.status == "pending":
+        return "code_unread"
+    return None if store.clean_ups.count_left(tx, repository_id, key).count else "not_in_code"
+
+
+def ask(
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository_id: int,
+    key: str,
+    by: Actor,
+    *,
+    made_by: str,
+    **more: str,
+) -> str:
+    """Have the issue made, be it that it was deleted, or opened again; return the action's id."""
+    row = store.clean_ups.find(tx, repository_id, key)
+    if row is None or row.state == "gone" or row.number is None:
+        new = new_row(repository_id, key, integration.id, made_by, by.name)
+        # An attempt to make it may have succeeded without our knowing: then that is the issue.
+        if row is not None and row.state != "gone":
+            kept = {name: getattr(row, name) for name in ("marker", "asked_at", "author")}
+            new = msgspec.structs.replace(new, **kept, writing=row.writing)
+        row = new
+    else:
+        row = msgspec.structs.replace(row, by_people=False, closed_as=None, goal=None, error=None)
+    store.clean_ups.put(tx, row)
+    asked = {"made_by": made_by, "actor": by.name, **more}
+    is_home = row.home_id in (None, repository_id)
+    action_id = enqueue(tx, repository_id, key, row, integration if is_home else None, **asked)
+    if action_id is None:  # it was transferred to where nobody may act any more
+        row = new_row(repository_id, key, integration.id, made_by, by.name)
+        store.clean_ups.put(tx, row)
+        action_id = enqueue(tx, repository_id, key, row, integration, **asked)
+    assert action_id is not None
+    full_name = store.repositories.get(tx, repository_id).full_name
+    target = audit.Target("action", action_id, key)
+    audit.record(tx, by, audit.CLEAN_UP_ORDERED, target, None, {"repository": full_name})
+    return action_id
+
+
+def new_row(
+    repository_id: int, key: str, integration_id: str, made_by: str, actor: str | None
+) -> store.CleanUp:
+    """Return what is kept of an issue that is to be made."""
+    return store.CleanUp(
+        repository_id=repository_id,
+        experiment_key=key,
+        marker=str(uuid.uuid4()),
+        made_by=made_by,
+        actor=actor,
+        asked_at=times.now(),
+        integration_id=integration_id,
+        state="wanted",
+    )
+
+
+code_maps.FOLLOWERS.append(follow)

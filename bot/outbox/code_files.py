@@ -1,0 +1,226 @@
+"""Looks at single files of a commit, and at the list of all that it has.
+
+https://docs.github.com/en/rest/git/blobs#get-a-blob
+https://docs.github.com/en/rest/repos/contents#get-repository-content
+https://docs.github.com/en/rest/git/trees#get-a-tree
+"""
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from cachetools import LRUCache
+from msgspec import Struct
+
+from bot import storage as store
+from bot.code.files import LARGEST, is_binary, is_generated, passed_over
+from bot.code.matching import references
+from bot.code.vocabulary import Rules, Vocabulary
+from bot.domain.code_readings import Names, Task
+from bot.github import Refused, Temporary
+from bot.outbox.registry import Job
+from bot.services import Services
+
+_BLOB = "/repos/{+repository}/git/blobs/{sha}"
+_CONTENTS = "/repos/{+repository}/contents/{path}?ref={sha}"
+_TREE = "/repos/{+repository}/git/trees/{sha}{+recursive}"
+_LONGEST = 1024  # bytes of a path that is kept
+_MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
+_MOST_TREES = 60  # lists, where one has no room for all files
+_FILE_MODES = ("100644", "100755", "100664")
+TOO_LARGE = "larger than 2 MB"
+
+
+class TreeEntry(Struct):
+    """A file of a commit; `size` is in bytes."""
+
+    path: str
+    mode: str
+    type: str
+    sha: str
+    size: int | None = None
+
+
+class Tree(Struct):
+    tree: list[TreeEntry]
+    truncated: bool = False
+
+
+class File(Struct):
+    """A file as GitHub gives it: a larger one without its content."""
+
+    sha: str
+    path: str | None = None
+    type: str = "file"
+    size: int = 0
+    encoding: str = "none"
+    content: str = ""
+
+
+@dataclass(slots=True)
+class Listing:
+    """The files of a commit that are to be read, by path; unless it `is_whole` there are more."""
+
+    wanted: dict[str, TreeEntry]
+    files: int  # with those that are not to be read
+    is_whole: bool
+
+
+@dataclass(slots=True)
+class Looked:
+    """What was found in the files that were looked at, and what could not be read."""
+
+    references: list[store.CodeReference] = field(default_factory=list)
+    unread: list[store.Unread] = field(default_factory=list)
+    files: int = 0
+
+    def look(
+        self, task: Task, vocabulary: Vocabulary, path: str, size: int, content: bytes
+    ) -> None:
+        """Look at a file, of which `content` is all or, of a large one, the beginning."""
+        if is_binary(content) or is_generated(content):
+            return
+        self.files += 1
+        if size > LARGEST:
+            self.unread.append(store.Unread(TOO_LARGE, path))
+        elif len(path.encode("utf-8", "replace")) > _LONGEST:
+            self.unread.append(store.Unread("its path is too long", f"{path[:100]}…"))
+        else:
+            self.references += [
+                store.CodeReference(
+                    task.row.repository_id, path, one.line, one.key, one.alias or ""
+                )
+                for one in references(vocabulary, path, content)
+            ]
+
+
+class Vocabularies:
+    """What is looked for, made ready once for each version and rules."""
+
+    def __init__(self, _: Services) -> None:
+        self._known: LRUCache[Any, Vocabulary] = LRUCache(maxsize=32)
+
+    async def get(self, names: Names, rules: Rules) -> Vocabulary:
+        key = (tuple((key, tuple(aliases)) for key, aliases in names), rules)
+        if key not in self._known:
+            self._known[key] = await asyncio.to_thread(Vocabulary, names, rules)
+        return self._known[key]
+
+
+def blob_sha(content: bytes, like: str) -> str:
+    """Return git's name of a file's content, of the same kind as another."""
+    digest = hashlib.sha256 if len(like) == 64 else hashlib.sha1
+    return digest(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+async def list_files(job: Job, sha: str, rules: Rules) -> Listing:
+    """Return the files of a commit that are to be read; raises CallFailed.
+
+    Where one list has no room for all, folders are listed by themselves.
+    """
+    listing = Listing({}, 0, is_whole=True)
+    calls = 1
+    whole = await _tree(job, sha, recursive=True)
+    if not whole.truncated:
+        await asyncio.to_thread(_add, listing, whole.tree, "", rules)
+        return listing
+    waiting = [("", sha)]
+    while waiting:
+        folder, tree_sha = waiting.pop()
+        if calls + 2 > _MOST_TREES:
+            listing.is_whole = False
+            break
+        found = await _tree(job, tree_sha, recursive=bool(folder))
+        calls += 1
+        if found.truncated and folder:
+            found = await _tree(job, tree_sha, recursive=False)
+            calls += 1
+        elif folder:
+            await asyncio.to_thread(_add, listing, found.tree, folder, rules)
+            continue
+        listing.is_whole = listing.is_whole and not found.truncated
+        await asyncio.to_thread(_add, listing, found.tree, folder, rules)
+        waiting += [(f"{folder}{one.path}/", one.sha) for one in found.tree if one.type == "tree"]
+    return listing
+
+
+async def _tree(job: Job, sha: str, *, recursive: bool) -> Tree:
+    at = job.at(sha=sha, recursive="?recursive=1" if recursive else "")
+    text = await job.client.download(_TREE, at, _MOST_TREE, lambda _: None)
+    found: Tree = await asyncio.to_thread(_decoded, text, Tree)
+    return found
+
+
+def _decoded(text: bytes | bytearray, shape: Any) -> Any:
+    try:
+        return msgspec.json.decode(text, type=shape)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        raise Temporary("GitHub's answer cannot be read") from None
+
+
+def _add(listing: Listing, entries: Iterable[TreeEntry], folder: str, rules: Rules) -> None:
+    for one in entries:
+        if one.type != "blob":
+            continue
+        listing.files += 1
+        path = f"{folder}{one.path}"
+        if one.mode in _FILE_MODES and passed_over(path, rules) is None:
+            listing.wanted[path] = one
+
+
+async def read_blob(
+    job: Job, task: Task, vocabulary: Vocabulary, looked: Looked, path: str, sha: str, size: int
+) -> None:
+    """Look at a file by git's name of its content; raises CallFailed."""
+    if size > LARGEST:
+        looked.unread.append(store.Unread(TOO_LARGE, path))
+        return
+    text = await job.client.download(_BLOB, job.at(sha=sha), 4 * LARGEST, lambda _: None)
+    found: File = _decoded(text, File)
+    if found.size > LARGEST:
+        looked.unread.append(store.Unread(TOO_LARGE, path))
+        return
+    content = _content(found)
+    await asyncio.to_thread(looked.look, task, vocabulary, path, len(content), content)
+
+
+async def read_path(
+    job: Job, task: Task, vocabulary: Vocabulary, looked: Looked, path: str, sha: str
+) -> bool:
+    """Look at a file of a commit by its path; False if GitHub knows none. Raises CallFailed."""
+    try:
+        at = job.at(path=path, sha=sha)
+        text = await job.client.download(_CONTENTS, at, 4 * LARGEST, lambda _: None)
+    except Refused as refusal:
+        if refusal.status == 404:
+            return False
+        if refusal.status == 400:
+            looked.unread.append(store.Unread("its path cannot be asked for", path))
+            return True
+        raise
+    found: File | list[Any] = _decoded(text, File | list[Any])
+    if isinstance(found, list) or found.type != "file" or found.path not in (None, path):
+        return True  # a folder, a submodule, or a link, whose target has a path of its own
+    if found.encoding == "base64":
+        content = _content(found)
+        await asyncio.to_thread(looked.look, task, vocabulary, path, found.size, content)
+    else:
+        await read_blob(job, task, vocabulary, looked, path, found.sha, found.size)
+    return True
+
+
+def _content(found: File) -> bytes:
+    try:
+        return base64.b64decode(found.content)
+    except (binascii.Error, ValueError):
+        raise Temporary("GitHub's answer cannot be read") from None
+
+
+def leftover(paths: Sequence[str], reason: str) -> list[store.Unread]:
+    """Return what is said of files that were not read for one reason."""
+    return [store.Unread(reason, path) for path in paths]

@@ -1,0 +1,201 @@
+"""`code_map`: reads where experiments stand in a default branch, whole or what pushes changed.
+
+Pushes that go on from where the map is tell their files themselves. After others GitHub is asked
+which commit the branch has, and that is compared with ours. What has many files is read whole.
+https://docs.github.com/en/rest/commits/commits#get-a-commit
+https://docs.github.com/en/rest/commits/commits#compare-two-commits
+"""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec import Struct
+
+from bot import storage as store
+from bot.code.files import passed_over
+from bot.code.vocabulary import Vocabulary
+from bot.domain import code_maps, code_readings
+from bot.domain.code_readings import Found, Task
+from bot.github import NotListed, NoToken, Refused
+from bot.outbox import code_files, identity
+from bot.outbox.code_archive import read_all
+from bot.outbox.code_files import Looked, Vocabularies
+from bot.outbox.registry import Job, carries_out
+
+_COMMIT = "/repos/{+repository}/commits/{ref}?per_page=1"
+_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1"
+_MOST_COMPARED = 300  # files that GitHub tells of a comparison
+MOST_FILES = 100  # that are read one by one
+_EMPTY = 409
+
+
+class Head(Struct):
+    sha: str
+
+
+class ComparedFile(Struct):
+    filename: str
+    status: str = ""
+    sha: str | None = None
+    previous_filename: str | None = None
+
+
+class Compared(Struct):
+    status: str = ""
+    files: list[ComparedFile] = []
+
+
+@dataclass(frozen=True, slots=True)
+class _Changes:
+    """Files that may be others by now, each with git's name of it where that is told.
+
+    Unless the commit `is_known`, GitHub's API may not know it yet.
+    """
+
+    sha: str
+    changed: Mapping[str, str | None]
+    removed: Set[str]
+    is_known: bool = True
+
+
+@carries_out(code_maps.SWEEP)
+async def sweep(job: Job) -> dict[str, Any]:
+    """Have repositories read that are to be, some in each step."""
+
+    def step(tx: store.Transaction) -> int:
+        integration = store.integrations.find(tx, job.integration.id)
+        if integration is None or integration.config.code != "on":
+            return 0
+        begun = code_maps.sweep(tx, integration)
+        if begun:
+            code_maps.enqueue_sweep(tx, integration)
+        return begun
+
+    return {"repositories": await job.services.database.write(step, heavy=True)}
+
+
+@carries_out(code_maps.MAP)
+async def run(job: Job) -> dict[str, Any]:
+    where = job.integration.id, job.action.repository_id
+    task = await job.read(code_readings.task, *where)
+    if task is None:
+        return {"read": False}
+    try:
+        found = await _read(job, task)
+    except (NoToken, NotListed):
+        raise
+    except Refused as refusal:
+        if refusal.status == 401 or (refusal.lags and job.is_news):
+            raise
+        found = _unreadable(refusal)
+    repository = task.repository
+    locks = store.locks_of_repository(repository.host, repository.github_id, repository.full_name)
+    kept = await job.services.database.write(
+        lambda tx: code_readings.keep(tx, task, found), heavy=True, locks=locks
+    )
+    files = found.files if found.paths is None else len(found.paths)
+    return {"read": kept, "sha": found.sha, "files": files, "references": len(found.references)}
+
+
+def _unreadable(refusal: Refused) -> Found:
+    """Return what is kept where the credential may not read, or there is nothing yet."""
+    why = "the repository is empty" if refusal.status == _EMPTY else refusal.reason[:300]
+    return Found(None, None, None, (), (), (store.Unread(why),), is_broken=True)
+
+
+async def _read(job: Job, task: Task) -> Found:
+    row, repository = task.row, task.repository
+    await identity.confirm(job.services, job.client, repository, job.action.created_at)
+    branch = repository.default_branch
+    if branch is None:
+        branch = (await identity.ask(job.services, job.client, repository)).default_branch or "main"
+    vocabulary = await job.services.shared(Vocabularies).get(task.names, task.rules)
+    is_same = row.branch == branch and row.digest == vocabulary.digest
+    if row.sha is None or row.anew or not is_same:
+        return await read_all(job, task, vocabulary, branch, await _head(job, branch))
+    changes = await _changes(job, row, branch)
+    sha = changes if isinstance(changes, str) else changes.sha
+    paths = [] if isinstance(changes, str) else _readable(task, changes)
+    if isinstance(changes, str) or len(paths) > MOST_FILES:
+        found = await read_all(job, task, vocabulary, branch, sha)
+    else:
+        found = await _read_files(job, task, vocabulary, branch, changes)
+    last = next((one for one in row.pushes if one.after == sha), None)
+    return replace(found, push=last or max(row.pushes, key=lambda one: one.at, default=None))
+
+
+async def _head(job: Job, branch: str) -> str:
+    """Return the commit that a branch has; raises CallFailed."""
+    return (await job.client.fetch(Head, _COMMIT, job.at(ref=f"heads/{branch}"))).sha
+
+
+async def _changes(job: Job, row: store.CodeMap, branch: str) -> _Changes | str:
+    """Return what has changed since the map was read; a commit, if all of that is to be read."""
+    assert row.sha is not None
+    way = code_readings.followed(row)
+    told = _Changes(way.sha, dict.fromkeys(way.changed), way.removed, is_known=False)
+    if row.pushes and way.is_whole:
+        return told
+    head = await _head(job, branch)
+    if head == way.sha:
+        return replace(told, is_known=True)
+    return await _compared(job, row.sha, head) or head
+
+
+async def _compared(job: Job, base: str, head: str) -> _Changes | None:
+    """Return what a commit has changed since another; None if GitHub does not tell all of it.
+
+    Where they have gone different ways it is what either has changed since they parted.
+    """
+    forth = await _compare(job, base, head)
+    if forth is None:
+        return None
+    changed = {one.filename: one.sha for one in forth.files if one.status != "removed"}
+    removed = {one.filename for one in forth.files if one.status == "removed"}
+    removed |= {one.previous_filename for one in forth.files if one.previous_filename}
+    if forth.status not in ("ahead", "identical"):
+        back = await _compare(job, head, base)
+        if back is None:
+            return None
+        for one in back.files:
+            for name in (one.filename, one.previous_filename):
+                if name is not None and name not in removed:
+                    changed.setdefault(name, None)
+    return _Changes(head, changed, removed - changed.keys())
+
+
+async def _compare(job: Job, base: str, head: str) -> Compared | None:
+    try:
+        at = job.at(base=base, head=head)
+        found = await job.client.fetch(Compared, _COMPARE, at, is_kept=False)
+    except NoToken:
+        raise
+    except Refused as refusal:
+        if refusal.status != 404:
+            raise
+        return None  # one of them is gone, or they have nothing in common
+    return found if len(found.files) < _MOST_COMPARED else None
+
+
+def _readable(task: Task, changes: _Changes) -> list[str]:
+    return sorted(one for one in changes.changed if passed_over(one, task.rules) is None)
+
+
+async def _read_files(
+    job: Job, task: Task, vocabulary: Vocabulary, branch: str, changes: _Changes
+) -> Found:
+    """Look at the files that have changed; raises CallFailed."""
+    looked, paths, is_known = Looked(), _readable(task, changes), changes.is_known
+    for path in paths:
+        sha = changes.changed[path]
+        if sha is not None:
+            await code_files.read_blob(job, task, vocabulary, looked, path, sha, 0)
+        elif not await code_files.read_path(job, task, vocabulary, looked, path, changes.sha):
+            if not is_known:  # the file may be there, and the commit not yet
+                await job.client.fetch(Head, _COMMIT, job.at(ref=changes.sha), is_kept=False)
+            is_known = True
+    gone = [one for one in changes.removed if passed_over(one, task.rules) is None]
+    found = sorted({*paths, *gone})
+    where = branch, changes.sha, vocabulary.digest, found
+    return Found(*where, looked.references, looked.unread)

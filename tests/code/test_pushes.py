@@ -1,0 +1,99 @@
+"""The map follows the pushes to the default branch, whatever they are and in whichever order."""
+
+import itertools
+from pathlib import Path
+
+from tests.code.reading import Read, reading
+from tests.kit.marks import sqlite_only, token_only
+from tests.kit.outbound import Scene
+
+pytestmark = token_only
+FIRST = {"a.ts": 'x\nuse("checkout")\n', "b.py": "y = 'search'\n", "c.go": "package c\n"}
+
+
+async def begun(scene: Scene, folder: Path) -> Read:
+    read = await reading(scene, folder, "checkout", "search")
+    read.project.git.commit(FIRST)
+    await read.tell()
+    assert await read.lines() == ["a.ts:2 checkout", "b.py:1 search"]
+    scene.clock.ahead += 60
+    read.calls()
+    return read
+
+
+async def test_a_push_costs_a_call_for_each_file_that_is_read(scene: Scene, tmp_path: Path) -> None:
+    read = await begun(scene, tmp_path)
+    git = read.project.git
+    git.commit({"a.ts": 'use("checkout")\nuse("search")\n', "docs/x.md": "no code", "b.py": None})
+    await read.tell()
+    assert await read.lines() == ["a.ts:1 checkout", "a.ts:2 search"]
+    assert read.calls() == ["GET /contents/a.ts"]
+    git.commit({"docs/y.md": "no code", "vendor/z.js": 'use("checkout")'})
+    await read.tell()
+    assert await read.lines() == ["a.ts:1 checkout", "a.ts:2 search"]
+    git.move({"a.ts": "src/moved é.ts"})
+    await read.tell()
+    assert await read.lines() == ["src/moved é.ts:1 checkout", "src/moved é.ts:2 search"]
+    git.commit({"src/moved é.ts": None})
+    await read.tell()
+    assert await read.lines() == []
+    assert read.calls() == ["GET /contents/src%2Fmoved%20%C3%A9.ts"]
+
+
+@sqlite_only
+async def test_pushes_in_any_order_end_the_same(scene: Scene, tmp_path: Path) -> None:
+    """Also twice, or with some of them lost: each order begins where the one before has ended."""
+    read = await begun(scene, tmp_path)
+    git, number = read.project.git, itertools.count()
+    for order in (*itertools.permutations(range(3)), (2,), (0, 2, 2), (1, 0), ()):
+        events = []
+        for _ in range(3):
+            more = next(number)
+            second = "use('search')" * (more % 2)
+            git.commit({f"{more % 4}.ts": f'use("checkout")\n{second}\n'})
+            scene.clock.ahead += 10
+            events += read.project.take()
+        for one in order:
+            await read.project.deliver(events[one])
+            await read.work()
+        if not order or order[-1] == 0:  # nobody tells of the last one: that is seen in a day
+            scene.clock.ahead += 86_400
+            await read.look()
+        expected = [
+            f"{path}:{line + 1} {key}"
+            for path in sorted(git.text("ls-tree", "-r", "--name-only", "main").split())
+            for line, text in enumerate(git.text("show", f"main:{path}").splitlines())
+            for key in ("checkout", "search")
+            if f'"{key}"' in text or f"'{key}'" in text
+        ]
+        assert await read.lines() == expected, order
+
+
+@sqlite_only
+async def test_a_force_push_is_compared(scene: Scene, tmp_path: Path) -> None:
+    """What it took away is gone, and what it took back is there again."""
+    read = await begun(scene, tmp_path)
+    git, first = read.project.git, read.project.git.tip()
+    git.commit({"a.ts": "", "n.ts": 'use("search")'})
+    await read.tell()
+    assert await read.lines() == ["b.py:1 search", "n.ts:1 search"]
+    scene.clock.ahead += 10
+    git.set_branch("main", first)
+    git.commit({"b.py": ""})
+    read.calls()
+    await read.tell()
+    assert await read.lines() == ["a.ts:2 checkout"]
+    assert not any("tarball" in call for call in read.calls())
+    scene.clock.ahead += 10
+    git.commit({"z.ts": 'use("search")'}, orphan=True)
+    await read.tell()
+    assert await read.lines() == ["z.ts:1 search"]
+
+
+@sqlite_only
+async def test_many_files_are_read_as_an_archive(scene: Scene, tmp_path: Path) -> None:
+    read = await begun(scene, tmp_path)
+    read.project.git.commit({f"src/{one}.ts": 'use("search")' for one in range(150)})
+    await read.tell()
+    assert len(await read.lines()) == 152
+    assert len(read.calls()) <= 3
