@@ -19,6 +19,7 @@ from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
 from bot.domain import actions, rules_reading
 from bot.domain.allowed import allows
+from bot.domain.diffs import look_again
 from bot.domain.integrations import scope_of
 from bot.domain.rules import code_is_on, rules_of
 
@@ -261,8 +262,13 @@ def _remove(tx: store.Transaction, repository_ids: Sequence[int]) -> None:
         references_changed(tx, repository_id, counted)
 
 
-def forget_names(tx: store.Transaction, key: str, went: Collection[str] | None) -> None:
-    """An experiment is gone, or some of its aliases are: so are the references by these."""
+def forget_names(
+    tx: store.Transaction, key: str, went: Collection[str] | None
+) -> Collection[str] | None:
+    """An experiment is gone, or some of its aliases are: so are the references by these.
+
+    Returns what is looked for no longer, None for all.
+    """
     gone: set[str] | None = None
     if went is not None:
         row = store.experiments.find(tx, key)
@@ -270,6 +276,7 @@ def forget_names(tx: store.Transaction, key: str, went: Collection[str] | None) 
         gone = spelled(went) - spelled(kept)
     for repository_id in store.code_references.remove_names(tx, key, gone):
         references_changed(tx, repository_id, {key})
+    return gone
 
 
 def spelled(names: Collection[str]) -> set[str]:
@@ -316,31 +323,8 @@ def sweep(tx: store.Transaction, integration: store.Integration) -> int:
     begun = 0
     for repository in new:
         begun += _begin(tx, repository, integration.id) is not None
+        look_again(tx, repository.id, ())
     return len(outdated) + begun
-
-
-def look_again(tx: store.Transaction, repository_id: int, names: Collection[str] | None) -> None:
-    """Have the open pull requests of a repository read again that may hold new names."""
-
-
-def last_reference(tx: store.Transaction, repository_id: int, item_id: int, key: str) -> bool:
-    """Tell whether a pull request removes the last references to an experiment in a repository.
-
-    That is only sure where the whole branch that it leads into was read, as far as is told, and all
-    that its diff does with the experiment is to remove what stands there.
-    """
-    row = store.code_maps.find(tx, repository_id)
-    if row is None or row.status != "read" or row.is_wanted:
-        return False
-    if row.version != store.vocabulary.version(tx):
-        return False
-    told = store.code_references.in_diff(tx, item_id, key)
-    is_sure = all(
-        (one.status, one.base_ref, one.change) == ("read", row.branch, "removed") for one in told
-    )
-    removed = {one.path: one.number for one in told}
-    there = Counter(one.path for one in store.code_references.of_key(tx, repository_id, key))
-    return is_sure and bool(there) and all(there[path] <= removed.get(path, 0) for path in there)
 
 
 # --- What nobody has told of

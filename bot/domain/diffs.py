@@ -11,6 +11,7 @@ from urllib.parse import quote
 from bot import storage as store
 from bot import times
 from bot.domain import actions, fingerprints, rules
+from bot.domain.last_references import removes_last
 
 CODE = actions.Kind("code", title="Code of a pull request", priority=0, follows_rules=True)
 Status = Literal["read", "partial", "off", "pending"]
@@ -181,16 +182,12 @@ def code_of(
         unread_count=count,
         base_sha=diff.base_sha,
         head_sha=diff.head_sha,
-        last={key for key in removed if _is_last(tx, item, key)} if status == "read" else (),
+        last=[
+            key
+            for key in sorted(removed)
+            if status == "read" and removes_last(tx, item.repository_id, item.id, key)
+        ],
     )
-
-
-def _is_last(tx: store.Transaction, item: store.Item, key: str) -> bool:
-    """Tell whether a pull request removes the last references of an experiment in its repository.
-
-    That takes the map of the default branch, which nobody has yet.
-    """
-    return False
 
 
 def address_of(

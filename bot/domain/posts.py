@@ -10,7 +10,7 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import commands, rules
+from bot.domain import commands, diffs, rules
 from bot.domain.actions import Kind, Place, Wanted, acting, enqueue, order_of
 from bot.domain.parts import Cause, Part, following
 
@@ -304,7 +304,10 @@ def check_setting_changed(
     integration: store.Integration,
     allows: Callable[[store.Repository], bool],
 ) -> None:
-    """Bring the checks of the open pull requests that an integration looks after up to date."""
+    """Bring the checks of the open pull requests that an integration looks after up to date.
+
+    Those whose code is read only now are read.
+    """
     for repository in store.repositories.with_open_pull_requests(tx, integration.id):
         if allows(repository):
             _enqueue_refresh(tx, integration, repository.id, {})
@@ -332,6 +335,8 @@ def take_step(
     before = request.get("before")
     items = find(tx, repository_id, None if before is None else (before,), STEP)
     for item in items:
+        if not rewrite:
+            diffs.ask_where_unread(tx, item, integration_id)
         if rewrite:
             follow(tx, item, Cause.EXPERIMENT, integration_id, rewrite=True)
         elif (

@@ -57,12 +57,33 @@ def keep(tx: store.Transaction, item_id: int, reading: Reading, integration_id: 
     stays = set(linked) if any(one.path is None for one in unread) else _unsure(before, unread)
     came = [key for key in touched if key not in linked]
     went = [key for key in linked if key not in touched and key not in stays]
-    decided = [("lost", key) for key in went] + [("found", key) for key in came]
-    by = items.Hand(f"code:{uuid.uuid4()}", "code", None, integration_id)
-    items.decide(tx, item, decided, by, times.now())
+    _decide(tx, item, came, went, integration_id)
     if (found or before or unread) and store.links.of_target(tx, "pull_request", item_id):
         posts.follow(tx, store.items.get(tx, item_id), Cause.CODE, integration_id)
     return True
+
+
+def forget_names(tx: store.Transaction, key: str, gone: Collection[str] | None) -> None:
+    """An experiment is no more, or some of its aliases are: so are references in open diffs."""
+    for item in store.diffs.open_with(tx, key):
+        store.diffs.forget(tx, item.id, key, gone)
+        left = [one for one in store.diffs.references_of(tx, item.id) if one.experiment_key == key]
+        if not any(one.change != "moved" for one in left) and key in _found_before(tx, item):
+            _decide(tx, item, [], [key], item.integration_id)
+        if store.links.of_target(tx, "pull_request", item.id):
+            posts.follow(tx, store.items.get(tx, item.id), Cause.CODE, item.integration_id)
+
+
+def _decide(
+    tx: store.Transaction,
+    item: store.Item,
+    came: Sequence[str],
+    went: Sequence[str],
+    integration_id: str,
+) -> None:
+    decided = [("lost", key) for key in went] + [("found", key) for key in came]
+    by = items.Hand(f"code:{uuid.uuid4()}", "code", None, integration_id)
+    items.decide(tx, item, decided, by, times.now())
 
 
 def _found_before(tx: store.Transaction, item: store.Item) -> Sequence[str]:

@@ -7,6 +7,7 @@ repository alone: GitHub has the objects of forks there as well. Nothing of what
 but paths and lines.
 """
 
+import asyncio
 import re
 from typing import Any
 
@@ -31,11 +32,11 @@ from bot.services import Services
 _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35, 120, 600, 3600))
 _TOO_LARGE = re.compile(r"\bdiff\b.*(?:too large|too long|not available|unavailable)", re.I)
 _LAGS = store.Unread("GitHub's API still answers for another commit")
-_Vocabularies = LRUCache[tuple[int, Rules], Vocabulary]
+_Names = tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def _vocabularies(_: Services) -> _Vocabularies:
-    return LRUCache(maxsize=64)
+def _made(_: Services) -> LRUCache[tuple[_Names, Rules], Vocabulary]:
+    return LRUCache(maxsize=16)
 
 
 @carries_out(CODE)
@@ -51,7 +52,7 @@ async def run(job: Job) -> dict[str, Any]:
     target = diffs.target_of(item)
     if target is None or not is_on:
         return {"changed": False}
-    vocabulary = await _vocabulary(job, version, said)
+    vocabulary = await _vocabulary(job, said)
     if _is_read(known, target, version, vocabulary):
         return {"changed": False}
     if not vocabulary:  # it has nothing to read for, but perhaps something to forget
@@ -102,13 +103,13 @@ async def _keep(job: Job, item: store.Item, reading: Reading, calls: int) -> dic
     }
 
 
-async def _vocabulary(job: Job, version: int, said: Rules) -> Vocabulary:
-    known = job.services.shared(_vocabularies)
-    found = known.get((version, said))
-    if found is None:
-        names = await job.read(store.vocabulary.names)
-        found = known[version, said] = Vocabulary([(one.key, one.aliases) for one in names], said)
-    return found
+async def _vocabulary(job: Job, said: Rules) -> Vocabulary:
+    """Return what is looked for, which is made once for many pull requests."""
+    found = await job.read(store.vocabulary.names)
+    names, known = tuple((one.key, one.aliases) for one in found), job.services.shared(_made)
+    if (names, said) not in known:
+        known[names, said] = await asyncio.to_thread(Vocabulary, names, said)
+    return known[names, said]
 
 
 async def _gathered(

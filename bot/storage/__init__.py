@@ -120,7 +120,7 @@ from bot.storage.database import (
     lock_of_experiment,
     locks_of_repository,
 )
-from bot.storage.diff_rows import Diff, DiffReference, Unread
+from bot.storage.diff_rows import Diff, DiffReference
 from bot.storage.joined import (
     BegunAction,
     CountedInstallation,

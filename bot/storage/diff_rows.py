@@ -2,18 +2,10 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Struct
-
+from bot.storage.code_rows import Unread
 from bot.storage.rows import JSON, Row
 
 Change = Literal["added", "removed", "moved"]
-
-
-class Unread(Struct, frozen=True, omit_defaults=True):
-    """What was not read, and why; without a path it is more than a file."""
-
-    reason: str
-    path: str | None = None
 
 
 class Diff(Row, frozen=True):

@@ -1,11 +1,14 @@
 """Queries for what was read of the diffs of pull requests, and the references in them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import msgspec
 
 from bot.storage import query
 from bot.storage.database import Transaction
 from bot.storage.diff_rows import Diff, DiffReference
+from bot.storage.rows import Item
 
 
 def find(tx: Transaction, item_id: int) -> Diff | None:
@@ -35,3 +38,24 @@ def of_repository(tx: Transaction, repository_id: int) -> list[Diff]:
         WHERE items.repository_id = :id AND items.kind = 'pull_request'
             AND items.state = 'open' AND items.gone_at IS NULL"""
     return query.select(tx, Diff, sql, id=repository_id)
+
+
+def open_with(tx: Transaction, key: str) -> list[Item]:
+    """Return the open pull requests that change references to an experiment."""
+    sql = """SELECT * FROM items WHERE kind = 'pull_request' AND state = 'open'
+        AND gone_at IS NULL AND id IN (SELECT item_id FROM diff_references
+            WHERE experiment_key = :key) ORDER BY id"""
+    return query.select(tx, Item, sql, key=key)
+
+
+def forget(tx: Transaction, item_id: int, key: str, aliases: Collection[str] | None) -> None:
+    """Forget references of a pull request to an experiment; with aliases only those by these."""
+    found = [
+        one
+        for one in references_of(tx, item_id)
+        if one.experiment_key == key and (aliases is None or one.alias in aliases)
+    ]
+    sql = """DELETE FROM diff_references WHERE item_id = :item_id AND path = :path
+        AND line = :line AND experiment_key = :experiment_key AND change = :change
+        AND alias = :alias"""
+    tx.run_many(sql, [msgspec.structs.asdict(one) for one in found])
