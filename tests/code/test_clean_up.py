@@ -291,6 +291,22 @@ async def test_a_public_repository_is_told_the_key_alone(shop: Shop) -> None:
 
 @sqlite_only
 @token_only
+async def test_a_repository_that_becomes_public(shop: Shop) -> None:
+    shop.github.repository(REPOSITORY).private = True
+    await begin(shop)
+    await set_status(shop, "completed")
+    assert "One page checkout" in issue_of(shop)["body"]
+    shop.clock.ahead += 60
+    repository = shop.github.repository(REPOSITORY)
+    repository.private, repository.updated_at = False, shop.github.clock()
+    payload = {"action": "publicized", "repository": shop.github.repository_payload(REPOSITORY)}
+    await shop.bot.deliver(shop.integration, "repository", payload)
+    await shop.work()
+    assert "One page checkout" not in issue_of(shop)["body"]
+
+
+@sqlite_only
+@token_only
 async def test_off_until_it_is_switched_on(shop: Shop) -> None:
     await begin(shop, cleanup="off")
     await set_status(shop, "completed")
