@@ -5,7 +5,7 @@ between characters that are no part of a word. The time taken grows with the tex
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -14,8 +14,6 @@ MOST_CHARACTERS = 200
 
 _SPACE = re.compile(r"\s+")
 _RUN = re.compile(rb"[A-Za-z0-9._-]+")
-_RUN_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
-_LONGEST = 192  # bytes of a key or alias in its longest spelling
 # What a word has, with all that is not ASCII.
 WORD = rb"A-Za-z0-9_\x80-\xff"
 _WORD = re.compile(rb"[%s]" % WORD)
@@ -29,8 +27,6 @@ class Filling(Struct, frozen=True):
 
     before: re.Pattern[bytes] | None
     after: re.Pattern[bytes] | None
-    after_may_be_in_key: bool
-    word_before: bool
     anchor: bytes
 
 
@@ -60,8 +56,6 @@ def filling_of(pattern: str) -> Filling | None:
     return Filling(
         before=re.compile(head) if before else None,
         after=re.compile(tail) if after else None,
-        after_may_be_in_key=bool(after) and after[0].encode()[0] in _RUN_CHARACTERS,
-        word_before=bool(before) and bool(_WORD.match(before[-1].encode())),
         anchor=max(_SPACE.split(before) + _SPACE.split(after), key=len).encode(),
     )
 
@@ -70,53 +64,48 @@ def _literal(text: str) -> bytes:
     return rb"\s++".join(re.escape(part.encode()) for part in _SPACE.split(text))
 
 
-def filled_in(filling: Filling, text: bytes, keys: Container[bytes]) -> Iterator[tuple[int, bytes]]:
+def filled_in(
+    filling: Filling, text: bytes, keys: Container[bytes], lengths: Sequence[int]
+) -> Iterator[tuple[int, bytes]]:
     """Yield where a pattern has a key filled in: the offset of the key, and the key.
 
-    Of several that would fit in one place it is the longest.
+    `lengths` are those that keys have, in bytes, the longest first: of several keys that would fit
+    in one place it is the longest.
     """
     if filling.before is None:
-        yield from _at_the_beginning(filling, text, keys)
+        yield from _at_the_beginning(filling, text, keys, lengths)
         return
     for found in filling.before.finditer(text):
         start = found.end()
-        run = _RUN.match(text, start, start + _LONGEST)
+        run = _RUN.match(text, start, start + lengths[0] + 1)
         if run is None:
             continue
-        for end in _ends(filling, text, start, run.end()):
-            if text[start:end] in keys:
+        for length in lengths:
+            end = start + length
+            if end <= run.end() and text[start:end] in keys and _ends(filling, text, end):
                 yield start, text[start:end]
                 break
 
 
-def _ends(filling: Filling, text: bytes, start: int, end: int) -> Iterator[int]:
-    """Yield where a key may end that begins at `start`, the farthest first."""
+def _ends(filling: Filling, text: bytes, end: int) -> bool:
     if filling.after is None:
-        for one in range(end, start, -1):
-            if not _WORD.match(text, one):
-                yield one
-    elif filling.after_may_be_in_key:
-        for one in range(end, start, -1):
-            if filling.after.match(text, one):
-                yield one
-    elif filling.after.match(text, end):
-        yield end
+        return not _WORD.match(text, end)
+    return filling.after.match(text, end) is not None
 
 
 def _at_the_beginning(
-    filling: Filling, text: bytes, keys: Container[bytes]
+    filling: Filling, text: bytes, keys: Container[bytes], lengths: Sequence[int]
 ) -> Iterator[tuple[int, bytes]]:
     """Look for a pattern that begins with KEY, from what follows."""
     assert filling.after is not None
     for found in filling.after.finditer(text):
         end = found.start()
-        lowest = max(0, end - _LONGEST)
-        longest: bytes | None = None
-        for start in range(end - 1, lowest - 1, -1):
-            if text[start] not in _RUN_CHARACTERS:
+        for length in lengths:
+            start = end - length
+            if (
+                start >= 0
+                and text[start:end] in keys
+                and (not start or not _WORD.match(text, start - 1))
+            ):
+                yield start, text[start:end]
                 break
-            bounded = start == 0 or not _WORD.match(text, start - 1)
-            if bounded and text[start:end] in keys:
-                longest = text[start:end]
-        if longest:
-            yield end - len(longest), longest

@@ -9,8 +9,8 @@ from msgspec import Struct
 from bot.code.configuration import blanked, whole_keys_and_values
 from bot.code.files import decoded
 from bot.code.fillings import WORD, filled_in
-from bot.code.languages import configuration_of, family_of
 from bot.code.lexer import lexed
+from bot.code.names import configuration_of, family_of
 from bot.code.vocabulary import Term, Vocabulary
 
 _IDENTIFIER = re.compile(rb"[%s]+" % WORD)
@@ -78,7 +78,7 @@ def _references(
         places += [
             (place, term)
             for pattern in vocabulary.patterns
-            for place, written in filled_in(pattern, seen, vocabulary.fillings)
+            for place, written in filled_in(pattern, seen, vocabulary.fillings, vocabulary.lengths)
             for term in vocabulary.fillings[written]
         ]
     return _numbered(counted, places)

@@ -12,8 +12,8 @@ from msgspec import Struct
 
 from bot.code.alike import alike
 from bot.code.files import decoded, is_binary, is_generated, passed_over
-from bot.code.languages import configuration_of, family_of
 from bot.code.matching import Reference, references, references_in_part
+from bot.code.names import configuration_of, family_of
 from bot.code.vocabulary import Vocabulary
 
 _HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")

@@ -14,6 +14,7 @@ _PIECE = 1 << 18  # bytes that are unpacked at once
 _MOST_NAMED = 1 << 20  # bytes of what stands before a file to name it
 # Beyond so many bytes, more than so many for one of the archive are a bomb: code has less than 20.
 _BOMB_FROM, _BOMB_RATIO = 64 << 20, 200
+_HUGE = "a file in it has more than 8 GB"
 _PLAIN = (b"0", b"\0", b"7")
 
 
@@ -157,7 +158,7 @@ class Tarball:
             return
         for name, value in _records(text):
             if kind == b"x" and name == b"size":
-                raise BadArchive("a file is too large")
+                raise TooMuch(_HUGE)
             if kind == b"x" and name == b"path":
                 self._next["path"] = _text(value)
             elif kind == b"g" and name == b"comment":
@@ -178,7 +179,7 @@ def _records(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 
 def _number(field: bytes) -> int:
     if field[:1] >= b"\x80":  # eight bits in each byte, for what is larger than 8 GB
-        raise BadArchive("a file is too large")
+        raise TooMuch(_HUGE)
     digits = field.strip(b" \0")
     try:
         return int(digits or b"0", 8)

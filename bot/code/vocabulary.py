@@ -44,8 +44,8 @@ class Vocabulary:
     """The experiments of an integration and the rules of a repository. Never changes.
 
     `terms` are keys and aliases as they are written; `identifiers` and `hyphenated` their spellings
-    that are switched on; `fillings` what may stand for KEY in `patterns`; `is_loose`: there is any
-    of these. False where there is nothing to look for.
+    that are switched on; `fillings` what may stand for KEY in `patterns`, of `lengths`; `is_loose`:
+    there are spellings or patterns. False where there is nothing to look for.
     """
 
     def __init__(
@@ -71,6 +71,7 @@ class Vocabulary:
             for written, found in known.items():
                 fillings.setdefault(written, set()).update(found)
         self.fillings = _settled(fillings)
+        self.lengths = tuple(sorted({len(text) for text in fillings}, reverse=True))
         self.is_loose = bool(identifiers or hyphenated or self.patterns)
         self.digest = _digest(self.terms, rules)
         self._quoted = _Search(quote + text + quote for text in self.terms for quote in _QUOTES)

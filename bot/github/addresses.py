@@ -26,7 +26,7 @@ def below(api_url: str, url: str) -> URL | None:
     prefix = f"{base.path.rstrip('/')}/"
     if not is_same or not parts.path.startswith(prefix):
         return None
-    if not f"{parts.path}?{parts.query}".isascii() or not _stays(parts.path[len(prefix) :]):
+    if not f"{parts.path}?{parts.query}".isascii() or not stays(parts.path[len(prefix) :]):
         return None
     return URL.build(
         scheme=base.scheme,
@@ -53,7 +53,7 @@ def redirected(api_url: str, url: URL, location: str) -> URL | None:
     """Return where an answer leads from `url`; None if that may lead out of `api_url`."""
     try:
         # Before it is joined, which resolves dot segments.
-        if not _stays(urlsplit(location).path.removeprefix("/")):
+        if not stays(urlsplit(location).path.removeprefix("/")):
             return None
         return below(api_url, urljoin(str(url), location))
     except ValueError:
@@ -64,7 +64,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-def _stays(path: str) -> bool:
+def stays(path: str) -> bool:
     """Tell whether no segment of a path leads upwards, however it is spelled and read."""
     if "\\" in path or "//" in f"/{path}":
         return False

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from bot.github import names
+from bot.github import addresses, names
 from bot.github.client import Client
 from bot.github.failures import Refused, Temporary
 from bot.log import logger
@@ -46,8 +46,8 @@ def is_allowed(address: str, api_url: str, listed: Collection[str]) -> bool:
         return False
     if place == f"codeload.{web}":
         return True
-    is_inside = not any(one in (".", "..") for one in URL(address).path.split("/"))
-    return place == web and parts.path.startswith("/_codeload/") and is_inside
+    is_inside = parts.path.startswith("/_codeload/") and addresses.stays(parts.path[1:])
+    return place == web and is_inside
 
 
 @asynccontextmanager

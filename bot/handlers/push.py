@@ -88,11 +88,11 @@ def _files(payload: payloads.PushEvent, push: commits.Push) -> store.FilesPushed
     before, after, told = payload.before or "", payload.after or "", payload.commits or []
     is_forced, at = payload.forced is not False, push.pushed_at
     is_whole = bool(told) and told[-1].id == after and len(told) < _MOST_COMMITS
-    lists = [(one.added, one.modified, one.removed) for one in told]
-    if not is_whole or push.made_branch or any(None in three for three in lists):
+    is_told = all(None not in (one.added, one.modified, one.removed) for one in told)
+    if not is_whole or push.made_branch or not is_told:
         return store.FilesPushed(before, after, at, is_forced, push.actor)
-    changed = {path for added, modified, _ in lists for path in [*added, *modified]}
-    removed = {path for *_, gone in lists for path in gone} - changed
+    changed = {path for one in told for path in (*(one.added or ()), *(one.modified or ()))}
+    removed = {path for one in told for path in one.removed or ()} - changed
     files = tuple(sorted(changed)), tuple(sorted(removed))
     return store.FilesPushed(before, after, at, is_forced, push.actor, *files)
 

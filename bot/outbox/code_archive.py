@@ -90,7 +90,7 @@ async def _read_archive(
             await stream.read(until)
             return
         except (BadArchive, Temporary) as error:
-            failure = Temporary(f"the archive: {error}")
+            failure = Temporary(str(error))
         except TooMuch as error:
             reading.why = f"the archive was not read to its end: {error}"
             return
@@ -104,7 +104,7 @@ async def _read_archive(
         if time.monotonic() >= until or not stream.has_begun:
             break
     if job.action.attempts + 1 < _ATTEMPTS:
-        raise failure
+        raise Temporary(f"the archive cannot be read: {failure.reason}")
     reading.why = f"the archive was not read to its end: {failure.reason}"
 
 

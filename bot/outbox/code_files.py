@@ -11,7 +11,7 @@ import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from cachetools import LRUCache
@@ -34,8 +34,6 @@ _MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
 _MOST_TREES = 60  # lists, where one has no room for all files
 _FILE_MODES = ("100644", "100755", "100664")
 TOO_LARGE = "larger than 2 MB"
-
-T = TypeVar("T")
 
 
 class TreeEntry(Struct):
@@ -154,10 +152,11 @@ async def list_files(job: Job, sha: str, rules: Rules) -> Listing:
 async def _tree(job: Job, sha: str, *, recursive: bool) -> Tree:
     at = job.at(sha=sha, recursive="?recursive=1" if recursive else "")
     text = await job.client.download(_TREE, at, _MOST_TREE, lambda _: None)
-    return await asyncio.to_thread(_decoded, text, Tree)
+    found: Tree = await asyncio.to_thread(_decoded, text, Tree)
+    return found
 
 
-def _decoded(text: bytes | bytearray, shape: type[T]) -> T:
+def _decoded(text: bytes | bytearray, shape: Any) -> Any:
     try:
         return msgspec.json.decode(text, type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -182,7 +181,7 @@ async def read_blob(
         looked.unread.append(store.Unread(TOO_LARGE, path))
         return
     text = await job.client.download(_BLOB, job.at(sha=sha), 4 * LARGEST, lambda _: None)
-    found = _decoded(text, File)
+    found: File = _decoded(text, File)
     if found.size > LARGEST:
         looked.unread.append(store.Unread(TOO_LARGE, path))
         return
@@ -204,7 +203,7 @@ async def read_path(
             looked.unread.append(store.Unread("its path cannot be asked for", path))
             return True
         raise
-    found = _decoded(text, File | list[Any])
+    found: File | list[Any] = _decoded(text, File | list[Any])
     if isinstance(found, list) or found.type != "file" or found.path not in (None, path):
         return True  # a folder, a submodule, or a link, whose target has a path of its own
     if found.encoding == "base64":

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from bot.storage import query, repositories
-from bot.storage.code_rows import CodeCount, CodeReference, PlacedReference
+from bot.storage.code_rows import CodeCount, CodeReference, DiffCount, PlacedReference
 from bot.storage.database import Transaction
 from bot.storage.query import Part, Place
 
@@ -116,6 +116,17 @@ def _page(
     skip = behind[0] if behind is not None else 0
     rows = query.select(tx, PlacedReference, sql, **known, skip=skip, limit=limit + 1)
     return Part(rows[:limit], (skip + limit,) if len(rows) > limit else None)
+
+
+def in_diff(tx: Transaction, item_id: int, key: str) -> list[DiffCount]:
+    """Return what the diff of a pull request does with an experiment, by file."""
+    if not tx.has_table("diff_references"):
+        return []
+    sql = """SELECT diffs.status, diffs.base_ref, change, path, COUNT(*) AS number
+        FROM diffs JOIN diff_references ON diff_references.item_id = diffs.item_id
+        WHERE diffs.item_id = :item_id AND experiment_key = :key
+        GROUP BY diffs.status, diffs.base_ref, change, path"""
+    return query.select(tx, DiffCount, sql, item_id=item_id, key=key)
 
 
 def remove_names(tx: Transaction, key: str, aliases: Collection[str] | None) -> Sequence[int]:

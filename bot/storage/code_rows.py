@@ -92,6 +92,16 @@ class CodeCount(Row, frozen=True):
     number: int
 
 
+class DiffCount(Row, frozen=True):
+    """How many references a pull request adds, removes or moves in a file, and how it was read."""
+
+    status: str
+    base_ref: str
+    change: str
+    path: str
+    number: int
+
+
 class VocabularyChange(Row, frozen=True):
     """`vocabulary_changes`: what has come to be looked for with a version of the vocabulary."""
 
