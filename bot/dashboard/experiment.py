@@ -25,7 +25,7 @@ from bot.api.links import (
     linked_issue,
     linked_pull_request,
 )
-from bot.dashboard import charts, concealing, seen
+from bot.dashboard import charts, code, concealing, seen
 from bot.dashboard.forms import (
     Refusal,
     helpful,
@@ -91,6 +91,7 @@ class Linked:
     statuses: store.Part[store.Activity]
     integrations: Sequence[store.Integration]
     live: Sequence[store.LiveCount]  # in some environments, production first
+    code: code.Places
 
     @property
     def repositories(self) -> list[str]:
@@ -267,6 +268,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         store.activity.of_experiment(tx, key, STATUS_CHANGED.name, None, _MARKED),
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
         store.live.of_experiments(tx, [key]).get(key, ()),
+        code.places(tx, key),
     )
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.code.reading import CODE, reading
+from tests.kit.browsing import Browser
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
@@ -182,3 +183,30 @@ async def test_repositories_move_and_branches_change(scene: Scene, tmp_path: Pat
     git.commit({"d.ts": 'use("checkout")\n'})  # no longer the default branch
     await read.tell()
     assert len((await read.code())["items"]) == 3
+
+
+@sqlite_only
+@token_only
+async def test_pages_of_code(scene: Scene, tmp_path: Path) -> None:
+    """The experiment's, its list of lines, and the repository's, where it is read again."""
+    read = await reading(scene, tmp_path, "checkout")
+    git = read.project.git
+    git.commit({"a<b>.ts": 'use("checkout")\n', "big.ts": "const x = 1;\n" * 200_000})
+    await read.tell()
+    git.commit({"c.ts": 'use("checkout")\n'})
+    await read.tell()
+    browser = await Browser.sign_in(scene.bot)
+    page = await browser.get("/experiments/checkout")
+    assert "acme/shop 2 lines, read in part" in page.words
+    page = await browser.get("/experiments/checkout/code")
+    assert "a<b>.ts:1" in page.words
+    assert "a<b>" not in page.text
+    assert "big.ts : larger than 2 MB" in page.words
+    assert "Named in the code: c.ts in acme/shop by jane" in page.words
+    page = await browser.get("/repositories/acme/shop")
+    assert "2 lines of it name an experiment, of 2 files looked at." in page.words
+    page = await browser.post("/repositories/acme/shop/code")
+    assert "The code is read again." in page.words
+    read.calls()
+    await read.work()
+    assert any(call.startswith("GET /tarball") for call in read.calls())
