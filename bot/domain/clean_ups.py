@@ -47,16 +47,25 @@ def rules_changed(
 rules_reading.on_clean_up_changed.append(rules_changed)
 
 
+def publicized(tx: store.Transaction, repository_id: int) -> None:
+    """Everybody reads the issues of a repository from now on: they may say too much."""
+    for row in store.clean_ups.at_home(tx, repository_id):
+        if _is_alive(row):
+            enqueue(tx, row.repository_id, row.experiment_key, row)
+
+
 def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None) -> None:
     """The code of a repository was read, or other references to `keys` are in it: see to issues.
 
     Those that are there are looked at again, and one is made where that is done by itself.
     """
     rows = {row.experiment_key: row for row in store.clean_ups.of_repository(tx, repository_id)}
-    wanted = {key: row for key, row in rows.items() if _is_alive(row)}
+    wanted: dict[str, store.CleanUp | None] = {
+        key: row for key, row in rows.items() if _is_alive(row)
+    }
     if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
         new = [key for key in store.clean_ups.over_in(tx, repository_id) if key not in rows]
-        wanted = {**wanted, **dict.fromkeys(new)}
+        wanted |= dict.fromkeys(new)
     for key, row in wanted.items():
         if keys is None or key in keys:
             enqueue(tx, repository_id, key, row)

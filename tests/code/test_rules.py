@@ -11,8 +11,6 @@ from bot import storage as store
 from bot.code.experiments_yml import PATH, Settings
 from bot.demo import payloads
 from bot.domain import rules, rules_reading
-from bot.outbox import rules_check
-from bot.outbox.registry import Job
 from bot.storage import RepositoryRules
 from tests.domain.lives import clock as at
 from tests.kit.browsing import Browser
@@ -308,29 +306,6 @@ def test_never_louder_than_allowed(
 # --- A pull request that changes the file
 
 
-@pytest.fixture
-def listing(scene: Scene) -> None:
-    """Have the files of a pull request looked at when its comment is planned.
-
-    The reading of diffs does that, where there is one.
-    """
-    planners: dict[str, Any] = scene.outbox._known.planners  # type: ignore[assignment]
-    usual = planners["status_comment"]
-
-    class File(msgspec.Struct):
-        filename: str
-        status: str
-        sha: str | None
-
-    async def plan(job: Job) -> Any:
-        path = "/repos/{+repository}/pulls/{number}/files?per_page=100"
-        files = [one async for one in job.client.fetch_all(File, path, job.at())]
-        await rules_check.look(job, files)
-        return await usual(job)
-
-    planners["status_comment"] = plan
-
-
 BROKEN = "# Ours\nchekc: on\ncode:\n  include: src/\n"
 FIRST = f'{PATH}, line 2: There is no setting "chekc": did you mean "check"?'
 
@@ -340,7 +315,7 @@ BY_MAIL = "jane@corp.example: on\n'#12': on\n"
 
 @sqlite_only
 @token_only
-async def test_mistakes_mention_nobody(scene: Scene, project: Project, listing: None) -> None:
+async def test_mistakes_mention_nobody(scene: Scene, project: Project) -> None:
     project.git.commit({PATH: BY_MAIL}, branch="rules")
     number = await opened(scene, project, "rules")
     title = (check_of(scene, number) or ("",) * 4)[1]
@@ -350,7 +325,7 @@ async def test_mistakes_mention_nobody(scene: Scene, project: Project, listing: 
 
 
 @sqlite_only
-async def test_errors_stand_on_their_lines(scene: Scene, project: Project, listing: None) -> None:
+async def test_errors_stand_on_their_lines(scene: Scene, project: Project) -> None:
     """With a token the first is in the status, and all are on the details page."""
     project.git.commit({PATH: BROKEN}, branch="rules")
     number = await opened(scene, project, "rules")
@@ -379,12 +354,10 @@ async def test_errors_stand_on_their_lines(scene: Scene, project: Project, listi
 
 @sqlite_only
 @app_only
-async def test_a_forks_file_is_read_from_the_base(
-    scene: Scene, project: Project, listing: None
-) -> None:
+async def test_a_forks_file_is_read_from_the_base(scene: Scene, project: Project) -> None:
     fork = project.fork("stranger/shop")
     fork.commit({PATH: "label: [a]\n"}, branch="rules")
-    number = project.open("rules", fork="stranger/shop", author="stranger", body=LINE)
+    number = project.open("rules", fork="stranger/shop", author="stranger")
     await project.tell()
     await scene.work()
     assert scene.check(number) == "failure"
