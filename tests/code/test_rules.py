@@ -269,6 +269,79 @@ async def test_which_environments_are_production(scene: Scene, project: Project)
     assert "us-east" in await scene.bot.services.database.read(job)
 
 
+# --- What it says of code
+
+
+async def code_of(scene: Scene, number: int) -> tuple[str, list[tuple[str, str]]]:
+    """Return the state of what was read of a pull request, and where it names an experiment."""
+    answer = await scene.bot.get(f"/api/v1/pull-requests/{REPOSITORY}/{number}")
+    found = [(one["path"], one["change"]) for one in answer.body["code"]]
+    return answer.body["code_status"], sorted(found)
+
+
+FILES = {
+    "src/a.ts": "if (isOn(CHECKOUT_FLOW)) {}\n",
+    "src/b.ts": "useFlag('x', Flags.checkoutFlow)\n",
+    "test/c.ts": 'use("checkout-flow")\n',
+    "docs/d.py": 'use("checkout-flow")\n',
+}
+
+
+@sqlite_only
+@token_only
+async def test_what_counts_as_a_reference(scene: Scene, project: Project) -> None:
+    """A change of that has open pull requests read again, and the default branch."""
+    await scene.restart(github_archive_hosts=(scene.github.codeload.url,))
+    project.bot = scene.bot
+    await scene.bot.experiment("checkout-flow", status="active")
+    project.git.commit(FILES, branch="feature")
+    number = await opened(scene, project, "feature", body="")
+    quoted = [("docs/d.py", "added"), ("test/c.ts", "added")]
+    assert await code_of(scene, number) == ("read", quoted)
+    text = "code:\n  include: [src/, test/]\n  exclude: [test/]\n  aliases: [upper_snake]\n"
+    project.git.commit({PATH: text + "  patterns: [Flags.KEY]\n", **FILES})
+    await project.tell()
+    await scene.work()
+    await scene.pass_time(120, 20)
+    assert await code_of(scene, number) == ("read", [("src/a.ts", "added")])
+    answer = await scene.bot.get(f"/api/v1/repositories/{REPOSITORY}/code")
+    assert [one["path"] for one in answer.items] == ["src/a.ts"]
+    project.git.commit({PATH: text.replace("upper_snake", "camel, upper_snake")})
+    await project.tell()
+    await scene.work()
+    await scene.pass_time(120, 20)
+    found = [("src/a.ts", "added"), ("src/b.ts", "added")]
+    assert await code_of(scene, number) == ("read", found)
+    project.git.commit({PATH: "code: off\n"})
+    await project.tell()
+    await scene.work()
+    assert (await code_of(scene, number))[0] == "off"
+    answer = await scene.bot.get(f"/api/v1/repositories/{REPOSITORY}/code")
+    assert (answer.body["status"], answer.items) == ("off", [])
+
+
+@sqlite_only
+@token_only
+async def test_clean_up_is_wanted_or_not(scene: Scene, project: Project) -> None:
+    """The issue says whose a file is."""
+    await scene.restart(github_archive_hosts=(scene.github.codeload.url,))
+    project.bot = scene.bot
+    scene.github.repository(REPOSITORY).private = True
+    await set_to(scene, cleanup="on")
+    owners = "owners: {docs/: 'the writers'}\n"
+    project.git.commit({PATH: "cleanup: off\n" + owners, **FILES})
+    await scene.bot.experiment("checkout-flow", status="completed")
+    await project.tell()
+    await scene.work()
+    await scene.pass_time(30, 10)
+    assert scene.github.issues(REPOSITORY) == []
+    project.git.commit({PATH: owners})
+    await project.tell()
+    await scene.work()
+    (issue,) = scene.github.issues(REPOSITORY)
+    assert "`docs/d.py`, of `the writers`" in issue["body"]
+
+
 # --- The bounds, in a table: what the integration allows, what the file says, what holds
 
 BOUNDS = [
