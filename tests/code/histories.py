@@ -103,7 +103,7 @@ class Gardener:
         """
         hidden, number = "hidden/f0.ts export-ignore\n", self._number()
         files: dict[str, object] = {
-            ".gitattributes": f"{hidden}lib/f0.py export-subst\n",
+            ".gitattributes": f'{hidden}lib/f0.py export-subst\n"promo" text\n',
             "hidden/f0.ts": self._text("ts"),
             "lib/f0.py": f"{self._text('py')}\n\n# $Format:%H%n%H$\nuse('promo', {number})\n",
             "module": Submodule(f"{number:040x}"),

@@ -17,7 +17,7 @@ from tests.code.histories import EXPERIMENTS, NAMES, Gardener
 from tests.code.searching import Found, Search, count_by_key
 from tests.kit import outbound
 from tests.kit.clock import Clock
-from tests.kit.gitrepo import GitRepo
+from tests.kit.gitrepo import GitRepo, Link, Submodule
 from tests.kit.marks import each, slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.project import Project
@@ -176,6 +176,13 @@ async def test_a_year_of_a_shop(story: Story) -> None:
     git.set_branch("two", git.tip())
     gardener.change("two", 10)
     git.set_branch("main", git.text("rev-parse", "main^"))
+    await story.compare()
+
+    # What is pushed is taken back before anybody has looked at it.
+    git.commit({"module": Submodule("2" * 40), "link.ts": Link("hidden/f0.ts")}, branch="main")
+    gardener.change("main", 5)
+    await project.tell()
+    git.set_branch("main", git.text("rev-parse", "main~2"))
     await story.compare()
 
     project.close(story.pulls[1])
