@@ -1,67 +1,37 @@
 """The code of pull requests: what their diffs link, and what is read of them with which calls."""
 
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
+from tests.code.diffs import (
+    KEY,
+    OTHER,
+    START,
+    USE,
+    USE_OTHER,
+    code,
+    linked,
+    opened,
+    project_of,
+    pull,
+    told,
+)
 from tests.github import REPO, Fault
 from tests.github.faults import diff_too_large
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
 
-KEY, OTHER = "checkout-flow", "search-ranking"
 FORK = "octo/shop"
 PULL = f"/api/v1/pull-requests/{REPOSITORY}"
-USE, USE_OTHER = f'use("{KEY}")\n', f'use("{OTHER}")\n'
-START = {"src/app.ts": "start()\n", "src/old.ts": USE_OTHER}
-
 pytestmark = [token_only, sqlite_only]
 
 
 @pytest.fixture
 async def project(scene: Scene, tmp_path: Path) -> Project:
-    await set_to(scene, code="on")
-    for key in (KEY, OTHER):
-        await scene.bot.experiment(key)
-    project = Project.of(scene, tmp_path / "shop")
-    project.git.commit(START)
-    await project.tell()
-    await scene.work()
-    return project
-
-
-async def opened(scene: Scene, project: Project, files: Any, **more: Any) -> int:
-    """Open a pull request that changes files, tell of it, and let the bot work."""
-    project.git.commit(files, branch="feature")
-    number = project.open("feature", **more)
-    await told(scene, project)
-    return number
-
-
-async def told(scene: Scene, project: Project) -> None:
-    await project.tell()
-    await scene.work()
-
-
-async def pull(scene: Scene, number: int = 1) -> dict[str, Any]:
-    answer = await scene.bot.get(f"{PULL}/{number}")
-    assert answer.status == 200
-    found: dict[str, Any] = answer.body
-    return found
-
-
-async def code(scene: Scene) -> list[tuple[str, str, str, int]]:
-    return [
-        (one["change"], one["experiment_key"], one["path"], one["line"])
-        for one in (await pull(scene))["code"]
-    ]
-
-
-async def linked(scene: Scene) -> dict[str, str]:
-    return {one["key"]: one["linked_by"] for one in (await pull(scene))["experiments"]}
+    return await project_of(scene, tmp_path)
 
 
 def asked(scene: Scene, since: int = 0) -> list[str]:
