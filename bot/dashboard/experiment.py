@@ -25,7 +25,7 @@ from bot.api.links import (
     linked_issue,
     linked_pull_request,
 )
-from bot.dashboard import charts, concealing, seen
+from bot.dashboard import charts, code, concealing, seen
 from bot.dashboard.forms import (
     Refusal,
     helpful,
@@ -92,6 +92,7 @@ class Linked:
     integrations: Sequence[store.Integration]
     live: Sequence[store.LiveCount]  # in some environments, production first
     clean_ups: Sequence[clean_ups.Standing]
+    code: code.Places
 
     @property
     def repositories(self) -> list[str]:
@@ -269,6 +270,7 @@ def _linked(tx: store.Transaction, key: str) -> Linked | None:
         [row for row in store.integrations.listed(tx, None, 200) if row.is_active],
         store.live.of_experiments(tx, [key]).get(key, ()),
         clean_ups.standing(tx, key),
+        code.places(tx, key),
     )
 
 

@@ -11,6 +11,7 @@ from bot.dashboard.page import Pages, Visit, address
 from bot.domain import rules, suggestions
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.keys import is_key
+from bot.operations import code
 from bot.web.cursors import cursor_of, position_of
 
 pages = Pages()
@@ -56,7 +57,9 @@ async def repository(visit: Visit) -> web.StreamResponse:
     cursor = visit.query.get("cursor")
     place = _place(show, cursor) if show and cursor is not None else None
 
-    def job(tx: store.Transaction) -> tuple[store.CountedRepository, list[dict[str, Any]], Any]:
+    def job(
+        tx: store.Transaction,
+    ) -> tuple[store.CountedRepository, list[dict[str, Any]], dict[str, Any]]:
         row = store.repositories.find(tx, full_name, host)
         if row is None:
             raise NotFound("repository with links")
@@ -65,16 +68,21 @@ async def repository(visit: Visit) -> web.StreamResponse:
             rows, more = _section(tx, row.id, name, place, _IN_LIST if show else _IN_SECTION)
             rest = address(here, host=host, show=name, cursor=more if show else None)
             sections.append({"name": name, "rows": rows, "more": rest if more else None})
-        return row, sections, _settings(tx, row.id) if show is None else None
+        about = {
+            "code": code.state_of(tx, row),
+            "lines": store.code_references.counted(tx, row.id).total(),
+            "settings": _settings(tx, row.id) if show is None else None,
+        }
+        return row, sections, about
 
-    row, sections, settings = await visit.read(job)
+    row, sections, about = await visit.read(job)
     return visit.render(
         "repository.html",
         repository=row,
         sections=sections,
         show=show,
         is_first=cursor is None,
-        settings=settings,
+        **about,
     )
 
 

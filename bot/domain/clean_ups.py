@@ -11,14 +11,14 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, allowed, audit, code_maps
+from bot.domain import actions, allowed, audit, code_maps, rules_reading
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
 from bot.domain.integrations import scope_of
-from bot.domain.rules import code_is_on
+from bot.domain.rules import effective
 from bot.domain.verdicts import OVER
 
-KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True)
+KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True, follows_rules=True)
 
 
 def experiment_changed(tx: store.Transaction, key: str) -> None:
@@ -37,16 +37,35 @@ def setting_changed(tx: store.Transaction, integration: store.Integration) -> No
             follow(tx, repository_id)
 
 
+def rules_changed(
+    tx: store.Transaction, integration: store.Integration, repository_id: int
+) -> None:
+    """A repository wants clean-ups or wants none now, or says otherwise whose its files are."""
+    follow(tx, repository_id)
+
+
+rules_reading.on_clean_up_changed.append(rules_changed)
+
+
+def publicized(tx: store.Transaction, repository_id: int) -> None:
+    """Everybody reads the issues of a repository from now on: they may say too much."""
+    for row in store.clean_ups.at_home(tx, repository_id):
+        if _is_alive(row):
+            enqueue(tx, row.repository_id, row.experiment_key, row)
+
+
 def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None) -> None:
     """The code of a repository was read, or other references to `keys` are in it: see to issues.
 
     Those that are there are looked at again, and one is made where that is done by itself.
     """
     rows = {row.experiment_key: row for row in store.clean_ups.of_repository(tx, repository_id)}
-    wanted = {key: row for key, row in rows.items() if _is_alive(row)}
+    wanted: dict[str, store.CleanUp | None] = {
+        key: row for key, row in rows.items() if _is_alive(row)
+    }
     if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
         new = [key for key in store.clean_ups.over_in(tx, repository_id) if key not in rows]
-        wanted = {**wanted, **dict.fromkeys(new)}
+        wanted |= dict.fromkeys(new)
     for key, row in wanted.items():
         if keys is None or key in keys:
             enqueue(tx, repository_id, key, row)
@@ -63,9 +82,10 @@ def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Inte
     Of several that serve it, the settings of the first hold.
     """
     first = next(iter(serving(tx, repository)), None)
-    if first is None or not code_is_on(tx, first, repository.id):
+    if first is None:
         return None
-    return first if first.config.cleanup == "on" else None
+    held = effective(tx, first, repository.id)
+    return first if (held.code, held.cleanup) == ("on", "on") else None
 
 
 def serving(tx: store.Transaction, repository: store.Repository) -> list[store.Integration]:

@@ -23,7 +23,13 @@ from bot.domain.diffs import look_again
 from bot.domain.integrations import scope_of
 from bot.domain.rules import code_is_on, rules_of
 
-MAP = actions.Kind("code_map", title="Code of the default branch", priority=7, background=True)
+MAP = actions.Kind(
+    "code_map",
+    title="Code of the default branch",
+    priority=7,
+    background=True,
+    follows_rules=True,
+)
 SWEEP = actions.Kind(
     "code_sweep", title="Code: which repositories are to be read", priority=4, background=True
 )

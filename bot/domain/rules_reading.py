@@ -26,9 +26,11 @@ STEP = 50  # repositories of an owner that are looked at in one go
 # GitHub's API lags behind its webhooks: what is the same after a push is asked for again so long
 # after.
 WAITS = tuple(seconds * times.SECOND for seconds in (3, 15, 45))
-# What follows when another thing counts as a reference in a repository, or other files are read.
-CodeChanged = Callable[[store.Transaction, store.Integration, int], None]
-on_code_changed: list[CodeChanged] = []
+# What follows when something else counts as a reference in a repository, or other files are read,
+# and when issues about code that is left are wanted or not, or say whose that is.
+Changed = Callable[[store.Transaction, store.Integration, int], None]
+on_code_changed: list[Changed] = []
+on_clean_up_changed: list[Changed] = []
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -176,14 +178,17 @@ def keep(
     integration = _reading(tx, integration_id)
     if integration is None:
         return not is_same
-    if lags:
+    if lags and request.look:
         enqueue(tx, integration, repository_id, pushed=True, look=request.look + 1)
     _follow(tx, integration, repository_id, rules.settings_of(before), rules.settings_of(row))
     return not is_same
 
 
 class Request(Struct, frozen=True):
-    """What an action is to read: see `enqueue` and `take_step`."""
+    """What an action is to read: see `enqueue` and `take_step`.
+
+    With `look` 0 it is read beside the looks that have been enqueued.
+    """
 
     pushed: bool = False
     look: int = 1
@@ -203,9 +208,11 @@ def _follow(
         posts.settings_changed(tx, integration, repository_id)
     if before.environments != now.environments:
         _look_at_environments(tx, repository_id)
-    if before.code != now.code:
-        for follow in on_code_changed:
-            follow(tx, integration, repository_id)
+    follows = [*on_code_changed] if before.code != now.code else []
+    if (before.cleanup, [*before.owners.items()]) != (now.cleanup, [*now.owners.items()]):
+        follows += on_clean_up_changed
+    for follow in follows:
+        follow(tx, integration, repository_id)
 
 
 def _look_at_environments(tx: store.Transaction, repository_id: int) -> None:

@@ -3,6 +3,7 @@
 Whoever may not be told of experiments learns whether each key is known, and nothing else.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -168,13 +169,18 @@ def _broken(problems: Sequence[Problem], of_links: Verdict | None) -> Verdict:
     more = f"\n\n{of_links.summary}" if of_links is not None and of_links.summary else ""
     return Verdict(
         "failure",
-        characters.shortened(f"{path}, line {first.line}: {first.message}", sizes.STATUS),
+        characters.shortened(f"{path}, line {first.line}: {_inert(first)}", sizes.STATUS),
         said + more if len((said + more).encode()) <= sizes.SUMMARY else said,
         [
-            *(Annotation(path, one.line, "failure", one.message) for one in problems),
+            *(Annotation(path, one.line, "failure", _inert(one)) for one in problems),
             *(of_links.annotations if of_links is not None else ()),
         ],
     )
+
+
+def _inert(problem: Problem) -> str:
+    """Return what is wrong, which may repeat what stands in the file: it mentions nobody."""
+    return re.sub(r"@|#(?=\d)", lambda found: f"{found[0]}\u200b", problem.message)
 
 
 def _listed(lines: Sequence[str]) -> str:

@@ -209,21 +209,25 @@ def _of_repository(error: Refused) -> Refused:
 
 async def _end(job: Job) -> dict[str, Any]:
     """Return what has become of the issue, and tell whoever has asked for it by a command."""
-    row = await job.read(store.clean_ups.find, *_about(job))
+    row, page = await job.read(_kept, job)
+    result: dict[str, Any] = {"number": None}
     if row is None or row.number is None:
-        said, result = "There is nothing to be cleaned up any more.", {"number": None}
+        said, told = "There is nothing to be cleaned up any more.", "nothing"
     else:
-        result = {"number": row.number, "state": row.state, "html_url": await job.read(_page, row)}
-        said = _said(row)
+        result = {"number": row.number, "state": row.state, "html_url": page}
+        said, told = _said(row), f"clean-up issue {row.number}"
     if job.action.request.get("command_id"):
-        told = f"clean-up issue {row.number}" if row is not None else "nothing"
         await job.write(clean_up_life.answer, job.action.request, told, said)
     return result
 
 
-def _page(tx: store.Transaction, row: store.CleanUp) -> str | None:
-    item = row.home_id and store.items.find(tx, row.home_id, "issue", row.number or 0)
-    return item.html_url if item else None
+def _kept(tx: store.Transaction, job: Job) -> tuple[store.CleanUp | None, str | None]:
+    """Return what is kept of an issue, and its address."""
+    row = store.clean_ups.find(tx, *_about(job))
+    if row is None or row.home_id is None or row.number is None:
+        return row, None
+    item = store.items.find(tx, row.home_id, "issue", row.number)
+    return row, item.html_url if item is not None else None
 
 
 def _said(row: store.CleanUp) -> str:

@@ -104,7 +104,7 @@ async def _seen_to(
         if known is None:
             raise
         return known
-    request = Request(pushed=known is not None, look=len(rules_reading.WAITS))
+    request = Request(pushed=known is not None, look=0)
 
     def keep(tx: store.Transaction) -> store.RepositoryRules | None:
         rules_reading.keep(tx, integration.id, repository.id, found, request)

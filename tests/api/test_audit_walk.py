@@ -81,7 +81,8 @@ async def put_integration(scene: Scene) -> Answer:
 
 
 async def patch_integration(scene: Scene) -> Answer:
-    return await scene.bot.patch(f"{INTEGRATIONS}/{scene.integration}", {"name": "Patched"})
+    body = {"name": "Patched", "config": {"code": "on"}}
+    return await scene.bot.patch(f"{INTEGRATIONS}/{scene.integration}", body)
 
 
 async def delete_integration(scene: Scene) -> Answer:
@@ -91,6 +92,11 @@ async def delete_integration(scene: Scene) -> Answer:
 async def patch_repository(scene: Scene) -> Answer:
     await scene.open("No key")
     return await scene.bot.patch(f"{REPOSITORIES}/{REPOSITORY}", {"full_name": "acme/store"})
+
+
+async def read_code(scene: Scene) -> Answer:
+    await scene.open("No key")
+    return await scene.bot.post(f"{REPOSITORIES}/acme/store/code")
 
 
 async def delete_repository(scene: Scene) -> Answer:
@@ -162,6 +168,7 @@ CALLS: dict[str, tuple[Callable[[Scene], Awaitable[Answer]], str | None]] = {
         "link.deleted",
     ),
     f"PATCH {REPOSITORIES}/{{owner}}/{{repo}}": (patch_repository, "repository.changed"),
+    f"POST {REPOSITORIES}/{{owner}}/{{repo}}/code": (read_code, "code.ordered"),
     f"DELETE {REPOSITORIES}/{{owner}}/{{repo}}": (delete_repository, "repository.forgotten"),
     "DELETE /api/v1/sessions/{session_id}": (end_session, "session.ended"),
     "DELETE /api/v1/tokens/{token_id}": (revoke_token, "token.revoked"),

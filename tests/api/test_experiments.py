@@ -34,7 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "aliases": [],
     "repositories": None,
 }
-NO_LINKS = {"pull_requests": 0, "issues": 0, "commits": 0}
+NO_LINKS = {"pull_requests": 0, "issues": 0, "commits": 0, "code": 0}
 
 
 async def token_of(bot: Bot, role: str) -> str:
@@ -273,7 +273,7 @@ async def test_counts(bot: Bot) -> None:
         await bot.deliver(integration, "issues", payload)
     push = payloads.push("other", ["One\n\nExperiment-Key: a"], repo=repo)
     await bot.deliver(integration, "push", push)
-    expected = {"pull_requests": 3, "issues": 2, "commits": 1}
+    expected = {"pull_requests": 3, "issues": 2, "commits": 1, "code": 0}
     assert (await bot.get(f"{PAGE}/a")).body["counts"] == expected
     assert (await bot.get(PAGE)).items[0]["counts"] == expected
 

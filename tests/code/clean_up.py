@@ -129,7 +129,8 @@ def state_of(scene: Scene) -> tuple[str, str | None]:
 
 def calls(shop: Scene) -> list[str]:
     """Return the calls to GitHub that are about issues."""
-    return [one.template for one in shop.github.requests if "/issues" in (one.template or "")]
+    found = [one.template or "" for one in shop.github.requests]
+    return [one for one in found if "/issues" in one]
 
 
 def transfer(shop: Scene, full_name: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -68,7 +68,8 @@ async def test_it_is_edited_only_if_its_text_changes(shop: Shop) -> None:
     await change(shop, CODE)
     await change(shop, {"other.py": (1,)}, key="another")
     await shop.bot.patch(f"/api/v1/experiments/{KEY}", {"tags": ["growth"]})
-    await shop.work()
+    await shop.bot.experiment("another")  # for which all is read again
+    await shop.pass_time(10)
     assert calls(shop) == []
     await change(shop, LESS)
     assert calls(shop) == [f"GET {ISSUE}", f"PATCH {ISSUE}"]
@@ -287,6 +288,22 @@ async def test_a_public_repository_is_told_the_key_alone(shop: Shop) -> None:
     await set_status(shop, "completed")
     body = issue_of(shop)["body"]
     assert KEY in body and "One page checkout" not in body and "growth" not in body
+
+
+@sqlite_only
+@token_only
+async def test_a_repository_that_becomes_public(shop: Shop) -> None:
+    shop.github.repository(REPOSITORY).private = True
+    await begin(shop)
+    await set_status(shop, "completed")
+    assert "One page checkout" in issue_of(shop)["body"]
+    shop.clock.ahead += 60
+    repository = shop.github.repository(REPOSITORY)
+    repository.private, repository.updated_at = False, shop.github.clock()
+    payload = {"action": "publicized", "repository": shop.github.repository_payload(REPOSITORY)}
+    await shop.bot.deliver(shop.integration, "repository", payload)
+    await shop.work()
+    assert "One page checkout" not in issue_of(shop)["body"]
 
 
 @sqlite_only

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
-from tests.code.reading import reading
-from tests.kit.outbound import Scene
+from tests.code.reading import CODE, reading
+from tests.kit.browsing import Browser
+from tests.kit.marks import sqlite_only, token_only
+from tests.kit.outbound import REPOSITORY, Scene, set_to
+from tests.kit.project import Project
 
 
 async def test_a_default_branch_is_read_whole(scene: Scene, tmp_path: Path) -> None:
@@ -24,3 +27,186 @@ async def test_a_default_branch_is_read_whole(scene: Scene, tmp_path: Path) -> N
         "src/a.ts:2 checkout",
         "src/é ü.py:2 search",
     ]
+
+
+async def test_what_is_new_is_looked_for_everywhere(scene: Scene, tmp_path: Path) -> None:
+    """And what is gone is forgotten without a call, also what it was called beside."""
+    read = await reading(scene, tmp_path, "checkout")
+    read.project.git.commit({"a.ts": 'use("checkout", "pay", "search")\n'})
+    await read.tell()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    await scene.bot.experiment("search")
+    await scene.bot.patch("/api/v1/experiments/checkout", {"aliases": ["pay"]})
+    read.calls()
+    await read.work()
+    found = ["a.ts:1 checkout", "a.ts:1 checkout as pay", "a.ts:1 search"]
+    assert await read.lines() == found
+    assert len(read.calls()) == 4  # both at once: who it is, the head, the files, the archive
+    assert (await counts(scene, "checkout"), await counts(scene, "search")) == (2, 1)
+    await scene.bot.patch("/api/v1/experiments/checkout", {"aliases": []})
+    await scene.bot.delete("/api/v1/experiments/search")
+    await read.work()
+    assert await read.lines() == found[:1]
+    assert read.calls() == []
+
+
+async def counts(scene: Scene, key: str) -> int:
+    answer = await scene.bot.get(f"/api/v1/experiments/{key}")
+    found: int = answer.body["counts"]["code"]
+    return found
+
+
+@sqlite_only
+@token_only
+async def test_nothing_is_read_where_nothing_is_to_be(scene: Scene, tmp_path: Path) -> None:
+    """Without an experiment, or with `code` off: which takes away what was read."""
+    read = await reading(scene, tmp_path)
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    await read.tell()
+    assert (read.calls(), (await read.code())["status"]) == ([], "pending")
+    assert (await scene.bot.post(CODE)).status == 409
+    await scene.bot.experiment("checkout")
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    await set_to(scene, code="off")
+    found = await read.code()
+    assert (found["status"], found["items"], await counts(scene, "checkout")) == ("off", [], 0)
+    read.project.git.commit({"b.ts": 'use("checkout")\n'})
+    read.calls()
+    await read.tell()
+    assert (read.calls(), (await scene.bot.post(CODE)).status) == ([], 409)
+    await set_to(scene, code="on")
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout", "b.ts:1 checkout"]
+
+
+@sqlite_only
+@token_only
+async def test_what_cannot_be_read_is_no_error(scene: Scene, tmp_path: Path) -> None:
+    """An empty repository, or no permission: it is said, and mended by what comes."""
+    read = await reading(scene, tmp_path, "checkout")
+    about = scene.github.repository_payload(REPOSITORY)
+    payload = {"action": "unarchived", "repository": about}
+    await scene.bot.deliver(scene.integration, "repository", payload)
+    await read.work()
+    await scene.pass_time(120, 20)
+    found = await read.code()
+    assert found["status"] == "partial"
+    assert found["unread"] == [{"path": None, "reason": "the repository is empty"}]
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    await read.tell()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    actions = await scene.actions("?kind=code_map")
+    assert {one["status"] for one in actions} == {"done"}
+    integration = await scene.bot.get(f"/api/v1/integrations/{scene.integration}")
+    assert integration.body["last_error"] is None
+
+
+@token_only
+async def test_the_feed_tells_what_pushes_change(scene: Scene, tmp_path: Path) -> None:
+    """Neither the first reading, nor what has only moved: one item for each key and push."""
+    read = await reading(scene, tmp_path, "checkout", "search")
+    git = read.project.git
+    git.commit({"a.ts": 'use("checkout")\n', "b.ts": 'use("search")\n'})
+    await read.tell()
+    git.commit({"a.ts": '\n\nuse("checkout")\n'}, moves={"b.ts": "c.ts"})
+    await read.tell()
+    assert await told(scene, "checkout") == []
+    scene.clock.ahead += 60
+    sha = git.commit({"c.ts": None, "d.ts": 'use("checkout")\n', "e.ts": 'use("checkout")\n'})
+    await read.tell()
+    assert await told(scene, "checkout") == [
+        ("code.reference_added", "Named in the code: d.ts and 1 more", "jane", sha)
+    ]
+    assert await told(scene, "search") == [
+        ("code.reference_removed", "No longer in the code: c.ts", "jane", sha)
+    ]
+
+
+async def told(scene: Scene, key: str) -> list[tuple[str, str, str, str]]:
+    items = await scene.bot.walk(f"/api/v1/experiments/{key}/activity")
+    return [
+        (one["type"], one["summary"], one["actor"], one["html_url"].rpartition("/")[2])
+        for one in items
+        if one["type"].startswith("code.")
+    ]
+
+
+@sqlite_only
+@token_only
+async def test_the_code_of_an_experiment(scene: Scene, tmp_path: Path) -> None:
+    """In all repositories, with links that stay true; the list goes on behind each part."""
+    read = await reading(scene, tmp_path, "checkout")
+    other = Project.of(scene, tmp_path / "other", "acme/other")
+    sha = read.project.git.commit({"a #1?.ts": 'use("checkout")\n' * 3})
+    other.git.commit({"z.ts": 'use("checkout")\n'})
+    await read.tell()
+    await other.tell()
+    await read.work()
+    path = "/api/v1/experiments/checkout/code"
+    found = await scene.bot.walk(path, limit=1)
+    assert [(one["repository"], one["path"], one["line"]) for one in found] == [
+        ("acme/shop", "a #1?.ts", 1),
+        ("acme/shop", "a #1?.ts", 2),
+        ("acme/shop", "a #1?.ts", 3),
+        ("acme/other", "z.ts", 1),
+    ]
+    page = scene.github.repository_payload(REPOSITORY)["html_url"].split("://", 1)[1]
+    assert (
+        found[1]["html_url"].split("://", 1)[1].endswith(f"/acme/shop/blob/{sha}/a%20%231%3F.ts#L2")
+    ), page
+    assert (found[1]["sha"], found[1]["alias"]) == (sha, None)
+    assert len(await scene.bot.walk(f"{path}?repository=acme/other")) == 1
+    assert await scene.bot.walk(f"{path}?repository=acme/none") == []
+    assert (await scene.bot.get("/api/v1/experiments/none/code")).status == 404
+    etag = (await scene.bot.get("/api/v1/experiments/checkout")).headers["ETag"]
+    await scene.bot.delete("/api/v1/repositories/acme/other")
+    assert len(await scene.bot.walk(path)) == 3
+    assert (await scene.bot.get("/api/v1/experiments/checkout")).headers["ETag"] != etag
+
+
+@sqlite_only
+@token_only
+async def test_repositories_move_and_branches_change(scene: Scene, tmp_path: Path) -> None:
+    read = await reading(scene, tmp_path, "checkout")
+    git = read.project.git
+    git.commit({"a.ts": 'use("checkout")\n'})
+    git.commit({"b.ts": 'use("checkout")\n'}, branch="next")
+    await read.tell()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    scene.github.repository(REPOSITORY).default_branch = "next"
+    git.commit({"c.ts": 'use("checkout")\n'}, branch="next")
+    await read.tell()
+    found = await read.code()
+    assert (found["branch"], found["sha"]) == ("next", git.tip("next"))
+    assert [one["path"] for one in found["items"]] == ["a.ts", "b.ts", "c.ts"]
+    git.commit({"d.ts": 'use("checkout")\n'})  # no longer the default branch
+    await read.tell()
+    assert len((await read.code())["items"]) == 3
+
+
+@sqlite_only
+@token_only
+async def test_pages_of_code(scene: Scene, tmp_path: Path) -> None:
+    """The experiment's, its list of lines, and the repository's, where it is read again."""
+    read = await reading(scene, tmp_path, "checkout")
+    git = read.project.git
+    git.commit({"a<b>.ts": 'use("checkout")\n', "big.ts": "const x = 1;\n" * 200_000})
+    await read.tell()
+    git.commit({"c.ts": 'use("checkout")\n'})
+    await read.tell()
+    browser = await Browser.sign_in(scene.bot)
+    page = await browser.get("/experiments/checkout")
+    assert "acme/shop 2 lines, read in part" in page.words
+    page = await browser.get("/experiments/checkout/code")
+    assert "a<b>.ts:1" in page.words
+    assert "a<b>" not in page.text
+    assert "big.ts : larger than 2 MB" in page.words
+    assert "Named in the code: c.ts in acme/shop by jane" in page.words
+    page = await browser.get("/repositories/acme/shop")
+    assert "2 lines of it name an experiment, of 2 files looked at." in page.words
+    page = await browser.post("/repositories/acme/shop/code")
+    assert "The code is read again." in page.words
+    read.calls()
+    await read.work()
+    assert any(call.startswith("GET /tarball") for call in read.calls())

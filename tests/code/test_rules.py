@@ -10,9 +10,7 @@ import pytest
 from bot import storage as store
 from bot.code.experiments_yml import PATH, Settings
 from bot.demo import payloads
-from bot.domain import rules
-from bot.outbox import rules_check
-from bot.outbox.registry import Job
+from bot.domain import rules, rules_reading
 from bot.storage import RepositoryRules
 from tests.domain.lives import clock as at
 from tests.kit.browsing import Browser
@@ -128,7 +126,7 @@ async def effective(scene: Scene, name: str = "comments") -> Any:
     return await scene.bot.services.database.read(job)
 
 
-@sqlite_only
+@token_only
 async def test_the_owners_file_counts_where_there_is_none(
     scene: Scene, project: Project, tmp_path: Path
 ) -> None:
@@ -159,6 +157,26 @@ async def test_another_owners_file_never_counts(
     scene.github.rename_repository("acme/.github", "initech/.github")
     first = await opened(scene, project, "one")
     assert len(scene.comments(first)) == 1
+    # Somebody takes the name that the owner gave up, of which the bot has not heard yet.
+    scene.github.rename_owner("acme", "acme-corp")
+    taken = Project.of(scene, tmp_path / "taken", "acme/.github")
+    taken.git.commit({PATH: "comments: off\n"})
+    count = len(reads(scene))
+    await read_again(scene)
+    assert reads(scene)[count:][-1] == "acme/.github"
+    assert await effective(scene) == "on"
+
+
+async def read_again(scene: Scene) -> None:
+    """Have the file read as it is once a day."""
+
+    def job(tx: store.Transaction) -> None:
+        row = store.repositories.find(tx, REPOSITORY, None)
+        assert row is not None
+        rules_reading.read_again(tx, scene.integration, row.id)
+
+    await scene.bot.services.database.write(job)
+    await scene.work()
 
 
 @sqlite_only
@@ -251,6 +269,79 @@ async def test_which_environments_are_production(scene: Scene, project: Project)
     assert "us-east" in await scene.bot.services.database.read(job)
 
 
+# --- What it says of code
+
+
+async def code_of(scene: Scene, number: int) -> tuple[str, list[tuple[str, str]]]:
+    """Return the state of what was read of a pull request, and where it names an experiment."""
+    answer = await scene.bot.get(f"/api/v1/pull-requests/{REPOSITORY}/{number}")
+    found = [(one["path"], one["change"]) for one in answer.body["code"]]
+    return answer.body["code_status"], sorted(found)
+
+
+FILES = {
+    "src/a.ts": "if (isOn(CHECKOUT_FLOW)) {}\n",
+    "src/b.ts": "useFlag('x', Flags.checkoutFlow)\n",
+    "test/c.ts": 'use("checkout-flow")\n',
+    "docs/d.py": 'use("checkout-flow")\n',
+}
+
+
+@sqlite_only
+@token_only
+async def test_what_counts_as_a_reference(scene: Scene, project: Project) -> None:
+    """A change of that has open pull requests read again, and the default branch."""
+    await scene.restart(github_archive_hosts=(scene.github.codeload.url,))
+    project.bot = scene.bot
+    await scene.bot.experiment("checkout-flow", status="active")
+    project.git.commit(FILES, branch="feature")
+    number = await opened(scene, project, "feature", body="")
+    quoted = [("docs/d.py", "added"), ("test/c.ts", "added")]
+    assert await code_of(scene, number) == ("read", quoted)
+    text = "code:\n  include: [src/, test/]\n  exclude: [test/]\n  aliases: [upper_snake]\n"
+    project.git.commit({PATH: text + "  patterns: [Flags.KEY]\n", **FILES})
+    await project.tell()
+    await scene.work()
+    await scene.pass_time(120, 20)
+    assert await code_of(scene, number) == ("read", [("src/a.ts", "added")])
+    answer = await scene.bot.get(f"/api/v1/repositories/{REPOSITORY}/code")
+    assert [one["path"] for one in answer.items] == ["src/a.ts"]
+    project.git.commit({PATH: text.replace("upper_snake", "camel, upper_snake")})
+    await project.tell()
+    await scene.work()
+    await scene.pass_time(120, 20)
+    found = [("src/a.ts", "added"), ("src/b.ts", "added")]
+    assert await code_of(scene, number) == ("read", found)
+    project.git.commit({PATH: "code: off\n"})
+    await project.tell()
+    await scene.work()
+    assert (await code_of(scene, number))[0] == "off"
+    answer = await scene.bot.get(f"/api/v1/repositories/{REPOSITORY}/code")
+    assert (answer.body["status"], answer.items) == ("off", [])
+
+
+@sqlite_only
+@token_only
+async def test_clean_up_is_wanted_or_not(scene: Scene, project: Project) -> None:
+    """The issue says whose a file is."""
+    await scene.restart(github_archive_hosts=(scene.github.codeload.url,))
+    project.bot = scene.bot
+    scene.github.repository(REPOSITORY).private = True
+    await set_to(scene, cleanup="on")
+    owners = "owners: {docs/: 'the writers'}\n"
+    project.git.commit({PATH: "cleanup: off\n" + owners, **FILES})
+    await scene.bot.experiment("checkout-flow", status="completed")
+    await project.tell()
+    await scene.work()
+    await scene.pass_time(30, 10)
+    assert scene.github.issues(REPOSITORY) == []
+    project.git.commit({PATH: owners})
+    await project.tell()
+    await scene.work()
+    (issue,) = scene.github.issues(REPOSITORY)
+    assert "`docs/d.py`, of `the writers`" in issue["body"]
+
+
 # --- The bounds, in a table: what the integration allows, what the file says, what holds
 
 BOUNDS = [
@@ -288,35 +379,26 @@ def test_never_louder_than_allowed(
 # --- A pull request that changes the file
 
 
-@pytest.fixture
-def listing(scene: Scene) -> None:
-    """Have the files of a pull request looked at when its comment is planned.
-
-    The reading of diffs does that, where there is one.
-    """
-    planners: dict[str, Any] = scene.outbox._known.planners  # type: ignore[assignment]
-    usual = planners["status_comment"]
-
-    class File(msgspec.Struct):
-        filename: str
-        status: str
-        sha: str | None
-
-    async def plan(job: Job) -> Any:
-        path = "/repos/{+repository}/pulls/{number}/files?per_page=100"
-        files = [one async for one in job.client.fetch_all(File, path, job.at())]
-        await rules_check.look(job, files)
-        return await usual(job)
-
-    planners["status_comment"] = plan
-
-
 BROKEN = "# Ours\nchekc: on\ncode:\n  include: src/\n"
 FIRST = f'{PATH}, line 2: There is no setting "chekc": did you mean "check"?'
 
 
+BY_MAIL = "jane@corp.example: on\n'#12': on\n"
+
+
 @sqlite_only
-async def test_errors_stand_on_their_lines(scene: Scene, project: Project, listing: None) -> None:
+@token_only
+async def test_mistakes_mention_nobody(scene: Scene, project: Project) -> None:
+    project.git.commit({PATH: BY_MAIL}, branch="rules")
+    number = await opened(scene, project, "rules")
+    title = (check_of(scene, number) or ("",) * 4)[1]
+    assert "no setting" in title and "@corp" not in title
+    page = await page_of(scene, f"/pull-requests/{REPOSITORY}/{number}")
+    assert "no setting" in page and "jane@corp" not in page
+
+
+@sqlite_only
+async def test_errors_stand_on_their_lines(scene: Scene, project: Project) -> None:
     """With a token the first is in the status, and all are on the details page."""
     project.git.commit({PATH: BROKEN}, branch="rules")
     number = await opened(scene, project, "rules")
@@ -345,12 +427,10 @@ async def test_errors_stand_on_their_lines(scene: Scene, project: Project, listi
 
 @sqlite_only
 @app_only
-async def test_a_forks_file_is_read_from_the_base(
-    scene: Scene, project: Project, listing: None
-) -> None:
+async def test_a_forks_file_is_read_from_the_base(scene: Scene, project: Project) -> None:
     fork = project.fork("stranger/shop")
     fork.commit({PATH: "label: [a]\n"}, branch="rules")
-    number = project.open("rules", fork="stranger/shop", author="stranger", body=LINE)
+    number = project.open("rules", fork="stranger/shop", author="stranger")
     await project.tell()
     await scene.work()
     assert scene.check(number) == "failure"

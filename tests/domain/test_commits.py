@@ -49,7 +49,7 @@ async def test_a_linked_commit_has_these_fields(bot: Bot) -> None:
     assert (news["occurred_at"], news["actor"]) == (at(3), "mona")
     assert (news["html_url"], news["delivery_id"]) == (item["html_url"], guid)
     counts = (await bot.get("/api/v1/experiments/a")).body["counts"]
-    assert counts == {"pull_requests": 0, "issues": 0, "commits": 1}
+    assert counts == {"pull_requests": 0, "issues": 0, "commits": 1, "code": 0}
 
 
 async def test_the_contract_sample(bot: Bot) -> None:

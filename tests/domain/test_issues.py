@@ -53,7 +53,7 @@ async def test_a_linked_issue_has_these_fields(bot: Bot) -> None:
         }
     ]
     counts = (await bot.get("/api/v1/experiments/a")).body["counts"]
-    assert counts == {"pull_requests": 0, "issues": 1, "commits": 0}
+    assert counts == {"pull_requests": 0, "issues": 1, "commits": 0, "code": 0}
 
 
 async def test_the_contract_sample(bot: Bot) -> None:

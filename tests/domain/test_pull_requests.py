@@ -206,7 +206,7 @@ async def test_several_experiments_hear_of_everything(bot: Bot) -> None:
             "pull_request.opened",
         ]
         counts = (await bot.get(f"/api/v1/experiments/{key}")).body["counts"]
-        assert counts == {"pull_requests": 1, "issues": 0, "commits": 0}
+        assert counts == {"pull_requests": 1, "issues": 0, "commits": 0, "code": 0}
 
 
 @sqlite_only
