@@ -270,3 +270,24 @@ async def test_another_name_is_looked_for_where_it_may_be(scene: Scene, project:
     assert await linked(scene) == {KEY: "code"}
     await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"aliases": []})
     assert await linked(scene) == {}
+
+
+async def test_what_is_only_removed(scene: Scene, project: Project) -> None:
+    """GitHub names the base for it, so that a comparison has to say that the head was meant."""
+    since = len(scene.github.requests)
+    await opened(scene, project, {"src/old.ts": None})
+    assert await code(scene) == [("removed", OTHER, "src/old.ts", 1)]
+    assert len(asked(scene, since)) == 2
+
+
+async def test_a_command_is_stronger_than_the_api(scene: Scene, project: Project) -> None:
+    await opened(scene, project, {"src/app.ts": USE})
+    order = {"integration_id": scene.integration, "repository": REPOSITORY, "number": 1}
+    await scene.bot.post(f"/api/v1/experiments/{KEY}/pull-requests", order)
+    assert await linked(scene) == {KEY: "api"}
+    await scene.say(1, f"/experiment link {KEY}")
+    assert await linked(scene) == {KEY: "command"}
+    await unlink(scene, KEY)
+    assert await linked(scene) == {}
+    await scene.bot.post(f"/api/v1/experiments/{KEY}/pull-requests", order)
+    assert await linked(scene) == {KEY: "api"}
