@@ -21,6 +21,7 @@ from bot.settings import Settings
 from bot.web.operations import aiohttp_path
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
+from tests.kit.code import stands
 from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 
@@ -72,6 +73,7 @@ async def fill(scene: Scene) -> None:
         assert answer.status == 201, answer.body
         await _tell(scene, number, key, address)
     await _commands(scene)
+    await stands(bot, scene.integration, "key-3", evil("path"))
     await bot.patch(
         f"/api/v1/integrations/{scene.integration}",
         {
