@@ -79,7 +79,8 @@ async def fill(scene: Scene) -> None:
         {
             "name": evil("integration")[:100],
             "description": evil("about")[:500],
-            "config": {"webhook_secret": "the-next-secret-of-the-tests"},  # the first still holds
+            # The first secret still holds.
+            "config": {"webhook_secret": "the-next-secret-of-the-tests", "code": "on"},
         },
     )
     await scene.bot.tell(scene.integration, {"zen": evil("zen"), "hook_id": 1})
