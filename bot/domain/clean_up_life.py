@@ -62,9 +62,10 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
     """Return what the issue of an experiment is to be now; None if it is left as it is."""
     row = store.clean_ups.find(tx, repository_id, key)
     repository = store.repositories.get(tx, repository_id)
+    is_ours = row is None or (row.made_by == "setting" and row.state == "wanted")
+    if is_ours and clean_ups.by_itself(tx, repository) is None:
+        return None
     if row is None:
-        if clean_ups.by_itself(tx, repository) is None:
-            return None
         row = clean_ups.new_row(repository_id, key, integration_id, "setting", None)
     experiment = store.experiments.find(tx, key)
     found = store.code_maps.find(tx, repository_id)
@@ -271,8 +272,7 @@ def cleaned(tx: store.Transaction, planned: Plan) -> None:
 
 def gone(tx: store.Transaction, row: store.CleanUp, at: int, error: str | None = None) -> None:
     """The issue was deleted, or cannot be reached: no other is made unless somebody asks."""
-    if at >= row.told_at:
-        change(tx, row, state="gone", told_at=at, error=error)
+    change(tx, row, state="gone", told_at=max(at, row.told_at), error=error)
 
 
 def moved(

@@ -53,8 +53,8 @@ def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | No
         key: row for key, row in rows.items() if _is_alive(row)
     }
     if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
-        new = [key for key in store.clean_ups.over_in(tx, repository_id) if key not in rows]
-        wanted |= dict.fromkeys(new)
+        over = store.clean_ups.over_in(tx, repository_id, keys)
+        wanted |= dict.fromkeys(key for key in over if key not in rows)
     for key, row in wanted.items():
         if keys is None or key in keys:
             enqueue(tx, repository_id, key, row)
@@ -118,7 +118,7 @@ def enqueue(
     """
     home = store.repositories.get(tx, row.home_id if row and row.home_id else repository_id)
     integration = by or _acting(tx, home, row)
-    if integration is None:
+    if integration is None or home.deleted_at is not None:
         return None
     name = f"{KIND.name}:{repository_id}:{key}"
     about = {"repository_id": repository_id, "experiment_keys": [key]}
