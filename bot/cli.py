@@ -15,6 +15,7 @@ from bot import (
     __version__,
     characters,
     cli_backfill,
+    cli_check_config,
     commands,
     doctor,
     log,
@@ -375,6 +376,7 @@ def _run(settings: Settings, work: Coroutine[Any, Any, T]) -> T:
 
 
 main.add_command(cli_backfill.command(lambda work: _with_existing(work, _quiet_settings())))
+main.add_command(cli_check_config.command)
 
 
 async def see_to_admin_token(services: Services) -> str | None:

@@ -275,7 +275,8 @@ class Settings:
     github_archive_hosts: tuple[str, ...] = _setting("GITHUB_ARCHIVE_HOSTS", "", _archive_hosts,
         "Comma separated: where GitHub may lead to for the archive of a repository, which the bot "
         "reads over HTTPS without its credential ([code](docs/code.md#the-default-branch)). "
-        "`http://HOST:PORT` allows plain HTTP there.",
+        "`http://HOST:PORT` allows plain HTTP there; otherwise only a GitHub that is itself called "
+        "so may lead to it.",
         in_words="`codeload.` and the web host, and `/_codeload/` there", audited=True)
     recovery_minutes: int = _setting("RECOVERY_MINUTES", "15",
         _number(1_440, "a number of minutes", 0),

@@ -39,7 +39,7 @@ _ROLE = "viewer"
 _BATCH = 200
 _KEPT = 1000  # items that are kept for streams that are a little behind
 _Item = tuple[int, bytes]  # its place, and how it is sent
-_OURS = ("action:", "api:", "command:", "fetched:", "moved:")  # what no delivery told
+_OURS = ("action:", "api:", "code:", "command:", "fetched:", "moved:")  # what no delivery told
 
 
 class ActivityItem(Struct):

@@ -13,6 +13,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from bot import __version__
 from bot.api.models import list_what_is_declared
+from bot.api.service import EXPERIMENTS_YML
 from bot.deliveries import door
 from bot.settings import Settings
 from bot.web.operations import PARAMETERS, Operation
@@ -304,4 +305,10 @@ def _service_paths(schema_of: Mapping[Any, Any]) -> dict[str, Any]:
             "openapi", "This description", "application/json", {"type": "object"}
         ),
         "/api/v1/docs": path("docs", "This description for people", "text/html", text),
+        EXPERIMENTS_YML: path(
+            "experiments_yml",
+            "JSON Schema of .github/experiments.yml",
+            "application/schema+json",
+            {"type": "object"},
+        ),
     }

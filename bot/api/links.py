@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot.api.models import Id, Person, Time, Written, shaped
+from bot.domain import diffs
 from bot.emails import without_emails
 from bot.operations import experiments, found
 from bot.storage import ExperimentStatus as Status
@@ -68,10 +69,46 @@ class LinkedExperiment(Struct):
     linked_by: LinkedBy
 
 
+class CodeReference(Struct):
+    """A reference to an experiment that a pull request changes.
+
+    `line` is of the new file for what is added or moved, of the old one for what is removed, and
+    `html_url` shows it at that commit. `alias` is what is written, null for the key itself.
+    """
+
+    experiment_key: str
+    change: Literal["added", "removed", "moved"]
+    path: str
+    line: int
+    alias: str | None
+    html_url: str
+
+
+class CodeUnread(Struct):
+    """What was not read of a pull request's diff, and why; `path` is null for more than a file."""
+
+    path: str | None
+    reason: str
+
+
 class PullRequestDetail(PullRequest):
-    """A pull request and the experiments it belongs to."""
+    """A pull request, the experiments it belongs to, and what its diff changes."""
 
     experiments: list[LinkedExperiment]
+    code_status: Annotated[
+        Literal["read", "partial", "off", "pending"],
+        Meta(
+            description="How far its diff was read: `pending` until the newest head is, `off` "
+            "where code is not read."
+        ),
+    ]
+    code: Annotated[
+        list[CodeReference], Meta(description="By path and line, as of what was read last.")
+    ]
+    code_unread: Annotated[
+        list[CodeUnread],
+        Meta(description="What is missing where it is `partial`; the first 100."),
+    ]
 
 
 class LinkedIssue(Struct):
@@ -208,10 +245,23 @@ async def pull_request(call: Call) -> Any:
             "pull request that the bot has seen",
         )
         linked = store.links.of_targets_with_experiments(tx, "pull_request", row.id)
+        code = diffs.code_of(tx, row)
+        repository = store.repositories.get(tx, row.repository_id)
         return shaped(
             PullRequestDetail,
             row,
             live=places(store.live.places(tx, [row.id])[row.id]),
+            code_status=code.status,
+            code=[
+                shaped(
+                    CodeReference,
+                    one,
+                    alias=one.alias or None,
+                    html_url=diffs.address_of(repository, row, code, one),
+                )
+                for one in code.references
+            ],
+            code_unread=[shaped(CodeUnread, one) for one in code.unread],
             experiments=[shaped(LinkedExperiment, one, key=one.experiment_key) for one in linked],
         )
 

@@ -55,5 +55,7 @@ def routes(settings: Settings) -> list[web.RouteDef]:
     operations = [operation for one in RESOURCES for operation in one.operations.listed]
     return [
         *(route for one in RESOURCES for route in one.operations.routes()),
-        *service.routes(functools.partial(description.describe, operations, settings)),
+        *service.routes(
+            functools.partial(description.describe, operations, settings), settings.public_url
+        ),
     ]

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from bot import jsontext, metrics
 from bot import storage as store
+from bot.code import experiments_yml
 from bot.services import SERVICES, Services
 from bot.together import Once
 from bot.web.problems import expect
@@ -24,9 +25,10 @@ from bot.web.problems import expect
 _CODE_SPAN = re.compile(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.DOTALL)
 _TRIES = 5  # in a second, of whether the database takes a write
 _TEMPLATES = Path(__file__).parent / "templates"
+EXPERIMENTS_YML = "/api/v1/experiments-yml.schema.json"
 
 
-def routes(describe: Callable[[], dict[str, Any]]) -> list[web.RouteDef]:
+def routes(describe: Callable[[], dict[str, Any]], public_url: str) -> list[web.RouteDef]:
     """Return the routes that need no token; `describe` returns the OpenAPI document.
 
     Few ask for it, and it takes longer than all else that a start does: it is made when they do.
@@ -44,12 +46,19 @@ def routes(describe: Callable[[], dict[str, Any]]) -> list[web.RouteDef]:
             text=page, content_type="text/html", headers={"Content-Security-Policy": policy}
         )
 
+    address = f"{public_url}{EXPERIMENTS_YML}"
+    schema = functools.cache(lambda: jsontext.render(experiments_yml.schema(address)))
+
+    async def schema_of_file(request: web.Request) -> web.Response:
+        return web.Response(body=schema(), content_type="application/schema+json")
+
     pages = {
         "/healthz": _healthz,
         "/readyz": _readyz,
         "/metrics": _metrics,
         "/api/v1/openapi.json": openapi,
         "/api/v1/docs": docs,
+        EXPERIMENTS_YML: schema_of_file,
     }
     return [web.get(path, page, expect_handler=expect) for path, page in pages.items()]
 

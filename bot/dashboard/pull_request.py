@@ -12,9 +12,11 @@ from functools import partial
 from aiohttp import web
 
 from bot import storage as store
+from bot.code.yaml_nodes import Problem
 from bot.dashboard import rendering
 from bot.dashboard.page import Pages, Visit, redirect
-from bot.domain import actions, suggestions, verdicts
+from bot.domain import actions, diffs, rules, suggestions, verdicts
+from bot.domain.diffs import UNREAD, Code
 from bot.domain.errors import NotFound
 from bot.domain.verdicts import Verdict
 from bot.services import SERVICES
@@ -33,6 +35,9 @@ class Standing:
     linked: Sequence[store.KeyedExperiment]
     owners: dict[str, str | None]  # by key, where there is an experiment
     live: Sequence[store.LivePlace]  # where it is live, or was
+    problems: Sequence[Problem]  # of .github/experiments.yml as it has it
+    code: Code  # nothing for who may not see it
+    lines: Sequence[tuple[store.DiffReference, str]]  # of its code, each with its address
 
     @property
     def outcome(self) -> str:
@@ -82,16 +87,31 @@ def _standing(tx: store.Transaction, request: web.Request, *, is_told: bool) -> 
     if item is None:
         return None
     integration = actions.acting(tx, item, None)
-    setting = integration.config.check if integration is not None else "off"
+    setting = "off"
+    if integration is not None:
+        setting = rules.effective(tx, integration, item.repository_id).check
+    problems = rules.problems_at(tx, item)
+    code = diffs.code_of(tx, item) if is_told else UNREAD
+    repository = store.repositories.get(tx, item.repository_id)
     linked = store.links.of_targets_with_experiments(tx, "pull_request", item.id)
     keys = [link.experiment_key for link in linked] if is_told else []
     found = {key: store.experiments.find(tx, key) for key in keys}
     return Standing(
         item,
-        store.repositories.get(tx, item.repository_id),
+        repository,
         setting,
-        verdicts.verdict_of(partial(suggestions.close_keys, tx), linked, setting, is_told=is_told),
+        verdicts.verdict_of(
+            partial(suggestions.close_keys, tx),
+            linked,
+            setting,
+            is_told=is_told,
+            problems=problems,
+            code=code,
+        ),
         linked,
         {key: one.owner for key, one in found.items() if one},
         store.live.history(tx, item.id) if is_told and item.state == "merged" else (),
+        problems,
+        code,
+        [(one, diffs.address_of(repository, item, code, one)) for one in code.references],
     )

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from bot import storage as store
 from bot.dashboard.page import Pages, Visit, address
-from bot.domain import suggestions
+from bot.domain import rules, suggestions
 from bot.domain.errors import Invalid, NotFound
 from bot.domain.keys import is_key
 from bot.operations import code
@@ -59,7 +59,7 @@ async def repository(visit: Visit) -> web.StreamResponse:
 
     def job(
         tx: store.Transaction,
-    ) -> tuple[store.CountedRepository, list[dict[str, Any]], code.State, int]:
+    ) -> tuple[store.CountedRepository, list[dict[str, Any]], dict[str, Any]]:
         row = store.repositories.find(tx, full_name, host)
         if row is None:
             raise NotFound("repository with links")
@@ -68,19 +68,44 @@ async def repository(visit: Visit) -> web.StreamResponse:
             rows, more = _section(tx, row.id, name, place, _IN_LIST if show else _IN_SECTION)
             rest = address(here, host=host, show=name, cursor=more if show else None)
             sections.append({"name": name, "rows": rows, "more": rest if more else None})
-        lines = store.code_references.counted(tx, row.id).total()
-        return row, sections, code.state_of(tx, row), lines
+        about = {
+            "code": code.state_of(tx, row),
+            "lines": store.code_references.counted(tx, row.id).total(),
+            "settings": _settings(tx, row.id) if show is None else None,
+        }
+        return row, sections, about
 
-    row, sections, state, lines = await visit.read(job)
+    row, sections, about = await visit.read(job)
     return visit.render(
         "repository.html",
         repository=row,
         sections=sections,
-        code=state,
-        lines=lines,
         show=show,
         is_first=cursor is None,
+        **about,
     )
+
+
+def _settings(tx: store.Transaction, repository_id: int) -> dict[str, Any]:
+    """Return which settings hold in a repository, and what its .github/experiments.yml says."""
+    speaker_id = store.repositories.get(tx, repository_id).speaker_id
+    integration = store.integrations.find(tx, speaker_id) if speaker_id is not None else None
+    row = store.rules.find(tx, repository_id)
+    names = ("comments", "label", "check", "code", "cleanup")
+    said = rules.settings_of(row)
+    held = rules.within(integration.config, row) if integration is not None else None
+    return {
+        "file": row,
+        "said": said,
+        "held": held,
+        "integration": integration,
+        "rows": [
+            (name, getattr(held, name), getattr(held, name) != getattr(integration.config, name))
+            for name in names
+        ]
+        if held is not None and integration is not None
+        else [],
+    }
 
 
 @pages.get("/unresolved")

@@ -34,7 +34,8 @@ class Kind:
     keeps its place in the order, and is refused where it would have to wait for people. One with
     `has_parts` is carried out part by part. One that `writes` is not tried in an archived
     repository. One in the `background` only reads, in a queue of its own, and leaves half of the
-    hour's calls to all others.
+    hour's calls to all others. What `follows_rules` goes by the repository's own file of settings,
+    which is read before if it was not yet.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Kind:
     has_parts: bool = False
     writes: bool = False
     background: bool = False
+    follows_rules: bool = False
 
     def __post_init__(self) -> None:
         if self.name in {**KINDS, **PARTS}:

@@ -7,6 +7,8 @@ stands.
 """
 
 import re
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,7 +16,17 @@ from msgspec import Struct
 
 from bot import storage as store
 from bot import times
-from bot.domain import activity, clean_up_texts, clean_ups, commands, items, repositories, snapshots
+from bot.code import experiments_yml
+from bot.domain import (
+    activity,
+    clean_up_texts,
+    clean_ups,
+    commands,
+    items,
+    repositories,
+    rules,
+    snapshots,
+)
 from bot.domain.clean_up_texts import Content
 from bot.domain.snapshots import Told
 from bot.domain.tracking import CREATED
@@ -87,9 +99,19 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
         is_whole=found is not None and found.status == "read",
         # Whoever reads along is told what the code says anyway.
         is_told=not repositories.is_public(home),
-        owner_of=lambda _: None,
+        owner_of=_owners(tx, repository, home),
     )
     return Plan(row, home, content)
+
+
+def _owners(
+    tx: store.Transaction, repository: store.Repository, home: store.Repository
+) -> Callable[[str], str | None]:
+    """Return who tells whose a file is: in public only what the repository says itself."""
+    said = store.rules.find(tx, repository.id)
+    if said is not None and said.source != "own" and repositories.is_public(home):
+        said = None
+    return partial(experiments_yml.owner_of, rules.settings_of(said))
 
 
 def _goal(

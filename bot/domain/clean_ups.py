@@ -11,13 +11,14 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, allowed, audit, code_maps
+from bot.domain import actions, allowed, audit, code_maps, rules_reading
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
 from bot.domain.integrations import scope_of
+from bot.domain.rules import effective
 from bot.domain.verdicts import OVER
 
-KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True)
+KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True, follows_rules=True)
 
 
 def experiment_changed(tx: store.Transaction, key: str) -> None:
@@ -34,6 +35,16 @@ def setting_changed(tx: store.Transaction, integration: store.Integration) -> No
         found = by_itself(tx, store.repositories.get(tx, repository_id))
         if found is not None and found.id == integration.id:
             follow(tx, repository_id)
+
+
+def rules_changed(
+    tx: store.Transaction, integration: store.Integration, repository_id: int
+) -> None:
+    """A repository wants clean-ups or wants none now, or says otherwise whose its files are."""
+    follow(tx, repository_id)
+
+
+rules_reading.on_clean_up_changed.append(rules_changed)
 
 
 def publicized(tx: store.Transaction, repository_id: int) -> None:
@@ -71,9 +82,10 @@ def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Inte
     Of several that serve it, the settings of the first hold.
     """
     first = next(iter(serving(tx, repository)), None)
-    if first is None or not code_maps.is_on(tx, first, repository.id):
+    if first is None:
         return None
-    return first if first.config.cleanup == "on" else None
+    held = effective(tx, first, repository.id)
+    return first if (held.code, held.cleanup) == ("on", "on") else None
 
 
 def serving(tx: store.Transaction, repository: store.Repository) -> list[store.Integration]:

@@ -17,11 +17,19 @@ from bot import times
 from bot.code.files import passed_over
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
-from bot.domain import actions
+from bot.domain import actions, rules_reading
 from bot.domain.allowed import allows
+from bot.domain.diffs import look_again
 from bot.domain.integrations import scope_of
+from bot.domain.rules import code_is_on, rules_of
 
-MAP = actions.Kind("code_map", title="Code of the default branch", priority=7, background=True)
+MAP = actions.Kind(
+    "code_map",
+    title="Code of the default branch",
+    priority=7,
+    background=True,
+    follows_rules=True,
+)
 SWEEP = actions.Kind(
     "code_sweep", title="Code: which repositories are to be read", priority=4, background=True
 )
@@ -50,16 +58,6 @@ def references_changed(
         follow(tx, repository_id, keys)
 
 
-def rules_of(tx: store.Transaction, repository_id: int) -> Rules:
-    """Return how a repository's files are to be read."""
-    return Rules()
-
-
-def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
-    """Tell whether an integration may read the code of a repository."""
-    return integration.config.code == "on"
-
-
 def reader(
     tx: store.Transaction, repository: store.Repository, first: str | None = None
 ) -> store.Integration | None:
@@ -73,7 +71,7 @@ def reader(
         ]
     for candidate in dict.fromkeys(candidates):
         found = store.integrations.find(tx, candidate) if candidate is not None else None
-        if found is None or not found.is_active or not is_on(tx, found, repository.id):
+        if found is None or not found.is_active or not code_is_on(tx, found, repository.id):
             continue
         if allows(tx, scope_of(found), repository):
             return found
@@ -97,7 +95,7 @@ def enqueue(
 def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> None:
     """Have a repository read that was first heard of now, if there is anything to look for."""
     integration = store.integrations.find(tx, integration_id)
-    if integration is None or not is_on(tx, integration, repository_id):
+    if integration is None or not code_is_on(tx, integration, repository_id):
         return
     if not store.vocabulary.is_empty(tx):
         _begin(tx, store.repositories.get(tx, repository_id), integration_id)
@@ -144,7 +142,7 @@ def pushed(
     One of nothing that is read moves the map on to its commit without a call.
     """
     teller = store.integrations.find(tx, integration_id)
-    if teller is None or not is_on(tx, teller, repository.id):
+    if teller is None or not code_is_on(tx, teller, repository.id):
         return  # whoever reads the code is told by its own deliveries
     row = store.code_maps.find(tx, repository.id)
     if row is None or row.sha == push.after:
@@ -211,6 +209,20 @@ def branch_changed(tx: store.Transaction, repository_id: int) -> None:
         enqueue(tx, integration, repository_id)
 
 
+def rules_changed(
+    tx: store.Transaction, integration: store.Integration, repository_id: int
+) -> None:
+    """Something else counts as a reference in a repository now, other files are read, or none."""
+    if not code_is_on(tx, integration, repository_id):
+        leave(tx, repository_id, integration.id)
+    elif not store.vocabulary.is_empty(tx):
+        _begin(tx, store.repositories.get(tx, repository_id), integration.id)
+        look_again(tx, repository_id, None)
+
+
+rules_reading.on_code_changed.append(rules_changed)
+
+
 # --- What is not read any more
 
 
@@ -250,8 +262,13 @@ def _remove(tx: store.Transaction, repository_ids: Sequence[int]) -> None:
         references_changed(tx, repository_id, counted)
 
 
-def forget_names(tx: store.Transaction, key: str, went: Collection[str] | None) -> None:
-    """An experiment is gone, or some of its aliases are: so are the references by these."""
+def forget_names(
+    tx: store.Transaction, key: str, went: Collection[str] | None
+) -> Collection[str] | None:
+    """An experiment is gone, or some of its aliases are: so are the references by these.
+
+    Returns what is looked for no longer, None for all.
+    """
     gone: set[str] | None = None
     if went is not None:
         row = store.experiments.find(tx, key)
@@ -259,6 +276,7 @@ def forget_names(tx: store.Transaction, key: str, went: Collection[str] | None) 
         gone = spelled(went) - spelled(kept)
     for repository_id in store.code_references.remove_names(tx, key, gone):
         references_changed(tx, repository_id, {key})
+    return gone
 
 
 def spelled(names: Collection[str]) -> set[str]:
@@ -305,31 +323,8 @@ def sweep(tx: store.Transaction, integration: store.Integration) -> int:
     begun = 0
     for repository in new:
         begun += _begin(tx, repository, integration.id) is not None
+        look_again(tx, repository.id, ())
     return len(outdated) + begun
-
-
-def look_again(tx: store.Transaction, repository_id: int, names: Collection[str] | None) -> None:
-    """Have the open pull requests of a repository read again that may hold new names."""
-
-
-def last_reference(tx: store.Transaction, repository_id: int, item_id: int, key: str) -> bool:
-    """Tell whether a pull request removes the last references to an experiment in a repository.
-
-    That is only sure where the whole branch that it leads into was read, as far as is told, and all
-    that its diff does with the experiment is to remove what stands there.
-    """
-    row = store.code_maps.find(tx, repository_id)
-    if row is None or row.status != "read" or row.is_wanted:
-        return False
-    if row.version != store.vocabulary.version(tx):
-        return False
-    told = store.code_references.in_diff(tx, item_id, key)
-    is_sure = all(
-        (one.status, one.base_ref, one.change) == ("read", row.branch, "removed") for one in told
-    )
-    removed = {one.path: one.number for one in told}
-    there = Counter(one.path for one in store.code_references.of_key(tx, repository_id, key))
-    return is_sure and bool(there) and all(there[path] <= removed.get(path, 0) for path in there)
 
 
 # --- What nobody has told of

@@ -13,6 +13,7 @@ from bot import storage as store
 from bot import times
 from bot.code.vocabulary import Rules
 from bot.domain import activity, code_maps
+from bot.domain.rules import code_is_on, rules_of
 from bot.emails import name_without_email
 
 ADDED = activity.Type("code.reference_added", 11, "+", "Named in the code: {where}")
@@ -70,13 +71,13 @@ def task(tx: store.Transaction, integration_id: str, repository_id: int) -> Task
     integration = store.integrations.find(tx, integration_id)
     if row is None or integration is None or not row.is_wanted:
         return None
-    if not code_maps.is_on(tx, integration, repository_id):
+    if not code_is_on(tx, integration, repository_id):
         return None
     names = [(one.key, one.aliases) for one in store.vocabulary.names(tx)]
     if not names:
         return None
     repository = store.repositories.get(tx, repository_id)
-    rules = code_maps.rules_of(tx, repository_id)
+    rules = rules_of(tx, repository_id)
     return Task(row, repository, store.vocabulary.version(tx), names, rules)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import items, moments, snapshots, stories
+from bot.domain import items, locks, moments, snapshots, stories
 from bot.domain.history import History, apply, carried_forward
 from bot.github import payloads
 from bot.storage import Item, Kind, Snapshot
@@ -62,7 +62,7 @@ def _observe(
         items.observe(tx, repository_id, kind, number, snapshot)
     elif row.integration_id != snapshot.integration_id:
         store.speakers.told_too(tx, "item", [row.id], snapshot.integration_id)
-    items.observe_lock(tx, repository_id, kind, number, answer.locked, snapshot.at)
+    locks.observe(tx, repository_id, kind, number, answer.locked, snapshot.at)
     found = store.items.find(tx, repository_id, kind, number)
     assert found is not None
     return found

@@ -1,10 +1,10 @@
 """Decides, without touching storage, what a pull request's or issue's versions amount to.
 
 GitHub delivers late, twice and out of order. Every delivery that tells something of an item is
-one version of it. What somebody decided by hand, through the API or a command, has its place in the
-history after the version that was the newest then. What is known after each of them is a History,
-which the next one takes a step on (`apply`, `decide`); stories.py says from where on, so that any
-order of arrival ends in the same facts, links and feed.
+one version of it. What somebody decided by hand, through the API or a command, or what was found
+in the code, has its place in the history after the version that was the newest then. What is known
+after each of them is a History, which the next one takes a step on (`apply`, `decide`); stories.py
+says from where on, so that any order of arrival ends in the same facts, links and feed.
 
 What was read from GitHub later (`fetched`) is a version like any other, but tells the feed only
 what it can date: that the item was merged or closed, and what links it. A story that is known from
@@ -67,19 +67,35 @@ class History:
     facts: Snapshot | None = None
     named: dict[str, Tie] = field(default_factory=dict)
     by_hand: dict[str, Tie] = field(default_factory=dict)
+    code: dict[str, Tie] = field(default_factory=dict)
     cut: set[str] = field(default_factory=set)
+    cut_code: dict[str, str] = field(default_factory=dict)
     news: list[News] = field(default_factory=list)
 
     @property
     def links(self) -> dict[str, Tie]:
-        """All links by key; one made by hand goes before one that the text names."""
-        return {**self.named, **self.by_hand}
+        """All links by key: one made by hand goes before one that the text names, then the code."""
+        if not self.code:
+            return {**self.named, **self.by_hand}
+        code = {key: tie for key, tie in self.code.items() if key not in self.cut_code}
+        return {**code, **self.named, **self.by_hand}
+
+    def holds_without_text(self, key: str) -> bool:
+        """Tell whether a key is linked whatever the text says."""
+        return key in self.by_hand or (key in self.code and key not in self.cut_code)
 
     @classmethod
     def of(cls, known: Known, told: Snapshot | None) -> "History":
         """Return the history up to a version that told this, or a decision, as it was kept."""
         facts = known.facts or told
-        return cls(facts, dict(known.named), dict(known.by_hand), set(known.cut))
+        return cls(
+            facts,
+            dict(known.named),
+            dict(known.by_hand),
+            dict(known.code),
+            set(known.cut),
+            dict(known.cut_code),
+        )
 
     def known(self, told: Snapshot | None) -> Known:
         """Return what is to be kept of it beside a version that told this, or a decision."""
@@ -88,6 +104,8 @@ class History:
             named=dict(self.named),
             by_hand=dict(self.by_hand),
             cut=tuple(sorted(self.cut)),
+            code=dict(self.code),
+            cut_code=dict(self.cut_code),
         )
 
     def tell(
@@ -142,11 +160,11 @@ def apply(history: History, item: Item, snapshot: Snapshot, now: Snapshot | None
     named = {key: source for key, source in now.keys.items() if key not in history.cut}
     for key in [key for key in history.named if key not in named]:
         del history.named[key]
-        if key not in history.by_hand:
+        if not history.holds_without_text(key):
             history.tell(item, "unlinked", key, now, now.at, backfilled=now.fetched)
     for key, source in named.items():
         old = history.named.get(key)
-        if old is None and key not in history.by_hand:
+        if old is None and not history.holds_without_text(key):
             history.tell(item, "linked", key, now, since, backfilled=is_late)
         linked_at = since if old is None else old.linked_at
         seen_by = now.integration_id if old is None else old.integration_id
@@ -175,21 +193,49 @@ def decide(history: History, item: Item, decision: Decision) -> None:
     assert history.facts is not None
     key = decision.experiment_key
     was_linked = key in history.links
-    if decision.verb == "link":
-        history.cut.discard(key)
-        link = Tie(decision.made_by, decision.made_at, decision.integration_id)
-        history.by_hand.setdefault(key, link)
-        if not was_linked:
-            history.tell(item, "linked", key, decision, decision.made_at)
-        return
+    _DECIDED[decision.verb](history, item, decision)
+    if (key in history.links) != was_linked:
+        verb = "unlinked" if was_linked else "linked"
+        history.tell(item, verb, key, decision, decision.made_at)
+
+
+def _link(history: History, item: Item, decision: Decision) -> None:
+    key = decision.experiment_key
+    history.cut.discard(key)
+    history.cut_code.pop(key, None)
+    history.by_hand.setdefault(key, _tie(decision))
+
+
+def _unlink(history: History, item: Item, decision: Decision) -> None:
+    assert history.facts is not None
+    key = decision.experiment_key
     history.named.pop(key, None)
     history.by_hand.pop(key, None)
     if key in history.facts.keys:
         history.cut.add(key)
-    if was_linked:
-        history.tell(item, "unlinked", key, decision, decision.made_at)
+    if item.kind == "pull_request":  # whether its code was read by then, or is only later
+        history.cut_code[key] = history.facts.head_sha or ""
 
 
+def _find(history: History, item: Item, decision: Decision) -> None:
+    assert history.facts is not None
+    key = decision.experiment_key
+    if key not in history.code and history.cut_code.get(key) != (history.facts.head_sha or ""):
+        history.cut_code.pop(key, None)  # it was not there when that was decided
+    history.code.setdefault(key, _tie(decision))
+
+
+def _lose(history: History, item: Item, decision: Decision) -> None:
+    key = decision.experiment_key
+    history.code.pop(key, None)
+    history.cut_code.pop(key, None)
+
+
+def _tie(decision: Decision) -> Tie:
+    return Tie(decision.made_by, decision.made_at, decision.integration_id)
+
+
+_DECIDED = {"link": _link, "unlink": _unlink, "found": _find, "lost": _lose}
 _NOUNS = {"pull_request": "pull request", "issue": "issue"}
 
 

@@ -232,7 +232,8 @@ def change(
     )
     audit.record_change(tx, by, *told, {"is_active": _ACTIVATION[changed.is_active]})
     actions.integration_changed(tx, changed)
-    if changed.config.check not in ("off", row.config.check):
+    reads_code_now = (row.config.code, changed.config.code) == ("off", "on")
+    if reads_code_now or changed.config.check not in ("off", row.config.check):
         scope = load(changed, vault).scope
         posts.check_setting_changed(tx, changed, lambda repository: allows(tx, scope, repository))
     return changed

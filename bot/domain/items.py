@@ -1,6 +1,6 @@
 """Takes in what deliveries say of pull requests and issues; state, links and feed follow."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,10 +8,19 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, activity, audit, landing, links, live_late, moments, posts, stories
+from bot.domain import (
+    activity,
+    audit,
+    diffs,
+    landing,
+    links,
+    live_late,
+    moments,
+    posts,
+    stories,
+)
 from bot.domain.actors import Actor
 from bot.domain.history import CARRIED, History, apply, carried_forward
-from bot.github import Hindrance
 from bot.storage import Item, Kind, Snapshot, Tie
 
 BY_HAND = frozenset({"command", "api"})  # links that stay, whatever the text says
@@ -84,31 +93,6 @@ def observe(
     return row
 
 
-def observe_lock(
-    tx: store.Transaction,
-    repository_id: int,
-    kind: Kind,
-    number: int,
-    locked: object,
-    at: int,
-    *,
-    is_news: bool = False,
-) -> None:
-    """Keep whether a conversation is locked, unless something newer is known of the item.
-
-    Once it is not, what has waited for that goes on; also where the item was not known, so that
-    nothing could be kept of its lock, if `is_news` says that it has just been told.
-    """
-    row = store.items.find(tx, repository_id, kind, number)
-    if not isinstance(locked, bool) or (row is not None and at < row.version_at):
-        return
-    is_changed = row is not None and locked != row.locked
-    if row is not None and is_changed:
-        store.items.change(tx, row, locked=int(locked))
-    if not locked and (is_changed or is_news):
-        actions.go_on(tx, Hindrance.LOCKED, repository_id=repository_id, number=number)
-
-
 def _goes_before(row: Item, before: Mapping[str, Tie], snapshot: Snapshot) -> bool:
     """Tell whether a version goes before what is known of an item, or may go before it.
 
@@ -159,6 +143,7 @@ def begin(
         links.time_changed(tx, item, None)
     if history.links:
         landing.ask_where_untold(tx, item, now.integration_id)
+    diffs.item_changed(tx, item, None, now.integration_id, fetched=fetched)
     posts.item_changed(tx, item, None, now, {}, history.links, fetched=fetched)
 
 
@@ -237,26 +222,44 @@ def _decide(
     tx: store.Transaction, item: Item, verb: str, key: str, hand: Hand, made_at: int
 ) -> None:
     """Link or unlink an item by hand. One that was taken in before changes nothing."""
+    decide(tx, item, [(verb, key)], hand, made_at)
+
+
+def decide(
+    tx: store.Transaction,
+    item: Item,
+    decided: Sequence[tuple[str, str]],
+    hand: Hand,
+    made_at: int,
+) -> None:
+    """Take in what was decided of some keys, or found of them (see Decision), each with its verb.
+
+    What was taken in before changes nothing.
+    """
     row = store.items.get(tx, item.id)
     before = links.of_item(tx, row)
     columns = {
         **asdict(hand),
         "item_id": row.id,
-        "verb": verb,
-        "experiment_key": key,
         "made_at": made_at,
         "version_at": row.version_at,
         "version_rank": row.version_rank,
         "known": None,
     }
-    history = None if row.loose else stories.end_of(tx, row)
-    if not store.items.add_decision(tx, columns):
+    history = None if row.loose or not decided else stories.end_of(tx, row)
+    guids = []
+    for number, (verb, key) in enumerate(decided):
+        guid = hand.guid if len(decided) == 1 else f"{hand.guid}:{number}"
+        more = {"guid": guid, "verb": verb, "experiment_key": key}
+        if store.items.add_decision(tx, {**columns, **more}):
+            guids.append(guid)
+    if not guids:
         return
     if history is None:
         stories.collect(tx, row)
         history = stories.tell_anew(tx, row)
     else:
-        stories.decide_now(tx, row, history, hand.guid)
+        stories.decide_now(tx, row, history, guids)
     row = store.items.change(tx, row, decided=True)
     _settle(tx, row, before, history, hand.integration_id, is_loose=False)
 
@@ -289,6 +292,7 @@ def _settle(
     if history.links:
         landing.ask_where_untold(tx, item, integration_id)
     now = msgspec.structs.replace(now, integration_id=integration_id)
+    diffs.item_changed(tx, item, row, integration_id)
     posts.item_changed(tx, row, row, now, before, history.links, fetched=fetched)
 
 
@@ -357,7 +361,7 @@ def close_all_of_repository(
             keys={
                 key: link.linked_by
                 for key, link in links.of_item(tx, row).items()
-                if link.linked_by not in BY_HAND
+                if link.linked_by in _BY_TEXT
             },
             actor=actor,
             state="closed",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot import storage as store
-from bot.domain import actions, activity, posts
+from bot.domain import actions, activity, posts, rules
 from bot.domain.environments import is_production
 from bot.domain.parts import Cause
 
@@ -94,7 +94,9 @@ def _keep(
     """Keep what an environment has now; return it."""
     columns = {
         "name": told.environment,
-        "is_production": is_production(told.environment, told.says_production),
+        "is_production": is_production(
+            told.environment, told.says_production, rules.production_of(tx, told.repository_id)
+        ),
         "told_at": told.told_at,
         "told_id": told.told_id,
         "integration_id": told.integration_id,

@@ -25,6 +25,8 @@ class Cause(enum.Enum):
     VERSION = "it is open, and has another head or base, or is a draft no more"
     EXPERIMENT = "one of its experiments has changed"
     KNOWN = "one of its experiments has come to be, or is no more"
+    FILE = "what is wrong with a .github/experiments.yml in it is another thing"
+    CODE = "its code was read"
     LIVE = "it has come to be live in production, or is so no longer"
 
 

@@ -10,29 +10,54 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import commands
+from bot.domain import commands, diffs, rules
 from bot.domain.actions import Kind, Place, Wanted, acting, enqueue, order_of
 from bot.domain.parts import Cause, Part, following
 
 PULL_REQUEST = Kind(
-    "pull_request", title="Comment, check and label", priority=1, has_parts=True, writes=True
+    "pull_request",
+    title="Comment, check and label",
+    priority=1,
+    has_parts=True,
+    writes=True,
+    follows_rules=True,
 )
 CHECK = Part(
     "check",
     1,
     title="Check",
     setting="check",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.VERSION, Cause.EXPERIMENT, Cause.KNOWN),
+    follows=(
+        Cause.LINKS,
+        Cause.REOPENED,
+        Cause.VERSION,
+        Cause.EXPERIMENT,
+        Cause.KNOWN,
+        Cause.FILE,
+    ),
 )
 COMMENT = Part(
     "status_comment",
     2,
     title="Status comment",
     setting="comments",
-    follows=(Cause.LINKS, Cause.REOPENED, Cause.EXPERIMENT, Cause.KNOWN, Cause.LIVE),
+    follows=(
+        Cause.LINKS,
+        Cause.REOPENED,
+        Cause.EXPERIMENT,
+        Cause.KNOWN,
+        Cause.CODE,
+        Cause.LIVE,
+    ),
 )
 LABEL = Part("label", 4, title="Label", setting="label", follows=(Cause.LINKS, Cause.KNOWN))
-GROUP_CHECK = Kind("merge_group_check", title="Check of a merge group", priority=0, writes=True)
+GROUP_CHECK = Kind(
+    "merge_group_check",
+    title="Check of a merge group",
+    priority=0,
+    writes=True,
+    follows_rules=True,
+)
 REFRESH = Kind("refresh", title="Refresh of all pull requests", priority=3)
 CHECK_NAME = "experiment-bot"  # of the check run, and the context of the commit status
 ON_ALL = ("always", "required")  # settings with which every pull request has the check
@@ -170,7 +195,9 @@ def check_again(tx: store.Transaction, item: store.Item, integration_id: str) ->
 def checks_all(tx: store.Transaction, item: store.Item, sees_now: str | None) -> bool:
     """Tell whether a pull request is to have the check even if it names no experiment."""
     integration = acting(tx, item, sees_now)
-    return integration is not None and integration.config.check in ON_ALL
+    if integration is None or integration.config.check not in ON_ALL:
+        return False
+    return rules.effective(tx, integration, item.repository_id).check in ON_ALL
 
 
 def is_checked(tx: store.Transaction, item_id: int) -> bool:
@@ -277,10 +304,20 @@ def check_setting_changed(
     integration: store.Integration,
     allows: Callable[[store.Repository], bool],
 ) -> None:
-    """Bring the checks of the open pull requests that an integration looks after up to date."""
+    """Bring the checks of the open pull requests that an integration looks after up to date.
+
+    Those whose code is read only now are read.
+    """
     for repository in store.repositories.with_open_pull_requests(tx, integration.id):
         if allows(repository):
             _enqueue_refresh(tx, integration, repository.id, {})
+
+
+def settings_changed(
+    tx: store.Transaction, integration: store.Integration, repository_id: int
+) -> None:
+    """Bring all on the open pull requests of a repository up to date that settings are about."""
+    _enqueue_refresh(tx, integration, repository_id, {"settings": True})
 
 
 def take_step(
@@ -298,6 +335,8 @@ def take_step(
     before = request.get("before")
     items = find(tx, repository_id, None if before is None else (before,), STEP)
     for item in items:
+        if not rewrite:
+            diffs.ask_where_unread(tx, item, integration_id)
         if rewrite:
             follow(tx, item, Cause.EXPERIMENT, integration_id, rewrite=True)
         elif (
@@ -307,7 +346,8 @@ def take_step(
         ):
             acts = acting(tx, item, integration_id)
             if acts is not None:
-                bring_up_to_date(tx, item, (CHECK,), acts)
+                wanted = (CHECK, COMMENT, LABEL) if request.get("settings") else (CHECK,)
+                bring_up_to_date(tx, item, wanted, acts)
     integration = store.integrations.find(tx, integration_id)
     if items.next is not None and integration is not None:
         rest = {**request, "before": items.next[0]}
@@ -321,7 +361,7 @@ def _enqueue_refresh(
     repository_id: int,
     request: Mapping[str, Any],
 ) -> None:
-    what = "rewrite" if request.get("rewrite") else "checks"
+    what = next((name for name in ("rewrite", "settings") if request.get(name)), "checks")
     place = request.get("before", "")
     wanted = Wanted(
         kind=REFRESH,

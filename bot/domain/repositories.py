@@ -7,7 +7,17 @@ or a request goes through `resolve` (what it is about), `other` or `head` (what 
 from collections.abc import Set
 
 from bot import storage as store
-from bot.domain import actions, backfills, clean_ups, code_maps, naming, owners, posts, speaking
+from bot.domain import (
+    actions,
+    backfills,
+    clean_ups,
+    code_maps,
+    naming,
+    owners,
+    posts,
+    rules_reading,
+    speaking,
+)
 from bot.domain.allowed import NotAllowed, Scope, admit, find, others_so_called, take_place
 from bot.github import Hindrance
 from bot.github.payloads import Repository
@@ -21,11 +31,12 @@ def resolve(
     *,
     confirmed: Set[tuple[str, int]] = frozenset(),
     speaks: bool = False,
+    begun: list[int] | None = None,
 ) -> int:
     """Return our id of a repository, which is made or renamed as far as the payload knows better.
 
     `speaks` says that it is a delivery, by which the integration speaks for the repository from now
-    on. Raises NotAllowed, Undecided.
+    on; if it did not before, our id joins those that have `begun`. Raises NotAllowed, Undecided.
     """
     row, about = admit(tx, scope, about, word, confirmed)
     full_name, github_id, default_branch = about.full_name, about.id, about.default_branch
@@ -40,6 +51,8 @@ def resolve(
     if speaks and (speaking.begin(tx, *whose) or speaking.is_left_alone(tx, *whose)):
         backfills.heard_of(tx, scope.integration_id, [(full_name, github_id)])
         code_maps.heard_of(tx, scope.integration_id, row.id)
+        if begun is not None:
+            begun.append(row.id)
     if is_new:
         if visibility is not None:  # nothing was written there that is to be looked over
             seen = {"visibility": visibility, "visibility_at": updated_at}
@@ -55,9 +68,7 @@ def resolve(
     if is_called_anew or _has_returned(row, about, word):
         naming.call(tx, row, full_name, word.named_at or row.named_at or None, word.at)
     owners.heard(tx, scope, row, about, word)
-    if default_branch is not None and row.default_branch != default_branch:
-        store.repositories.change(tx, row.id, default_branch=default_branch)
-        code_maps.branch_changed(tx, row.id)
+    _observe_default_branch(tx, scope, row, default_branch)
     if row.visibility != visibility:
         observe_visibility(tx, row, visibility, updated_at)
     if about.archived is not None and about.archived != (row.archived or 0):
@@ -73,6 +84,18 @@ def correct(tx: store.Transaction, row: store.Repository, full_name: str) -> Non
         if one.id != row.id:
             store.repositories.change(tx, one.id, named_at=store.repositories.LOST)
     naming.confirmed(tx, row, full_name)
+
+
+def _observe_default_branch(
+    tx: store.Transaction, scope: Scope, row: store.Repository, name: str | None
+) -> None:
+    """Keep which branch is the default; the file of settings is that of another branch then."""
+    if name is None or row.default_branch == name:
+        return
+    store.repositories.change(tx, row.id, default_branch=name)
+    if row.default_branch is not None:
+        rules_reading.may_have_changed(tx, scope.integration_id, row.id)
+    code_maps.branch_changed(tx, row.id)
 
 
 def _visibility_of(about: Repository) -> str | None:

@@ -12,7 +12,17 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, installations, items, keys, naming, repositories, stories
+from bot.domain import (
+    actions,
+    installations,
+    items,
+    keys,
+    locks,
+    naming,
+    repositories,
+    rules_reading,
+    stories,
+)
 from bot.domain.allowed import NotAllowed, Scope
 from bot.github import names, payloads
 from bot.storage import Item, Kind, Snapshot
@@ -63,6 +73,7 @@ class Told(msgspec.Struct, frozen=True):
 
         Raises NotAllowed, Undecided.
         """
+        begun: list[int] = []
         repository_id = repositories.resolve(
             self.tx,
             self.scope,
@@ -70,12 +81,15 @@ class Told(msgspec.Struct, frozen=True):
             self.word(about, is_rename=is_rename, old_name=old_name),
             confirmed=self.confirmed,
             speaks=self.speaks,
+            begun=begun,
         )
         if self.installation_id is not None:
             place = self.integration_id, repository_id, self.installation_id
             if installations.observe_repository(self.tx, *place):
                 # The App was installed again, whether or not an event has told of that.
                 actions.resume(self.tx, self.integration_id, self.installation_id)
+        if begun:
+            rules_reading.heard_of(self.tx, self.integration_id, repository_id)
         return repository_id
 
     def other_repository(self, repository: payloads.Repository) -> int | None:
@@ -131,7 +145,7 @@ def observe_pull_request(
     place: tuple[int, Kind, int] = (repository_id, "pull_request", pull.number)
     item = items.observe(source.tx, *place, snapshot)
     locked, is_news = _LOCKS.get(action, pull.locked), action in _LOCKS
-    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
+    locks.observe(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 
@@ -190,7 +204,7 @@ def observe_issue(
     place: tuple[int, Kind, int] = (repository_id, "issue", issue.number)
     item = items.observe(source.tx, *place, snapshot)
     locked, is_news = _LOCKS.get(action, issue.locked), action in _LOCKS
-    items.observe_lock(source.tx, *place, locked, snapshot.at, is_news=is_news)
+    locks.observe(source.tx, *place, locked, snapshot.at, is_news=is_news)
     return item
 
 

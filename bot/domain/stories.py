@@ -7,7 +7,7 @@ alone; until one like that is needed the story is `loose`, and then told once fr
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -94,11 +94,13 @@ def _ends(tx: store.Transaction) -> dict[int, Known]:
     return ends
 
 
-def decide_now(tx: store.Transaction, item: Item, history: History, guid: str) -> None:
-    """Take the whole history of an item on by a decision, which was just kept."""
-    decision = next(one for one in store.items.decisions_of(tx, item.id) if one.guid == guid)
-    decide(history, item, decision)
-    store.items.change_decision(tx, guid, history.known(None))
+def decide_now(tx: store.Transaction, item: Item, history: History, guids: Collection[str]) -> None:
+    """Take the whole history of an item on by decisions, which were just kept."""
+    made = [one for one in store.items.decisions_of(tx, item.id) if one.guid in set(guids)]
+    for decision in made:
+        decide(history, item, decision)
+    # What comes next goes on from the last of them.
+    store.items.change_decision(tx, made[-1].guid, history.known(None))
     end_here(tx, item, history)
     activity.record(tx, history.news)
 

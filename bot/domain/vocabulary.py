@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from bot import storage as store
-from bot.domain import code_maps
+from bot.domain import code_maps, readings
 
 
 def changed(
@@ -21,4 +21,4 @@ def changed(
         store.vocabulary.has_changed(tx, came)
         code_maps.look_everywhere(tx)
     if went is None or went:
-        code_maps.forget_names(tx, key, went)
+        readings.forget_names(tx, key, code_maps.forget_names(tx, key, went))

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from bot.github import addresses, names
+from bot.github import names
 from bot.github.client import Client
 from bot.github.failures import Refused, Temporary
 from bot.log import logger
@@ -21,14 +21,14 @@ from bot.log import logger
 _URL = "/repos/{+repository}/tarball/{sha}"
 _REDIRECTS = (301, 302, 303, 307, 308)
 _SILENT = 30.0  # seconds without a byte
-_HTTPS = 443
 
 
 def is_allowed(address: str, api_url: str, listed: Collection[str]) -> bool:
     """Tell whether the archive of a repository may be read at an address.
 
     `listed` are the hosts of GITHUB_ARCHIVE_HOSTS. Without any it is `codeload.` and the web host,
-    and on the web host itself what is below `/_codeload/`.
+    and what is below `/_codeload/` on the web host itself. It is read over https, and over http
+    only where GitHub itself is called so, or where that is listed.
     """
     try:
         parts = urlsplit(address)
@@ -38,16 +38,21 @@ def is_allowed(address: str, api_url: str, listed: Collection[str]) -> bool:
     host = parts.hostname or ""
     if "@" in parts.netloc or not host or any(one <= " " or one == "\x7f" for one in address):
         return False
-    place = host if port in (None, _HTTPS if parts.scheme == "https" else 80) else f"{host}:{port}"
-    if listed:
-        return (place if parts.scheme == "https" else f"{parts.scheme}://{place}") in listed
-    web = names.web_host(api_url)
-    if parts.scheme != "https":
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    place = host if port in (None, usual) else f"{host}:{port}"
+    if usual is None or f"{parts.scheme}://{place}" in listed:
+        return usual is not None
+    if parts.scheme == "http" and not api_url.startswith("http://"):
         return False
-    if place == f"codeload.{web}":
-        return True
-    is_inside = parts.path.startswith("/_codeload/") and addresses.stays(parts.path[1:])
-    return place == web and is_inside
+    if listed:
+        return place in listed or (parts.scheme == "http" and host in listed)
+    return _is_githubs(place, URL(address).path, names.web_host(api_url))
+
+
+def _is_githubs(place: str, path: str, web: str) -> bool:
+    """Tell whether a place is where a GitHub has its archives, by its web host."""
+    is_inside = path.startswith("/_codeload/") and not {".", ".."} & {*path.split("/")}
+    return place == f"codeload.{web}" or (place == web and is_inside)
 
 
 @asynccontextmanager

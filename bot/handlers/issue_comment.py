@@ -10,7 +10,7 @@ from gidgethub.routing import Router
 
 from bot import storage as store
 from bot.commands import parser
-from bot.domain import commands, installations, items, snapshots
+from bot.domain import commands, installations, locks, snapshots
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import ISSUES, Heard
@@ -77,7 +77,7 @@ def _see_to_lock(delivery: Delivery, repository_id: int, issue: payloads.Issue) 
     if issue.locked is False:
         at = delivery.time(issue.updated_at) or delivery.received_at
         place: tuple[int, store.Kind, int] = (repository_id, "pull_request", issue.number)
-        items.observe_lock(delivery.tx, *place, False, at, is_news=True)
+        locks.observe(delivery.tx, *place, False, at, is_news=True)
 
 
 def _author(payload: payloads.IssueCommentEvent) -> str | None:

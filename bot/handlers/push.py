@@ -8,7 +8,8 @@ import re
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import code_maps, commits, keys
+from bot.code import experiments_yml
+from bot.domain import code_maps, commits, keys, rules_reading
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import CONTENTS, Heard
@@ -23,7 +24,7 @@ HEARS = Heard(
     reads=payloads.PushEvent,
 )
 router = Router()
-_MOST_COMMITS = 2_048
+_MOST_COMMITS = 2_048  # that a push lists; of more it tells not all
 _SHA = re.compile(r"[0-9A-Za-z]{1,64}")
 
 
@@ -76,7 +77,13 @@ async def pushed(event: DeliveredEvent, delivery: Delivery) -> None:
     )
     commits.observe(delivery.tx, push, found)
     row = store.repositories.get(delivery.tx, repository_id)
-    if ref == row.default_branch and payload.after:
+    if ref != row.default_branch:
+        return
+    is_told = any(_touches(one, experiments_yml.PATH) for one in pushed_commits)
+    if is_told or payload.forced is True or len(pushed_commits) >= _MOST_COMMITS:
+        where = delivery.integration_id, repository_id
+        rules_reading.may_have_changed(delivery.tx, *where, pushed=is_told)
+    if payload.after:
         code_maps.pushed(delivery.tx, row, delivery.integration_id, _files(payload, push))
 
 
@@ -95,6 +102,11 @@ def _files(payload: payloads.PushEvent, push: commits.Push) -> store.FilesPushed
     removed = {path for one in told for path in one.removed or ()} - changed
     files = tuple(sorted(changed)), tuple(sorted(removed))
     return store.FilesPushed(before, after, at, is_forced, push.actor, *files)
+
+
+def _touches(commit: payloads.Commit, path: str) -> bool:
+    """Tell whether a commit changes a file, as far as it says so."""
+    return any(path in (files or ()) for files in (commit.added, commit.removed, commit.modified))
 
 
 def _rewrite(payload: payloads.PushEvent) -> tuple[str, str] | None:

@@ -7,7 +7,7 @@ import msgspec
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import code_maps, items, repositories, speaking
+from bot.domain import code_maps, items, repositories, rules_reading, speaking
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import METADATA, Heard
@@ -30,6 +30,8 @@ async def renamed(event: DeliveredEvent, delivery: Delivery) -> None:
     repository_id = delivery.repository(payload.repository, is_rename=True, old_name=old_name)
     if event.action == "transferred":
         speaking.ask_again(delivery.tx, repository_id)
+        # It may have gone by the file of its former owner.
+        rules_reading.may_have_changed(delivery.tx, delivery.integration_id, repository_id)
 
 
 @router.register("repository", action="publicized")

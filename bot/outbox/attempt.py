@@ -15,7 +15,7 @@ from bot.domain.parts import Outcome
 from bot.github import CallFailed, Client, Hindrance, NotListed, Refused, Shut
 from bot.github.failures import ARCHIVED, LOCKED
 from bot.log import logger
-from bot.outbox import identity, pull_request, queue, seen
+from bot.outbox import identity, pull_request, queue, rules, seen
 from bot.outbox.outcomes import is_prompt, outcome_of, safely, unknown
 from bot.outbox.queue import Held
 from bot.outbox.registry import Job, Registered
@@ -99,6 +99,7 @@ class _Known:
     is_allowed: bool
     standing: _Standing
     seen: Seen | None
+    rules: store.RepositoryRules | None = None
 
 
 async def _job(services: Services, held: Held, action: store.ListedAction, known: _Known) -> Job:
@@ -128,6 +129,9 @@ async def _job(services: Services, held: Held, action: store.ListedAction, known
             services.metrics.content_remaining.labels(client.label, window).set(count)
 
     client.before_write = before_write
+    if known.repository is not None:
+        place = known.repository, known.rules, actions.KINDS[action.kind]
+        integration = await rules.bounded(services, client, integration, *place)
     is_news = after.look_again(after.told_at(action), times.now()) is not None
     again, rewrite = (bool(action.request.get(name)) for name in ("again", "rewrite"))
     return Job(
@@ -195,7 +199,8 @@ def _known(tx: store.Transaction, action: store.ListedAction) -> _Known:
     kind, looked = actions.KINDS.get(action.kind), None
     if kind is not None and kind.has_parts and action.item_id is not None:
         looked = seen.look(tx, repository, action.item_id)
-    return _Known(integration, repository, is_allowed, standing, looked)
+    said = store.rules.find(tx, repository.id)
+    return _Known(integration, repository, is_allowed, standing, looked, said)
 
 
 def _is_somewhere(action: store.Action) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 
 from bot import storage as store
 from bot import times
-from bot.domain import fetched, reconciliation, snapshots, speaking
+from bot.domain import fetched, reconciliation, rules_reading, snapshots, speaking
 from bot.domain.after import Waiting
 from bot.domain.allowed import NotAllowed
 from bot.github import Refused, payloads
@@ -53,6 +53,8 @@ async def run(job: Job) -> dict[str, Any]:
             repository_id = source.repository(about)
         except NotAllowed:
             raise Waiting(f"another integration speaks for {about.full_name}") from None
+        if pull is None:
+            rules_reading.read_again(tx, job.integration.id, repository_id)
         if pull is not None:
             fetched.observe_pull_request(source, about, repository_id, pull, read_at)
 

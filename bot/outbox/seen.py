@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot import storage as store
-from bot.domain import suggestions
+from bot.code.yaml_nodes import Problem
+from bot.domain import diffs, rules, suggestions
+from bot.domain.diffs import UNREAD, Code
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Seen:
     near: Mapping[str, Sequence[str]]  # which keys may be meant by those that are unknown
     live: Sequence[store.LivePlace] = ()
     in_production: Mapping[str, int] = field(default_factory=dict)
+    problems: Sequence[Problem] = ()  # of .github/experiments.yml at its head
+    code: Code = UNREAD
 
     def close(self, key: str) -> Sequence[str]:
         """Return which keys somebody may have meant."""
@@ -47,4 +51,6 @@ def look(tx: store.Transaction, repository: store.Repository, item_id: int) -> S
         near={key: suggestions.close_keys(tx, key) for key in unknown},
         live=live,
         in_production=store.live.in_production(tx, known) if is_shown else {},
+        problems=rules.problems_at(tx, item),
+        code=diffs.code_of(tx, item) if linked else UNREAD,
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot.commands.status import shown
-from bot.domain import posts, sizes, texts
+from bot.domain import code_texts, posts, sizes, texts
 from bot.github import Refused
 from bot.github.payloads import Comment
 from bot.outbox import audience
@@ -113,7 +113,7 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
 
     Who may not be told of experiments learns whether each key is known.
     """
-    linked = seen.linked
+    linked = [one for one in seen.linked if one.status is not None or one.linked_by != "code"]
     known = [link.experiment_key for link in linked if link.status is not None]
     unknown = [link.experiment_key for link in linked if link.status is None]
     parts = [] if linked else ["This pull request is no longer linked to an experiment."]
@@ -129,6 +129,8 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""
         lines.append(f"- No experiment has the key {texts.code(key)}.{hint}")
     if is_told and known:
+        lines += code_texts.summaries(seen.code, known)
+        lines += filter(None, [code_texts.left_out(seen.code)])
         lines += _live(seen, known)
     lines, more = sizes.fit(lines, _ROOM - len(parts[-1].encode()) if parts else _ROOM)
     if lines:

@@ -25,6 +25,7 @@ from bot.storage import (
     code_references,
     commands,
     deliveries,
+    diffs,
     environments,
     experiments,
     former_names,
@@ -44,6 +45,7 @@ from bot.storage import (
     reconciled,
     repositories,
     rewrites,
+    rules,
     schema,
     sessions,
     shipped,
@@ -118,6 +120,7 @@ from bot.storage.database import (
     lock_of_experiment,
     locks_of_repository,
 )
+from bot.storage.diff_rows import Diff, DiffReference
 from bot.storage.joined import (
     BegunAction,
     CountedInstallation,
@@ -172,6 +175,7 @@ from bot.storage.rows import (
     StoredDelivery,
     Version,
 )
+from bot.storage.rules_rows import RepositoryRules, RulesProblems, Source
 from bot.storage.sqlite import SqliteDatabase
 from bot.storage.vault import Vault, VaultError, hash_token, new_token
 

@@ -120,8 +120,6 @@ def _page(
 
 def in_diff(tx: Transaction, item_id: int, key: str) -> list[DiffCount]:
     """Return what the diff of a pull request does with an experiment, by file."""
-    if not tx.has_table("diff_references"):
-        return []
     sql = """SELECT diffs.status, diffs.base_ref, change, path, COUNT(*) AS number
         FROM diffs JOIN diff_references ON diff_references.item_id = diffs.item_id
         WHERE diffs.item_id = :item_id AND experiment_key = :key

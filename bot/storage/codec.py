@@ -18,9 +18,11 @@ from bot.storage import (
     code_rows,
     command_rows,
     commit_rows,
+    diff_rows,
     live_rows,
     recovery_rows,
     rows,
+    rules_rows,
 )
 from bot.storage.rows import JSON, Row
 
@@ -50,6 +52,8 @@ TABLES: Mapping[type[Row], str] = {
     rows.Queue: "queues",
     rows.Post: "posts",
     rows.MergeGroup: "merge_groups",
+    diff_rows.Diff: "diffs",
+    diff_rows.DiffReference: "diff_references",
     live_rows.Environment: "environments",
     live_rows.Live: "live",
     command_rows.CommandComment: "command_comments",
@@ -63,6 +67,8 @@ TABLES: Mapping[type[Row], str] = {
     code_rows.CodeMap: "code_maps",
     code_rows.CodeReference: "code_references",
     code_rows.VocabularyChange: "vocabulary_changes",
+    rules_rows.RepositoryRules: "repository_rules",
+    rules_rows.RulesProblems: "rules_problems",
 }
 
 

@@ -143,13 +143,17 @@ class Known(Struct, frozen=True, omit_defaults=True):
 
     `facts` are null where they are what the version itself says. `named` are the links that follow
     the text, `by_hand` those that do not; `cut` are keys that were unlinked by hand though the text
-    names them, until it once does not.
+    names them, until it once does not. `code` are the keys that the code touches. `cut_code` has at
+    which head a pull request's key was unlinked by hand: what the code had then makes no link,
+    until it once has it not.
     """
 
     facts: Snapshot | None = None
     named: dict[str, Tie] = {}
     by_hand: dict[str, Tie] = {}
     cut: tuple[str, ...] = ()
+    code: dict[str, Tie] = {}
+    cut_code: dict[str, str] = {}
 
 
 class Invocation(Struct, frozen=True):

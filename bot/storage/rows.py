@@ -163,7 +163,7 @@ class Speaker(Row, frozen=True):
 class Item(Row, frozen=True):
     """`items`: pull requests and issues, each as its newest version says.
 
-    `decided`: it was linked or unlinked by hand. `author_writes`: whether its author may write.
+    `decided`: something of it stands in `decisions`. `author_writes`: whether its author may write.
     `loose`: not all its versions are in `versions`, each with what was known after it. `locked`: 0
     or one of SHUT.
     """
@@ -211,7 +211,11 @@ class Version(Row, frozen=True):
 
 
 class Decision(Row, frozen=True):
-    """`decisions`: a link made or cut by hand, placed after the version that was newest then."""
+    """`decisions`: what no delivery told, placed after the version that was newest then.
+
+    By its `verb`: a `link` made or cut (`unlink`) by hand, or a key that was `found` in the code of
+    a pull request, or `lost` from it.
+    """
 
     id: int
     item_id: int
@@ -347,7 +351,7 @@ class Queue(Row, frozen=True):
 class Post(Row, frozen=True):
     """`posts` of the bot on a pull request. `…_writing`: the attempt that may be changing it.
 
-    `labelled`: it has put a label there once.
+    `labelled`: it has put a label there once. `check_annotated`: see migrations/0027_diffs.sql.
     """
 
     item_id: int
@@ -363,6 +367,7 @@ class Post(Row, frozen=True):
     check_writing: str | None = None
     label_writing: str | None = None
     labelled: bool = False
+    check_annotated: str | None = None
 
 
 class MergeGroup(Row, frozen=True):

@@ -53,6 +53,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "decisions": ("id",),
     "actions": ("seq",),
     "queues": ("queue",),
+    "diffs": ("item_id",),
+    "diff_references": ("item_id", "path", "line", "experiment_key", "change", "alias"),
     "posts": ("item_id",),
     "merge_groups": ("repository_id", "head_sha"),
     "environments": ("id",),
@@ -73,6 +75,8 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "clean_ups": ("repository_id", "experiment_key"),
     "code_maps": ("repository_id",),
     "code_references": ("repository_id", "path", "line", "experiment_key", "alias"),
+    "repository_rules": ("repository_id",),
+    "rules_problems": ("item_id",),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
 _PROBE = "transfer_probe"

@@ -13,7 +13,10 @@ _OF_ITEM = (
     "DELETE FROM decisions WHERE item_id IN ({names})",
     "DELETE FROM posts WHERE item_id IN ({names})",
     "DELETE FROM listed_commits WHERE item_id IN ({names})",
+    "DELETE FROM diffs WHERE item_id IN ({names})",
+    "DELETE FROM diff_references WHERE item_id IN ({names})",
     "DELETE FROM live WHERE item_id IN ({names})",
+    "DELETE FROM rules_problems WHERE item_id IN ({names})",
     "DELETE FROM links WHERE kind <> 'commit' AND target_id IN ({names})",
     "DELETE FROM tellers WHERE kind = 'item' AND target_id IN ({names})",
     "UPDATE deliveries SET item_id = NULL, told = NULL WHERE item_id IN ({names})",
@@ -41,6 +44,7 @@ _OF_REPOSITORY = (
     "reconciled",
     "code_references",
     "code_maps",
+    "repository_rules",
 )
 
 

@@ -171,6 +171,22 @@ def test_hosts_of_archives(address: str, listed: tuple[str, ...], allowed: bool)
     assert is_allowed(address, "https://api.github.com", listed) is allowed
 
 
+@pytest.mark.parametrize(
+    ("address", "listed", "allowed"),
+    [
+        ("http://127.0.0.1:9000/_codeload/a", (), True),
+        ("http://127.0.0.1:9001/a", (), False),
+        ("http://127.0.0.1:9001/a", ("127.0.0.1:9001",), True),
+        ("http://127.0.0.1:9001/a", ("127.0.0.1",), True),
+        ("http://127.0.0.2:9001/a", ("127.0.0.1",), False),
+    ],
+)
+def test_hosts_of_a_github_that_is_called_over_http(
+    address: str, listed: tuple[str, ...], allowed: bool
+) -> None:
+    assert is_allowed(address, "http://127.0.0.1:9000", listed) is allowed
+
+
 def archive(entries: Iterable[tuple[str, bytes, bytes]], format_: int) -> bytes:
     """Return an archive of entries: name, type and content."""
     buffer = io.BytesIO()

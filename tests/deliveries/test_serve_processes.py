@@ -68,6 +68,7 @@ async def deliver_alone(service: Process, integration: str, number: int) -> int 
         return None
 
 
+@sqlite_only
 async def test_a_killed_process_is_started_again(service: Process) -> None:
     integration = await service.integration()
     for round in range(2):
@@ -148,6 +149,7 @@ async def test_sigterm_lets_a_body_that_is_on_its_way_arrive(service: Process) -
     assert await asyncio.wait_for(service.process.wait(), 10) == 0
 
 
+@sqlite_only
 async def test_sigterm_closes_live_streams(service: Process) -> None:
     ready = asyncio.Event()
     following = asyncio.create_task(follow(service, 1, ready=ready))
@@ -159,6 +161,7 @@ async def test_sigterm_closes_live_streams(service: Process) -> None:
         assert await following == []
 
 
+@sqlite_only
 async def test_processes_end_when_their_supervisor_was_killed(service: Process) -> None:
     started = children(service)
     assert all(map(is_alive, started))

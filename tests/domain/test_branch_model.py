@@ -10,10 +10,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from bot.demo import payloads
-from tests.kit.marks import slow
+from tests.kit.marks import each, slow
 from tests.kit.running import Bot
 
 pytestmark = slow
@@ -210,7 +208,7 @@ def check(history: History, number: int, commits: Linked) -> None:
             assert not is_dropped or commit not in history.dropped.get(number, ())
 
 
-@pytest.mark.parametrize("seed", range(10))
+@each("seed", range(10))
 async def test_random_histories(bot: Bot, seed: int) -> None:
     """Nothing is linked that the page never listed, and no order of arrival changes it."""
     history = History(seed)

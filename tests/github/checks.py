@@ -95,6 +95,7 @@ def create_status(call: Call) -> Answer:
     return Answer(201, status)
 
 
+_MOST_ANNOTATIONS = 50  # of one request
 _RUN_FIELDS = ("name", "details_url", "external_id", "status", "conclusion")
 
 
@@ -110,7 +111,12 @@ def _fill_run(call: Call, run: Json) -> None:
     elif body.get("status", "completed") != "completed":
         run["conclusion"] = run["completed_at"] = None
     if "output" in body:
-        run["output"] = {**run["output"], **body["output"]}
+        new = body["output"].get("annotations", [])
+        if len(new) > _MOST_ANNOTATIONS:
+            raise Failure(422, "Invalid request.\n\nNo more than 50 annotations at once.")
+        # What an update annotates joins what was annotated before.
+        joined = [*run["output"].get("annotations", []), *new]
+        run["output"] = {**run["output"], **body["output"], "annotations": joined}
 
 
 @route(f"POST {REPO}/check-runs", permission="checks", level="write")

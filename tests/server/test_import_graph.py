@@ -50,6 +50,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "supervisor",
         "demo",
         "cli_backfill",
+        "cli_check_config",
         "cli",
         "__main__",
     ),

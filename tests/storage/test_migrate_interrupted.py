@@ -59,7 +59,11 @@ async def refuses(move: Move, *command: str) -> None:
     assert "Start the service" not in line
 
 
-@pytest.mark.parametrize("table", ["integrations", "activity"])
+@pytest.mark.parametrize(
+    ("move", "table"),
+    [("to sqlite", "integrations"), ("to postgresql", "activity")],
+    indirect=["move"],
+)
 async def test_an_interrupted_copy_is_refused_and_begun_anew(move: Move, table: str) -> None:
     async with move.service(move.source) as bot:
         integrations = await fill(bot, DELIVERIES)
@@ -74,6 +78,7 @@ async def test_an_interrupted_copy_is_refused_and_begun_anew(move: Move, table: 
         assert await everything(bot, integrations) == before
 
 
+@TO_SQLITE
 async def test_no_command_takes_an_interrupted_copy_for_the_whole(move: Move) -> None:
     async with move.service(move.source) as bot:
         await fill(bot, 3)

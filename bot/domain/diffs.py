@@ -1,0 +1,201 @@
+"""The code of pull requests: when it is read, and what is known of it.
+
+The diff of an open pull request is read once for each head and base (bot/outbox/diff.py).
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from bot import storage as store
+from bot import times
+from bot.domain import actions, fingerprints, rules
+from bot.domain.last_references import removes_last
+
+CODE = actions.Kind("code", title="Code of a pull request", priority=0, follows_rules=True)
+Status = Literal["read", "partial", "off", "pending"]
+# Between the readings of many pull requests: of those of the past, and of those of a repository.
+_LEISURE, _STEADILY = 12 * times.SECOND, 2 * times.SECOND
+_TOO_LATE = store.Unread("it was closed before its last commits were read")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is to be read: the head of a pull request and the branch that it leads into."""
+
+    head_sha: str
+    base_ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """What is known of the code of a pull request, for whoever shows it.
+
+    Its references are of the commits `head_sha` and `base_sha`, the merge base.
+    """
+
+    status: Status = "off"
+    references: Sequence[store.DiffReference] = ()
+    unread: Sequence[store.Unread] = ()
+    unread_count: int = 0
+    base_sha: str | None = None
+    head_sha: str | None = None
+    last: Collection[str] = ()  # keys whose last references in the repository it removes
+
+    def of_key(self, key: str) -> list[store.DiffReference]:
+        """Return the references of one experiment."""
+        return [one for one in self.references if one.experiment_key == key]
+
+
+UNREAD = Code()
+
+
+def target_of(item: store.Item) -> Target | None:
+    """Return what is to be read of an item, None if nothing is."""
+    is_open = item.kind == "pull_request" and item.state == "open" and item.gone_at is None
+    return Target(item.head_sha, item.base_ref or "") if is_open and item.head_sha else None
+
+
+def item_changed(
+    tx: store.Transaction,
+    item: store.Item,
+    before: store.Item | None,
+    integration_id: str,
+    *,
+    fetched: bool = False,
+) -> None:
+    """Have the code of a pull request read if there is something new to read; `before`: as it was.
+
+    `integration_id` has told of it. What is `fetched` is of the past, and has its turn in time.
+    """
+    target = target_of(item)
+    if target is None or (before is not None and target_of(before) == target):
+        return
+    ask_where_unread(tx, item, integration_id, fetched=fetched)
+
+
+def ask_where_unread(
+    tx: store.Transaction,
+    item: store.Item,
+    integration_id: str | None,
+    *,
+    after: int = 0,
+    fetched: bool = False,
+) -> bool:
+    """Have the code of a pull request read unless it was; return whether it is to be read.
+
+    See `ask` for `after`, and `item_changed` for `fetched`.
+    """
+    target = target_of(item)
+    integration = actions.acting(tx, item, integration_id)
+    if target is None or integration is None or not is_on(tx, integration, item.repository_id):
+        return False
+    read = store.diffs.find(tx, item.id)
+    if read is not None and Target(read.head_sha, read.base_ref) == target:
+        return False
+    if store.vocabulary.is_empty(tx):
+        return False
+    if fetched:
+        now = times.now()
+        after = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) - now
+    ask(tx, integration, item, after=after)
+    return True
+
+
+def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
+    """Tell whether an integration reads the code of a repository."""
+    return integration.config.code == "on" and rules.code_is_on(tx, integration, repository_id)
+
+
+def ask(
+    tx: store.Transaction,
+    integration: store.Integration,
+    item: store.Item,
+    *,
+    look: int = 1,
+    after: int = 0,
+) -> None:
+    """Enqueue the reading. `look` counts the times that GitHub has answered for an older head.
+
+    `after` is how long to wait before, in microseconds.
+    """
+    wanted = actions.Wanted(
+        kind=CODE,
+        request={"look": look},
+        ordering_key=f"{CODE.name}:{item.id}",  # holds nothing up
+        dedup_key=f"{CODE.name}:{item.id}",
+        item_id=item.id,
+        number=item.number,
+        after=after,
+    )
+    actions.enqueue(tx, integration, item.repository_id, wanted)
+
+
+def look_again(tx: store.Transaction, repository_id: int, names: Collection[str] | None) -> int:
+    """Have open pull requests of a repository read that may hold one of some names; None: all.
+
+    So are those that were never read. Returns how many there are.
+    """
+    count = 0
+    read = {one.item_id: one for one in store.diffs.of_repository(tx, repository_id)}
+    for item in store.items.open_in(tx, repository_id):
+        diff, after = read.get(item.id), count * _STEADILY
+        if diff is None:
+            count += ask_where_unread(tx, item, item.integration_id, after=after)
+        elif names is None or fingerprints.may_hold(diff.words, names):
+            integration = actions.acting(tx, item, item.integration_id)
+            if integration is not None and is_on(tx, integration, repository_id):
+                ask(tx, integration, item, after=after)
+                count += 1
+    return count
+
+
+def code_of(
+    tx: store.Transaction, item: store.Item, integration: store.Integration | None = None
+) -> Code:
+    """Return what is known of the code of a pull request; `integration` acts there if given."""
+    if integration is None:
+        integration = actions.acting(tx, item, None)
+    diff = store.diffs.find(tx, item.id)
+    is_off = integration is None or not is_on(tx, integration, item.repository_id)
+    if diff is None:
+        if is_off or item.state != "open":
+            return Code("off")
+        return Code("pending")
+    is_current = (diff.head_sha, diff.base_ref) == (item.head_sha, item.base_ref or "")
+    status: Status = diff.status
+    unread, count = diff.unread, diff.unread_count
+    if not is_current and item.state != "open":
+        status, unread, count = "partial", (_TOO_LATE, *unread), count + 1
+    elif is_off:
+        status = "off"
+    elif not is_current:
+        status = "pending"
+    references = store.diffs.references_of(tx, item.id)
+    removed = {one.experiment_key for one in references if one.change == "removed"}
+    removed -= {one.experiment_key for one in references if one.change == "added"}
+    return Code(
+        status=status,
+        references=references,
+        unread=unread,
+        unread_count=count,
+        base_sha=diff.base_sha,
+        head_sha=diff.head_sha,
+        last=[
+            key
+            for key in sorted(removed)
+            if status == "read" and removes_last(tx, item.repository_id, item.id, key)
+        ],
+    )
+
+
+def address_of(
+    repository: store.Repository, item: store.Item, code: Code, one: store.DiffReference
+) -> str:
+    """Return the address of a line on GitHub, for good; of the diff where that is not known."""
+    sha = code.base_sha if one.change == "removed" else code.head_sha
+    if sha is None:
+        return f"{item.html_url}/files"
+    place = f"https://{repository.host}/{repository.full_name}"
+    return f"{place}/blob/{sha}/{quote(one.path)}#L{one.line}"

@@ -1,0 +1,175 @@
+"""Asks GitHub for the files of a pull request, and for what their patches do not tell.
+
+https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files,
+https://docs.github.com/en/rest/git/blobs#get-a-blob,
+https://docs.github.com/en/rest/repos/contents#get-repository-content,
+https://docs.github.com/en/rest/commits/commits#compare-two-commits
+"""
+
+import binascii
+from base64 import b64decode
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+from msgspec import Struct
+
+from bot.code.files import LARGEST
+from bot.github import Refused
+from bot.github.client import TooLarge
+from bot.github.payloads import PullRequest, Sha
+from bot.outbox.registry import Job
+
+MOST_FILES = 3_000  # of a pull request that GitHub lists
+MOST_CALLS = 60  # that one reading makes
+_FILES = "/repos/{+repository}/pulls/{number}/files?per_page={size}&page={page}"
+_PULL = "/repos/{+repository}/pulls/{number}"
+_BLOB = "/repos/{+repository}/git/blobs/{sha}"
+_CONTENTS = "/repos/{+repository}/contents/{+path}?ref={ref}"
+# Commits and files of a comparison stand on its first page.
+_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1&page=2"
+_SIZES = (100, 30)  # of pages: the second where the first is too large an answer
+
+
+class Spent(Exception):
+    """As many calls were made as one reading may make."""
+
+
+class NotRead(Exception):
+    """A file cannot be read, for a reason that it says."""
+
+
+class Budget:
+    """Counts the calls of one reading."""
+
+    def __init__(self, most: int = MOST_CALLS) -> None:
+        self.calls, self._most = 0, most
+
+    def spend(self) -> None:
+        """Count a call that is about to be made; raises Spent if it is one too many."""
+        if self.calls >= self._most:
+            raise Spent
+        self.calls += 1
+
+
+class ListedFile(Struct):
+    """A file as GitHub lists it. `sha` is that of its blob, of the old one if it is removed."""
+
+    filename: str
+    status: str = "modified"
+    sha: Sha | None = None
+    patch: str | None = None
+    previous_filename: str | None = None
+    contents_url: str | None = None
+    additions: int = 0
+    deletions: int = 0
+
+    @property
+    def head(self) -> str | None:
+        """The commit that the answer is of."""
+        try:
+            found = parse_qs(urlsplit(self.contents_url or "").query).get("ref")
+        except ValueError:
+            return None
+        return found[0] if found else None
+
+    @property
+    def old_path(self) -> str:
+        """Where the file was before."""
+        return self.previous_filename or self.filename
+
+
+class ListedPull(PullRequest, kw_only=True):
+    changed_files: int | None = None
+
+
+class Blob(Struct):
+    """A blob, or a file in a commit; one that is large has no `content` there."""
+
+    content: str | None = None
+    encoding: str | None = None
+    size: int = 0
+    sha: Sha | None = None
+    type: str | None = None
+
+
+class MergeBase(Struct):
+    sha: Sha
+
+
+class Comparison(Struct):
+    merge_base_commit: MergeBase
+
+
+class Files:
+    """What GitHub tells of the files of the pull request that an action is about."""
+
+    def __init__(self, job: Job, budget: Budget) -> None:
+        self._job, self.budget = job, budget
+        self.is_news = job.is_news
+
+    async def pages(self) -> AsyncIterator[list[Any]]:
+        """Yield the pages of the list as they come; raises CallFailed, Spent."""
+        size, page = _SIZES[0], 1
+        while True:
+            self.budget.spend()
+            where = self._job.at(size=size, page=page)
+            try:
+                found, more = await self._job.client.fetch_page(_FILES, where, is_kept=False)
+            except TooLarge:
+                if page > 1 or size == _SIZES[-1]:
+                    raise
+                size = _SIZES[-1]
+                continue
+            yield found
+            if more is None or page * size >= MOST_FILES:
+                return
+            page += 1
+
+    async def pull(self) -> ListedPull:
+        """Return the pull request; raises CallFailed, Spent."""
+        self.budget.spend()
+        return await self._job.client.fetch(ListedPull, _PULL, self._job.at(), is_kept=False)
+
+    async def merge_base(self, base_ref: str, head_sha: str) -> str:
+        """Return the commit that the diff begins at; raises CallFailed, Spent."""
+        self.budget.spend()
+        where = self._job.at(base=base_ref, head=head_sha)
+        found = await self._job.client.fetch(Comparison, _COMPARE, where, is_kept=False)
+        return found.merge_base_commit.sha
+
+    async def blob(self, sha: str) -> bytes:
+        """Return what a blob holds; raises CallFailed, Spent, NotRead."""
+        return _content(await self._fetch(_BLOB, sha=sha))
+
+    async def at(self, commit: str, path: str) -> bytes | None:
+        """Return a file of a commit, None if it is none; raises CallFailed, Spent, NotRead."""
+        try:
+            found = await self._fetch(_CONTENTS, path=quote(path), ref=commit)
+        except Refused as error:
+            if error.status == 404:
+                raise NotRead(f"the old version: {error.reason}") from None
+            raise
+        if found.type != "file":
+            return None
+        if found.encoding == "none" and found.sha is not None and found.size <= LARGEST:
+            return await self.blob(found.sha)
+        return _content(found)
+
+    async def _fetch(self, url: str, **names: str) -> Blob:
+        self.budget.spend()
+        try:
+            return await self._job.client.fetch(Blob, url, self._job.at(**names), is_kept=False)
+        except TooLarge:
+            raise NotRead("it is too large") from None
+
+
+def _content(blob: Blob) -> bytes:
+    if blob.size > LARGEST:
+        raise NotRead("it is too large")
+    try:
+        if blob.encoding == "base64" and blob.content is not None:
+            return b64decode(blob.content)
+    except (binascii.Error, ValueError):
+        pass
+    raise NotRead("GitHub's answer cannot be read")
