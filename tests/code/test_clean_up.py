@@ -76,7 +76,14 @@ async def test_it_is_edited_only_if_its_text_changes(shop: Shop) -> None:
 
 
 @sqlite_only
-@pytest.mark.parametrize("kind", ["drop_after", "timeout_after", "status_after", "drop_before"])
+@pytest.mark.parametrize(
+    ("credential", "kind"),
+    [
+        *(("token", one) for one in ("drop_after", "timeout_after", "status_after", "drop_before")),
+        ("app", "drop_after"),
+    ],
+    indirect=["credential"],
+)
 async def test_there_is_one_issue_whatever_answer_is_lost(shop: Shop, kind: str) -> None:
     await begin(shop)
     fault = lose(shop, kind, ISSUES)
