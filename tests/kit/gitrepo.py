@@ -38,6 +38,7 @@ class GitRepo(Git):
         folder.mkdir(parents=True)
         repo = cls(folder)
         repo.run("init", "--quiet", "--bare", "--initial-branch=main", str(folder))
+        repo.run("config", "merge.directoryRenames", "false")
         return repo
 
     def __init__(self, folder: Path) -> None:
