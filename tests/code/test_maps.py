@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.code.reading import CODE, reading
 from tests.kit.browsing import Browser
-from tests.kit.marks import sqlite_only, token_only
-from tests.kit.outbound import REPOSITORY, Scene, set_to
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to
 from tests.kit.project import Project
 
 
@@ -247,3 +247,22 @@ async def test_two_teams_on_one_repository(scene: Scene, tmp_path: Path) -> None
     read.project.git.commit({"c.ts": 'use("checkout")\n'})
     await read.tell()
     assert await read.lines() == ["a.ts:1 checkout", "c.ts:1 checkout"]
+
+
+@sqlite_only
+@app_only
+async def test_what_is_installed_is_read(scene: Scene, tmp_path: Path) -> None:
+    """Before any delivery tells of it."""
+    read = await reading(scene, tmp_path, "checkout")
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    about = scene.github.repository_payload(REPOSITORY)
+    account = {"login": "acme", "id": 7, "type": "Organization"}
+    payload = {
+        "action": "created",
+        "installation": {"id": INSTALLATION, "account": account, "repository_selection": "all"},
+        "repositories": [{"id": about["id"], "full_name": REPOSITORY}],
+        "sender": {"login": "jane"},
+    }
+    assert (await scene.bot.deliver(scene.integration, "installation", payload)).status == 200
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
