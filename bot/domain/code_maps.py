@@ -101,6 +101,14 @@ def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> 
         _begin(tx, store.repositories.get(tx, repository_id), integration_id)
 
 
+def installed(tx: store.Transaction, integration_id: str) -> None:
+    """Have repositories read that an installation may see from now on."""
+    integration = store.integrations.find(tx, integration_id)
+    is_on = integration is not None and integration.config.code == "on"
+    if integration is not None and is_on and not store.vocabulary.is_empty(tx):
+        enqueue_sweep(tx, integration, after=_GATHERED)
+
+
 def _begin(
     tx: store.Transaction,
     repository: store.Repository,
