@@ -153,7 +153,12 @@ def pushed(
     if teller is None or not code_is_on(tx, teller, repository.id):
         return  # whoever reads the code is told by its own deliveries
     row = store.code_maps.find(tx, repository.id)
-    if row is None or row.sha == push.after:
+    if row is None:
+        return
+    if row.sha == push.after and not row.is_wanted:
+        if push.forced:  # what it has taken back may be told later
+            turned_at = max(row.turned_at, push.at)
+            store.code_maps.change(tx, repository.id, turned_at=turned_at, step=row.step + 1)
         return
     if any((one.before, one.after) == (push.before, push.after) for one in row.pushes):
         return
