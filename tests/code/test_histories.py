@@ -113,7 +113,7 @@ class Story:
         assert moved == +(gone & there)
         assert count_by_key(removed) == gone - there
         linked = {key for key in EXPERIMENTS if gone[key] != there[key]}
-        assert linked <= {one["key"] for one in body["experiments"]}
+        assert linked == {one["key"] for one in body["experiments"]}
         self.looked_at += len({one.path for one in lost | came})
 
 
