@@ -204,16 +204,35 @@ def _readable(task: Task, changes: _Changes) -> list[str]:
     return sorted(one for one in changes.changed if passed_over(one, task.rules) is None)
 
 
+async def _read_by_name(
+    job: Job, task: Task, vocabulary: Vocabulary, looked: Looked, path: str, sha: str | None
+) -> bool:
+    """Look at a file by git's name of its content, if that is told; False if there is no such.
+
+    Of a submodule GitHub tells the commit instead. Raises CallFailed.
+    """
+    if sha is None:
+        return False
+    try:
+        await code_files.read_blob(job, task, vocabulary, looked, path, sha, 0)
+    except NoToken:
+        raise
+    except Refused as refusal:
+        if refusal.status != 404:
+            raise
+        return False
+    return True
+
+
 async def _read_files(
     job: Job, task: Task, vocabulary: Vocabulary, branch: str, changes: _Changes
 ) -> Found:
     """Look at the files that have changed; raises CallFailed."""
     looked, paths, is_known = Looked(), _readable(task, changes), changes.is_known
     for path in paths:
-        sha = changes.changed[path]
-        if sha is not None:
-            await code_files.read_blob(job, task, vocabulary, looked, path, sha, 0)
-        elif not await code_files.read_path(job, task, vocabulary, looked, path, changes.sha):
+        if await _read_by_name(job, task, vocabulary, looked, path, changes.changed[path]):
+            continue
+        if not await code_files.read_path(job, task, vocabulary, looked, path, changes.sha):
             if not is_known:  # the file may be there, and the commit not yet
                 await job.client.fetch(Head, _COMMIT, job.at(ref=changes.sha), is_kept=False)
             is_known = True
