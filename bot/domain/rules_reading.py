@@ -1,8 +1,9 @@
 """When `.github/experiments.yml` is read, and what follows from what it says.
 
 It is read when a repository is first heard of, when a push to its default branch touches it, when
-another branch becomes that, and about once a day. One that has none goes by that of its owner's
-`.github` repository, so what is pushed there is read again for all of those, in steps.
+another branch becomes that, and about once a day: as long as there are experiments. Where there are
+none nothing is read until something is to be written. A repository that has no file goes by that of
+its owner's `.github` repository: what is pushed there is read again for all of those, in steps.
 """
 
 from collections.abc import Callable
@@ -87,7 +88,7 @@ def _enqueue_for(
     tx: store.Transaction, integration_id: str | None, repository_id: int, *, pushed: bool = False
 ) -> None:
     integration = _reading(tx, integration_id)
-    if integration is not None:
+    if integration is not None and not store.vocabulary.is_empty(tx):
         enqueue(tx, integration, repository_id, pushed=pushed)
 
 

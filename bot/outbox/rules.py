@@ -32,7 +32,7 @@ from bot.services import Services
 
 _CONTENTS = f"/repos/{{+repository}}/contents/{experiments_yml.PATH}"
 _REPOSITORY = "/repos/{+repository}"
-_ABSENT = (403, 404, 410, 451)
+_UNKNOWN = 401  # it is the credential that GitHub does not know, whatever is asked for
 
 
 class Contents(msgspec.Struct):
@@ -146,9 +146,9 @@ async def _is_of(client: Client, row: store.Repository) -> bool:
     try:
         found = await client.fetch(payloads.Repository, _REPOSITORY, {"repository": wanted})
     except Refused as refusal:
-        if refusal.status in _ABSENT:
-            return False
-        raise
+        if refusal.status == _UNKNOWN:
+            raise
+        return False
     is_same_owner = row.owner_id is None or found.owner_id == row.owner_id
     return is_same_owner and found.full_name.lower() == wanted.lower()
 
@@ -158,9 +158,9 @@ async def _file(client: Client, full_name: str) -> Contents | None:
     try:
         answer = await client.getitem(_CONTENTS, {"repository": full_name})
     except Refused as refusal:
-        if refusal.status in _ABSENT:
-            return None
-        raise
+        if refusal.status == _UNKNOWN:
+            raise
+        return None
     if isinstance(answer, list):  # it is a folder
         return Contents("dir", "0")
     return payloads.read_answer(answer, Contents)

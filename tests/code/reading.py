@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bot.code import experiments_yml
 from bot.domain import code_maps
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
@@ -50,8 +51,12 @@ class Read:
         ]
 
     def calls(self) -> list[str]:
-        """Return which calls were made since this was asked last, without the repository."""
+        """Return which calls were made since this was asked last, without the repository.
+
+        Those for .github/experiments.yml are left out.
+        """
         log, self.scene.github.requests[:] = list(self.scene.github.requests), []
+        log = [one for one in log if not one.path.endswith(experiments_yml.PATH)]
         return [re.sub(f"/repos/{REPOSITORY}", "", f"{one.method} {one.path}") for one in log]
 
 

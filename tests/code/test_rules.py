@@ -216,6 +216,20 @@ async def test_nothing_is_read_where_code_is_off(scene: Scene, project: Project)
 
 @sqlite_only
 @token_only
+async def test_nothing_is_read_without_experiments(scene: Scene, tmp_path: Path) -> None:
+    """Until something is to be written: a key that nobody has is told, and the file hushes that."""
+    await set_to(scene, code="on")
+    project = Project.of(scene, tmp_path / "shop")
+    project.git.commit({PATH: "comments: off\n"})
+    await opened(scene, project, "one", body="")
+    assert scene.github.calls() == []
+    second = await opened(scene, project, "two")
+    assert reads(scene) == ["acme/shop"]
+    assert scene.comments(second) == []
+
+
+@sqlite_only
+@token_only
 async def test_a_repository_may_want_fewer_checks(scene: Scene, project: Project) -> None:
     await set_to(scene, check="required")
     project.git.commit({PATH: "check: on\n"})
