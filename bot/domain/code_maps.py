@@ -181,7 +181,10 @@ def pushed(
 
 
 def _readable(push: store.FilesPushed, rules: Rules) -> store.FilesPushed:
-    """Return a push without the files that are not read."""
+    """Return a push without the files that are not read; without any, if they are a great many."""
+    told = (*(push.changed or ()), *push.removed)
+    if len(told) > _MOST_PATHS or sum(map(len, told)) > _MOST_PATHS * 100:
+        return msgspec.structs.replace(push, changed=None, removed=())
     if push.changed is None:
         return push
     changed, removed = (

@@ -102,7 +102,10 @@ def followed(row: store.CodeMap) -> Followed:
 def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
     """Keep what was read; False if another reading was kept meanwhile, or none is wanted."""
     row = store.code_maps.find(tx, asked.row.repository_id)
-    if row is None or row.step != asked.row.step:
+    if row is None:
+        return False
+    if row.step != asked.row.step:
+        _read_again(tx, row)
         return False
     references = _known_still(tx, asked, found.references)[:MOST_REFERENCES]
     changes = _changes(tx, row, found, references)
@@ -119,14 +122,17 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
 
 def _keep_row(tx: store.Transaction, row: store.CodeMap, asked: Task, found: Found) -> None:
     left = tuple(one for one in row.pushes if one not in asked.row.pushes)
+    branch = store.repositories.get(tx, row.repository_id).default_branch
+    has_moved = None not in (branch, found.branch) and branch != found.branch
+    is_asked_anew = row.anew and not asked.row.anew
     is_outdated = row.wanted_version > asked.version
     unread = _unread(row, found)
     columns: dict[str, Any] = {
         "status": "partial" if unread else "read",
         "unread": unread,
         "pushes": left,
-        "is_wanted": bool(left) or is_outdated,
-        "anew": found.is_broken or (row.anew and not asked.row.anew),
+        "is_wanted": bool(left) or is_outdated or has_moved or is_asked_anew,
+        "anew": found.is_broken or is_asked_anew,
         "checked_at": times.now(),
         "turned_at": _turned_at(asked.row),
     }
@@ -137,10 +143,15 @@ def _keep_row(tx: store.Transaction, row: store.CodeMap, asked: Task, found: Fou
         columns |= {"files": found.files, "tree_files": found.tree_files}
     store.code_maps.take_step(tx, row, **columns)
     if columns["is_wanted"]:
-        repository = store.repositories.get(tx, row.repository_id)
-        integration = code_maps.reader(tx, repository, row.integration_id)
-        if integration is not None:
-            code_maps.enqueue(tx, integration, row.repository_id)
+        _read_again(tx, row)
+
+
+def _read_again(tx: store.Transaction, row: store.CodeMap) -> None:
+    """Have read what has come meanwhile."""
+    repository = store.repositories.get(tx, row.repository_id)
+    integration = code_maps.reader(tx, repository, row.integration_id)
+    if integration is not None:
+        code_maps.enqueue(tx, integration, row.repository_id)
 
 
 def _turned_at(row: store.CodeMap) -> int:

@@ -151,6 +151,17 @@ class Gardener:
         moves = {folder: f"moved{self._number()}/{folder}"}
         return self.git.move(moves, f"Move {folder}", branch)
 
+    def cross(self, branch: str) -> str:
+        """Move files, as they are, to where they are read, are not, or are of another language."""
+        tree = self.git.tree(self.git.tree_of(self.git.tip(branch)), True)
+        paths = [one.path for one in tree if one.mode == "100644"]
+        number = self._number()
+        vendored = next(one for one in paths if one.startswith("node_modules/"))
+        ours = [one for one in paths if one.endswith(".go") and not one.startswith("vendor/")]
+        settings = next(one for one in paths if one.endswith(".env"))
+        moves = {vendored: f"src/f{number}.js", ours[0]: f"vendor/f{number}.go"}
+        return self.git.move({**moves, settings: f"src/f{number}.sh"}, "Cross", branch)
+
     def merge_into(self, source: str, into: str, git: GitRepo | None = None) -> bool:
         """Merge a branch into another one; tell whether there was no conflict."""
         try:
@@ -160,11 +171,11 @@ class Gardener:
         return True
 
     def many(self, count: int, branch: str, folder: str = "many") -> str:
-        """Commit so many new files at once."""
+        """Commit so many new files at once, with one experiment in each."""
         endings = list(LANGUAGES)
         files: Files = {
             f"{folder}/{number % 40}/f{number}.{endings[number % len(endings)]}": self._text(
-                endings[number % len(endings)]
+                endings[number % len(endings)], misses_only=True
             )
             for number in range(count)
         }
@@ -240,10 +251,14 @@ class Gardener:
     def _read(self, git: GitRepo, sha: str) -> str:
         return git.blob(sha).decode()
 
-    def _text(self, ending: str) -> str:
-        """Return a file with at least one experiment."""
-        blocks = [self._filled(self.random.choice(LANGUAGES[ending].uses))]
-        blocks += [self._block(ending) for _ in range(self.random.randint(2, 9))]
+    def _text(self, ending: str, misses_only: bool = False) -> str:
+        """Return a file with at least one experiment, or with just one."""
+        language, count = LANGUAGES[ending], self.random.randint(2, 9)
+        blocks = [self._filled(self.random.choice(language.uses))]
+        if misses_only:
+            blocks += [self._filled(self.random.choice(language.misses)) for _ in range(count)]
+        else:
+            blocks += [self._block(ending) for _ in range(count)]
         return "\n\n".join(blocks) + "\n"
 
     def _block(self, ending: str) -> str:

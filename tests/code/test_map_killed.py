@@ -17,7 +17,7 @@ from tests.kit.project import Project
 from tests.kit.running import SECRET, eventually
 
 pytestmark = [slow, pytest.mark.kills]
-KILLS = kills(4)
+KILLS = kills(2)
 
 
 def lines_of(git: GitRepo, sha: str) -> list[tuple[str, int]]:
