@@ -35,7 +35,8 @@ class Kind:
     `has_parts` is carried out part by part. One that `writes` is not tried in an archived
     repository. One in the `background` only reads, in a queue of its own, and leaves half of the
     hour's calls to all others. What `follows_rules` goes by the repository's own file of settings,
-    which is read before if it was not yet.
+    which is read before if it was not yet. One `in_bulk` is written once a batch, as those with
+    parts are; what is pending with its `dedup_key` stands for it, and is due as soon as it is.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Kind:
     writes: bool = False
     background: bool = False
     follows_rules: bool = False
+    in_bulk: bool = False
 
     def __post_init__(self) -> None:
         if self.name in {**KINDS, **PARTS}:
@@ -144,7 +146,7 @@ def enqueue(
         own = place.of(one.kind)
         columns = _columns(one, integration, repository_id, own, now)
         queue, at = own.queue, now + one.after
-        if one.kind.has_parts:
+        if one.kind.has_parts or one.kind.in_bulk:
             store.owed.owe(tx, columns)
             continue
         if not store.actions.add(tx, columns):

@@ -13,7 +13,9 @@ from bot import times
 from bot.domain import actions, fingerprints, rules
 from bot.domain.last_references import removes_last
 
-CODE = actions.Kind("code", title="Code of a pull request", priority=0, follows_rules=True)
+CODE = actions.Kind(
+    "code", title="Code of a pull request", priority=0, follows_rules=True, in_bulk=True
+)
 Status = Literal["read", "partial", "off", "pending"]
 # Between the readings of many pull requests: of those of the past, and of those of a repository.
 _LEISURE, _STEADILY = 12 * times.SECOND, 2 * times.SECOND
@@ -122,7 +124,7 @@ def ask(
     """
     wanted = actions.Wanted(
         kind=CODE,
-        request={"look": look},
+        request={"look": look, "head_sha": item.head_sha},
         ordering_key=f"{CODE.name}:{item.id}",  # holds nothing up
         dedup_key=f"{CODE.name}:{item.id}",
         item_id=item.id,

@@ -146,7 +146,8 @@ async def _wait(
     job: Job, item: store.Item, other: OtherHead, version: int, vocabulary: Vocabulary
 ) -> dict[str, Any]:
     """Ask again later, unless the pull request has moved on meanwhile, or has done so for long."""
-    look = int(job.action.request.get("look", 1))
+    request = job.action.request
+    look = request.get("look", 1) if request.get("head_sha") == item.head_sha else 1
 
     def again(tx: store.Transaction) -> bool:
         now = store.items.get(tx, item.id)

@@ -13,7 +13,7 @@ from bot.storage.rows import Item
 
 def find(tx: Transaction, item_id: int) -> Diff | None:
     """Return what was read of a pull request's diff, None if nothing ever was."""
-    return query.by_key(tx, Diff, item_id=item_id)
+    return query.by_key(tx.stored, Diff, item_id=item_id)
 
 
 def references_of(tx: Transaction, item_id: int) -> list[DiffReference]:

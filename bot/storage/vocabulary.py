@@ -48,4 +48,4 @@ def names(tx: Transaction) -> list[Names]:
 
 def is_empty(tx: Transaction) -> bool:
     """Tell whether there is no experiment at all."""
-    return not query.exists(tx, "SELECT 1 FROM experiments LIMIT 1")
+    return not query.exists(tx.stored, "SELECT 1 FROM experiments LIMIT 1")

@@ -272,6 +272,19 @@ async def test_another_name_is_looked_for_where_it_may_be(scene: Scene, project:
     assert await linked(scene) == {}
 
 
+async def test_an_experiment_that_is_deleted_leaves_the_diff(
+    scene: Scene, project: Project
+) -> None:
+    await opened(scene, project, {"src/app.ts": USE + USE_OTHER})
+    assert (await scene.bot.delete(f"/api/v1/experiments/{KEY}")).status == 204
+    await scene.work()
+    assert await code(scene) == [("added", OTHER, "src/app.ts", 2)]
+    assert await linked(scene) == {OTHER: "code"}
+    (comment,) = scene.comments(1)
+    assert (f"`{KEY}`" in comment, f"`{OTHER}`" in comment) == (False, True)
+    assert scene.check(1) == "success"
+
+
 async def test_what_is_only_removed(scene: Scene, project: Project) -> None:
     """GitHub names the base for it, so that a comparison has to say that the head was meant."""
     since = len(scene.github.requests)

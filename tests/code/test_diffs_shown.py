@@ -14,8 +14,6 @@ from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.project import Project
 
-pytestmark = sqlite_only
-
 
 @pytest.fixture
 async def project(scene: Scene, tmp_path: Path) -> Project:
@@ -52,6 +50,7 @@ async def test_added_and_removed(scene: Scene, project: Project, golden: Golden)
     golden(scene, 1, "code/removes-only")
 
 
+@sqlite_only
 @app_only
 async def test_annotations(scene: Scene, project: Project) -> None:
     """GitHub takes 50 at once, and keeps those of before: a run is never annotated twice."""
@@ -72,6 +71,7 @@ async def test_annotations(scene: Scene, project: Project) -> None:
     assert scene.check(1) != "failure"
 
 
+@sqlite_only
 @token_only
 async def test_a_stranger_learns_nothing(scene: Scene, project: Project) -> None:
     scene.github.repository(REPOSITORY).private = False
@@ -88,6 +88,7 @@ async def test_a_stranger_learns_nothing(scene: Scene, project: Project) -> None
     assert f"There is an experiment with the key `{KEY}`." in comment
 
 
+@sqlite_only
 @token_only
 async def test_the_page(scene: Scene, project: Project) -> None:
     """Who is signed in sees each line; everybody else the keys, and no path."""
@@ -102,6 +103,7 @@ async def test_the_page(scene: Scene, project: Project) -> None:
     assert (KEY in page.words, "ts:1" in page.text) == (True, False)
 
 
+@sqlite_only
 @token_only
 async def test_quiet_where_nothing_is_touched(scene: Scene, project: Project) -> None:
     await opened(
@@ -114,6 +116,7 @@ async def test_quiet_where_nothing_is_touched(scene: Scene, project: Project) ->
 ORDERS = [(0, 1, 2), (2, 1, 0), (1, 2, 0)]
 
 
+@sqlite_only
 @token_only
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("works", [False, True])

@@ -54,8 +54,10 @@ async def test_a_link_by_hand_is_made_once_whoever_asks(scene: Scene, first: str
     assert await by_api(scene, number) == 201
     assert await by_command(scene, number) == ["eyes", "rocket"]
     assert await by_api(scene, number) == 201
-    assert await linked_by(scene) == [first]
-    assert await decisions(scene) == [f"link by {first}"]
+    # Of both, what a command has asked for is the stronger.
+    assert await linked_by(scene) == ["command"]
+    asked = [f"link by {one}" for one in dict.fromkeys((first, "command"))]
+    assert await decisions(scene) == asked
 
 
 @sqlite_only
