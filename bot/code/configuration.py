@@ -102,4 +102,4 @@ def _unquoted(value: bytes) -> bytes:
 
 
 _LINES = {"properties": _PROPERTY, "env": _VARIABLE, "ini": _OPTION}
-_BARE: dict[str, Callable[[bytes], Iterator[Place]]] = {"json": _json_names, "toml": _toml_names}
+_BARE: dict[str, Callable[[bytes], Iterator[Place]]] = {"json5": _json_names, "toml": _toml_names}

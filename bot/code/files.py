@@ -128,6 +128,7 @@ def is_binary(content: bytes) -> bool:
 def is_generated(content: bytes) -> bool:
     """Tell whether a program has written a file: its top says so, or it is minified."""
     content = decoded(content[: LARGEST + 1])
-    if _NOTICE.search(content[:_HEAD]):
+    head = content[:_HEAD]
+    if b"generated" in head.lower() and _NOTICE.search(head):
         return True
     return len(content) >= _MINIFIED and len(content) > _LONG_LINES * (content.count(b"\n") + 1)

@@ -62,7 +62,7 @@ def pattern_of(line: str) -> Pattern | None:
                 segments.append(None)
         else:
             segments.append(_segment(segment))
-    if segments in ([], [None]) and line != "**":
+    if not segments or (segments == [None] and "**" not in line):
         return None
     if line.endswith("/**"):  # all that is inside, not the folder itself
         segments.append(_segment("*"))

@@ -123,7 +123,7 @@ def family_of(path: str) -> Family:
 def configuration_of(path: str) -> str | None:
     """Return how a file of configuration is written, or None where it is code.
 
-    It is "yaml", "toml", "json", "properties", "env" or "ini".
+    It is "yaml", "toml", "json5", "properties", "env" or "ini". JSON has all keys in quotes.
     """
     name = path.rpartition("/")[2].lower()
     ending = name.rpartition(".")[2] if "." in name else ""
@@ -135,5 +135,6 @@ def configuration_of(path: str) -> str | None:
         return "properties"
     if ending in {"ini", "cfg"} or name in {".editorconfig", ".gitconfig", ".npmrc"}:
         return "ini"
-    found = family_of(path)
-    return found.name if found in (JSON, TOML) else None
+    if ending == "json5":
+        return "json5"
+    return "toml" if family_of(path) is TOML else None

@@ -111,6 +111,8 @@ def _hunks(patch: str) -> Iterator[tuple[_Side, _Side]]:
     lines = patch.split("\n")
     if lines and not lines[-1]:
         lines.pop()
+    if not lines:
+        raise BadPatch("it has no hunk")
     at = 0
     while at < len(lines):
         header = _HUNK.match(lines[at])

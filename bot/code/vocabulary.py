@@ -1,7 +1,8 @@
 """What is looked for in source code: keys, aliases, spellings and patterns, made ready once."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ahocorasick_rs import BytesAhoCorasick
 from msgspec import Struct, json
@@ -12,6 +13,9 @@ from bot.code.spellings import Spelling, spellings
 _QUOTES = (b'"', b"'", b"`")
 # Of the text that is searched at once: so many bytes, to have few finds in memory.
 _PIECE = 1 << 18
+_RUN = re.compile(rb"[A-Za-z0-9._-]++")
+_RUN_BEFORE = re.compile(rb"[A-Za-z0-9._-]*+\Z")
+_FARTHEST = 130  # bytes before what is found that may belong to the same key
 # Part of the digest: what was found with other rules of the lexer is out of date.
 _VERSION = 1
 
@@ -88,7 +92,21 @@ class Vocabulary:
 
     def may_be_in_configuration(self, content: bytes) -> bool:
         """Tell the same of a file of configuration, where keys need no quotes."""
-        return self._bare.finds(content) or self._loose.finds(content)
+        return self._stands_alone(content) or self._loose.finds(content)
+
+    def _stands_alone(self, content: bytes) -> bool:
+        """Tell whether a key stands between characters that no key has, or dots (as of TOML)."""
+        seen = 0
+        for start, _ in self._bare.found(content):
+            if start < seen:
+                continue
+            first = _RUN_BEFORE.search(content, max(seen, start - _FARTHEST), start)
+            run = _RUN.match(content, first.start() if first else start)
+            assert run
+            seen = run.end()
+            if run[0] in self.terms or any(part in self.terms for part in run[0].split(b".")):
+                return True
+        return False
 
 
 class _Search:
@@ -100,14 +118,18 @@ class _Search:
         self._automaton = BytesAhoCorasick(patterns) if patterns else None
 
     def finds(self, content: bytes) -> bool:
+        return next(self.found(content), None) is not None
+
+    def found(self, content: bytes) -> Iterator[tuple[int, int]]:
+        """Yield from where to where something is found, piece by piece; some may come twice."""
         if self._automaton is None:
-            return False
+            return
         view = memoryview(content)
         step = _PIECE + self._longest
-        return any(
-            self._automaton.find_matches_as_indexes(view[start : start + step])
-            for start in range(0, len(content), _PIECE)
-        )
+        for piece in range(0, len(content), _PIECE):
+            part = view[piece : piece + step]
+            for _, start, end in self._automaton.find_matches_as_indexes(part):
+                yield piece + start, piece + end
 
 
 def _add(terms: dict[bytes, set[Term]], text: str, key: str) -> None:

@@ -7,7 +7,8 @@ from bot.domain.errors import ConflictCode
 
 _WHY: dict[ConflictCode, str] = {
     "not_over": "{key} is {status}: what is completed or archived can be cleaned up.",
-    "code_unread": "The code of this repository has not been read yet. Ask again later.",
+    "code_unread": "The code of this repository has not been read: ask again later, or have "
+    "`code` switched on for it.",
     "not_in_code": "Nothing of {key} is known to be in the default branch of this repository.",
 }
 

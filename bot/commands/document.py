@@ -44,7 +44,7 @@ commands in those repositories only:
 {"repositories": ["acme/shop", "acme/checkout"]}
 ```
 
-Linking, unlinking, tracking issues and `status` are about the pull request or issue and work
+Linking, unlinking, tracking issues, `cleanup`, `code` and `status` change no experiment and work
 everywhere. A name stands for the repository that has it when the list is stored, or else for the
 first one of that name whose command changes the experiment. That one keeps its place when it is
 renamed or transferred; another that takes the name does not get in, until the entry is taken off

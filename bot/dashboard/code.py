@@ -62,13 +62,7 @@ async def of_experiment(visit: Visit) -> web.StreamResponse:
         return one, rows, states
 
     one, rows, states = await visit.read(job)
-    told = [
-        activity_item(row)
-        for kind in (ADDED, REMOVED)
-        for row in await visit.read(
-            lambda tx, kind=kind: store.activity.of_experiment(tx, key, kind.name, None, _TOLD)
-        )
-    ]
+    told = await visit.read(lambda tx: _told(tx, key))
     part = visit.page(rows, path, lambda row: row)
     return visit.render(
         "code.html",
@@ -77,10 +71,20 @@ async def of_experiment(visit: Visit) -> web.StreamResponse:
             (states[repository_id], [(row, code.permalink(row)) for row in lines])
             for repository_id, lines in itertools.groupby(rows, lambda row: row.repository_id)
         ],
-        told=sorted(told, key=lambda item: item.occurred_at, reverse=True)[:_TOLD],
+        told=[activity_item(row) for row in told],
         is_first=before is None,
         more=address(path, cursor=part.next_cursor) if part.next_cursor else None,
     )
+
+
+def _told(tx: store.Transaction, key: str) -> list[store.Activity]:
+    """Return what pushes have added and removed last."""
+    found = [
+        row
+        for kind in (ADDED, REMOVED)
+        for row in store.activity.of_experiment(tx, key, kind.name, None, _TOLD)
+    ]
+    return sorted(found, key=lambda row: row.position, reverse=True)[:_TOLD]
 
 
 @pages.post("/repositories/{owner}/{repo}/code", role="developer")

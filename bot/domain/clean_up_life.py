@@ -74,9 +74,10 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
     """Return what the issue of an experiment is to be now; None if it is left as it is."""
     row = store.clean_ups.find(tx, repository_id, key)
     repository = store.repositories.get(tx, repository_id)
+    is_ours = row is None or (row.made_by == "setting" and row.state == "wanted")
+    if is_ours and clean_ups.by_itself(tx, repository) is None:
+        return None
     if row is None:
-        if clean_ups.by_itself(tx, repository) is None:
-            return None
         row = clean_ups.new_row(repository_id, key, integration_id, "setting", None)
     experiment = store.experiments.find(tx, key)
     found = store.code_maps.find(tx, repository_id)
@@ -151,6 +152,12 @@ def _is_whole(
 # --- What becomes of it
 
 
+def _marked(tx: store.Transaction, body: str | None) -> store.CleanUp | None:
+    """Return the issue that a marker in a body names; None if there is none."""
+    found = _MARKER.search(body or "")
+    return store.clean_ups.by_marker(tx, found[1]) if found is not None else None
+
+
 def creating(tx: store.Transaction, row: store.CleanUp, attempt: str, login: str | None) -> None:
     """Keep that an issue is about to be made, and as whom."""
     author = login.lower() if login is not None else None
@@ -164,13 +171,13 @@ def delivered(
 
     One that the bot is about to make has to be by the account that it makes it as.
     """
-    found = _MARKER.search(issue.body or "")
-    row = store.clean_ups.by_marker(source.tx, found[1]) if found is not None else None
+    row = _marked(source.tx, issue.body)
     if row is None:
         return
     if row.number is None:
         login = issue.user.login if issue.user is not None else None
-        if row.author is not None and login is not None and login.lower() == row.author:
+        is_ours = row.author is not None and login is not None and login.lower() == row.author
+        if is_ours and repository_id == row.repository_id:
             made(source, row.marker, repository_id, issue)
         return
     if (row.home_id, row.number) != (repository_id, issue.number):
@@ -255,12 +262,10 @@ def written(
     tx: store.Transaction, planned: Plan, issue: payloads.Issue, digest: str, at: int
 ) -> None:
     """GitHub has what was to be written."""
-    row = planned.row
-    kept = {
-        "state": issue.state,
-        "closed_as": issue.state_reason if planned.goal != "open" else None,
-    }
-    told = kept if issue.state is not None and planned.is_new_state else {}
+    row, told = planned.row, dict[str, Any]()
+    if issue.state is not None and planned.is_new_state:
+        closed_as = issue.state_reason if issue.state == "closed" else None
+        told = {"state": issue.state, "closed_as": closed_as}
     at = max(at, row.told_at)
     change(tx, row, digest=digest, goal=planned.goal, writing=None, told_at=at, **told)
 
@@ -293,16 +298,14 @@ def cleaned(tx: store.Transaction, planned: Plan) -> None:
 
 def gone(tx: store.Transaction, row: store.CleanUp, at: int, error: str | None = None) -> None:
     """The issue was deleted, or cannot be reached: no other is made unless somebody asks."""
-    if at >= row.told_at:
-        change(tx, row, state="gone", told_at=at, error=error)
+    change(tx, row, state="gone", told_at=max(at, row.told_at), error=error)
 
 
 def moved(
     tx: store.Transaction, body: str | None, old: tuple[int, int], new: tuple[int, payloads.Issue]
 ) -> None:
     """An issue was transferred from `old` (repository id, number): it is followed."""
-    found = _MARKER.search(body or "")
-    row = store.clean_ups.by_marker(tx, found[1]) if found is not None else None
+    row = _marked(tx, body)
     if row is None or (row.home_id, row.number) != old:
         return
     home_id, issue = new
@@ -313,8 +316,7 @@ def moved(
 
 def away(tx: store.Transaction, body: str | None, old: tuple[int, int], at: int) -> None:
     """An issue was transferred to where the integration hears nothing."""
-    found = _MARKER.search(body or "")
-    row = store.clean_ups.by_marker(tx, found[1]) if found is not None else None
+    row = _marked(tx, body)
     if row is not None and (row.home_id, row.number) == old:
         gone(tx, row, at, AWAY)
 

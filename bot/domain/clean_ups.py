@@ -64,8 +64,8 @@ def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | No
         key: row for key, row in rows.items() if _is_alive(row)
     }
     if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
-        new = [key for key in store.clean_ups.over_in(tx, repository_id) if key not in rows]
-        wanted |= dict.fromkeys(new)
+        over = store.clean_ups.over_in(tx, repository_id, keys)
+        wanted |= dict.fromkeys(key for key in over if key not in rows)
     for key, row in wanted.items():
         if keys is None or key in keys:
             enqueue(tx, repository_id, key, row)
@@ -130,7 +130,7 @@ def enqueue(
     """
     home = store.repositories.get(tx, row.home_id if row and row.home_id else repository_id)
     integration = by or _acting(tx, home, row)
-    if integration is None:
+    if integration is None or home.deleted_at is not None:
         return None
     name = f"{KIND.name}:{repository_id}:{key}"
     about = {"repository_id": repository_id, "experiment_keys": [key]}
@@ -175,12 +175,13 @@ def ask(
         new = new_row(repository_id, key, integration.id, made_by, by.name)
         # An attempt to make it may have succeeded without our knowing: then that is the issue.
         if row is not None and row.state != "gone":
-            kept = {name: getattr(row, name) for name in ("marker", "asked_at", "author")}
-            new = msgspec.structs.replace(new, **kept, writing=row.writing)
+            kept = {name: getattr(row, name) for name in _OF_ATTEMPT}
+            new = msgspec.structs.replace(new, **kept)
         row = new
+        store.clean_ups.put(tx, row)
     else:
-        row = msgspec.structs.replace(row, by_people=False, closed_as=None, goal=None, error=None)
-    store.clean_ups.put(tx, row)
+        anew = {"by_people": False, "closed_as": None, "goal": None, "error": None}
+        store.clean_ups.change(tx, repository_id, key, **anew)
     asked = {"made_by": made_by, "actor": by.name, **more}
     is_home = row.home_id in (None, repository_id)
     action_id = enqueue(tx, repository_id, key, row, integration if is_home else None, **asked)
@@ -193,6 +194,9 @@ def ask(
     target = audit.Target("action", action_id, key)
     audit.record(tx, by, audit.CLEAN_UP_ORDERED, target, None, {"repository": full_name})
     return action_id
+
+
+_OF_ATTEMPT = ("marker", "asked_at", "author", "writing")
 
 
 def new_row(

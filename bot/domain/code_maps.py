@@ -101,6 +101,14 @@ def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> 
         _begin(tx, store.repositories.get(tx, repository_id), integration_id)
 
 
+def installed(tx: store.Transaction, integration_id: str) -> None:
+    """Have repositories read that an installation may see from now on."""
+    integration = store.integrations.find(tx, integration_id)
+    is_on = integration is not None and integration.config.code == "on"
+    if integration is not None and is_on and not store.vocabulary.is_empty(tx):
+        enqueue_sweep(tx, integration, after=_GATHERED)
+
+
 def _begin(
     tx: store.Transaction,
     repository: store.Repository,
@@ -145,7 +153,12 @@ def pushed(
     if teller is None or not code_is_on(tx, teller, repository.id):
         return  # whoever reads the code is told by its own deliveries
     row = store.code_maps.find(tx, repository.id)
-    if row is None or row.sha == push.after:
+    if row is None:
+        return
+    if row.sha == push.after and not row.is_wanted:
+        if push.forced:  # what it has taken back may be told later
+            turned_at = max(row.turned_at, push.at)
+            store.code_maps.change(tx, repository.id, turned_at=turned_at, step=row.step + 1)
         return
     if any((one.before, one.after) == (push.before, push.after) for one in row.pushes):
         return

@@ -69,7 +69,9 @@ def task(tx: store.Transaction, integration_id: str, repository_id: int) -> Task
     """Return what an integration is to read of a repository, None if nothing is."""
     row = store.code_maps.find(tx, repository_id)
     integration = store.integrations.find(tx, integration_id)
-    if row is None or integration is None or not row.is_wanted:
+    if row is None or integration is None:
+        return None
+    if not row.is_wanted and row.version == row.wanted_version:
         return None
     if not code_is_on(tx, integration, repository_id):
         return None

@@ -28,7 +28,9 @@ def summaries(code: Code, keys: Sequence[str]) -> list[str]:
         if parts:
             lines.append(f"- {texts.code(key)}: this pull request {_joined(parts)}.")
         if key in code.last:
-            lines.append(f"- It removes the last reference to {texts.code(key)} here.")
+            lines.append(
+                f"- It removes the last reference to {texts.code(key)} in this repository."
+            )
     return lines
 
 

@@ -203,7 +203,11 @@ def _link(history: History, item: Item, decision: Decision) -> None:
     key = decision.experiment_key
     history.cut.discard(key)
     history.cut_code.pop(key, None)
-    history.by_hand.setdefault(key, _tie(decision))
+    made, before = _tie(decision), history.by_hand.get(key)
+    if before is None:
+        history.by_hand[key] = made
+    elif (before.linked_by, made.linked_by) == ("api", "command"):  # the stronger is told
+        history.by_hand[key] = msgspec.structs.replace(before, linked_by="command")
 
 
 def _unlink(history: History, item: Item, decision: Decision) -> None:

@@ -186,11 +186,13 @@ def _adds_to(row: Item, snapshot: Snapshot) -> bool:
 def link(tx: store.Transaction, item: Item, key: str, hand: Hand, by: Actor | None = None) -> None:
     """Link an item to an experiment, whatever its text says, until it is unlinked by hand.
 
-    A link that was made by hand before stays as it is. `by` is who has just asked for it, None
-    if it follows from what was asked for before.
+    A link that was made by hand before stays as it is, but for one of the API's that a command asks
+    for too: that is the stronger. `by` is who has just asked for it, None if it follows from what
+    was asked for before.
     """
     linked = store.linked.item_of_experiment(tx, key, item.kind, item.id)
-    if linked is None or linked.linked_by not in BY_HAND:
+    is_stronger = linked is not None and (linked.linked_by, hand.made_by) == ("api", "command")
+    if linked is None or is_stronger or linked.linked_by not in BY_HAND:
         _decide(tx, item, "link", key, hand, times.now())
         if by is not None:
             made = {"experiment_key": key, "linked_by": hand.made_by}

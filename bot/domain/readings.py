@@ -17,7 +17,7 @@ from bot.domain.parts import Cause
 
 _MOST_NAMED = 100  # of what was not read; the rest is counted
 _MOST_KEYS = 500  # experiments that one pull request is linked to by its code
-_MOST_REFERENCES = 5_000
+_MOST_REFERENCES = 20_000
 _TOO_MANY = store.Unread(f"it has more than {_MOST_REFERENCES:,} references")
 _TOO_WIDE = store.Unread(f"it touches more than {_MOST_KEYS} experiments")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from gidgethub.routing import Router
 
 from bot import storage as store
-from bot.domain import actions, backfills, grants, installations
+from bot.domain import actions, backfills, code_maps, grants, installations
 from bot.github import payloads
 from bot.github.delivered import DeliveredEvent
 from bot.github.events import Heard
@@ -92,6 +92,7 @@ def _remember(
     if action in _GIVES:
         if action != "new_permissions_accepted":  # it names what was there before
             _read_past(delivery, added)
+            code_maps.installed(delivery.tx, delivery.integration_id)
         _go_on(delivery, installation.id, [one.id for one in added])
     elif action == "deleted":
         _leave_to_others(delivery, installation.id)

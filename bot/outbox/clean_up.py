@@ -61,12 +61,10 @@ async def _planned(job: Job) -> Plan | None:
 
 async def _hand_on(job: Job) -> dict[str, Any]:
     """The issue was transferred since: it is gone on with in its repository."""
-    request = job.action.request
-    asked = (
-        {}
-        if request["made_by"] == "setting"
-        else {name: request[name] for name in ("made_by", "actor", "command_id") if name in request}
-    )
+    request, asked = job.action.request, dict[str, Any]()
+    if request["made_by"] != "setting":
+        names = ("made_by", "actor", "command_id")
+        asked = {name: request[name] for name in names if name in request}
 
     def enqueue(tx: store.Transaction) -> None:
         row = store.clean_ups.find(tx, *_about(job))

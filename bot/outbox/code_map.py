@@ -7,17 +7,21 @@ https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
 from collections.abc import Mapping, Set
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from bot import storage as store
 from bot.code.files import passed_over
 from bot.code.vocabulary import Vocabulary
-from bot.domain import code_maps, code_readings
+from bot.domain import code_maps, code_readings, snapshots
+from bot.domain.allowed import NotAllowed
 from bot.domain.code_readings import Found, Task
-from bot.github import NotListed, NoToken, Refused
+from bot.domain.integrations import scope_of
+from bot.github import NotListed, NoToken, Refused, payloads
 from bot.outbox import code_files, identity
 from bot.outbox.code_archive import read_all
 from bot.outbox.code_files import Looked, Vocabularies
@@ -26,6 +30,7 @@ from bot.outbox.registry import Job, carries_out
 _COMMIT = "/repos/{+repository}/commits/{ref}?per_page=1"
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1"
 _MOST_COMPARED = 300  # files that GitHub tells of a comparison
+_AT_ONCE = 50  # repositories that are taken in at once
 MOST_FILES = 100  # that are read one by one
 _EMPTY = 409
 
@@ -67,12 +72,29 @@ async def sweep(job: Job) -> dict[str, Any]:
         integration = store.integrations.find(tx, job.integration.id)
         if integration is None or integration.config.code != "on":
             return 0
-        begun = code_maps.sweep(tx, integration)
+        begun = code_maps.sweep(tx, integration) + _hear_of(tx, integration)
         if begun:
             code_maps.enqueue_sweep(tx, integration)
         return begun
 
     return {"repositories": await job.services.database.write(step, heavy=True)}
+
+
+def _hear_of(tx: store.Transaction, integration: store.Integration) -> int:
+    """Take in some repositories that installations may see, to be read; return how many."""
+    if store.vocabulary.is_empty(tx):
+        return 0
+    scope, heard = scope_of(integration), 0
+    found = store.code_maps.unheard(tx, integration.id, scope.host, _AT_ONCE)
+    names = [store.locks_of_repository(scope.host, one.github_id, one.full_name) for one in found]
+    tx.stored.lock(sorted({name for each in names for name in each}))
+    for one in found:
+        told = snapshots.by_answer(tx, scope)
+        told = msgspec.structs.replace(told, speaks=True, installation_id=one.installation_id)
+        about = payloads.Repository(full_name=one.full_name, id=one.github_id)
+        with suppress(NotAllowed):
+            heard += store.code_maps.find(tx, told.repository(about)) is not None
+    return heard
 
 
 @carries_out(code_maps.MAP)

@@ -93,7 +93,10 @@ async def _keep(job: Job, item: store.Item, reading: Reading, calls: int) -> dic
         diffs.ask_where_unread(tx, store.items.get(tx, item.id), job.integration.id)
         return False
 
-    is_kept = await job.write(keep)
+    return _kept(reading, calls, is_kept=await job.write(keep))
+
+
+def _kept(reading: Reading, calls: int, *, is_kept: bool) -> dict[str, Any]:
     return {
         "calls": calls,
         "files": reading.files,

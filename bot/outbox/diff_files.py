@@ -27,7 +27,8 @@ _PULL = "/repos/{+repository}/pulls/{number}"
 _BLOB = "/repos/{+repository}/git/blobs/{sha}"
 _CONTENTS = "/repos/{+repository}/contents/{+path}?ref={ref}"
 # Commits and files of a comparison stand on its first page.
-_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1&page=2"
+_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1&page={page}"
+MOST_COMPARED = 300  # files that a comparison has
 _SIZES = (100, 30)  # of pages: the second where the first is too large an answer
 
 
@@ -99,6 +100,7 @@ class MergeBase(Struct):
 
 class Comparison(Struct):
     merge_base_commit: MergeBase
+    files: list[ListedFile] | None = None
 
 
 class Files:
@@ -131,12 +133,13 @@ class Files:
         self.budget.spend()
         return await self._job.client.fetch(ListedPull, _PULL, self._job.at(), is_kept=False)
 
-    async def merge_base(self, base_ref: str, head_sha: str) -> str:
-        """Return the commit that the diff begins at; raises CallFailed, Spent."""
+    async def compare(
+        self, base_ref: str, head_sha: str, *, with_files: bool = False
+    ) -> Comparison:
+        """Return where a diff begins, perhaps with its files; raises CallFailed, Spent."""
         self.budget.spend()
-        where = self._job.at(base=base_ref, head=head_sha)
-        found = await self._job.client.fetch(Comparison, _COMPARE, where, is_kept=False)
-        return found.merge_base_commit.sha
+        where = self._job.at(base=base_ref, head=head_sha, page=1 if with_files else 2)
+        return await self._job.client.fetch(Comparison, _COMPARE, where, is_kept=False)
 
     async def blob(self, sha: str) -> bytes:
         """Return what a blob holds; raises CallFailed, Spent, NotRead."""

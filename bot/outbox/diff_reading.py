@@ -18,7 +18,16 @@ from bot.domain.diffs import Target
 from bot.domain.fingerprints import Words
 from bot.github import Refused
 from bot.github.payloads import readable
-from bot.outbox.diff_files import MOST_CALLS, MOST_FILES, Budget, Files, ListedFile, NotRead, Spent
+from bot.outbox.diff_files import (
+    MOST_CALLS,
+    MOST_COMPARED,
+    MOST_FILES,
+    Budget,
+    Files,
+    ListedFile,
+    NotRead,
+    Spent,
+)
 
 _LONGEST_PATH = 1_024  # bytes
 _EMPTY = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # the blob of an empty file
@@ -151,12 +160,13 @@ async def gather(files: Files, gathered: Gathered, target: Target) -> None:
     try:
         async for page in files.pages():
             await asyncio.to_thread(gathered.take, page, head_sha)
-        await _see_to_whole(files, gathered, head_sha)
+        await _see_to_whole(files, gathered, target)
     except Spent:
         gathered.unread.append(store.Unread(_NO_CALLS))
         return
     whole = gathered.whole + (gathered.renamed if gathered.is_cut else [])
-    if whole or any(one.change == "removed" for one in gathered.settled()):
+    is_asked = bool(whole) or any(one.change == "removed" for one in gathered.settled())
+    if is_asked and gathered.base_sha is None:
         gathered.base_sha = await _merge_base(files, target)
     for number, file in enumerate(whole):
         try:
@@ -173,9 +183,12 @@ async def gather(files: Files, gathered: Gathered, target: Target) -> None:
             gathered.leave(file, error.reason)
 
 
-async def _see_to_whole(files: Files, gathered: Gathered, head_sha: str) -> None:
+async def _see_to_whole(files: Files, gathered: Gathered, target: Target) -> None:
     """See whether all files were listed, and of the right head, where the list cannot tell."""
+    head_sha = target.head_sha
     if gathered.is_proven and 0 < gathered.count < MOST_FILES:
+        return
+    if 0 < gathered.count < MOST_COMPARED and await _is_compared_so(files, gathered, target):
         return
     pull = await files.pull()
     if pull.head is not None and pull.head.sha not in (None, head_sha):
@@ -187,15 +200,32 @@ async def _see_to_whole(files: Files, gathered: Gathered, head_sha: str) -> None
         gathered.unread.append(store.Unread(f"{why}{pull.changed_files:,}"))
 
 
+async def _is_compared_so(files: Files, gathered: Gathered, target: Target) -> bool:
+    """Tell whether the head, compared with the base, changes the files of the list.
+
+    What was only removed may name no head. The comparison tells the merge base as well.
+    """
+    try:
+        found = await files.compare(target.base_ref, target.head_sha, with_files=True)
+    except Refused as error:
+        if error.status == 401:
+            raise
+        return False
+    gathered.base_sha = found.merge_base_commit.sha
+    listed = {(one.filename, one.status, one.sha) for one in gathered.listed}
+    return listed == {(one.filename, one.status, one.sha) for one in found.files or ()}
+
+
 async def _merge_base(files: Files, target: Target) -> str | None:
     try:
-        return await files.merge_base(target.base_ref, target.head_sha)
+        found = await files.compare(target.base_ref, target.head_sha)
     except Spent:
         return None
     except Refused as error:
         if error.status == 401:
             raise
         return None
+    return found.merge_base_commit.sha
 
 
 async def _read_whole(files: Files, gathered: Gathered, file: ListedFile) -> None:

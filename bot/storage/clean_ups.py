@@ -1,5 +1,6 @@
 """Queries for clean-up issues: one for each repository and experiment that was ever to have one."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -71,13 +72,21 @@ def count_left(tx: Transaction, repository_id: int, key: str) -> LeftIn:
     return query.the(tx, LeftIn, sql, repository_id=repository_id, key=key)
 
 
-def over_in(tx: Transaction, repository_id: int) -> list[str]:
-    """Return the keys of experiments that are over and still stand in a repository's code."""
-    sql = """SELECT key FROM experiments WHERE status IN ('completed', 'archived') AND EXISTS (
-            SELECT 1 FROM code_references WHERE code_references.experiment_key = experiments.key
-                AND code_references.repository_id = :repository_id)
-        ORDER BY key"""
-    return query.values(tx, sql, repository_id=repository_id)
+_STANDS = """status IN ('completed', 'archived') AND EXISTS (
+    SELECT 1 FROM code_references WHERE code_references.experiment_key = experiments.key
+        AND code_references.repository_id = :repository_id)"""
+
+
+def over_in(tx: Transaction, repository_id: int, keys: Collection[str] | None) -> list[str]:
+    """Return experiments that are over and still stand in a repository's code.
+
+    They are among `keys`, None for any.
+    """
+    if keys is None:
+        sql = f"SELECT key FROM experiments WHERE {_STANDS} ORDER BY key"
+        return query.values(tx, sql, repository_id=repository_id)
+    sql = f"SELECT key FROM experiments WHERE key IN ({{names}}) AND {_STANDS}"
+    return query.values_in_parts(tx, sql, sorted(keys), repository_id=repository_id)
 
 
 def where_left(tx: Transaction, key: str) -> list[LeftIn]:

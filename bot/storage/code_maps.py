@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from bot.storage import query
-from bot.storage.code_rows import CodeMap
+from bot.storage.code_rows import CodeMap, Unheard
 from bot.storage.database import Transaction
 from bot.storage.rows import Repository
 
@@ -83,6 +83,21 @@ def unread(tx: Transaction, integration_id: str, host: str, limit: int) -> list[
             AND NOT EXISTS (SELECT 1 FROM code_maps WHERE repository_id = repositories.id)
         ORDER BY last_activity DESC, id LIMIT :limit"""
     return query.select(tx, Repository, sql, id=integration_id, host=host, limit=limit)
+
+
+def unheard(tx: Transaction, integration_id: str, host: str, limit: int) -> list[Unheard]:
+    """Return repositories that installations may see, and of which nothing was told yet."""
+    sql = """SELECT installation_id, seen.github_id, seen.full_name
+        FROM installation_repositories AS seen
+        JOIN installations ON installations.id = seen.installation_row
+        WHERE integration_id = :id AND installations.host = :host AND removed = 0
+            AND deleted_at IS NULL AND suspended_at IS NULL
+            AND NOT EXISTS (SELECT 1 FROM repositories
+                LEFT JOIN code_maps ON code_maps.repository_id = repositories.id
+                WHERE repositories.host = :host AND repositories.github_id = seen.github_id
+                AND (speaker_id IS NOT NULL OR code_maps.repository_id IS NOT NULL))
+        ORDER BY seen.github_id LIMIT :limit"""
+    return query.select(tx, Unheard, sql, id=integration_id, host=host, limit=limit)
 
 
 def outdated(tx: Transaction, integration_id: str, version: int, limit: int) -> list[CodeMap]:

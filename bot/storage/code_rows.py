@@ -102,6 +102,14 @@ class DiffCount(Row, frozen=True):
     number: int
 
 
+class Unheard(Row, frozen=True):
+    """A repository that an installation may see, and of which nothing was told yet."""
+
+    installation_id: int
+    github_id: int
+    full_name: str
+
+
 class VocabularyChange(Row, frozen=True):
     """`vocabulary_changes`: what has come to be looked for with a version of the vocabulary."""
 

@@ -8,6 +8,7 @@ from bot.api import resources
 from bot.demo import payloads
 from tests.api.auditing import audit
 from tests.kit.browsing import Browser, new_token
+from tests.kit.code import stands
 from tests.kit.deliveries import REPO
 from tests.kit.marks import token_only
 from tests.kit.outbound import REPOSITORY, Scene
@@ -56,16 +57,8 @@ async def order_issue(scene: Scene) -> Answer:
 
 
 async def order_clean_up(scene: Scene) -> Answer:
-    def stands(tx: store.Transaction) -> None:
-        repository = store.repositories.find(tx, REPOSITORY)
-        assert repository is not None
-        store.code_maps.add(tx, repository.id, scene.integration, 1, 0)
-        store.code_maps.change(tx, repository.id, status="read", sha="1" * 40)
-        row = store.CodeReference(repository.id, "a.py", 1, KEY, "")
-        store.code_references.put(tx, repository.id, ("a.py",), [row])
-
     await scene.open("No key")
-    await scene.bot.services.database.write(stands)
+    await stands(scene.bot, scene.integration, KEY)
     body = {"integration_id": scene.integration}
     return await scene.bot.post(f"{EXPERIMENTS}/{KEY}/clean-up", body)
 

@@ -97,8 +97,17 @@ class Gardener:
         self.lanes: dict[str, int] = {"main": 0}
 
     def begin(self) -> str:
-        """Commit the first files: two of each language, and what is not read."""
-        files: dict[str, object] = {}
+        """Commit the first files: two of each language, and what is not read.
+
+        What archives leave out, or write otherwise, is read all the same.
+        """
+        hidden, number = "hidden/f0.ts export-ignore\n", self._number()
+        files: dict[str, object] = {
+            ".gitattributes": f'{hidden}lib/f0.py export-subst\n"promo" text\n',
+            "hidden/f0.ts": self._text("ts"),
+            "lib/f0.py": f"{self._text('py')}\n\n# $Format:%H%n%H$\nuse('promo', {number})\n",
+            "module": Submodule(f"{number:040x}"),
+        }
         for ending in LANGUAGES:
             for _ in range(2):
                 files[self._path(ending)] = self._text(ending)

@@ -4,7 +4,7 @@ import gzip
 import io
 import json
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -221,16 +221,17 @@ def test_an_archive_in_whatever_pieces(format_: int, step: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("packed", "error"),
+    ("pack", "error"),
     [
-        (gzip.compress(bytes(200 << 20), 9), TooMuch),  # of nothing, but it is long
-        (gzip.compress(b"x" * 2048), BadArchive),
-        (b"x" * 2048, BadArchive),
-        (gzip.compress(b"") * 100_000, TooMuch),
+        (lambda: gzip.compress(bytes(70 << 20), 1), TooMuch),
+        (lambda: gzip.compress(b"x" * 2048), BadArchive),
+        (lambda: b"x" * 2048, BadArchive),
+        (lambda: gzip.compress(b"") * 100_000, TooMuch),
     ],
+    ids=["much of nothing", "no files", "not packed", "packed too often"],
 )
-def test_what_is_no_archive_of_code(packed: bytes, error: type[Exception]) -> None:
-    read = Tarball(lambda _, __: None, 1 << 20)
+def test_what_is_no_archive_of_code(pack: Callable[[], bytes], error: type[Exception]) -> None:
+    packed, read = pack(), Tarball(lambda _, __: None, 1 << 20)
     with pytest.raises(error):
         for at in range(0, len(packed), 1 << 16):
             for _ in read.feed(packed[at : at + (1 << 16)]):

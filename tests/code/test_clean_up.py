@@ -76,7 +76,14 @@ async def test_it_is_edited_only_if_its_text_changes(shop: Shop) -> None:
 
 
 @sqlite_only
-@pytest.mark.parametrize("kind", ["drop_after", "timeout_after", "status_after", "drop_before"])
+@pytest.mark.parametrize(
+    ("credential", "kind"),
+    [
+        *(("token", one) for one in ("drop_after", "timeout_after", "status_after", "drop_before")),
+        ("app", "drop_after"),
+    ],
+    indirect=["credential"],
+)
 async def test_there_is_one_issue_whatever_answer_is_lost(shop: Shop, kind: str) -> None:
     await begin(shop)
     fault = lose(shop, kind, ISSUES)
@@ -346,3 +353,19 @@ async def test_a_transferred_issue_is_followed(shop: Shop, told_by: str) -> None
     await change(shop, {})
     (issue,) = shop.github.issues("acme/chores")
     assert (issue["state"], issue["state_reason"]) == ("closed", "completed")
+
+
+@sqlite_only
+@token_only
+async def test_an_archived_repository_is_waited_for(shop: Shop) -> None:
+    await begin(shop)
+    repository = shop.github.repository(REPOSITORY)
+    repository.archived = True
+    await set_status(shop, "completed")
+    (action,) = await shop.actions("?kind=clean_up")
+    assert action["status"] == "pending" and "archived" in action["last_error"]
+    repository.archived = False
+    payload = {"action": "unarchived", "repository": shop.github.repository_payload(REPOSITORY)}
+    await shop.bot.deliver(shop.integration, "repository", payload)
+    await shop.work()
+    assert state_of(shop)[0] == "open"

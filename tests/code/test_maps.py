@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.code.reading import CODE, reading
 from tests.kit.browsing import Browser
-from tests.kit.marks import sqlite_only, token_only
-from tests.kit.outbound import REPOSITORY, Scene, set_to
+from tests.kit.marks import app_only, sqlite_only, token_only
+from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to
 from tests.kit.project import Project
 
 
@@ -210,3 +210,59 @@ async def test_pages_of_code(scene: Scene, tmp_path: Path) -> None:
     read.calls()
     await read.work()
     assert any(call.startswith("GET /tarball") for call in read.calls())
+
+
+@sqlite_only
+@token_only
+async def test_two_teams_on_one_repository(scene: Scene, tmp_path: Path) -> None:
+    """One of those with `code` on reads; goes it, the other does. A fork's map is its own."""
+    read = await reading(scene, tmp_path, "checkout")
+    fork = Project.of(scene, tmp_path / "fork", "acme/fork")
+    await set_to(scene, code="off")
+    scene.github.add_token("ghp_of_another_team", "bot-of-another")
+    config = {"token": "ghp_of_another_team", "code": "on", "label": None}
+    second = await scene.bot.integration(config=config)
+    first = scene.integration
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    events = read.project.take()
+    await read.project.deliver(events[0])
+    await read.work()
+    assert (await read.code())["status"] == "off"
+    read.project.integration = fork.integration = second
+    await read.project.deliver(events[0])
+    await read.work()
+    await scene.pass_time(60)
+    await read.look()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    fork.git.commit({"b.ts": 'use("checkout")\n'})
+    await fork.tell()
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    await set_to(scene, code="on")
+    await scene.bot.delete(f"/api/v1/integrations/{second}")
+    assert (await read.code())["items"] == []
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    read.project.integration = first
+    read.project.git.commit({"c.ts": 'use("checkout")\n'})
+    await read.tell()
+    assert await read.lines() == ["a.ts:1 checkout", "c.ts:1 checkout"]
+
+
+@sqlite_only
+@app_only
+async def test_what_is_installed_is_read(scene: Scene, tmp_path: Path) -> None:
+    """Before any delivery tells of it."""
+    read = await reading(scene, tmp_path, "checkout")
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    about = scene.github.repository_payload(REPOSITORY)
+    account = {"login": "acme", "id": 7, "type": "Organization"}
+    payload = {
+        "action": "created",
+        "installation": {"id": INSTALLATION, "account": account, "repository_selection": "all"},
+        "repositories": [{"id": about["id"], "full_name": REPOSITORY}],
+        "sender": {"login": "jane"},
+    }
+    assert (await scene.bot.deliver(scene.integration, "installation", payload)).status == 200
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]

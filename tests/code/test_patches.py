@@ -92,6 +92,7 @@ def test_changes_of_patches(path: str, patch: str, expected: list[str]) -> None:
 @pytest.mark.parametrize(
     "patch",
     [
+        "",
         "x",
         "diff --git a/x b/x",
         "@@ -1,2 +1,2 @@\n a",
@@ -123,7 +124,7 @@ def test_a_patch_says_what_two_versions_say(old: list[str], new: list[str]) -> N
     """Added less removed is what there is now less what there was, whichever way it is told."""
     before, after = "\n".join(old).encode(), "\n".join(new).encode()
     patch = "\n".join([*difflib.unified_diff(old, new, lineterm="", n=1)][2:])
-    by_patch = changes(KEYS, "a.js", None, patch)
+    by_patch = changes(KEYS, "a.js", None, patch) if patch else []
     by_files = changes_of_files(KEYS, "a.js", before, after)
     for key in ("one", "two"):
         grown = sum(f"'{key}'" in one and "//" not in one for one in new)

@@ -3,6 +3,8 @@
 import itertools
 from pathlib import Path
 
+import pytest
+
 from tests.code.reading import Read, reading
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
@@ -97,3 +99,21 @@ async def test_many_files_are_read_as_an_archive(scene: Scene, tmp_path: Path) -
     await read.tell()
     assert len(await read.lines()) == 152
     assert len(read.calls()) <= 3
+
+
+@sqlite_only
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_what_was_pushed_is_taken_back_before_it_is_read(
+    scene: Scene, tmp_path: Path, order: tuple[int, int]
+) -> None:
+    """Told of first or last: the branch is where the map has been all along."""
+    read = await begun(scene, tmp_path)
+    git, first = read.project.git, read.project.git.tip()
+    git.commit({"a.ts": ""})
+    events = read.project.take()
+    git.set_branch("main", first)
+    events += read.project.take()
+    for one in order:
+        await read.project.deliver(events[one])
+    await read.work()
+    assert await read.lines() == ["a.ts:2 checkout", "b.py:1 search"]

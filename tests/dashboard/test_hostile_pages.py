@@ -21,6 +21,7 @@ from bot.settings import Settings
 from bot.web.operations import aiohttp_path
 from tests.kit import markup
 from tests.kit.browsing import Browser, Page
+from tests.kit.code import stands
 from tests.kit.marks import slow, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 
@@ -72,12 +73,14 @@ async def fill(scene: Scene) -> None:
         assert answer.status == 201, answer.body
         await _tell(scene, number, key, address)
     await _commands(scene)
+    await stands(bot, scene.integration, "key-3", evil("path"))
     await bot.patch(
         f"/api/v1/integrations/{scene.integration}",
         {
             "name": evil("integration")[:100],
             "description": evil("about")[:500],
-            "config": {"webhook_secret": "the-next-secret-of-the-tests"},  # the first still holds
+            # The first secret still holds.
+            "config": {"webhook_secret": "the-next-secret-of-the-tests", "code": "on"},
         },
     )
     await scene.bot.tell(scene.integration, {"zen": evil("zen"), "hook_id": 1})

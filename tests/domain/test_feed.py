@@ -26,6 +26,8 @@ RANKS = {
     "command.executed": 9,
     "command.refused": 9,
     "pull_request.live": 10,
+    "code.reference_added": 11,
+    "code.reference_removed": 12,
     "experiment.cleaned_up": 13,
 }
 

@@ -89,9 +89,9 @@ def _unless_empty(git: Git) -> None:
 
 def commit_of(call: Call, ref: str) -> str:
     """Return the commit that a branch, tag or SHA names; GitHub says 422 where there is none."""
-    _unless_empty(call.git)
     found = call.git.resolve(ref)
     if found is None:
+        _unless_empty(call.git)
         raise Failure(422, f"No commit found for SHA: {ref}")
     return found
 
@@ -99,9 +99,9 @@ def commit_of(call: Call, ref: str) -> str:
 @route(f"GET {REPO}/git/trees/{{tree_sha}}", permission="contents")
 def get_tree(call: Call) -> Answer:
     git, wanted = call.git, call.arguments["tree_sha"]
-    _unless_empty(git)
     commit = git.resolve(wanted)
-    if commit is None and git.kind(wanted) != "tree":
+    if commit is None and git.object(wanted)[0] != "tree":
+        _unless_empty(git)
         raise not_found()
     # GitHub's answer for a commit has the SHA of the commit as that of the tree.
     tree = wanted if commit is None else git.tree_of(commit)
@@ -136,9 +136,9 @@ def get_blob(call: Call) -> Answer:
         raise Failure(
             422, "The sha parameter must be exactly 40 characters and contain only [0-9a-f]."
         )
-    if git.kind(sha) != "blob":
+    kind, content = git.object(sha)
+    if kind != "blob":
         raise not_found()
-    content = git.blob(sha)
     if call.wants_raw:
         return Answer(200, content)
     url = f"{call.github.url}/repos/{call.repo.full_name}/git/blobs/{sha}"
@@ -150,11 +150,12 @@ def get_blob(call: Call) -> Answer:
 def get_contents(call: Call) -> Answer:
     git, path = call.git, call.arguments["path"].strip("/")
     ref = call.query.get("ref", call.repo.default_branch)
-    if not git.branches():
-        raise Failure(404, "This repository is empty.")
     commit = git.resolve(ref)
     if commit is None:
-        raise Failure(404, f"No commit found for the ref {ref}")
+        why = (
+            f"No commit found for the ref {ref}" if git.branches() else "This repository is empty."
+        )
+        raise Failure(404, why)
     tree = git.tree(git.tree_of(commit), True)
     entry = next((one for one in tree if one.path == path), None)
     if entry is None:

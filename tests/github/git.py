@@ -10,6 +10,7 @@ from pathlib import Path
 
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 _ONE_MEGABYTE = 2**20
+_SHA = re.compile("[0-9a-f]{40}")
 _REF = re.compile(r"(?!.*(\.\.|@\{|//))[^\x00-\x20~^:?*\[\\-][^\x00-\x20~^:?*\[\\]*")
 
 
@@ -59,6 +60,8 @@ class Git:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._diffs: dict[tuple[str, str], list[Difference]] = {}
+        self._trees: dict[tuple[str, bool], list[Entry]] = {}
+        self._of_commits: dict[str, str] = {}
 
     def environment(self, **more: str) -> dict[str, str]:
         return {
@@ -89,27 +92,26 @@ class Git:
     def text(self, *arguments: str, **options: Mapping[str, str]) -> str:
         return self.run(*arguments, **options).decode(errors="replace").strip()  # type: ignore[arg-type]
 
-    def kind(self, sha: str) -> str | None:
-        """Return what sort of object an SHA is of: blob, tree, commit; None if there is none."""
-        if not re.fullmatch("[0-9a-f]{40}", sha):
-            return None
-        try:
-            return self.text("cat-file", "-t", sha)
-        except GitError:
-            return None
+    def object(self, sha: str) -> tuple[str, bytes]:
+        """Return kind (blob, tree, commit) and content of an object; no kind if there is none."""
+        if not _SHA.fullmatch(sha):
+            return "", b""
+        head, _, content = self.run("cat-file", "--batch", given=f"{sha}\n".encode()).partition(
+            b"\n"
+        )
+        kind = head.decode().split()[1]
+        return ("", b"") if kind == "missing" else (kind, content[:-1])
 
     def resolve(self, ref: str) -> str | None:
         """Return the commit that a branch, tag, full ref or SHA names."""
+        if _SHA.fullmatch(ref):
+            return ref if ref in self._of_commits or self.object(ref)[0] == "commit" else None
         if not _REF.fullmatch(ref):
             return None
-        for name in (f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}", ref):
-            if name == ref and not re.fullmatch("refs/.+|[0-9a-f]{7,40}|HEAD", ref):
-                continue
-            try:
-                return self.text("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}")
-            except GitError:
-                continue
-        return None
+        named = [f"refs/heads/{ref}", f"refs/tags/{ref}", f"refs/{ref}", ref]
+        said = self.text("for-each-ref", "--format=%(objectname) %(refname)", *named)
+        found = {name: sha for sha, _, name in (one.partition(" ") for one in said.splitlines())}
+        return next((found[one] for one in named if one in found), None)
 
     def branches(self) -> dict[str, str]:
         """Return the commit of each branch."""
@@ -118,13 +120,20 @@ class Git:
         return {name: sha for sha, _, name in pairs}
 
     def tree_of(self, commit: str) -> str:
-        return self.text("rev-parse", "--verify", f"{commit}^{{tree}}")
+        if commit not in self._of_commits:
+            tree = self.text("rev-parse", "--verify", f"{commit}^{{tree}}")
+            if not _SHA.fullmatch(commit):
+                return tree
+            self._of_commits[commit] = tree
+        return self._of_commits[commit]
 
     def tree(self, tree: str, recursive: bool) -> list[Entry]:
         """Return what a tree has, with its subtrees as entries of their own."""
-        how = ["-r", "-t"] if recursive else []
-        said = self.run("ls-tree", "-z", "-l", *how, tree)
-        return [_entry(one) for one in said.decode(errors="replace").split("\0") if one]
+        if (tree, recursive) not in self._trees:
+            how = ["-r", "-t"] if recursive else []
+            said = self.run("ls-tree", "-z", "-l", *how, tree).decode(errors="replace")
+            self._trees[tree, recursive] = [_entry(one) for one in said.split("\0") if one]
+        return self._trees[tree, recursive]
 
     def blob(self, sha: str) -> bytes:
         return self.run("cat-file", "blob", sha)

@@ -233,10 +233,18 @@ async def github_for(
 
 
 async def scene(
-    settings: Settings, credential: str, clock: Clock, prefix: str = "", **config: Any
+    settings: Settings,
+    credential: str,
+    clock: Clock,
+    prefix: str = "",
+    github: GitHub | None = None,
+    **config: Any,
 ) -> Scene:
-    """Start a GitHub and a bot with an integration for it. The outbox runs when it is told to."""
-    github = await github_for(credential, clock, prefix)
+    """Start a GitHub, unless there is one, and a bot with an integration for it.
+
+    The outbox runs when it is told to.
+    """
+    github = github or await github_for(credential, clock, prefix)
     bot = await running.start(dataclasses.replace(settings, github_api_urls=(github.url,)))
     answer = await bot.post(
         "/api/v1/integrations",
