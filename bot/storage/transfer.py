@@ -79,6 +79,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "rules_problems": ("item_id",),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
+_NEVER_EMPTY = ("vocabulary",)  # what it has the migration has put there
 _PROBE = "transfer_probe"
 _STEP = 500
 _MODULUS = 2**128
@@ -134,9 +135,10 @@ def prepare(target: Database) -> None:
 
 async def size(source: Database) -> int:
     """Return how many rows there are to copy; raises TransferRefused for a source without any."""
-    if not (rows := sum((await counts(source)).values())):
+    found = await counts(source)
+    if not any(rows for table, rows in found.items() if table not in _NEVER_EMPTY):
         raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
-    return rows
+    return sum(found.values())
 
 
 async def copy(
@@ -198,7 +200,9 @@ async def _are_the_same(source: Database, target: Database, ours: str) -> bool:
 
 def _mark(tx: Transaction, ours: str, overwrite: bool) -> None:
     """Mark the target as ours and incomplete; raises TransferRefused if it holds something else."""
-    if not (overwrite or tx.has_table(schema.INCOMPLETE)) and any(count(tx, one) for one in TABLES):
+    if not (overwrite or tx.has_table(schema.INCOMPLETE)) and any(
+        count(tx, one) for one in TABLES if one not in _NEVER_EMPTY
+    ):
         raise TransferRefused(
             "the target is not empty; copy to an empty database, or empty it with --overwrite"
         )
