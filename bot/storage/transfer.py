@@ -74,6 +74,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "code_references": ("repository_id", "path", "line", "experiment_key", "alias"),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
+_NEVER_EMPTY = ("vocabulary",)  # of which a new database has a row
 _PROBE = "transfer_probe"
 _STEP = 500
 _MODULUS = 2**128
@@ -129,9 +130,10 @@ def prepare(target: Database) -> None:
 
 async def size(source: Database) -> int:
     """Return how many rows there are to copy; raises TransferRefused for a source without any."""
-    if not (rows := sum((await counts(source)).values())):
+    rows = await counts(source)
+    if not any(number for table, number in rows.items() if table not in _NEVER_EMPTY):
         raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
-    return rows
+    return sum(rows.values())
 
 
 async def copy(
@@ -193,7 +195,8 @@ async def _are_the_same(source: Database, target: Database, ours: str) -> bool:
 
 def _mark(tx: Transaction, ours: str, overwrite: bool) -> None:
     """Mark the target as ours and incomplete; raises TransferRefused if it holds something else."""
-    if not (overwrite or tx.has_table(schema.INCOMPLETE)) and any(count(tx, one) for one in TABLES):
+    is_ours = overwrite or tx.has_table(schema.INCOMPLETE)
+    if not is_ours and any(count(tx, one) for one in TABLES if one not in _NEVER_EMPTY):
         raise TransferRefused(
             "the target is not empty; copy to an empty database, or empty it with --overwrite"
         )
