@@ -231,7 +231,9 @@ def test_the_readme_names_every_page_of_docs() -> None:
 
 
 # What a recipe or an example calls a file that is yet to be written
-TO_BE = re.compile(r"(?:^|/)(?:name|release)\.py$|^my_company/|^\.github/experiments\.yml$")
+TO_BE = re.compile(
+    r"(?:^|/)(?:name|release)\.py$|^my_company/|^\.github/experiments\.yml$|^flags\.yml$"
+)
 FILE = re.compile(r"(?<![\w/.-])(?:[\w.-]+/)*[\w-]+\.(?:py|sql|yml|toml|txt|md|json)\b")
 FOLDER = re.compile(r"`((?:bot|tests|bench|docs|requirements)/[\w/]*)`")
 
