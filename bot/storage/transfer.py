@@ -79,11 +79,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "rules_problems": ("item_id",),
 }
 _NEVER_TWICE = ("activity", "audit")  # ids that deleted rows had are not given out again
-<<<<<<< HEAD
 _NEVER_EMPTY = ("vocabulary",)  # what it has the migration has put there
-=======
-_NEVER_EMPTY = ("vocabulary",)  # of which a new database has a row
->>>>>>> maps
 _PROBE = "transfer_probe"
 _STEP = 500
 _MODULUS = 2**128
@@ -139,17 +135,10 @@ def prepare(target: Database) -> None:
 
 async def size(source: Database) -> int:
     """Return how many rows there are to copy; raises TransferRefused for a source without any."""
-<<<<<<< HEAD
     found = await counts(source)
     if not any(rows for table, rows in found.items() if table not in _NEVER_EMPTY):
         raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
     return sum(found.values())
-=======
-    rows = await counts(source)
-    if not any(number for table, number in rows.items() if table not in _NEVER_EMPTY):
-        raise TransferRefused("FROM: the database holds nothing at all; is it the right one?")
-    return sum(rows.values())
->>>>>>> maps
 
 
 async def copy(
@@ -211,14 +200,9 @@ async def _are_the_same(source: Database, target: Database, ours: str) -> bool:
 
 def _mark(tx: Transaction, ours: str, overwrite: bool) -> None:
     """Mark the target as ours and incomplete; raises TransferRefused if it holds something else."""
-<<<<<<< HEAD
     if not (overwrite or tx.has_table(schema.INCOMPLETE)) and any(
         count(tx, one) for one in TABLES if one not in _NEVER_EMPTY
     ):
-=======
-    is_ours = overwrite or tx.has_table(schema.INCOMPLETE)
-    if not is_ours and any(count(tx, one) for one in TABLES if one not in _NEVER_EMPTY):
->>>>>>> maps
         raise TransferRefused(
             "the target is not empty; copy to an empty database, or empty it with --overwrite"
         )
