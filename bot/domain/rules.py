@@ -12,7 +12,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from bot import storage as store
 from bot.code.experiments_yml import Settings, owner_among
-from bot.code.vocabulary import Rules
+from bot.code.vocabulary import NO_RULES, Rules
 from bot.code.yaml_nodes import Problem
 from bot.domain.environments import PRODUCTION
 
@@ -101,6 +101,8 @@ def settings_of(row: store.RepositoryRules | None) -> Settings:
 
 
 def _rules(said: Settings) -> Rules:
+    if said is _SAYS_NOTHING:
+        return NO_RULES
     code = said.rules
     return Rules(code.include, code.exclude, code.aliases, code.patterns)
 

@@ -181,7 +181,9 @@ async def test_counts_follow_what_is_linked(bot: Bot, integration: str) -> None:
     """Through every way in which a link comes, changes and goes, and from before its creation."""
 
     async def counts() -> dict[str, tuple[int, ...]]:
-        return {row["key"]: (*row["counts"].values(),) for row in (await bot.get(PATH)).items}
+        names = ("pull_requests", "issues", "commits")
+        rows = (await bot.get(PATH)).items
+        return {row["key"]: tuple(row["counts"][name] for name in names) for row in rows}
 
     assert await counts() == {"a": (3, 0, 0), "b": (2, 0, 0), "c": (1, 0, 0), "d": (0, 0, 0)}
     await pull(bot, integration, 1, "", 20, "open", action="edited")

@@ -59,6 +59,9 @@ async def test_a_linked_pull_request_has_these_fields(bot: Bot) -> None:
         "experiments": [
             {"key": "checkout", "name": "Checkout", "status": "active", "linked_by": "body"}
         ],
+        "code": [],
+        "code_status": "off",
+        "code_unread": [],
     }
 
 

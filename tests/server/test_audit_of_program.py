@@ -12,7 +12,7 @@ from tests.kit.processes import app, environment, running
 from tests.kit.running import ADMIN_TOKEN, Bot, start
 
 SETTINGS = (
-    *("PUBLIC_URL", "GITHUB_API_URLS", "RECOVERY_MINUTES", "EXTENSIONS"),
+    *("PUBLIC_URL", "GITHUB_API_URLS", "GITHUB_ARCHIVE_HOSTS", "RECOVERY_MINUTES", "EXTENSIONS"),
     *("SIGN_IN_ORGANIZATIONS", "SIGN_IN_COLLABORATORS", "TRUSTED_PROXIES"),
 )
 
