@@ -120,7 +120,7 @@ async def test_a_release_train(bot: Bot, cost: Cost) -> None:
     costs = [await release(bot, integration, cost, number) for number in range(1, 41)]
     assert costs[39] == costs[4]
     counts = (await bot.get("/api/v1/experiments/a")).body["counts"]
-    assert counts == {"pull_requests": 40, "issues": 0, "commits": 40 * COMMITS}
+    assert counts == {"pull_requests": 40, "issues": 0, "commits": 40 * COMMITS, "code": 0}
 
 
 @pytest.mark.parametrize("state", ["open", "closed"])
