@@ -19,6 +19,8 @@ run: $(VENV)/.run-installed  ## serves the bot
 demo: $(VENV)/.run-installed  ## plays a week of deliveries on a throw-away database
 	@exec $(BIN)/python app.py demo
 
+# Hundreds of processes are started: each compiles everything where nothing compiled may be kept.
+test quick: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-installed  ## runs every test; PYTEST_ARGS="tests/server/test_demo.py" some of them
 	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(PYTEST_ARGS)
 
