@@ -11,7 +11,7 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, allowed, audit, code_maps, rules_reading
+from bot.domain import actions, allowed, audit
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
 from bot.domain.integrations import scope_of
@@ -37,16 +37,6 @@ def setting_changed(tx: store.Transaction, integration: store.Integration) -> No
             follow(tx, repository_id)
 
 
-def rules_changed(
-    tx: store.Transaction, integration: store.Integration, repository_id: int
-) -> None:
-    """A repository wants clean-ups or wants none now, or says otherwise whose its files are."""
-    follow(tx, repository_id)
-
-
-rules_reading.on_clean_up_changed.append(rules_changed)
-
-
 def publicized(tx: store.Transaction, repository_id: int) -> None:
     """Everybody reads the issues of a repository from now on: they may say too much."""
     for row in store.clean_ups.at_home(tx, repository_id):
@@ -55,10 +45,13 @@ def publicized(tx: store.Transaction, repository_id: int) -> None:
 
 
 def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None) -> None:
-    """The code of a repository was read, or other references to `keys` are in it: see to issues.
+    """See to the issues about a repository's code: other references to `keys` are in it now.
 
+    None for any key: it was read in another way, or the repository's own settings are others.
     Those that are there are looked at again, and one is made where that is done by itself.
     """
+    if keys is not None and not keys:
+        return
     rows = {row.experiment_key: row for row in store.clean_ups.of_repository(tx, repository_id)}
     wanted: dict[str, store.CleanUp | None] = {
         key: row for key, row in rows.items() if _is_alive(row)
@@ -213,6 +206,3 @@ def new_row(
         integration_id=integration_id,
         state="wanted",
     )
-
-
-code_maps.FOLLOWERS.append(follow)

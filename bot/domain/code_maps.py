@@ -7,7 +7,7 @@ for all that is told meanwhile: what is to be read is found out when it runs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 import msgspec
@@ -17,7 +17,7 @@ from bot import times
 from bot.code.files import passed_over
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
-from bot.domain import actions, rules_reading
+from bot.domain import actions, clean_ups
 from bot.domain.allowed import allows
 from bot.domain.diffs import look_again
 from bot.domain.integrations import scope_of
@@ -40,22 +40,6 @@ _STEP = 50  # repositories of a sweep that are looked at in one transaction
 _HOURLY = 20  # repositories whose head is compared for one credential, and that are read anew
 _LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
-
-# Called in the transaction in which references in a repository have changed, with their keys; with
-# None where what is known of any experiment may have become certain, or uncertain.
-Follower = Callable[[store.Transaction, int, Collection[str] | None], object]
-FOLLOWERS: list[Follower] = []
-
-
-def references_changed(
-    tx: store.Transaction, repository_id: int, keys: Collection[str] | None
-) -> None:
-    """Tell whoever follows it that a repository names some experiments elsewhere, or no more.
-
-    None for any: it was read in another way than before.
-    """
-    for follow in FOLLOWERS if keys is None or keys else ():
-        follow(tx, repository_id, keys)
 
 
 def reader(
@@ -236,9 +220,6 @@ def rules_changed(
         look_again(tx, repository_id, None)
 
 
-rules_reading.on_code_changed.append(rules_changed)
-
-
 # --- What is not read any more
 
 
@@ -275,7 +256,7 @@ def _remove(tx: store.Transaction, repository_ids: Sequence[int]) -> None:
     keys = {one: store.code_references.counted(tx, one) for one in repository_ids}
     store.code_maps.remove(tx, repository_ids)
     for repository_id, counted in keys.items():
-        references_changed(tx, repository_id, counted)
+        clean_ups.follow(tx, repository_id, counted)
 
 
 def forget_names(
@@ -291,7 +272,7 @@ def forget_names(
         kept = (key, *row.aliases) if row is not None else ()
         gone = spelled(went) - spelled(kept)
     for repository_id in store.code_references.remove_names(tx, key, gone):
-        references_changed(tx, repository_id, {key})
+        clean_ups.follow(tx, repository_id, {key})
     return gone
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.code.vocabulary import Rules
-from bot.domain import activity, code_maps
+from bot.domain import activity, clean_ups, code_maps
 from bot.domain.rules import code_is_on, rules_of
 from bot.emails import name_without_email
 
@@ -116,7 +116,7 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
         _tell(tx, asked, found, changes)
     now = store.code_maps.find(tx, row.repository_id)
     is_same = now is not None and (now.status, now.version) == (row.status, row.version)
-    code_maps.references_changed(tx, row.repository_id, changes if is_same else None)
+    clean_ups.follow(tx, row.repository_id, changes if is_same else None)
     return True
 
 
