@@ -11,10 +11,10 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, allowed, audit
+from bot.domain import actions, audit
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
-from bot.domain.integrations import scope_of
+from bot.domain.integrations import may_act, serving
 from bot.domain.rules import effective
 from bot.domain.verdicts import OVER
 
@@ -74,28 +74,11 @@ def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Inte
 
     Of several that serve it, the settings of the first hold.
     """
-    first = next(iter(serving(tx, repository)), None)
+    first = next(serving(tx, repository), None)
     if first is None:
         return None
     held = effective(tx, first, repository.id)
     return first if (held.code, held.cleanup) == ("on", "on") else None
-
-
-def serving(tx: store.Transaction, repository: store.Repository) -> list[store.Integration]:
-    """Return the integrations that speak for a repository and may act there, the first before."""
-    if repository.deleted_at is not None or not repository.full_name:
-        return []
-    ids = [repository.speaker_id]
-    if repository.is_contested:
-        ids += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
-    found = [store.integrations.find(tx, one) for one in dict.fromkeys(ids) if one is not None]
-    return [one for one in found if one is not None and _may_act(tx, one, repository)]
-
-
-def _may_act(
-    tx: store.Transaction, integration: store.Integration, repository: store.Repository
-) -> bool:
-    return integration.is_active and allowed.allows(tx, scope_of(integration), repository)
 
 
 def _acting(
@@ -103,9 +86,9 @@ def _acting(
 ) -> store.Integration | None:
     """Return who writes the issue: who did before, if they still may."""
     before = store.integrations.find(tx, row.integration_id) if row is not None else None
-    if before is not None and _may_act(tx, before, repository):
+    if before is not None and may_act(tx, before, repository):
         return before
-    return next(iter(serving(tx, repository)), None)
+    return next(serving(tx, repository), None)
 
 
 def enqueue(

@@ -18,9 +18,8 @@ from bot.code.files import passed_over
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
 from bot.domain import actions, clean_ups
-from bot.domain.allowed import allows
 from bot.domain.diffs import look_again
-from bot.domain.integrations import scope_of
+from bot.domain.integrations import scope_of, serving
 from bot.domain.rules import code_is_on, rules_of
 
 MAP = actions.Kind(
@@ -46,20 +45,8 @@ def reader(
     tx: store.Transaction, repository: store.Repository, first: str | None = None
 ) -> store.Integration | None:
     """Return who reads a repository's code: `first` if that may, else who speaks for it and may."""
-    if repository.deleted_at is not None or not repository.full_name:
-        return None
-    candidates = [first, repository.speaker_id]
-    if repository.is_contested:
-        candidates += [
-            one.integration_id for one in store.speakers.of_repository(tx, repository.id)
-        ]
-    for candidate in dict.fromkeys(candidates):
-        found = store.integrations.find(tx, candidate) if candidate is not None else None
-        if found is None or not found.is_active or not code_is_on(tx, found, repository.id):
-            continue
-        if allows(tx, scope_of(found), repository):
-            return found
-    return None
+    found = serving(tx, repository, first)
+    return next((one for one in found if code_is_on(tx, one, repository.id)), None)
 
 
 def enqueue(

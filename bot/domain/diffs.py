@@ -10,8 +10,9 @@ from urllib.parse import quote
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, fingerprints, rules
+from bot.domain import actions, fingerprints
 from bot.domain.last_references import removes_last
+from bot.domain.rules import code_is_on
 
 CODE = actions.Kind(
     "code", title="Code of a pull request", priority=0, follows_rules=True, in_bulk=True
@@ -91,7 +92,7 @@ def ask_where_unread(
     """
     target = target_of(item)
     integration = actions.acting(tx, item, integration_id)
-    if target is None or integration is None or not is_on(tx, integration, item.repository_id):
+    if target is None or integration is None or not code_is_on(tx, integration, item.repository_id):
         return False
     read = store.diffs.find(tx, item.id)
     if read is not None and Target(read.head_sha, read.base_ref) == target:
@@ -103,11 +104,6 @@ def ask_where_unread(
         after = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) - now
     ask(tx, integration, item, after=after)
     return True
-
-
-def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
-    """Tell whether an integration reads the code of a repository."""
-    return integration.config.code == "on" and rules.code_is_on(tx, integration, repository_id)
 
 
 def ask(
@@ -147,7 +143,7 @@ def look_again(tx: store.Transaction, repository_id: int, names: Collection[str]
             count += ask_where_unread(tx, item, item.integration_id, after=after)
         elif names is None or fingerprints.may_hold(diff.words, names):
             integration = actions.acting(tx, item, item.integration_id)
-            if integration is not None and is_on(tx, integration, repository_id):
+            if integration is not None and code_is_on(tx, integration, repository_id):
                 ask(tx, integration, item, after=after)
                 count += 1
     return count
@@ -160,7 +156,7 @@ def code_of(
     if integration is None:
         integration = actions.acting(tx, item, None)
     diff = store.diffs.find(tx, item.id)
-    is_off = integration is None or not is_on(tx, integration, item.repository_id)
+    is_off = integration is None or not code_is_on(tx, integration, item.repository_id)
     if diff is None:
         if is_off or item.state != "open":
             return Code("off")

@@ -56,11 +56,10 @@ class Effective(Struct, frozen=True):
 
 
 def effective(
-    tx: store.Transaction, integration: store.Integration | Bounds, repository_id: int
+    tx: store.Transaction, integration: store.Integration, repository_id: int
 ) -> Effective:
     """Return the settings that hold for an integration in a repository."""
-    bounds = integration.config if isinstance(integration, store.Integration) else integration
-    return within(bounds, store.rules.find(tx, repository_id))
+    return within(integration.config, store.rules.find(tx, repository_id))
 
 
 def within(bounds: Bounds, row: store.RepositoryRules | None) -> Effective:
@@ -112,11 +111,11 @@ def rules_of(tx: store.Transaction, repository_id: int) -> Rules:
     return _rules(settings_of(store.rules.find(tx, repository_id)))
 
 
-def code_is_on(
-    tx: store.Transaction, integration: store.Integration | Bounds, repository_id: int
-) -> bool:
+def code_is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
     """Tell whether an integration reads the code of a repository."""
-    return effective(tx, integration, repository_id).code == "on"
+    return (
+        integration.config.code == "on" and effective(tx, integration, repository_id).code == "on"
+    )
 
 
 def production_of(tx: store.Transaction, repository_id: int) -> Sequence[str]:

@@ -44,7 +44,7 @@ async def run(job: Job) -> dict[str, Any]:
     def question(tx: store.Transaction) -> tuple[store.Item, store.Diff | None, int, Rules, bool]:
         item = store.items.get(tx, job.item_id)
         row = store.integrations.find(tx, job.integration.id)
-        is_on = row is not None and diffs.is_on(tx, row, item.repository_id)
+        is_on = row is not None and rules.code_is_on(tx, row, item.repository_id)
         version, said = store.vocabulary.version(tx), rules.rules_of(tx, item.repository_id)
         return item, store.diffs.find(tx, item.id), version, said, is_on
 
