@@ -6,13 +6,13 @@ The diff of an open pull request is read once for each head and base (bot/outbox
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import quote
 
 from bot import storage as store
 from bot import times
 from bot.domain import actions, fingerprints
 from bot.domain.last_references import removes_last
 from bot.domain.rules import code_is_on
+from bot.github.names import permalink
 
 CODE = actions.Kind(
     "code", title="Code of a pull request", priority=0, follows_rules=True, in_bulk=True
@@ -149,12 +149,9 @@ def look_again(tx: store.Transaction, repository_id: int, names: Collection[str]
     return count
 
 
-def code_of(
-    tx: store.Transaction, item: store.Item, integration: store.Integration | None = None
-) -> Code:
-    """Return what is known of the code of a pull request; `integration` acts there if given."""
-    if integration is None:
-        integration = actions.acting(tx, item, None)
+def code_of(tx: store.Transaction, item: store.Item) -> Code:
+    """Return what is known of the code of a pull request."""
+    integration = actions.acting(tx, item, None)
     diff = store.diffs.find(tx, item.id)
     is_off = integration is None or not code_is_on(tx, integration, item.repository_id)
     if diff is None:
@@ -195,5 +192,4 @@ def address_of(
     sha = code.base_sha if one.change == "removed" else code.head_sha
     if sha is None:
         return f"{item.html_url}/files"
-    place = f"https://{repository.host}/{repository.full_name}"
-    return f"{place}/blob/{sha}/{quote(one.path)}#L{one.line}"
+    return permalink(repository.host, repository.full_name, sha, one.path, one.line)

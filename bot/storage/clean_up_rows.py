@@ -4,7 +4,7 @@ from typing import Literal
 
 from bot.storage.rows import Row
 
-CleanUpState = Literal["wanted", "open", "closed", "gone", "refused"]
+CleanUpState = Literal["wanted", "open", "closed", "gone"]
 Goal = Literal["open", "completed", "not_planned"]
 
 
