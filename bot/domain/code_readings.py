@@ -75,7 +75,7 @@ def task(tx: store.Transaction, integration_id: str, repository_id: int) -> Task
         return None
     if not code_is_on(tx, integration, repository_id):
         return None
-    names = [(one.key, one.aliases) for one in store.vocabulary.names(tx)]
+    names = store.vocabulary.names(tx)
     if not names:
         return None
     repository = store.repositories.get(tx, repository_id)
@@ -184,7 +184,7 @@ def _known_still(
     tx: store.Transaction, asked: Task, references: Sequence[store.CodeReference]
 ) -> list[store.CodeReference]:
     """Return references without those by names that have gone while they were read."""
-    now = [(one.key, one.aliases) for one in store.vocabulary.names(tx)]
+    now = store.vocabulary.names(tx)
     if now == list(asked.names):
         return list(references)
     spelled = {key: code_maps.spelled((key, *aliases)) for key, aliases in now}
