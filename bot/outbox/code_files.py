@@ -7,7 +7,6 @@ https://docs.github.com/en/rest/git/trees#get-a-tree
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -217,7 +216,7 @@ async def read_path(
 def _content(found: File) -> bytes:
     try:
         return base64.b64decode(found.content)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise Temporary("GitHub's answer cannot be read") from None
 
 
