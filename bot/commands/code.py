@@ -39,11 +39,11 @@ def code(run: Run) -> str:
 
 def _of(run: Run, repository: store.Repository, key: str, sha: str, branch: str) -> str:
     """Return what there is of an experiment, as Markdown."""
-    count = store.clean_ups.count_left(run.tx, repository.id, key)
-    if not count.count:
+    count = store.code_references.count(run.tx, repository.id, key)
+    if not count.number:
         return f"{texts.code(key)} is not in the default branch{branch}."
-    left = store.clean_ups.left(run.tx, repository.id, key, _SHOWN)
+    left = store.code_references.of_key(run.tx, repository.id, key, _SHOWN)
     lines = clean_up_texts.listed(repository, sha, left)
-    lines = clean_up_texts.shortened(lines, count.count, _ROOM)
-    where = f"{clean_up_texts.counted(count.count, count.files)} of the default branch{branch}"
+    lines = clean_up_texts.shortened(lines, count.number, _ROOM)
+    where = f"{clean_up_texts.counted(count.number, count.files)} of the default branch{branch}"
     return "\n".join([f"{texts.code(key)} has {where}:", "", *lines])

@@ -24,14 +24,14 @@ KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True,
 def experiment_changed(tx: store.Transaction, key: str) -> None:
     """An experiment has come to be over or is not over any more, or what is shown of it differs."""
     there = {row.repository_id for row in store.clean_ups.of_experiment(tx, key)}
-    there.update(one.repository_id for one in store.clean_ups.where_left(tx, key))
+    there.update(one.repository_id for one in store.code_references.by_repository(tx, key))
     for repository_id in sorted(there):
         follow(tx, repository_id, [key])
 
 
 def setting_changed(tx: store.Transaction, integration: store.Integration) -> None:
     """An integration is to ask for clean-ups by itself from now on."""
-    for repository_id in store.clean_ups.over_anywhere(tx):
+    for repository_id in store.code_references.over_anywhere(tx):
         found = by_itself(tx, store.repositories.get(tx, repository_id))
         if found is not None and found.id == integration.id:
             follow(tx, repository_id)
@@ -57,7 +57,7 @@ def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | No
         key: row for key, row in rows.items() if _is_alive(row)
     }
     if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
-        over = store.clean_ups.over_in(tx, repository_id, keys)
+        over = store.code_references.over_in(tx, repository_id, keys)
         wanted |= dict.fromkeys(key for key in over if key not in rows)
     for key, row in wanted.items():
         if keys is None or key in keys:
@@ -132,7 +132,8 @@ def hindrance(tx: store.Transaction, repository_id: int, key: str) -> ConflictCo
     found = store.code_maps.find(tx, repository_id)
     if found is None or found.status == "pending":
         return "code_unread"
-    return None if store.clean_ups.count_left(tx, repository_id, key).count else "not_in_code"
+    is_left = store.code_references.of_key(tx, repository_id, key, 1)
+    return None if is_left else "not_in_code"
 
 
 def ask(

@@ -79,8 +79,8 @@ def _wanted(
         return named[:1]
     if experiment.status not in OVER:
         raise Conflict("not_over", key)
-    places = [one.repository_id for one in store.clean_ups.where_left(tx, key)]
-    found = [store.repositories.get(tx, one) for one in places]
+    places = [one.repository_id for one in store.code_references.by_repository(tx, key)]
+    found = [store.repositories.get(tx, one) for one in sorted(places)]
     served = [one for one in found if integration_id in [who.id for who in serving(tx, one)]]
     if not served:
         raise Conflict("not_in_code", key)
@@ -90,7 +90,8 @@ def _wanted(
 def standing(tx: store.Transaction, key: str) -> list[Standing]:
     """Return how the clean-up of an experiment is in each repository that it concerns."""
     rows = {row.repository_id: row for row in store.clean_ups.of_experiment(tx, key)}
-    counts = {one.repository_id: one.count for one in store.clean_ups.where_left(tx, key)}
+    left = store.code_references.by_repository(tx, key)
+    counts = {one.repository_id: one.number for one in left}
     is_over = experiments.find(tx, key).status in OVER
     found = []
     for repository_id in sorted({*rows, *(counts if is_over else ())}):

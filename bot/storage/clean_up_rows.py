@@ -34,11 +34,3 @@ class CleanUp(Row, frozen=True):
     told_at: int = 0
     cleaned_at: int | None = None
     error: str | None = None
-
-
-class LeftIn(Row, frozen=True):
-    """How often, and in how many files, an experiment stands in a default branch."""
-
-    count: int
-    files: int
-    repository_id: int = 0
