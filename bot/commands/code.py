@@ -15,15 +15,11 @@ def code(run: Run) -> str:
     Without a key, for the experiments that are linked here. Up to 20 lines of code are linked for
     each.
     """
-    run.options()
     if len(run.invocation.words) > 1:
         raise Refusal("It takes one key.")
-    keys = run.keys() or run.keys(run.linked_experiments())
-    if not keys:
-        raise Refusal("No experiment is linked here; name one by its key.")
+    keys = run.keys_or_linked()
     if not run.is_told:
-        there_is = "- There is an experiment with the key"
-        return "\n".join(f"{there_is} {texts.code(key)}." for key in keys)
+        return "\n".join(map(texts.known, keys))
     found = store.code_maps.find(run.tx, run.item.repository_id)
     if found is None:
         return "The code of this repository is not read."
