@@ -302,13 +302,10 @@ def sweep(tx: store.Transaction, integration: store.Integration) -> int:
         if _begin(tx, store.repositories.get(tx, row.repository_id)) is None:
             store.code_maps.change(tx, row.repository_id, wanted_version=version)
         look_again(tx, row.repository_id, names)
-    host = scope_of(integration).host
-    new = store.code_maps.unread(tx, integration.id, host, _STEP - len(outdated))
-    begun = 0
-    for repository in new:
-        begun += _begin(tx, repository, integration.id) is not None
+    begun = _begin_some(tx, integration, _STEP - len(outdated))
+    for repository in begun:
         look_again(tx, repository.id, ())
-    return len(outdated) + begun
+    return len(outdated) + len(begun)
 
 
 # --- What nobody has told of
@@ -333,21 +330,23 @@ def look(tx: store.Transaction) -> int:
             store.code_maps.change(tx, row.repository_id, **columns)
             enqueue(tx, integration, row.repository_id, after=number * HOUR // _HOURLY)
             taken += 1
-    return taken + _begin_some(tx)
-
-
-def _begin_some(tx: store.Transaction) -> int:
-    """Have some repositories read of which nothing is read yet, spread over the hour."""
-    taken = 0
-    if store.vocabulary.is_empty(tx):
-        return 0
-    for integration in store.integrations.active(tx):
-        if integration.config.code != "on":
-            continue
-        host = scope_of(integration).host
-        for number, repository in enumerate(
-            store.code_maps.unread(tx, integration.id, host, _HOURLY)
-        ):
-            after = number * HOUR // _HOURLY
-            taken += _begin(tx, repository, integration.id, after) is not None
+    if not store.vocabulary.is_empty(tx):
+        for integration in store.integrations.active(tx):
+            if integration.config.code == "on":
+                taken += len(_begin_some(tx, integration, _HOURLY, HOUR // _HOURLY))
     return taken
+
+
+def _begin_some(
+    tx: store.Transaction, integration: store.Integration, most: int, apart: int = 0
+) -> list[store.Repository]:
+    """Have some repositories read of which nothing is read yet, `apart` in time; return them."""
+    begun: list[store.Repository] = []
+    host = scope_of(integration).host
+    # Of many none may be read: these are passed over, or the others would wait for ever.
+    for repository in store.code_maps.unread(tx, integration.id, host, _LOOKED_AT):
+        if len(begun) == most:
+            break
+        if _begin(tx, repository, integration.id, len(begun) * apart) is not None:
+            begun.append(repository)
+    return begun
