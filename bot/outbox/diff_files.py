@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from msgspec import Struct
 
-from bot.code.files import LARGEST
+from bot.code.files import LARGEST, TOO_LARGE
 from bot.github import Refused
 from bot.github.client import TooLarge
 from bot.github.payloads import PullRequest, Sha
@@ -163,12 +163,12 @@ class Files:
         try:
             return await self._job.client.fetch(Blob, url, self._job.at(**names), is_kept=False)
         except TooLarge:
-            raise NotRead("it is too large") from None
+            raise NotRead(TOO_LARGE) from None
 
 
 def _content(blob: Blob) -> bytes:
     if blob.size > LARGEST:
-        raise NotRead("it is too large")
+        raise NotRead(TOO_LARGE)
     try:
         if blob.encoding == "base64" and blob.content is not None:
             return b64decode(blob.content)

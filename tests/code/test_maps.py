@@ -235,7 +235,7 @@ async def test_pages_of_code(scene: Scene, tmp_path: Path) -> None:
     page = await browser.get("/experiments/checkout/code")
     assert "a<b>.ts:1" in page.words
     assert "a<b>" not in page.text
-    assert "big.ts : larger than 2 MB" in page.words
+    assert "big.ts : it is larger than 2 MB" in page.words
     assert "Named in the code: c.ts in acme/shop by jane" in page.words
     page = await browser.get("/repositories/acme/shop")
     assert "2 lines of it name an experiment, of 2 files looked at." in page.words
