@@ -6,9 +6,9 @@ from msgspec import Meta, Struct
 
 from bot import storage as store
 from bot import times
-from bot.api.links import EXPERIMENT
+from bot.api.links import EXPERIMENT, CodeUnread
 from bot.api.models import Id, RepositoryName, shaped
-from bot.api.repositories import PATH
+from bot.api.repositories import PATH, Where
 from bot.operations import code
 from bot.web.cursors import Page, Paged, page_of, position_of
 from bot.web.operations import Call, Operations
@@ -43,13 +43,6 @@ class RepositoryReference(Struct):
     html_url: Permalink
 
 
-class Unread(Struct):
-    """What was not read, and why."""
-
-    path: Annotated[str | None, Meta(description="The file; null if it is more than one.")]
-    reason: str
-
-
 class RepositoryCode(Struct):
     """How far a default branch was read, and a part of the lines that name experiments."""
 
@@ -64,7 +57,7 @@ class RepositoryCode(Struct):
     branch: str | None
     files: Annotated[int, Meta(description="Files that were looked at when all were read last.")]
     read_at: Annotated[str | None, Meta(description="When that was; null before.")]
-    unread: list[Unread]
+    unread: list[CodeUnread]
     items: list[RepositoryReference]
     next_cursor: str | None
 
@@ -80,12 +73,6 @@ class ExperimentCodeQuery(Paged, forbid_unknown_fields=True):
 
 
 class RepositoryCodeQuery(Paged, forbid_unknown_fields=True):
-    host: Annotated[str | None, Meta(description="The web host, such as `github.com`.")] = None
-
-
-class Where(Struct, forbid_unknown_fields=True, omit_defaults=True):
-    """Which GitHub's, where several have a repository of that name."""
-
     host: Annotated[str | None, Meta(description="The web host, such as `github.com`.")] = None
 
 
@@ -132,7 +119,7 @@ async def of_repository(call: Call) -> Any:
         branch=row.branch if row is not None else None,
         files=row.files if row is not None else 0,
         read_at=times.render(row.read_at) if row is not None and row.read_at else None,
-        unread=[Unread(one.path, one.reason) for one in (row.unread if row is not None else ())],
+        unread=[shaped(CodeUnread, one) for one in (row.unread if row is not None else ())],
         items=page.items,
         next_cursor=page.next_cursor,
     )

@@ -213,7 +213,7 @@ def _query_parameters(
         shown = {key: value for key, value in choice.items() if key != "default"}
         if schema.get("default") is not None:
             shown["default"] = schema["default"]
-        description = shown.pop("description", None)
+        description = shown.pop("description", None) or schema.get("description")
         parameters.append(
             {"name": parameter, "in": "query", "required": False, "schema": shown}
             | ({"description": description} if description else {})

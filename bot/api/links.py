@@ -69,7 +69,7 @@ class LinkedExperiment(Struct):
     linked_by: LinkedBy
 
 
-class CodeReference(Struct):
+class CodeChange(Struct):
     """A reference to an experiment that a pull request changes.
 
     `line` is of the new file for what is added or moved, of the old one for what is removed, and
@@ -85,9 +85,9 @@ class CodeReference(Struct):
 
 
 class CodeUnread(Struct):
-    """What was not read of a pull request's diff, and why; `path` is null for more than a file."""
+    """What was not read, and why."""
 
-    path: str | None
+    path: Annotated[str | None, Meta(description="The file; null if it is more than one.")]
     reason: str
 
 
@@ -103,7 +103,7 @@ class PullRequestDetail(PullRequest):
         ),
     ]
     code: Annotated[
-        list[CodeReference], Meta(description="By path and line, as of what was read last.")
+        list[CodeChange], Meta(description="By path and line, as of what was read last.")
     ]
     code_unread: Annotated[
         list[CodeUnread],
@@ -254,7 +254,7 @@ async def pull_request(call: Call) -> Any:
             code_status=code.status,
             code=[
                 shaped(
-                    CodeReference,
+                    CodeChange,
                     one,
                     alias=one.alias or None,
                     html_url=diffs.address_of(repository, row, code, one),

@@ -5,7 +5,7 @@ editors complete the file by. docs/experiments-yml.md says the same for people.
 """
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -183,18 +183,11 @@ def problems_of(content: bytes) -> list[Problem]:
     return parse(content)[1]
 
 
-def owner_of(settings: Settings | None, path: str) -> str | None:
+def owner_of(settings: Settings, path: str) -> str | None:
     """Return whose a file is, by the last pattern of `owners` that matches; None if nobody's."""
-    if settings is None:
-        return None
-    return owner_among(settings.owners, path)
-
-
-def owner_among(owners: Mapping[str, str], path: str) -> str | None:
-    """Return the same by the patterns themselves."""
-    for pattern in reversed(list(owners)):
+    for pattern, owner in reversed(settings.owners.items()):
         if ignoring.matches((pattern,), path):
-            return owners[pattern]
+            return owner
     return None
 
 

@@ -42,8 +42,8 @@ class Family(Struct, frozen=True, eq=False):
     """A family of languages: its things, and the regular expressions that find the next of them.
 
     `inner` is what is looked for in code within a literal, by the bracket that ends it. `dollar`: a
-    `$` is part of an identifier. `islands` finds parts of a file that are of other families.
-    `closers` end a comment which began before what is to be seen (in a hunk of a diff).
+    `$` is part of an identifier. `stars`: lines with ` * ` at the top of a hunk of a diff are of a
+    comment. `islands` finds parts of a file that are of other families, `island_family` of which.
     """
 
     name: str

@@ -5,8 +5,11 @@ import re
 from bot.code.ignoring import matches
 from bot.code.vocabulary import Rules
 
-# Bytes of a file that is read; a larger one is said as not read.
+# Bytes of a file that is read, and of its path; what is larger is said as not read.
 LARGEST = 2 * 1024 * 1024
+LONGEST_PATH = 1024
+TOO_LARGE = "it is larger than 2 MB"
+TOO_LONG_A_PATH = "its path is too long"
 
 _HEAD = 8 * 1024
 # Of a file whose lines are so long (bytes, on average), a program has written it.

@@ -45,7 +45,7 @@ Terms = Mapping[bytes, tuple[Term, ...]]
 
 
 class Vocabulary:
-    """The experiments of an integration and the rules of a repository. Never changes.
+    """What all experiments are called, and the rules of a repository. Never changes.
 
     `terms` are keys and aliases as they are written; `identifiers` and `hyphenated` their spellings
     that are switched on; `fillings` what may stand for KEY in `patterns`, of `lengths`; `is_loose`:

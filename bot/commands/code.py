@@ -15,15 +15,11 @@ def code(run: Run) -> str:
     Without a key, for the experiments that are linked here. Up to 20 lines of code are linked for
     each.
     """
-    run.options()
     if len(run.invocation.words) > 1:
         raise Refusal("It takes one key.")
-    keys = run.keys() or run.keys(run.linked_experiments())
-    if not keys:
-        raise Refusal("No experiment is linked here; name one by its key.")
+    keys = run.keys_or_linked()
     if not run.is_told:
-        there_is = "- There is an experiment with the key"
-        return "\n".join(f"{there_is} {texts.code(key)}." for key in keys)
+        return "\n".join(map(texts.known, keys))
     found = store.code_maps.find(run.tx, run.item.repository_id)
     if found is None:
         return "The code of this repository is not read."
@@ -39,11 +35,11 @@ def code(run: Run) -> str:
 
 def _of(run: Run, repository: store.Repository, key: str, sha: str, branch: str) -> str:
     """Return what there is of an experiment, as Markdown."""
-    count = store.clean_ups.count_left(run.tx, repository.id, key)
-    if not count.count:
+    count = store.code_references.count(run.tx, repository.id, key)
+    if not count.number:
         return f"{texts.code(key)} is not in the default branch{branch}."
-    left = store.clean_ups.left(run.tx, repository.id, key, _SHOWN)
+    left = store.code_references.of_key(run.tx, repository.id, key, _SHOWN)
     lines = clean_up_texts.listed(repository, sha, left)
-    lines = clean_up_texts.shortened(lines, count.count, _ROOM)
-    where = f"{clean_up_texts.counted(count.count, count.files)} of the default branch{branch}"
+    lines = clean_up_texts.shortened(lines, count.number, _ROOM)
+    where = f"{clean_up_texts.counted(count.number, count.files)} of the default branch{branch}"
     return "\n".join([f"{texts.code(key)} has {where}:", "", *lines])

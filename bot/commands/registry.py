@@ -92,6 +92,14 @@ class Run:
         self.about = named
         return named
 
+    def keys_or_linked(self) -> list[str]:
+        """Return the experiments that the command names, else those that are linked here."""
+        self.options()
+        found = self.keys() or self.keys(self.linked_experiments())
+        if not found:
+            raise Refusal("No experiment is linked here; name one by its key.")
+        return found
+
     def one_key(self) -> str:
         """Return the one experiment that the command names."""
         self.options()

@@ -1,7 +1,7 @@
 """`/experiment status`: how experiments stand."""
 
 from bot import storage as store
-from bot.commands.registry import Refusal, Run, command
+from bot.commands.registry import Run, command
 from bot.domain import texts
 
 
@@ -11,13 +11,9 @@ def status(run: Run) -> str:
 
     Without a key, for the experiments that are linked here.
     """
-    run.options()
-    keys = run.keys() or run.keys(run.linked_experiments())
-    if not keys:
-        raise Refusal("No experiment is linked here; name one by its key.")
+    keys = run.keys_or_linked()
     if not run.is_told:
-        there_is = "- There is an experiment with the key"
-        return "\n".join(f"{there_is} {texts.code(key)}." for key in keys)
+        return "\n".join(map(texts.known, keys))
     lines = [
         "| Experiment | Key | Status | Owner | Pull requests | Issues |",
         "| --- | --- | --- | --- | --- | --- |",

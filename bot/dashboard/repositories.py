@@ -97,7 +97,6 @@ def _settings(tx: store.Transaction, repository_id: int) -> dict[str, Any]:
     return {
         "file": row,
         "said": said,
-        "held": held,
         "integration": integration,
         "rows": [
             (name, getattr(held, name), getattr(held, name) != getattr(integration.config, name))

@@ -81,9 +81,9 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
         row = clean_ups.new_row(repository_id, key, integration_id, "setting", None)
     experiment = store.experiments.find(tx, key)
     found = store.code_maps.find(tx, repository_id)
-    count = store.clean_ups.count_left(tx, repository_id, key)
+    count = store.code_references.count(tx, repository_id, key)
     is_whole = experiment is not None and _is_whole(tx, found, experiment)
-    goal = _goal(row, experiment, found, count.count, is_whole=is_whole)
+    goal = _goal(row, experiment, found, count.number, is_whole=is_whole)
     if goal is None or experiment is None:
         return None
     home = store.repositories.get(tx, row.home_id or repository_id)
@@ -91,8 +91,8 @@ def plan(tx: store.Transaction, repository_id: int, key: str, integration_id: st
         experiment=experiment,
         repository=repository,
         goal=goal,
-        left=store.clean_ups.left(tx, repository_id, key, clean_up_texts.MOST),
-        count=count.count,
+        left=store.code_references.of_key(tx, repository_id, key, clean_up_texts.MOST),
+        count=count.number,
         files=count.files,
         sha=(found.sha if found else None) or "",
         branch=found.branch if found else None,

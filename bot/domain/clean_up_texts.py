@@ -7,13 +7,13 @@ with one, so that none is read as a key line.
 import hashlib
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from urllib.parse import quote
 
 import msgspec
 from msgspec import Struct
 
 from bot import storage as store
 from bot.domain import sizes, texts
+from bot.github.names import permalink
 
 MOST = 400  # permalinks; the rest is counted
 _ROOM = sizes.BODY - 8_000  # for them: what stands around them has less than the rest
@@ -60,12 +60,6 @@ def digest_of(content: Content, public_url: str) -> str:
     return hashlib.sha256(f"{content.goal}\n{text}".encode()).hexdigest()
 
 
-def permalink(repository: store.Repository, sha: str, path: str, line: int) -> str:
-    """Return the address of a line as it is in a commit."""
-    place = quote(path.encode(errors="replace"), safe="/")
-    return f"https://{repository.host}/{repository.full_name}/blob/{sha}/{place}#L{line}"
-
-
 def listed(
     repository: store.Repository,
     sha: str,
@@ -79,7 +73,7 @@ def listed(
         whose = f", of {texts.code(owner)}" if owner else ""
         lines.append(f"- In {texts.code(path)}{whose}:")
         for one in found:
-            address = permalink(repository, sha, path, one.line)
+            address = permalink(repository.host, repository.full_name, sha, path, one.line)
             named = f", as {texts.code(one.alias)}" if one.alias else ""
             lines.append(f"  - [line {one.line}]({address}){named}")
     return lines

@@ -11,10 +11,10 @@ import msgspec
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, allowed, audit, code_maps, rules_reading
+from bot.domain import actions, audit
 from bot.domain.actors import Actor
 from bot.domain.errors import ConflictCode
-from bot.domain.integrations import scope_of
+from bot.domain.integrations import may_act, serving
 from bot.domain.rules import effective
 from bot.domain.verdicts import OVER
 
@@ -24,27 +24,17 @@ KIND = actions.Kind("clean_up", title="Clean-up issue", priority=2, writes=True,
 def experiment_changed(tx: store.Transaction, key: str) -> None:
     """An experiment has come to be over or is not over any more, or what is shown of it differs."""
     there = {row.repository_id for row in store.clean_ups.of_experiment(tx, key)}
-    there.update(one.repository_id for one in store.clean_ups.where_left(tx, key))
+    there.update(one.repository_id for one in store.code_references.by_repository(tx, key))
     for repository_id in sorted(there):
         follow(tx, repository_id, [key])
 
 
 def setting_changed(tx: store.Transaction, integration: store.Integration) -> None:
     """An integration is to ask for clean-ups by itself from now on."""
-    for repository_id in store.clean_ups.over_anywhere(tx):
+    for repository_id in store.code_references.over_anywhere(tx):
         found = by_itself(tx, store.repositories.get(tx, repository_id))
         if found is not None and found.id == integration.id:
             follow(tx, repository_id)
-
-
-def rules_changed(
-    tx: store.Transaction, integration: store.Integration, repository_id: int
-) -> None:
-    """A repository wants clean-ups or wants none now, or says otherwise whose its files are."""
-    follow(tx, repository_id)
-
-
-rules_reading.on_clean_up_changed.append(rules_changed)
 
 
 def publicized(tx: store.Transaction, repository_id: int) -> None:
@@ -55,16 +45,19 @@ def publicized(tx: store.Transaction, repository_id: int) -> None:
 
 
 def follow(tx: store.Transaction, repository_id: int, keys: Collection[str] | None = None) -> None:
-    """The code of a repository was read, or other references to `keys` are in it: see to issues.
+    """See to the issues about a repository's code: other references to `keys` are in it now.
 
+    None for any key: it was read in another way, or the repository's own settings are others.
     Those that are there are looked at again, and one is made where that is done by itself.
     """
+    if keys is not None and not keys:
+        return
     rows = {row.experiment_key: row for row in store.clean_ups.of_repository(tx, repository_id)}
     wanted: dict[str, store.CleanUp | None] = {
         key: row for key, row in rows.items() if _is_alive(row)
     }
     if by_itself(tx, store.repositories.get(tx, repository_id)) is not None:
-        over = store.clean_ups.over_in(tx, repository_id, keys)
+        over = store.code_references.over_in(tx, repository_id, keys)
         wanted |= dict.fromkeys(key for key in over if key not in rows)
     for key, row in wanted.items():
         if keys is None or key in keys:
@@ -81,28 +74,11 @@ def by_itself(tx: store.Transaction, repository: store.Repository) -> store.Inte
 
     Of several that serve it, the settings of the first hold.
     """
-    first = next(iter(serving(tx, repository)), None)
+    first = next(serving(tx, repository), None)
     if first is None:
         return None
     held = effective(tx, first, repository.id)
     return first if (held.code, held.cleanup) == ("on", "on") else None
-
-
-def serving(tx: store.Transaction, repository: store.Repository) -> list[store.Integration]:
-    """Return the integrations that speak for a repository and may act there, the first before."""
-    if repository.deleted_at is not None or not repository.full_name:
-        return []
-    ids = [repository.speaker_id]
-    if repository.is_contested:
-        ids += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
-    found = [store.integrations.find(tx, one) for one in dict.fromkeys(ids) if one is not None]
-    return [one for one in found if one is not None and _may_act(tx, one, repository)]
-
-
-def _may_act(
-    tx: store.Transaction, integration: store.Integration, repository: store.Repository
-) -> bool:
-    return integration.is_active and allowed.allows(tx, scope_of(integration), repository)
 
 
 def _acting(
@@ -110,9 +86,9 @@ def _acting(
 ) -> store.Integration | None:
     """Return who writes the issue: who did before, if they still may."""
     before = store.integrations.find(tx, row.integration_id) if row is not None else None
-    if before is not None and _may_act(tx, before, repository):
+    if before is not None and may_act(tx, before, repository):
         return before
-    return next(iter(serving(tx, repository)), None)
+    return next(serving(tx, repository), None)
 
 
 def enqueue(
@@ -156,7 +132,8 @@ def hindrance(tx: store.Transaction, repository_id: int, key: str) -> ConflictCo
     found = store.code_maps.find(tx, repository_id)
     if found is None or found.status == "pending":
         return "code_unread"
-    return None if store.clean_ups.count_left(tx, repository_id, key).count else "not_in_code"
+    is_left = store.code_references.of_key(tx, repository_id, key, 1)
+    return None if is_left else "not_in_code"
 
 
 def ask(
@@ -213,6 +190,3 @@ def new_row(
         integration_id=integration_id,
         state="wanted",
     )
-
-
-code_maps.FOLLOWERS.append(follow)

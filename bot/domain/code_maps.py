@@ -7,7 +7,7 @@ for all that is told meanwhile: what is to be read is found out when it runs.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import get_args
 
 import msgspec
@@ -17,10 +17,9 @@ from bot import times
 from bot.code.files import passed_over
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
-from bot.domain import actions, rules_reading
-from bot.domain.allowed import allows
+from bot.domain import actions, clean_ups
 from bot.domain.diffs import look_again
-from bot.domain.integrations import scope_of
+from bot.domain.integrations import scope_of, serving
 from bot.domain.rules import code_is_on, rules_of
 
 MAP = actions.Kind(
@@ -41,41 +40,13 @@ _HOURLY = 20  # repositories whose head is compared for one credential, and that
 _LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
 
-# Called in the transaction in which references in a repository have changed, with their keys; with
-# None where what is known of any experiment may have become certain, or uncertain.
-Follower = Callable[[store.Transaction, int, Collection[str] | None], object]
-FOLLOWERS: list[Follower] = []
-
-
-def references_changed(
-    tx: store.Transaction, repository_id: int, keys: Collection[str] | None
-) -> None:
-    """Tell whoever follows it that a repository names some experiments elsewhere, or no more.
-
-    None for any: it was read in another way than before.
-    """
-    for follow in FOLLOWERS if keys is None or keys else ():
-        follow(tx, repository_id, keys)
-
 
 def reader(
     tx: store.Transaction, repository: store.Repository, first: str | None = None
 ) -> store.Integration | None:
     """Return who reads a repository's code: `first` if that may, else who speaks for it and may."""
-    if repository.deleted_at is not None or not repository.full_name:
-        return None
-    candidates = [first, repository.speaker_id]
-    if repository.is_contested:
-        candidates += [
-            one.integration_id for one in store.speakers.of_repository(tx, repository.id)
-        ]
-    for candidate in dict.fromkeys(candidates):
-        found = store.integrations.find(tx, candidate) if candidate is not None else None
-        if found is None or not found.is_active or not code_is_on(tx, found, repository.id):
-            continue
-        if allows(tx, scope_of(found), repository):
-            return found
-    return None
+    found = serving(tx, repository, first)
+    return next((one for one in found if code_is_on(tx, one, repository.id)), None)
 
 
 def enqueue(
@@ -236,9 +207,6 @@ def rules_changed(
         look_again(tx, repository_id, None)
 
 
-rules_reading.on_code_changed.append(rules_changed)
-
-
 # --- What is not read any more
 
 
@@ -275,7 +243,7 @@ def _remove(tx: store.Transaction, repository_ids: Sequence[int]) -> None:
     keys = {one: store.code_references.counted(tx, one) for one in repository_ids}
     store.code_maps.remove(tx, repository_ids)
     for repository_id, counted in keys.items():
-        references_changed(tx, repository_id, counted)
+        clean_ups.follow(tx, repository_id, counted)
 
 
 def forget_names(
@@ -291,7 +259,7 @@ def forget_names(
         kept = (key, *row.aliases) if row is not None else ()
         gone = spelled(went) - spelled(kept)
     for repository_id in store.code_references.remove_names(tx, key, gone):
-        references_changed(tx, repository_id, {key})
+        clean_ups.follow(tx, repository_id, {key})
     return gone
 
 
@@ -334,13 +302,10 @@ def sweep(tx: store.Transaction, integration: store.Integration) -> int:
         if _begin(tx, store.repositories.get(tx, row.repository_id)) is None:
             store.code_maps.change(tx, row.repository_id, wanted_version=version)
         look_again(tx, row.repository_id, names)
-    host = scope_of(integration).host
-    new = store.code_maps.unread(tx, integration.id, host, _STEP - len(outdated))
-    begun = 0
-    for repository in new:
-        begun += _begin(tx, repository, integration.id) is not None
+    begun = _begin_some(tx, integration, _STEP - len(outdated))
+    for repository in begun:
         look_again(tx, repository.id, ())
-    return len(outdated) + begun
+    return len(outdated) + len(begun)
 
 
 # --- What nobody has told of
@@ -365,21 +330,23 @@ def look(tx: store.Transaction) -> int:
             store.code_maps.change(tx, row.repository_id, **columns)
             enqueue(tx, integration, row.repository_id, after=number * HOUR // _HOURLY)
             taken += 1
-    return taken + _begin_some(tx)
-
-
-def _begin_some(tx: store.Transaction) -> int:
-    """Have some repositories read of which nothing is read yet, spread over the hour."""
-    taken = 0
-    if store.vocabulary.is_empty(tx):
-        return 0
-    for integration in store.integrations.active(tx):
-        if integration.config.code != "on":
-            continue
-        host = scope_of(integration).host
-        for number, repository in enumerate(
-            store.code_maps.unread(tx, integration.id, host, _HOURLY)
-        ):
-            after = number * HOUR // _HOURLY
-            taken += _begin(tx, repository, integration.id, after) is not None
+    if not store.vocabulary.is_empty(tx):
+        for integration in store.integrations.active(tx):
+            if integration.config.code == "on":
+                taken += len(_begin_some(tx, integration, _HOURLY, HOUR // _HOURLY))
     return taken
+
+
+def _begin_some(
+    tx: store.Transaction, integration: store.Integration, most: int, apart: int = 0
+) -> list[store.Repository]:
+    """Have some repositories read of which nothing is read yet, `apart` in time; return them."""
+    begun: list[store.Repository] = []
+    host = scope_of(integration).host
+    # Of many none may be read: these are passed over, or the others would wait for ever.
+    for repository in store.code_maps.unread(tx, integration.id, host, _LOOKED_AT):
+        if len(begun) == most:
+            break
+        if _begin(tx, repository, integration.id, len(begun) * apart) is not None:
+            begun.append(repository)
+    return begun

@@ -12,7 +12,7 @@ from typing import Any
 from bot import storage as store
 from bot import times
 from bot.code.vocabulary import Rules
-from bot.domain import activity, code_maps
+from bot.domain import activity, clean_ups, code_maps
 from bot.domain.rules import code_is_on, rules_of
 from bot.emails import name_without_email
 
@@ -75,7 +75,7 @@ def task(tx: store.Transaction, integration_id: str, repository_id: int) -> Task
         return None
     if not code_is_on(tx, integration, repository_id):
         return None
-    names = [(one.key, one.aliases) for one in store.vocabulary.names(tx)]
+    names = store.vocabulary.names(tx)
     if not names:
         return None
     repository = store.repositories.get(tx, repository_id)
@@ -116,7 +116,7 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
         _tell(tx, asked, found, changes)
     now = store.code_maps.find(tx, row.repository_id)
     is_same = now is not None and (now.status, now.version) == (row.status, row.version)
-    code_maps.references_changed(tx, row.repository_id, changes if is_same else None)
+    clean_ups.follow(tx, row.repository_id, changes if is_same else None)
     return True
 
 
@@ -184,7 +184,7 @@ def _known_still(
     tx: store.Transaction, asked: Task, references: Sequence[store.CodeReference]
 ) -> list[store.CodeReference]:
     """Return references without those by names that have gone while they were read."""
-    now = [(one.key, one.aliases) for one in store.vocabulary.names(tx)]
+    now = store.vocabulary.names(tx)
     if now == list(asked.names):
         return list(references)
     spelled = {key: code_maps.spelled((key, *aliases)) for key, aliases in now}

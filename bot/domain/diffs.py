@@ -6,12 +6,13 @@ The diff of an open pull request is read once for each head and base (bot/outbox
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
-from urllib.parse import quote
 
 from bot import storage as store
 from bot import times
-from bot.domain import actions, fingerprints, rules
+from bot.domain import actions, fingerprints
 from bot.domain.last_references import removes_last
+from bot.domain.rules import code_is_on
+from bot.github.names import permalink
 
 CODE = actions.Kind(
     "code", title="Code of a pull request", priority=0, follows_rules=True, in_bulk=True
@@ -91,7 +92,7 @@ def ask_where_unread(
     """
     target = target_of(item)
     integration = actions.acting(tx, item, integration_id)
-    if target is None or integration is None or not is_on(tx, integration, item.repository_id):
+    if target is None or integration is None or not code_is_on(tx, integration, item.repository_id):
         return False
     read = store.diffs.find(tx, item.id)
     if read is not None and Target(read.head_sha, read.base_ref) == target:
@@ -103,11 +104,6 @@ def ask_where_unread(
         after = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) - now
     ask(tx, integration, item, after=after)
     return True
-
-
-def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
-    """Tell whether an integration reads the code of a repository."""
-    return integration.config.code == "on" and rules.code_is_on(tx, integration, repository_id)
 
 
 def ask(
@@ -147,20 +143,17 @@ def look_again(tx: store.Transaction, repository_id: int, names: Collection[str]
             count += ask_where_unread(tx, item, item.integration_id, after=after)
         elif names is None or fingerprints.may_hold(diff.words, names):
             integration = actions.acting(tx, item, item.integration_id)
-            if integration is not None and is_on(tx, integration, repository_id):
+            if integration is not None and code_is_on(tx, integration, repository_id):
                 ask(tx, integration, item, after=after)
                 count += 1
     return count
 
 
-def code_of(
-    tx: store.Transaction, item: store.Item, integration: store.Integration | None = None
-) -> Code:
-    """Return what is known of the code of a pull request; `integration` acts there if given."""
-    if integration is None:
-        integration = actions.acting(tx, item, None)
+def code_of(tx: store.Transaction, item: store.Item) -> Code:
+    """Return what is known of the code of a pull request."""
+    integration = actions.acting(tx, item, None)
     diff = store.diffs.find(tx, item.id)
-    is_off = integration is None or not is_on(tx, integration, item.repository_id)
+    is_off = integration is None or not code_is_on(tx, integration, item.repository_id)
     if diff is None:
         if is_off or item.state != "open":
             return Code("off")
@@ -199,5 +192,4 @@ def address_of(
     sha = code.base_sha if one.change == "removed" else code.head_sha
     if sha is None:
         return f"{item.html_url}/files"
-    place = f"https://{repository.host}/{repository.full_name}"
-    return f"{place}/blob/{sha}/{quote(one.path)}#L{one.line}"
+    return permalink(repository.host, repository.full_name, sha, one.path, one.line)

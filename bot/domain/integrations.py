@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -68,6 +68,29 @@ class Integration:
 def scope_of(row: store.Integration) -> Scope:
     """Return the scope of a stored integration."""
     return _scope(row.id, web_host(row.config.api_url), row.config.repositories)
+
+
+def may_act(tx: store.Transaction, row: store.Integration, repository: store.Repository) -> bool:
+    """Tell whether an integration acts in a repository: it is active, and its list allows it."""
+    return row.is_active and allows(tx, scope_of(row), repository)
+
+
+def serving(
+    tx: store.Transaction, repository: store.Repository, first: str | None = None
+) -> Iterator[store.Integration]:
+    """Yield who speaks for a repository and may act there, whoever was there first before others.
+
+    `first` goes before all of them, if it may act there.
+    """
+    if repository.deleted_at is not None or not repository.full_name:
+        return
+    ids = [first, repository.speaker_id]
+    if repository.is_contested:
+        ids += [one.integration_id for one in store.speakers.of_repository(tx, repository.id)]
+    for integration_id in dict.fromkeys(one for one in ids if one is not None):
+        found = store.integrations.find(tx, integration_id)
+        if found is not None and may_act(tx, found, repository):
+            yield found
 
 
 @lru_cache(1024)

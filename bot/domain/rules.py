@@ -4,15 +4,15 @@ Those are the outer bound: a repository can be quieter than they allow, never lo
 whose `code` is off reads no file of a repository, and so not this one: its settings stand.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from bot import storage as store
-from bot.code.experiments_yml import Settings, owner_among
-from bot.code.vocabulary import NO_RULES, Rules
+from bot.code.experiments_yml import Settings
+from bot.code.vocabulary import Rules
 from bot.code.yaml_nodes import Problem
 from bot.domain.environments import PRODUCTION
 
@@ -46,21 +46,13 @@ class Effective(Struct, frozen=True):
     check: str
     code: str
     cleanup: str
-    rules: Rules
-    owners: Mapping[str, str]
-    production: Sequence[str]
-
-    def owner_of(self, path: str) -> str | None:
-        """Return whose a file is, None if nobody is named for it."""
-        return owner_among(self.owners, path)
 
 
 def effective(
-    tx: store.Transaction, integration: store.Integration | Bounds, repository_id: int
+    tx: store.Transaction, integration: store.Integration, repository_id: int
 ) -> Effective:
     """Return the settings that hold for an integration in a repository."""
-    bounds = integration.config if isinstance(integration, store.Integration) else integration
-    return within(bounds, store.rules.find(tx, repository_id))
+    return within(integration.config, store.rules.find(tx, repository_id))
 
 
 def within(bounds: Bounds, row: store.RepositoryRules | None) -> Effective:
@@ -72,9 +64,6 @@ def within(bounds: Bounds, row: store.RepositoryRules | None) -> Effective:
         check=_quieter(_CHECK, bounds.check, said.check),
         code=_quieter(_SWITCH, bounds.code, "off" if said.code == "off" else "on"),
         cleanup=_quieter(_SWITCH, bounds.cleanup, said.cleanup),
-        rules=_rules(said),
-        owners=said.owners,
-        production=said.environments.production or PRODUCTION,
     )
 
 
@@ -100,23 +89,17 @@ def settings_of(row: store.RepositoryRules | None) -> Settings:
         return _SAYS_NOTHING
 
 
-def _rules(said: Settings) -> Rules:
-    if said is _SAYS_NOTHING:
-        return NO_RULES
-    code = said.rules
+def rules_of(tx: store.Transaction, repository_id: int) -> Rules:
+    """Return what counts as a reference in a repository, and which files are read."""
+    code = settings_of(store.rules.find(tx, repository_id)).rules
     return Rules(code.include, code.exclude, code.aliases, code.patterns)
 
 
-def rules_of(tx: store.Transaction, repository_id: int) -> Rules:
-    """Return what counts as a reference in a repository, and which files are read."""
-    return _rules(settings_of(store.rules.find(tx, repository_id)))
-
-
-def code_is_on(
-    tx: store.Transaction, integration: store.Integration | Bounds, repository_id: int
-) -> bool:
+def code_is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
     """Tell whether an integration reads the code of a repository."""
-    return effective(tx, integration, repository_id).code == "on"
+    return (
+        integration.config.code == "on" and effective(tx, integration, repository_id).code == "on"
+    )
 
 
 def production_of(tx: store.Transaction, repository_id: int) -> Sequence[str]:

@@ -6,8 +6,6 @@ none nothing is read until something is to be written. A repository that has no 
 its owner's `.github` repository: what is pushed there is read again for all of those, in steps.
 """
 
-from collections.abc import Callable
-
 import msgspec
 from msgspec import Struct
 
@@ -15,7 +13,7 @@ from bot import storage as store
 from bot import times
 from bot.code.experiments_yml import Settings
 from bot.code.yaml_nodes import Problem
-from bot.domain import actions, environments, posts, rules
+from bot.domain import actions, clean_ups, code_maps, environments, posts, rules
 from bot.domain.naming import owner_of
 from bot.domain.parts import Cause
 
@@ -27,11 +25,6 @@ STEP = 50  # repositories of an owner that are looked at in one go
 # GitHub's API lags behind its webhooks: what is the same after a push is asked for again so long
 # after.
 WAITS = tuple(seconds * times.SECOND for seconds in (3, 15, 45))
-# What follows when something else counts as a reference in a repository, or other files are read,
-# and when issues about code that is left are wanted or not, or say whose that is.
-Changed = Callable[[store.Transaction, store.Integration, int], None]
-on_code_changed: list[Changed] = []
-on_clean_up_changed: list[Changed] = []
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -209,11 +202,10 @@ def _follow(
         posts.settings_changed(tx, integration, repository_id)
     if before.environments != now.environments:
         _look_at_environments(tx, repository_id)
-    follows = [*on_code_changed] if before.code != now.code else []
+    if before.code != now.code:
+        code_maps.rules_changed(tx, integration, repository_id)
     if (before.cleanup, [*before.owners.items()]) != (now.cleanup, [*now.owners.items()]):
-        follows += on_clean_up_changed
-    for follow in follows:
-        follow(tx, integration, repository_id)
+        clean_ups.follow(tx, repository_id)
 
 
 def _look_at_environments(tx: store.Transaction, repository_id: int) -> None:

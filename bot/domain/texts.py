@@ -32,6 +32,11 @@ def link(text: str, address: str) -> str:
     return f"[{code(text)}]({address})"
 
 
+def known(key: str) -> str:
+    """Return what anybody is told of an experiment: that there is one."""
+    return f"- There is an experiment with the key {code(key)}."
+
+
 def harmless(text: str) -> str:
     """Return Markdown in which no line reads as a command to a bot, and nobody is mentioned."""
     text = re.sub(r"@(?=[A-Za-z0-9])", "@\u200b", text)

@@ -108,7 +108,7 @@ def _unknown(close: Close, keys: Sequence[str], *, is_told: bool) -> Verdict:
 
 def _known(linked: Sequence[store.KeyedExperiment], code: Code, *, is_told: bool) -> Verdict:
     keys = [link.experiment_key for link in linked]
-    lines = [f"- There is an experiment with the key {texts.code(key)}." for key in keys]
+    lines = [*map(texts.known, keys)]
     if is_told:
         lines = [f"- {texts.code(link.experiment_key)} is {link.status}." for link in linked]
         lines += [*code_texts.summaries(code, keys), *code_texts.removed(code, keys)]

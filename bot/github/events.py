@@ -31,11 +31,13 @@ class Permission:
 
 
 METADATA = Permission("metadata", "read", "nobody can use commands, and renames are missed")
-CONTENTS = Permission("contents", "read", "commits are not linked")
+CONTENTS = Permission("contents", "read", "commits are not linked, and no code is read")
 PULL_REQUESTS = Permission(
     "pull_requests", "write", "pull requests are not linked or get no comment or label"
 )
-ISSUES = Permission("issues", "write", "issues are not linked, and no tracking issue can be made")
+ISSUES = Permission(
+    "issues", "write", "issues are not linked, and no tracking or clean-up issue can be made"
+)
 CHECKS = Permission("checks", "write", "there is no check")
 MERGE_QUEUES = Permission(
     "merge_queues",

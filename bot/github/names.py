@@ -2,7 +2,7 @@
 
 import re
 from typing import TypeGuard
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 # Of an owner or a repository. None is called `.` or `..`: in an address they would lead elsewhere.
 NAME = r"(?!\.{1,2}(?:/|$))[A-Za-z0-9_.-]{1,100}"
@@ -45,6 +45,14 @@ def _place(pattern: re.Pattern[str], address: str | None) -> tuple[str, int] | N
     except ValueError:
         return None
     return (match[1], int(match[2])) if match and 1 <= int(match[2]) <= MAX_NUMBER else None
+
+
+def permalink(host: str, full_name: str, sha: str, path: str, line: int) -> str:
+    """Return the address of a line of a file as it is in a commit.
+
+    https://docs.github.com/en/repositories/working-with-files/using-files/getting-permanent-links-to-files
+    """
+    return f"https://{host}/{full_name}/blob/{sha}/{quote(path)}#L{line}"
 
 
 def number_in(html_url: str | None) -> int | None:

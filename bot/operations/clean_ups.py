@@ -8,6 +8,7 @@ from bot import storage as store
 from bot.domain import clean_ups
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict
+from bot.domain.integrations import serving
 from bot.domain.verdicts import OVER
 from bot.operations import experiments, linking
 from bot.services import Services
@@ -78,11 +79,9 @@ def _wanted(
         return named[:1]
     if experiment.status not in OVER:
         raise Conflict("not_over", key)
-    places = [one.repository_id for one in store.clean_ups.where_left(tx, key)]
-    found = [store.repositories.get(tx, one) for one in places]
-    served = [
-        one for one in found if integration_id in [who.id for who in clean_ups.serving(tx, one)]
-    ]
+    places = [one.repository_id for one in store.code_references.by_repository(tx, key)]
+    found = [store.repositories.get(tx, one) for one in sorted(places)]
+    served = [one for one in found if integration_id in [who.id for who in serving(tx, one)]]
     if not served:
         raise Conflict("not_in_code", key)
     return served
@@ -91,7 +90,8 @@ def _wanted(
 def standing(tx: store.Transaction, key: str) -> list[Standing]:
     """Return how the clean-up of an experiment is in each repository that it concerns."""
     rows = {row.repository_id: row for row in store.clean_ups.of_experiment(tx, key)}
-    counts = {one.repository_id: one.count for one in store.clean_ups.where_left(tx, key)}
+    left = store.code_references.by_repository(tx, key)
+    counts = {one.repository_id: one.number for one in left}
     is_over = experiments.find(tx, key).status in OVER
     found = []
     for repository_id in sorted({*rows, *(counts if is_over else ())}):
@@ -101,7 +101,7 @@ def standing(tx: store.Transaction, key: str) -> list[Standing]:
         if row is not None and row.home_id is not None and row.number is not None:
             issue = store.items.find(tx, row.home_id, "issue", row.number)
         can = is_over and counts.get(repository_id)
-        who = next(iter(clean_ups.serving(tx, repository)), None) if can else None
+        who = next(serving(tx, repository), None) if can else None
         count = counts.get(repository_id, 0)
         found.append(Standing(repository, count, row, issue, who.id if who else None))
     return sorted(found, key=lambda one: one.repository.name_key)

@@ -1,12 +1,12 @@
 """The code of default branches: where experiments stand in it, and that it is read again."""
 
 from typing import Literal, NamedTuple
-from urllib.parse import quote
 
 from bot import storage as store
 from bot.domain import audit, code_maps
 from bot.domain.actors import Actor
 from bot.domain.errors import Conflict
+from bot.github import names
 from bot.operations import experiments, found
 from bot.services import Services
 
@@ -48,8 +48,7 @@ def of_experiment(
 
 def permalink(row: store.PlacedReference) -> str:
     """Return the address of a line at the commit that was read."""
-    where = f"https://{row.host}/{row.repository}/blob/{row.sha}"
-    return f"{where}/{quote(row.path, safe='/')}#L{row.line}"
+    return names.permalink(row.host, row.repository, row.sha, row.path, row.line)
 
 
 async def read_again(services: Services, actor: Actor, full_name: str, host: str | None) -> str:

@@ -7,7 +7,6 @@ https://docs.github.com/en/rest/git/trees#get-a-tree
 
 import asyncio
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +17,15 @@ from cachetools import LRUCache
 from msgspec import Struct
 
 from bot import storage as store
-from bot.code.files import LARGEST, is_binary, is_generated, passed_over
+from bot.code.files import (
+    LARGEST,
+    LONGEST_PATH,
+    TOO_LARGE,
+    TOO_LONG_A_PATH,
+    is_binary,
+    is_generated,
+    passed_over,
+)
 from bot.code.matching import references
 from bot.code.vocabulary import Rules, Vocabulary
 from bot.domain.code_readings import Names, Task
@@ -29,11 +36,9 @@ from bot.services import Services
 _BLOB = "/repos/{+repository}/git/blobs/{sha}"
 _CONTENTS = "/repos/{+repository}/contents/{path}?ref={sha}"
 _TREE = "/repos/{+repository}/git/trees/{sha}{+recursive}"
-_LONGEST = 1024  # bytes of a path that is kept
 _MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
 _MOST_TREES = 60  # lists, where one has no room for all files
 _FILE_MODES = ("100644", "100755", "100664")
-TOO_LARGE = "larger than 2 MB"
 
 
 class TreeEntry(Struct):
@@ -88,8 +93,8 @@ class Looked:
         self.files += 1
         if size > LARGEST:
             self.unread.append(store.Unread(TOO_LARGE, path))
-        elif len(path.encode("utf-8", "replace")) > _LONGEST:
-            self.unread.append(store.Unread("its path is too long", f"{path[:100]}…"))
+        elif len(path.encode("utf-8", "replace")) > LONGEST_PATH:
+            self.unread.append(store.Unread(TOO_LONG_A_PATH, f"{path[:100]}…"))
         else:
             self.references += [
                 store.CodeReference(
@@ -217,7 +222,7 @@ async def read_path(
 def _content(found: File) -> bytes:
     try:
         return base64.b64decode(found.content)
-    except (binascii.Error, ValueError):
+    except ValueError:
         raise Temporary("GitHub's answer cannot be read") from None
 
 

@@ -25,11 +25,11 @@ from bot.github import NotListed, NoToken, Refused, payloads
 from bot.outbox import code_files, identity
 from bot.outbox.code_archive import read_all
 from bot.outbox.code_files import Looked, Vocabularies
+from bot.outbox.diff_files import MOST_COMPARED
 from bot.outbox.registry import Job, carries_out
 
 _COMMIT = "/repos/{+repository}/commits/{ref}?per_page=1"
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1"
-_MOST_COMPARED = 300  # files that GitHub tells of a comparison
 _AT_ONCE = 50  # repositories that are taken in at once
 MOST_FILES = 100  # that are read one by one
 _EMPTY = 409
@@ -197,7 +197,7 @@ async def _compare(job: Job, base: str, head: str) -> Compared | None:
         if refusal.status != 404:
             raise
         return None  # one of them is gone, or they have nothing in common
-    return found if len(found.files) < _MOST_COMPARED else None
+    return found if len(found.files) < MOST_COMPARED else None
 
 
 def _readable(task: Task, changes: _Changes) -> list[str]:

@@ -7,52 +7,48 @@ repository alone: GitHub has the objects of forks there as well. Nothing of what
 but paths and lines.
 """
 
-import asyncio
 import re
 from typing import Any
-
-from cachetools import LRUCache
 
 from bot import storage as store
 from bot import times
 from bot.code.vocabulary import Rules, Vocabulary
 from bot.domain import diffs, readings, rules
+from bot.domain.code_readings import Names
 from bot.domain.diffs import CODE, Target
 from bot.domain.readings import Reading
 from bot.github import NotListed, Refused, Temporary
 from bot.github.client import TooLarge
 from bot.github.failures import NoToken
 from bot.outbox import rules_check
+from bot.outbox.code_files import Vocabularies
 from bot.outbox.diff_files import Budget, Files
 from bot.outbox.diff_reading import Gathered, OtherHead, gather
 from bot.outbox.registry import Job, carries_out
-from bot.services import Services
 
 # So long after an answer for another head it is asked for anew; then that is said.
 _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35, 120, 600, 3600))
 _TOO_LARGE = re.compile(r"\bdiff\b.*(?:too large|too long|not available|unavailable)", re.I)
 _LAGS = store.Unread("GitHub's API still answers for another commit")
-_Names = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-def _made(_: Services) -> LRUCache[tuple[_Names, Rules], Vocabulary]:
-    return LRUCache(maxsize=16)
 
 
 @carries_out(CODE)
 async def run(job: Job) -> dict[str, Any]:
-    def question(tx: store.Transaction) -> tuple[store.Item, store.Diff | None, int, Rules, bool]:
+    def question(
+        tx: store.Transaction,
+    ) -> tuple[store.Item, store.Diff | None, int, Names, Rules, bool]:
         item = store.items.get(tx, job.item_id)
         row = store.integrations.find(tx, job.integration.id)
-        is_on = row is not None and diffs.is_on(tx, row, item.repository_id)
-        version, said = store.vocabulary.version(tx), rules.rules_of(tx, item.repository_id)
-        return item, store.diffs.find(tx, item.id), version, said, is_on
+        is_on = row is not None and rules.code_is_on(tx, row, item.repository_id)
+        version, names = store.vocabulary.version(tx), store.vocabulary.names(tx)
+        said = rules.rules_of(tx, item.repository_id)
+        return item, store.diffs.find(tx, item.id), version, names, said, is_on
 
-    item, known, version, said, is_on = await job.read(question)
+    item, known, version, names, said, is_on = await job.read(question)
     target = diffs.target_of(item)
     if target is None or not is_on:
         return {"changed": False}
-    vocabulary = await _vocabulary(job, said)
+    vocabulary = await job.services.shared(Vocabularies).get(names, said)
     if _is_read(known, target, version, vocabulary):
         return {"changed": False}
     if not vocabulary:  # it has nothing to read for, but perhaps something to forget
@@ -104,15 +100,6 @@ def _kept(reading: Reading, calls: int, *, is_kept: bool) -> dict[str, Any]:
         "unread": len(reading.unread),
         "changed": is_kept,
     }
-
-
-async def _vocabulary(job: Job, said: Rules) -> Vocabulary:
-    """Return what is looked for, which is made once for many pull requests."""
-    found = await job.read(store.vocabulary.names)
-    names, known = tuple((one.key, one.aliases) for one in found), job.services.shared(_made)
-    if (names, said) not in known:
-        known[names, said] = await asyncio.to_thread(Vocabulary, names, said)
-    return known[names, said]
 
 
 async def _gathered(

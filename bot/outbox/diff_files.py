@@ -6,7 +6,6 @@ https://docs.github.com/en/rest/repos/contents#get-repository-content,
 https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
-import binascii
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from msgspec import Struct
 
-from bot.code.files import LARGEST
+from bot.code.files import LARGEST, TOO_LARGE
 from bot.github import Refused
 from bot.github.client import TooLarge
 from bot.github.payloads import PullRequest, Sha
@@ -24,7 +23,7 @@ MOST_FILES = 3_000  # of a pull request that GitHub lists
 MOST_CALLS = 60  # that one reading makes
 _FILES = "/repos/{+repository}/pulls/{number}/files?per_page={size}&page={page}"
 _PULL = "/repos/{+repository}/pulls/{number}"
-_BLOB = "/repos/{+repository}/git/blobs/{sha}"
+BLOB = "/repos/{+repository}/git/blobs/{sha}"
 _CONTENTS = "/repos/{+repository}/contents/{+path}?ref={ref}"
 # Commits and files of a comparison stand on its first page.
 _COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1&page={page}"
@@ -143,7 +142,7 @@ class Files:
 
     async def blob(self, sha: str) -> bytes:
         """Return what a blob holds; raises CallFailed, Spent, NotRead."""
-        return _content(await self._fetch(_BLOB, sha=sha))
+        return _content(await self._fetch(BLOB, sha=sha))
 
     async def at(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit, None if it is none; raises CallFailed, Spent, NotRead."""
@@ -164,15 +163,15 @@ class Files:
         try:
             return await self._job.client.fetch(Blob, url, self._job.at(**names), is_kept=False)
         except TooLarge:
-            raise NotRead("it is too large") from None
+            raise NotRead(TOO_LARGE) from None
 
 
 def _content(blob: Blob) -> bytes:
     if blob.size > LARGEST:
-        raise NotRead("it is too large")
+        raise NotRead(TOO_LARGE)
     try:
         if blob.encoding == "base64" and blob.content is not None:
             return b64decode(blob.content)
-    except (binascii.Error, ValueError):
+    except ValueError:
         pass
     raise NotRead("GitHub's answer cannot be read")

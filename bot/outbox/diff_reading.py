@@ -4,7 +4,15 @@ import asyncio
 from collections.abc import Sequence
 
 from bot import storage as store
-from bot.code.files import LARGEST, decoded, is_binary, passed_over
+from bot.code.files import (
+    LARGEST,
+    LONGEST_PATH,
+    TOO_LARGE,
+    TOO_LONG_A_PATH,
+    decoded,
+    is_binary,
+    passed_over,
+)
 from bot.code.patches import (
     BadPatch,
     Change,
@@ -29,7 +37,6 @@ from bot.outbox.diff_files import (
     Spent,
 )
 
-_LONGEST_PATH = 1_024  # bytes
 _EMPTY = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # the blob of an empty file
 # GitHub leaves out the patches behind so many lines, or bytes, of a diff and counts no lines of
 # theirs. https://docs.github.com/en/repositories/creating-and-managing-repositories/repository-limits
@@ -119,8 +126,8 @@ class Gathered:
         paths = {file.filename, file.old_path}
         if all(passed_over(one, self.vocabulary.rules) for one in paths):
             return False
-        if any(len(one.encode("utf-8", "replace")) > _LONGEST_PATH for one in paths):
-            self.unread.append(store.Unread("its path is too long", file.filename[:200]))
+        if any(len(one.encode("utf-8", "replace")) > LONGEST_PATH for one in paths):
+            self.unread.append(store.Unread(TOO_LONG_A_PATH, file.filename[:200]))
             return False
         return True
 
@@ -245,5 +252,5 @@ async def _read_whole(files: Files, gathered: Gathered, file: ListedFile) -> Non
             raise NotRead("the commit that it is based on could not be found out")
         before = await files.at(gathered.base_sha, file.old_path)
     if max(len(before or b""), len(after or b"")) > LARGEST:
-        raise NotRead("it is too large")
+        raise NotRead(TOO_LARGE)
     await asyncio.to_thread(gathered.take_whole, file, before, after)

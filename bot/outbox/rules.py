@@ -8,7 +8,6 @@ https://docs.github.com/en/communities/setting-up-your-project-for-healthy-contr
 
 import asyncio
 import base64
-import binascii
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -183,6 +182,6 @@ async def _found(begun_at: int, source: store.Source, file: Contents) -> Found:
 
 def decoded(content: str) -> bytes:
     """Return what is in base64, as far as it is more than can be read."""
-    with suppress(binascii.Error, ValueError):
+    with suppress(ValueError):
         return base64.b64decode(content[: 2 * MOST_BYTES])
     return b"\xff"  # which is no text

@@ -121,9 +121,7 @@ def text_of(seen: Seen, public_url: str, *, is_told: bool) -> str:
     rows, left = sizes.fit(rows, _ROOM)
     if rows:
         parts.append("\n".join((*_HEAD, *rows)))
-    lines = [
-        f"- There is an experiment with the key {texts.code(key)}." for key in known if not is_told
-    ]
+    lines = [texts.known(key) for key in known if not is_told]
     for key in unknown:
         close = seen.close(key) if is_told else ()
         hint = f" Did you mean {' or '.join(texts.code(one) for one in close)}?" if close else ""

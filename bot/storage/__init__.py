@@ -68,7 +68,7 @@ from bot.storage.backfill_rows import (
     Stage,
     Stale,
 )
-from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal, LeftIn
+from bot.storage.clean_up_rows import CleanUp, CleanUpState, Goal
 from bot.storage.code_rows import (
     CodeCount,
     CodeMap,

@@ -4,7 +4,7 @@ from typing import Literal
 
 from bot.storage.rows import Row
 
-CleanUpState = Literal["wanted", "open", "closed", "gone", "refused"]
+CleanUpState = Literal["wanted", "open", "closed", "gone"]
 Goal = Literal["open", "completed", "not_planned"]
 
 
@@ -34,11 +34,3 @@ class CleanUp(Row, frozen=True):
     told_at: int = 0
     cleaned_at: int | None = None
     error: str | None = None
-
-
-class LeftIn(Row, frozen=True):
-    """How often, and in how many files, an experiment stands in a default branch."""
-
-    count: int
-    files: int
-    repository_id: int = 0

@@ -1,13 +1,11 @@
 """Queries for clean-up issues: one for each repository and experiment that was ever to have one."""
 
-from collections.abc import Collection
 from typing import Any
 
 import msgspec
 
 from bot.storage import query
-from bot.storage.clean_up_rows import CleanUp, LeftIn
-from bot.storage.code_rows import CodeReference
+from bot.storage.clean_up_rows import CleanUp
 from bot.storage.database import Transaction
 
 
@@ -52,55 +50,3 @@ def remove(tx: Transaction, repository_id: int) -> None:
     """Forget the issues about a repository's code, and those that are in it."""
     sql = "DELETE FROM clean_ups WHERE repository_id = :id OR home_id = :id"
     tx.run(sql, {"id": repository_id})
-
-
-# --- What of experiments stands in the default branches, as the maps of them say
-
-
-def left(tx: Transaction, repository_id: int, key: str, limit: int) -> list[CodeReference]:
-    """Return where an experiment stands in a default branch, by path and line."""
-    sql = """SELECT * FROM code_references
-        WHERE repository_id = :repository_id AND experiment_key = :key
-        ORDER BY path, line, alias LIMIT :limit"""
-    return query.select(tx, CodeReference, sql, repository_id=repository_id, key=key, limit=limit)
-
-
-def count_left(tx: Transaction, repository_id: int, key: str) -> LeftIn:
-    """Return how often an experiment stands in a default branch."""
-    sql = """SELECT COUNT(*) AS count, COUNT(DISTINCT path) AS files FROM code_references
-        WHERE repository_id = :repository_id AND experiment_key = :key"""
-    return query.the(tx, LeftIn, sql, repository_id=repository_id, key=key)
-
-
-_STANDS = """status IN ('completed', 'archived') AND EXISTS (
-    SELECT 1 FROM code_references WHERE code_references.experiment_key = experiments.key
-        AND code_references.repository_id = :repository_id)"""
-
-
-def over_in(tx: Transaction, repository_id: int, keys: Collection[str] | None) -> list[str]:
-    """Return experiments that are over and still stand in a repository's code.
-
-    They are among `keys`, None for any.
-    """
-    if keys is None:
-        sql = f"SELECT key FROM experiments WHERE {_STANDS} ORDER BY key"
-        return query.values(tx, sql, repository_id=repository_id)
-    sql = f"SELECT key FROM experiments WHERE key IN ({{names}}) AND {_STANDS}"
-    return query.values_in_parts(tx, sql, sorted(keys), repository_id=repository_id)
-
-
-def where_left(tx: Transaction, key: str) -> list[LeftIn]:
-    """Return the repositories in whose code an experiment stands, and how often."""
-    sql = """SELECT COUNT(*) AS count, COUNT(DISTINCT path) AS files, repository_id
-        FROM code_references
-        WHERE experiment_key = :key GROUP BY repository_id ORDER BY repository_id"""
-    return query.select(tx, LeftIn, sql, key=key)
-
-
-def over_anywhere(tx: Transaction) -> list[int]:
-    """Return the repositories in whose code experiments stand that are over."""
-    sql = """SELECT DISTINCT code_references.repository_id FROM experiments
-        JOIN code_references ON code_references.experiment_key = experiments.key
-        WHERE experiments.status IN ('completed', 'archived')
-        ORDER BY code_references.repository_id"""
-    return query.values(tx, sql)

@@ -53,11 +53,25 @@ def counted(tx: Transaction, repository_id: int) -> Counter[str]:
     return Counter({row.experiment_key: row.number for row in rows})
 
 
-def of_key(tx: Transaction, repository_id: int, key: str) -> list[CodeReference]:
-    """Return the references of an experiment in a repository, in the order of paths and lines."""
+def of_key(
+    tx: Transaction, repository_id: int, key: str, limit: int | None = None
+) -> list[CodeReference]:
+    """Return the references of an experiment in a repository, the first by path and line."""
     sql = """SELECT * FROM code_references WHERE repository_id = :id AND experiment_key = :key
         ORDER BY path, line, alias"""
-    return query.select(tx, CodeReference, sql, id=repository_id, key=key)
+    place: dict[str, Any] = {"id": repository_id, "key": key}
+    if limit is not None:
+        sql, place = f"{sql} LIMIT :limit", {**place, "limit": limit}
+    return query.select(tx, CodeReference, sql, **place)
+
+
+def count(tx: Transaction, repository_id: int, key: str) -> CodeCount:
+    """Return how many references an experiment has in a repository, and in how many files."""
+    sql = """SELECT experiment_key, repository_id, COUNT(*) AS number, COUNT(DISTINCT path) AS files
+        FROM code_references WHERE repository_id = :id AND experiment_key = :key
+        GROUP BY experiment_key, repository_id"""
+    found = query.first(tx, CodeCount, sql, id=repository_id, key=key)
+    return found or CodeCount(key, repository_id, 0)
 
 
 def counts(tx: Transaction, keys: Sequence[str]) -> Mapping[str, int]:
@@ -67,7 +81,7 @@ def counts(tx: Transaction, keys: Sequence[str]) -> Mapping[str, int]:
     return {row.experiment_key: row.number for row in query.in_parts(tx, CodeCount, sql, keys)}
 
 
-def by_repository(tx: Transaction, key: str, limit: int) -> list[CodeCount]:
+def by_repository(tx: Transaction, key: str, limit: int = 2**31) -> list[CodeCount]:
     """Return in which repositories an experiment is named, and how often, the most first."""
     sql = """SELECT experiment_key, repository_id, COUNT(*) AS number FROM code_references
         WHERE experiment_key = :key GROUP BY experiment_key, repository_id
@@ -137,3 +151,29 @@ def remove_names(tx: Transaction, key: str, aliases: Collection[str] | None) -> 
         found.update(query.values(tx, sql, **known))
         tx.run(f"DELETE FROM code_references WHERE {where}", known)
     return sorted(found)
+
+
+_STANDS = """status IN ('completed', 'archived') AND EXISTS (
+    SELECT 1 FROM code_references WHERE code_references.experiment_key = experiments.key
+        AND code_references.repository_id = :repository_id)"""
+
+
+def over_in(tx: Transaction, repository_id: int, keys: Collection[str] | None) -> list[str]:
+    """Return experiments that are over and still stand in a repository's code.
+
+    They are among `keys`, None for any.
+    """
+    if keys is None:
+        sql = f"SELECT key FROM experiments WHERE {_STANDS} ORDER BY key"
+        return query.values(tx, sql, repository_id=repository_id)
+    sql = f"SELECT key FROM experiments WHERE key IN ({{names}}) AND {_STANDS}"
+    return query.values_in_parts(tx, sql, sorted(keys), repository_id=repository_id)
+
+
+def over_anywhere(tx: Transaction) -> list[int]:
+    """Return the repositories in whose code experiments stand that are over."""
+    sql = """SELECT DISTINCT code_references.repository_id FROM experiments
+        JOIN code_references ON code_references.experiment_key = experiments.key
+        WHERE experiments.status IN ('completed', 'archived')
+        ORDER BY code_references.repository_id"""
+    return query.values(tx, sql)

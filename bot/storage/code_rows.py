@@ -85,11 +85,15 @@ class PlacedReference(Row, frozen=True):
 
 
 class CodeCount(Row, frozen=True):
-    """How many references an experiment has, in one repository or in all."""
+    """How many references an experiment has, in one repository or in all.
+
+    In how many `files` they are is 0 where nobody asks.
+    """
 
     experiment_key: str
     repository_id: int
     number: int
+    files: int = 0
 
 
 class DiffCount(Row, frozen=True):

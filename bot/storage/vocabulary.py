@@ -41,9 +41,10 @@ def names_since(tx: Transaction, known: int) -> frozenset[str] | None:
     return frozenset(name for one in found for name in one.names)
 
 
-def names(tx: Transaction) -> list[Names]:
-    """Return what all experiments are called."""
-    return query.select(tx, Names, "SELECT key, aliases FROM experiments ORDER BY key")
+def names(tx: Transaction) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what all experiments are called: the key of each, and its aliases."""
+    found = query.select(tx, Names, "SELECT key, aliases FROM experiments ORDER BY key")
+    return [(one.key, one.aliases) for one in found]
 
 
 def is_empty(tx: Transaction) -> bool:

@@ -73,7 +73,7 @@ async def read_in_part(shop: Shop, *, of: str | None) -> None:
     def job(tx: store.Transaction) -> None:
         repository = store.repositories.find(tx, REPOSITORY)
         assert repository is not None
-        unread = () if of is None else (store.Unread("it is too large", of),)
+        unread = () if of is None else (store.Unread("it is larger than 2 MB", of),)
         status = "partial" if unread else "read"
         store.code_maps.change(tx, repository.id, status=status, unread=unread)
         code_maps.references_changed(tx, repository.id, None)

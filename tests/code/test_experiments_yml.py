@@ -151,7 +151,7 @@ def test_whose_a_file_is() -> None:
     assert owner_of(SAYS, "services/checkout/a/b.ts") == "@acme/checkout"
     assert owner_of(SAYS, "web/index.ts") == "web team"
     assert owner_of(Settings(owners={"web/": "web"}), "api/x.py") is None
-    assert owner_of(None, "api/x.py") is None
+    assert owner_of(Settings(), "api/x.py") is None
 
 
 # --- The schema that editors complete the file by

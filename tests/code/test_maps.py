@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from bot import storage as store
+from bot import times
 from tests.code.reading import CODE, reading
 from tests.kit.browsing import Browser
 from tests.kit.marks import app_only, sqlite_only, token_only
@@ -78,6 +80,38 @@ async def test_nothing_is_read_where_nothing_is_to_be(scene: Scene, tmp_path: Pa
     await set_to(scene, code="on")
     await read.work()
     assert await read.lines() == ["a.ts:1 checkout", "b.ts:1 checkout"]
+
+
+@sqlite_only
+@token_only
+async def test_what_may_not_be_read_keeps_nothing_waiting(scene: Scene, tmp_path: Path) -> None:
+    """Many repositories whose own file says `code: off` come before the one that is read."""
+    read = await reading(scene, tmp_path)
+    for number in range(60):
+        about = {"full_name": f"acme/quiet-{number}", "id": 9000 + number}
+        payload = {"action": "unarchived", "repository": about}
+        assert (await scene.bot.deliver(scene.integration, "repository", payload)).status == 200
+
+    def say(tx: store.Transaction) -> None:
+        for id in [row["id"] for row in tx.all("SELECT id FROM repositories")]:
+            quiet = store.RepositoryRules(
+                repository_id=id,
+                source="own",
+                sha="1" * 40,
+                settings={"code": "off"},
+                problems=[],
+                is_stale=False,
+                read_at=times.now(),
+                integration_id=scene.integration,
+            )
+            store.rules.keep(tx, quiet)
+
+    await scene.bot.services.database.write(say)
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    await read.tell()
+    await scene.bot.experiment("checkout")
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
 
 
 @sqlite_only
@@ -201,7 +235,7 @@ async def test_pages_of_code(scene: Scene, tmp_path: Path) -> None:
     page = await browser.get("/experiments/checkout/code")
     assert "a<b>.ts:1" in page.words
     assert "a<b>" not in page.text
-    assert "big.ts : larger than 2 MB" in page.words
+    assert "big.ts : it is larger than 2 MB" in page.words
     assert "Named in the code: c.ts in acme/shop by jane" in page.words
     page = await browser.get("/repositories/acme/shop")
     assert "2 lines of it name an experiment, of 2 files looked at." in page.words

@@ -29,6 +29,7 @@ async def test_create_an_experiment(bot: Bot) -> None:
             "description": "",
             "url": "https://example.org/x?y=1",
             "tags": "web, cart,web",
+            "aliases": "newFlow, NEW_FLOW",
             "repositories": "acme/shop, acme/api",
         },
     )
@@ -40,6 +41,7 @@ async def test_create_an_experiment(bot: Bot) -> None:
     assert (stored["tags"], stored["url"]) == (["web", "cart"], "https://example.org/x?y=1")
     assert stored["repositories"] == ["acme/shop", "acme/api"]
     assert "Changed by commands in acme/shop, acme/api only" in made.words
+    assert "In code also newFlow , NEW_FLOW" in made.words
 
 
 @sqlite_only

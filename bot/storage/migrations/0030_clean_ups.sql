@@ -2,7 +2,7 @@
 -- for each repository and experiment. `repository_id` is whose code it is about; the issue stands in
 -- `home_id` under `number`, which a transfer changes, both null until it is made. `marker` stands in
 -- its body. `state` is what GitHub shows of it as far as is known, wanted, open or closed, or gone once
--- it was deleted, or refused. `goal` is what the bot made of it last: open, completed or not_planned;
+-- it was deleted. `goal` is what the bot made of it last: open, completed or not_planned;
 -- `by_people`: somebody has closed it that the bot had left open, as `closed_as`. `digest` is that of
 -- what stands there, and `writing` the attempt whose outcome is not known. `told_at` is how new what is
 -- known of it is, `cleaned_at` when the feed was told that nothing is left.
