@@ -111,6 +111,7 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
     changes = _changes(tx, row, found, references)
     if found.sha is not None and (found.paths is None or found.paths):
         store.code_references.put(tx, row.repository_id, found.paths, references)
+    _see_to_branch(tx, row, found)
     _keep_row(tx, row, asked, found)
     if _is_of_pushes(row, found, asked):
         _tell(tx, asked, found, changes)
@@ -118,6 +119,13 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
     is_same = now is not None and (now.status, now.version) == (row.status, row.version)
     clean_ups.follow(tx, row.repository_id, changes if is_same else None)
     return True
+
+
+def _see_to_branch(tx: store.Transaction, row: store.CodeMap, found: Found) -> None:
+    """Keep which branch is the default one where no delivery has told: pushes to it count."""
+    is_known = store.repositories.get(tx, row.repository_id).default_branch is not None
+    if not is_known and found.branch is not None:
+        store.repositories.change(tx, row.repository_id, default_branch=found.branch)
 
 
 def _keep_row(tx: store.Transaction, row: store.CodeMap, asked: Task, found: Found) -> None:

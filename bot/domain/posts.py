@@ -33,6 +33,7 @@ CHECK = Part(
         Cause.VERSION,
         Cause.EXPERIMENT,
         Cause.KNOWN,
+        Cause.CODE,
         Cause.FILE,
     ),
 )

@@ -75,7 +75,9 @@ def _of_links(
     if unknown:
         return _unknown(close, unknown, is_told=is_told)
     if linked:
-        return _known(linked, code if is_told else UNREAD, is_told=is_told)
+        # What was read of an older head says nothing of this one.
+        is_of_head = code.status in ("read", "partial")
+        return _known(linked, code if is_told and is_of_head else UNREAD, is_told=is_told)
     if setting == "required":
         return Verdict(
             "failure",

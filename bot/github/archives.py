@@ -63,8 +63,12 @@ async def opened(
 
     Raises CallFailed; Temporary also where it breaks off, Refused if it leads where it must not.
     """
-    address = await client.location(_URL, {"repository": repository, "sha": sha})
-    if not is_allowed(address, client.base_url, listed):
+
+    def is_known(address: str) -> bool:
+        return is_allowed(address, client.base_url, listed)
+
+    address = await client.location(_URL, {"repository": repository, "sha": sha}, is_known)
+    if not is_known(address):
         host = urlsplit(address).hostname or "nowhere"
         raise Refused(
             403,

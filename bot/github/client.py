@@ -39,6 +39,7 @@ _MAX_PAGES = 1000  # of a list
 _LEFT = 0.5  # of an hour's calls, to whom somebody waits for
 _ACCEPT = sansio.accept_format()
 _REDIRECTS = (301, 302, 307, 308)
+_FOUND = 302  # which no repository that has moved is answered with
 _CONDITIONS = ("if-none-match", "if-modified-since")
 _VALIDATORS = ("etag", "last-modified")
 _CODE = re.compile("/app-manifests/[^/]+/")  # what stands there opens a new App's secrets
@@ -145,9 +146,14 @@ class Client(GitHubAPI):
             raise Temporary(f"GitHub answered {answer[0]}")
         return answer[2]
 
-    async def location(self, url: str, url_vars: Mapping[str, str]) -> str:
-        """Return where an answer leads that is not below the `api_url`; raises CallFailed."""
-        answer = await self._get(url, url_vars, may_leave=True)
+    async def location(
+        self, url: str, url_vars: Mapping[str, str], leaves: Callable[[str], bool]
+    ) -> str:
+        """Return where an answer leads that is not below the `api_url`; raises CallFailed.
+
+        An address that `leaves` tells of is not followed either, though it may be below that.
+        """
+        answer = await self._get(url, url_vars, leaves=leaves)
         location = answer[1].get("Location")
         if answer[0] not in _REDIRECTS or location is None:
             answers.deciphered(answer)
@@ -296,12 +302,12 @@ class Client(GitHubAPI):
         headers: Mapping[str, str],
         body: bytes,
         *,
-        may_leave: bool = False,
+        leaves: Callable[[str], bool] | None = None,
         **taking: Any,
     ) -> Response:
         """Send a request, and again, unchanged, to where a renamed repository has moved.
 
-        With `may_leave` an answer that leads elsewhere is returned.
+        With `leaves` an answer that leads elsewhere is returned.
         """
         target = addresses.below(self.base_url, url)
         for _ in range(_MAX_HOPS + 1):
@@ -312,7 +318,9 @@ class Client(GitHubAPI):
             if answer[0] not in _REDIRECTS or location is None:
                 return answer
             target = addresses.redirected(self.base_url, target, location)
-            if target is None and may_leave:
+            if leaves is None:
+                continue
+            if target is None or (answer[0] == _FOUND and leaves(location)):
                 return answer
         raise Temporary("GitHub redirects in a circle")
 

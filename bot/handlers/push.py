@@ -93,7 +93,7 @@ def _files(payload: payloads.PushEvent, push: commits.Push) -> store.FilesPushed
     GitHub lists 2,048 at most. What one of them has removed another may have put back.
     """
     before, after, told = payload.before or "", payload.after or "", payload.commits or []
-    is_forced, at = payload.forced is not False, push.pushed_at
+    is_forced, at = payload.forced not in (False, None), push.pushed_at
     is_whole = bool(told) and told[-1].id == after and len(told) < _MOST_COMMITS
     is_told = all(None not in (one.added, one.modified, one.removed) for one in told)
     if not is_whole or push.made_branch or not is_told:

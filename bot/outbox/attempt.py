@@ -130,7 +130,7 @@ async def _job(services: Services, held: Held, action: store.ListedAction, known
 
     client.before_write = before_write
     if known.repository is not None:
-        place = known.repository, known.rules, actions.KINDS[action.kind]
+        place = known.repository, known.rules, action
         integration = await rules.bounded(services, client, integration, *place)
     is_news = after.look_again(after.told_at(action), times.now()) is not None
     again, rewrite = (bool(action.request.get(name)) for name in ("again", "rewrite"))

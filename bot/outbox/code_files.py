@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 from cachetools import LRUCache
@@ -34,7 +35,7 @@ from bot.outbox.registry import Job
 from bot.services import Services
 
 _BLOB = "/repos/{+repository}/git/blobs/{sha}"
-_CONTENTS = "/repos/{+repository}/contents/{path}?ref={sha}"
+_CONTENTS = "/repos/{+repository}/contents/{+path}?ref={sha}"
 _TREE = "/repos/{+repository}/git/trees/{sha}{+recursive}"
 _MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
 _MOST_TREES = 60  # lists, where one has no room for all files
@@ -199,7 +200,7 @@ async def read_path(
 ) -> bool:
     """Look at a file of a commit by its path; False if GitHub knows none. Raises CallFailed."""
     try:
-        at = job.at(path=path, sha=sha)
+        at = job.at(path=quote(path), sha=sha)
         text = await job.client.download(_CONTENTS, at, 4 * LARGEST, lambda _: None)
     except Refused as refusal:
         if refusal.status == 404:

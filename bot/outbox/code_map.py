@@ -149,7 +149,15 @@ async def _read(job: Job, task: Task) -> Found:
 
 async def _head(job: Job, branch: str) -> str:
     """Return the commit that a branch has; raises CallFailed."""
-    return (await job.client.fetch(Head, _COMMIT, job.at(ref=f"heads/{branch}"))).sha
+    try:
+        return (await job.client.fetch(Head, _COMMIT, job.at(ref=f"heads/{branch}"))).sha
+    except (NoToken, NotListed):
+        raise
+    except Refused as refusal:
+        if not refusal.lags:
+            raise
+    # What stands for a GitHub may know it by its name alone, which a tag may have as well.
+    return (await job.client.fetch(Head, _COMMIT, job.at(ref=branch))).sha
 
 
 async def _changes(job: Job, row: store.CodeMap, branch: str) -> _Changes | str:

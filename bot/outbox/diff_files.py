@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from bot.code.files import LARGEST, TOO_LARGE
@@ -61,8 +62,13 @@ class ListedFile(Struct):
     patch: str | None = None
     previous_filename: str | None = None
     contents_url: str | None = None
-    additions: int = 0
-    deletions: int = 0
+    additions: int | None = None
+    deletions: int | None = None
+
+    @property
+    def count(self) -> int:
+        """How many lines are changed, as far as that is told."""
+        return (self.additions or 0) + (self.deletions or 0)
 
     @property
     def head(self) -> str | None:
@@ -94,11 +100,11 @@ class Blob(Struct):
 
 
 class MergeBase(Struct):
-    sha: Sha
+    sha: Sha | None = None
 
 
 class Comparison(Struct):
-    merge_base_commit: MergeBase
+    merge_base_commit: MergeBase = msgspec.field(default_factory=MergeBase)
     files: list[ListedFile] | None = None
 
 
@@ -109,11 +115,17 @@ class Files:
         self._job, self.budget = job, budget
         self.is_news = job.is_news
 
+    async def _begin(self) -> None:
+        """Count a call that is about to be made, and tell that we are still at it; raises Spent."""
+        self.budget.spend()
+        if self._job.client.before_write is not None:
+            await self._job.client.before_write("GET", "")
+
     async def pages(self) -> AsyncIterator[list[Any]]:
         """Yield the pages of the list as they come; raises CallFailed, Spent."""
         size, page = _SIZES[0], 1
         while True:
-            self.budget.spend()
+            await self._begin()
             where = self._job.at(size=size, page=page)
             try:
                 found, more = await self._job.client.fetch_page(_FILES, where, is_kept=False)
@@ -129,14 +141,14 @@ class Files:
 
     async def pull(self) -> ListedPull:
         """Return the pull request; raises CallFailed, Spent."""
-        self.budget.spend()
+        await self._begin()
         return await self._job.client.fetch(ListedPull, _PULL, self._job.at(), is_kept=False)
 
     async def compare(
         self, base_ref: str, head_sha: str, *, with_files: bool = False
     ) -> Comparison:
         """Return where a diff begins, perhaps with its files; raises CallFailed, Spent."""
-        self.budget.spend()
+        await self._begin()
         where = self._job.at(base=base_ref, head=head_sha, page=1 if with_files else 2)
         return await self._job.client.fetch(Comparison, _COMPARE, where, is_kept=False)
 
@@ -159,7 +171,7 @@ class Files:
         return _content(found)
 
     async def _fetch(self, url: str, **names: str) -> Blob:
-        self.budget.spend()
+        await self._begin()
         try:
             return await self._job.client.fetch(Blob, url, self._job.at(**names), is_kept=False)
         except TooLarge:

@@ -87,9 +87,9 @@ class Gathered:
         files = readable(rows, ListedFile)
         # What is removed may be shown as it was at the base.
         heads = {one.head for one in files if one.status != "removed" or one.head == head_sha}
-        if heads - {head_sha}:
+        if heads - {head_sha, None}:
             raise OtherHead(self.calls)
-        self.is_proven = self.is_proven and bool(heads)
+        self.is_proven = self.is_proven and head_sha in heads
         self.count += len(rows)
         if len(files) < len(rows):
             self.unread.append(store.Unread("GitHub's answer about a file cannot be read"))
@@ -102,7 +102,7 @@ class Gathered:
         if not self._is_read(file):
             return
         if file.patch is not None:
-            self._lines += file.additions + file.deletions
+            self._lines += file.count
             self._bytes += len(file.patch)
             if needs_both_versions(self.vocabulary, file.filename, file.previous_filename):
                 self.whole.append(file)
@@ -113,7 +113,7 @@ class Gathered:
                 self.whole.append(file)
             else:
                 self.words.add(file.patch.encode("utf-8", "surrogatepass"))
-        elif file.additions or file.deletions:
+        elif file.count:
             self.whole.append(file)
         elif file.status == "renamed":
             is_other = needs_both_versions(self.vocabulary, file.filename, file.previous_filename)
@@ -133,10 +133,9 @@ class Gathered:
 
     def _of_patch(self, file: ListedFile, patch: str) -> list[Change]:
         lines = patch.split("\n")
-        added = sum(line.startswith("+") for line in lines)
-        removed = sum(line.startswith("-") for line in lines)
-        if (added, removed) != (file.additions, file.deletions):
-            raise BadPatch("it is not whole")
+        for sign, told in (("+", file.additions), ("-", file.deletions)):
+            if told is not None and told != sum(line.startswith(sign) for line in lines):
+                raise BadPatch("it is not whole")
         return changes(self.vocabulary, file.filename, file.previous_filename, patch)
 
     def take_whole(self, file: ListedFile, before: bytes | None, after: bytes | None) -> None:

@@ -24,7 +24,7 @@ from bot.domain.allowed import Scope
 from bot.domain.integrations import Integration
 from bot.domain.naming import owner_of
 from bot.domain.rules_reading import OF_OWNER, RULES, Found, Request
-from bot.github import CallFailed, Client, Refused, payloads
+from bot.github import CallFailed, Client, NotListed, NoToken, Refused, Temporary, payloads
 from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 from bot.services import Services
@@ -32,6 +32,7 @@ from bot.services import Services
 _CONTENTS = f"/repos/{{+repository}}/contents/{experiments_yml.PATH}"
 _REPOSITORY = "/repos/{+repository}"
 _UNKNOWN = 401  # it is the credential that GitHub does not know, whatever is asked for
+_PATIENCE = 2  # attempts for which what is to be written waits for the file
 
 
 class Contents(msgspec.Struct):
@@ -69,16 +70,21 @@ async def bounded(
     integration: Integration,
     repository: store.Repository,
     known: store.RepositoryRules | None,
-    kind: actions.Kind,
+    action: store.Action,
 ) -> Integration:
-    """Return an integration with the settings that hold in a repository for a kind of action.
+    """Return an integration with the settings that hold in a repository for an action.
 
-    Raises CallFailed.
+    Raises CallFailed. A file that GitHub has trouble with again and again is waited for no longer.
     """
+    kind = actions.KINDS[action.kind]
     if kind is RULES:
         return integration
     if kind.follows_rules and integration.code == "on" and (known is None or known.is_stale):
-        known = await _seen_to(services, client, integration, repository, known)
+        try:
+            known = await _seen_to(services, client, integration, repository, known)
+        except Temporary:
+            if action.attempts < _PATIENCE:
+                raise
     found = rules.within(integration, known)
     names = ("comments", "label", "check", "code", "cleanup")
     return replace(integration, **{name: getattr(found, name) for name in names})
@@ -156,13 +162,18 @@ async def _file(client: Client, full_name: str) -> Contents | None:
     """Return the file on a repository's default branch, None if it cannot be reached."""
     try:
         answer = await client.getitem(_CONTENTS, {"repository": full_name})
+    except (NoToken, NotListed):  # nothing was asked for
+        raise
     except Refused as refusal:
         if refusal.status == _UNKNOWN:
             raise
         return None
     if isinstance(answer, list):  # it is a folder
         return Contents("dir", "0")
-    return payloads.read_answer(answer, Contents)
+    try:
+        return payloads.read_answer(answer, Contents)
+    except payloads.InvalidPayload:  # it is no file
+        return None
 
 
 async def _found(begun_at: int, source: store.Source, file: Contents) -> Found:

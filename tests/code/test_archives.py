@@ -13,6 +13,7 @@ import pytest
 from bot.code.tarballs import BadArchive, Tarball, TooMuch
 from bot.github.archives import is_allowed
 from tests.code.reading import Read, reading
+from tests.github.codeload import BELOW
 from tests.kit.gitrepo import Link, Submodule
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import Scene
@@ -52,6 +53,18 @@ async def test_what_the_archive_lacks_is_read_as_blobs(scene: Scene, tmp_path: P
     assert await paths(read) == FOUND
     calls = [call.split("/")[1].split("?")[0] for call in read.calls()]
     assert sorted(calls) == ["commits", "git", "git", "git", "tarball"]
+
+
+@sqlite_only
+@token_only
+async def test_archives_below_the_api_get_no_credential(scene: Scene, tmp_path: Path) -> None:
+    """An Enterprise Server's API may be called by an address without a path."""
+    scene.github.codeload.url = f"{scene.github.url}{BELOW}"
+    read = await begun(scene, tmp_path)
+    await read.tell()
+    assert await paths(read) == FOUND
+    (sent,) = scene.github.codeload.asked
+    assert "Authorization" not in sent.headers
 
 
 @sqlite_only

@@ -143,6 +143,37 @@ async def test_an_answer_for_another_head_waits(scene: Scene, project: Project) 
     assert await scene.bot.walk(f"/api/v1/experiments/{OTHER}/pull-requests") == []
 
 
+async def test_the_check_follows_what_is_read_late(scene: Scene, project: Project) -> None:
+    """Until the newest head was read, what was added in an older one fails nothing."""
+    await scene.bot.patch(f"/api/v1/experiments/{KEY}", {"status": "completed"})
+    before = project.git.commit({"src/more.ts": "more()\n"}, branch="feature")
+    project.open("feature", body=f"experiment_key: {KEY}")
+    await project.tell()
+    project.git.commit({"src/app.ts": USE}, branch="feature")
+    project.github.tell_of_older(REPOSITORY, 1, before, 1)
+    await told(scene, project)
+    assert scene.check(1) == "success"
+    await scene.pass_time(4, 1)
+    assert scene.check(1) == "failure"
+    after = project.git.tip("feature")
+    project.git.commit({"src/app.ts": "start()\n"}, branch="feature")
+    project.github.tell_of_older(REPOSITORY, 1, after, 1)
+    await told(scene, project)
+    assert scene.check(1) == "success"
+
+
+async def test_what_a_list_may_lack(scene: Scene, project: Project) -> None:
+    """Without a head in it the pull request is asked; counts of lines need not be told."""
+    project.git.commit({"src/app.ts": USE}, branch="feature")
+    project.open("feature")
+    rows = [{"filename": "src/app.ts", "status": "modified", "patch": f"@@ -1 +1 @@\n-x\n+{USE}"}]
+    template = f"GET {REPO}/pulls/{{pull_number}}/files"
+    scene.github.fail(Fault("status", template, status=200, body=rows))
+    await told(scene, project)
+    assert await code(scene) == [("added", KEY, "src/app.ts", 1)]
+    assert (await pull(scene))["code_status"] == "read"
+
+
 async def test_two_heads_in_one_listing(scene: Scene, project: Project) -> None:
     """The second page is of a head that was pushed meanwhile: what counts is the last one alone."""
     many = {f"src/{number:03}.ts": f"{number}\n" for number in range(150)}

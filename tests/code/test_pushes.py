@@ -39,7 +39,22 @@ async def test_a_push_costs_a_call_for_each_file_that_is_read(scene: Scene, tmp_
     git.commit({"src/moved é.ts": None})
     await read.tell()
     assert await read.lines() == []
-    assert read.calls() == ["GET /contents/src%2Fmoved%20%C3%A9.ts"]
+    assert read.calls() == ["GET /contents/src/moved%20%C3%A9.ts"]
+
+
+@sqlite_only
+async def test_a_push_may_tell_less_than_githubs(scene: Scene, tmp_path: Path) -> None:
+    """Neither which branch is the default one, nor that it is not forced."""
+    read = await reading(scene, tmp_path, "checkout")
+    for text in ("start()\n", 'use("checkout")\n'):
+        read.project.git.commit({"a.ts": text})
+        for name, payload in read.project.take():
+            del payload["repository"]["default_branch"], payload["forced"]
+            read.calls()
+            await read.project.deliver((name, payload))
+            await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
+    assert read.calls() == ["GET /contents/a.ts"]
 
 
 @sqlite_only

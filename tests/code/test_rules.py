@@ -8,6 +8,7 @@ from bot.demo import payloads
 from bot.domain import rules_reading
 from tests.code.ruled import effective, opened, page_of, reads
 from tests.domain.lives import clock as at
+from tests.github import REPO, Fault
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
@@ -159,6 +160,31 @@ async def test_nothing_is_read_where_code_is_off(scene: Scene, ruled: Project) -
     await set_to(scene, code="off")
     first = await opened(scene, ruled, "one")
     assert len(scene.comments(first)) == 1 and reads(scene) == []
+
+
+@sqlite_only
+@token_only
+async def test_a_file_that_github_fails_to_give_is_not_waited_for(
+    scene: Scene, ruled: Project
+) -> None:
+    scene.github.fail(Fault("status", f"GET {REPO}/contents/{{path}}", times=None))
+    first = await opened(scene, ruled, "one")
+    assert scene.comments(first) == []
+    await scene.pass_time(90, 5)
+    assert len(scene.comments(first)) == 1
+    scene.github.heal()
+    ruled.git.commit({PATH: "comments: off\n"})
+    await ruled.tell()
+    second = await opened(scene, ruled, "two")
+    assert scene.comments(second) == []
+
+
+@sqlite_only
+@token_only
+async def test_what_is_no_file_counts_as_none(scene: Scene, ruled: Project) -> None:
+    template, body = f"GET {REPO}/contents/{{path}}", {"message": "?"}
+    scene.github.fail(Fault("status", template, status=200, body=body, times=None))
+    assert len(scene.comments(await opened(scene, ruled, "one"))) == 1
 
 
 @sqlite_only
