@@ -91,6 +91,8 @@ async def _read_archive(
             return
         except (BadArchive, Temporary) as error:
             failure = Temporary(str(error))
+        except TimeoutError:
+            failure = Temporary(f"it did not come within {_SECONDS / 60:.0f} minutes")
         except TooMuch as error:
             reading.why = f"the archive was not read to its end: {error}"
             return
