@@ -21,7 +21,7 @@ from bot import storage as store
 from bot.code.files import LARGEST, is_binary, is_generated, passed_over
 from bot.code.matching import references
 from bot.code.vocabulary import Rules, Vocabulary
-from bot.domain.code_readings import Names, Task
+from bot.domain.code_readings import MOST_REFERENCES, Names, Task
 from bot.github import Refused, Temporary
 from bot.outbox.registry import Job
 from bot.services import Services
@@ -86,6 +86,8 @@ class Looked:
         if is_binary(content) or is_generated(content):
             return
         self.files += 1
+        if len(self.references) > MOST_REFERENCES:
+            return  # which is said of all that is kept at once (code_readings.keep)
         if size > LARGEST:
             self.unread.append(store.Unread(TOO_LARGE, path))
         elif len(path.encode("utf-8", "replace")) > _LONGEST:

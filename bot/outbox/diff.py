@@ -66,7 +66,7 @@ async def run(job: Job) -> dict[str, Any]:
         of=target,
         vocabulary=version,
         rules=vocabulary.digest,
-        found=gathered.settled(),
+        found=await asyncio.to_thread(gathered.settled),
         unread=unread,
         words=gathered.words.packed() if not reason else None,
         files=gathered.count,

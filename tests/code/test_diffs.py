@@ -203,6 +203,16 @@ async def test_a_diff_that_is_too_large(scene: Scene, project: Project, status: 
     assert (why["path"], "diff" in why["reason"]) == (None, True)
 
 
+async def test_more_references_than_there_is_room_for(
+    scene: Scene, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.diff_reading._MOST_CHANGES", 1)
+    await opened(scene, project, {"src/a.ts": USE, "src/b.ts": USE * 1000})
+    found = await pull(scene)
+    assert (found["code_status"], len(found["code"])) == ("partial", 1)
+    assert [one["path"] for one in found["code_unread"]] == ["src/b.ts"]
+
+
 async def test_more_files_than_github_lists(scene: Scene, project: Project) -> None:
     many = {f"src/{number // 100}/{number}.ts": f"{number}\n" for number in range(3_000)}
     since = len(scene.github.requests)
