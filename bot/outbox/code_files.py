@@ -33,6 +33,7 @@ _LONGEST = 1024  # bytes of a path that is kept
 _MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
 _MOST_TREES = 60  # lists, where one has no room for all files
 _FILE_MODES = ("100644", "100755", "100664")
+_MOST_KEPT, _MOST_TERMS = 32, 400_000  # vocabularies that are kept ready, and terms in them
 TOO_LARGE = "larger than 2 MB"
 
 
@@ -101,17 +102,33 @@ class Looked:
             ]
 
 
+def _size_of(vocabulary: Vocabulary) -> int:
+    """Return what part of _MOST_TERMS one takes: a small one its share of a number of them."""
+    known = (vocabulary.terms, vocabulary.identifiers, vocabulary.hyphenated, vocabulary.fillings)
+    return min(max(sum(map(len, known)), _MOST_TERMS // _MOST_KEPT), _MOST_TERMS)
+
+
 class Vocabularies:
-    """What is looked for, made ready once for each version and rules."""
+    """What is looked for, made ready once for each version and rules.
+
+    A hundred thousand names take a hundred megabytes, and seconds: one is made at a time.
+    """
 
     def __init__(self, _: Services) -> None:
-        self._known: LRUCache[Any, Vocabulary] = LRUCache(maxsize=32)
+        self._known: LRUCache[Any, Vocabulary] = LRUCache(_MOST_TERMS, getsizeof=_size_of)
+        self._making = asyncio.Lock()
 
     async def get(self, names: Names, rules: Rules) -> Vocabulary:
         key = (tuple((key, tuple(aliases)) for key, aliases in names), rules)
-        if key not in self._known:
-            self._known[key] = await asyncio.to_thread(Vocabulary, names, rules)
-        return self._known[key]
+        found = self._known.get(key)
+        if found is not None:
+            return found
+        async with self._making:
+            found = self._known.get(key)
+            if found is None:
+                found = await asyncio.to_thread(Vocabulary, names, rules)
+                self._known[key] = found
+        return found
 
 
 def blob_sha(content: bytes, like: str) -> str:

@@ -11,8 +11,6 @@ import asyncio
 import re
 from typing import Any
 
-from cachetools import LRUCache
-
 from bot import storage as store
 from bot import times
 from bot.code.vocabulary import Rules, Vocabulary
@@ -23,20 +21,15 @@ from bot.github import NotListed, Refused, Temporary
 from bot.github.client import TooLarge
 from bot.github.failures import NoToken
 from bot.outbox import rules_check
+from bot.outbox.code_files import Vocabularies
 from bot.outbox.diff_files import Budget, Files
 from bot.outbox.diff_reading import Gathered, OtherHead, gather
 from bot.outbox.registry import Job, carries_out
-from bot.services import Services
 
 # So long after an answer for another head it is asked for anew; then that is said.
 _WAITS = tuple(seconds * times.SECOND for seconds in (3, 7, 15, 35, 120, 600, 3600))
 _TOO_LARGE = re.compile(r"\bdiff\b.*(?:too large|too long|not available|unavailable)", re.I)
 _LAGS = store.Unread("GitHub's API still answers for another commit")
-_Names = tuple[tuple[str, tuple[str, ...]], ...]
-
-
-def _made(_: Services) -> LRUCache[tuple[_Names, Rules], Vocabulary]:
-    return LRUCache(maxsize=16)
 
 
 @carries_out(CODE)
@@ -109,10 +102,8 @@ def _kept(reading: Reading, calls: int, *, is_kept: bool) -> dict[str, Any]:
 async def _vocabulary(job: Job, said: Rules) -> Vocabulary:
     """Return what is looked for, which is made once for many pull requests."""
     found = await job.read(store.vocabulary.names)
-    names, known = tuple((one.key, one.aliases) for one in found), job.services.shared(_made)
-    if (names, said) not in known:
-        known[names, said] = await asyncio.to_thread(Vocabulary, names, said)
-    return known[names, said]
+    names = [(one.key, one.aliases) for one in found]
+    return await job.services.shared(Vocabularies).get(names, said)
 
 
 async def _gathered(
