@@ -37,6 +37,7 @@ DAY = 86_400 * times.SECOND
 HOUR = 3_600 * times.SECOND
 _GATHERED = 5 * times.SECOND  # for which a change of what is looked for waits for others
 _STEP = 50  # repositories of a sweep that are looked at in one transaction
+_MOST_ASKED = 500  # pull requests of theirs to be read, from which on the others wait
 _HOURLY = 20  # repositories whose head is compared for one credential, and that are read anew
 _LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
@@ -329,17 +330,26 @@ def sweep(tx: store.Transaction, integration: store.Integration) -> int:
     if store.vocabulary.is_empty(tx):
         return 0
     outdated = store.code_maps.outdated(tx, integration.id, version, _STEP)
-    for row in outdated:
-        names = store.vocabulary.names_since(tx, row.wanted_version)
+    came = {
+        one: store.vocabulary.names_since(tx, one)
+        for one in {row.wanted_version for row in outdated}
+    }
+    asked = 0
+    for number, row in enumerate(outdated):
+        if asked > _MOST_ASKED:
+            return number
+        names = came[row.wanted_version]
         if _begin(tx, store.repositories.get(tx, row.repository_id)) is None:
             store.code_maps.change(tx, row.repository_id, wanted_version=version)
-        look_again(tx, row.repository_id, names)
+        asked += look_again(tx, row.repository_id, names)
     host = scope_of(integration).host
     new = store.code_maps.unread(tx, integration.id, host, _STEP - len(outdated))
     begun = 0
     for repository in new:
+        if asked > _MOST_ASKED:
+            break
         begun += _begin(tx, repository, integration.id) is not None
-        look_again(tx, repository.id, ())
+        asked += look_again(tx, repository.id, ())
     return len(outdated) + begun
 
 
