@@ -75,35 +75,34 @@ def item_changed(
     target = target_of(item)
     if target is None or (before is not None and target_of(before) == target):
         return
-    ask_where_unread(tx, item, integration_id, fetched=fetched)
+    integration = _reading(tx, item, integration_id)
+    if integration is None:
+        return
+    # That it was read before, which is seldom, costs no call: its action sees to that.
+    now = times.now()
+    at = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) if fetched else now
+    ask(tx, integration, item, after=at - now)
 
 
-def ask_where_unread(
-    tx: store.Transaction,
-    item: store.Item,
-    integration_id: str | None,
-    *,
-    fetched: bool = False,
-) -> bool:
-    """Have the code of a pull request read unless it was; return whether it is to be read.
-
-    See `item_changed` for `fetched`.
-    """
-    after = 0
+def ask_where_unread(tx: store.Transaction, item: store.Item, integration_id: str | None) -> None:
+    """Have the code of a pull request read unless it was."""
     target = target_of(item)
-    integration = actions.acting(tx, item, integration_id)
-    if target is None or integration is None or not is_on(tx, integration, item.repository_id):
-        return False
+    integration = _reading(tx, item, integration_id) if target is not None else None
+    if integration is None:
+        return
     read = store.diffs.find(tx, item.id)
-    if read is not None and Target(read.head_sha, read.base_ref) == target:
-        return False
-    if store.vocabulary.is_empty(tx):
-        return False
-    if fetched:
-        now = times.now()
-        after = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) - now
-    ask(tx, integration, item, after=after)
-    return True
+    if read is None or Target(read.head_sha, read.base_ref) != target:
+        ask(tx, integration, item)
+
+
+def _reading(
+    tx: store.Transaction, item: store.Item, integration_id: str | None
+) -> store.Integration | None:
+    """Return who reads the code of a pull request, None if nobody does."""
+    found = actions.acting(tx, item, integration_id)
+    if found is None or not is_on(tx, found, item.repository_id) or store.vocabulary.is_empty(tx):
+        return None
+    return found
 
 
 def is_on(tx: store.Transaction, integration: store.Integration, repository_id: int) -> bool:
@@ -147,8 +146,8 @@ def look_again(tx: store.Transaction, repository_id: int, names: Collection[str]
         is_hopeless = diff is not None and not _may_hold(diff, names)
         if is_hopeless or target_of(item) is None:
             continue
-        integration = actions.acting(tx, item, item.integration_id)
-        if integration is not None and is_on(tx, integration, repository_id):
+        integration = _reading(tx, item, item.integration_id)
+        if integration is not None:
             asked.append((integration, item))
     _ask_in_turn(tx, asked)
     return len(asked)
