@@ -362,7 +362,10 @@ def look(tx: store.Transaction) -> int:
     So are repositories read that were known before there was anything to look for.
     """
     now, counts, taken = times.now(), Counter[str](), 0
+    full: set[str] = set()  # integrations for whose credential there is no room in this hour
     for row in store.code_maps.unchecked(tx, now - DAY, _LOOKED_AT):
+        if row.integration_id in full:
+            continue
         repository = store.repositories.get(tx, row.repository_id)
         integration = reader(tx, repository, row.integration_id)
         if integration is None:
@@ -375,6 +378,8 @@ def look(tx: store.Transaction) -> int:
             store.code_maps.change(tx, row.repository_id, **columns)
             enqueue(tx, integration, row.repository_id, after=number * HOUR // _HOURLY)
             taken += 1
+        elif integration.id == row.integration_id:
+            full.add(integration.id)
     return taken + _begin_some(tx)
 
 

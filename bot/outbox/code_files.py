@@ -91,6 +91,8 @@ class Looked:
             return  # which is said of all that is kept at once (code_readings.keep)
         if size > LARGEST:
             self.unread.append(store.Unread(TOO_LARGE, path))
+        elif "\0" in path:  # git has no such, and PostgreSQL keeps none
+            self.unread.append(store.Unread("its path cannot be kept"))
         elif len(path.encode("utf-8", "replace")) > _LONGEST:
             self.unread.append(store.Unread("its path is too long", f"{path[:100]}…"))
         else:
