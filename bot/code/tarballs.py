@@ -180,9 +180,11 @@ def _records(text: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _number(field: bytes) -> int:
     if field[:1] >= b"\x80":  # eight bits in each byte, for what is larger than 8 GB
         raise TooMuch(_HUGE)
-    digits = field.strip(b" \0")
+    digits = field.strip(b" \0") or b"0"
     try:
-        return int(digits or b"0", 8)
+        if not digits.isdigit():  # a size below nothing would lead back to what was read
+            raise ValueError
+        return int(digits, 8)
     except ValueError:
         raise BadArchive("a number cannot be read") from None
 

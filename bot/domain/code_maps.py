@@ -36,6 +36,7 @@ DAY = 86_400 * times.SECOND
 HOUR = 3_600 * times.SECOND
 _GATHERED = 5 * times.SECOND  # for which a change of what is looked for waits for others
 _STEP = 50  # repositories of a sweep that are looked at in one transaction
+_MOST_ASKED = 500  # pull requests of theirs to be read, from which on the others wait
 _HOURLY = 20  # repositories whose head is compared for one credential, and that are read anew
 _LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
@@ -297,11 +298,18 @@ def sweep(tx: store.Transaction, integration: store.Integration) -> int:
     if store.vocabulary.is_empty(tx):
         return 0
     outdated = store.code_maps.outdated(tx, integration.id, version, _STEP)
-    for row in outdated:
-        names = store.vocabulary.names_since(tx, row.wanted_version)
+    came = {
+        one: store.vocabulary.names_since(tx, one)
+        for one in {row.wanted_version for row in outdated}
+    }
+    asked = 0
+    for number, row in enumerate(outdated):
+        if asked > _MOST_ASKED:
+            return number
+        names = came[row.wanted_version]
         if _begin(tx, store.repositories.get(tx, row.repository_id)) is None:
             store.code_maps.change(tx, row.repository_id, wanted_version=version)
-        look_again(tx, row.repository_id, names)
+        asked += look_again(tx, row.repository_id, names)
     begun = _begin_some(tx, integration, _STEP - len(outdated))
     for repository in begun:
         look_again(tx, repository.id, ())
@@ -317,7 +325,10 @@ def look(tx: store.Transaction) -> int:
     So are repositories read that were known before there was anything to look for.
     """
     now, counts, taken = times.now(), Counter[str](), 0
+    full: set[str] = set()  # integrations for whose credential there is no room in this hour
     for row in store.code_maps.unchecked(tx, now - DAY, _LOOKED_AT):
+        if row.integration_id in full:
+            continue
         repository = store.repositories.get(tx, row.repository_id)
         integration = reader(tx, repository, row.integration_id)
         if integration is None:
@@ -330,6 +341,8 @@ def look(tx: store.Transaction) -> int:
             store.code_maps.change(tx, row.repository_id, **columns)
             enqueue(tx, integration, row.repository_id, after=number * HOUR // _HOURLY)
             taken += 1
+        elif integration.id == row.integration_id:
+            full.add(integration.id)
     if not store.vocabulary.is_empty(tx):
         for integration in store.integrations.active(tx):
             if integration.config.code == "on":

@@ -5,7 +5,7 @@ next one, never between. What is told while it is read waits for the next readin
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,9 +108,9 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
         _read_again(tx, row)
         return False
     references = _known_still(tx, asked, found.references)[:MOST_REFERENCES]
-    changes = _changes(tx, row, found, references)
-    if found.sha is not None and (found.paths is None or found.paths):
-        store.code_references.put(tx, row.repository_id, found.paths, references)
+    came, went = _differences(tx, row, found, references)
+    store.code_references.change(tx, came, went)
+    changes = _changes(came, went)
     _see_to_branch(tx, row, found)
     _keep_row(tx, row, asked, found)
     if _is_of_pushes(row, found, asked):
@@ -129,7 +129,8 @@ def _see_to_branch(tx: store.Transaction, row: store.CodeMap, found: Found) -> N
 
 
 def _keep_row(tx: store.Transaction, row: store.CodeMap, asked: Task, found: Found) -> None:
-    left = tuple(one for one in row.pushes if one not in asked.row.pushes)
+    known = {*asked.row.pushes}
+    left = tuple(one for one in row.pushes if one not in known)
     branch = store.repositories.get(tx, row.repository_id).default_branch
     has_moved = None not in (branch, found.branch) and branch != found.branch
     is_asked_anew = row.anew and not asked.row.anew
@@ -178,6 +179,8 @@ def _turned_at(row: store.CodeMap) -> int:
 def _unread(row: store.CodeMap, found: Found) -> tuple[store.Unread, ...]:
     """Return what is not read as of the commit that was, with what was not read before."""
     told = list(found.unread)
+    if len(found.references) > MOST_REFERENCES:
+        told.insert(0, store.Unread("there are more references than are kept"))
     if found.sha is not None and found.paths is not None:
         read = {*found.paths}
         told = [one for one in row.unread if one.path is None or one.path not in read] + told
@@ -207,19 +210,30 @@ def _known_still(
 # --- What has changed, for the feed and for who follows it
 
 
-def _changes(
+_References = Set[store.CodeReference]
+
+
+def _differences(
     tx: store.Transaction,
     row: store.CodeMap,
     found: Found,
     references: Iterable[store.CodeReference],
-) -> dict[str, Counter[str]]:
-    """Return the keys whose references are others now: in which files there are how many more."""
+) -> tuple[_References, _References]:
+    """Return the references that are new and those that are gone, in the files that were read.
+
+    All the others are left as they are kept: most readings of a whole branch change few.
+    """
     if found.sha is None:
-        return {}
-    before = store.code_references.in_files(tx, row.repository_id, found.paths)
-    old, new = {*before}, {*references}
+        return frozenset(), frozenset()
+    old = {*store.code_references.in_files(tx, row.repository_id, found.paths)}
+    new = {*references}
+    return new - old, old - new
+
+
+def _changes(came: _References, went: _References) -> dict[str, Counter[str]]:
+    """Return the keys whose references are others now: in which files there are how many more."""
     changed: dict[str, Counter[str]] = {}
-    for some, sign in ((new - old, 1), (old - new, -1)):
+    for some, sign in ((came, 1), (went, -1)):
         for one in some:
             changed.setdefault(one.experiment_key, Counter())[one.path] += sign
     return changed

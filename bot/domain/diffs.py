@@ -3,6 +3,7 @@
 The diff of an open pull request is read once for each head and base (bot/outbox/diff.py).
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -75,35 +76,38 @@ def item_changed(
     target = target_of(item)
     if target is None or (before is not None and target_of(before) == target):
         return
-    ask_where_unread(tx, item, integration_id, fetched=fetched)
+    integration = _reading(tx, item, integration_id)
+    if integration is None:
+        return
+    # That it was read before, which is seldom, costs no call: its action sees to that.
+    now = times.now()
+    at = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) if fetched else now
+    ask(tx, integration, item, after=at - now)
 
 
-def ask_where_unread(
-    tx: store.Transaction,
-    item: store.Item,
-    integration_id: str | None,
-    *,
-    after: int = 0,
-    fetched: bool = False,
-) -> bool:
-    """Have the code of a pull request read unless it was; return whether it is to be read.
-
-    See `ask` for `after`, and `item_changed` for `fetched`.
-    """
+def ask_where_unread(tx: store.Transaction, item: store.Item, integration_id: str | None) -> None:
+    """Have the code of a pull request read unless it was."""
     target = target_of(item)
-    integration = actions.acting(tx, item, integration_id)
-    if target is None or integration is None or not code_is_on(tx, integration, item.repository_id):
-        return False
+    integration = _reading(tx, item, integration_id) if target is not None else None
+    if integration is None:
+        return
     read = store.diffs.find(tx, item.id)
-    if read is not None and Target(read.head_sha, read.base_ref) == target:
-        return False
-    if store.vocabulary.is_empty(tx):
-        return False
-    if fetched:
-        now = times.now()
-        after = store.backfills.take_slot(tx, integration.credential, now, _LEISURE) - now
-    ask(tx, integration, item, after=after)
-    return True
+    if read is None or Target(read.head_sha, read.base_ref) != target:
+        ask(tx, integration, item)
+
+
+def _reading(
+    tx: store.Transaction, item: store.Item, integration_id: str | None
+) -> store.Integration | None:
+    """Return who reads the code of a pull request, None if nobody does."""
+    found = actions.acting(tx, item, integration_id)
+    if (
+        found is None
+        or not code_is_on(tx, found, item.repository_id)
+        or store.vocabulary.is_empty(tx)
+    ):
+        return None
+    return found
 
 
 def ask(
@@ -121,8 +125,8 @@ def ask(
     wanted = actions.Wanted(
         kind=CODE,
         request={"look": look, "head_sha": item.head_sha},
-        ordering_key=f"{CODE.name}:{item.id}",  # holds nothing up
-        dedup_key=f"{CODE.name}:{item.id}",
+        ordering_key=_name_of(item),  # holds nothing up
+        dedup_key=_name_of(item),
         item_id=item.id,
         number=item.number,
         after=after,
@@ -135,18 +139,46 @@ def look_again(tx: store.Transaction, repository_id: int, names: Collection[str]
 
     So are those that were never read. Returns how many there are.
     """
-    count = 0
     read = {one.item_id: one for one in store.diffs.of_repository(tx, repository_id)}
+    asked: list[tuple[store.Integration, store.Item]] = []
     for item in store.items.open_in(tx, repository_id):
-        diff, after = read.get(item.id), count * _STEADILY
-        if diff is None:
-            count += ask_where_unread(tx, item, item.integration_id, after=after)
-        elif names is None or fingerprints.may_hold(diff.words, names):
-            integration = actions.acting(tx, item, item.integration_id)
-            if integration is not None and code_is_on(tx, integration, repository_id):
-                ask(tx, integration, item, after=after)
-                count += 1
-    return count
+        diff = read.get(item.id)
+        is_hopeless = diff is not None and not _may_hold(diff, names)
+        if is_hopeless or target_of(item) is None:
+            continue
+        integration = _reading(tx, item, item.integration_id)
+        if integration is not None:
+            asked.append((integration, item))
+    _ask_in_turn(tx, asked)
+    return len(asked)
+
+
+def _may_hold(diff: store.Diff, names: Collection[str] | None) -> bool:
+    return names is None or fingerprints.may_hold(diff.words, names)
+
+
+def _ask_in_turn(
+    tx: store.Transaction, asked: Sequence[tuple[store.Integration, store.Item]]
+) -> None:
+    """Ask for readings with pauses between all those of a credential, in whichever repositories.
+
+    Its comments and checks wait in the same queue. What waits already keeps its turn.
+    """
+    waiting = store.actions.pending_among(tx, [_name_of(item) for _, item in asked])
+    new = Counter(who.credential for who, item in asked if _name_of(item) not in waiting)
+    now = times.now()
+    after = {
+        one: store.backfills.take_slot(tx, f"{one}:code", now, count * _STEADILY) - now
+        for one, count in new.items()
+    }
+    for who, item in asked:
+        ask(tx, who, item, after=after.get(who.credential, 0))
+        if _name_of(item) not in waiting:
+            after[who.credential] += _STEADILY
+
+
+def _name_of(item: store.Item) -> str:
+    return f"{CODE.name}:{item.id}"
 
 
 def code_of(tx: store.Transaction, item: store.Item) -> Code:

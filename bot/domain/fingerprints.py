@@ -7,8 +7,8 @@ spelling. A name that is not there may seem to be, seldom; one that is there is 
 import re
 import zlib
 from array import array
-from bisect import bisect_left
 from collections.abc import Collection
+from functools import lru_cache
 
 from bot.code.vocabulary import Rules
 
@@ -50,12 +50,12 @@ def may_hold(packed: bytes | None, names: Collection[str]) -> bool:
         return True
     words = array("I")
     words.frombytes(zlib.decompress(packed))
-    return any(_is_among(words, _hash(name.encode())) for name in names)
+    return not _hashes(frozenset(names)).isdisjoint(words)
 
 
-def _is_among(words: "array[int]", wanted: int) -> bool:
-    at = bisect_left(words, wanted)
-    return at < len(words) and words[at] == wanted
+@lru_cache(maxsize=4)  # they are looked for in many pull requests, one after the other
+def _hashes(names: frozenset[str]) -> frozenset[int]:
+    return frozenset(_hash(name.encode()) for name in names)
 
 
 def _hash(word: bytes) -> int:

@@ -16,7 +16,7 @@ from bot import storage as store
 from bot.code.files import LARGEST, passed_over
 from bot.code.tarballs import BadArchive, Packed, Tarball, TooMuch
 from bot.code.vocabulary import Vocabulary
-from bot.domain.code_readings import MOST_REFERENCES, Found, Task
+from bot.domain.code_readings import Found, Task
 from bot.github import NoToken, Refused, Temporary, archives
 from bot.outbox import code_files
 from bot.outbox.code_files import Listing, Looked
@@ -63,8 +63,6 @@ async def read_all(job: Job, task: Task, vocabulary: Vocabulary, branch: str, sh
     looked, unread = reading.looked, list(reading.looked.unread)
     if not reading.listing.is_whole:
         unread.insert(0, store.Unread("there are more files than GitHub lists"))
-    if len(looked.references) > MOST_REFERENCES:
-        unread.insert(0, store.Unread("there are more references than are kept"))
     return Found(
         branch,
         sha,
@@ -91,6 +89,8 @@ async def _read_archive(
             return
         except (BadArchive, Temporary) as error:
             failure = Temporary(str(error))
+        except TimeoutError:
+            failure = Temporary(f"it did not come within {_SECONDS / 60:.0f} minutes")
         except TooMuch as error:
             reading.why = f"the archive was not read to its end: {error}"
             return

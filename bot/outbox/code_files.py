@@ -29,7 +29,7 @@ from bot.code.files import (
 )
 from bot.code.matching import references
 from bot.code.vocabulary import Rules, Vocabulary
-from bot.domain.code_readings import Names, Task
+from bot.domain.code_readings import MOST_REFERENCES, Names, Task
 from bot.github import Refused, Temporary
 from bot.outbox.registry import Job
 from bot.services import Services
@@ -40,6 +40,7 @@ _TREE = "/repos/{+repository}/git/trees/{sha}{+recursive}"
 _MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
 _MOST_TREES = 60  # lists, where one has no room for all files
 _FILE_MODES = ("100644", "100755", "100664")
+_MOST_KEPT, _MOST_TERMS = 32, 400_000  # vocabularies that are kept ready, and terms in them
 
 
 class TreeEntry(Struct):
@@ -92,8 +93,12 @@ class Looked:
         if is_binary(content) or is_generated(content):
             return
         self.files += 1
+        if len(self.references) > MOST_REFERENCES:
+            return  # which is said of all that is kept at once (code_readings.keep)
         if size > LARGEST:
             self.unread.append(store.Unread(TOO_LARGE, path))
+        elif "\0" in path:  # git has no such, and PostgreSQL keeps none
+            self.unread.append(store.Unread("its path cannot be kept"))
         elif len(path.encode("utf-8", "replace")) > LONGEST_PATH:
             self.unread.append(store.Unread(TOO_LONG_A_PATH, f"{path[:100]}…"))
         else:
@@ -105,17 +110,33 @@ class Looked:
             ]
 
 
+def _size_of(vocabulary: Vocabulary) -> int:
+    """Return what part of _MOST_TERMS one takes: a small one its share of a number of them."""
+    known = (vocabulary.terms, vocabulary.identifiers, vocabulary.hyphenated, vocabulary.fillings)
+    return min(max(sum(map(len, known)), _MOST_TERMS // _MOST_KEPT), _MOST_TERMS)
+
+
 class Vocabularies:
-    """What is looked for, made ready once for each version and rules."""
+    """What is looked for, made ready once for each version and rules.
+
+    A hundred thousand names take a hundred megabytes, and seconds: one is made at a time.
+    """
 
     def __init__(self, _: Services) -> None:
-        self._known: LRUCache[Any, Vocabulary] = LRUCache(maxsize=32)
+        self._known: LRUCache[Any, Vocabulary] = LRUCache(_MOST_TERMS, getsizeof=_size_of)
+        self._making = asyncio.Lock()
 
     async def get(self, names: Names, rules: Rules) -> Vocabulary:
         key = (tuple((key, tuple(aliases)) for key, aliases in names), rules)
-        if key not in self._known:
-            self._known[key] = await asyncio.to_thread(Vocabulary, names, rules)
-        return self._known[key]
+        found = self._known.get(key)
+        if found is not None:
+            return found
+        async with self._making:
+            found = self._known.get(key)
+            if found is None:
+                found = await asyncio.to_thread(Vocabulary, names, rules)
+                self._known[key] = found
+        return found
 
 
 def blob_sha(content: bytes, like: str) -> str:

@@ -7,6 +7,7 @@ repository alone: GitHub has the objects of forks there as well. Nothing of what
 but paths and lines.
 """
 
+import asyncio
 import re
 from typing import Any
 
@@ -62,7 +63,7 @@ async def run(job: Job) -> dict[str, Any]:
         of=target,
         vocabulary=version,
         rules=vocabulary.digest,
-        found=gathered.settled(),
+        found=await asyncio.to_thread(gathered.settled),
         unread=unread,
         words=gathered.words.packed() if not reason else None,
         files=gathered.count,

@@ -41,6 +41,8 @@ _EMPTY = "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"  # the blob of an empty file
 # GitHub leaves out the patches behind so many lines, or bytes, of a diff and counts no lines of
 # theirs. https://docs.github.com/en/repositories/creating-and-managing-repositories/repository-limits
 _SURE_LINES, _SURE_BYTES = 15_000, 700_000
+_MOST_CHANGES = 40_000  # of references in a diff that are kept in memory
+_TOO_MANY = f"the diff changes more than {_MOST_CHANGES:,} references"
 _NO_CALLS = f"one reading makes {MOST_CALLS} calls at most"
 
 
@@ -66,6 +68,7 @@ class Gathered:
         self.renamed: list[ListedFile] = []  # seem to be, and nothing else
         self.is_proven = True  # that all pages are of the head
         self._found: list[FileChanges] = []
+        self._changes = 0
         self._lines = self._bytes = 0
         self._is_cut = False
 
@@ -149,7 +152,10 @@ class Gathered:
         self._keep(file, changes_of_files(self.vocabulary, file.filename, before, after, previous))
 
     def _keep(self, file: ListedFile, found: Sequence[Change]) -> None:
-        if found:
+        self._changes += len(found)
+        if self._changes > _MOST_CHANGES:  # a file of nothing but keys has half a million
+            self.leave(file, _TOO_MANY)
+        elif found:
             self._found.append(FileChanges(file.filename, found, file.previous_filename))
 
     def leave(self, file: ListedFile, why: str) -> None:
@@ -171,7 +177,8 @@ async def gather(files: Files, gathered: Gathered, target: Target) -> None:
         gathered.unread.append(store.Unread(_NO_CALLS))
         return
     whole = gathered.whole + (gathered.renamed if gathered.is_cut else [])
-    is_asked = bool(whole) or any(one.change == "removed" for one in gathered.settled())
+    settled = await asyncio.to_thread(gathered.settled)
+    is_asked = bool(whole) or any(one.change == "removed" for one in settled)
     if is_asked and gathered.base_sha is None:
         gathered.base_sha = await _merge_base(files, target)
     for number, file in enumerate(whole):

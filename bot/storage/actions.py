@@ -1,6 +1,6 @@
 """Queries for the outbox: what the bot owes GitHub, and the queues in which it is worked off."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bot.storage import query
@@ -49,6 +49,12 @@ def by_idempotency_key(tx: Transaction, key: str) -> ListedAction | None:
 def pending_like(tx: Transaction, collapse: str) -> Action | None:
     """Return the action that is pending for a `collapse` key."""
     return query.by_key(tx, Action, collapse=collapse, status="pending")
+
+
+def pending_among(tx: Transaction, collapses: Sequence[str]) -> set[str]:
+    """Return for which of some `collapse` keys an action is pending."""
+    sql = "SELECT collapse FROM actions WHERE collapse IN ({names}) AND status = 'pending'"
+    return set(query.values_in_parts(tx, sql, collapses))
 
 
 def listed(

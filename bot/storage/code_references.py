@@ -19,19 +19,16 @@ _PLACED = """SELECT code_references.*, repositories.full_name AS repository, rep
 _ORDER = ("path", "line", "experiment_key", "alias")
 
 
-def put(
-    tx: Transaction,
-    repository_id: int,
-    paths: Sequence[str] | None,
-    rows: Iterable[CodeReference],
+def change(
+    tx: Transaction, came: Iterable[CodeReference], went: Iterable[CodeReference] = ()
 ) -> None:
-    """Keep the references of some files in place of what was kept of them; None for all files."""
-    if paths is None:
-        tx.run("DELETE FROM code_references WHERE repository_id = :id", {"id": repository_id})
-    else:
-        sql = "DELETE FROM code_references WHERE repository_id = :id AND path = :path"
-        tx.run_many(sql, [{"id": repository_id, "path": path} for path in paths])
-    query.insert_many(tx, CodeReference, [msgspec.structs.asdict(row) for row in rows])
+    """Keep the references that have come, and forget those that are gone."""
+    sql = """DELETE FROM code_references WHERE repository_id = :repository_id AND path = :path
+        AND line = :line AND experiment_key = :experiment_key AND alias = :alias"""
+    gone = [msgspec.structs.asdict(row) for row in went]
+    if gone:
+        tx.run_many(sql, gone)
+    query.insert_many(tx, CodeReference, [msgspec.structs.asdict(row) for row in came])
 
 
 def in_files(

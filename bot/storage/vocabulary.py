@@ -9,6 +9,7 @@ from bot.storage.database import Transaction
 from bot.storage.rows import JSON, Row
 
 _REMEMBERED = 1000  # changes
+_ANY = ("any",)  # no key
 
 
 class Names(Row, frozen=True):
@@ -48,5 +49,9 @@ def names(tx: Transaction) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def is_empty(tx: Transaction) -> bool:
-    """Tell whether there is no experiment at all."""
-    return not query.exists(tx.stored, "SELECT 1 FROM experiments LIMIT 1")
+    """Tell whether there is no experiment at all; asked once a batch, unless one comes or goes."""
+
+    def ask() -> bool:
+        return not query.exists(tx.stored, "SELECT 1 FROM experiments LIMIT 1")
+
+    return tx.looked_up("experiments", _ANY, ask)

@@ -135,6 +135,20 @@ async def test_an_archive_that_cannot_be_read_is_told(
 
 @sqlite_only
 @token_only
+async def test_an_archive_that_takes_too_long_is_left(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.code_archive._SECONDS", 0.0)
+    monkeypatch.setattr("bot.outbox.code_archive._ATTEMPTS", 1)
+    read = await begun(scene, tmp_path)
+    scene.github.codeload.fail("hang", times=None, at=300)
+    await read.tell()
+    assert await paths(read) == FOUND  # as blobs
+    assert [one["status"] for one in await scene.actions("?kind=code_map")] == ["done"]
+
+
+@sqlite_only
+@token_only
 async def test_its_address_is_secret_and_followed_only_where_it_may_lead(
     scene: Scene, tmp_path: Path, log_stream: io.StringIO
 ) -> None:
@@ -211,6 +225,14 @@ def archive(entries: Iterable[tuple[str, bytes, bytes]], format_: int) -> bytes:
     return buffer.getvalue()
 
 
+def less_than_nothing() -> bytes:
+    """Return what stands before a file whose size leads back to where it begins."""
+    header = bytearray(tarfile.TarInfo("top/a").tobuf(tarfile.USTAR_FORMAT)[:512])
+    header[124:136], header[148:156] = b"-0000001000\0", b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
 @pytest.mark.parametrize("format_", [tarfile.USTAR_FORMAT, tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
 @pytest.mark.parametrize("step", [1, 511, 1 << 20])
 def test_an_archive_in_whatever_pieces(format_: int, step: int) -> None:
@@ -240,8 +262,9 @@ def test_an_archive_in_whatever_pieces(format_: int, step: int) -> None:
         (lambda: gzip.compress(b"x" * 2048), BadArchive),
         (lambda: b"x" * 2048, BadArchive),
         (lambda: gzip.compress(b"") * 100_000, TooMuch),
+        (lambda: gzip.compress(less_than_nothing()), BadArchive),
     ],
-    ids=["much of nothing", "no files", "not packed", "packed too often"],
+    ids=["much of nothing", "no files", "not packed", "packed too often", "less than nothing"],
 )
 def test_what_is_no_archive_of_code(pack: Callable[[], bytes], error: type[Exception]) -> None:
     packed, read = pack(), Tarball(lambda _, __: None, 1 << 20)

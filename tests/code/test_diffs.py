@@ -5,6 +5,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from bot import storage as store
+from bot import times
+from bot.demo import payloads
+from bot.domain import code_maps
 from tests.code.diffs import (
     KEY,
     OTHER,
@@ -18,6 +22,7 @@ from tests.code.diffs import (
     pull,
     told,
 )
+from tests.domain.lives import clock as at
 from tests.github import REPO, Fault
 from tests.github.faults import diff_too_large
 from tests.kit.marks import sqlite_only, token_only
@@ -234,6 +239,16 @@ async def test_a_diff_that_is_too_large(scene: Scene, project: Project, status: 
     assert (why["path"], "diff" in why["reason"]) == (None, True)
 
 
+async def test_more_references_than_there_is_room_for(
+    scene: Scene, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.outbox.diff_reading._MOST_CHANGES", 1)
+    await opened(scene, project, {"src/a.ts": USE, "src/b.ts": USE * 1000})
+    found = await pull(scene)
+    assert (found["code_status"], len(found["code"])) == ("partial", 1)
+    assert [one["path"] for one in found["code_unread"]] == ["src/b.ts"]
+
+
 async def test_more_files_than_github_lists(scene: Scene, project: Project) -> None:
     many = {f"src/{number // 100}/{number}.ts": f"{number}\n" for number in range(3_000)}
     since = len(scene.github.requests)
@@ -335,3 +350,24 @@ async def test_a_command_is_stronger_than_the_api(scene: Scene, project: Project
     assert await linked(scene) == {}
     await scene.bot.post(f"/api/v1/experiments/{KEY}/pull-requests", order)
     assert await linked(scene) == {KEY: "api"}
+
+
+async def test_many_are_read_one_after_the_other(scene: Scene) -> None:
+    """In whichever repositories: comments wait in the same queue."""
+    await set_to(scene, code="on")
+    for name in ("acme/one", "acme/two"):
+        repo = payloads.repository(name)
+        for number in (1, 2):
+            opened = payloads.pull_request("opened", number, at(number), repo=repo)
+            assert (await scene.bot.deliver(scene.integration, "pull_request", opened)).status < 300
+    await scene.bot.experiment(KEY)
+
+    def sweep(tx: store.Transaction) -> int:
+        row = store.integrations.find(tx, scene.integration)
+        assert row is not None
+        return code_maps.sweep(tx, row)
+
+    assert await scene.bot.services.database.write(sweep) == 2
+    found = await scene.actions("?kind=code")
+    due = sorted(times.parse(one["next_attempt_at"]) or 0 for one in found)
+    assert [round((one - due[0]) / times.SECOND) for one in due] == [0, 2, 4, 6]

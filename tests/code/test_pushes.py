@@ -132,3 +132,18 @@ async def test_what_was_pushed_is_taken_back_before_it_is_read(
         await read.project.deliver(events[one])
     await read.work()
     assert await read.lines() == ["a.ts:2 checkout", "b.py:1 search"]
+
+
+@sqlite_only
+async def test_a_push_of_more_references_than_there_is_room_for(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That some of them are missing is said, so that nothing is taken for gone."""
+    read = await begun(scene, tmp_path)
+    for where in ("outbox.code_files", "domain.code_readings"):
+        monkeypatch.setattr(f"bot.{where}.MOST_REFERENCES", 2)
+    read.project.git.commit({"m.ts": 'use("checkout")\n' * 3, "n.ts": 'use("checkout")\n'})
+    await read.tell()
+    found = await read.code()
+    assert (found["status"], len(found["items"])) == ("partial", 4)
+    assert found["unread"][0]["reason"] == "there are more references than are kept"

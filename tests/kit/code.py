@@ -15,6 +15,6 @@ async def stands(bot: Bot, integration: str, key: str, path: str = "src/a.py") -
         columns = {"status": "read", "sha": "1" * 40, "branch": "main", "is_wanted": False}
         store.code_maps.change(tx, repository.id, **columns)
         row = store.CodeReference(repository.id, path, 1, key, "")
-        store.code_references.put(tx, repository.id, (path,), [row])
+        store.code_references.change(tx, [row])
 
     await bot.services.database.write(job, locks=())

@@ -97,6 +97,16 @@ async def test_pull_requests_without_an_experiment(trips: Trips) -> None:
     assert await trips.of("pull_request", told) == 5
 
 
+async def test_code_costs_trips_by_the_batch(bot: Bot, wire: Wire) -> None:
+    await bot.experiment("a")
+    trips = Trips(bot, wire, await bot.integration(config={"code": "on"}))
+    await trips.of("pull_request", pulls(range(1, MANY + 1), "opened", 1))
+    # Two more than without, whatever the size; what is read meanwhile may share a batch.
+    assert await trips.of("pull_request", pulls(range(100, 100 + MANY), "opened", 1)) <= 8
+    told = pulls(range(100, 100 + MANY), "synchronize", 2, sha="b" * 40)
+    assert await trips.of("pull_request", told) <= 9
+
+
 async def test_what_nobody_handles(trips: Trips) -> None:
     told = [{"action": "created", "repository": REPO}] * MANY
     assert await trips.of("star", told) == 3
