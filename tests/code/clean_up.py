@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import storage as store
-from bot.domain import code_maps
+from bot.domain import clean_ups
 from tests.github import REPO
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.project import Project
@@ -76,7 +76,7 @@ async def read_in_part(shop: Shop, *, of: str | None) -> None:
         unread = () if of is None else (store.Unread("it is larger than 2 MB", of),)
         status = "partial" if unread else "read"
         store.code_maps.change(tx, repository.id, status=status, unread=unread)
-        code_maps.references_changed(tx, repository.id, None)
+        clean_ups.follow(tx, repository.id)
 
     await shop.bot.services.database.write(job, locks=())
     await shop.work()
