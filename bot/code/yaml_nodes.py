@@ -73,6 +73,8 @@ def read(content: bytes) -> Node | None:
         raise Unreadable(line, column, message) from None
     except yaml.MarkedYAMLError as error:
         raise _unreadable(error, text) from None
+    except (ValueError, OverflowError):  # "\U00110000"
+        raise Unreadable(1, 1, "An escape in it names a character that there is not.") from None
 
 
 def shown(text: str) -> str:
@@ -91,6 +93,14 @@ def _decoded(content: bytes) -> str:
 def _place(text: str, position: int) -> tuple[int, int]:
     before = text[:position]
     return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
+
+
+def _see_to_text(text: str, line: int, column: int) -> None:
+    """Raise Unreadable for what only escapes can say, and no JSON and no database keeps."""
+    for one in text:
+        if one == "\0" or "\ud800" <= one <= "\udfff":
+            message = f"The character U+{ord(one):04X} must not stand in a text."
+            raise Unreadable(line, column, message)
 
 
 # --- From events to nodes, without recursion
@@ -149,6 +159,7 @@ class _Composer:
             return found, None
         if isinstance(event, yaml.ScalarEvent):
             _see_to_tag(event, line, column)
+            _see_to_text(event.value, line, column)
             return Scalar(line, column, event.value, _kind(event)), event.anchor
         if isinstance(event, yaml.CollectionStartEvent):
             _see_to_tag(event, line, column)
