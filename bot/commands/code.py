@@ -8,7 +8,7 @@ _SHOWN = 20  # references of an experiment
 _ROOM = 20_000  # bytes that they take, of those that a comment has
 
 
-@command("code [KEY]", permission="read", examples=["code", "code checkout-flow-v2"])
+@command("code [KEY]", examples=["code", "code checkout-flow-v2"])
 def code(run: Run) -> str:
     """Replies with where experiments stand in the default branch of this repository.
 
