@@ -22,7 +22,7 @@ demo: $(VENV)/.run-installed  ## plays a week of deliveries on a throw-away data
 # Hundreds of processes are started: each compiles everything where nothing compiled may be kept.
 test quick: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.test-installed  ## runs every test; PYTEST_ARGS="tests/server/test_demo.py" some of them
-	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest --numprocesses 6 --dist worksteal $(PYTEST_ARGS)
 
 # What answers within a minute: SQLite alone, without browsers, killed processes and long stories.
 quick: $(VENV)/.test-installed  ## runs, in a minute, the tests that need no PostgreSQL, browser or patience

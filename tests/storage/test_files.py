@@ -146,8 +146,11 @@ async def test_another_folder_for_a_moment(bot: Bot) -> None:
     async def ask() -> list[Answer]:
         return await asyncio.gather(*(bot.get("/api/v1/experiments") for _ in range(12)))
 
+    async def is_noticed() -> bool:
+        return 503 in {answer.status for answer in await ask()}
+
     swap()
-    assert 503 in {answer.status for answer in await ask()}
+    await eventually(is_noticed)
     swap()
     assert (await bot.get("/readyz", token=None)).status == 200
     for answer in await ask() + await ask():
