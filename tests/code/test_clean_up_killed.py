@@ -17,7 +17,7 @@ from tests.kit.processes import Process, kills
 from tests.kit.project import Project
 from tests.kit.running import SECRET, eventually
 
-CRASHES = kills(3)
+CRASHES = kills(2)
 KEYS = [f"experiment-{number}" for number in range(3)]
 
 

@@ -17,7 +17,7 @@ from tests.kit.running import SECRET
 
 pytestmark = [slow, pytest.mark.kills]
 
-KILLS = kills(8)
+KILLS = kills(5)
 CONNECTIONS = 16
 
 

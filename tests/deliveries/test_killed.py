@@ -14,7 +14,7 @@ from tests.kit.processes import Process, kills, own_server, running
 
 pytestmark = [slow, pytest.mark.kills]
 
-TIMES = kills(4)
+TIMES = kills(3)
 
 CONNECTIONS = 8
 

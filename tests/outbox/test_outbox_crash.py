@@ -16,7 +16,7 @@ from tests.kit.running import SECRET, eventually
 
 pytestmark = slow
 
-CRASHES = kills(8)
+CRASHES = kills(4)
 PULLS, ISSUES = 5, 5
 
 
