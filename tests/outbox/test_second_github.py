@@ -29,7 +29,7 @@ from bot.settings import Settings
 from tests.github import rsa_key
 from tests.kit import running
 from tests.kit.marks import leave, slow, sqlite_only
-from tests.kit.processes import free_port
+from tests.kit.ports import free_port
 from tests.kit.running import SECRET, Bot, eventually
 
 pytestmark = [slow, sqlite_only]

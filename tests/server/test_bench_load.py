@@ -22,9 +22,9 @@ from bench.ours import is_right, path_of, questions
 from bench.proxy import Front, Proxy
 from bench.report import Row, Turn, each
 from bench.rows import BIG, WEBHOOK_SECRET
-from bench.service import free_port
 from bench.subject import Subject
 from tests.kit.marks import sqlite_only
+from tests.kit.ports import free_port
 from tests.kit.running import ADMIN_TOKEN, Bot
 
 AT = "2026-03-02T10:00:00Z"

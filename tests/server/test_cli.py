@@ -20,7 +20,8 @@ from cryptography.fernet import Fernet
 from bot import storage as store
 from bot.cli import main
 from tests.kit.marks import slow
-from tests.kit.processes import ROOT, free_port
+from tests.kit.ports import free_port
+from tests.kit.processes import ROOT
 from tests.kit.running import ADMIN_TOKEN
 
 pytestmark = slow

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +18,7 @@ import pytest
 
 from bot.demo import lines, telling, week
 from tests.kit.marks import slow
+from tests.kit.ports import free_port
 
 pytestmark = slow
 ROOT = Path(__file__).parents[2]
@@ -57,9 +57,7 @@ class Demo:
 
 def start(folder: Path, **environment: str) -> Demo:
     """Start a demo on a free port and wait until it has said everything."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     temporary, log = folder / "tmp", folder / "log"
     temporary.mkdir()
     given = {"PATH": os.environ["PATH"], "PORT": str(port), "TMPDIR": str(temporary)}
@@ -261,9 +259,7 @@ def test_a_taken_port_is_said_in_one_line(demo: Demo, tmp_path: Path) -> None:
 
 
 def test_an_error_during_the_play_is_said_and_ends_it(tmp_path: Path) -> None:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
+    port = free_port()
     code = """
 from bot.cli import main
 from bot.demo import play

@@ -23,7 +23,8 @@ import pytest
 from bot import storage as store
 from tests.github import GitHub
 from tests.kit.marks import leave, slow
-from tests.kit.processes import ROOT, free_port
+from tests.kit.ports import free_port
+from tests.kit.processes import ROOT
 from tests.kit.running import eventually
 
 pytestmark = slow

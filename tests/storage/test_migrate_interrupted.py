@@ -16,7 +16,8 @@ from bot import storage as store
 from bot.demo import payloads
 from tests.kit.deliveries import REPO
 from tests.kit.marks import slow
-from tests.kit.processes import ROOT, app, environment, free_port
+from tests.kit.ports import free_port
+from tests.kit.processes import ROOT, app, environment
 from tests.storage.moving import TO_POSTGRESQL, TO_SQLITE, Move
 from tests.storage.test_migrate_database import DELIVERIES, everything, fill
 
