@@ -1,30 +1,23 @@
 """Asks GitHub for the files of a pull request, and for what their patches do not tell.
 
-https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files,
-https://docs.github.com/en/rest/commits/commits#compare-two-commits
+https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 """
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
-
-import msgspec
-from msgspec import Struct
 
 from bot.code.files import LARGEST, TOO_LARGE
 from bot.github import Refused, files
 from bot.github.client import TooLarge
-from bot.github.payloads import PullRequest, Sha
+from bot.github.comparisons import COMPARE, Comparison
+from bot.github.payloads import PullRequest
 from bot.outbox.registry import Job
 
 MOST_FILES = 3_000  # of a pull request that GitHub lists
 MOST_CALLS = 60  # that one reading makes
 _FILES = "/repos/{+repository}/pulls/{number}/files?per_page={size}&page={page}"
 _PULL = "/repos/{+repository}/pulls/{number}"
-# Commits and files of a comparison stand on its first page.
-_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1&page={page}"
-MOST_COMPARED = 300  # files that a comparison has
 _SIZES = (100, 30)  # of pages: the second where the first is too large an answer
 
 
@@ -49,49 +42,8 @@ class Budget:
         self.calls += 1
 
 
-class ListedFile(Struct):
-    """A file as GitHub lists it. `sha` is that of its blob, of the old one if it is removed."""
-
-    filename: str
-    status: str = "modified"
-    sha: Sha | None = None
-    patch: str | None = None
-    previous_filename: str | None = None
-    contents_url: str | None = None
-    additions: int | None = None
-    deletions: int | None = None
-
-    @property
-    def count(self) -> int:
-        """How many lines are changed, as far as that is told."""
-        return (self.additions or 0) + (self.deletions or 0)
-
-    @property
-    def head(self) -> str | None:
-        """The commit that the answer is of."""
-        try:
-            found = parse_qs(urlsplit(self.contents_url or "").query).get("ref")
-        except ValueError:
-            return None
-        return found[0] if found else None
-
-    @property
-    def old_path(self) -> str:
-        """Where the file was before."""
-        return self.previous_filename or self.filename
-
-
 class ListedPull(PullRequest, kw_only=True):
     changed_files: int | None = None
-
-
-class MergeBase(Struct):
-    sha: Sha | None = None
-
-
-class Comparison(Struct):
-    merge_base_commit: MergeBase = msgspec.field(default_factory=MergeBase)
-    files: list[ListedFile] | None = None
 
 
 class Files:
@@ -135,8 +87,9 @@ class Files:
     ) -> Comparison:
         """Return where a diff begins, perhaps with its files; raises CallFailed, Spent."""
         await self._begin()
-        where = self._job.at(base=base_ref, head=head_sha, page=1 if with_files else 2)
-        return await self._job.client.fetch(Comparison, _COMPARE, where, is_kept=False)
+        page = 1 if with_files else 2  # the files stand on the first one
+        where = self._job.at(base=base_ref, head=head_sha, size=1, page=page)
+        return await self._job.client.fetch(Comparison, COMPARE, where, is_kept=False)
 
     async def blob(self, sha: str) -> bytes:
         """Return what a blob holds; raises CallFailed, Spent, NotRead."""

@@ -13,7 +13,7 @@ from bot.code.yaml_nodes import MOST_BYTES, TOO_LARGE, Problem
 from bot.domain import rules_reading
 from bot.github import Refused, files
 from bot.github.client import TooLarge
-from bot.outbox.diff_files import ListedFile
+from bot.github.comparisons import ListedFile
 from bot.outbox.registry import Job
 
 _UNREACHED = (403, 404, 410, 422, 451)
