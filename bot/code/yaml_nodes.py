@@ -30,6 +30,9 @@ class Problem(Struct, frozen=True, omit_defaults=True):
     path: str = ""
 
 
+TOO_LARGE = Problem(1, 1, f"The file is larger than {MOST_BYTES // 1024} KB.")
+
+
 class Node(Struct, frozen=True):
     """Something that stands in a file."""
 
@@ -63,7 +66,7 @@ class Unreadable(Exception):
 def read(content: bytes) -> Node | None:
     """Return the node of a file's one document, None if it says nothing. Raises Unreadable."""
     if len(content) > MOST_BYTES:
-        raise Unreadable(1, 1, f"The file is larger than {MOST_BYTES // 1024} KB.")
+        raise Unreadable(1, 1, TOO_LARGE.message)
     text = _decoded(content)
     try:
         return _Composer().compose(yaml.parse(text, Loader=yaml.SafeLoader))

@@ -1,14 +1,13 @@
-"""Deployments as GitHub tells of them, and what it says of one commit beside another.
+"""Deployments as GitHub tells of them.
 
 https://docs.github.com/en/webhooks/webhook-events-and-payloads#deployment_status
-https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from bot.github.payloads import Event, Id, PullRequestCommit, Sha, Short, Time, User
+from bot.github.payloads import Event, Id, Sha, Short, Time, User
 
 Environment = Annotated[str, Meta(min_length=1, max_length=255)]
 
@@ -36,11 +35,3 @@ class DeploymentStatus(Struct):
 class DeploymentStatusEvent(Event, kw_only=True):
     deployment_status: DeploymentStatus
     deployment: Deployment
-
-
-class Comparison(Struct):
-    """A page of what one commit has and another has not, the oldest first."""
-
-    status: Literal["ahead", "behind", "diverged", "identical"]
-    total_commits: int
-    commits: list[PullRequestCommit] = []

@@ -1,19 +1,15 @@
 """Looks at single files of a commit, and at the list of all that it has.
 
-https://docs.github.com/en/rest/git/blobs#get-a-blob
-https://docs.github.com/en/rest/repos/contents#get-repository-content
 https://docs.github.com/en/rest/git/trees#get-a-tree
 """
 
 import asyncio
-import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote
 
-import msgspec
 from cachetools import LRUCache
 from msgspec import Struct
 
@@ -30,12 +26,11 @@ from bot.code.files import (
 from bot.code.matching import references
 from bot.code.vocabulary import Rules, Vocabulary
 from bot.domain.code_readings import MOST_REFERENCES, Names, Task
-from bot.github import Refused, Temporary
+from bot.github import Refused, files
+from bot.github.client import TooLarge
 from bot.outbox.registry import Job
 from bot.services import Services
 
-_BLOB = "/repos/{+repository}/git/blobs/{sha}"
-_CONTENTS = "/repos/{+repository}/contents/{+path}?ref={sha}"
 _TREE = "/repos/{+repository}/git/trees/{sha}{+recursive}"
 _MOST_TREE = 64 * 1024 * 1024  # bytes of a list of files
 _MOST_TREES = 60  # lists, where one has no room for all files
@@ -56,17 +51,6 @@ class TreeEntry(Struct):
 class Tree(Struct):
     tree: list[TreeEntry]
     truncated: bool = False
-
-
-class File(Struct):
-    """A file as GitHub gives it: a larger one without its content."""
-
-    sha: str
-    path: str | None = None
-    type: str = "file"
-    size: int = 0
-    encoding: str = "none"
-    content: str = ""
 
 
 @dataclass(slots=True)
@@ -178,16 +162,8 @@ async def list_files(job: Job, sha: str, rules: Rules) -> Listing:
 
 async def _tree(job: Job, sha: str, *, recursive: bool) -> Tree:
     at = job.at(sha=sha, recursive="?recursive=1" if recursive else "")
-    text = await job.client.download(_TREE, at, _MOST_TREE, lambda _: None)
-    found: Tree = await asyncio.to_thread(_decoded, text, Tree)
+    found: Tree = await files.download(job.client, _TREE, at, _MOST_TREE, Tree)
     return found
-
-
-def _decoded(text: bytes | bytearray, shape: Any) -> Any:
-    try:
-        return msgspec.json.decode(text, type=shape)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        raise Temporary("GitHub's answer cannot be read") from None
 
 
 def _add(listing: Listing, entries: Iterable[TreeEntry], folder: str, rules: Rules) -> None:
@@ -207,45 +183,42 @@ async def read_blob(
     if size > LARGEST:
         looked.unread.append(store.Unread(TOO_LARGE, path))
         return
-    text = await job.client.download(_BLOB, job.at(sha=sha), 4 * LARGEST, lambda _: None)
-    found: File = _decoded(text, File)
-    if found.size > LARGEST:
-        looked.unread.append(store.Unread(TOO_LARGE, path))
-        return
-    content = _content(found)
-    await asyncio.to_thread(looked.look, task, vocabulary, path, len(content), content)
+    with _leaving_large(looked, path):
+        content = await files.blob(job.client, job.at(sha=sha), LARGEST)
+        await asyncio.to_thread(looked.look, task, vocabulary, path, len(content), content)
 
 
 async def read_path(
     job: Job, task: Task, vocabulary: Vocabulary, looked: Looked, path: str, sha: str
 ) -> bool:
     """Look at a file of a commit by its path; False if GitHub knows none. Raises CallFailed."""
-    try:
-        at = job.at(path=quote(path), sha=sha)
-        text = await job.client.download(_CONTENTS, at, 4 * LARGEST, lambda _: None)
-    except Refused as refusal:
-        if refusal.status == 404:
-            return False
-        if refusal.status == 400:
-            looked.unread.append(store.Unread("its path cannot be asked for", path))
-            return True
-        raise
-    found: File | list[Any] = _decoded(text, File | list[Any])
-    if isinstance(found, list) or found.type != "file" or found.path not in (None, path):
-        return True  # a folder, a submodule, or a link, whose target has a path of its own
-    if found.encoding == "base64":
-        content = _content(found)
-        await asyncio.to_thread(looked.look, task, vocabulary, path, found.size, content)
-    else:
-        await read_blob(job, task, vocabulary, looked, path, found.sha, found.size)
+    with _leaving_large(looked, path):
+        try:
+            found = await files.at(job.client, job.at(path=path, ref=sha), LARGEST)
+        except Refused as refusal:
+            if refusal.status == 404:
+                return False
+            if refusal.status == 400:
+                looked.unread.append(store.Unread("its path cannot be asked for", path))
+                return True
+            raise
+        if found.type != "file" or found.path not in (None, path):
+            return True  # a folder, a submodule, or a link, whose target has a path of its own
+        if found.encoding == "none":
+            await read_blob(job, task, vocabulary, looked, path, found.sha, found.size)
+        else:
+            content = files.content(found, LARGEST)
+            await asyncio.to_thread(looked.look, task, vocabulary, path, len(content), content)
     return True
 
 
-def _content(found: File) -> bytes:
+@contextmanager
+def _leaving_large(looked: Looked, path: str) -> Iterator[None]:
+    """Say of a file that it was not read, if it is too large."""
     try:
-        return base64.b64decode(found.content)
-    except ValueError:
-        raise Temporary("GitHub's answer cannot be read") from None
+        yield
+    except TooLarge:
+        looked.unread.append(store.Unread(TOO_LARGE, path))
 
 
 def leftover(paths: Sequence[str], reason: str) -> list[store.Unread]:

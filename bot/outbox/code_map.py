@@ -22,14 +22,13 @@ from bot.domain.allowed import NotAllowed
 from bot.domain.code_readings import Found, Task
 from bot.domain.integrations import scope_of
 from bot.github import NotListed, NoToken, Refused, payloads
+from bot.github.comparisons import COMPARE, MOST_COMPARED, Comparison
 from bot.outbox import code_files, identity
 from bot.outbox.code_archive import read_all
 from bot.outbox.code_files import Looked, Vocabularies
-from bot.outbox.diff_files import MOST_COMPARED
 from bot.outbox.registry import Job, carries_out
 
 _COMMIT = "/repos/{+repository}/commits/{ref}?per_page=1"
-_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1"
 _AT_ONCE = 50  # repositories that are taken in at once
 MOST_FILES = 100  # that are read one by one
 _EMPTY = 409
@@ -37,18 +36,6 @@ _EMPTY = 409
 
 class Head(Struct):
     sha: str
-
-
-class ComparedFile(Struct):
-    filename: str
-    status: str = ""
-    sha: str | None = None
-    previous_filename: str | None = None
-
-
-class Compared(Struct):
-    status: str = ""
-    files: list[ComparedFile] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,31 +168,32 @@ async def _compared(job: Job, base: str, head: str) -> _Changes | None:
     forth = await _compare(job, base, head)
     if forth is None:
         return None
-    changed = {one.filename: one.sha for one in forth.files if one.status != "removed"}
-    removed = {one.filename for one in forth.files if one.status == "removed"}
-    removed |= {one.previous_filename for one in forth.files if one.previous_filename}
+    files = forth.files or ()
+    changed = {one.filename: one.sha for one in files if one.status != "removed"}
+    removed = {one.filename for one in files if one.status == "removed"}
+    removed |= {one.previous_filename for one in files if one.previous_filename}
     if forth.status not in ("ahead", "identical"):
         back = await _compare(job, head, base)
         if back is None:
             return None
-        for one in back.files:
+        for one in back.files or ():
             for name in (one.filename, one.previous_filename):
                 if name is not None and name not in removed:
                     changed.setdefault(name, None)
     return _Changes(head, changed, removed - changed.keys())
 
 
-async def _compare(job: Job, base: str, head: str) -> Compared | None:
+async def _compare(job: Job, base: str, head: str) -> Comparison | None:
     try:
-        at = job.at(base=base, head=head)
-        found = await job.client.fetch(Compared, _COMPARE, at, is_kept=False)
+        at = job.at(base=base, head=head, size=1, page=1)
+        found = await job.client.fetch(Comparison, COMPARE, at, is_kept=False)
     except NoToken:
         raise
     except Refused as refusal:
         if refusal.status != 404:
             raise
         return None  # one of them is gone, or they have nothing in common
-    return found if len(found.files) < MOST_COMPARED else None
+    return found if len(found.files or ()) < MOST_COMPARED else None
 
 
 def _readable(task: Task, changes: _Changes) -> list[str]:

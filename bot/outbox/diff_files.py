@@ -1,34 +1,23 @@
 """Asks GitHub for the files of a pull request, and for what their patches do not tell.
 
-https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files,
-https://docs.github.com/en/rest/git/blobs#get-a-blob,
-https://docs.github.com/en/rest/repos/contents#get-repository-content,
-https://docs.github.com/en/rest/commits/commits#compare-two-commits
+https://docs.github.com/en/rest/pulls/pulls#list-pull-requests-files
 """
 
-from base64 import b64decode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
-
-import msgspec
-from msgspec import Struct
 
 from bot.code.files import LARGEST, TOO_LARGE
-from bot.github import Refused
+from bot.github import Refused, files
 from bot.github.client import TooLarge
-from bot.github.payloads import PullRequest, Sha
+from bot.github.comparisons import COMPARE, Comparison
+from bot.github.payloads import PullRequest
 from bot.outbox.registry import Job
 
 MOST_FILES = 3_000  # of a pull request that GitHub lists
 MOST_CALLS = 60  # that one reading makes
 _FILES = "/repos/{+repository}/pulls/{number}/files?per_page={size}&page={page}"
 _PULL = "/repos/{+repository}/pulls/{number}"
-BLOB = "/repos/{+repository}/git/blobs/{sha}"
-_CONTENTS = "/repos/{+repository}/contents/{+path}?ref={ref}"
-# Commits and files of a comparison stand on its first page.
-_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page=1&page={page}"
-MOST_COMPARED = 300  # files that a comparison has
 _SIZES = (100, 30)  # of pages: the second where the first is too large an answer
 
 
@@ -53,59 +42,8 @@ class Budget:
         self.calls += 1
 
 
-class ListedFile(Struct):
-    """A file as GitHub lists it. `sha` is that of its blob, of the old one if it is removed."""
-
-    filename: str
-    status: str = "modified"
-    sha: Sha | None = None
-    patch: str | None = None
-    previous_filename: str | None = None
-    contents_url: str | None = None
-    additions: int | None = None
-    deletions: int | None = None
-
-    @property
-    def count(self) -> int:
-        """How many lines are changed, as far as that is told."""
-        return (self.additions or 0) + (self.deletions or 0)
-
-    @property
-    def head(self) -> str | None:
-        """The commit that the answer is of."""
-        try:
-            found = parse_qs(urlsplit(self.contents_url or "").query).get("ref")
-        except ValueError:
-            return None
-        return found[0] if found else None
-
-    @property
-    def old_path(self) -> str:
-        """Where the file was before."""
-        return self.previous_filename or self.filename
-
-
 class ListedPull(PullRequest, kw_only=True):
     changed_files: int | None = None
-
-
-class Blob(Struct):
-    """A blob, or a file in a commit; one that is large has no `content` there."""
-
-    content: str | None = None
-    encoding: str | None = None
-    size: int = 0
-    sha: Sha | None = None
-    type: str | None = None
-
-
-class MergeBase(Struct):
-    sha: Sha | None = None
-
-
-class Comparison(Struct):
-    merge_base_commit: MergeBase = msgspec.field(default_factory=MergeBase)
-    files: list[ListedFile] | None = None
 
 
 class Files:
@@ -149,41 +87,37 @@ class Files:
     ) -> Comparison:
         """Return where a diff begins, perhaps with its files; raises CallFailed, Spent."""
         await self._begin()
-        where = self._job.at(base=base_ref, head=head_sha, page=1 if with_files else 2)
-        return await self._job.client.fetch(Comparison, _COMPARE, where, is_kept=False)
+        page = 1 if with_files else 2  # the files stand on the first one
+        where = self._job.at(base=base_ref, head=head_sha, size=1, page=page)
+        return await self._job.client.fetch(Comparison, COMPARE, where, is_kept=False)
 
     async def blob(self, sha: str) -> bytes:
         """Return what a blob holds; raises CallFailed, Spent, NotRead."""
-        return _content(await self._fetch(BLOB, sha=sha))
+        await self._begin()
+        with _leaving_large():
+            return await files.blob(self._job.client, self._job.at(sha=sha), LARGEST)
 
     async def at(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit, None if it is none; raises CallFailed, Spent, NotRead."""
-        try:
-            found = await self._fetch(_CONTENTS, path=quote(path), ref=commit)
-        except Refused as error:
-            if error.status == 404:
-                raise NotRead(f"the old version: {error.reason}") from None
-            raise
-        if found.type != "file":
-            return None
-        if found.encoding == "none" and found.sha is not None and found.size <= LARGEST:
-            return await self.blob(found.sha)
-        return _content(found)
-
-    async def _fetch(self, url: str, **names: str) -> Blob:
         await self._begin()
-        try:
-            return await self._job.client.fetch(Blob, url, self._job.at(**names), is_kept=False)
-        except TooLarge:
-            raise NotRead(TOO_LARGE) from None
+        with _leaving_large():
+            try:
+                at = self._job.at(path=path, ref=commit)
+                found = await files.at(self._job.client, at, LARGEST)
+            except Refused as error:
+                if error.status == 404:
+                    raise NotRead(f"the old version: {error.reason}") from None
+                raise
+            if found.type != "file":
+                return None
+            if found.encoding == "none" and found.size <= LARGEST:
+                return await self.blob(found.sha)
+            return files.content(found, LARGEST)
 
 
-def _content(blob: Blob) -> bytes:
-    if blob.size > LARGEST:
-        raise NotRead(TOO_LARGE)
+@contextmanager
+def _leaving_large() -> Iterator[None]:
     try:
-        if blob.encoding == "base64" and blob.content is not None:
-            return b64decode(blob.content)
-    except ValueError:
-        pass
-    raise NotRead("GitHub's answer cannot be read")
+        yield
+    except TooLarge:
+        raise NotRead(TOO_LARGE) from None

@@ -25,14 +25,13 @@ from bot.code.vocabulary import Vocabulary
 from bot.domain.diffs import Target
 from bot.domain.fingerprints import Words
 from bot.github import Refused
+from bot.github.comparisons import MOST_COMPARED, ListedFile
 from bot.github.payloads import readable
 from bot.outbox.diff_files import (
     MOST_CALLS,
-    MOST_COMPARED,
     MOST_FILES,
     Budget,
     Files,
-    ListedFile,
     NotRead,
     Spent,
 )

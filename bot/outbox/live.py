@@ -14,11 +14,10 @@ from bot import storage as store
 from bot.domain import live, live_late
 from bot.domain.live import Question, Verdict
 from bot.github import NoToken, Refused
-from bot.github.deployments import Comparison
+from bot.github.comparisons import COMPARE, Comparison
 from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 
-_COMPARE = "/repos/{+repository}/compare/{base}...{head}?per_page={size}&page={page}"
 _SIZE = 250  # commits of a page, as many as GitHub gives
 _MOST_PAGES = 40
 # Where nothing is known of before, and it is not production: each preview may be an environment.
@@ -127,7 +126,7 @@ async def _compare(
     for _ in range(most):
         at = job.at(base=base, head=head, size=size, page=page)
         try:
-            answer = await job.client.fetch(Comparison, _COMPARE, at, is_kept=False)
+            answer = await job.client.fetch(Comparison, COMPARE, at, is_kept=False)
         except NoToken:
             raise
         except Refused as error:

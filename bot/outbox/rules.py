@@ -7,8 +7,6 @@ https://docs.github.com/en/communities/setting-up-your-project-for-healthy-contr
 """
 
 import asyncio
-import base64
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -18,13 +16,15 @@ from bot import storage as store
 from bot import times
 from bot.code import experiments_yml
 from bot.code.experiments_yml import Settings
-from bot.code.yaml_nodes import MOST_BYTES, Problem
+from bot.code.yaml_nodes import MOST_BYTES, TOO_LARGE, Problem
 from bot.domain import actions, rules, rules_reading
 from bot.domain.allowed import Scope
 from bot.domain.integrations import Integration
 from bot.domain.naming import owner_of
 from bot.domain.rules_reading import OF_OWNER, RULES, Found, Request
-from bot.github import CallFailed, Client, NotListed, NoToken, Refused, Temporary, payloads
+from bot.github import CallFailed, Client, NotListed, NoToken, Refused, Temporary, files, payloads
+from bot.github.client import TooLarge
+from bot.github.files import File
 from bot.outbox import identity
 from bot.outbox.registry import Job, carries_out
 from bot.services import Services
@@ -33,17 +33,6 @@ _CONTENTS = f"/repos/{{+repository}}/contents/{experiments_yml.PATH}"
 _REPOSITORY = "/repos/{+repository}"
 _UNKNOWN = 401  # it is the credential that GitHub does not know, whatever is asked for
 _PATIENCE = 2  # attempts for which what is to be written waits for the file
-
-
-class Contents(msgspec.Struct):
-    """What GitHub tells of a file; of one larger than a megabyte not what is in it."""
-
-    type: str
-    sha: payloads.Sha
-    size: int = 0
-    content: str = ""
-    encoding: str = ""
-    url: str = ""
 
 
 @carries_out(RULES)
@@ -158,7 +147,7 @@ async def _is_of(client: Client, row: store.Repository) -> bool:
     return is_same_owner and found.full_name.lower() == wanted.lower()
 
 
-async def _file(client: Client, full_name: str) -> Contents | None:
+async def _file(client: Client, full_name: str) -> File | None:
     """Return the file on a repository's default branch, None if it cannot be reached."""
     try:
         answer = await client.getitem(_CONTENTS, {"repository": full_name})
@@ -169,30 +158,24 @@ async def _file(client: Client, full_name: str) -> Contents | None:
             raise
         return None
     if isinstance(answer, list):  # it is a folder
-        return Contents("dir", "0")
+        return File("0", type="dir")
     try:
-        return payloads.read_answer(answer, Contents)
+        return payloads.read_answer(answer, File)
     except payloads.InvalidPayload:  # it is no file
         return None
 
 
-async def _found(begun_at: int, source: store.Source, file: Contents) -> Found:
+async def _found(begun_at: int, source: store.Source, file: File) -> Found:
     settings: Settings | None = None
     if file.type != "file":
         problems = [Problem(1, 1, f"{experiments_yml.PATH} is no file.")]
-    elif file.encoding != "base64":
-        problems = [Problem(1, 1, f"The file is larger than {MOST_BYTES // 1024} KB.")]
     else:
-        content = decoded(file.content)
-        # Read aside: it may take a while, and others wait.
-        settings, problems = await asyncio.to_thread(experiments_yml.parse, content)
+        try:
+            content = files.content(file, MOST_BYTES)
+            # Read aside: it may take a while, and others wait.
+            settings, problems = await asyncio.to_thread(experiments_yml.parse, content)
+        except TooLarge:
+            problems = [TOO_LARGE]
     return Found(
         begun_at=begun_at, source=source, sha=file.sha, settings=settings, problems=problems
     )
-
-
-def decoded(content: str) -> bytes:
-    """Return what is in base64, as far as it is more than can be read."""
-    with suppress(ValueError):
-        return base64.b64decode(content[: 2 * MOST_BYTES])
-    return b"\xff"  # which is no text

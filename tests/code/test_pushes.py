@@ -58,6 +58,19 @@ async def test_a_push_may_tell_less_than_githubs(scene: Scene, tmp_path: Path) -
 
 
 @sqlite_only
+async def test_a_file_that_is_too_large_to_be_sent(scene: Scene, tmp_path: Path) -> None:
+    """A comparison names it, and not its size; what else has changed is read."""
+    read = await begun(scene, tmp_path)
+    read.project.git.commit({"a.ts": "x\n", "big.ts": "x\n" * 4_000_000})
+    read.project.take()
+    scene.clock.ahead += 86_400
+    await read.look()
+    found = await read.code()
+    assert [one["path"] for one in found["items"]] == ["b.py"]
+    assert found["unread"] == [{"reason": "it is larger than 2 MB", "path": "big.ts"}]
+
+
+@sqlite_only
 async def test_pushes_in_any_order_end_the_same(scene: Scene, tmp_path: Path) -> None:
     """Also twice, or with some of them lost: each order begins where the one before has ended."""
     read = await begun(scene, tmp_path)
