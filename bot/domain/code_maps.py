@@ -15,6 +15,7 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.code.files import passed_over
+from bot.code.ignoring import work_of
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
 from bot.domain import actions, clean_ups
@@ -40,6 +41,7 @@ _MOST_ASKED = 500  # pull requests of theirs to be read, from which on the other
 _HOURLY = 20  # repositories whose head is compared for one credential, and that are read anew
 _LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
+_MOST_LOOKS = 200_000  # to hold the paths of a push against a repository's patterns
 
 
 def reader(
@@ -155,7 +157,8 @@ def pushed(
 def _readable(push: store.FilesPushed, rules: Rules) -> store.FilesPushed:
     """Return a push without the files that are not read; without any, if they are a great many."""
     told = (*(push.changed or ()), *push.removed)
-    if len(told) > _MOST_PATHS or sum(map(len, told)) > _MOST_PATHS * 100:
+    is_long = len(told) > _MOST_PATHS or sum(map(len, told)) > _MOST_PATHS * 100
+    if is_long or sum(work_of(one, told) for one in (rules.include, rules.exclude)) > _MOST_LOOKS:
         return msgspec.structs.replace(push, changed=None, removed=())
     if push.changed is None:
         return push

@@ -6,7 +6,8 @@ https://docs.github.com/en/rest/commits/commits#get-a-commit
 https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
-from collections.abc import Mapping, Set
+import asyncio
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -138,11 +139,11 @@ async def _read(job: Job, task: Task) -> Found:
         return await read_all(job, task, vocabulary, branch, await _head(job, branch))
     changes = await _changes(job, row, branch)
     sha = changes if isinstance(changes, str) else changes.sha
-    paths = [] if isinstance(changes, str) else _readable(task, changes)
+    paths = [] if isinstance(changes, str) else await asyncio.to_thread(_readable, task, changes)
     if isinstance(changes, str) or len(paths) > MOST_FILES:
         found = await read_all(job, task, vocabulary, branch, sha)
     else:
-        found = await _read_files(job, task, vocabulary, branch, changes)
+        found = await _read_files(job, task, vocabulary, branch, changes, paths)
     last = next((one for one in row.pushes if one.after == sha), None)
     return replace(found, push=last or max(row.pushes, key=lambda one: one.at, default=None))
 
@@ -233,10 +234,15 @@ async def _read_by_name(
 
 
 async def _read_files(
-    job: Job, task: Task, vocabulary: Vocabulary, branch: str, changes: _Changes
+    job: Job,
+    task: Task,
+    vocabulary: Vocabulary,
+    branch: str,
+    changes: _Changes,
+    paths: Sequence[str],
 ) -> Found:
-    """Look at the files that have changed; raises CallFailed."""
-    looked, paths, is_known = Looked(), _readable(task, changes), changes.is_known
+    """Look at the files that have changed, those of some paths; raises CallFailed."""
+    looked, is_known = Looked(), changes.is_known
     for path in paths:
         if await _read_by_name(job, task, vocabulary, looked, path, changes.changed[path]):
             continue
