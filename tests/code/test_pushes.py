@@ -119,7 +119,7 @@ async def test_a_push_that_githubs_api_does_not_know_yet(scene: Scene, tmp_path:
     read = await begun(scene, tmp_path)
     git, old = read.project.git, read.project.git.tip()
     git.commit({"z.ts": 'use("search")'}, orphan=True)
-    scene.github.faults.append(
+    scene.github.fail(
         Fault("status", f"GET {REPO}/commits/{{ref}}", times=2, status=200, body={"sha": old})
     )
     await read.tell()
