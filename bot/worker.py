@@ -10,7 +10,7 @@ from functools import partial
 from bot import storage as store
 from bot import times
 from bot.deliveries import life
-from bot.domain import code_maps, reconciliation, recovery
+from bot.domain import code_sweeps, reconciliation, recovery
 from bot.domain.audit import KEPT_DAYS
 from bot.domain.passing import LONG, Passing
 from bot.domain.sessions import oldest
@@ -79,8 +79,17 @@ async def reconcile(services: Services) -> float:
     """Look, once an hour, for what nobody has told of for long; return when to look again."""
     if await services.database.read(reconciliation.next_look) <= times.now():
         await services.database.write(reconciliation.look, heavy=True)
-        await services.database.write(code_maps.look, heavy=True)
+        await look_at_code(services)
     return _LOOKING_PAUSE
+
+
+async def look_at_code(services: Services) -> None:
+    """Have default branches looked at of which nobody has told for a day, some at a time."""
+    await services.database.write(code_sweeps.begin_some, heavy=True)
+    for integration_id in await services.database.read(store.code_maps.readers):
+        look = partial(code_sweeps.look, integration_id=integration_id)
+        while await services.database.write(look, heavy=True):
+            pass  # deliveries have their turn between the writes
 
 
 class Worker:

@@ -86,12 +86,14 @@ _NOTICE = re.compile(
 def passed_over(path: str, rules: Rules) -> str | None:
     """Return why a path is not read, or None if it is.
 
-    It is "excluded", "vendored", "generated", "lock file", "binary" or "prose".
+    It is "excluded", "vendored", "generated", "lock file", "binary" or "prose". A path that is too
+    long is held against no pattern: its file is said as not read, and matching it may take long.
     """
-    if rules.exclude and matches(rules.exclude, path):
-        return "excluded"
-    if rules.include and not matches(rules.include, path):
-        return "excluded"
+    if len(path) <= LONGEST_PATH:
+        if rules.exclude and matches(rules.exclude, path):
+            return "excluded"
+        if rules.include and not matches(rules.include, path):
+            return "excluded"
     return _passed_over(path)
 
 

@@ -1,4 +1,4 @@
-"""Patterns of gitignore, matched in a time that grows with the path alone.
+"""Patterns of gitignore, matched in a time that their segments and those of the path bound.
 
 Anybody who may write to a repository writes them, and a regular expression made of `*a*a*a*a*b`
 takes for ever on the wrong path (https://git-scm.com/docs/gitignore#_pattern_format).
@@ -6,7 +6,7 @@ takes for ever on the wrong path (https://git-scm.com/docs/gitignore#_pattern_fo
 
 import functools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -25,19 +25,19 @@ class Pattern(Struct, frozen=True):
 def matches(patterns: tuple[str, ...], path: str) -> bool:
     """Tell whether patterns of gitignore take in a file; the last one that fits decides."""
     parts = path.split("/")
-    ready = _ready(patterns)
+    taken: list[bool] = [False] * len(parts)  # a folder, by how many parts it has, or the file
+    for pattern in _ready(patterns):
+        for length in _fitting(pattern.segments, parts):
+            if length < len(parts) or not pattern.folders_only:
+                taken[length - 1] = not pattern.negated
     # As git has it: what stands in a folder that is taken in cannot be let out again.
-    return any(
-        _said(ready, parts[:length], folder=length < len(parts))
-        for length in range(1, len(parts) + 1)
-    )
+    return any(taken)
 
 
-def _said(patterns: Sequence[Pattern], parts: list[str], *, folder: bool) -> bool:
-    for pattern in reversed(patterns):
-        if (folder or not pattern.folders_only) and _fits(pattern.segments, parts):
-            return not pattern.negated
-    return False
+def work_of(patterns: tuple[str, ...], paths: Iterable[str]) -> int:
+    """Return how many looks it takes, at most, to hold paths against patterns."""
+    segments = sum(len(one.segments) for one in _ready(patterns))
+    return segments * sum(path.count("/") + 1 for path in paths)
 
 
 @functools.lru_cache(maxsize=256)
@@ -110,21 +110,34 @@ def _range(inside: str) -> str:
     return f"[{'^' if negated else ''}{''.join(pieces)}]"
 
 
-def _fits(segments: Sequence[re.Pattern[str] | None], parts: Sequence[str]) -> bool:
-    """Tell whether a path fits, as a glob does: `**` is a star over whole segments."""
-    at = part = 0
-    back: tuple[int, int] | None = None
-    while part < len(parts):
-        segment = segments[at] if at < len(segments) else _NOTHING
-        if segment is None:
-            back = (at, part)
-            at += 1
-        elif segment.match(parts[part]):
-            at += 1
-            part += 1
-        elif back:
-            at, part = back[0] + 1, back[1] + 1
-            back = (back[0], part)
-        else:
-            return False
-    return all(segment is None for segment in segments[at:])
+def _fitting(segments: Sequence[re.Pattern[str] | None], parts: Sequence[str]) -> Iterator[int]:
+    """Say how many parts of a path fit, from its front; `**` is a star over whole segments.
+
+    All ways to come to a part are followed at once, so no part is looked at again.
+    """
+    at = _reached(segments, {0})
+    for length, part in enumerate(parts, 1):
+        moved = set()
+        for one in at:
+            segment = segments[one] if one < len(segments) else _NOTHING
+            if segment is None:
+                moved.add(one)
+            elif segment.match(part):
+                moved.add(one + 1)
+        at = _reached(segments, moved)
+        if not at:
+            return
+        if len(segments) in at:
+            yield length
+
+
+def _reached(segments: Sequence[re.Pattern[str] | None], at: set[int]) -> set[int]:
+    """Return places with those behind them that are reached through stars over no segment."""
+    left, found = [*at], set[int]()
+    while left:
+        place = left.pop()
+        if place not in found:
+            found.add(place)
+            if place < len(segments) and segments[place] is None:
+                left.append(place + 1)
+    return found

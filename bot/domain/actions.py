@@ -83,8 +83,10 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     Nothing is added if one of the same `dedup_key` is pending. Actions of one `ordering_key` are
     carried out one after the other; without one it waits for no other. `after` is how long to wait
-    before, in microseconds. Of a kind that has parts, those that are `stale` are added to what is
-    pending, and to those that are written `again` or for a `rewrite` (see Part for the bits).
+    before, in microseconds; one that is pending is due by then, unless it has failed. What
+    `can_wait` has its turn after others of its kind, until it is wanted by what cannot. Of a kind
+    that has parts, those that are `stale` are added to what is pending, and to those that are
+    written `again` or for a `rewrite` (see Part for the bits).
     """
 
     kind: Kind
@@ -95,6 +97,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     number: int | None = None
     idempotency_key: str | None = None
     after: int = 0
+    can_wait: bool = False
     stale: int = 0
     again: int = 0
     rewrite: int = 0
@@ -151,7 +154,7 @@ def enqueue(
             continue
         if not store.actions.add(tx, columns):
             if one.dedup_key is not None:
-                store.actions.note_news(tx, one.dedup_key, now)
+                store.actions.note_news(tx, one.dedup_key, now, at, columns["priority"])
             continue
         due[queue] = min(at, due.get(queue, at))
     for queue, at in due.items():
@@ -167,7 +170,7 @@ def _columns(
         "queue": place.queue,
         "lane": one.ordering_key or one.id,
         "collapse": one.dedup_key,
-        "priority": one.kind.priority,
+        "priority": one.kind.priority + one.can_wait,
         "integration_id": integration.id,
         "installation_id": place.installation_id,
         "repository_id": repository_id,

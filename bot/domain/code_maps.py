@@ -6,7 +6,6 @@ integration that speaks for the repository and has `code` on. One action for eac
 for all that is told meanwhile: what is to be read is found out when it runs.
 """
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from typing import get_args
 
@@ -15,11 +14,12 @@ import msgspec
 from bot import storage as store
 from bot import times
 from bot.code.files import passed_over
+from bot.code.ignoring import work_of
 from bot.code.spellings import Spelling, spellings
 from bot.code.vocabulary import Rules
 from bot.domain import actions, clean_ups
 from bot.domain.diffs import look_again
-from bot.domain.integrations import scope_of, serving
+from bot.domain.integrations import serving
 from bot.domain.rules import code_is_on, rules_of
 
 MAP = actions.Kind(
@@ -32,14 +32,9 @@ MAP = actions.Kind(
 SWEEP = actions.Kind(
     "code_sweep", title="Code: which repositories are to be read", priority=4, background=True
 )
-DAY = 86_400 * times.SECOND
-HOUR = 3_600 * times.SECOND
 _GATHERED = 5 * times.SECOND  # for which a change of what is looked for waits for others
-_STEP = 50  # repositories of a sweep that are looked at in one transaction
-_MOST_ASKED = 500  # pull requests of theirs to be read, from which on the others wait
-_HOURLY = 20  # repositories whose head is compared for one credential, and that are read anew
-_LOOKED_AT = 2_000  # rows that one look considers
 _MOST_PATHS = 2_000  # of pushes that wait to be read; beyond, they are compared
+_MOST_LOOKS = 200_000  # to hold the paths of a push against a repository's patterns
 
 
 def reader(
@@ -51,11 +46,26 @@ def reader(
 
 
 def enqueue(
-    tx: store.Transaction, integration: store.Integration, repository_id: int, after: int = 0
+    tx: store.Transaction,
+    integration: store.Integration,
+    repository_id: int,
+    after: int = 0,
+    *,
+    can_wait: bool = False,
 ) -> str:
-    """Have a default branch read, unless that waits already; return the action's id."""
+    """Have a default branch read, unless that waits already; return the action's id.
+
+    It `can_wait` where nobody has told of anything new in it: what was pushed is read before.
+    """
     name = f"{MAP.name}:{repository_id}"
-    wanted = actions.Wanted(kind=MAP, request={}, ordering_key=name, dedup_key=name, after=after)
+    wanted = actions.Wanted(
+        kind=MAP,
+        request={},
+        ordering_key=name,
+        dedup_key=name,
+        after=after,
+        can_wait=can_wait,
+    )
     known = store.actions.pending_like(tx, name)
     actions.enqueue(tx, integration, repository_id, wanted)
     return known.id if known is not None else wanted.id
@@ -70,7 +80,7 @@ def heard_of(tx: store.Transaction, integration_id: str, repository_id: int) -> 
     if integration is None or not code_is_on(tx, integration, repository_id):
         return
     if not store.vocabulary.is_empty(tx):
-        _begin(tx, store.repositories.get(tx, repository_id), integration_id)
+        begin(tx, store.repositories.get(tx, repository_id), integration_id)
 
 
 def installed(tx: store.Transaction, integration_id: str) -> None:
@@ -81,17 +91,18 @@ def installed(tx: store.Transaction, integration_id: str) -> None:
         enqueue_sweep(tx, integration, after=_GATHERED)
 
 
-def _begin(
+def begin(
     tx: store.Transaction,
     repository: store.Repository,
     first: str | None = None,
     after: int = 0,
     *,
     anew: bool = False,
+    can_wait: bool = True,
 ) -> str | None:
     """Have a default branch read; return the action's id, None if nobody may read it.
 
-    All of it if `anew`, or if something else is looked for.
+    All of it if `anew`, or if something else is looked for. `can_wait`: see `enqueue`.
     """
     row = store.code_maps.find(tx, repository.id)
     integration = reader(tx, repository, row.integration_id if row is not None else first)
@@ -103,12 +114,12 @@ def _begin(
     else:
         wanted = {"is_wanted": True, "anew": anew or row.anew, "wanted_version": version}
         store.code_maps.change(tx, repository.id, integration_id=integration.id, **wanted)
-    return enqueue(tx, integration, repository.id, after)
+    return enqueue(tx, integration, repository.id, after, can_wait=can_wait)
 
 
 def read_again(tx: store.Transaction, repository: store.Repository) -> str | None:
     """Have all of a default branch read again; return the action's id, None if nobody may."""
-    return _begin(tx, repository, anew=True)
+    return begin(tx, repository, anew=True, can_wait=False)
 
 
 def pushed(
@@ -155,7 +166,8 @@ def pushed(
 def _readable(push: store.FilesPushed, rules: Rules) -> store.FilesPushed:
     """Return a push without the files that are not read; without any, if they are a great many."""
     told = (*(push.changed or ()), *push.removed)
-    if len(told) > _MOST_PATHS or sum(map(len, told)) > _MOST_PATHS * 100:
+    is_long = len(told) > _MOST_PATHS or sum(map(len, told)) > _MOST_PATHS * 100
+    if is_long or sum(work_of(one, told) for one in (rules.include, rules.exclude)) > _MOST_LOOKS:
         return msgspec.structs.replace(push, changed=None, removed=())
     if push.changed is None:
         return push
@@ -204,7 +216,7 @@ def rules_changed(
     if not code_is_on(tx, integration, repository_id):
         leave(tx, repository_id, integration.id)
     elif not store.vocabulary.is_empty(tx):
-        _begin(tx, store.repositories.get(tx, repository_id), integration.id)
+        begin(tx, store.repositories.get(tx, repository_id), integration.id, can_wait=False)
         look_again(tx, repository_id, None)
 
 
@@ -218,7 +230,7 @@ def leave(tx: store.Transaction, repository_id: int, integration_id: str | None 
         return
     _remove(tx, [repository_id])
     if not store.vocabulary.is_empty(tx):
-        _begin(tx, store.repositories.get(tx, repository_id))
+        begin(tx, store.repositories.get(tx, repository_id))
 
 
 def setting_changed(
@@ -282,84 +294,19 @@ def look_everywhere(tx: store.Transaction) -> None:
             enqueue_sweep(tx, integration, after=_GATHERED)
 
 
-def enqueue_sweep(tx: store.Transaction, integration: store.Integration, after: int = 0) -> None:
-    """Enqueue what looks over the repositories of an integration, unless that waits already."""
+def enqueue_sweep(
+    tx: store.Transaction, integration: store.Integration, after: int = 0, heard_to: int = 0
+) -> None:
+    """Enqueue what looks over the repositories of an integration, unless that waits already.
+
+    Of those that only its installations know it looks at the ones behind the id `heard_to`.
+    """
     name = f"{SWEEP.name}:{integration.id}"
-    wanted = actions.Wanted(kind=SWEEP, request={}, ordering_key=name, dedup_key=name, after=after)
+    wanted = actions.Wanted(
+        kind=SWEEP,
+        request={"heard_to": heard_to},
+        ordering_key=name,
+        dedup_key=name,
+        after=after,
+    )
     actions.enqueue(tx, integration, store.actions.NOWHERE, wanted)
-
-
-def sweep(tx: store.Transaction, integration: store.Integration) -> int:
-    """Have some repositories read that are to be, as something else is looked for; return how many.
-
-    What is left is for the next time.
-    """
-    version = store.vocabulary.version(tx)
-    if store.vocabulary.is_empty(tx):
-        return 0
-    outdated = store.code_maps.outdated(tx, integration.id, version, _STEP)
-    came = {
-        one: store.vocabulary.names_since(tx, one)
-        for one in {row.wanted_version for row in outdated}
-    }
-    asked = 0
-    for number, row in enumerate(outdated):
-        if asked > _MOST_ASKED:
-            return number
-        names = came[row.wanted_version]
-        if _begin(tx, store.repositories.get(tx, row.repository_id)) is None:
-            store.code_maps.change(tx, row.repository_id, wanted_version=version)
-        asked += look_again(tx, row.repository_id, names)
-    begun = _begin_some(tx, integration, _STEP - len(outdated))
-    for repository in begun:
-        look_again(tx, repository.id, ())
-    return len(outdated) + len(begun)
-
-
-# --- What nobody has told of
-
-
-def look(tx: store.Transaction) -> int:
-    """Have some heads compared that nobody has told of for a day; return of how many repositories.
-
-    So are repositories read that were known before there was anything to look for.
-    """
-    now, counts, taken = times.now(), Counter[str](), 0
-    full: set[str] = set()  # integrations for whose credential there is no room in this hour
-    for row in store.code_maps.unchecked(tx, now - DAY, _LOOKED_AT):
-        if row.integration_id in full:
-            continue
-        repository = store.repositories.get(tx, row.repository_id)
-        integration = reader(tx, repository, row.integration_id)
-        if integration is None:
-            store.code_maps.change(tx, row.repository_id, checked_at=now)
-            continue
-        number = counts[integration.credential]
-        if number < _HOURLY:
-            counts[integration.credential] += 1
-            columns = {"is_wanted": True, "checked_at": now, "integration_id": integration.id}
-            store.code_maps.change(tx, row.repository_id, **columns)
-            enqueue(tx, integration, row.repository_id, after=number * HOUR // _HOURLY)
-            taken += 1
-        elif integration.id == row.integration_id:
-            full.add(integration.id)
-    if not store.vocabulary.is_empty(tx):
-        for integration in store.integrations.active(tx):
-            if integration.config.code == "on":
-                taken += len(_begin_some(tx, integration, _HOURLY, HOUR // _HOURLY))
-    return taken
-
-
-def _begin_some(
-    tx: store.Transaction, integration: store.Integration, most: int, apart: int = 0
-) -> list[store.Repository]:
-    """Have some repositories read of which nothing is read yet, `apart` in time; return them."""
-    begun: list[store.Repository] = []
-    host = scope_of(integration).host
-    # Of many none may be read: these are passed over, or the others would wait for ever.
-    for repository in store.code_maps.unread(tx, integration.id, host, _LOOKED_AT):
-        if len(begun) == most:
-            break
-        if _begin(tx, repository, integration.id, len(begun) * apart) is not None:
-            begun.append(repository)
-    return begun

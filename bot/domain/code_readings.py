@@ -121,6 +121,13 @@ def keep(tx: store.Transaction, asked: Task, found: Found) -> bool:
     return True
 
 
+def say_why(tx: store.Transaction, repository_id: int, why: store.Unread) -> None:
+    """Say of a default branch that was never read what keeps it from being; it is tried again."""
+    row = store.code_maps.find(tx, repository_id)
+    if row is not None and row.sha is None:
+        store.code_maps.change(tx, repository_id, status="partial", unread=(why,))
+
+
 def _see_to_branch(tx: store.Transaction, row: store.CodeMap, found: Found) -> None:
     """Keep which branch is the default one where no delivery has told: pushes to it count."""
     is_known = store.repositories.get(tx, row.repository_id).default_branch is not None

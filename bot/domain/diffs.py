@@ -199,7 +199,9 @@ def code_of(tx: store.Transaction, item: store.Item) -> Code:
         status = "off"
     elif not is_current:
         status = "pending"
-    references = store.diffs.references_of(tx, item.id)
+    # Of an older head of an open one they say nothing: their lines are others by now.
+    is_shown = is_current or item.state != "open"
+    references = store.diffs.references_of(tx, item.id) if is_shown else []
     removed = {one.experiment_key for one in references if one.change == "removed"}
     removed -= {one.experiment_key for one in references if one.change == "added"}
     return Code(

@@ -39,12 +39,12 @@ _MOST_KEPT, _MOST_TERMS = 32, 400_000  # vocabularies that are kept ready, and t
 
 
 class TreeEntry(Struct):
-    """A file of a commit; `size` is in bytes."""
+    """A file of a commit; `size` is in bytes. GitHub's schema lets all of it be missing."""
 
     path: str
-    mode: str
-    type: str
     sha: str
+    mode: str = _FILE_MODES[0]
+    type: str = "blob"
     size: int | None = None
 
 

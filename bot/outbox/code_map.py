@@ -6,7 +6,8 @@ https://docs.github.com/en/rest/commits/commits#get-a-commit
 https://docs.github.com/en/rest/commits/commits#compare-two-commits
 """
 
-from collections.abc import Mapping, Set
+import asyncio
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,11 +18,11 @@ from msgspec import Struct
 from bot import storage as store
 from bot.code.files import passed_over
 from bot.code.vocabulary import Vocabulary
-from bot.domain import code_maps, code_readings, snapshots
+from bot.domain import code_maps, code_readings, code_sweeps, snapshots
 from bot.domain.allowed import NotAllowed
 from bot.domain.code_readings import Found, Task
 from bot.domain.integrations import scope_of
-from bot.github import NotListed, NoToken, Refused, payloads
+from bot.github import NotListed, NoToken, Refused, Temporary, payloads
 from bot.github.comparisons import COMPARE, MOST_COMPARED, Comparison
 from bot.outbox import code_files, identity
 from bot.outbox.code_archive import read_all
@@ -32,6 +33,7 @@ _COMMIT = "/repos/{+repository}/commits/{ref}?per_page=1"
 _AT_ONCE = 50  # repositories that are taken in at once
 MOST_FILES = 100  # that are read one by one
 _EMPTY = 409
+_TOLD_AFTER = 3  # attempts, after which it is said why a branch is not read yet
 
 
 class Head(Struct):
@@ -59,20 +61,26 @@ async def sweep(job: Job) -> dict[str, Any]:
         integration = store.integrations.find(tx, job.integration.id)
         if integration is None or integration.config.code != "on":
             return 0
-        begun = code_maps.sweep(tx, integration) + _hear_of(tx, integration)
-        if begun:
-            code_maps.enqueue_sweep(tx, integration)
-        return begun
+        begun = code_sweeps.sweep(tx, integration)
+        heard, last = _hear_of(tx, integration, job.action.request.get("heard_to", 0))
+        if begun or last is not None:
+            code_maps.enqueue_sweep(tx, integration, heard_to=last or 0)
+        return begun + heard
 
     return {"repositories": await job.services.database.write(step, heavy=True)}
 
 
-def _hear_of(tx: store.Transaction, integration: store.Integration) -> int:
-    """Take in some repositories that installations may see, to be read; return how many."""
+def _hear_of(
+    tx: store.Transaction, integration: store.Integration, after: int
+) -> tuple[int, int | None]:
+    """Take in some repositories that installations may see, to be read, from behind an id on.
+
+    Returns how many, and the last one looked at, None if it was the last of all.
+    """
     if store.vocabulary.is_empty(tx):
-        return 0
+        return 0, None
     scope, heard = scope_of(integration), 0
-    found = store.code_maps.unheard(tx, integration.id, scope.host, _AT_ONCE)
+    found = store.code_maps.unheard(tx, integration.id, scope.host, after, _AT_ONCE)
     names = [store.locks_of_repository(scope.host, one.github_id, one.full_name) for one in found]
     tx.stored.lock(sorted({name for each in names for name in each}))
     for one in found:
@@ -81,7 +89,7 @@ def _hear_of(tx: store.Transaction, integration: store.Integration) -> int:
         about = payloads.Repository(full_name=one.full_name, id=one.github_id)
         with suppress(NotAllowed):
             heard += store.code_maps.find(tx, told.repository(about)) is not None
-    return heard
+    return heard, found[-1].github_id if len(found) == _AT_ONCE else None
 
 
 @carries_out(code_maps.MAP)
@@ -98,6 +106,11 @@ async def run(job: Job) -> dict[str, Any]:
         if refusal.status == 401 or (refusal.lags and job.is_news):
             raise
         found = _unreadable(refusal)
+    except Temporary as error:
+        if job.action.attempts >= _TOLD_AFTER:
+            why = store.Unread(error.reason[:300])
+            await job.write(lambda tx: code_readings.say_why(tx, task.row.repository_id, why))
+        raise
     repository = task.repository
     locks = store.locks_of_repository(repository.host, repository.github_id, repository.full_name)
     kept = await job.services.database.write(
@@ -122,14 +135,14 @@ async def _read(job: Job, task: Task) -> Found:
     vocabulary = await job.services.shared(Vocabularies).get(task.names, task.rules)
     is_same = row.branch == branch and row.digest == vocabulary.digest
     if row.sha is None or row.anew or not is_same:
-        return await read_all(job, task, vocabulary, branch, await _head(job, branch))
+        return await read_all(job, task, vocabulary, branch, await _told_head(job, row, branch))
     changes = await _changes(job, row, branch)
     sha = changes if isinstance(changes, str) else changes.sha
-    paths = [] if isinstance(changes, str) else _readable(task, changes)
+    paths = [] if isinstance(changes, str) else await asyncio.to_thread(_readable, task, changes)
     if isinstance(changes, str) or len(paths) > MOST_FILES:
         found = await read_all(job, task, vocabulary, branch, sha)
     else:
-        found = await _read_files(job, task, vocabulary, branch, changes)
+        found = await _read_files(job, task, vocabulary, branch, changes, paths)
     last = next((one for one in row.pushes if one.after == sha), None)
     return replace(found, push=last or max(row.pushes, key=lambda one: one.at, default=None))
 
@@ -147,6 +160,19 @@ async def _head(job: Job, branch: str) -> str:
     return (await job.client.fetch(Head, _COMMIT, job.at(ref=branch))).sha
 
 
+async def _told_head(job: Job, row: store.CodeMap, branch: str) -> str:
+    """Return the commit that a branch has; raises CallFailed.
+
+    What was just pushed GitHub's API may not know yet: another head than the last push has led to
+    is believed only if it stands for about a minute.
+    """
+    head, latest = await _head(job, branch), max((one.at for one in row.pushes), default=0)
+    is_told = head in {one.after for one in row.pushes if one.at == latest}
+    if row.pushes and job.is_news and not is_told:
+        raise Refused(409, "GitHub's API does not know the last push yet", lags=True)
+    return head
+
+
 async def _changes(job: Job, row: store.CodeMap, branch: str) -> _Changes | str:
     """Return what has changed since the map was read; a commit, if all of that is to be read."""
     assert row.sha is not None
@@ -154,7 +180,7 @@ async def _changes(job: Job, row: store.CodeMap, branch: str) -> _Changes | str:
     told = _Changes(way.sha, dict.fromkeys(way.changed), way.removed, is_known=False)
     if row.pushes and way.is_whole:
         return told
-    head = await _head(job, branch)
+    head = await _told_head(job, row, branch)
     if head == way.sha:
         return replace(told, is_known=True)
     return await _compared(job, row.sha, head) or head
@@ -221,10 +247,15 @@ async def _read_by_name(
 
 
 async def _read_files(
-    job: Job, task: Task, vocabulary: Vocabulary, branch: str, changes: _Changes
+    job: Job,
+    task: Task,
+    vocabulary: Vocabulary,
+    branch: str,
+    changes: _Changes,
+    paths: Sequence[str],
 ) -> Found:
-    """Look at the files that have changed; raises CallFailed."""
-    looked, paths, is_known = Looked(), _readable(task, changes), changes.is_known
+    """Look at the files that have changed, those of some paths; raises CallFailed."""
+    looked, is_known = Looked(), changes.is_known
     for path in paths:
         if await _read_by_name(job, task, vocabulary, looked, path, changes.changed[path]):
             continue

@@ -127,9 +127,20 @@ def pending_elsewhere(tx: Transaction, integration_id: str, installation_id: int
     return query.select(tx, Action, sql, **place)
 
 
-def note_news(tx: Transaction, collapse: str, now: int) -> None:
-    """Keep when something last made the action necessary that is pending for a `collapse` key."""
-    query.change(tx, Action, {"collapse": collapse, "status": "pending"}, {"news_at": now})
+def note_news(tx: Transaction, collapse: str, now: int, at: int, priority: int) -> None:
+    """Keep that something has made the action necessary again that is pending for a `collapse` key.
+
+    It is due by `at`, unless it has failed, and as urgent as what would have been added.
+    """
+    is_sooner = "(attempts = 0 AND aside = 0 AND next_attempt_at > :at)"
+    sql = f"""UPDATE actions SET news_at = :now,
+            next_attempt_at = CASE WHEN {is_sooner} THEN :at ELSE next_attempt_at END,
+            priority = CASE WHEN priority > :priority THEN :priority ELSE priority END
+        WHERE collapse = :collapse AND status = 'pending' RETURNING queue"""
+    what = {"collapse": collapse, "now": now, "at": at, "priority": priority}
+    queue = query.value(tx, sql, **what)
+    if queue is not None:
+        wake(tx, queue, at)
 
 
 def unfinished_of_marker(tx: Transaction, action_id: str) -> Action | None:
@@ -187,9 +198,13 @@ def leased_queues(tx: Transaction, now: int) -> list[Queue]:
 
 
 def hasten(tx: Transaction, queue: str, now: int) -> None:
-    """Make everything that is pending in a queue due now."""
+    """Make everything due now that waits in a queue because it has failed, or was kept.
+
+    What was only asked for at a later time has its turn then.
+    """
     sql = """UPDATE actions SET next_attempt_at = :now
-        WHERE queue = :queue AND status = 'pending' AND next_attempt_at > :now"""
+        WHERE queue = :queue AND status = 'pending' AND next_attempt_at > :now
+            AND (attempts > 0 OR last_error IS NOT NULL)"""
     tx.run(sql, {"queue": queue, "now": now})
 
 

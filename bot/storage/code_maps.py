@@ -85,19 +85,25 @@ def unread(tx: Transaction, integration_id: str, host: str, limit: int) -> list[
     return query.select(tx, Repository, sql, id=integration_id, host=host, limit=limit)
 
 
-def unheard(tx: Transaction, integration_id: str, host: str, limit: int) -> list[Unheard]:
-    """Return repositories that installations may see, and of which nothing was told yet."""
+def unheard(
+    tx: Transaction, integration_id: str, host: str, after: int, limit: int
+) -> list[Unheard]:
+    """Return repositories that installations may see, and of which nothing was told yet.
+
+    They go by GitHub's ids, from behind one on.
+    """
     sql = """SELECT installation_id, seen.github_id, seen.full_name
         FROM installation_repositories AS seen
         JOIN installations ON installations.id = seen.installation_row
         WHERE integration_id = :id AND installations.host = :host AND removed = 0
-            AND deleted_at IS NULL AND suspended_at IS NULL
+            AND seen.github_id > :after AND deleted_at IS NULL AND suspended_at IS NULL
             AND NOT EXISTS (SELECT 1 FROM repositories
                 LEFT JOIN code_maps ON code_maps.repository_id = repositories.id
                 WHERE repositories.host = :host AND repositories.github_id = seen.github_id
                 AND (speaker_id IS NOT NULL OR code_maps.repository_id IS NOT NULL))
         ORDER BY seen.github_id LIMIT :limit"""
-    return query.select(tx, Unheard, sql, id=integration_id, host=host, limit=limit)
+    where = {"id": integration_id, "host": host, "after": after}
+    return query.select(tx, Unheard, sql, **where, limit=limit)
 
 
 def outdated(tx: Transaction, integration_id: str, version: int, limit: int) -> list[CodeMap]:
@@ -107,8 +113,14 @@ def outdated(tx: Transaction, integration_id: str, version: int, limit: int) -> 
     return query.select(tx, CodeMap, sql, id=integration_id, version=version, limit=limit)
 
 
-def unchecked(tx: Transaction, before: int, limit: int) -> list[CodeMap]:
-    """Return what was not compared with GitHub since a time, the longest ago first."""
-    sql = """SELECT * FROM code_maps WHERE checked_at < :before
+def unchecked(tx: Transaction, integration_id: str, before: int, limit: int) -> list[CodeMap]:
+    """Return what an integration has not compared since a time, the longest ago first."""
+    sql = """SELECT * FROM code_maps WHERE integration_id = :id AND checked_at < :before
         ORDER BY checked_at, repository_id LIMIT :limit"""
-    return query.select(tx, CodeMap, sql, before=before, limit=limit)
+    return query.select(tx, CodeMap, sql, id=integration_id, before=before, limit=limit)
+
+
+def readers(tx: Transaction) -> dict[str, int]:
+    """Return who reads default branches, and how many."""
+    sql = "SELECT integration_id, COUNT(*) AS number FROM code_maps GROUP BY integration_id"
+    return {row["integration_id"]: row["number"] for row in tx.all(sql)}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.code import experiments_yml
-from bot.domain import code_maps
+from bot.worker import look_at_code
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
 
@@ -30,7 +30,7 @@ class Read:
 
     async def look(self) -> None:
         """Have the heads compared that nobody has told of."""
-        await self.scene.bot.services.database.write(code_maps.look)
+        await look_at_code(self.scene.bot.services)
         await self.scene.pass_time(3600)
 
     async def code(self) -> dict[str, Any]:

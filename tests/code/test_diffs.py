@@ -8,7 +8,7 @@ import pytest
 from bot import storage as store
 from bot import times
 from bot.demo import payloads
-from bot.domain import code_maps
+from bot.domain import code_sweeps
 from tests.code.diffs import (
     KEY,
     OTHER,
@@ -177,6 +177,20 @@ async def test_what_a_list_may_lack(scene: Scene, project: Project) -> None:
     await told(scene, project)
     assert await code(scene) == [("added", KEY, "src/app.ts", 1)]
     assert (await pull(scene))["code_status"] == "read"
+
+
+async def test_what_an_older_head_adds_is_not_told_of_another(
+    scene: Scene, project: Project
+) -> None:
+    """Its lines may be others by now; the link stays until the new head was read."""
+    await opened(scene, project, {"src/app.ts": USE})
+    assert len(await code(scene)) == 1
+    project.git.commit({"src/app.ts": "x()\n" + USE}, branch="feature")
+    await project.tell()
+    assert ((await pull(scene))["code_status"], await code(scene)) == ("pending", [])
+    assert await linked(scene) == {KEY: "code"}
+    await scene.work()
+    assert await code(scene) == [("added", KEY, "src/app.ts", 2)]
 
 
 async def test_two_heads_in_one_listing(scene: Scene, project: Project) -> None:
@@ -365,7 +379,7 @@ async def test_many_are_read_one_after_the_other(scene: Scene) -> None:
     def sweep(tx: store.Transaction) -> int:
         row = store.integrations.find(tx, scene.integration)
         assert row is not None
-        return code_maps.sweep(tx, row)
+        return code_sweeps.sweep(tx, row)
 
     assert await scene.bot.services.database.write(sweep) == 2
     found = await scene.actions("?kind=code")

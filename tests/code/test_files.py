@@ -1,10 +1,14 @@
 """Which files are read, and patterns of gitignore beside a reader that the bot does not use."""
 
+import re
+from typing import cast
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pathspec import GitIgnoreSpec
 
+from bot.code import ignoring
 from bot.code.files import is_binary, is_generated, passed_over
 from bot.code.ignoring import matches
 from bot.code.vocabulary import Rules
@@ -69,6 +73,27 @@ def test_patterns_of_gitignore(patterns: list[str], parts: list[str]) -> None:
 )
 def test_no_pattern_takes_for_ever(pattern: str) -> None:
     assert not matches((pattern,), "a" * 2000 + "/a" * 1000)
+
+
+def test_what_is_too_long_is_held_against_no_pattern() -> None:
+    """Its file is said as not read, wherever it is, rather than passed over in silence."""
+    rules = Rules(include=("/src/",), exclude=("*.gen",))
+    assert passed_over("a/" * 600 + "b.gen", rules) is None
+    assert passed_over("a/" * 500 + "b.gen", rules) == "excluded"
+
+
+def test_deep_paths_take_no_longer_than_their_parts() -> None:
+    """Each pattern looks at each part once, though each of its folders may be what it names."""
+    looks = 0
+
+    class Counted:
+        def match(self, _: str) -> None:
+            nonlocal looks
+            looks += 1
+
+    segment = cast(re.Pattern[str], Counted())
+    assert [*ignoring._fitting([None, segment], ["a"] * 500)] == []
+    assert looks == 500
 
 
 def test_what_is_no_text() -> None:

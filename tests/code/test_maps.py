@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import pytest
+
 from bot import storage as store
 from bot import times
+from bot.domain import code_sweeps
+from bot.outbox import code_map
+from bot.worker import look_at_code
 from tests.code.reading import CODE, reading
+from tests.github import REPO, Fault
 from tests.kit.browsing import Browser
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import INSTALLATION, REPOSITORY, Scene, set_to
@@ -299,4 +305,82 @@ async def test_what_is_installed_is_read(scene: Scene, tmp_path: Path) -> None:
     }
     assert (await scene.bot.deliver(scene.integration, "installation", payload)).status == 200
     await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
+
+
+@sqlite_only
+@app_only
+async def test_what_is_not_allowed_keeps_nothing_waiting(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An installation sees more repositories than the allow-list lets in."""
+    monkeypatch.setattr(code_map, "_AT_ONCE", 2)
+    read = await reading(scene, tmp_path, "checkout")
+    await set_to(scene, repositories=[REPOSITORY])
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    about = scene.github.repository_payload(REPOSITORY)
+    seen = [{"id": one + 1, "full_name": f"acme/other-{one}"} for one in range(5)]
+    payload = {
+        "action": "created",
+        "installation": {"id": INSTALLATION, "account": {"login": "acme", "id": 7}},
+        "repositories": [*seen, {"id": about["id"], "full_name": REPOSITORY}],
+        "sender": {"login": "jane"},
+    }
+    assert (await scene.bot.deliver(scene.integration, "installation", payload)).status == 200
+    await read.work()
+    assert await read.lines() == ["a.ts:1 checkout"]
+
+
+@sqlite_only
+@token_only
+async def test_each_head_has_its_turn_in_a_day(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: as many in an hour as that takes."""
+    read = await reading(scene, tmp_path, "checkout")
+    for number in range(30):
+        about = {"full_name": f"acme/many-{number}", "id": 9000 + number}
+        payload = {"action": "unarchived", "repository": about}
+        assert (await scene.bot.deliver(scene.integration, "repository", payload)).status == 200
+    await read.work()
+    monkeypatch.setattr(code_sweeps, "_ROUND", code_sweeps.HOUR)
+    scene.clock.ahead += 2 * 86_400
+    await look_at_code(scene.bot.services)
+    found = await scene.actions("?kind=code_map&status=pending")
+    assert len({one["next_attempt_at"] for one in found}) == 30
+
+
+@sqlite_only
+@token_only
+async def test_many_maps_are_read_again_for_several_changes_at_once(
+    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code_sweeps, "_FEW", 0)
+    monkeypatch.setattr(code_sweeps, "_EACH", 60 * times.SECOND)
+    read = await reading(scene, tmp_path, "checkout")
+    read.project.git.commit({"a.ts": 'use("checkout", "search", "pay")\n'})
+    await read.tell()
+    read.calls()
+    for key in ("search", "pay"):
+        await scene.bot.experiment(key)
+        await read.work()
+    assert read.calls() == []
+    await scene.pass_time(60)
+    assert len(await read.lines()) == 3
+
+
+@sqlite_only
+@token_only
+async def test_why_a_branch_is_not_read_yet_is_said(scene: Scene, tmp_path: Path) -> None:
+    """GitHub's list of files cannot be read: it is tried again, and nobody is left guessing."""
+    read = await reading(scene, tmp_path, "checkout")
+    read.project.git.commit({"a.ts": 'use("checkout")\n'})
+    template = f"GET {REPO}/git/trees/{{tree_sha}}"
+    scene.github.fail(Fault("status", template, times=None, status=200, body={"tree": 1}))
+    await read.tell()
+    await scene.pass_time(300, 30)
+    found = await read.code()
+    assert (found["status"], len(found["unread"])) == ("partial", 1)
+    scene.github.heal()
+    await scene.pass_time(600, 60)
     assert await read.lines() == ["a.ts:1 checkout"]

@@ -5,9 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from bot import storage as store
+from bot import times
+from bot.domain import code_maps
 from tests.code.reading import Read, reading
+from tests.github import REPO, Fault
 from tests.kit.marks import sqlite_only, token_only
-from tests.kit.outbound import Scene
+from tests.kit.outbound import REPOSITORY, Scene
+from tests.kit.project import Project
 
 pytestmark = token_only
 FIRST = {"a.ts": 'x\nuse("checkout")\n', "b.py": "y = 'search'\n", "c.go": "package c\n"}
@@ -87,6 +92,7 @@ async def test_pushes_in_any_order_end_the_same(scene: Scene, tmp_path: Path) ->
             await read.project.deliver(events[one])
             await read.work()
         if not order or order[-1] == 0:  # nobody tells of the last one: that is seen in a day
+            await scene.pass_time(60)  # for which GitHub's API may not know it yet
             scene.clock.ahead += 86_400
             await read.look()
         expected = [
@@ -118,6 +124,50 @@ async def test_a_force_push_is_compared(scene: Scene, tmp_path: Path) -> None:
     git.commit({"z.ts": 'use("search")'}, orphan=True)
     await read.tell()
     assert await read.lines() == ["z.ts:1 search"]
+
+
+@sqlite_only
+async def test_a_push_that_githubs_api_does_not_know_yet(scene: Scene, tmp_path: Path) -> None:
+    """The head that it tells meanwhile is the one before: that is not believed for a minute."""
+    read = await begun(scene, tmp_path)
+    git, old = read.project.git, read.project.git.tip()
+    git.commit({"z.ts": 'use("search")'}, orphan=True)
+    scene.github.fail(
+        Fault("status", f"GET {REPO}/commits/{{ref}}", times=2, status=200, body={"sha": old})
+    )
+    await read.tell()
+    await scene.pass_time(30, 2)
+    assert await read.lines() == ["z.ts:1 search"]
+
+
+@sqlite_only
+async def test_what_is_pushed_is_read_before_what_is_only_read_again(
+    scene: Scene, tmp_path: Path
+) -> None:
+    """Also where its repository waits for its turn, in an hour, to be looked at."""
+    read = await begun(scene, tmp_path)
+    other = Project.of(scene, tmp_path / "other", "acme/other")
+    other.git.commit(FIRST)
+    await other.tell()
+    await read.work()
+
+    def again(tx: store.Transaction) -> None:
+        integration = store.integrations.find(tx, scene.integration)
+        assert integration is not None
+        for row in store.code_maps.outdated(tx, integration.id, 1 << 40, 10):
+            store.code_maps.change(tx, row.repository_id, is_wanted=True)
+            repository = store.repositories.get(tx, row.repository_id)
+            after = 3600 * times.SECOND * (repository.full_name == REPOSITORY)
+            code_maps.enqueue(tx, integration, row.repository_id, after, can_wait=True)
+
+    await scene.bot.services.database.write(again)
+    read.project.git.commit({"a.ts": 'use("search")\n'})
+    await read.project.tell()
+    read.calls()
+    await scene.work()
+    assert await read.lines() == ["a.ts:1 search", "b.py:1 search"]
+    calls = read.calls()
+    assert "other" in calls[-1] and not any("other" in one for one in calls[:1]), calls
 
 
 @sqlite_only

@@ -8,12 +8,13 @@ import itertools
 import os
 import random
 import socket
+from collections.abc import Iterator
 
 _FIRST, _EACH = 20_000, 800  # below those that Linux, macOS and Windows give; for each worker
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 15
 _mine = range(_FIRST + _worker * _EACH, _FIRST + (_worker + 1) * _EACH)
 _start = random.randrange(_EACH)  # other runs on this machine begin elsewhere
-_ports = itertools.cycle((*_mine[_start:], *_mine[:_start]))
+_ports: Iterator[int] = itertools.cycle((*_mine[_start:], *_mine[:_start]))
 
 
 def free_port() -> int:
