@@ -121,6 +121,6 @@ def _state(content: Content) -> str:
     if content.goal == "completed":
         return f"Nothing is left of the experiment {key}: the last reference has gone from {where}."
     if content.goal == "not_planned":
-        return f"The experiment {key} is not over any more: nothing is to be cleaned up for now."
+        return f"The experiment {key} is not over any more, so there is nothing to clean up."
     left = f"{counted(content.count, content.files)} of {where}"
     return f"The experiment {key} is over, and its code is still here: {left}."
