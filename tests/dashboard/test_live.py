@@ -24,7 +24,7 @@ from tests.kit.browsing import Browser
 from tests.kit.chromium import Visitor, deliver_pull, step
 from tests.kit.clock import Clock
 from tests.kit.marks import slow, sqlite_only
-from tests.kit.running import Bot, start
+from tests.kit.running import PATIENCE, Bot, start
 from tests.kit.streams import listening
 
 AT = "2026-03-02T11:00:00Z"
@@ -199,12 +199,15 @@ async def test_an_open_page_is_no_use_of_the_session(bot: Bot, quick: None, cloc
 
 
 @sqlite_only
-async def test_it_ends_with_the_service(settings: Settings) -> None:
+async def test_it_ends_with_the_service(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bot = await start(settings)
     visitor = await Browser.sign_in(bot, "viewer")
     async with listening(visitor) as stream:
         assert bot.services.open_streams
-        await asyncio.wait_for(bot.runner.cleanup(), 3)
+        monkeypatch.setattr("bot.listening._STOP_SECONDS", 2 * PATIENCE)  # if it waits for it
+        await asyncio.wait_for(bot.runner.cleanup(), PATIENCE)
         with pytest.raises((EOFError, aiohttp.ClientError)):
             while True:
                 await stream.event()

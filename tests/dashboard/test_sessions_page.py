@@ -12,7 +12,7 @@ from tests.github import SignIn
 from tests.kit.browsing import Browser, new_token
 from tests.kit.clock import Clock
 from tests.kit.marks import slow, sqlite_only
-from tests.kit.running import ADMIN_TOKEN, Bot, start
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, Bot, start
 from tests.kit.streams import STREAM, listening
 
 SESSIONS, TOKENS = "/api/v1/sessions", "/api/v1/tokens"
@@ -139,7 +139,7 @@ async def test_all_that_somebody_made_is_revoked(app_bot: Bot, stand: SignIn) ->
         path = f"/tokens/{await id_of(app_bot, 'second')}/revoke"
         page = await admin.post(path, {"all": "yes"})
         assert "All that Jane made was revoked: 2 tokens." in page.words
-        await asyncio.wait_for(stream.content.read(), 5)
+        await asyncio.wait_for(stream.content.read(), PATIENCE)
     for token, status in ((first, 401), (second, 401), (other, 200), (ADMIN_TOKEN, 200)):
         assert (await app_bot.get("/api/v1/experiments", token=token)).status == status
     for browser, stays in ((with_first, False), (with_second, False), (jane, True), (admin, True)):

@@ -17,7 +17,7 @@ from bot.web.guesses import Guesses
 from tests.github import SignIn
 from tests.kit.browsing import Browser, begin, new_token, sign_in
 from tests.kit.marks import slow, sqlite_only
-from tests.kit.running import ADMIN_TOKEN, Bot, start
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, Bot, start
 from tests.kit.streams import STREAM, Stream, listening
 
 # --- Signing in
@@ -187,7 +187,7 @@ async def following(bot: Bot, token: str) -> AsyncIterator[Stream]:
 
 async def rest(stream: Stream) -> bytes:
     """What a stream still says, if it ends within a few seconds."""
-    return await asyncio.wait_for(stream.response.content.read(), 5)
+    return await asyncio.wait_for(stream.response.content.read(), PATIENCE)
 
 
 def end_and_go_on(tx: store.Transaction, sql: str) -> None:
@@ -245,7 +245,7 @@ async def test_revoking_on_the_page_ends_all_at_once(bot: Bot) -> None:
         await admin.post(f"/tokens/{token_id}/revoke")
         assert (await bot.get("/api/v1/experiments", token=token)).status == 401
         await rest(stream)
-        await asyncio.wait_for(live.response.content.read(), 5)
+        await asyncio.wait_for(live.response.content.read(), PATIENCE)
     assert (await visitor.get("/experiments", follow=False)).status == 303
 
 

@@ -14,7 +14,7 @@ from bot import times
 from bot.demo import payloads
 from tests.kit.deliveries import REPO
 from tests.kit.processes import Process
-from tests.kit.running import Bot
+from tests.kit.running import PATIENCE, Bot
 
 START = times.parse("2026-03-02T10:00:00Z") or 0
 KEY = "experiment_key: many"
@@ -32,7 +32,7 @@ async def follow(bot: Bot, count: int, last: str | None = None, ready: Any = Non
         headers["Last-Event-ID"] = last
     items: list[Any] = []
     async with (
-        asyncio.timeout(10),
+        asyncio.timeout(PATIENCE),
         bot.session.get(f"{bot.url}/api/v1/activity/stream", headers=headers) as response,
     ):
         assert response.status == 200

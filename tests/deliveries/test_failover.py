@@ -58,13 +58,13 @@ async def test_a_primary_that_dies_is_replaced_by_its_replica(pair: Pair, tmp_pa
         async with under_load(load):
             await eventually(lambda: has_more(load, 50))
             await asyncio.to_thread(pair.primary.kill)
-            await eventually(lambda: is_not_ready(bot), 15)
+            await eventually(lambda: is_not_ready(bot))
             assert (await bot.get("/healthz", token=None)).status == 200
-            await eventually(lambda: has_refused(load), 15)
+            await eventually(lambda: has_refused(load))
             await asyncio.to_thread(pair.fail_over)
             before = len(load.acknowledged)
-            await eventually(lambda: has_more(load, before + 50), 15)
-            await eventually(bot.is_ready, 10)
+            await eventually(lambda: has_more(load, before + 50))
+            await eventually(bot.is_ready)
         await load.redeliver()
         await load.check()
         assert PASSWORD not in bot.log.read_text()
@@ -80,8 +80,8 @@ async def test_a_primary_that_takes_no_writes_any_more_is_left(pair: Pair, tmp_p
             await asyncio.sleep(0.5)
             await asyncio.to_thread(pair.fail_over)
             before = len(load.acknowledged)
-            await eventually(lambda: has_more(load, before + 20), 15)
-            await eventually(bot.is_ready, 10)
+            await eventually(lambda: has_more(load, before + 20))
+            await eventually(bot.is_ready)
         await load.redeliver()
         await load.check()  # which reads from the new one
 

@@ -11,7 +11,7 @@ from tests.kit import clusters
 from tests.kit.clusters import PASSWORD, Node, Pooler
 from tests.kit.marks import slow
 from tests.kit.processes import Process, app, running
-from tests.kit.running import eventually
+from tests.kit.running import PATIENCE, eventually
 
 pytestmark = [slow, pytest.mark.postgresql]
 
@@ -47,7 +47,7 @@ async def test_processes_behind_a_pooler_do_all_that_they_do_without(
     load = Load(three, await three[0].integration())
     await load.begin()
     clients = [asyncio.create_task(load.run()) for _ in range(CONNECTIONS)]
-    await eventually(lambda: enough(load), 20)
+    await eventually(lambda: enough(load))
     load.stopping = True
     await asyncio.gather(*clients)
     assert (load.refused, load.dropped) == (0, 0)
@@ -57,9 +57,9 @@ async def test_processes_behind_a_pooler_do_all_that_they_do_without(
         here, there = three[number - 1], three[number]
         ready = asyncio.Event()
         following = asyncio.create_task(follow(there, 2, ready=ready))
-        await asyncio.wait_for(ready.wait(), 5)
+        await asyncio.wait_for(ready.wait(), PATIENCE)
         await here.deliver(load.integration, "pull_request", opened(100_000 + number))
-        await asyncio.wait_for(following, 5)
+        await asyncio.wait_for(following, PATIENCE)
     assert PASSWORD not in "".join(bot.log.read_text() for bot in three)
     code, out, errors = await app("token", "create", "ci", "--role", "viewer", env=three[0].env)
     assert (code, errors) == (0, ""), out
@@ -85,7 +85,7 @@ async def test_a_server_behind_a_pooler_may_take_no_writes_or_be_away_for_a_whil
         async def is_accepted() -> bool:
             return (await bot.deliver(integration, "pull_request", opened(9))).status == 200
 
-        await eventually(is_accepted, 20)
+        await eventually(is_accepted)
 
 
 async def is_not_ready(bot: Process) -> bool:

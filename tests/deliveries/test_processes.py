@@ -13,7 +13,7 @@ import pytest
 from tests.deliveries.load import follow, opened
 from tests.kit.marks import slow
 from tests.kit.processes import Process, address_of, app, own_server, running
-from tests.kit.running import SECRET, Bot, eventually
+from tests.kit.running import PATIENCE, SECRET, Bot, eventually
 
 pytestmark = slow
 
@@ -39,7 +39,7 @@ async def test_a_server_that_is_away_costs_503_and_no_restart(tmp_path: Path) ->
             assert time.monotonic() - away < 30
             await asyncio.sleep(8)
             await asyncio.to_thread(server.restart)
-            await eventually(bot.is_ready, 10)
+            await eventually(bot.is_ready)
 
             async def accepted() -> bool:
                 return (await bot.deliver(integration, "pull_request", opened(1))).status == 200
@@ -144,7 +144,7 @@ async def test_a_stream_shows_what_other_processes_write_and_goes_on_at_any(
     await a.experiment("many")
     ready = asyncio.Event()
     following = asyncio.create_task(follow(b, 6, ready=ready))
-    await asyncio.wait_for(ready.wait(), 5)
+    await asyncio.wait_for(ready.wait(), PATIENCE)
     for number in range(1, 4):
         assert (await a.deliver(integration, "pull_request", opened(number))).status == 200
     seen = await following

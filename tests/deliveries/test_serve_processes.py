@@ -22,7 +22,7 @@ from tests.deliveries.load import follow, opened
 from tests.kit.marks import slow, sqlite_only
 from tests.kit.ports import free_port
 from tests.kit.processes import Process, app, environment, running
-from tests.kit.running import SECRET, eventually
+from tests.kit.running import PATIENCE, SECRET, eventually
 
 pytestmark = slow
 
@@ -34,7 +34,7 @@ async def service(database_url: str, tmp_path: Path) -> AsyncIterator[Process]:
     async with running(
         tmp_path / "data", 1, *options, DATABASE_URL=database_url, LOG_LEVEL="info"
     ) as (process,):
-        await eventually(lambda: both_listen(process), 20)
+        await eventually(lambda: both_listen(process))
         yield process
 
 
@@ -80,7 +80,7 @@ async def test_a_killed_process_is_started_again(service: Process) -> None:
                 sum(line["message"] == "listening" for line in log_of(service)) == count
             )
 
-        await eventually(again, 20)
+        await eventually(again)
     # Both take deliveries: whichever of them the kernel chooses answers.
     statuses = [await deliver_alone(service, integration, number) for number in range(1, 30)]
     assert set(statuses) == {200}
@@ -118,7 +118,7 @@ async def test_sigterm_ends_all_and_finishes_what_is_in_hand(
         await asyncio.sleep(0.5)
         assert await deliver_alone(service, integration, 9) is None  # nothing new is accepted
     assert set(await asyncio.gather(*in_hand)) == {200}
-    assert await asyncio.wait_for(service.process.wait(), 10) == 0
+    assert await asyncio.wait_for(service.process.wait(), PATIENCE) == 0
     assert time.monotonic() - began < 10
     assert not any(map(is_alive, started))
     async with running(tmp_path / "data", 1, DATABASE_URL=url) as (again,):
@@ -143,11 +143,11 @@ async def test_sigterm_lets_a_body_that_is_on_its_way_arrive(service: Process) -
     service.process.terminate()
     await asyncio.sleep(0.5)
     writer.write(body[100:])
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), PATIENCE)
     assert answer.startswith(b"HTTP/1.1 200")
     assert answer.endswith(b'{"processed":true}')
     writer.close()
-    assert await asyncio.wait_for(service.process.wait(), 10) == 0
+    assert await asyncio.wait_for(service.process.wait(), PATIENCE) == 0
 
 
 @sqlite_only
@@ -171,7 +171,7 @@ async def test_processes_end_when_their_supervisor_was_killed(service: Process) 
     async def all_gone() -> bool:
         return not any(map(is_alive, started))
 
-    await eventually(all_gone, 10)
+    await eventually(all_gone)
 
 
 async def test_metrics_count_the_requests_of_all_processes(service: Process) -> None:
@@ -230,6 +230,6 @@ async def test_a_process_that_is_started_again_makes_no_database(service: Proces
     async def died_again() -> bool:
         return [line["message"] for line in log_of(service)].count("process died") >= 3
 
-    await eventually(died_again, 20)
+    await eventually(died_again)
     assert not path.exists()
     assert (await service.get("/readyz", token=None)).status == 503

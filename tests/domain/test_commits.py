@@ -227,7 +227,7 @@ async def test_a_message_with_a_blob_is_read_quickly(bot: Bot, blob: str) -> Non
     message = f"Blob\n\n{blob}.\n\nExperiment-Key: a"
     started = time.monotonic()
     await bot.tell(integration, push("main", 1, message))
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 5
 
 
 @sqlite_only

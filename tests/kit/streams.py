@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from tests.kit.browsing import Browser
-from tests.kit.running import ADMIN_TOKEN, Bot
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, Bot
 
 STREAM = "/api/v1/activity/stream"
 
@@ -21,7 +21,7 @@ class Stream:
         self.response = response
         self.retry: int | None = None
 
-    async def item(self, seconds: float = 5.0) -> dict[str, Any]:
+    async def item(self, seconds: float = PATIENCE) -> dict[str, Any]:
         """The next item; its `data` carries the same id as the event."""
         fields: dict[str, str] = {}
         async with asyncio.timeout(seconds):
@@ -75,7 +75,7 @@ class News:
     async def event(self) -> str:
         """Return the next message: `change`, `` for a comment; raises EOFError at the end."""
         lines = []
-        while line := (await asyncio.wait_for(self.response.content.readline(), 20)).decode():
+        while line := (await asyncio.wait_for(self.response.content.readline(), PATIENCE)).decode():
             if line == "\n":
                 break
             lines.append(line.strip())
@@ -90,7 +90,7 @@ class News:
     async def end(self) -> None:
         """Read to its end. It may still tell of what was before."""
         with suppress(EOFError):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     await self.event()
 

@@ -256,7 +256,7 @@ async def as_before(scene: Scene, rows: list[dict[str, Any]]) -> None:
             if not statement.startswith("ALTER"):
                 tx.run(statement.format())
 
-    await scene.bot.services.database.write(job, heavy=True)
+    await scene.bot.services.database.write(job, heavy=True, seconds=60)
 
 
 async def test_the_upgrade_makes_one_action_of_three(scene: Scene) -> None:

@@ -7,7 +7,7 @@ import pytest
 from bot.demo import payloads
 from tests.kit.deliveries import pull_request
 from tests.kit.marks import sqlite_only
-from tests.kit.running import SECRET, Bot
+from tests.kit.running import PATIENCE, SECRET, Bot
 
 pytestmark = sqlite_only
 
@@ -31,7 +31,7 @@ async def test_a_delivery_in_hand_is_taken_in_while_the_service_stops(bot: Bot) 
     assert not stopping.done()
 
     writer.write(body[100:])
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         answer = await reader.read()
         assert await idle.read() == b""
         await stopping

@@ -21,7 +21,7 @@ from tests.kit.deliveries import PROCESSED, pull_request
 from tests.kit.logs import captured
 from tests.kit.marks import slow
 from tests.kit.processes import Process
-from tests.kit.running import eventually
+from tests.kit.running import PATIENCE, eventually
 
 PIPE = 4096  # bytes that a pipe of these tests holds
 MANY = 60  # deliveries, whose lines are several times that
@@ -121,7 +121,7 @@ async def test_a_reader_that_does_not_read_stops_nothing(
             os.close(write)
             reading = asyncio.create_task(asyncio.to_thread(read_all, read))
             assert await bot.end() == 0
-            lines = (await asyncio.wait_for(reading, 10)).splitlines()
+            lines = (await asyncio.wait_for(reading, PATIENCE)).splitlines()
         told = [json.loads(line) for line in lines if line.startswith("{")]
         assert [one["message"] for one in told].count("delivery") == MANY
     finally:

@@ -12,7 +12,7 @@ from tests.kit import clusters
 from tests.kit.clusters import PASSWORD, Node
 from tests.kit.marks import slow
 from tests.kit.processes import ROOT, Process, app, environment
-from tests.kit.running import eventually
+from tests.kit.running import PATIENCE, eventually
 
 pytestmark = [slow, pytest.mark.postgresql]
 
@@ -40,18 +40,18 @@ async def test_a_service_waits_for_its_server(node: Node, tmp_path: Path) -> Non
         )
         try:
             assert worker.stderr is not None
-            line = (await asyncio.wait_for(worker.stderr.readline(), 20)).decode()
+            line = (await asyncio.wait_for(worker.stderr.readline(), PATIENCE)).decode()
             assert WAITING in line and str(node.port) in line
             worker.terminate()
-            _, errors = await asyncio.wait_for(worker.communicate(), 10)
+            _, errors = await asyncio.wait_for(worker.communicate(), PATIENCE)
             assert (worker.returncode, "Traceback" in errors.decode()) == (0, False)
 
             async def says_so() -> bool:
                 return WAITING in service.log.read_text()
 
-            await eventually(says_so, 20)
+            await eventually(says_so)
             node.start()
-            await eventually(service.is_ready, 20)
+            await eventually(service.is_ready)
             await service.integration()
             assert PASSWORD not in service.log.read_text() + line
             assert await service.end() == 0
@@ -73,9 +73,9 @@ async def test_a_server_that_takes_no_writes_yet_is_waited_for(node: Node, tmp_p
                 assert service.process.returncode is None, service.log.read_text()
                 return WAITING in service.log.read_text()
 
-            await eventually(waits, 20)
+            await eventually(waits)
             clusters.make_read_only(node, "off")
-            await eventually(service.is_ready, 20)
+            await eventually(service.is_ready)
             await service.integration()
         finally:
             await service.kill()

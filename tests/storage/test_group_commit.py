@@ -8,7 +8,7 @@ from bot.storage import group_commit
 from bot.storage.group_commit import GroupCommit, Task
 from tests.kit.deliveries import pull_request
 from tests.kit.marks import sqlite_only
-from tests.kit.running import Bot
+from tests.kit.running import PATIENCE, Bot
 
 ROUNDS = 20
 
@@ -45,7 +45,7 @@ async def test_those_who_were_just_answered_are_waited_for() -> None:
 async def test_few_wait_for_nobody(monkeypatch: pytest.MonkeyPatch, senders: int) -> None:
     monkeypatch.setattr(group_commit, "_PAUSE", 60)
     writer = Writer()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.gather(*(send(writer, 3 * number) for number in range(senders)))
     assert sum(writer.sizes) == senders * ROUNDS
 
@@ -55,7 +55,7 @@ async def test_on_sqlite_nobody_is_waited_for(bot: Bot, monkeypatch: pytest.Monk
     """Who was just answered is read while the next batch is synced."""
     monkeypatch.setattr(group_commit, "_PAUSE", 60)
     integration = await bot.integration()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         for _ in range(3):
             answers = await asyncio.gather(
                 *(bot.deliver(integration, "pull_request", pull_request()) for _ in range(8))

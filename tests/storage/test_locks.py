@@ -14,7 +14,7 @@ from bot import times
 from bot.demo import payloads
 from bot.storage.postgres_statements import PostgresStatements
 from tests.domain.lives import clock as at
-from tests.kit.running import Bot
+from tests.kit.running import PATIENCE, Bot, eventually
 from tests.kit.streams import following
 
 pytestmark = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
@@ -45,6 +45,14 @@ async def integration(bot: Bot) -> str:
     return integration
 
 
+async def is_waiting(bot: Bot) -> bool:
+    """Tell whether somebody waits for a lock."""
+    sql = """SELECT pid FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()"""
+    with outside(bot) as another:  # who has looked once in a transaction sees the same again
+        return another.execute(sql).fetchone() is not None
+
+
 async def deliver(bot: Bot, integration: str, payload: dict[str, Any]) -> Any:
     return (await bot.deliver(integration, "pull_request", payload)).body
 
@@ -63,9 +71,9 @@ async def test_only_deliveries_of_a_locked_repository_wait(
             asyncio.create_task(deliver(bot, integration, pull(SHOP, number, number)))
             for number in (2, 3)
         ]
-        await asyncio.sleep(0.1)
+        await eventually(lambda: is_waiting(bot))
         for number in (2, 3, 4):
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(PATIENCE):
                 told = await deliver(bot, integration, pull(OFFICE, number, number))
             assert told == {"processed": True}
         assert [task.result() for task in waiting if task.done()] == []
@@ -100,7 +108,7 @@ async def test_who_waits_goes_on_though_the_rest_of_a_batch_is_not_committed(
 async def test_deliveries_do_not_wait_for_other_jobs(bot: Bot, integration: str) -> None:
     with outside(bot) as other:
         PostgresStatements(other).lock(store.database.OFFICE)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(PATIENCE):
             told = await deliver(bot, integration, pull(SHOP, 2))
     assert told == {"processed": True}
 

@@ -14,7 +14,7 @@ from typing import Any
 from bot.demo import payloads
 from bot.settings import Settings
 from tests.kit.deliveries import REPO, assert_problem, pull_request
-from tests.kit.running import ADMIN_TOKEN, SECRET, Answer, Bot
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, SECRET, Answer, Bot
 
 LARGE = 26 * 1024 * 1024
 
@@ -32,7 +32,7 @@ class Connection:
 
     async def answer(self) -> Answer:
         """Read one answer."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             head = await self.reader.readuntil(b"\r\n\r\n")
             line, _, fields = head.partition(b"\r\n")
             status = int(line.split()[1])

@@ -8,7 +8,7 @@ import pytest
 from bot.demo import payloads
 from tests.deliveries.hostile.attack import LARGE, Door, is_never_our_fault
 from tests.kit.deliveries import assert_problem
-from tests.kit.running import SECRET
+from tests.kit.running import PATIENCE, SECRET
 
 # One service on one engine lives through it all.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -187,7 +187,7 @@ async def test_continue(door: Door) -> None:
     body = b'{"zen": "Design for failure."}'
     async with door.connection() as connection:
         await connection.send(door.head(body, Expect="100-continue"))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             assert await connection.reader.readuntil(b"\r\n\r\n") == (
                 b"HTTP/1.1 100 Continue\r\n\r\n"
             )

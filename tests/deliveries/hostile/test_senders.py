@@ -21,7 +21,7 @@ from tests.deliveries.hostile.attack import (
 )
 from tests.kit.deliveries import assert_problem, pull_request, sign
 from tests.kit.marks import slow
-from tests.kit.running import ADMIN_TOKEN, start
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, start
 
 # One service on one engine lives through it all.
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -51,7 +51,7 @@ async def test_many_slow_senders(door: Door) -> None:
     try:
         for position, connection in enumerate(opened):
             await connection.send(halves[position % len(halves)])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = await door.bot.deliver(door.integration, "ping", {})
         assert (answer.status, answer.body) == (200, {"processed": True})
     finally:
@@ -78,7 +78,7 @@ async def test_body_half_closed(door: Door) -> None:
     async with door.connection() as connection:
         await connection.send(door.head(b"{}", Content_Length="100") + b"{}")
         connection.writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             rest = await connection.reader.read()
     assert rest == b"" or rest.startswith(b"HTTP/1.1 4")
 

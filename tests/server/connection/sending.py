@@ -9,6 +9,7 @@ from aiohttp.web import RequestHandler
 from bot.deliveries import life, records
 from bot.services import Services
 from tests.deliveries.hostile.attack import Connection, Door
+from tests.kit.running import PATIENCE
 
 BODY = b'{"zen": "Keep it logically awesome."}'
 GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -36,7 +37,7 @@ async def stored(at: Door) -> list[str]:
     return [one["id"] for one in reversed(await at.bot.walk(path))]
 
 
-async def is_closed(connection: Connection, seconds: float = 5.0) -> bool:
+async def is_closed(connection: Connection, seconds: float = PATIENCE) -> bool:
     async with asyncio.timeout(seconds):
         try:
             return await connection.reader.read(1) == b""
@@ -55,7 +56,7 @@ async def answered(at: Door, request: bytes) -> tuple[list[bytes], bytes]:
     """Return the lines of an answer, and its body, without what no two have in common."""
     async with at.connection() as connection:
         await connection.send(request)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             head = await connection.reader.readuntil(b"\r\n\r\n")
             lines = head.split(b"\r\n")
             (length,) = [line[16:] for line in lines if line.startswith(b"Content-Length: ")]

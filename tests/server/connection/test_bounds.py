@@ -12,7 +12,7 @@ from bot.crowd import Crowd
 from tests.deliveries.hostile.attack import Connection, Door
 from tests.kit.deliveries import PROCESSED, assert_problem, sign
 from tests.kit.marks import sqlite_only
-from tests.kit.running import ADMIN_TOKEN, eventually
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, eventually
 from tests.server.connection.sending import BODY, GET, Gate, connections_of, is_closed, whole
 
 pytestmark = sqlite_only
@@ -265,7 +265,7 @@ async def test_headers_that_trickle(at: Door, monkeypatch: pytest.MonkeyPatch) -
                 await asyncio.sleep(0.02)
 
         trickling = asyncio.create_task(trickle())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert_problem(await connection.answer(), 408, "request too slow")
         assert await is_closed(connection)
         trickling.cancel()

@@ -11,7 +11,7 @@ from bot.web import bodies
 from tests.deliveries.hostile.attack import Door
 from tests.kit.deliveries import PROCESSED, assert_problem
 from tests.kit.marks import sqlite_only
-from tests.kit.running import ADMIN_TOKEN, eventually
+from tests.kit.running import ADMIN_TOKEN, PATIENCE, eventually
 from tests.server.connection.sending import (
     BODY,
     GET,
@@ -60,7 +60,7 @@ async def test_body_too_slow_on_any_route(
                 await asyncio.sleep(0.02)
 
         trickling = asyncio.create_task(trickle())
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             answer = await connection.answer()
         trickling.cancel()
         assert answer.status == 408 and "body too slow" in str(answer.body).lower()
@@ -215,8 +215,11 @@ async def test_a_fault_that_cannot_be_answered(at: Door, monkeypatch: pytest.Mon
         assert connections_of(at, connection) == []
 
 
-async def test_the_service_stops_while_one_is_in_hand(at: Door, gate: Gate) -> None:
+async def test_the_service_stops_while_one_is_in_hand(
+    at: Door, gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is answered, as the connection's last; one that comes behind it is not taken in."""
+    monkeypatch.setattr("bot.listening._STOP_SECONDS", 2 * PATIENCE)  # if it waits for no end
     async with at.connection() as connection, at.connection() as idle:
         await connection.send(whole(at))
         await gate.reached.wait()
@@ -228,7 +231,7 @@ async def test_the_service_stops_while_one_is_in_hand(at: Door, gate: Gate) -> N
         answer = await connection.answer()
         assert (answer.body, answer.headers["Connection"]) == (PROCESSED, "close")
         assert await is_closed(connection) and await is_closed(idle)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(PATIENCE):
             await stopping
 
 
@@ -241,8 +244,8 @@ async def test_one_that_takes_too_long_does_not_keep_the_service_up(
         await connection.send(whole(at))
         await gate.reached.wait()
         (task,) = at.bot.runner.in_hand.tasks  # type: ignore[attr-defined]
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await at.bot.runner.cleanup()
         assert await is_closed(connection)
-        await asyncio.wait([task], timeout=1)
+        await asyncio.wait([task], timeout=PATIENCE)
         assert task.cancelled()
