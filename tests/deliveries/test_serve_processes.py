@@ -119,7 +119,7 @@ async def test_sigterm_ends_all_and_finishes_what_is_in_hand(
         assert await deliver_alone(service, integration, 9) is None  # nothing new is accepted
     assert set(await asyncio.gather(*in_hand)) == {200}
     assert await asyncio.wait_for(service.process.wait(), PATIENCE) == 0
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert not any(map(is_alive, started))
     async with running(tmp_path / "data", 1, DATABASE_URL=url) as (again,):
         stored = await again.get(f"/api/v1/integrations/{integration}/deliveries")
