@@ -31,6 +31,7 @@ class Problem(Struct, frozen=True, omit_defaults=True):
 
 
 TOO_LARGE = Problem(1, 1, f"The file is larger than {MOST_BYTES // 1024} KB.")
+UNREADABLE = Problem(1, 1, "GitHub gives the file in a form that cannot be read.")
 
 
 class Node(Struct, frozen=True):

@@ -22,6 +22,10 @@ _CONTENTS = "/repos/{+repository}/contents/{+path}?ref={ref}"
 _ROOM = 4  # bytes of an answer for each of a file, at the most
 
 
+class Unreadable(Temporary):
+    """What GitHub gives of a file cannot be read, though the answer can."""
+
+
 class File(Struct):
     """A blob, or what is at a path; of a file that is large GitHub gives no content there."""
 
@@ -36,7 +40,7 @@ class File(Struct):
 async def blob(client: Client, names: Mapping[str, str], most: int) -> bytes:
     """Return what the blob `sha` of a `repository` holds.
 
-    Raises CallFailed; TooLarge of one of more than `most` bytes.
+    Raises CallFailed; TooLarge of one of more than `most` bytes, Unreadable.
     """
     return content(await _file(client, _BLOB, names, most), most)
 
@@ -50,11 +54,11 @@ async def at(client: Client, names: Mapping[str, str], most: int) -> File:
 
 
 def content(file: File, most: int) -> bytes:
-    """Return what a file holds; raises TooLarge of one of more than `most` bytes, Temporary."""
+    """Return what a file holds; raises TooLarge of one of more than `most` bytes, Unreadable."""
     try:
         found = base64.b64decode(file.content)
     except ValueError:
-        raise Temporary("GitHub's answer cannot be read") from None
+        raise Unreadable("GitHub gives it in a form that cannot be read") from None
     if file.encoding == "none" or max(file.size, len(found)) > most:
         raise TooLarge("the file is too large")
     return found

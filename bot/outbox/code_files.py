@@ -183,7 +183,7 @@ async def read_blob(
     if size > LARGEST:
         looked.unread.append(store.Unread(TOO_LARGE, path))
         return
-    with _leaving_large(looked, path):
+    with _leaving(looked, path):
         content = await files.blob(job.client, job.at(sha=sha), LARGEST)
         await asyncio.to_thread(looked.look, task, vocabulary, path, len(content), content)
 
@@ -192,7 +192,7 @@ async def read_path(
     job: Job, task: Task, vocabulary: Vocabulary, looked: Looked, path: str, sha: str
 ) -> bool:
     """Look at a file of a commit by its path; False if GitHub knows none. Raises CallFailed."""
-    with _leaving_large(looked, path):
+    with _leaving(looked, path):
         try:
             found = await files.at(job.client, job.at(path=path, ref=sha), LARGEST)
         except Refused as refusal:
@@ -213,12 +213,14 @@ async def read_path(
 
 
 @contextmanager
-def _leaving_large(looked: Looked, path: str) -> Iterator[None]:
-    """Say of a file that it was not read, if it is too large."""
+def _leaving(looked: Looked, path: str) -> Iterator[None]:
+    """Say of a file that it was not read, if it cannot be, however often it is asked for."""
     try:
         yield
     except TooLarge:
         looked.unread.append(store.Unread(TOO_LARGE, path))
+    except files.Unreadable as error:
+        looked.unread.append(store.Unread(error.reason, path))
 
 
 def leftover(paths: Sequence[str], reason: str) -> list[store.Unread]:

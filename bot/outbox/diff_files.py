@@ -94,13 +94,13 @@ class Files:
     async def blob(self, sha: str) -> bytes:
         """Return what a blob holds; raises CallFailed, Spent, NotRead."""
         await self._begin()
-        with _leaving_large():
+        with _leaving():
             return await files.blob(self._job.client, self._job.at(sha=sha), LARGEST)
 
     async def at(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit, None if it is none; raises CallFailed, Spent, NotRead."""
         await self._begin()
-        with _leaving_large():
+        with _leaving():
             try:
                 at = self._job.at(path=path, ref=commit)
                 found = await files.at(self._job.client, at, LARGEST)
@@ -116,8 +116,11 @@ class Files:
 
 
 @contextmanager
-def _leaving_large() -> Iterator[None]:
+def _leaving() -> Iterator[None]:
+    """Leave a file out that cannot be read, however often it is asked for."""
     try:
         yield
     except TooLarge:
         raise NotRead(TOO_LARGE) from None
+    except files.Unreadable as error:
+        raise NotRead(error.reason) from None

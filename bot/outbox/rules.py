@@ -16,7 +16,7 @@ from bot import storage as store
 from bot import times
 from bot.code import experiments_yml
 from bot.code.experiments_yml import Settings
-from bot.code.yaml_nodes import MOST_BYTES, TOO_LARGE, Problem
+from bot.code.yaml_nodes import MOST_BYTES, TOO_LARGE, UNREADABLE, Problem
 from bot.domain import actions, rules, rules_reading
 from bot.domain.allowed import Scope
 from bot.domain.integrations import Integration
@@ -176,6 +176,8 @@ async def _found(begun_at: int, source: store.Source, file: File) -> Found:
             settings, problems = await asyncio.to_thread(experiments_yml.parse, content)
         except TooLarge:
             problems = [TOO_LARGE]
+        except files.Unreadable:
+            problems = [UNREADABLE]
     return Found(
         begun_at=begun_at, source=source, sha=file.sha, settings=settings, problems=problems
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from bot import storage as store
 from bot.code import experiments_yml
-from bot.code.yaml_nodes import MOST_BYTES, TOO_LARGE, Problem
+from bot.code.yaml_nodes import MOST_BYTES, TOO_LARGE, UNREADABLE, Problem
 from bot.domain import rules_reading
 from bot.github import Refused, files
 from bot.github.client import TooLarge
@@ -48,6 +48,8 @@ async def _problems(job: Job, sha: str | None) -> list[Problem]:
         content = await files.blob(job.client, job.at(sha=sha), MOST_BYTES)
     except TooLarge:
         return [TOO_LARGE]
+    except files.Unreadable:
+        return [UNREADABLE]
     except Refused as refusal:
         if refusal.status not in _UNREACHED or job.is_news:
             raise

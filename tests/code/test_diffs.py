@@ -1,6 +1,7 @@
 """The code of pull requests: what their diffs link, and what is read of them with which calls."""
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -25,6 +26,7 @@ from tests.code.diffs import (
 from tests.domain.lives import clock as at
 from tests.github import REPO, Fault
 from tests.github.faults import diff_too_large
+from tests.kit.code import GARBLED
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
@@ -230,10 +232,13 @@ async def test_a_patch_that_is_left_out_is_no_empty_one(scene: Scene, project: P
     assert not [one for one in scene.github.requests if FORK in one.path]
 
 
-async def test_what_cannot_be_read_is_said(scene: Scene, project: Project) -> None:
+@pytest.mark.parametrize(("status", "body"), [(403, None), (200, GARBLED)])
+async def test_what_cannot_be_read_is_said(
+    scene: Scene, project: Project, status: int, body: dict[str, Any] | None
+) -> None:
     project.github.diff_limits.file_lines = 3
     blobs = f"GET {REPO}/git/blobs/{{file_sha}}"
-    scene.github.fail(Fault("status", blobs, status=403, times=9))
+    scene.github.fail(Fault("status", blobs, status=status, body=body, times=9))
     await opened(scene, project, {"src/a.ts": USE * 9, "src/b.ts": USE})
     found = await pull(scene)
     assert found["code_status"] == "partial"

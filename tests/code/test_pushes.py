@@ -10,6 +10,7 @@ from bot import times
 from bot.domain import code_maps
 from tests.code.reading import Read, reading
 from tests.github import REPO, Fault
+from tests.kit.code import GARBLED
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene
 from tests.kit.project import Project
@@ -73,6 +74,19 @@ async def test_a_file_that_is_too_large_to_be_sent(scene: Scene, tmp_path: Path)
     found = await read.code()
     assert [one["path"] for one in found["items"]] == ["b.py"]
     assert found["unread"] == [{"reason": "it is larger than 2 MB", "path": "big.ts"}]
+
+
+@sqlite_only
+async def test_a_file_that_nobody_can_read_is_said(scene: Scene, tmp_path: Path) -> None:
+    """It is not waited for: however often GitHub is asked, it gives the same."""
+    read = await begun(scene, tmp_path)
+    template = f"GET {REPO}/contents/{{path}}"
+    scene.github.fail(Fault("status", template, status=200, body=GARBLED, times=1))
+    read.project.git.commit({"a.ts": "x\n", "b.py": "y = 'checkout'\n"})
+    await read.tell()
+    found = await read.code()
+    assert (found["status"], [one["path"] for one in found["unread"]]) == ("partial", ["a.ts"])
+    assert [one["path"] for one in found["items"]] == ["b.py"]
 
 
 @sqlite_only

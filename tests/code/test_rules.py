@@ -9,6 +9,7 @@ from bot.domain import rules_reading
 from tests.code.ruled import effective, opened, page_of, reads
 from tests.domain.lives import clock as at
 from tests.github import REPO, Fault
+from tests.kit.code import GARBLED
 from tests.kit.marks import sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, set_to
 from tests.kit.project import Project
@@ -177,6 +178,18 @@ async def test_a_file_that_github_fails_to_give_is_not_waited_for(
     await ruled.tell()
     second = await opened(scene, ruled, "two")
     assert scene.comments(second) == []
+
+
+@sqlite_only
+@token_only
+async def test_a_file_that_nobody_can_read_has_no_effect_and_is_said(
+    scene: Scene, ruled: Project
+) -> None:
+    template = f"GET {REPO}/contents/{{path}}"
+    scene.github.fail(Fault("status", template, status=200, body=GARBLED, times=None))
+    assert len(scene.comments(await opened(scene, ruled, "one"))) == 1
+    page = await page_of(scene, f"/repositories/{REPOSITORY}")
+    assert "a form that cannot be read" in page and "no effect" in page
 
 
 @sqlite_only

@@ -10,6 +10,8 @@ from bot.code.experiments_yml import PATH, Settings
 from bot.domain import rules
 from bot.storage import RepositoryRules
 from tests.code.ruled import effective, opened, page_of
+from tests.github import REPO, Fault
+from tests.kit.code import GARBLED
 from tests.kit.marks import app_only, sqlite_only, token_only
 from tests.kit.outbound import REPOSITORY, Scene, check_of
 from tests.kit.project import Project
@@ -67,6 +69,17 @@ async def test_mistakes_mention_nobody(scene: Scene, ruled: Project) -> None:
     assert "no setting" in title and "@corp" not in title
     page = await page_of(scene, f"/pull-requests/{REPOSITORY}/{number}")
     assert "no setting" in page and "jane@corp" not in page
+
+
+@sqlite_only
+@token_only
+async def test_a_change_that_nobody_can_read_is_a_mistake(scene: Scene, ruled: Project) -> None:
+    template = f"GET {REPO}/git/blobs/{{file_sha}}"
+    scene.github.fail(Fault("status", template, status=200, body=GARBLED, times=None))
+    ruled.git.commit({PATH: "check: on\n"}, branch="rules")
+    number = await opened(scene, ruled, "rules")
+    conclusion, title, *_ = check_of(scene, number) or ("",) * 4
+    assert conclusion == "failure" and "a form that cannot be read" in title
 
 
 @sqlite_only

@@ -4,6 +4,9 @@ from bot import storage as store
 from tests.kit.outbound import REPOSITORY
 from tests.kit.running import Bot
 
+# A file of which nobody can tell what is in it: no base64 has one character.
+GARBLED = {"sha": "1" * 40, "type": "file", "size": 1, "encoding": "base64", "content": "A"}
+
 
 async def stands(bot: Bot, integration: str, key: str, path: str = "src/a.py") -> None:
     """Let an experiment stand in a line of code, as the map of a known repository has it."""
